@@ -1,0 +1,163 @@
+// Package ssedge has no code of its own: this test holds the tree to its rules.
+package ssedge
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// mayImport says for each part of the tree which parts of ours it may import: the
+// longest prefix that matches a package decides. Tests may import more: they stand
+// outside.
+var mayImport = map[string][]string{
+	"proto":          {},
+	"shard":          {"proto", "shard"},
+	"shard/sys":      {},
+	"shard/wheel":    {},
+	"engine":         {"proto", "shard", "engine"},
+	"engine/auth":    {},
+	"engine/fanin":   {"proto", "shard"},
+	"engine/intake":  {"proto", "shard", "engine/auth"},
+	"engine/httpapi": {"proto", "shard", "engine/auth", "engine/fanin", "engine/intake"},
+	"bench":          {"proto", "bench"},
+	"tuning":         {},
+	"cmd":            {"proto", "shard", "engine", "bench", "tuning", "cmd"},
+}
+
+// onlyImporter says who alone may import a library.
+var onlyImporter = map[string]string{
+	"github.com/cloudwego/netpoll": "engine/intake",
+	"github.com/redis/rueidis":     "engine/fanin/redis",
+}
+
+// pure says what must not be imported below a directory: what is there owns no
+// connection, no clock and no lock.
+var pure = map[string][]string{
+	"proto":       {"net", "net/http", "time", "sync", "sync/atomic", "os", "syscall", "golang.org/x/sys/unix"},
+	"shard/wheel": {"time", "sync", "os"},
+}
+
+// topLevel is what may stand at the root.
+var topLevel = strings.Fields("cmd engine proto shard bench tuning go.mod go.sum Makefile sysctl.conf README.md ARCHITECTURE.md LICENSE CHANGELOG.md tidy_test.go bin")
+
+const module = "ssedge/"
+
+func TestTheTopLevelIsWhatItIs(t *testing.T) {
+	known := map[string]bool{}
+	for _, name := range topLevel {
+		known[name] = true
+	}
+	entries, err := filepath.Glob("*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !known[e] && !strings.HasPrefix(e, ".") {
+			t.Errorf("%s stands at the top level; expected only %v", e, topLevel)
+		}
+	}
+}
+
+func TestImportsKeepTheirDirection(t *testing.T) {
+	checked := 0
+	eachFile(t, func(path string, imports []string) {
+		dir := filepath.ToSlash(filepath.Dir(path))
+		test := strings.HasSuffix(path, "_test.go")
+		for _, name := range imports {
+			if ours, ok := strings.CutPrefix(name, module); ok && !test {
+				checked++
+				if allowed := rule(t, dir); !within(ours, allowed) {
+					t.Errorf("%s imports %s; %s may import only %v of ours", path, name, dir, allowed)
+				}
+			}
+			if owner := onlyImporter[name]; owner != "" && dir != owner {
+				t.Errorf("%s imports %s; only %s may", path, name, owner)
+			}
+			for under, banned := range pure {
+				if !test && within(dir, []string{under}) {
+					for _, b := range banned {
+						if name == b {
+							t.Errorf("%s imports %s; %s must not", path, name, under)
+						}
+					}
+				}
+			}
+		}
+	})
+	if checked == 0 {
+		t.Fatal("no import of ours was found: the test looks in the wrong place")
+	}
+}
+
+// rule returns what the package in dir may import.
+func rule(t *testing.T, dir string) []string {
+	best, allowed := -1, []string(nil)
+	for prefix, list := range mayImport {
+		if within(dir, []string{prefix}) && len(prefix) > best {
+			best, allowed = len(prefix), list
+		}
+	}
+	if best < 0 {
+		t.Errorf("%s is in no known part of the tree", dir)
+	}
+	return allowed
+}
+
+func within(dir string, parents []string) bool {
+	for _, p := range parents {
+		if dir == p || strings.HasPrefix(dir, p+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// linesMax bounds a source file: longer ones hold more than one idea.
+const linesMax = 420
+
+func TestFilesHoldOneIdea(t *testing.T) {
+	eachFile(t, func(path string, _ []string) {
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, path, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := set.File(f.Pos()).LineCount(); n > linesMax {
+			t.Errorf("%s has %d lines; expected at most %d", path, n, linesMax)
+		}
+	})
+}
+
+func eachFile(t *testing.T, visit func(path string, imports []string)) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "bin") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || !strings.Contains(path, string(filepath.Separator)) {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		var imports []string
+		for _, i := range f.Imports {
+			name, _ := strconv.Unquote(i.Path.Value)
+			imports = append(imports, name)
+		}
+		visit(path, imports)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
