@@ -1,0 +1,64 @@
+package http1
+
+import "bytes"
+
+// Head describes one complete request head. Its slices point into the buffer given to
+// Parser.Parse: read them, or copy them, before that buffer changes or moves.
+type Head struct {
+	Method []byte // case-sensitive, RFC 9110 9.1
+	Target []byte // as sent
+
+	Path      []byte // still percent-encoded, not empty: begins with '/', or is "*"
+	Query     []byte // still encoded, without '?'; escapes are complete, ';' is not checked: see CheckQuery
+	Authority []byte // host[:port] of an absolute-form target, else the value of Host; may be empty
+
+	Minor     int  // HTTP/1.<Minor>: 0 or 1
+	KeepAlive bool // the client expects the connection to persist, RFC 9112 9.3
+
+	HasBody        bool  // ContentLength > 0 or Chunked
+	ContentLength  int64 // -1 when absent
+	Chunked        bool  // Transfer-Encoding: chunked
+	ExpectContinue bool  // Expect: 100-continue, in HTTP/1.1
+	Upgrade        bool  // an Upgrade field is present; in HTTP/1.0 it is to be ignored (RFC 9110 7.8)
+
+	lines  []byte // all field lines, each with its CRLF
+	fields int
+}
+
+// Get returns the value of the first field called name, blanks around it removed, and how
+// many fields of that name there are: 0 when it is absent. name must be lower-case; the
+// names in the head match in any case. The value is lent as all slices of a Head are.
+func (h *Head) Get(name string) (value []byte, n int) {
+	for lines := h.lines; len(lines) > 0; {
+		end := bytes.IndexByte(lines, '\n')
+		line := lines[:end-1]
+		lines = lines[end+1:]
+		if len(line) > len(name) && line[len(name)] == ':' && equalFold(line[:len(name)], name) {
+			if n == 0 {
+				value = trimBlanks(line[len(name)+1:])
+				value = value[:len(value):len(value)]
+			}
+			n++
+		}
+	}
+	return value, n
+}
+
+// Fields returns the number of field lines.
+func (h *Head) Fields() int { return h.fields }
+
+// Field returns the i-th field line, from 0, as sent but for the blanks around its value.
+// It walks to it: meant for logs and tests. It panics when i is not below Fields.
+func (h *Head) Field(i int) (name, value []byte) {
+	if i < 0 || i >= h.fields {
+		panic("http1: field index out of range")
+	}
+	lines := h.lines
+	for ; i > 0; i-- {
+		lines = lines[bytes.IndexByte(lines, '\n')+1:]
+	}
+	line := lines[:bytes.IndexByte(lines, '\n')-1]
+	colon := bytes.IndexByte(line, ':')
+	value = trimBlanks(line[colon+1:])
+	return line[:colon:colon], value[:len(value):len(value)]
+}

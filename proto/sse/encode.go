@@ -1,0 +1,120 @@
+package sse
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// Heartbeat is an empty comment and a blank line: the least that keeps a
+// connection from looking dead (9.2.7 suggests a comment every 15 seconds or
+// so). Not to be modified.
+var Heartbeat = []byte(":\n\n")
+
+// IDOverheadBytes is what [AppendID] adds to the length of the id.
+const IDOverheadBytes = len("id: ") + len("\n\n")
+
+const int64Digits = 19
+
+// AppendBody appends the lines of e without its id: and without the blank line
+// that ends it; [AppendID] completes the event. e must have passed
+// [Event.Check]: a line break in Name would otherwise end up as a field of its
+// own.
+func AppendBody(dst []byte, e *Event) []byte {
+	if len(e.Name) > 0 {
+		dst = append(dst, "event: "...)
+		dst = append(dst, e.Name...)
+		dst = append(dst, '\n')
+	}
+	if e.RetryMS > 0 {
+		dst = append(dst, "retry: "...)
+		dst = strconv.AppendInt(dst, e.RetryMS, 10)
+		dst = append(dst, '\n')
+	}
+	return appendData(dst, e.Data)
+}
+
+// BodyBytesMax bounds what [AppendBody] appends for e, in bytes. It exceeds that
+// by a few bytes per CRLF and per empty line of the data, and by the digits a
+// retry has less than 19. It costs a pass over the data.
+func BodyBytesMax(e *Event) int {
+	n := 0
+	if len(e.Name) > 0 {
+		n += len("event: ") + len(e.Name) + len("\n")
+	}
+	if e.RetryMS > 0 {
+		n += len("retry: ") + int64Digits + len("\n")
+	}
+	breaks := bytes.Count(e.Data, []byte{'\n'}) + bytes.Count(e.Data, []byte{'\r'})
+	return n + len(e.Data) - breaks + (breaks+1)*len("data: \n")
+}
+
+// AppendID appends the id: line and the blank line that end an event. The id
+// goes last so that all events of a topic share the bytes before it. It must
+// not contain NUL, CR or LF (9.2.6 has a receiver ignore an id with NUL); those
+// of package eventid do not.
+func AppendID(dst, id []byte) []byte {
+	dst = append(dst, "id: "...)
+	dst = append(dst, id...)
+	return append(dst, "\n\n"...)
+}
+
+// AppendRetry appends a block that sets the reconnection time to ms
+// milliseconds and does nothing else: its blank line finds the data buffer
+// empty, so 9.2.6 dispatches no event. A negative ms, which the format cannot
+// say, appends nothing.
+func AppendRetry(dst []byte, ms int64) []byte {
+	if ms < 0 {
+		return dst
+	}
+	dst = append(dst, "retry: "...)
+	dst = strconv.AppendInt(dst, ms, 10)
+	return append(dst, "\n\n"...)
+}
+
+// AppendComment appends text as a comment, which receivers ignore, and a blank
+// line. Each line of a text of several gets its colon.
+func AppendComment(dst []byte, text string) []byte {
+	for {
+		end := strings.IndexAny(text, "\r\n")
+		line := text
+		if end >= 0 {
+			line = text[:end]
+		}
+		dst = append(dst, ':')
+		if line != "" {
+			dst = append(dst, ' ')
+			dst = append(dst, line...)
+		}
+		dst = append(dst, '\n')
+		if end < 0 {
+			return append(dst, '\n')
+		}
+		next := end + 1
+		if strings.HasPrefix(text[end:], "\r\n") {
+			next++
+		}
+		text = text[next:]
+	}
+}
+
+// appendData appends a data: line for each line of s, at least one. The space is
+// left out before an empty line. It is there before all others because a
+// receiver removes one (9.2.6), which may be the line's own.
+func appendData(dst, s []byte) []byte {
+	l := newLines(s)
+	for from := 0; ; {
+		end, next := l.next(from)
+		if end > from {
+			dst = append(dst, "data: "...)
+			dst = append(dst, s[from:end]...)
+			dst = append(dst, '\n')
+		} else {
+			dst = append(dst, "data:\n"...)
+		}
+		if end == len(s) {
+			return dst
+		}
+		from = next
+	}
+}
