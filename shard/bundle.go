@@ -1,0 +1,155 @@
+package shard
+
+import (
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
+)
+
+// Delivery to streams with several topics. The body of an event is shared like
+// everything else; its id line is the stream's own, a vector of the positions in
+// all its topics, so that one Last-Event-ID lets each of them resume exactly.
+
+// eventEnd is one event of a vectored send: what the subscription becomes once it
+// is sent.
+type eventEnd struct {
+	end  uint64
+	last eventid.ID
+}
+
+// bundleEventsMax is how many events go into one send: each is two pieces.
+const bundleEventsMax = (piecesMax - 1) / 2
+
+// deliverBundle brings the subscription of slot i to the topic under way up to
+// its head. It reports whether that cost a send.
+func (s *Shard) deliverBundle(i uint32, sl *slot, b *bundle, n uint32, st *state) bool {
+	sub := b.of(n)
+	if sub.cursor == s.snap.head {
+		return false
+	}
+	s.lead = s.lead[:0]
+	s.pushSub(i, sl, b, sub, st)
+	return true
+}
+
+// catchUpBundle does so for all topics of the stream, until it is blocked. It
+// reports whether the stream is still open.
+func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
+	b := s.bundles[sl.topic]
+	for k := range b.subs {
+		sub := &b.subs[k]
+		st := s.states.at(sub.state)
+		st.topic.snapshot(&s.snap)
+		s.lead = s.lead[:0]
+		if slow && st.policy == PolicyLatest {
+			s.conflateSub(b, sub, st)
+		}
+		if !s.pushSub(i, sl, b, sub, st) {
+			return false
+		}
+		if sl.flags&flagBlocked != 0 {
+			return true
+		}
+	}
+	return true
+}
+
+// pushSub sends s.lead and everything from the subscription's cursor to the head
+// of its topic, whose snapshot is taken. It reports whether the stream is still
+// open.
+func (s *Shard) pushSub(i uint32, sl *slot, b *bundle, sub *sub, st *state) bool {
+	if sub.cursor < s.snap.tail {
+		if st.policy == PolicyClose {
+			s.close(i, sl, ClosedSlowConsumer)
+			return false
+		}
+		p := s.overrunPlace(sub.last, st)
+		s.moveSub(b, sub, st, &p)
+	}
+	for len(s.lead) > 0 || sub.cursor < s.snap.head {
+		if !s.pushEvents(i, sl, b, sub) {
+			return false
+		}
+		if sl.flags&flagBlocked != 0 {
+			break
+		}
+	}
+	return true
+}
+
+// moveSub sets a subscription to p and tells the gap in s.lead.
+func (s *Shard) moveSub(b *bundle, sub *sub, st *state, p *place) {
+	sub.cursor, sub.last = p.cursor, p.at
+	s.appendGap(st.topic.name, p)
+	s.lead = b.appendID(s.lead)
+}
+
+func (s *Shard) conflateSub(b *bundle, sub *sub, st *state) {
+	if sub.cursor < s.snap.tail {
+		return
+	}
+	p := place{cursor: sub.cursor, at: sub.last, cause: GapConflated, from: sub.last, known: true}
+	s.skipToNewest(&p)
+	if p.cursor != sub.cursor {
+		s.moveSub(b, sub, st, &p)
+	}
+}
+
+// pushEvents makes one send of s.lead and of as many events as fit into it.
+func (s *Shard) pushEvents(i uint32, sl *slot, b *bundle, sub *sub) bool {
+	pieces := append(s.pieces[:0], s.lead)
+	total := len(s.lead)
+	ends := s.ends[:0]
+	was := sub.last
+	ids := s.idLines(len(b.subs))
+	for at := sub.cursor; at < s.snap.head && len(ends) < bundleEventsMax; {
+		body, id, end := s.snap.event(at)
+		sub.last = eventid.After(id)
+		begin := len(ids)
+		ids = b.appendID(ids)
+		pieces = append(pieces, body, ids[begin:])
+		total += len(body) + len(ids) - begin
+		ends = append(ends, eventEnd{end, id})
+		at = end
+	}
+	sub.last = was
+	s.pieces, s.ends = pieces, ends
+
+	n, ok := s.send(i, sl, pieces, total)
+	if !ok {
+		return false
+	}
+	lead := len(s.lead)
+	if n < lead {
+		return s.block(i, sl, rest{own: clone(s.lead[n:])})
+	}
+	s.lead = s.lead[:0]
+	left := n - lead
+	for k, e := range ends {
+		if left == 0 {
+			break
+		}
+		body, idLine := pieces[1+2*k], pieces[2+2*k]
+		sub.cursor, sub.last = e.end, eventid.After(e.last)
+		s.stats.EventsOut.Add(1)
+		if size := len(body) + len(idLine); left >= size {
+			left -= size
+			continue
+		}
+		inBody := min(left, len(body))
+		return s.block(i, sl, restOf(body[inBody:], idLine[left-inBody:], sub.state, e.end))
+	}
+	if n < total { // stopped between two events
+		return s.block(i, sl, rest{})
+	}
+	return true
+}
+
+// idLines returns scratch with room for the id lines of one send: they are
+// pointed into, so it must not grow on the way.
+func (s *Shard) idLines(topics int) []byte {
+	need := bundleEventsMax * (eventid.VectorBytesMax(topics) + sse.IDOverheadBytes)
+	if cap(s.ids) < need {
+		s.ids = make([]byte, 0, need)
+	}
+	return s.ids[:0]
+}

@@ -1,0 +1,74 @@
+package shard
+
+import "ssedge/shard/sys"
+
+// close ends a stream: the one way out. Whoever calls it must not touch the slot
+// afterwards. It may be called in the middle of a pass.
+func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
+	if sl.flags&flagMulti != 0 {
+		b := s.bundles[sl.topic]
+		for k := range b.subs {
+			s.unsubscribe(b.subs[k].state, b.subs[k].at)
+		}
+		s.bundles[sl.topic] = nil
+		s.unused = append(s.unused, sl.topic)
+	} else {
+		s.unsubscribe(sl.topic, sl.at)
+	}
+	s.end(i, sl, reason)
+}
+
+// end gives back what a stream without subscriptions still has: its rest, its
+// timer, its descriptor, its slot.
+func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
+	if sl.flags&flagRest != 0 {
+		s.dropRest(i, sl)
+	}
+	if sl.flags&flagBlocked != 0 {
+		s.stats.Blocked.Add(-1)
+	}
+	s.wheel.Disarm(i)
+	s.kernel.Close(int(sl.fd))
+	owner := sl.owner
+	s.slots.give(i)
+	s.stats.Streams.Add(-1)
+	s.stats.Closed[reason].Add(1)
+	if s.config.OnClose != nil {
+		s.config.OnClose(owner, reason)
+	}
+}
+
+// stop ends all streams, and a drain with them. It shuts the inbox first: who is in
+// it by then is closed like the others, who comes later is refused.
+func (s *Shard) stop() {
+	s.inbox.close()
+	var late letters
+	s.inbox.take(&late)
+	for _, joins := range [][]Join{s.letters.joins[s.letters.admitted:], late.joins} {
+		for i := range joins {
+			s.admit(&joins[i])
+		}
+	}
+	s.letters.joins, s.letters.admitted = nil, 0
+	for _, f := range late.calls {
+		f()
+	}
+	for i := range s.slots.ever {
+		if sl := s.slots.at(i); sl.flags&flagUsed != 0 {
+			s.close(i, sl, ClosedDrain)
+		}
+	}
+	if s.drain.active {
+		s.drain.active = false
+		s.drain.done()
+	}
+	s.ended = true
+}
+
+// reasonOf tells a client that went away from a kernel that is in trouble.
+func reasonOf(errno sys.Errno) CloseReason {
+	if sys.PeerGone(errno) {
+		return ClosedClientGone
+	}
+	return ClosedError
+}

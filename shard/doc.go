@@ -1,0 +1,43 @@
+// Package shard holds topics and streams, and brings the events of the ones to
+// the others.
+//
+// A topic is a log: events in wire form, appended once ([Table.Publish]). A
+// subscriber is a cursor: a position in that log. Delivery is sending the bytes
+// between the cursor and the head. There is no queue per connection, so a slow
+// reader costs what an idle one does, history and live delivery are the same
+// code, and whoever is k events behind gets them in one send.
+//
+// # Who owns what
+//
+// Topics are shared: a [Topic]'s log is guarded by its lock, held to append or
+// to take a snapshot, never over a system call. Bytes once in a log do not change
+// and are not reused, so a snapshot is read without a lock.
+//
+// Streams belong to a [Shard], one goroutine with its own epoll set, and nobody
+// else touches them. Other goroutines reach it through its inbox: connections
+// that join, topics that have become dirty, calls.
+//
+//	table.go recency.go topic.go      names → topics; the bounds of all history
+//	log.go segment.go resume.go       a log, its index, where a resume goes on
+//	snapshot.go                       a log as one pass sees it
+//
+//	group.go inbox.go                 the shards of a node; the way into one
+//	shard.go                          the loop: step, and run around it
+//	join.go                           a connection becomes a stream
+//	fanout.go send.go bundle.go       the pass over a topic's subscribers
+//	rest.go gap.go beat.go            full sockets; missing events; deadlines
+//	drain.go close.go reason.go       the ends of streams
+//	slot.go state.go stats.go         what there is per stream, per topic, per shard
+//
+// # What is always true
+//
+//   - A cursor stands between events. Where the kernel took half of one, the other
+//     half is kept aside (rest.go) and goes first.
+//   - Interest is announced before the log is looked at, and a dirty mark is
+//     cleared before: an event is either seen or announced again.
+//   - A pass meets every subscriber exactly once, whoever leaves in its middle
+//     (state.remove).
+//   - An event of epoll names slot and generation: one that is about an earlier
+//     stream of the slot, or of the descriptor, is dropped.
+//   - What cannot be delivered is told (gap.go) or ends the stream with a reason.
+package shard

@@ -1,0 +1,85 @@
+package shard
+
+import (
+	"time"
+
+	"ssedge/proto/sse"
+)
+
+// drain is the orderly end of all streams: at a set rate, each is brought up to
+// date, told when to come back (jittered, so that the clients do not come back
+// all at once) and closed. Streams whose socket is full are passed over until it
+// is not, or until the deadline.
+type drain struct {
+	active   bool
+	rate     float64 // streams a second
+	credit   float64 // streams that may be closed now
+	last     int64   // nanotime at which credit was counted
+	deadline int64   // nanotime at which whoever is left is closed
+	at       uint32  // next slot to look at
+	done     func()
+}
+
+// startDrain begins; done is called on the shard's goroutine when no stream is
+// left.
+func (s *Shard) startDrain(rate float64, timeout time.Duration, done func()) {
+	s.drain = drain{active: true, rate: rate, credit: 1, last: s.now, deadline: s.now + int64(timeout), done: done}
+}
+
+// drainSome closes as many streams as the rate allows by now.
+func (s *Shard) drainSome() {
+	d := &s.drain
+	d.credit = min(d.credit+d.rate*float64(s.now-d.last)/1e9, max(d.rate, 1))
+	d.last = s.now
+	late := s.now >= d.deadline
+	looked := uint32(0)
+	for ; looked < s.slots.ever && (d.credit >= 1 || late); looked++ {
+		i := d.at
+		if d.at++; d.at >= s.slots.ever {
+			d.at = 0
+		}
+		sl := s.slots.at(i)
+		if sl.flags&flagUsed == 0 {
+			continue
+		}
+		if late {
+			s.close(i, sl, ClosedDrain)
+		} else if sl.flags&flagBlocked == 0 && s.finish(i, sl) {
+			d.credit--
+		}
+	}
+	if s.slots.used == 0 {
+		d.active = false
+		d.done()
+	}
+}
+
+// finish closes a stream that has everything; it reports false if the stream got
+// blocked on the way and has to wait.
+func (s *Shard) finish(i uint32, sl *slot) bool {
+	if !s.catchUp(i, sl, false) {
+		return true // it has gone by itself
+	}
+	if sl.flags&flagBlocked != 0 {
+		return false
+	}
+	s.lead = sse.AppendRetry(s.lead[:0], s.config.retryMS(s.rng.Int64N))
+	if !s.pushLead(i, sl) {
+		return true
+	}
+	if sl.flags&flagBlocked != 0 {
+		return false
+	}
+	s.close(i, sl, ClosedDrain)
+	return true
+}
+
+// wait shortens a shard's sleep to what the drain's rate asks for.
+func (d *drain) wait(other time.Duration) time.Duration {
+	const nap = 5 * time.Millisecond
+	next := min(max(time.Duration((1-d.credit)/d.rate*1e9), nap), 100*time.Millisecond)
+	if other > 0 && other < next {
+		return other
+	}
+	return next
+}

@@ -1,0 +1,198 @@
+package shard
+
+// enqueue notes that a topic has something new. The topic's bit is cleared before
+// anyone looks at its log: whatever is appended from here on sets it again.
+func (s *Shard) enqueue(d dirtyMark) {
+	d.topic.dirty.And(^(uint64(1) << s.number))
+	n := d.topic.local[s.number]
+	if n == noState {
+		return // the last subscriber has left
+	}
+	st := s.states.at(n)
+	if st.queued {
+		if !st.again {
+			st.again, st.later = true, d.since
+		}
+		return
+	}
+	st.queued, st.since = true, d.since
+	s.queue = append(s.queue, n)
+}
+
+// budget is what a turn may still spend.
+type budget struct {
+	sends int
+	until int64 // nanotime
+}
+
+// timeEvery is how many sends pass between two looks at the clock.
+const timeEvery = 16
+
+func (b *budget) spend(s *Shard) bool {
+	b.sends--
+	if b.sends%timeEvery == 0 && s.clock() > b.until {
+		b.sends = 0
+	}
+	return b.sends > 0
+}
+
+// fanOut serves dirty topics in turn, a share of the budget each: a topic with
+// many subscribers delays one with few by no more than what it has left of a
+// turn. It reports whether all are served.
+func (s *Shard) fanOut() bool {
+	if len(s.queue) == 0 {
+		return true
+	}
+	b := budget{sends: s.config.TurnSends, until: s.now + int64(s.config.TurnTime)}
+	served := 0
+	for served < len(s.queue) && b.sends > 0 {
+		n := s.queue[served]
+		served++
+		if st := s.states.at(n); st.topic == nil {
+			s.states.give(n) // left by its last subscriber while it waited
+		} else if s.pass(n, st, &b) {
+			s.endPass(n, st)
+		} else {
+			s.queue = append(s.queue, n)
+		}
+	}
+	s.queue = append(s.queue[:0], s.queue[served:]...)
+	return len(s.queue) == 0
+}
+
+// pass goes on with the pass over a topic's subscribers until its end or that of
+// the budget. Each share of a pass sees the log anew: those who come late in a
+// pass get more, and the pass that follows finds less to do.
+func (s *Shard) pass(n uint32, st *state, b *budget) (done bool) {
+	st.topic.snapshot(&s.snap)
+	for st.topic != nil && int(st.next) < len(st.subs) {
+		i := st.subs[st.next]
+		st.next++
+		if s.deliver(i, s.slots.at(i), n, st) && !b.spend(s) {
+			return st.topic == nil || int(st.next) >= len(st.subs)
+		}
+	}
+	return true
+}
+
+func (s *Shard) endPass(n uint32, st *state) {
+	st.next = 0
+	if st.topic == nil {
+		s.states.give(n)
+		return
+	}
+	if st.since != 0 {
+		s.stats.Delivery.observeNanos(s.clock() - st.since)
+	}
+	st.queued = false
+	if st.again {
+		st.again, st.queued, st.since, st.later = false, true, st.later, 0
+		s.queue = append(s.queue, n)
+	}
+}
+
+// deliver brings slot i up to the head of the topic under way, whose snapshot is
+// taken. It reports whether that cost a send.
+func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) bool {
+	if sl.flags&flagBlocked != 0 {
+		s.checkBlocked(i, sl, n, st)
+		return false
+	}
+	if sl.flags&flagMulti != 0 {
+		return s.deliverBundle(i, sl, s.bundles[sl.topic], n, st)
+	}
+	if sl.cursor == s.snap.head {
+		return false
+	}
+	s.lead = s.lead[:0]
+	s.push(i, sl, st)
+	return true
+}
+
+// push sends a stream with one topic s.lead and everything from its cursor to the
+// head, in one call. A gap that it finds itself in goes between the two. It
+// reports whether the stream is still open.
+func (s *Shard) push(i uint32, sl *slot, st *state) bool {
+	if sl.cursor < s.snap.tail && !s.overrun(i, sl, st) {
+		return false
+	}
+	pieces, total, events := s.behind(sl)
+	n, ok := s.send(i, sl, pieces, total)
+	if !ok {
+		return false
+	}
+	lead := len(s.lead)
+	switch {
+	case n == total:
+		sl.cursor = s.snap.head
+		if events > 0 {
+			sl.lastID, sl.flags = s.snap.last, sl.flags&^flagLastIsTime
+			s.stats.EventsOut.Add(uint64(events))
+		}
+		return true
+	case n < lead:
+		return s.block(i, sl, rest{own: clone(s.lead[n:])})
+	case n == lead:
+		return s.block(i, sl, rest{})
+	}
+	// The cursor goes to the end of the event that the send stopped in; what is
+	// unsent of it is kept aside. So a cursor never stands inside an event.
+	end, id, unsent := s.snap.halfSent(sl.cursor + uint64(n-lead))
+	s.stats.EventsOut.Add(uint64(countEvents(pieces, lead, n+len(unsent))))
+	sl.cursor = end
+	sl.lastID, sl.flags = id, sl.flags&^flagLastIsTime
+	return s.block(i, sl, restOf(unsent, nil, sl.topic, end))
+}
+
+// behind returns what to send to a stream: s.lead and the log from its cursor on.
+func (s *Shard) behind(sl *slot) (pieces [][]byte, total, events int) {
+	if sl.cursor < s.snap.head {
+		pieces, events = s.snap.behind(sl.cursor)
+		total = int(s.snap.head - sl.cursor)
+	}
+	if len(s.lead) > 0 {
+		s.pieces = append(append(s.pieces[:0], s.lead), pieces...)
+		pieces = s.pieces
+		total += len(s.lead)
+	}
+	return pieces, total, events
+}
+
+// pushLead sends s.lead to a stream that is not blocked.
+func (s *Shard) pushLead(i uint32, sl *slot) bool {
+	s.pieces = append(s.pieces[:0], s.lead)
+	n, ok := s.send(i, sl, s.pieces, len(s.lead))
+	if !ok {
+		return false
+	}
+	if n < len(s.lead) {
+		return s.block(i, sl, rest{own: clone(s.lead[n:])})
+	}
+	return true
+}
+
+// send writes pieces, total bytes in all, and returns how many the socket took;
+// fewer than total only if it is full. It closes the stream and returns false if
+// the connection is broken.
+func (s *Shard) send(i uint32, sl *slot, pieces [][]byte, total int) (int, bool) {
+	sent := 0
+	for {
+		n, all, errno := s.kernelSend(int(sl.fd), pieces, sent)
+		if errno == eagain {
+			return sent, true
+		}
+		if errno != 0 {
+			s.close(i, sl, reasonOf(errno))
+			return sent, false
+		}
+		sent += n
+		sl.lastWrite = s.tick
+		s.stats.Sends.Add(1)
+		s.stats.BytesOut.Add(uint64(n))
+		s.stats.SendBytes.observe(float64(n))
+		if sent == total || all {
+			// The socket is full: asking again would only cost a call.
+			return sent, true
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package shard
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+func budgeted(sends int) Config {
+	c := patient()
+	c.TurnSends = sends
+	return c
+}
+
+// sendsOfTurn is how many sends one turn makes, and whether it was the last.
+func (r *rig) sendsOfTurn() (sends int, idle bool) {
+	before := r.kernel(0).sends
+	idle = r.turn()
+	return r.kernel(0).sends - before, idle
+}
+
+func TestABroadcastDelaysOthersByAFewTurns(t *testing.T) {
+	r := newRig(t, 1, budgeted(200), TableConfig{})
+	for range 10_000 {
+		r.join("all", "", unlimited)
+	}
+	one, two := r.join("one", "", unlimited), r.join("two,one", "", unlimited)
+	r.settle()
+	r.publish("all", "x")
+	r.turn()
+	r.publish("one", "y")
+	for turn := 1; len(one.data()) == 0 || len(two.data()) == 0; turn++ {
+		if turn > 3 {
+			t.Fatalf("not served after %d turns", turn)
+		}
+		if r.turn() {
+			t.Fatal("the shard is idle in the middle of a pass")
+		}
+	}
+	r.settle()
+	if got := r.shards[0].stats.EventsOut.Load(); got != 10_002 {
+		t.Errorf("%d events out, want 10002", got)
+	}
+}
+
+func TestATurnKeepsItsBudget(t *testing.T) {
+	for _, c := range []struct{ topics, streams int }{{1, 1000}, {1000, 1}, {10, 100}, {300, 3}} {
+		r := newRig(t, 1, budgeted(100), TableConfig{})
+		for topic := range c.topics {
+			for range c.streams {
+				r.join(fmt.Sprint(topic), "", unlimited)
+			}
+		}
+		r.settle()
+		for topic := range c.topics {
+			r.publish(fmt.Sprint(topic), "x")
+		}
+		total, idle := 0, false
+		for !idle {
+			var sends int
+			sends, idle = r.sendsOfTurn()
+			if sends > 100 {
+				t.Fatalf("%d topics of %d streams: %d sends in a turn of 100", c.topics, c.streams, sends)
+			}
+			total += sends
+		}
+		if total != c.topics*c.streams {
+			t.Errorf("%d topics of %d streams: %d sends", c.topics, c.streams, total)
+		}
+	}
+}
+
+// A pass that spans turns goes on where it stopped, though there is something new
+// for those who had their share.
+func TestTheEndOfAPassIsReachedHoweverFastEventsCome(t *testing.T) {
+	r := newRig(t, 1, budgeted(100), TableConfig{})
+	var all []*client
+	for range 1000 {
+		all = append(all, r.join("a", "", unlimited))
+	}
+	r.settle()
+	for n := range 11 {
+		r.publish("a", fmt.Sprint(n))
+		r.turn()
+	}
+	for i, c := range all {
+		if len(c.data()) == 0 {
+			t.Fatalf("stream %d of 1000 has nothing after 11 turns of 100 sends", i)
+		}
+	}
+}
+
+// A budget of one send a turn, clients that come, go and break between all of
+// them, and events in the middle of passes: who stays has each exactly once.
+func TestNobodyIsSkippedOrServedTwiceInAPass(t *testing.T) {
+	for seed := range uint64(30) {
+		rng := rand.New(rand.NewPCG(seed, 6))
+		r := newRig(t, 1, budgeted(1+rng.IntN(4)), TableConfig{})
+		topics := []string{"a", "a", "a,b", "b,a"}
+		var all []*client
+		first := map[*client]int{}
+		published := 0
+		for range 400 {
+			switch rng.IntN(6) {
+			case 0, 1:
+				c := r.join(topics[rng.IntN(4)], "", unlimited)
+				first[c] = published
+				r.turn() // it is there from here on
+				all = append(all, c)
+			case 2:
+				if len(all) > 0 {
+					k := rng.IntN(len(all))
+					if rng.IntN(2) == 0 {
+						all[k].sock.hangUp()
+					} else {
+						all[k].sock.reset()
+					}
+					all = append(all[:k], all[k+1:]...)
+				}
+			case 3:
+				r.publish("a", fmt.Sprint(published))
+				published++
+			default:
+				r.turn()
+			}
+		}
+		r.settle()
+		for _, c := range all {
+			var want []string
+			for n := first[c]; n < published; n++ {
+				want = append(want, fmt.Sprint(n))
+			}
+			c.want(want...)
+			c.sock.hangUp()
+		}
+		r.empty()
+	}
+}
+
+// Logs of more segments than one system call takes, and sockets that stop at
+// every piece and in its middle.
+func TestMoreSegmentsThanPiecesOfASend(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{})
+	begin := map[string]string{}
+	for _, topics := range []string{"a", "a,b"} {
+		c := r.join(topics, "", unlimited)
+		r.settle()
+		c.read()
+		begin[topics] = c.decoder.LastEventID()
+		c.sock.hangUp()
+	}
+	var want []string
+	for n := range 100 {
+		want = append(want, fmt.Sprint(n, strings.Repeat("x", 40_000)))
+		r.publish("a", want[n])
+	}
+	for topics, id := range begin {
+		for _, room := range []int{unlimited, 20_000, 40_123, 64 * 40_100, 3_900_000} {
+			c := r.join(topics, id, room)
+			r.settle()
+			for c.sock.watches {
+				c.sock.free(123_456)
+				r.settle()
+			}
+			if got := c.data(); strings.Join(got, " ") != strings.Join(want, " ") {
+				t.Fatalf("%s, room %d: got %d events", topics, room, len(got))
+			}
+			c.sock.hangUp()
+		}
+	}
+	r.empty()
+}
+
+// A stream with several topics is sent many small events in a few calls.
+func TestABundleCatchesUpInBatches(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{})
+	c := r.join("a,b", "", unlimited)
+	r.settle()
+	before := r.kernel(0).sends
+	var want []string
+	for n := range 200 {
+		r.publish("a", fmt.Sprint(n))
+		want = append(want, fmt.Sprint(n))
+	}
+	r.settle()
+	c.want(want...)
+	if got := r.kernel(0).sends - before; got != (200+bundleEventsMax-1)/bundleEventsMax {
+		t.Errorf("%d sends for 200 events", got)
+	}
+}
+
+// An event between the clearing of a topic's mark and the end of its pass marks it
+// again, and is not waited for by those who were served before.
+func TestEventsInTheMiddleOfAPassReachEveryone(t *testing.T) {
+	r := newRig(t, 1, budgeted(10), TableConfig{})
+	var all []*client
+	for range 100 {
+		all = append(all, r.join("a", "", unlimited))
+	}
+	r.settle()
+	var want []string
+	for n := range 50 {
+		r.publish("a", fmt.Sprint(n))
+		want = append(want, fmt.Sprint(n))
+		if n%3 == 0 {
+			r.turn()
+		}
+	}
+	r.settle()
+	for _, c := range all {
+		c.want(want...)
+	}
+	if sends := r.kernel(0).sends; sends > 100+100*14 {
+		t.Errorf("%d sends for 50 events to 100 clients in 17 turns", sends)
+	}
+}

@@ -1,0 +1,96 @@
+package shard
+
+import (
+	"encoding/json"
+
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
+)
+
+// A gap is told in the stream, where a plain EventSource can see it:
+//
+//	event: gap
+//	data: {"topic":"prices","from":"1763880000123-0","to":"1763880000456-2","cause":"overrun"}
+//	id: 1763880000456-2
+//
+// Events after from, up to and including to, are missing. from is null if the
+// client did not say anything that could be read, to if there is nothing to name.
+// The id makes a client that reconnects go on from there: a gap is told once.
+
+// appendGap appends the event and data lines of a gap to s.lead; its id line is
+// for the caller to add. It counts the gap.
+func (s *Shard) appendGap(topic string, p *place) {
+	name, _ := json.Marshal(topic) // a string cannot fail
+	s.lead = append(s.lead, "event: gap\ndata: {\"topic\":"...)
+	s.lead = append(s.lead, name...)
+	s.lead = append(s.lead, `,"from":`...)
+	if p.known {
+		s.lead = append(p.from.Append(append(s.lead, '"')), '"')
+	} else {
+		s.lead = append(s.lead, "null"...)
+	}
+	s.lead = append(s.lead, `,"to":`...)
+	if p.to.IsZero() {
+		s.lead = append(s.lead, "null"...)
+	} else {
+		s.lead = append(p.to.Append(append(s.lead, '"')), '"')
+	}
+	s.lead = append(s.lead, `,"cause":"`...)
+	s.lead = append(s.lead, p.cause.String()...)
+	s.lead = append(s.lead, "\"}\n"...)
+	s.stats.Gaps[p.cause].Add(1)
+}
+
+// overrun deals with a stream whose cursor the log has left behind: by the
+// topic's policy it is closed, or told so in s.lead and set to where it goes on.
+// It reports whether the stream is still open.
+func (s *Shard) overrun(i uint32, sl *slot, st *state) bool {
+	if st.policy == PolicyClose {
+		s.close(i, sl, ClosedSlowConsumer)
+		return false
+	}
+	p := s.overrunPlace(sl.last(), st)
+	sl.cursor = p.cursor
+	sl.setLast(p.at)
+	s.appendGap(st.topic.name, &p)
+	s.lead = sse.AppendID(s.lead, p.at.Append(s.idBuf[:0]))
+	return true
+}
+
+// overrunPlace is where a subscriber that has seen everything up to from goes on
+// after an overrun.
+func (s *Shard) overrunPlace(from eventid.Position, st *state) place {
+	p := place{cursor: s.snap.tail, at: eventid.After(s.snap.lost), cause: GapOverrun, from: from, known: true, to: s.snap.lost}
+	if s.snap.evicted {
+		p.cause = GapEvicted
+	}
+	if st.policy == PolicyLatest {
+		s.skipToNewest(&p)
+	}
+	return p
+}
+
+// skipToNewest moves p on so that only the newest event follows.
+func (s *Shard) skipToNewest(p *place) {
+	if cursor, before, ok := s.snap.newest(); ok && cursor > p.cursor {
+		p.cursor, p.at, p.to = cursor, eventid.After(before), before
+	}
+}
+
+// conflate is policy latest for a stream that was blocked but not overrun: of all
+// it is behind only the newest event is sent, and the others are told as a gap.
+func (s *Shard) conflate(sl *slot) {
+	if sl.cursor < s.snap.tail {
+		return // an overrun, which does the same
+	}
+	p := place{cursor: sl.cursor, at: sl.last(), cause: GapConflated, from: sl.last(), known: true}
+	s.skipToNewest(&p)
+	if p.cursor == sl.cursor {
+		return
+	}
+	name := s.states.at(sl.topic).topic.name
+	sl.cursor = p.cursor
+	sl.setLast(p.at)
+	s.appendGap(name, &p)
+	s.lead = sse.AppendID(s.lead, p.at.Append(s.idBuf[:0]))
+}

@@ -1,0 +1,80 @@
+package shard
+
+import (
+	"math/rand/v2"
+
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
+	"ssedge/shard/sys"
+)
+
+// greeting is what was done for a stream before it came to its shard.
+type greeting struct {
+	done   bool
+	cursor uint64
+	at     eventid.Position
+	sent   int
+	unsent []byte // of the opening, if the socket did not take all of it
+}
+
+// greet sends the response head and the opening of a stream right where it was
+// accepted, if there is nothing else to send: one topic, and nothing to catch up
+// with or to tell. The client has its answer without waiting for a shard in the
+// middle of a broadcast, and the shard need not hurry. (Measured: see
+// ARCHITECTURE.md.) scratch is used, and returned to be used again.
+//
+// What is appended to the log from here on lies behind the cursor that goes with
+// the join; the shard looks for it once it is known to be interested.
+func (c *Config) greet(j *Join, scratch []byte) []byte {
+	if j.More != nil || j.Resume == ResumeMalformed {
+		return scratch
+	}
+	p := j.Topic.locate(j.Resume == ResumeAt, j.Position)
+	if p.cause != gapNone || p.cursor != p.head {
+		return scratch
+	}
+	var id [eventid.MaxPositionBytes]byte
+	scratch = c.appendOpening(scratch[:0], j.Head, rand.Int64N)
+	scratch = sse.AppendID(scratch, p.at.Append(id[:0]))
+	n, _ := sys.Send(j.Fd, scratch) // of a broken connection the shard will hear
+	j.greeting = greeting{done: true, cursor: p.cursor, at: p.at, sent: n}
+	if n < len(scratch) {
+		j.greeting.unsent = clone(scratch[n:])
+	}
+	return scratch
+}
+
+// appendOpening appends the response head and the first lines of a stream, up to
+// its id.
+func (c *Config) appendOpening(dst, head []byte, random func(int64) int64) []byte {
+	dst = append(dst, head...)
+	dst = append(dst, ": ssedge\nretry: "...)
+	dst = appendInt(dst, c.retryMS(random))
+	return append(dst, '\n')
+}
+
+// retryMS is the reconnection time for one stream.
+func (c *Config) retryMS(random func(int64) int64) int64 {
+	ms := c.Retry.Milliseconds()
+	if jitter := c.RetryJitter.Milliseconds(); jitter > 0 {
+		ms += random(jitter + 1)
+	}
+	return ms
+}
+
+// openGreeted goes on with a stream that was greeted.
+func (s *Shard) openGreeted(i uint32, sl *slot, j *Join) bool {
+	g := &j.greeting
+	sl.topic, sl.at = s.subscribe(i, j.Topic)
+	sl.cursor = g.cursor
+	sl.setLast(g.at)
+	s.stats.Sends.Add(1)
+	s.stats.BytesOut.Add(uint64(g.sent))
+	if len(g.unsent) > 0 {
+		return s.block(i, sl, rest{own: g.unsent})
+	}
+	if j.Topic.headAt(g.cursor) {
+		return true
+	}
+	return s.catchUp(i, sl, false)
+}

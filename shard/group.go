@@ -1,0 +1,140 @@
+package shard
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ssedge/shard/sys"
+)
+
+// Group is all shards of a node, and their topics. Its methods may be called
+// from any goroutine; Start once, Stop once.
+type Group struct {
+	shards []*Shard
+	table  *Table
+	rests  atomic.Int64
+	next   atomic.Uint32
+	ended  sync.WaitGroup
+	stop   chan struct{}
+}
+
+// NewGroup makes n shards, at most ShardsMax, on the real kernel. It takes two
+// descriptors for each.
+func NewGroup(n int, c Config, tc TableConfig) (*Group, error) {
+	if n < 1 || n > ShardsMax {
+		return nil, fmt.Errorf("the number of shards must be 1 to %d, not %d", ShardsMax, n)
+	}
+	g := &Group{table: NewTable(tc), stop: make(chan struct{})}
+	for i := range n {
+		k, err := sys.Open()
+		if err != nil {
+			for _, s := range g.shards {
+				s.kernel.Release()
+			}
+			return nil, err
+		}
+		g.shards = append(g.shards, newShard(i, &c, g.table, k, restBudget{&g.rests, c.RestBytesMax}, nanotime(), uint64(time.Now().UnixNano())))
+	}
+	g.table.shards = g.shards
+	return g, nil
+}
+
+// Table returns the node's topics.
+func (g *Group) Table() *Table { return g.table }
+
+// Shards returns how many there are.
+func (g *Group) Shards() int { return len(g.shards) }
+
+// Stats returns the counts of each shard.
+func (g *Group) Stats() []*Stats {
+	all := make([]*Stats, len(g.shards))
+	for i, s := range g.shards {
+		all[i] = &s.stats
+	}
+	return all
+}
+
+// Start starts the shards' goroutines, and one that lets old history go.
+func (g *Group) Start() {
+	for _, s := range g.shards {
+		g.ended.Add(1)
+		go func() {
+			defer g.ended.Done()
+			s.run()
+		}()
+	}
+	g.ended.Add(1)
+	go g.expire()
+}
+
+func (g *Group) expire() {
+	defer g.ended.Done()
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			g.table.expire()
+		case <-g.stop:
+			return
+		}
+	}
+}
+
+// Join hands a connection to a shard, the next in turn, and answers the client if
+// that can be done at once. After an error the descriptor and the holds on the
+// topics are still the caller's, and the client has been told nothing. The shard
+// looks at what has joined soon after Wake is called: once for a batch. scratch is
+// used, and returned to be used again.
+func (g *Group) Join(j Join, scratch []byte) ([]byte, error) {
+	s := g.shards[int(g.next.Add(1))%len(g.shards)]
+	if err := s.inbox.room(); err != nil {
+		return scratch, err
+	}
+	scratch = s.config.greet(&j, scratch)
+	err := s.inbox.join(j)
+	if err != nil && j.greeting.done { // the shard has stopped in this moment
+		s.kernel.Close(j.Fd)
+		s.releaseTopics(&j)
+		if s.config.OnClose != nil {
+			s.config.OnClose(j.Owner, ClosedDrain)
+		}
+		err = nil
+	}
+	return scratch, err
+}
+
+// Wake makes the shards look at what has joined.
+func (g *Group) Wake() {
+	for _, s := range g.shards {
+		if s.inbox.depth.Load() != 0 {
+			s.inbox.wake()
+		}
+	}
+}
+
+// Drain ends all streams: each is brought up to date, told when to come back, and
+// closed, at most rate a second in all; whoever is left after timeout is closed as
+// is. It returns when there is no stream any more. No stream may join meanwhile.
+func (g *Group) Drain(rate float64, timeout time.Duration) {
+	var left sync.WaitGroup
+	for _, s := range g.shards {
+		left.Add(1)
+		if !s.inbox.call(func() { s.startDrain(rate/float64(len(g.shards)), timeout, left.Done) }) {
+			left.Done()
+		}
+	}
+	left.Wait()
+}
+
+// Stop closes all streams and ends the goroutines. Whoever joins from then on gets
+// ErrStopped.
+func (g *Group) Stop() {
+	close(g.stop)
+	for _, s := range g.shards {
+		s.inbox.call(s.stop)
+	}
+	g.ended.Wait()
+}

@@ -1,0 +1,144 @@
+package shard
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"ssedge/shard/sys"
+)
+
+// ErrInboxFull is what a join gets from a shard that cannot keep up with them.
+var ErrInboxFull = errors.New("the shard's inbox is full")
+
+// ErrStopped is what a join gets from a shard that has ended.
+var ErrStopped = errors.New("the shard has stopped")
+
+// dirtyMark says that a topic has events since a time (nanotime).
+type dirtyMark struct {
+	topic *Topic
+	since int64
+}
+
+// inbox is the only way into a shard from another goroutine. Joins are bounded;
+// dirty marks are by nature (one per topic), calls by who makes them.
+type inbox struct {
+	kernel   sys.Kernel
+	joinsMax int
+
+	mu    sync.Mutex
+	joins []Join
+	dirty []dirtyMark
+	calls []func()
+	shut  bool // the shard takes nothing any more
+
+	depth  atomic.Int32 // everything waiting
+	asleep atomic.Bool  // the shard waits in the kernel, or is about to
+}
+
+func (b *inbox) markDirty(t *Topic, since int64) {
+	b.mu.Lock()
+	b.dirty = append(b.dirty, dirtyMark{t, since})
+	b.depth.Add(1)
+	b.mu.Unlock()
+	b.wake()
+}
+
+// call has the shard call f in its next turn; false if it has ended.
+func (b *inbox) call(f func()) bool {
+	b.mu.Lock()
+	if b.shut {
+		b.mu.Unlock()
+		return false
+	}
+	b.calls = append(b.calls, f)
+	b.depth.Add(1)
+	b.mu.Unlock()
+	b.wake()
+	return true
+}
+
+// room says whether there is room for one more join: nil, or why not.
+func (b *inbox) room() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.shut:
+		return ErrStopped
+	case len(b.joins) >= b.joinsMax:
+		return ErrInboxFull
+	}
+	return nil
+}
+
+// join takes a stream in without waking the shard: whoever accepts a batch wakes
+// once for all of it.
+func (b *inbox) join(j Join) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.shut {
+		return ErrStopped
+	}
+	if len(b.joins) >= b.joinsMax && !j.greeting.done { // who was greeted is let in
+		return ErrInboxFull
+	}
+	b.joins = append(b.joins, j)
+	b.depth.Add(1)
+	return nil
+}
+
+// wake ends the shard's sleep. Only the first of many pays for the system call.
+func (b *inbox) wake() {
+	if !b.asleep.Load() || !b.asleep.CompareAndSwap(true, false) {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.shut { // else the descriptor to wake it by may be a client's by now
+		b.kernel.Wake()
+	}
+}
+
+// close shuts the inbox. What is in it can still be taken.
+func (b *inbox) close() {
+	b.mu.Lock()
+	b.shut = true
+	b.mu.Unlock()
+}
+
+// letters is what a shard took out of its inbox; the slices are swapped, not
+// copied.
+type letters struct {
+	joins    []Join
+	admitted int // of joins, those that are streams by now
+	dirty    []dirtyMark
+	calls    []func()
+}
+
+// take takes dirty marks and calls out, and joins if l has none left of an earlier
+// take. l's slices become the inbox's.
+func (b *inbox) take(l *letters) {
+	l.dirty, l.calls = emptied(l.dirty), emptied(l.calls)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dirty, l.dirty = l.dirty, b.dirty
+	b.calls, l.calls = l.calls, b.calls
+	left := len(b.joins)
+	if len(l.joins) == l.admitted {
+		l.joins, l.admitted = emptied(l.joins), 0
+		b.joins, l.joins = l.joins, b.joins
+		left = 0
+	}
+	b.depth.Store(int32(left))
+}
+
+// lettersKept bounds what is kept of slices that a storm has blown up.
+const lettersKept = 1024
+
+func emptied[T any](s []T) []T {
+	if cap(s) > lettersKept {
+		return nil
+	}
+	clear(s)
+	return s[:0]
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package shard
+
+// simRuns is how many seeds the simulation runs by itself.
+const simRuns = 30

@@ -1,0 +1,83 @@
+package shard
+
+// CloseReason is why a stream ended: a metric label and a log field.
+type CloseReason uint8
+
+const (
+	ClosedClientGone   CloseReason = iota // the client hung up, or its connection broke
+	ClosedSlowConsumer                    // it fell behind what the log holds, and the topic's policy is to close, or it stood inside an event that is gone
+	ClosedWriteStalled                    // it took no byte for the write-stall deadline
+	ClosedTokenExpired                    // what it was admitted with has expired
+	ClosedMaxLifetime                     // it reached the longest a stream may last
+	ClosedDrain                           // the server is going away
+	ClosedOverload                        // there was no room to remember a half-sent event
+	ClosedError                           // the kernel refused the connection; a defect or a limit of the host
+	closeReasons
+)
+
+var closeReasonNames = [closeReasons]string{
+	"client_gone", "slow_consumer", "write_stalled", "token_expired",
+	"max_lifetime", "drain", "overload", "error",
+}
+
+func (r CloseReason) String() string { return closeReasonNames[r] }
+
+// CloseReasons lists all reasons, for those who report on each.
+func CloseReasons() []CloseReason { return list(closeReasons) }
+
+// GapCause is why events are missing from a stream: it stands in the gap event
+// and is a metric label.
+type GapCause uint8
+
+const (
+	gapNone      GapCause = iota
+	GapOverrun            // a slow consumer: the topic's own bounds let events go before it was sent them
+	GapEvicted            // the node-wide history cap let them go
+	GapConflated          // policy latest: a slow consumer goes on with the newest event
+	GapExpired            // a resume from before what is retained
+	GapUnknown            // a resume from an id that was never given out
+	GapFuture             // a resume from an id that is still to come
+	GapMalformed          // a resume from something that is no id of this stream
+	gapCauses
+)
+
+var gapCauseNames = [gapCauses]string{
+	"", "overrun", "evicted", "conflated", "expired", "unknown", "future", "malformed",
+}
+
+func (c GapCause) String() string { return gapCauseNames[c] }
+
+// GapCauses lists all causes, for those who report on each.
+func GapCauses() []GapCause { return list(gapCauses)[1:] }
+
+// Policy is what becomes of a subscriber that fell behind the log.
+type Policy uint8
+
+const (
+	PolicyGap    Policy = iota // it is told of the gap and goes on with the oldest event there is
+	PolicyClose                // its stream is closed; it comes back and resumes
+	PolicyLatest               // it is told of the gap and goes on with the newest event; so is everyone who was blocked
+	policies
+)
+
+var policyNames = [policies]string{"gap", "close", "latest"}
+
+func (p Policy) String() string { return policyNames[p] }
+
+// ParsePolicy is the inverse of Policy.String.
+func ParsePolicy(name string) (Policy, bool) {
+	for _, p := range list(policies) {
+		if p.String() == name {
+			return p, true
+		}
+	}
+	return 0, false
+}
+
+func list[T ~uint8](n T) []T {
+	all := make([]T, n)
+	for i := range all {
+		all[i] = T(i)
+	}
+	return all
+}

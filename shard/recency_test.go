@@ -1,0 +1,138 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"ssedge/proto/eventid"
+)
+
+// order is the names in the recency list, least recently used first, checked in
+// both directions.
+func (r *recency) order() (names []string) {
+	var back []string
+	for t := r.oldest; t != nil; t = t.newer {
+		names = append(names, t.name)
+	}
+	for t := r.newest; t != nil; t = t.older {
+		back = append(back, t.name)
+	}
+	slices.Reverse(back)
+	if !slices.Equal(names, back) {
+		panic(fmt.Sprintf("forwards %v, backwards %v", names, back))
+	}
+	return names
+}
+
+func TestTheLeastRecentlyPublishedAreEvictedFirst(t *testing.T) {
+	table, wall := newTable(TableConfig{})
+	for _, name := range []string{"a", "b", "c", "d", "a", "c"} {
+		publish(t, table, name, "x")
+		*wall += 1000
+	}
+	for _, want := range []string{"b", "d", "a", "c"} {
+		if order := table.recency.order(); order[0] != want {
+			t.Fatalf("order is %v, want %s first", order, want)
+		}
+		table.evictOne()
+	}
+	if table.evictOne() || table.HistoryBytes() != 0 {
+		t.Errorf("%d bytes left", table.HistoryBytes())
+	}
+}
+
+func TestAllHistoryStaysWithinItsCap(t *testing.T) {
+	const most = 20_000
+	table, wall := newTable(TableConfig{HistoryMax: most})
+	held := acquire(t, table, "t0")
+	for n := range 500 {
+		publish(t, table, fmt.Sprint("t", n), fmt.Sprintf("%0200d", n))
+		*wall += 1000
+		if table.HistoryBytes() > most {
+			t.Fatalf("%d bytes after %d topics", table.HistoryBytes(), n)
+		}
+	}
+	if table.Evicted.Load() == 0 || table.HistoryBytes() < most/2 {
+		t.Errorf("%d evicted, %d bytes left", table.Evicted.Load(), table.HistoryBytes())
+	}
+	if len(retained(held)) != 0 {
+		t.Error("the least recently used log is still there")
+	}
+	if p := held.locate(true, eventid.At(1_000_000)); p.cause != GapExpired && p.cause != GapEvicted {
+		t.Errorf("a position before an eviction resumes with cause %q", p.cause)
+	}
+}
+
+// The seconds of the list are ordered over all times that a uint32 can hold.
+func TestExpiryKnowsNoYear2038(t *testing.T) {
+	for _, second := range []uint64{1, 1<<31 - 3, 1<<31 + 5} {
+		wall := second * 1000
+		table := NewTable(TableConfig{Retention: Retention{AgeMS: 2000}, HistoryMax: 1 << 30, TopicsMax: 10, WallMS: func() uint64 { return wall }})
+		publish(t, table, "a", "x")
+		wall += 3000
+		publish(t, table, "b", "x")
+		wall += 2500
+		table.expire()
+		if got := table.recency.order(); !slices.Equal(got, []string{"b"}) {
+			t.Errorf("5.5 s after second %d %v are left, want b", second, got)
+		}
+	}
+}
+
+// Publishers, holders, evictions, expiry and looks at the log, all at once. Every
+// event that was accepted is retained or below what the log says it lost, ids
+// come out in order, and what is held returns to nothing.
+func TestNothingIsLostUnderConcurrency(t *testing.T) {
+	table := NewTable(TableConfig{Retention: Retention{Events: 50, AgeMS: 20}, HistoryMax: 30_000, TopicsMax: 40})
+	var all sync.WaitGroup
+	for w := range 4 {
+		all.Go(func() { churn(t, table, w) })
+	}
+	all.Go(func() {
+		for range 300 {
+			table.expire()
+			table.evictOne()
+		}
+	})
+	all.Wait()
+	for table.evictOne() {
+	}
+	if table.Topics() != 0 || table.HistoryBytes() != 0 {
+		t.Errorf("%d topics, %d bytes left", table.Topics(), table.HistoryBytes())
+	}
+}
+
+// churn publishes to topics that all workers share, holding them or not, and
+// looks for what it has published.
+func churn(t *testing.T, table *Table, worker int) {
+	for n := range 3000 {
+		name := []byte(fmt.Sprint("t", (n*7+worker)%60))
+		topic, err := table.Acquire(name)
+		if errors.Is(err, ErrTopicsFull) {
+			continue
+		}
+		before := topic.locate(false, eventid.Position{})
+		id, err := table.Publish(name, body(n, 20+n%300))
+		if err != nil {
+			t.Errorf("a topic that is held cannot be published to: %v", err)
+		}
+		var s snapshot
+		topic.snapshot(&s)
+		found := !s.lost.Less(id)
+		for at := s.tail; at < s.head; {
+			_, got, end := s.event(at)
+			found = found || got == id
+			at = end
+		}
+		if !found {
+			t.Errorf("%v is neither retained nor lost (up to %v)", id, s.lost)
+		}
+		if p := topic.locate(true, before.at); p.cause == gapNone && p.cursor != before.cursor {
+			t.Errorf("the position %v given at %d resumes at %d", before.at, before.cursor, p.cursor)
+		}
+		table.Release(topic)
+	}
+}

@@ -1,0 +1,190 @@
+package shard
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// large is data of an event whose rest is too long to be copied.
+var large = strings.Repeat("0123456789abcdef", 2<<10)
+
+func TestThereIsNoRoomForMoreRestsThanTheBudget(t *testing.T) {
+	for _, topics := range []string{"a", "a,b"} {
+		c := patient()
+		c.RestBytesMax = 2500
+		r := newRig(t, 2, c, TableConfig{}) // the budget is that of all shards together
+		var all []*client
+		for range 4 {
+			cl := r.blocked(topics)
+			cl.sock.room = 10
+			all = append(all, cl)
+		}
+		r.publish("a", strings.Repeat("x", 1000))
+		r.settle()
+		ended := 0
+		for _, cl := range all {
+			if len(r.ended[cl.owner]) > 0 {
+				cl.endedWith(ClosedOverload)
+				ended++
+			}
+		}
+		if ended != 2 {
+			t.Errorf("%s: %d of 4 ended, want 2", topics, ended)
+		}
+		if used := r.rests.Load(); used < 2000 || used > c.RestBytesMax {
+			t.Errorf("%s: %d bytes are charged", topics, used)
+		}
+		for _, cl := range all {
+			if len(r.ended[cl.owner]) == 0 {
+				cl.sock.free(100)
+				r.settle()
+			}
+		}
+		if used := r.rests.Load(); used < 1800 || used > 2200 {
+			t.Errorf("%s: %d bytes are charged after part of them was sent", topics, used)
+		}
+		for _, cl := range all {
+			cl.sock.hangUp()
+		}
+		r.empty()
+	}
+}
+
+func TestALongRestIsNotCopied(t *testing.T) {
+	for _, topics := range []string{"a", "a,b"} {
+		r := newRig(t, 1, patient(), TableConfig{})
+		c := r.blocked(topics)
+		c.sock.room = 100
+		r.publish("a", large)
+		r.settle()
+		if used := r.rests.Load(); used > 200 {
+			t.Errorf("%s: %d bytes are copied of an event of %d", topics, used, len(large))
+		}
+		r.publish("a", "next")
+		for !c.sock.closed && c.sock.watches {
+			c.sock.free(1000)
+			r.settle()
+		}
+		c.want(large, "next")
+		c.sock.hangUp()
+		r.empty()
+	}
+}
+
+// A stream that stands inside an event which the log lets go is closed at once,
+// so that no bytes outlive the log's bounds.
+func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
+	for _, how := range []string{"overrun", "eviction", "expiry"} {
+		for _, topics := range []string{"a", "b,a"} {
+			r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2, AgeMS: 60_000}})
+			c := r.blocked(topics)
+			c.sock.room = 100
+			r.publish("a", large)
+			r.settle()
+			r.publish("a", "one more is no harm")
+			r.settle()
+			if len(r.ended) != 0 {
+				t.Fatalf("%s, %s: ended with %v while the event is retained", how, topics, r.ended)
+			}
+			switch how {
+			case "overrun":
+				r.publish("a", "too much")
+			case "eviction":
+				r.table.evictOne()
+			case "expiry":
+				*r.wall += 70_000
+				r.table.expire()
+			}
+			r.settle()
+			c.endedWith(ClosedSlowConsumer)
+			c.want()
+			r.empty()
+		}
+	}
+}
+
+// What another topic lets go is no reason to close.
+func TestARestStandsInItsOwnLog(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2}})
+	c := r.blocked("b,a")
+	c.sock.room = 100
+	r.publish("a", large)
+	r.settle()
+	for range 5 {
+		r.publish("b", large)
+		r.settle()
+	}
+	c.sock.free(unlimited)
+	r.settle()
+	c.want(large, "gap:overrun", large, large)
+}
+
+// Once the log's part of a rest is sent, the log may let it go.
+func TestARestOfWhichOnlyTheCopyIsLeftOutlivesTheLog(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 1}})
+	c := r.blocked("b,a")
+	c.sock.room = 100
+	r.publish("a", large)
+	r.settle()
+	c.sock.free(len("data: \n") + len(large) - 100 + 5) // all of the body, 5 bytes of the id
+	r.settle()
+	r.publish("a", "next")
+	r.settle()
+	c.sock.free(unlimited)
+	r.settle()
+	c.want(large, "next")
+}
+
+func TestASocketThatTakesNothingIsGivenUp(t *testing.T) {
+	for _, topics := range []string{"a", "a,b"} {
+		cf := patient()
+		cf.WriteStall = 10 * time.Second
+		r := newRig(t, 1, cf, TableConfig{})
+		c, slow := r.blocked(topics), r.blocked(topics)
+		idle := r.join(topics, "", unlimited)
+		r.publish("a", strings.Repeat("x", 1000))
+		r.settle()
+		for range 3 { // a byte now and then is patience renewed
+			r.pass(9 * time.Second)
+			slow.sock.free(1)
+			r.settle()
+			if c.sock.closed != (r.now > 1<<(32+tickShift)+int64(5*time.Second)) {
+				t.Fatalf("%s: closed is %v at %v", topics, c.sock.closed, time.Duration(r.now))
+			}
+		}
+		c.endedWith(ClosedWriteStalled)
+		r.pass(9800 * time.Millisecond)
+		if slow.sock.closed {
+			t.Fatalf("%s: gave up on a socket that takes a byte every 9 s", topics)
+		}
+		r.pass(400 * time.Millisecond)
+		slow.endedWith(ClosedWriteStalled)
+		if idle.sock.closed {
+			t.Errorf("%s: a socket that is owed nothing was given up", topics)
+		}
+	}
+}
+
+func TestABrokenConnectionEndsAtTheSend(t *testing.T) {
+	for errno, reason := range map[unix.Errno]CloseReason{
+		unix.EPIPE: ClosedClientGone, unix.ECONNRESET: ClosedClientGone, unix.ETIMEDOUT: ClosedClientGone, unix.ENOBUFS: ClosedError,
+	} {
+		for _, topics := range []string{"a", "a,b"} {
+			r := newRig(t, 1, patient(), TableConfig{})
+			c, half := r.join(topics, "", unlimited), r.blocked(topics)
+			half.sock.room = 10
+			r.publish("a", "x")
+			r.settle()
+			c.sock.broken, half.sock.broken = errno, errno
+			r.publish("a", "y")
+			half.sock.free(1)
+			r.settle()
+			c.endedWith(reason)
+			half.endedWith(reason)
+			r.empty()
+		}
+	}
+}

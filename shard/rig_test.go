@@ -1,0 +1,289 @@
+package shard
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
+)
+
+// rig is shards on a scripted kernel and a clock that is set by hand.
+type rig struct {
+	t      testing.TB
+	net    fakeNet
+	table  *Table
+	wall   *uint64
+	now    int64
+	shards []*Shard
+	config Config
+	rests  atomic.Int64
+	ended  map[uint32][]CloseReason // by owner
+	joined uint32
+	greets bool // streams are greeted before they come to their shard
+}
+
+// patient is a configuration in which nothing happens by itself.
+func patient() Config {
+	return Config{
+		WriteStall: time.Hour, Retry: 2 * time.Second, RetryJitter: time.Second,
+		RestBytesMax: 1 << 30, InboxMax: 1 << 20, TurnSends: 1 << 30, TurnTime: time.Hour,
+	}
+}
+
+func newRig(t testing.TB, shards int, c Config, tc TableConfig) *rig {
+	r := &rig{t: t, config: c, ended: map[uint32][]CloseReason{}}
+	r.now = 1<<(32+tickShift) - int64(5*time.Second) // the ticks wrap soon
+	r.table, r.wall = newTable(tc)
+	r.config.OnClose = func(owner uint32, reason CloseReason) { r.ended[owner] = append(r.ended[owner], reason) }
+	for i := range shards {
+		s := newShard(i, &r.config, r.table, &fakeKernel{net: &r.net}, restBudget{&r.rests, c.RestBytesMax}, r.now, 1)
+		r.shards = append(r.shards, s)
+	}
+	r.table.shards = r.shards
+	return r
+}
+
+func (r *rig) kernel(i int) *fakeKernel { return r.shards[i].kernel.(*fakeKernel) }
+
+// turn lets every shard make one step; it reports whether all are idle.
+func (r *rig) turn() bool {
+	idle := true
+	for _, s := range r.shards {
+		s.poll(0)
+		if s.step(r.now) == 0 {
+			idle = false
+		}
+	}
+	for i, s := range r.shards { // one may have work for another
+		if len(r.kernel(i).queue) > 0 || s.inbox.depth.Load() > 0 {
+			idle = false
+		}
+	}
+	if len(r.net.faults) > 0 {
+		r.t.Fatalf("misuse of the kernel: %s", strings.Join(r.net.faults, "; "))
+	}
+	return idle
+}
+
+// settle lets the shards run until there is nothing more to do.
+func (r *rig) settle() {
+	r.t.Helper()
+	for range 100_000 {
+		if r.turn() {
+			return
+		}
+	}
+	r.t.Fatal("the shards do not come to rest")
+}
+
+// pass lets time go by, in steps of a tick.
+func (r *rig) pass(d time.Duration) {
+	for end := r.now + int64(d); r.now < end; {
+		r.now = min(r.now+1<<tickShift, end)
+		r.settle()
+	}
+	*r.wall += uint64(d.Milliseconds())
+}
+
+func (r *rig) publish(topic, data string) eventid.ID {
+	r.t.Helper()
+	id, err := r.table.Publish([]byte(topic), sse.AppendBody(nil, &sse.Event{Data: []byte(data)}))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return id
+}
+
+// client is the other end of a stream: what a browser would make of it.
+type client struct {
+	r        *rig
+	sock     *fakeSocket
+	owner    uint32
+	topics   []string
+	head     string // what is still to come of the response head
+	raw      []byte // the stream after the head
+	decoder  sse.Decoder
+	messages []sse.Message
+}
+
+// join connects a client to topics, separated by commas; lastID is what it
+// resumes with. room is what its socket takes at first.
+func (r *rig) join(topics, lastID string, room int) *client {
+	c := &client{r: r, topics: strings.Split(topics, ",")}
+	c.connect(lastID, room, int(r.joined)%len(r.shards))
+	return c
+}
+
+// connect hands a new connection to a shard. The decoder goes on where it was.
+func (c *client) connect(lastID string, room, shard int) {
+	r := c.r
+	r.joined++
+	c.owner = r.joined
+	c.sock = r.net.connect()
+	c.sock.room = room
+	c.head = fmt.Sprintf("HTTP/1.1 200 for %d\r\n\r\n", c.owner)
+	c.raw = nil
+	c.decoder.Reset(lastID)
+	j := c.request(lastID)
+	j.Fd, j.Head, j.Owner = c.sock.fd, []byte(c.head), c.owner
+	if r.greets {
+		c.greet(&j)
+	}
+	if err := r.shards[shard].inbox.join(j); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// greet is Config.greet on a scripted socket.
+func (c *client) greet(j *Join) {
+	if j.More != nil || j.Resume == ResumeMalformed {
+		return
+	}
+	p := j.Topic.locate(j.Resume == ResumeAt, j.Position)
+	if p.cause != gapNone || p.cursor != p.head {
+		return
+	}
+	opening := c.r.config.appendOpening(nil, j.Head, c.r.shards[0].rng.Int64N)
+	opening = sse.AppendID(opening, p.at.Append(nil))
+	n := min(len(opening), c.sock.room)
+	c.sock.got, c.sock.room = append(c.sock.got, opening[:n]...), c.sock.room-n
+	c.sock.full = n < len(opening)
+	j.greeting = greeting{done: true, cursor: p.cursor, at: p.at, sent: n, unsent: opening[n:]}
+}
+
+// request makes the join of a request, as the engine does.
+func (c *client) request(lastID string) (j Join) {
+	var topics []*Topic
+	check := uint32(0)
+	for _, name := range c.topics {
+		topic, err := c.r.table.Acquire([]byte(name))
+		if err != nil {
+			c.r.t.Fatal(err)
+		}
+		topics = append(topics, topic)
+		check = eventid.Check(check, name)
+	}
+	ok := true
+	if len(topics) == 1 {
+		j.Topic = topics[0]
+		j.Position, ok = eventid.ParsePosition([]byte(lastID))
+	} else {
+		j.More = topics
+		j.Positions, ok = eventid.ParseVector([]byte(lastID), check, make([]eventid.Position, len(topics)))
+	}
+	switch {
+	case ok:
+		j.Resume = ResumeAt
+	case lastID != "":
+		j.Resume = ResumeMalformed
+	}
+	return j
+}
+
+// read takes in what has arrived.
+func (c *client) read() {
+	c.r.t.Helper()
+	c.take(len(c.sock.got))
+}
+
+// take takes in the first n bytes of what has arrived.
+func (c *client) take(n int) {
+	c.r.t.Helper()
+	b := c.sock.got[:n]
+	c.sock.got = c.sock.got[n:]
+	k := min(n, len(c.head))
+	if string(b[:k]) != c.head[:k] {
+		c.r.t.Fatalf("client %d got the head %q, want %q", c.owner, b[:k], c.head[:k])
+	}
+	c.head, b = c.head[k:], b[k:]
+	c.raw = append(c.raw, b...)
+	if err := c.decoder.Feed(b, func(m sse.Message) { c.messages = append(c.messages, m) }); err != nil {
+		c.r.t.Fatal(err)
+	}
+}
+
+// data is the data of all events so far; gaps stand in it by their cause.
+func (c *client) data() []string {
+	c.r.t.Helper()
+	c.read()
+	var all []string
+	for _, m := range c.messages {
+		if m.Event == "gap" {
+			all = append(all, "gap:"+parseGap(c.r.t, m).Cause)
+		} else {
+			all = append(all, m.Data)
+		}
+	}
+	return all
+}
+
+func (c *client) want(data ...string) {
+	c.r.t.Helper()
+	if got := c.data(); strings.Join(got, " ") != strings.Join(data, " ") {
+		c.r.t.Fatalf("client %d got %.500q, want %.500q\n%.2000s", c.owner, got, data, c.raw)
+	}
+}
+
+// endedWith checks that the stream ended once, for that reason.
+func (c *client) endedWith(reason CloseReason) {
+	c.r.t.Helper()
+	if got := c.r.ended[c.owner]; len(got) != 1 || got[0] != reason || !c.sock.closed {
+		c.r.t.Fatalf("client %d ended with %v (closed: %v), want %v", c.owner, got, c.sock.closed, reason)
+	}
+}
+
+// toldGap is a gap event as a client reads it.
+type toldGap struct {
+	Topic    string
+	From, To *string
+	Cause    string
+}
+
+func parseGap(t testing.TB, m sse.Message) (g toldGap) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader([]byte(m.Data)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&g); err != nil {
+		t.Fatalf("gap %q: %v", m.Data, err)
+	}
+	return g
+}
+
+// empty checks that nothing is left of any stream.
+func (r *rig) empty() {
+	r.t.Helper()
+	r.settle()
+	r.turn()
+	if r.net.open != 0 || r.rests.Load() != 0 {
+		r.t.Errorf("%d descriptors open, %d bytes of rests", r.net.open, r.rests.Load())
+	}
+	for i, s := range r.shards {
+		st := &s.stats
+		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.rest)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.unused)),
+			int64(len(s.queue)), st.Streams.Load(), st.Blocked.Load(), st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
+		for _, n := range gauges {
+			if n != 0 {
+				r.t.Errorf("shard %d: slots, states, rests, timers, bundles, queue, streams, blocked, subscriptions, topics, rest bytes, inbox are %v", i, gauges)
+				break
+			}
+		}
+		closed := uint64(0)
+		for reason := range st.Closed {
+			closed += st.Closed[reason].Load()
+		}
+		if closed != st.Joined.Load() {
+			r.t.Errorf("shard %d: %d streams joined, %d closed", i, st.Joined.Load(), closed)
+		}
+	}
+	for owner := uint32(1); owner <= r.joined; owner++ {
+		if len(r.ended[owner]) != 1 {
+			r.t.Errorf("stream %d ended %d times: %v", owner, len(r.ended[owner]), r.ended[owner])
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package shard
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"ssedge/proto/eventid"
+	"ssedge/shard/sys"
+	"ssedge/shard/wheel"
+)
+
+// Config is what the shards of a node have in common. All fields must be set but
+// for those whose zero is said to mean something.
+type Config struct {
+	Heartbeat    time.Duration // silence after which a comment is sent; 0: none
+	WriteStall   time.Duration // how long a socket may take nothing of what is due
+	Lifetime     time.Duration // the longest a stream lasts; up to a tenth less, so that they do not all end at once; 0: no limit
+	Retry        time.Duration // reconnection time told to clients …
+	RetryJitter  time.Duration // … plus up to this, different for each
+	RestBytesMax int64         // copies of half-sent events, all shards together
+	InboxMax     int           // joins waiting, each shard
+	TurnSends    int           // budget of a turn: sends …
+	TurnTime     time.Duration // … and time
+
+	Policy  func(topic string) Policy              // nil: PolicyGap for all
+	OnClose func(owner uint32, reason CloseReason) // called on the shard's goroutine; nil: nobody is told
+}
+
+// Shard is one core's loop over its streams. Its fields belong to its goroutine;
+// the others reach it through the inbox, and read stats.
+type Shard struct {
+	number int
+	config *Config
+	table  *Table
+	kernel sys.Kernel
+	inbox  inbox
+	stats  Stats
+	rests  restBudget
+
+	slots   slots
+	states  states
+	bundles []*bundle       // of streams with several topics
+	unused  []uint32        // free elements of bundles
+	rest    map[uint32]rest // by slot: what is unsent of a half-sent event
+	queue   []uint32        // states that wait for their pass, in order
+	wheel   *wheel.Wheel    // one entry per slot: heartbeat, stall, end
+	drain   drain
+	letters letters     // taken from the inbox
+	joined  int         // of them joins, in this turn
+	events  []sys.Event // found by the last wait
+	rng     *rand.Rand
+	now     int64  // of this turn, nanotime
+	tick    uint32 // of this turn
+	ended   bool
+
+	// Scratch, valid within one call chain.
+	snap    snapshot   // of the topic under way
+	lead    []byte     // what precedes log bytes in a send
+	pieces  [][]byte   // one vectored send
+	resumed [][]byte   // what is left of one
+	ends    []eventEnd // the events of one to a stream with several topics
+	ids     []byte     // their id lines
+	idBuf   [eventid.MaxPositionBytes]byte
+
+	heartbeatTicks, stallTicks uint32
+}
+
+// restBudget bounds the copies of half-sent events of all shards together.
+type restBudget struct {
+	used *atomic.Int64
+	max  int64
+}
+
+// The wheel: ticks of 16.8 ms, and buckets for 34 s.
+const (
+	tickShift    = 24
+	wheelBuckets = 2048
+	firesPerTurn = 64
+	eventsMax    = 512
+)
+
+var started = time.Now()
+
+// nanotime is the monotonic clock that everything here is timed by.
+func nanotime() int64 { return int64(time.Since(started)) }
+
+func ticks(d time.Duration) uint32 { return uint32(max(int64(d)>>tickShift, 1)) }
+
+func newShard(number int, c *Config, t *Table, k sys.Kernel, rests restBudget, now int64, seed uint64) *Shard {
+	s := &Shard{
+		number: number, config: c, table: t, kernel: k, rests: rests,
+		inbox:  inbox{kernel: k, joinsMax: c.InboxMax},
+		slots:  slots{free: noSlot},
+		rest:   make(map[uint32]rest),
+		wheel:  wheel.New(wheelBuckets, uint32(now>>tickShift)),
+		events: make([]sys.Event, eventsMax)[:0],
+		rng:    rand.New(rand.NewPCG(seed, uint64(number))),
+	}
+	s.stats.init()
+	s.setNow(now)
+	s.stallTicks = ticks(c.WriteStall)
+	if c.Heartbeat > 0 {
+		s.heartbeatTicks = ticks(c.Heartbeat)
+	}
+	return s
+}
+
+func (s *Shard) setNow(now int64) {
+	s.now = now
+	s.tick = uint32(now >> tickShift)
+}
+
+// joinPause is how long a shard to which streams have just come, and which has
+// nothing else to do, waits before it looks again. In a storm a turn takes in dozens
+// of them, instead of being woken for each. They have their answer already (greet),
+// and a stream that comes alone does not wait.
+const joinPause = 500 * time.Microsecond
+
+// run is the shard's goroutine. It returns when stopped.
+func (s *Shard) run() {
+	for {
+		wait := s.step(nanotime())
+		switch {
+		case s.ended: // stop was called
+			s.kernel.Release()
+			return
+		case wait == 0:
+			// There is more to do at once. Pollers and publishers must have their
+			// turn too: without this they wait for the scheduler's preemption, 10 ms.
+			runtime.Gosched()
+			s.poll(0)
+		case s.joined > 0:
+			time.Sleep(joinPause)
+			s.poll(0)
+		default:
+			s.sleep(wait)
+		}
+	}
+}
+
+// sleep waits until something happens or the time is over. What came before the
+// inbox knew that the shard sleeps is looked for once more.
+func (s *Shard) sleep(wait time.Duration) {
+	s.inbox.asleep.Store(true)
+	if s.inbox.depth.Load() != 0 {
+		wait = 0
+	}
+	s.poll(wait)
+	s.inbox.asleep.Store(false)
+}
+
+// poll asks the kernel what happened, waiting for it if told to.
+func (s *Shard) poll(wait time.Duration) {
+	s.events = s.events[:s.kernel.Wait(s.events[:cap(s.events)], wait)]
+}
+
+// step is one turn, in this order:
+//
+//  1. the inbox: who joined must be there before what was published to it is
+//     looked for, and what is dirty must be known before anything is sent;
+//  2. hang-ups and writable sockets: nothing is sent to who has gone, and who
+//     unblocks is sent everything it is behind in one go;
+//  3. fan-out, within a budget: the one part that can be long;
+//  4. the wheel: last, so that a stream that was just written to needs no
+//     heartbeat.
+//
+// It returns how long nothing needs to be done: 0 if there is more to do now,
+// negative if only an event or the inbox can change anything.
+func (s *Shard) step(now int64) time.Duration {
+	s.setNow(now)
+	busy := !s.takeLetters()
+	for _, e := range s.events {
+		s.handle(e)
+	}
+	s.events = s.events[:0]
+	busy = !s.fanOut() || busy
+	if s.drain.active {
+		s.drainSome()
+	}
+	idle := s.wheel.Advance(s.tick, firesPerTurn, s.due)
+	s.stats.Turns.Add(1)
+	s.stats.Turn.observeNanos(s.clock() - now)
+	if busy || !idle {
+		return 0
+	}
+	s.dropBytes()
+	return s.untilDeadline()
+}
+
+// dropBytes forgets the bytes of logs that scratch still points to, so that an
+// idle shard keeps no trimmed segment alive.
+func (s *Shard) dropBytes() {
+	s.snap.drop()
+	clear(s.pieces[:cap(s.pieces)])
+	clear(s.resumed[:cap(s.resumed)])
+}
+
+// clock is the time inside a turn.
+func (s *Shard) clock() int64 { return nanotime() }
+
+func (s *Shard) untilDeadline() time.Duration {
+	wait := time.Duration(-1)
+	if tick, ok := s.wheel.Next(); ok {
+		wait = max(1, time.Duration(int64(tick-s.tick)<<tickShift-(s.now&(1<<tickShift-1))))
+	}
+	if s.drain.active {
+		wait = s.drain.wait(wait)
+	}
+	return wait
+}
+
+// takeLetters takes what is in the inbox, but only so many joins in one turn: a
+// storm of them must not hold up the events of those who are there. It reports
+// whether that was all.
+func (s *Shard) takeLetters() bool {
+	l := &s.letters
+	s.joined = 0
+	if s.inbox.depth.Load() == 0 && l.admitted == len(l.joins) {
+		s.stats.Inbox.Store(0)
+		return true
+	}
+	s.inbox.take(l)
+	s.stats.Inbox.Store(int64(len(l.joins) - l.admitted + len(l.dirty) + len(l.calls)))
+	for ; s.joined < s.config.TurnSends && l.admitted < len(l.joins); s.joined++ {
+		s.admit(&l.joins[l.admitted])
+		l.joins[l.admitted] = Join{}
+		l.admitted++
+	}
+	for _, d := range l.dirty {
+		s.enqueue(d)
+	}
+	for _, f := range l.calls {
+		f()
+	}
+	return l.admitted == len(l.joins)
+}
+
+// handle takes one report of the kernel. Hang-ups come before writability: a
+// connection that is gone is not written to.
+func (s *Shard) handle(e sys.Event) {
+	i, sl := s.slots.find(e.User)
+	if sl == nil {
+		return // about a stream that is no more
+	}
+	if e.Flags&sys.HangUp != 0 {
+		s.close(i, sl, ClosedClientGone)
+		return
+	}
+	if e.Flags&sys.Writable != 0 && sl.flags&flagBlocked != 0 {
+		s.unblock(i, sl)
+	}
+}

@@ -1,0 +1,166 @@
+package shard
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+	"weak"
+
+	"ssedge/shard/sys"
+)
+
+// Events that are about an earlier user of a slot or a descriptor change nothing.
+func TestStaleEventsAreDropped(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{})
+	old := r.join("a", "", unlimited)
+	r.settle()
+	s := r.shards[0]
+	stale := old.sock.user
+	old.sock.hangUp()
+	r.settle()
+	heir := r.blocked("a")
+	if heir.sock.fd != old.sock.fd || uint32(heir.sock.user) != uint32(stale) {
+		t.Fatal("neither slot nor descriptor was used again")
+	}
+	r.publish("a", "x")
+	r.settle()
+	sends := r.kernel(0).sends
+	s.events = append(s.events, sys.Event{User: stale, Flags: sys.HangUp}, sys.Event{User: stale, Flags: sys.Writable},
+		sys.Event{User: ^uint64(0), Flags: sys.HangUp}, sys.Event{User: 12345, Flags: sys.Writable})
+	s.step(r.now)
+	if r.kernel(0).sends != sends || heir.sock.closed {
+		t.Error("a stale event reached the new stream")
+	}
+	heir.sock.free(unlimited)
+	r.settle()
+	heir.want("x")
+}
+
+// A hang-up and a writable socket in one report, or in one batch: whoever has gone
+// is not written to.
+func TestAHangUpComesBeforeEverythingElse(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{})
+	c := r.blocked("a")
+	r.publish("a", "x")
+	r.settle()
+	sends := r.kernel(0).sends
+	c.sock.room = unlimited
+	c.sock.report(sys.HangUp | sys.Writable)
+	c.sock.report(sys.Writable)
+	r.publish("a", "y")
+	r.settle()
+	c.endedWith(ClosedClientGone)
+	if r.kernel(0).sends != sends {
+		t.Error("a client that has gone was written to")
+	}
+	r.empty()
+}
+
+// A stream is told its owner's name exactly once, whatever ends it.
+func TestOwnersHearOfTheEndOnce(t *testing.T) {
+	r := newRig(t, 2, patient(), TableConfig{})
+	for n := range 100 {
+		c := r.join([]string{"a", "a,b"}[n%2], "", []int{unlimited, 20}[n/2%2])
+		if n%3 == 0 {
+			c.sock.hangUp() // before the shard has seen it
+		}
+	}
+	r.settle()
+	r.publish("a", "x")
+	for _, s := range r.net.sockets {
+		if s != nil {
+			s.reset()
+			s.hangUp()
+		}
+	}
+	r.empty()
+	if r.table.Topics() != 1 { // a has history
+		t.Errorf("%d topics left", r.table.Topics())
+	}
+}
+
+// Two shards see the same logs; each closes and counts its own.
+func TestShardsShareTopics(t *testing.T) {
+	r := newRig(t, 2, patient(), TableConfig{})
+	var all []*client
+	for range 20 {
+		all = append(all, r.join("a", "", unlimited), r.join("b,a", "", unlimited))
+	}
+	r.settle()
+	var want []string
+	for n := range 10 {
+		r.publish("a", fmt.Sprint(n))
+		want = append(want, fmt.Sprint(n))
+		if n%4 == 0 {
+			r.settle()
+		}
+	}
+	r.settle()
+	for _, c := range all {
+		c.want(want...)
+		c.sock.hangUp()
+	}
+	r.empty()
+}
+
+// One wake-up is enough for any number of letters, and none is needed for a shard
+// that is awake.
+func TestASleepingShardIsWokenOnce(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{})
+	r.join("a", "", unlimited)
+	r.join("b", "", unlimited)
+	r.settle()
+	k, b := r.kernel(0), &r.shards[0].inbox
+	r.publish("a", "x")
+	if k.wakes != 0 {
+		t.Errorf("%d wake-ups of a shard that is awake", k.wakes)
+	}
+	r.settle()
+	b.asleep.Store(true)
+	for range 5 {
+		r.publish("a", "x")
+		r.publish("b", "x")
+		b.call(func() {})
+	}
+	if k.wakes != 1 {
+		t.Errorf("%d wake-ups, want 1", k.wakes)
+	}
+	if got := b.depth.Load(); got != 7 { // each topic once
+		t.Errorf("%d letters, want 7", got)
+	}
+}
+
+// An idle shard holds no bytes of logs that have let them go.
+func TestAnIdleShardKeepsNoTrimmedSegmentAlive(t *testing.T) {
+	for _, topics := range []string{"a", "a,b"} {
+		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 100}})
+		c := r.join(topics, "", unlimited)
+		r.settle()
+		for n := range 100 {
+			r.publish("a", fmt.Sprint(n, large))
+		}
+		topic := acquire(t, r.table, "a")
+		var segments []weak.Pointer[byte]
+		for _, g := range topic.log.segments {
+			segments = append(segments, weak.Make(&g.buf[0]))
+		}
+		r.settle()
+		c.sock.room, c.sock.got = 50, nil
+		r.publish("a", "cut")
+		r.settle()
+		r.table.evictOne()
+		r.settle()
+		c.sock.free(unlimited)
+		r.settle()
+		r.publish("a", "small")
+		r.settle()
+		runtime.GC()
+		for i, g := range segments {
+			if g.Value() != nil {
+				t.Fatalf("%s: segment %d of %d is alive", topics, i, len(segments))
+			}
+		}
+		c.sock.hangUp()
+		r.settle()
+	}
+}

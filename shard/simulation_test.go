@@ -1,0 +1,80 @@
+package shard
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+)
+
+// The simulation: two shards on one table, clients that read slowly, break off at
+// any byte and come back, publishers that overrun small logs, eviction, expiry,
+// tiny budgets, and at the end nobody misses anything that it was not told of.
+//
+//	SIM_RUNS=10000 go test -run TestSimulation ./shard    more seeds
+//	SIM_SEED=17 go test -run TestSimulation ./shard       this one
+//
+// A seed decides everything but which topics share a stripe of the table, and with
+// it the floor of their ids.
+
+// seeds are the runs that the environment asks for.
+func seeds(t *testing.T) (from, to uint64) {
+	number := func(name string) (uint64, bool) {
+		text := os.Getenv(name)
+		if text == "" {
+			return 0, false
+		}
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("%s=%s: %v", name, text, err)
+		}
+		return n, true
+	}
+	if seed, ok := number("SIM_SEED"); ok {
+		return seed, seed + 1
+	}
+	if runs, ok := number("SIM_RUNS"); ok {
+		return 0, runs
+	}
+	return 0, simRuns
+}
+
+func TestSimulation(t *testing.T) {
+	from, to := seeds(t)
+	gaps, ends, delivered := map[string]int{}, map[CloseReason]int{}, 0
+	for seed := from; seed < to; seed++ {
+		ok := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			defer func() {
+				if t.Failed() {
+					t.Logf("SIM_SEED=%d go test -run TestSimulation ./shard", seed)
+				}
+			}()
+			s := newSim(t, seed)
+			s.run()
+			for cause, n := range s.gaps {
+				gaps[cause] += n
+			}
+			for _, reasons := range s.ended {
+				ends[reasons[0]]++
+			}
+			delivered += s.delivered
+		})
+		if !ok {
+			return
+		}
+	}
+	t.Logf("%d events delivered, gaps %v, ends %v", delivered, gaps, ends)
+	if to-from < simRuns {
+		return
+	}
+	for _, cause := range GapCauses() { // a simulation that never gets there shows nothing
+		if gaps[cause.String()] == 0 {
+			t.Errorf("no gap was told by %v", cause)
+		}
+	}
+	for _, reason := range CloseReasons() {
+		if ends[reason] == 0 && reason != ClosedError {
+			t.Errorf("no stream ended with %v", reason)
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package shard
+
+import (
+	"bytes"
+
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
+)
+
+// snapshot is a topic's log as one pass of a shard sees it: taken under the
+// topic's lock, read without it. The bytes in it are immutable.
+type snapshot struct {
+	tail, head uint64
+	last       eventid.ID
+	pieces     []piece
+	evicted    bool
+	lost       eventid.ID
+
+	// Most subscribers of a topic stand at the same cursor: what they are sent is
+	// found once.
+	cachedFor    uint64
+	cached       [][]byte
+	cachedEvents int
+}
+
+// piece is the published part of one segment.
+type piece struct {
+	base uint64
+	buf  []byte
+}
+
+// take fills the snapshot from l. The caller holds the topic's lock.
+func (s *snapshot) take(l *log) {
+	s.tail, s.head, s.last, s.evicted, s.lost = l.tail, l.head, l.last, l.evicted, l.lost
+	s.pieces = s.pieces[:0]
+	for _, g := range l.segments {
+		s.pieces = append(s.pieces, piece{g.base, g.buf})
+	}
+	s.cached = s.cached[:0]
+}
+
+// drop forgets the bytes.
+func (s *snapshot) drop() {
+	clear(s.pieces[:cap(s.pieces)])
+	clear(s.cached[:cap(s.cached)])
+	s.pieces, s.cached = s.pieces[:0], s.cached[:0]
+}
+
+// behind returns the bytes from cursor, which must not be below tail or at head,
+// to head, one piece for each segment they lie in, and how many events they are.
+// The slice is valid until the next call.
+func (s *snapshot) behind(cursor uint64) ([][]byte, int) {
+	if len(s.cached) > 0 && s.cachedFor == cursor {
+		return s.cached, s.cachedEvents
+	}
+	s.cachedFor, s.cached, s.cachedEvents = cursor, s.cached[:0], 0
+	for i := s.pieceAt(cursor); i < len(s.pieces); i++ {
+		p := s.pieces[i]
+		behind := p.buf[max(cursor, p.base)-p.base:]
+		s.cached = append(s.cached, behind)
+		s.cachedEvents += countBlankLines(behind)
+	}
+	return s.cached, s.cachedEvents
+}
+
+func (s *snapshot) pieceAt(p uint64) int {
+	for i := len(s.pieces) - 1; i > 0; i-- {
+		if s.pieces[i].base <= p {
+			return i
+		}
+	}
+	return 0
+}
+
+// event returns the event that begins at cursor: what precedes its id line, its
+// id, and where it ends.
+func (s *snapshot) event(cursor uint64) (body []byte, id eventid.ID, end uint64) {
+	p := s.pieces[s.pieceAt(cursor)]
+	buf := p.buf[cursor-p.base:]
+	buf = buf[:sse.Boundary(buf, 1)]
+	idLine := lastLine(buf)
+	id, _ = eventid.Parse(buf[idLine+len("id: ") : len(buf)-len("\n\n")])
+	return buf[:idLine], id, cursor + uint64(len(buf))
+}
+
+// newest returns where the newest event begins and the id of the one before it;
+// false if there are not two.
+func (s *snapshot) newest() (cursor uint64, before eventid.ID, ok bool) {
+	if s.tail == s.head {
+		return 0, eventid.ID{}, false
+	}
+	p := s.pieces[len(s.pieces)-1]
+	at := bytes.LastIndex(p.buf[:len(p.buf)-len(blankLine)], blankLine)
+	if at >= 0 {
+		at += len(blankLine)
+		return p.base + uint64(at), idOf(p.buf[:at]), true
+	}
+	if p.base <= s.tail || len(s.pieces) < 2 {
+		return 0, eventid.ID{}, false
+	}
+	return p.base, idOf(s.pieces[len(s.pieces)-2].buf), true
+}
+
+// halfSent says what became of the event in which a send stopped at position
+// sent: where it ends, its id, and the bytes of it that are still to be sent,
+// none if sent is a boundary between events.
+func (s *snapshot) halfSent(sent uint64) (end uint64, id eventid.ID, rest []byte) {
+	p := s.pieces[s.pieceAt(sent-1)]
+	off := int(sent - p.base)
+	boundary := sse.Boundary(p.buf, off)
+	return p.base + uint64(boundary), idOf(p.buf[:boundary]), p.buf[off:boundary]
+}
+
+// idOf reads the id of the last event in buf back from its id line.
+func idOf(buf []byte) eventid.ID {
+	id, _ := eventid.Parse(buf[lastLine(buf)+len("id: ") : len(buf)-len(blankLine)])
+	return id
+}
+
+// lastLine returns where the last line of the event at the end of buf begins.
+func lastLine(buf []byte) int {
+	return bytes.LastIndexByte(buf[:len(buf)-len(blankLine)], '\n') + 1
+}

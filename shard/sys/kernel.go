@@ -1,0 +1,66 @@
+package sys
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Errno is the error of a system call; 0 is success.
+type Errno = unix.Errno
+
+// EAGAIN is what a send answers when the socket's buffer is full.
+const EAGAIN = unix.EAGAIN
+
+// PeerGone reports whether a send failed because nobody is there to receive it.
+func PeerGone(errno Errno) bool {
+	switch errno {
+	case unix.EPIPE, unix.ECONNRESET, unix.ETIMEDOUT, unix.ENOTCONN, unix.EHOSTUNREACH, unix.ENETUNREACH:
+		return true
+	}
+	return false
+}
+
+// PiecesMax is how many pieces SendV looks at; well below the kernel's own
+// limit (UIO_MAXIOV, 1024).
+const PiecesMax = 64
+
+// Flags of an [Event].
+const (
+	Writable = unix.EPOLLOUT
+	HangUp   = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+)
+
+// Event says that something happened to the socket that was watched with this
+// user value. After a Close there may still be one on its way: the user value
+// must let the reader recognise it as stale.
+type Event struct {
+	User  uint64
+	Flags uint32
+}
+
+// Kernel is what one shard needs of the operating system. All methods but Wake
+// belong to the shard's goroutine; Wake may be called from any.
+type Kernel interface {
+	// Watch begins to report hang-ups of fd, edge-triggered (epoll(7)).
+	Watch(fd int, user uint64) Errno
+	// WatchWritable also reports, or no longer reports, that fd can be written.
+	WatchWritable(fd int, user uint64, on bool) Errno
+	// Wait fills events and returns how many there are. It waits until something
+	// happens, Wake is called or the timeout has passed; 0 only looks, a negative
+	// timeout waits for ever. Wake-ups are not reported as events.
+	Wait(events []Event, timeout time.Duration) int
+	// Wake ends a Wait, the present one or the next.
+	Wake()
+	// Send writes what the socket takes of b, without waiting (send(2)).
+	Send(fd int, b []byte) (int, Errno)
+	// SendV is Send for several pieces in one call (sendmsg(2)). It may take
+	// fewer pieces than it is given.
+	SendV(fd int, pieces [][]byte) (int, Errno)
+	// Close gives the descriptor back. Input that was never read is thrown away
+	// first: closing over it would reset the connection and destroy what is still
+	// on its way to the client (RFC 9112 9.6).
+	Close(fd int)
+	// Release ends the kernel's own descriptors. Nothing may be called after it.
+	Release()
+}

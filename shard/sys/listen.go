@@ -1,0 +1,150 @@
+package sys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// SocketOptions are set on a listening socket, from which Linux hands them down to
+// the connections it accepts (but for Backlog and DeferAccept, which are its own).
+// A zero leaves the kernel's default.
+type SocketOptions struct {
+	SendBuffer   int           // SO_SNDBUF, bytes; the kernel doubles it and stops sizing it by itself
+	NotSentLowat int           // TCP_NOTSENT_LOWAT: unsent bytes above which the socket is not writable
+	UserTimeout  time.Duration // TCP_USER_TIMEOUT: sent bytes unacknowledged for so long end the connection
+	DeferAccept  time.Duration // TCP_DEFER_ACCEPT: accept with the first bytes, or after about this long
+	Backlog      int           // connections waiting to be accepted; the kernel caps it at net.core.somaxconn
+}
+
+// Listen opens n listening sockets on one address: TCP ones share the port
+// (SO_REUSEPORT), so that each can have a thread of its own; of a unix socket there
+// is only one. network is "tcp" or "unix"; port 0 picks a free one. It fails if
+// anything else listens there, with or without SO_REUSEPORT.
+func Listen(network, address string, n int, o SocketOptions) (fds []int, addr net.Addr, err error) {
+	defer func() {
+		if err != nil {
+			for _, fd := range fds {
+				Close(fd)
+			}
+			fds = nil
+		}
+	}()
+	if network == "unix" {
+		if err := removeStale(address); err != nil {
+			return nil, nil, err
+		}
+		n = 1
+	}
+	shared := false
+	for range n {
+		fd, a, err := listenOne(network, address, shared, n > 1, o)
+		if err != nil {
+			return fds, nil, err
+		}
+		fds, addr = append(fds, fd), a
+		address, shared = a.String(), true // the port that was picked
+	}
+	return fds, addr, nil
+}
+
+// listenOne opens one socket. The first of several finds out whether the port is
+// free before it offers to share it.
+func listenOne(network, address string, joins, share bool, o SocketOptions) (int, net.Addr, error) {
+	if share && !joins {
+		probe, err := net.Listen(network, address)
+		if err != nil {
+			return -1, nil, err
+		}
+		address = probe.Addr().String()
+		probe.Close()
+	}
+	lc := net.ListenConfig{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: false},
+		Control: func(_, _ string, c syscall.RawConn) error {
+			var failed error
+			err := c.Control(func(fd uintptr) { failed = setOptions(int(fd), network, share, o) })
+			return errors.Join(err, failed)
+		},
+	}
+	ln, err := lc.Listen(context.Background(), network, address)
+	if err != nil {
+		return -1, nil, err
+	}
+	defer ln.Close()
+	var file *os.File
+	switch l := ln.(type) {
+	case *net.TCPListener:
+		file, err = l.File()
+	case *net.UnixListener:
+		l.SetUnlinkOnClose(false)
+		file, err = l.File()
+	default:
+		err = fmt.Errorf("cannot listen on network %q", network)
+	}
+	if err != nil {
+		return -1, nil, err
+	}
+	defer file.Close()
+	fd, err := Dup(int(file.Fd()))
+	if err != nil {
+		return -1, nil, err
+	}
+	if o.Backlog > 0 {
+		if err := unix.Listen(fd, o.Backlog); err != nil {
+			Close(fd)
+			return -1, nil, err
+		}
+	}
+	return fd, ln.Addr(), unix.SetNonblock(fd, true)
+}
+
+// removeStale takes a unix socket out of the way that nobody listens on any more.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode()&fs.ModeSocket == 0 {
+		return fmt.Errorf("%s exists and is not a socket", path)
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return fmt.Errorf("%s: another server listens there", path)
+	}
+	return os.Remove(path)
+}
+
+func setOptions(fd int, network string, share bool, o SocketOptions) error {
+	set := func(level, option, value int) error {
+		if value == 0 {
+			return nil
+		}
+		return unix.SetsockoptInt(fd, level, option, value)
+	}
+	err := set(unix.SOL_SOCKET, unix.SO_SNDBUF, o.SendBuffer)
+	if network == "unix" {
+		return err
+	}
+	reuse := 0
+	if share {
+		reuse = 1
+	}
+	return errors.Join(err,
+		set(unix.SOL_SOCKET, unix.SO_REUSEPORT, reuse),
+		set(unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
+		set(unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, o.NotSentLowat),
+		set(unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(o.UserTimeout.Milliseconds())),
+		set(unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, int(o.DeferAccept.Seconds())),
+	)
+}

@@ -1,0 +1,168 @@
+package shard
+
+import (
+	"errors"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ssedge/proto/eventid"
+)
+
+// ErrTopicsFull is what a new topic gets when the node holds as many as it may,
+// all of them with a holder or with history.
+var ErrTopicsFull = errors.New("too many topics")
+
+const stripes = 64
+
+// TableConfig bounds the topics of a node.
+type TableConfig struct {
+	Retention  Retention
+	HistoryMax int64 // memory of all logs, bytes; beyond it the least recently used are evicted
+	TopicsMax  int
+	WallMS     func() uint64 // the wall clock in Unix milliseconds; nil is the system's
+}
+
+// Table holds all topics of a node by name. It is safe from any goroutine.
+type Table struct {
+	retention  Retention
+	historyMax int64
+	topicsMax  int64
+	wallMS     func() uint64
+	shards     []*Shard // set once, before the first publish
+
+	lastMS atomic.Uint64 // the id clock never goes back
+	held   atomic.Int64  // memory of all logs, bytes
+	topics atomic.Int64
+
+	seed    maphash.Seed
+	stripes [stripes]stripe
+	recency recency
+
+	Evicted atomic.Uint64 // logs that the node-wide cap took
+}
+
+// stripe is a part of the table with a lock of its own. floor is at or above
+// every id ever given to a topic that this stripe has forgotten: a topic that
+// comes back begins there, so that an id is never given twice and a position
+// from before is known to be unprovable.
+type stripe struct {
+	mu     sync.RWMutex
+	byName map[string]*Topic
+	floor  eventid.ID
+}
+
+// NewTable makes an empty table.
+func NewTable(c TableConfig) *Table {
+	t := &Table{retention: c.Retention, historyMax: c.HistoryMax, topicsMax: int64(c.TopicsMax), wallMS: c.WallMS, seed: maphash.MakeSeed()}
+	if t.wallMS == nil {
+		t.wallMS = func() uint64 { return uint64(time.Now().UnixMilli()) }
+	}
+	floor := eventid.ID{MS: t.nowMS()}
+	for i := range t.stripes {
+		t.stripes[i] = stripe{byName: make(map[string]*Topic), floor: floor}
+	}
+	return t
+}
+
+// nowMS is the wall clock, held back from going back.
+func (t *Table) nowMS() uint64 {
+	now := t.wallMS()
+	for {
+		last := t.lastMS.Load()
+		if now <= last {
+			return last
+		}
+		if t.lastMS.CompareAndSwap(last, now) {
+			return now
+		}
+	}
+}
+
+// Topics returns how many topics there are.
+func (t *Table) Topics() int { return int(t.topics.Load()) }
+
+// HistoryBytes returns the memory of all logs.
+func (t *Table) HistoryBytes() int64 { return t.held.Load() }
+
+func (t *Table) stripe(name []byte) *stripe {
+	return &t.stripes[maphash.Bytes(t.seed, name)%stripes]
+}
+
+// Acquire returns the topic called name, made if need be, and holds it: the
+// caller owes a Release. name is copied if it is kept. The only error is
+// ErrTopicsFull.
+func (t *Table) Acquire(name []byte) (*Topic, error) {
+	s := t.stripe(name)
+	s.mu.RLock()
+	topic := s.byName[string(name)]
+	if topic != nil {
+		topic.refs.Add(1)
+	}
+	s.mu.RUnlock()
+	if topic != nil {
+		return topic, nil
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if topic := s.byName[string(name)]; topic != nil {
+		topic.refs.Add(1)
+		return topic, nil
+	}
+	if t.topics.Add(1) > t.topicsMax {
+		t.topics.Add(-1)
+		return nil, ErrTopicsFull
+	}
+	topic = &Topic{name: string(name), table: t, log: log{lost: s.floor}, local: make([]uint32, len(t.shards))}
+	for i := range topic.local {
+		topic.local[i] = noState
+	}
+	topic.refs.Store(1)
+	s.byName[topic.name] = topic
+	return topic, nil
+}
+
+// Release gives back what Acquire held. A topic without holders and without
+// history is forgotten.
+func (t *Table) Release(topic *Topic) {
+	if topic.refs.Add(-1) == 0 && topic.unused() {
+		t.forgetIfUnused(topic)
+	}
+}
+
+// forgetIfUnused is called when the last holder or the last event went. Both can
+// come back until the stripe's lock is held; what is true then is decided.
+func (t *Table) forgetIfUnused(topic *Topic) {
+	s := t.stripe([]byte(topic.name))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if topic.refs.Load() != 0 || s.byName[topic.name] != topic {
+		return
+	}
+	topic.mu.Lock()
+	empty, newest := topic.log.events == 0, topic.log.last
+	topic.mu.Unlock()
+	if !empty {
+		return
+	}
+	delete(s.byName, topic.name)
+	t.topics.Add(-1)
+	if s.floor.Less(newest) {
+		s.floor = newest
+	}
+}
+
+// Publish appends an event to the topic called name and wakes the shards that
+// have subscribers of it. body is the event in wire form without its id
+// (sse.AppendBody); it is copied. It returns the id the event got.
+func (t *Table) Publish(name, body []byte) (eventid.ID, error) {
+	topic, err := t.Acquire(name)
+	if err != nil {
+		return eventid.ID{}, err
+	}
+	id := topic.publish(body)
+	t.Release(topic)
+	return id, nil
+}

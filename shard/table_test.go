@@ -1,0 +1,180 @@
+package shard
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"ssedge/proto/eventid"
+)
+
+// newTable is a table with a clock that is set by hand.
+func newTable(c TableConfig) (*Table, *uint64) {
+	wall := uint64(1_000_000)
+	c.WallMS = func() uint64 { return wall }
+	if c.TopicsMax == 0 {
+		c.TopicsMax = 1 << 20
+	}
+	if c.HistoryMax == 0 {
+		c.HistoryMax = 1 << 40
+	}
+	return NewTable(c), &wall
+}
+
+func acquire(t *testing.T, table *Table, name string) *Topic {
+	t.Helper()
+	topic, err := table.Acquire([]byte(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return topic
+}
+
+// retained is the whole log of a topic, as a pass would see it.
+func retained(topic *Topic) []byte {
+	var s snapshot
+	topic.snapshot(&s)
+	if s.tail == s.head {
+		return nil
+	}
+	pieces, _ := s.behind(s.tail)
+	return bytes.Join(pieces, nil)
+}
+
+func TestIDsOfATopicStrictlyIncrease(t *testing.T) {
+	for seed := range uint64(20) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		table, wall := newTable(TableConfig{Retention: Retention{AgeMS: 50}, HistoryMax: 2000})
+		last := map[string]eventid.ID{}
+		forgotten := 0
+		for range 3000 {
+			*wall += uint64(rng.IntN(12))
+			*wall -= uint64(rng.IntN(10)) // also back
+			if rng.IntN(20) == 0 {
+				*wall += 60
+				table.expire()
+			}
+			name := fmt.Sprint("topic", rng.IntN(200))
+			before := table.Topics()
+			id := publish(t, table, name, "x")
+			if table.Topics() > before && !last[name].IsZero() {
+				forgotten++
+			}
+			if !last[name].Less(id) {
+				t.Fatalf("seed %d: %s was given %v after %v", seed, name, id, last[name])
+			}
+			last[name] = id
+		}
+		if forgotten == 0 {
+			t.Fatalf("seed %d: no topic was forgotten and came back", seed)
+		}
+	}
+}
+
+// A position from before a topic was forgotten is never taken for one of the new.
+func TestAPositionFromBeforeForgettingIsAGap(t *testing.T) {
+	table, _ := newTable(TableConfig{})
+	first, second := publish(t, table, "t", "1"), publish(t, table, "t", "2")
+	table.evictOne()
+	publish(t, table, "t", "3")
+	topic := acquire(t, table, "t")
+	if p := topic.locate(true, eventid.After(first)); p.cause != GapExpired || p.cursor != 0 {
+		t.Errorf("resumed with cause %q at %d, want expired at 0", p.cause, p.cursor)
+	}
+	if p := topic.locate(true, eventid.After(second)); p.cause != gapNone || p.cursor != 0 {
+		t.Errorf("the newest id that was lost resumes with cause %q at %d", p.cause, p.cursor)
+	}
+}
+
+func TestATopicIsForgottenWithItsLastHolderAndItsLastEvent(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		run  func(table *Table, wall *uint64, topic *Topic)
+	}{
+		{"held, never published to", func(table *Table, _ *uint64, topic *Topic) {
+			table.Release(topic)
+		}},
+		{"released, then expired", func(table *Table, wall *uint64, topic *Topic) {
+			publish(t, table, "t", "x")
+			table.Release(topic)
+			*wall += 10_000
+			table.expire()
+		}},
+		{"expired, then released", func(table *Table, wall *uint64, topic *Topic) {
+			publish(t, table, "t", "x")
+			*wall += 10_000
+			table.expire()
+			if table.Topics() != 1 {
+				t.Error("forgotten while held")
+			}
+			table.Release(topic)
+		}},
+		{"trimmed by a look at it, then released", func(table *Table, wall *uint64, topic *Topic) {
+			publish(t, table, "t", "x")
+			*wall += 10_000
+			topic.locate(false, eventid.Position{})
+			table.Release(topic)
+		}},
+		{"released, then evicted", func(table *Table, _ *uint64, topic *Topic) {
+			publish(t, table, "t", "x")
+			table.Release(topic)
+			table.evictOne()
+		}},
+	} {
+		table, wall := newTable(TableConfig{Retention: Retention{AgeMS: 5000}})
+		c.run(table, wall, acquire(t, table, "t"))
+		if table.Topics() != 0 || table.HistoryBytes() != 0 {
+			t.Errorf("%s: %d topics, %d bytes left", c.name, table.Topics(), table.HistoryBytes())
+		}
+	}
+}
+
+func TestExpiryTakesWhatIsOldAndNothingElse(t *testing.T) {
+	table, wall := newTable(TableConfig{Retention: Retention{AgeMS: 5000}})
+	for n := range 20 {
+		publish(t, table, fmt.Sprint("old", n), "x")
+	}
+	*wall += 4000
+	publish(t, table, "old0", "y")
+	table.expire()
+	if table.Topics() != 20 {
+		t.Errorf("%d topics left before their age", table.Topics())
+	}
+	*wall += 3000
+	table.expire()
+	if table.Topics() != 1 {
+		t.Errorf("%d topics left, want the one that was published to", table.Topics())
+	}
+}
+
+func TestTheTableIsFullAtItsBoundAndRecovers(t *testing.T) {
+	table, _ := newTable(TableConfig{TopicsMax: 3})
+	a, b := acquire(t, table, "a"), acquire(t, table, "b")
+	publish(t, table, "c", "x")
+	for range 3 {
+		if _, err := table.Acquire([]byte("d")); !errors.Is(err, ErrTopicsFull) {
+			t.Fatalf("a fourth topic: %v", err)
+		}
+		if _, err := table.Publish([]byte("d"), []byte("data: x\n")); !errors.Is(err, ErrTopicsFull) {
+			t.Fatalf("an event for a fourth topic: %v", err)
+		}
+	}
+	if again := acquire(t, table, "a"); again != a {
+		t.Error("a topic at the bound is not itself")
+	}
+	table.Release(a)
+	if _, err := table.Acquire([]byte("d")); !errors.Is(err, ErrTopicsFull) {
+		t.Error("a topic with a holder left was forgotten")
+	}
+	table.Release(a)
+	d := acquire(t, table, "d")
+	table.evictOne() // c
+	acquire(t, table, "e")
+	table.Release(b)
+	table.Release(d)
+	if table.Topics() != 1 {
+		t.Errorf("%d topics, want e alone", table.Topics())
+	}
+}

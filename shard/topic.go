@@ -1,0 +1,123 @@
+package shard
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"ssedge/proto/eventid"
+)
+
+// ShardsMax is how many shards a node can have: a topic knows who is interested
+// in it by one bit per shard.
+const ShardsMax = 64
+
+// noState is what Topic.local holds for a shard without subscribers.
+const noState = ^uint32(0)
+
+// Topic is a log and who wants to hear of it.
+//
+// refs is counted by everyone who holds the topic (a subscription, a publish
+// under way); a topic that nobody holds and whose log is empty is forgotten.
+type Topic struct {
+	name  string
+	table *Table
+	refs  atomic.Int32 // raised under the stripe's lock
+
+	interested atomic.Uint64 // bit s: shard s has subscribers; set and cleared by shard s
+	dirty      atomic.Uint64 // bit s: shard s was told of events that it has not looked at yet
+	local      []uint32      // index of this topic's state in shard s; element s belongs to shard s
+
+	mu  sync.Mutex // guards log
+	log log
+
+	usedSecond atomic.Uint32 // written under the recency list's lock, like the links
+	newer      *Topic
+	older      *Topic
+}
+
+// Name returns the topic's name.
+func (t *Topic) Name() string { return t.name }
+
+// publish appends an event and gives it the next id: the present millisecond, or
+// the sequence number after the last one. Safe from any goroutine.
+func (t *Topic) publish(body []byte) eventid.ID {
+	r := &t.table.retention
+	t.mu.Lock()
+	now := t.table.nowMS()
+	id := eventid.ID{MS: now}
+	if last := t.log.newestID(); !last.Less(id) {
+		id = eventid.ID{MS: last.MS, Seq: last.Seq + 1}
+	}
+	grown := t.log.append(body, id)
+	grown -= t.log.trim(r, now)
+	t.mu.Unlock()
+	t.table.used(t, now, grown)
+	t.wake()
+	return id
+}
+
+// newestID is the id that the next one must be above.
+func (l *log) newestID() eventid.ID {
+	if l.last.Less(l.lost) {
+		return l.lost
+	}
+	return l.last
+}
+
+// wake tells every interested shard that does not know yet. The log was changed
+// before, so a shard that clears its bit and then looks at the log misses
+// nothing.
+func (t *Topic) wake() {
+	want := t.interested.Load()
+	if want == 0 {
+		return
+	}
+	fresh := want &^ t.dirty.Or(want)
+	if fresh == 0 {
+		return
+	}
+	now := nanotime()
+	for s, shard := range t.table.shards {
+		if fresh&(1<<s) != 0 {
+			shard.inbox.markDirty(t, now)
+		}
+	}
+}
+
+// unused reports whether the log is empty.
+func (t *Topic) unused() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.log.events == 0
+}
+
+// snapshot copies what a pass needs of the log.
+func (t *Topic) snapshot(s *snapshot) {
+	t.mu.Lock()
+	s.take(&t.log)
+	t.mu.Unlock()
+}
+
+// headAt reports whether the log's head is at cursor.
+func (t *Topic) headAt(cursor uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.log.head == cursor
+}
+
+// locate finds where a stream begins: at the head, or where resume says.
+func (t *Topic) locate(resume bool, p eventid.Position) place {
+	now := t.table.nowMS()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	shrunk := t.log.trim(&t.table.retention, now)
+	if shrunk != 0 {
+		t.table.held.Add(-shrunk)
+	}
+	found := place{cursor: t.log.head, at: t.log.start(now), to: t.log.last}
+	if resume {
+		found = t.log.resume(p, now)
+	}
+	found.head = t.log.head
+	return found
+}
