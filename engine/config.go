@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"log/slog"
+	"runtime"
+	"time"
+)
+
+// Config is every setting of a node. [DefaultConfig] has the defaults; the command
+// line, the environment and the configuration file fill it in (cmd/ssedge), and
+// each field is named there as it is here. Sizes are bytes.
+type Config struct {
+	Dev     bool // everybody on this machine may publish and subscribe; the page at /
+	Version string
+	Logger  *slog.Logger
+
+	// Listeners.
+	Listen []string // "host:port" or "unix:/path"
+	Admin  string   // "host:port"; "" for none
+
+	// Access.
+	Keys        []string // bearer keys that may publish and subscribe
+	Anonymous   []string // topics, or beginnings of topics and a *, that anyone may subscribe to
+	CORSOrigins []string // origins whose pages may subscribe and publish; "*" for all
+
+	// Cores.
+	Shards  int
+	Pollers int // of the whole process
+
+	// Streams.
+	StreamsMax      int // 0: what the limit on open files leaves
+	PerAddressMax   int // 0: no bound
+	AcceptRate      float64
+	TopicsPerStream int
+	Heartbeat       time.Duration
+	Lifetime        time.Duration // 0: no limit
+	Retry           time.Duration
+	RetryJitter     time.Duration
+	WriteStall      time.Duration
+	SlowPolicy      string            // gap, close or latest
+	TopicPolicies   map[string]string // pattern → policy; the longest pattern that matches decides
+	SendBuffer      int               // SO_SNDBUF; 0: the kernel sizes it
+	NotSentLowat    int               // TCP_NOTSENT_LOWAT; 0: the kernel's
+	UserTimeout     time.Duration     // TCP_USER_TIMEOUT
+	RestBytes       int64             // half-sent events kept aside, in all
+	InboxMax        int               // streams on their way into a shard
+
+	// Requests.
+	HeadBytes          int
+	HeadersMax         int
+	TargetBytes        int
+	HeadTimeout        time.Duration
+	HeadsMax           int
+	HTTPConnectionsMax int
+	HTTPIdle           time.Duration
+	Workers            int   // hand-overs to net/http at a time
+	BodyBytes          int64 // of a JSON body
+	BodyTimeout        time.Duration
+
+	// Topics and events.
+	TopicsMax     int
+	TopicBytes    int
+	EventBytes    int
+	KeyBytes      int
+	KeysMax       int // idempotency keys remembered
+	KeyTTL        time.Duration
+	HistoryEvents int           // each topic
+	HistoryBytes  int64         // each topic
+	HistoryAge    time.Duration // each topic
+	HistoryMax    int64         // all topics
+
+	// The end.
+	DrainRate    float64
+	DrainTimeout time.Duration
+
+	MemoryMax int64 // resident bytes from which on new streams are refused; 0: no bound
+
+	TurnSends int
+	TurnTime  time.Duration
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	cores := runtime.GOMAXPROCS(0)
+	return Config{
+		Version: "dev",
+		Logger:  slog.Default(),
+		Listen:  []string{"127.0.0.1:8080"},
+		Admin:   "127.0.0.1:8081",
+
+		Shards:  min(cores, 64),
+		Pollers: (cores + 1) / 2,
+
+		TopicsPerStream: 32,
+		Heartbeat:       25 * time.Second,
+		Retry:           2 * time.Second,
+		RetryJitter:     3 * time.Second,
+		WriteStall:      30 * time.Second,
+		SlowPolicy:      "gap",
+		UserTimeout:     60 * time.Second,
+		NotSentLowat:    16 << 10,
+		RestBytes:       64 << 20,
+		InboxMax:        16384,
+
+		HeadBytes:          8 << 10,
+		HeadersMax:         100,
+		TargetBytes:        4 << 10,
+		HeadTimeout:        10 * time.Second,
+		HeadsMax:           8192,
+		HTTPConnectionsMax: 1024,
+		HTTPIdle:           60 * time.Second,
+		Workers:            64,
+		BodyBytes:          8 << 20,
+		BodyTimeout:        30 * time.Second,
+
+		TopicsMax:     1_000_000,
+		TopicBytes:    256,
+		EventBytes:    256 << 10,
+		KeyBytes:      256,
+		KeysMax:       100_000,
+		KeyTTL:        2 * time.Minute,
+		HistoryEvents: 10_000,
+		HistoryBytes:  4 << 20,
+		HistoryAge:    10 * time.Minute,
+		HistoryMax:    256 << 20,
+
+		DrainRate:    5000,
+		DrainTimeout: 30 * time.Second,
+
+		TurnSends: 128,
+		TurnTime:  200 * time.Microsecond,
+	}
+}

@@ -1,0 +1,224 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ssedge/engine/auth"
+	"ssedge/engine/fanin"
+	"ssedge/engine/httpapi"
+	"ssedge/engine/intake"
+	"ssedge/proto/http1"
+	"ssedge/shard"
+	"ssedge/shard/sys"
+)
+
+// Engine is a node. Its methods may be called from any goroutine, each once, in
+// the order New, Start, Drain, Close; Drain may be left out, and Close may cut it
+// short.
+type Engine struct {
+	config    Config
+	admission *intake.Admission
+	group     *shard.Group
+	intake    *intake.Intake
+	source    *fanin.Memory
+	public    *httpapi.Public
+	http      *http.Server
+	admin     *http.Server
+	adminLn   net.Listener
+	metrics   *metricSet
+	started   time.Time
+	draining  atomic.Bool
+	ended     chan struct{}
+	closing   sync.Once
+}
+
+var errDraining = errors.New("draining")
+
+// New validates the configuration and binds all addresses; it serves nothing yet.
+func New(c Config) (_ *Engine, err error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	e := &Engine{config: c, ended: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			e.Close()
+		}
+	}()
+	authorizer := auth.Open()
+	if !c.Dev {
+		if authorizer, err = auth.NewStatic(c.Keys, c.Anonymous); err != nil {
+			return nil, err
+		}
+	}
+	e.admission = intake.NewAdmission(intake.AdmissionConfig{
+		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, RateMax: c.AcceptRate,
+		Request:     intake.RequestLimits{TopicsPerStream: c.TopicsPerStream, TopicBytes: c.TopicBytes},
+		CORSOrigins: c.CORSOrigins,
+		Authorizer:  authorizer,
+	})
+	if e.group, err = e.newGroup(); err != nil {
+		return nil, err
+	}
+	e.group.Start()
+	e.admission.Attach(e.group)
+	e.source = fanin.NewMemory(e.group.Table(), c.KeysMax, c.KeyTTL)
+
+	if e.intake, err = intake.Open(intake.Config{
+		Listen: c.Listen, Pollers: c.Pollers,
+		Socket:      sys.SocketOptions{SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, DeferAccept: time.Second},
+		Head:        http1.Limits{HeadBytes: c.HeadBytes, Headers: c.HeadersMax, TargetBytes: c.TargetBytes},
+		HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
+		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers,
+		Logger: c.Logger,
+	}, e.admission); err != nil {
+		return nil, err
+	}
+	if c.Admin != "" {
+		if e.adminLn, err = net.Listen("tcp", c.Admin); err != nil {
+			return nil, fmt.Errorf("cannot listen on %s: %w", c.Admin, err)
+		}
+	}
+	e.newServers(authorizer)
+	return e, nil
+}
+
+func (e *Engine) newGroup() (*shard.Group, error) {
+	c := &e.config
+	policy, err := c.policies()
+	if err != nil {
+		return nil, err
+	}
+	return shard.NewGroup(c.Shards, shard.Config{
+		Heartbeat: c.Heartbeat, WriteStall: c.WriteStall, Lifetime: c.Lifetime,
+		Retry: c.Retry, RetryJitter: c.RetryJitter,
+		RestBytesMax: c.RestBytes, InboxMax: c.InboxMax,
+		TurnSends: c.TurnSends, TurnTime: c.TurnTime,
+		Policy: policy, OnClose: e.admission.Closed,
+	}, shard.TableConfig{
+		Retention:  shard.Retention{Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: c.HistoryAge.Milliseconds()},
+		HistoryMax: c.HistoryMax, TopicsMax: c.TopicsMax,
+	})
+}
+
+func (e *Engine) newServers(a auth.Authorizer) {
+	c := &e.config
+	e.public = httpapi.NewPublic(httpapi.PublicConfig{
+		Admission: e.admission, Authorizer: a, Source: e.source,
+		Message:   httpapi.MessageLimits{EventBytes: c.EventBytes, TopicBytes: c.TopicBytes, KeyBytes: c.KeyBytes},
+		BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
+		Dev: c.Dev, Draining: e.draining.Load, Refused: e.intake.Refused, Logger: c.Logger,
+	})
+	e.http = &http.Server{
+		Handler:           e.public,
+		ReadHeaderTimeout: c.HeadTimeout,
+		IdleTimeout:       c.HTTPIdle,
+		MaxHeaderBytes:    c.HeadBytes,
+		ConnContext:       intake.WithConn,
+		ConnState:         intake.ConnState,
+		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
+	}
+	e.metrics = newMetrics(e)
+	e.admin = &http.Server{
+		Handler:           httpapi.NewAdmin(httpapi.AdminConfig{Ready: e.Ready, Metrics: e.metrics.write, Status: e.status}),
+		ReadHeaderTimeout: c.HeadTimeout,
+		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// Start begins to serve. It does not wait.
+func (e *Engine) Start() error {
+	e.started = time.Now()
+	go e.watchMemory()
+	go e.serve("public", e.http, e.intake.HTTP())
+	if e.adminLn != nil {
+		go e.serve("admin", e.admin, e.adminLn)
+	}
+	return e.intake.Serve()
+}
+
+func (e *Engine) serve(name string, s *http.Server, ln net.Listener) {
+	if err := s.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		e.config.Logger.Error("a listener has ended", "listener", name, "error", err)
+	}
+}
+
+// Addrs returns the public addresses; AdminAddr the admin one, nil if there is
+// none.
+func (e *Engine) Addrs() []net.Addr { return e.intake.Addrs() }
+
+func (e *Engine) AdminAddr() net.Addr {
+	if e.adminLn == nil {
+		return nil
+	}
+	return e.adminLn.Addr()
+}
+
+// Streams returns how many streams there are.
+func (e *Engine) Streams() int { return e.admission.Streams() }
+
+// Ready says whether new streams should come here: nil, or why not.
+func (e *Engine) Ready() error {
+	if e.draining.Load() {
+		return errDraining
+	}
+	return nil
+}
+
+// Drain takes the node out of service: it is no longer ready and accepts nothing;
+// publishes under way are finished; then every stream is brought up to date, told
+// when to come back, and closed, at the drain rate. It returns when no stream is
+// left, at the latest after the drain timeout.
+func (e *Engine) Drain() {
+	began := time.Now()
+	e.draining.Store(true)
+	e.admission.Drain()
+	streams := e.Streams()
+	e.config.Logger.Info("draining", "streams", streams, "rate", e.config.DrainRate, "timeout", e.config.DrainTimeout)
+	e.intake.StopAccepting()
+	e.finishRequests()
+	e.group.Drain(e.config.DrainRate, max(e.config.DrainTimeout-time.Since(began), 0))
+	e.config.Logger.Info("drained", "streams", streams, "took", time.Since(began).Round(time.Millisecond))
+}
+
+// requestsTimeout is the most of the drain timeout that requests under way get.
+const requestsTimeout = 5 * time.Second
+
+// finishRequests waits for requests under way, so that what was accepted is in the
+// logs before the first stream is told to go.
+func (e *Engine) finishRequests() {
+	ctx, cancel := context.WithTimeout(context.Background(), min(requestsTimeout, e.config.DrainTimeout/2))
+	defer cancel()
+	if e.http.Shutdown(ctx) != nil {
+		e.http.Close()
+	}
+}
+
+// Close ends everything at once.
+func (e *Engine) Close() {
+	e.closing.Do(func() {
+		e.draining.Store(true)
+		close(e.ended)
+		if e.intake != nil {
+			e.intake.Close()
+		}
+		if e.http != nil {
+			e.http.Close()
+			e.admin.Close()
+		}
+		if e.adminLn != nil {
+			e.adminLn.Close()
+		}
+		if e.group != nil {
+			e.group.Stop()
+		}
+	})
+}

@@ -1,0 +1,31 @@
+package fanin
+
+import (
+	"errors"
+
+	"ssedge/proto/eventid"
+)
+
+// ErrUnavailable says that the source cannot take events at the moment; the
+// publisher should come back later.
+var ErrUnavailable = errors.New("events cannot be taken in at the moment")
+
+// Event is one event to be published. The slices are only read during the call.
+type Event struct {
+	Topic []byte
+	Body  []byte // in wire form without its id (sse.AppendBody)
+	Key   string // makes the publish idempotent within its topic; "" does not
+}
+
+// Receipt says what became of an event that was taken.
+type Receipt struct {
+	ID        eventid.ID
+	Duplicate bool // an event with this key was taken before, and ID is its id
+}
+
+// Source takes events in. It is safe from any goroutine. An event whose Publish
+// returned without an error is in its topic's log and on its way to the
+// subscribers.
+type Source interface {
+	Publish(*Event) (Receipt, error)
+}

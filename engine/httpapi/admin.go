@@ -1,0 +1,43 @@
+package httpapi
+
+import (
+	"io"
+	"net/http"
+	"net/http/pprof"
+)
+
+// AdminConfig is what the admin listener needs. All fields must be set.
+type AdminConfig struct {
+	Ready   func() error // nil: ready; else why not
+	Metrics func(io.Writer)
+	Status  func() any // for /admin/status, as JSON
+}
+
+// NewAdmin makes the handler of the admin listener. It has no access control: the
+// listener belongs on an address that only operators reach.
+func NewAdmin(c AdminConfig) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte("ok\n"))
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := c.Ready(); err != nil {
+			writeBody(w, http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte(err.Error()+"\n"))
+			return
+		}
+		writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte("ready\n"))
+	})
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		c.Metrics(w)
+	})
+	mux.HandleFunc("GET /admin/status", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, c.Status())
+	})
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}

@@ -1,0 +1,13 @@
+// Package httpapi is what net/http serves: publishing, the pages, health, metrics
+// and profiles, and the requests for streams that were not plain enough for the
+// intake's fast path.
+//
+//	public.go      the public listener: routes, statuses, CORS
+//	subscribe.go   GET /events: out of net/http and into a shard
+//	publish.go     POST /publish: one event, a batch, a raw body
+//	ndjson.go      POST /publish: a stream of events
+//	message.go     an event as JSON, checked and put into wire form
+//	admin.go       the admin listener
+//	problem.go     refusals: a status and one line of JSON
+//	page.go        the development page
+package httpapi

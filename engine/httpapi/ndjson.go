@@ -1,0 +1,168 @@
+package httpapi
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// receiptsHeld is how many bytes of receipts are held back until the body is at
+// its end: a client that writes everything before it reads is served as well as
+// one that reads along. Beyond, they are sent while events still come in, and a
+// client that never reads them is given up after the body timeout.
+const receiptsHeld = 256 << 10
+
+// publishStream takes one event per line for as long as they come, in bounded
+// memory. Each line is answered with a line: its receipt or, at the first that is
+// not in order, the reason; what came before it is published, what comes after is
+// not read.
+func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
+	st := &stream{s: s, w: w, control: http.NewResponseController(w), who: authorization(r)}
+	st.control.EnableFullDuplex()
+	lines := bufio.NewReaderSize(r.Body, 64<<10)
+	for {
+		st.control.SetReadDeadline(time.Now().Add(s.config.BodyTimeout))
+		line, err := st.readLine(lines)
+		if err != nil && !errors.Is(err, io.EOF) {
+			st.fail(err)
+			return
+		}
+		if text := bytes.Trim(line, jsonBlanks); len(text) > 0 {
+			if p := st.take(text); p != nil {
+				st.refuse(p)
+				return
+			}
+		}
+		if err != nil {
+			st.finish()
+			return
+		}
+	}
+}
+
+// stream is the state of one such request.
+type stream struct {
+	s         *Public
+	w         http.ResponseWriter
+	control   *http.ResponseController
+	who       []byte
+	long      []byte // a line longer than the reader's buffer
+	line      int    // lines read
+	published int
+	out       []byte // receipts that were not sent yet
+	sending   bool   // the head and the first receipts were sent
+}
+
+var errLineTooLong = errors.New("line too long")
+
+// lineBytesMax bounds a line: an event whose every byte is escaped (\u0041), and
+// its other members.
+func (s *Public) lineBytesMax() int { return 6*s.config.Message.EventBytes + 16<<10 }
+
+// readLine returns the next line; io.EOF comes with the last, which may be empty.
+// The line is valid until the next call.
+func (st *stream) readLine(r *bufio.Reader) ([]byte, error) {
+	st.line++
+	line, err := r.ReadSlice('\n')
+	if err != bufio.ErrBufferFull {
+		return line, err
+	}
+	st.long = append(st.long[:0], line...)
+	for err == bufio.ErrBufferFull {
+		line, err = r.ReadSlice('\n')
+		if st.long = append(st.long, line...); len(st.long) > st.s.lineBytesMax() {
+			return nil, errLineTooLong
+		}
+	}
+	return st.long, err
+}
+
+// take publishes the event of one line.
+func (st *stream) take(text []byte) *problem {
+	m, p := decode(text)
+	if p != nil {
+		return p
+	}
+	d, p := m.draft(&st.s.config.Message)
+	if p != nil {
+		return p
+	}
+	defer d.drop()
+	got, p := st.s.put(st.who, &d)
+	if p != nil {
+		return p
+	}
+	st.published++
+	st.out = append(appendReceipt(st.out, got), '\n')
+	if len(st.out) >= receiptsHeld || st.sending && len(st.out) >= 16<<10 {
+		return st.send()
+	}
+	return nil
+}
+
+// send sends the receipts there are, and from then on all that follow soon.
+func (st *stream) send() *problem {
+	if !st.sending {
+		st.sending = true
+		st.w.Header().Set("Content-Type", "application/x-ndjson")
+		st.w.Header().Set("Cache-Control", "no-store")
+		st.w.WriteHeader(http.StatusOK)
+	}
+	st.control.SetWriteDeadline(time.Now().Add(st.s.config.BodyTimeout))
+	_, err := st.w.Write(st.out)
+	st.out = st.out[:0]
+	if err == nil {
+		err = st.control.Flush()
+	}
+	if err != nil {
+		return &problem{408, "receipts_timeout", "the receipts were not read: " + err.Error(), 0}
+	}
+	return nil
+}
+
+func (st *stream) finish() {
+	if st.sending {
+		st.send()
+		return
+	}
+	writeBody(st.w, http.StatusOK, "application/x-ndjson", st.out)
+}
+
+// refuse ends the stream with the reason for the present line.
+func (st *stream) refuse(p *problem) {
+	a := answer{Error: p.reason, Status: p.status, Line: st.line, Published: &st.published}
+	st.w.Header().Set("Connection", "close") // the rest of the body is not read
+	if !st.sending && len(st.out) == 0 {
+		st.s.refuseWith(st.w, p, a)
+		return
+	}
+	// Receipts come first; the publisher must know what was taken.
+	st.s.config.Refused(p.cause)
+	line, _ := json.Marshal(a)
+	st.out = append(append(st.out, line...), '\n')
+	if st.sending {
+		st.send()
+		return
+	}
+	p.setFields(st.w.Header())
+	writeBody(st.w, p.status, "application/x-ndjson", st.out)
+}
+
+// fail ends the stream over a body that cannot be read.
+func (st *stream) fail(err error) {
+	switch {
+	case errors.Is(err, errLineTooLong):
+		st.refuse(tooLarge("the line", int64(len(st.long)), int64(st.s.lineBytesMax()), "event-bytes"))
+	case isTimeout(err):
+		st.refuse(&problem{408, "body_timeout", "no line came within " + st.s.config.BodyTimeout.String(), 0})
+	default:
+		st.refuse(&problem{400, "short_body", "the body ended early: " + err.Error(), 0})
+	}
+}
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

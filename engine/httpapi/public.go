@@ -1,0 +1,136 @@
+package httpapi
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"ssedge/engine/auth"
+	"ssedge/engine/fanin"
+	"ssedge/engine/intake"
+)
+
+// PublicConfig is what the public listener needs. All fields must be set.
+type PublicConfig struct {
+	Admission   *intake.Admission
+	Authorizer  auth.Authorizer
+	Source      fanin.Source
+	Message     MessageLimits
+	BodyBytes   int64         // of a JSON body
+	BodyTimeout time.Duration // silence in a body, or in the reading of receipts
+	Dev         bool          // serve the development page
+	Draining    func() bool
+	Refused     func(cause string)
+	Logger      *slog.Logger
+}
+
+// Public serves the public listener.
+type Public struct {
+	config PublicConfig
+
+	Events     atomic.Uint64 // published
+	Bytes      atomic.Uint64 // their wire form, without ids
+	Duplicates atomic.Uint64 // idempotent publishes that were taken before
+}
+
+// NewPublic makes the handler.
+func NewPublic(c PublicConfig) *Public { return &Public{config: c} }
+
+func (s *Public) published(e *fanin.Event, duplicate bool) {
+	if duplicate {
+		s.Duplicates.Add(1)
+		return
+	}
+	s.Events.Add(1)
+	s.Bytes.Add(uint64(len(e.Body)))
+}
+
+// route is what a path offers.
+type route struct {
+	methods string // for Allow
+	handle  map[string]http.HandlerFunc
+}
+
+func (s *Public) route(path string) (route, bool) {
+	switch path {
+	case intake.StreamPath:
+		return route{"GET, HEAD, OPTIONS", map[string]http.HandlerFunc{
+			"GET": s.subscribe, "HEAD": s.headEvents, "OPTIONS": s.options("GET, HEAD, OPTIONS")}}, true
+	case "/publish":
+		return route{"POST, OPTIONS", map[string]http.HandlerFunc{
+			"POST": s.publish, "OPTIONS": s.options("POST, OPTIONS")}}, true
+	case "/", "": // the path of http://host is empty (RFC 9110 4.2.3)
+		if s.config.Dev {
+			return route{"GET, HEAD", map[string]http.HandlerFunc{"GET": servePage, "HEAD": servePage}}, true
+		}
+	}
+	return route{}, false
+}
+
+func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.allowOrigin(w, r)
+	if r.Method == http.MethodOptions && r.URL.Path == "*" { // RFC 9110 9.3.7
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	rt, ok := s.route(r.URL.Path)
+	if !ok {
+		s.refuse(w, &problem{404, "not_found", "nothing is here; streams are at /events, publishing at /publish", 0})
+		return
+	}
+	handle, ok := rt.handle[r.Method]
+	if !ok {
+		w.Header().Set("Allow", rt.methods)
+		s.refuse(w, &problem{405, "method", "expected " + rt.methods, 0})
+		return
+	}
+	handle(w, r)
+}
+
+func (s *Public) headEvents(w http.ResponseWriter, _ *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream; charset=utf-8")
+	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+}
+
+// options answers OPTIONS, a browser's preflight among them (Fetch standard, CORS
+// protocol).
+func (s *Public) options(methods string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Allow", methods)
+		if h.Get("Access-Control-Allow-Origin") != "" {
+			h.Set("Access-Control-Allow-Methods", methods)
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Cache-Control, Last-Event-ID")
+			h.Set("Access-Control-Max-Age", "600")
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}
+}
+
+func (s *Public) allowOrigin(w http.ResponseWriter, r *http.Request) {
+	if s.config.Admission.VariesByOrigin() {
+		w.Header().Set("Vary", "Origin")
+	}
+	if allowed := s.config.Admission.AllowedOrigin(r.Header.Get("Origin")); allowed != "" {
+		w.Header().Set("Access-Control-Allow-Origin", allowed)
+	}
+}
+
+// checkOrigin keeps pages of other sites from publishing where no key is needed:
+// a browser sends such a request without asking first.
+func (s *Public) checkOrigin(r *http.Request) *problem {
+	origin := r.Header.Get("Origin")
+	if !s.config.Dev || origin == "" || s.config.Admission.AllowedOrigin(origin) != "" {
+		return nil
+	}
+	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
+		return nil
+	}
+	return &problem{403, "origin", "expected a page of this server, or an origin named by --cors-origin", 0}
+}

@@ -1,0 +1,283 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/valyala/bytebufferpool"
+
+	"ssedge/engine/auth"
+	"ssedge/engine/fanin"
+	"ssedge/proto/http1"
+	"ssedge/proto/sse"
+	"ssedge/shard"
+)
+
+// publish is POST /publish. The form is told by the Content-Type: JSON is an event
+// or an array of them, NDJSON a stream of them, and anything else is the data of
+// one event that the query names. The answer has the form of the request.
+func (s *Public) publish(w http.ResponseWriter, r *http.Request) {
+	if s.config.Draining() {
+		s.refuse(w, &problem{503, "draining", "this server is going away", 1})
+		return
+	}
+	if p := s.checkOrigin(r); p != nil {
+		s.refuse(w, p)
+		return
+	}
+	if p := s.mayPublish(authorization(r), nil); p != nil { // before anything of the body is read
+		s.refuse(w, p)
+		return
+	}
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && r.Header.Get("Content-Type") != "" {
+		s.refuse(w, bad("bad_content_type", "the Content-Type cannot be read: %v", err))
+		return
+	}
+	switch media {
+	case "application/json":
+		s.publishJSON(w, r)
+	case "application/x-ndjson", "application/ndjson", "application/jsonl":
+		s.publishStream(w, r)
+	default:
+		s.publishRaw(w, r)
+	}
+}
+
+// mayPublish asks for permission; a nil topic is for permission to publish at all.
+func (s *Public) mayPublish(authorization, topic []byte) *problem {
+	switch s.config.Authorizer.Publish(authorization, topic) {
+	case auth.Allowed:
+		return nil
+	case auth.Unknown:
+		return &problem{401, "no_credentials", "publishing needs a key: Authorization: Bearer KEY", 0}
+	case auth.Invalid:
+		return &problem{401, "bad_credentials", "the key is not valid", 0}
+	}
+	return &problem{403, "not_permitted", "this key does not permit publishing to this topic", 0}
+}
+
+// put publishes a draft, for whoever authorization says it is.
+func (s *Public) put(authorization []byte, d *draft) (fanin.Receipt, *problem) {
+	if p := s.mayPublish(authorization, d.event.Topic); p != nil {
+		return fanin.Receipt{}, p
+	}
+	got, err := s.config.Source.Publish(&d.event)
+	switch {
+	case err == nil:
+	case errors.Is(err, shard.ErrTopicsFull):
+		return got, &problem{503, "topics_max", "this server holds as many topics as it may (--topics-max)", 5}
+	default:
+		return got, &problem{503, "source", err.Error(), 1}
+	}
+	s.published(&d.event, got.Duplicate)
+	return got, nil
+}
+
+// authorization is the value of the field, nil if there is none.
+func authorization(r *http.Request) []byte {
+	if v := r.Header.Values("Authorization"); len(v) > 0 {
+		return []byte(v[0])
+	}
+	return nil
+}
+
+// readBody reads all of a body of at most limit bytes into a pooled buffer, which
+// the caller gives back.
+func (s *Public) readBody(w http.ResponseWriter, r *http.Request, limit int64, what, setting string) (*bytebufferpool.ByteBuffer, *problem) {
+	if r.ContentLength > limit {
+		return nil, tooLarge(what, r.ContentLength, limit, setting)
+	}
+	http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.BodyTimeout))
+	buf := bodies.Get()
+	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	var p *problem
+	switch {
+	case err != nil:
+		p = &problem{400, "short_body", "the body ended early: " + err.Error(), 0}
+		if isTimeout(err) {
+			p = &problem{408, "body_timeout", fmt.Sprintf("the body did not arrive within %v", s.config.BodyTimeout), 0}
+		}
+	case n > limit:
+		p = tooLarge(what, n, limit, setting)
+		p.reason = fmt.Sprintf("%s is more than %d bytes, the most that is taken (--%s)", what, limit, setting)
+	default:
+		return buf, nil
+	}
+	bodies.Put(buf)
+	return nil, p
+}
+
+// publishRaw takes the body as the data of one event.
+func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
+	q, p := readQuery(r.URL.RawQuery)
+	if p != nil {
+		s.refuse(w, p)
+		return
+	}
+	if q.topic == "" {
+		s.refuse(w, bad("no_topic", "expected ?topic=NAME in the query; to publish JSON, send Content-Type: application/json"))
+		return
+	}
+	buf, p := s.readBody(w, r, int64(s.config.Message.EventBytes), "the event's data", "event-bytes")
+	if p != nil {
+		s.refuse(w, p)
+		return
+	}
+	defer bodies.Put(buf)
+	e := sse.Event{Name: []byte(q.event), Data: buf.B, RetryMS: q.retry}
+	d, p := newDraft(q.topic, q.key, &e, &s.config.Message)
+	s.publishOne(w, r, d, p)
+}
+
+func (s *Public) publishOne(w http.ResponseWriter, r *http.Request, d draft, p *problem) {
+	defer d.drop()
+	var got fanin.Receipt
+	if p == nil {
+		got, p = s.put(authorization(r), &d)
+	}
+	if p != nil {
+		s.refuse(w, p)
+		return
+	}
+	writeBody(w, http.StatusOK, "application/json", append(appendReceipt(nil, got), '\n'))
+}
+
+// query is what names a raw event.
+type query struct {
+	topic, event, key string
+	retry             int64
+}
+
+// readQuery reads each of the known parameters, at most once; others are left
+// alone.
+func readQuery(raw string) (q query, _ *problem) {
+	rest := []byte(raw)
+	if err := http1.CheckQuery(rest); err != nil {
+		return q, bad("bad_query", "%s", err.Reason)
+	}
+	seen := map[string]bool{}
+	for {
+		key, value, next, ok := http1.NextPair(rest)
+		if !ok {
+			return q, nil
+		}
+		rest = next
+		text, _ := http1.AppendUnescaped(nil, value)
+		unescaped, _ := http1.AppendUnescaped(nil, key)
+		name := string(unescaped)
+		switch name {
+		case "topic":
+			q.topic = string(text)
+		case "event":
+			q.event = string(text)
+		case "key":
+			q.key = string(text)
+		case "retry":
+			ms, err := strconv.ParseInt(string(text), 10, 64)
+			if err != nil || ms <= 0 {
+				return q, bad("bad_retry", "expected retry to be a positive number of milliseconds, found %.40q", text)
+			}
+			q.retry = ms
+		default:
+			continue
+		}
+		if seen[name] {
+			return q, bad("bad_query", "expected %s once in the query", name)
+		}
+		seen[name] = true
+	}
+}
+
+// publishJSON takes an event, or an array of events: all of them or, if one is not
+// in order, none.
+func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
+	buf, p := s.readBody(w, r, s.config.BodyBytes, "the body", "body-bytes")
+	if p != nil {
+		s.refuse(w, p)
+		return
+	}
+	defer bodies.Put(buf)
+	if text := bytes.TrimLeft(buf.B, jsonBlanks); len(text) > 0 && text[0] == '[' {
+		s.publishArray(w, r, buf.B)
+		return
+	}
+	m, p := decode(buf.B)
+	var d draft
+	if p == nil {
+		d, p = m.draft(&s.config.Message)
+	}
+	s.publishOne(w, r, d, p)
+}
+
+func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byte) {
+	drafts, p := s.drafts(text)
+	defer func() {
+		for i := range drafts {
+			drafts[i].drop()
+		}
+	}()
+	if p != nil {
+		s.refuseWith(w, p, answer{Item: len(drafts) + 1, Published: new(int)})
+		return
+	}
+	who := authorization(r)
+	out := []byte{'['}
+	for i := range drafts {
+		got, p := s.put(who, &drafts[i])
+		if p != nil {
+			s.refuseWith(w, p, answer{Item: i + 1, Published: &i})
+			return
+		}
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = appendReceipt(out, got)
+	}
+	writeBody(w, http.StatusOK, "application/json", append(out, "]\n"...))
+}
+
+// drafts reads an array one event at a time: at the first that is not in order the
+// rest costs nothing. What was read until then is returned in any case.
+func (s *Public) drafts(text []byte) (all []draft, _ *problem) {
+	items := jsontext.NewDecoder(bytes.NewBuffer(text))
+	items.ReadToken() // the bracket that was seen
+	for items.PeekKind() != ']' {
+		item, err := items.ReadValue()
+		if err != nil {
+			return all, bad("bad_json", "expected an array of events; %s", jsonError(err))
+		}
+		m, p := decode(item)
+		if p != nil {
+			return all, p
+		}
+		d, p := m.draft(&s.config.Message)
+		if p != nil {
+			return all, p
+		}
+		all = append(all, d)
+	}
+	items.ReadToken()
+	if _, err := items.ReadToken(); err != io.EOF {
+		return all, bad("bad_json", "expected an array of events and nothing after it")
+	}
+	return all, nil
+}
+
+// appendReceipt appends what the publisher of one event is told, as JSON.
+func appendReceipt(dst []byte, r fanin.Receipt) []byte {
+	dst = append(dst, `{"id":"`...)
+	dst = r.ID.Append(dst)
+	dst = append(dst, '"')
+	if r.Duplicate {
+		dst = append(dst, `,"duplicate":true`...)
+	}
+	return append(dst, '}')
+}

@@ -1,0 +1,150 @@
+package intake
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ssedge/proto/http1"
+	"ssedge/shard/sys"
+)
+
+// acceptBatch is how many connections one call accepts before the poller looks
+// after its other descriptors.
+const acceptBatch = 256
+
+// acceptBatches is how many batches one call accepts, and acceptPause the time
+// between them: 5 ms at most, in which the poller does nothing else.
+const (
+	acceptBatches = 64
+	acceptPause   = 75 * time.Microsecond
+)
+
+// shortPause is how long a poller waits when the host is short of something that
+// accept(2) needs: the one time that waiting is better than coming back.
+const shortPause = 5 * time.Millisecond
+
+// acceptor is one listening socket, driven by a poller. In the common case, a
+// browser's request for a stream that came in one piece, a connection is
+// accepted, read, admitted and on its way to a shard after two system calls.
+type acceptor struct {
+	in   *Intake
+	addr net.Addr
+
+	mu     sync.Mutex // a closed descriptor's number is soon somebody else's
+	fd     int
+	closed bool
+
+	peer   sys.Peer
+	buf    []byte
+	parser http1.Parser
+	reader reader
+}
+
+// reader is the scratch of whoever judges a complete request head.
+type reader struct {
+	head    http1.Head
+	request Request
+}
+
+func newAcceptor(in *Intake, fd int, addr net.Addr) *acceptor {
+	return &acceptor{in: in, addr: addr, fd: fd, buf: make([]byte, in.config.Head.HeadBytes)}
+}
+
+// Fd and Accept are what netpoll asks of a listener. Accept is called on a poller
+// when Fd is readable; there never is a connection for netpoll in it.
+func (a *acceptor) Fd() int { return a.fd }
+
+func (a *acceptor) Accept() (net.Conn, error) {
+	for range acceptBatches {
+		if !a.batch() {
+			break
+		}
+		// Where one connection came, more are coming: in a storm a pause makes
+		// one wake-up of many, for the poller and for the shards behind it.
+		time.Sleep(acceptPause)
+	}
+	return nil, nil
+}
+
+// batch accepts all there are, up to acceptBatch, and reports whether there were
+// any.
+func (a *acceptor) batch() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return false
+	}
+	accepted := 0
+	for ; accepted < acceptBatch; accepted++ {
+		fd, errno := a.in.files.accept(a.fd, &a.peer)
+		if errno == unix.EMFILE || errno == unix.ENFILE {
+			if !a.refuseForFiles() {
+				time.Sleep(shortPause)
+			}
+			break
+		}
+		if errno == unix.ENOBUFS || errno == unix.ENOMEM {
+			time.Sleep(shortPause)
+		}
+		if errno != 0 { // EAGAIN: that was all; others are the network's (accept(2))
+			break
+		}
+		a.greet(fd, a.peer.Addr())
+	}
+	a.in.admission.Wake()
+	return accepted > 0
+}
+
+// greet reads what came with the connection; usually that is the whole head.
+func (a *acceptor) greet(fd int, remote netip.Addr) {
+	n, errno := sys.Recv(fd, a.buf)
+	switch {
+	case errno == sys.EAGAIN:
+		n = 0
+	case errno != 0 || n == 0:
+		sys.Close(fd)
+		return
+	}
+	a.parser.Reset()
+	_, done, err := a.parser.Parse(a.buf[:n], &a.in.config.Head, &a.reader.head)
+	switch {
+	case err != nil:
+		a.in.refuse(fd, unreadable(err), nil)
+	case done:
+		a.in.judge(fd, remote, a.buf[:n], &a.reader)
+	default:
+		a.in.heads.add(fd, remote, a.buf[:n], &a.parser)
+	}
+}
+
+// refuseForFiles answers one connection although there is no descriptor left for
+// it, in place of a spare one. The others wait in the backlog: the poller comes
+// back at once, for the socket stays readable. It reports false if there is no
+// spare one either: coming back at once would be to come back for nothing.
+func (a *acceptor) refuseForFiles() bool {
+	return a.in.files.instead(func() {
+		if fd, errno := sys.Accept(a.fd, &a.peer); errno == 0 {
+			sys.Recv(fd, a.buf) // closing over unread input would reset the answer away
+			a.in.answer(fd, refuseFiles)
+			sys.Close(fd)
+		}
+	})
+}
+
+// Close is called when the intake closes. It may be called twice.
+func (a *acceptor) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed {
+		a.closed = true
+		sys.Close(a.fd)
+	}
+	return nil
+}
+
+// Addr returns the address listened on.
+func (a *acceptor) Addr() net.Addr { return a.addr }

@@ -1,0 +1,69 @@
+package intake
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// noAddress is the owner of streams that are not counted by address.
+const noAddress = ^uint32(0)
+
+// addresses counts streams by the address they come from. A stream carries the
+// index of its address, for at its end the kernel no longer knows it.
+type addresses struct {
+	mu     sync.Mutex
+	index  map[netip.Addr]uint32
+	counts []addressCount
+	free   []uint32
+}
+
+type addressCount struct {
+	addr    netip.Addr
+	streams int
+}
+
+// key counts an IPv6 client by its /64: a host has as many addresses in there as
+// it likes.
+func key(a netip.Addr) netip.Addr {
+	if a.Is6() {
+		p, _ := a.WithZone("").Prefix(64)
+		return p.Addr()
+	}
+	return a
+}
+
+func (a *addresses) enter(addr netip.Addr, max int) (uint32, bool) {
+	addr = key(addr)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if i, ok := a.index[addr]; ok {
+		if a.counts[i].streams >= max {
+			return 0, false
+		}
+		a.counts[i].streams++
+		return i, true
+	}
+	if a.index == nil {
+		a.index = make(map[netip.Addr]uint32)
+	}
+	i := uint32(len(a.counts))
+	if n := len(a.free); n > 0 {
+		i = a.free[n-1]
+		a.free = a.free[:n-1]
+	} else {
+		a.counts = append(a.counts, addressCount{})
+	}
+	a.counts[i] = addressCount{addr, 1}
+	a.index[addr] = i
+	return i, true
+}
+
+func (a *addresses) leave(i uint32) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := &a.counts[i]
+	if c.streams--; c.streams == 0 {
+		delete(a.index, c.addr)
+		a.free = append(a.free, i)
+	}
+}

@@ -1,0 +1,165 @@
+package intake
+
+import (
+	"sync/atomic"
+	"time"
+
+	"ssedge/engine/auth"
+	"ssedge/shard"
+)
+
+// AdmissionConfig bounds the streams of a node.
+type AdmissionConfig struct {
+	StreamsMax    int
+	PerAddressMax int     // 0: no bound
+	RateMax       float64 // new streams a second; 0: no bound
+	Request       RequestLimits
+	CORSOrigins   []string
+	Authorizer    auth.Authorizer
+}
+
+// Admission decides whether a request becomes a stream, and makes it one. It is
+// safe from any goroutine.
+type Admission struct {
+	config    AdmissionConfig
+	group     *shard.Group
+	answers   *answers
+	streams   atomic.Int64
+	addresses addresses
+	rate      rate
+	draining  atomic.Bool
+	short     atomic.Bool // of memory
+
+	Accepted atomic.Uint64
+}
+
+// NewAdmission makes an admission for the streams of a group, which is set with
+// Attach: the group needs Closed of this one first.
+func NewAdmission(c AdmissionConfig) *Admission {
+	a := &Admission{config: c, answers: newAnswers(c.CORSOrigins)}
+	a.rate.perSecond = c.RateMax
+	return a
+}
+
+// Attach sets where streams go. It is called once, before the first Admit.
+func (a *Admission) Attach(g *shard.Group) { a.group = g }
+
+// Streams returns how many streams there are, with those on their way in.
+func (a *Admission) Streams() int { return int(a.streams.Load()) }
+
+// Drain makes every later Admit refuse.
+func (a *Admission) Drain() { a.draining.Store(true) }
+
+// SetShort says whether the node is short of memory; then new streams are refused.
+func (a *Admission) SetShort(short bool) { a.short.Store(short) }
+
+// Closed is called for each stream that has ended, with the owner it joined with.
+func (a *Admission) Closed(owner uint32, _ shard.CloseReason) {
+	a.streams.Add(-1)
+	if owner != noAddress {
+		a.addresses.leave(owner)
+	}
+}
+
+// Admit makes the connection fd a stream, or says why not. After nil the
+// descriptor belongs to a shard, which answers; wake it with Wake, once for many.
+// Otherwise fd is still the caller's.
+//
+// Limits come before everything that costs more than they do: a node under a
+// storm must refuse cheaply. What the client may see comes before topics are
+// touched, so that nobody makes topics who may not read them.
+func (a *Admission) Admit(fd int, r *Request) *Refusal {
+	if refusal := r.parse(&a.config.Request); refusal != nil {
+		return refusal
+	}
+	owner, refusal := a.enter(r)
+	if refusal != nil {
+		return refusal
+	}
+	if refusal = a.authorize(r); refusal == nil {
+		refusal = a.join(fd, r, owner)
+	}
+	if refusal != nil {
+		a.Closed(owner, 0)
+		a.rate.give()
+		return refusal
+	}
+	a.Accepted.Add(1)
+	return nil
+}
+
+// Wake makes the shards look at what was admitted.
+func (a *Admission) Wake() { a.group.Wake() }
+
+// enter counts a stream in, against all limits.
+func (a *Admission) enter(r *Request) (owner uint32, _ *Refusal) {
+	switch {
+	case a.draining.Load():
+		return 0, refuseDraining
+	case a.short.Load():
+		return 0, refuseMemory
+	case !a.rate.take(time.Now()):
+		return 0, refuseRate
+	}
+	if a.streams.Add(1) > int64(a.config.StreamsMax) {
+		a.streams.Add(-1)
+		return 0, refuseStreams
+	}
+	if a.config.PerAddressMax == 0 || !r.Remote.IsValid() {
+		return noAddress, nil
+	}
+	owner, ok := a.addresses.enter(r.Remote, a.config.PerAddressMax)
+	if !ok {
+		a.streams.Add(-1)
+		return 0, refuseAddress
+	}
+	return owner, nil
+}
+
+func (a *Admission) authorize(r *Request) *Refusal {
+	switch a.config.Authorizer.Subscribe(r.Authorization, r.topics) {
+	case auth.Allowed:
+		return nil
+	case auth.Unknown:
+		return refuseUnknown
+	case auth.Invalid:
+		return refuseInvalid
+	}
+	return refuseNotPermitted
+}
+
+// join takes hold of the topics and hands the connection over.
+func (a *Admission) join(fd int, r *Request, owner uint32) *Refusal {
+	table := a.group.Table()
+	j := shard.Join{Fd: fd, Head: a.answers.head(r), Resume: r.resume, Position: r.position, Owner: owner}
+	if len(r.topics) > 1 {
+		j.More = make([]*shard.Topic, 0, len(r.topics))
+		j.Positions = append(j.Positions, r.positions...)
+	}
+	release := func() {
+		for _, t := range j.More {
+			table.Release(t)
+		}
+		if j.Topic != nil {
+			table.Release(j.Topic)
+		}
+	}
+	for _, name := range r.topics {
+		t, err := table.Acquire(name)
+		if err != nil {
+			release()
+			return refuseTopicsMax
+		}
+		if j.More == nil {
+			j.Topic = t
+		} else {
+			j.More = append(j.More, t)
+		}
+	}
+	var err error
+	if r.opening, err = a.group.Join(j, r.opening); err != nil {
+		release()
+		return refuseInbox
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package intake
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"ssedge/proto/http1"
+)
+
+// answers makes the heads of streams. All streams that begin in one second, with
+// one origin, share the same bytes.
+type answers struct {
+	origins [][]byte // allowed by CORS; "*" allows all
+	any     bool
+	varies  bool // the answer depends on the origin
+
+	mu     sync.Mutex
+	second int64
+	heads  map[string][]byte // by what is particular about them
+}
+
+func newAnswers(origins []string) *answers {
+	a := &answers{any: slices.Contains(origins, "*"), heads: make(map[string][]byte)}
+	for _, o := range origins {
+		a.origins = append(a.origins, []byte(o))
+	}
+	a.varies = len(a.origins) > 0 && !a.any
+	return a
+}
+
+// allowedOrigin returns the value of Access-Control-Allow-Origin for a request
+// from origin; "" is none.
+func (a *answers) allowedOrigin(origin []byte) string {
+	switch {
+	case len(origin) == 0:
+		return ""
+	case a.any:
+		return "*"
+	}
+	for _, o := range a.origins {
+		if bytes.Equal(o, origin) {
+			return string(o)
+		}
+	}
+	return ""
+}
+
+// AllowedOrigin is what a page from origin may be told in
+// Access-Control-Allow-Origin; "" if nothing.
+func (a *Admission) AllowedOrigin(origin string) string {
+	return a.answers.allowedOrigin([]byte(origin))
+}
+
+// VariesByOrigin reports whether AllowedOrigin depends on the origin.
+func (a *Admission) VariesByOrigin() bool { return a.answers.varies }
+
+// head returns the response head of a stream; it is shared and must not be
+// changed. The body has no length and ends with the connection (RFC 9112 6.3).
+func (a *answers) head(r *Request) []byte {
+	origin := a.allowedOrigin(r.Origin)
+	variant := origin
+	if r.Minor == 0 {
+		variant = "1.0 " + origin
+	}
+	now := time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s := now.Unix(); s != a.second {
+		a.second = s
+		clear(a.heads)
+	}
+	head, ok := a.heads[variant]
+	if !ok {
+		head = a.build(now, origin, r.Minor)
+		a.heads[variant] = head
+	}
+	return head
+}
+
+func (a *answers) build(now time.Time, origin string, minor int) []byte {
+	b := []byte("HTTP/1.1 200 OK\r\n" +
+		"Content-Type: text/event-stream; charset=utf-8\r\n" +
+		"Cache-Control: no-cache, no-transform\r\n" +
+		"X-Accel-Buffering: no\r\n" +
+		"Date: ")
+	b = now.UTC().AppendFormat(b, http.TimeFormat)
+	if minor == 0 {
+		b = append(b, "\r\nConnection: close\r\n"...)
+	} else {
+		b = append(b, "\r\nConnection: keep-alive\r\n"...)
+	}
+	b = a.appendOrigin(b, origin)
+	return append(b, "\r\n"...)
+}
+
+func (a *answers) appendOrigin(b []byte, allowed string) []byte {
+	if allowed != "" {
+		b = append(b, "Access-Control-Allow-Origin: "...)
+		b = append(b, allowed...)
+		b = append(b, "\r\n"...)
+	}
+	if a.varies {
+		b = append(b, "Vary: Origin\r\n"...)
+	}
+	return b
+}
+
+// refusal returns a complete answer, which a page from that origin may read.
+func (a *answers) refusal(r *Refusal, origin []byte) []byte {
+	b := http1.AppendAnswer(nil, r.Status, r.Reason, r.RetryAfter)
+	fields := bytes.IndexByte(b, '\n') + 1
+	return slices.Insert(b, fields, a.appendOrigin(nil, a.allowedOrigin(origin))...)
+}

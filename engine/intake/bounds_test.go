@@ -1,0 +1,248 @@
+package intake_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ssedge/shard"
+)
+
+// expectRefused asks and expects 503 with a time to come back.
+func (n *node) expectRefused(request, reason string) {
+	n.t.Helper()
+	c := n.ask(request)
+	defer c.Close()
+	resp, body := c.answer("GET")
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(body, reason) || !resp.Close {
+		n.t.Errorf("%s %v %s: expected 503 with %q", resp.Status, resp.Header, body, reason)
+	}
+	c.ended()
+}
+
+func (n *node) expectCount(cause string, expected uint64) {
+	n.t.Helper()
+	if got := n.in.RefusedCount(cause); got != expected {
+		n.t.Errorf("%s counted %d times, expected %d", cause, got, expected)
+	}
+}
+
+// viaHTTP asks on a connection that net/http has.
+func (n *node) viaHTTP(request string) (*http.Response, string) {
+	n.t.Helper()
+	c := n.ask(get("/nope"))
+	defer c.Close()
+	c.answer("GET")
+	c.send(request)
+	return c.answer("GET")
+}
+
+func TestStreamsMax(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.admission.StreamsMax = 3 })
+	var held []*client
+	for range 3 {
+		c := n.ask(get("/events?topic=t"))
+		c.stream()
+		held = append(held, c)
+	}
+	n.expectRefused(get("/events?topic=t"), "as many streams")
+	n.expectCount("streams_max", 1)
+	if resp, body := n.viaHTTP(get("/events?topic=t")); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("by way of net/http: %s %s", resp.Status, body)
+	}
+	n.expectCount("streams_max", 2)
+	held[0].Close()
+	await(t, "one is gone", func() bool { return n.admission.Streams() == 2 })
+	n.ask(get("/events?topic=t")).stream()
+}
+
+// The bound holds against many who come at once.
+func TestStreamsMaxInAStorm(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.admission.StreamsMax = 50 })
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	var all sync.WaitGroup
+	for i := range 200 {
+		all.Go(func() {
+			c := n.dial()
+			if i%2 == 0 {
+				c.send(get("/nope"))
+				c.answer("GET")
+			}
+			c.send(get("/events?topic=t"))
+			resp, err := http.ReadResponse(c.r, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			statuses[resp.StatusCode]++
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	if statuses[200] != 50 || statuses[503] != 150 {
+		t.Errorf("%v", statuses)
+	}
+}
+
+func TestPerAddressMax(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.admission.PerAddressMax = 2 })
+	first := n.ask(get("/events?topic=t"))
+	first.stream()
+	n.ask(get("/nope") + get("/events?topic=t")).answer("GET") // the address is the same to net/http
+	await(t, "two streams", func() bool { return n.admission.Streams() == 2 })
+	n.expectRefused(get("/events?topic=t"), "address")
+	n.expectCount("address_max", 1)
+	first.Close()
+	await(t, "one is gone", func() bool { return n.admission.Streams() == 1 })
+	n.ask(get("/events?topic=t")).stream()
+}
+
+func TestAcceptRate(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.admission.RateMax = 2 })
+	for range 2 {
+		n.ask(get("/events?topic=t")).stream()
+	}
+	n.expectRefused(get("/events?topic=t"), "new streams")
+	n.expectCount("accept_rate", 1)
+	await(t, "another is taken", func() bool {
+		c := n.ask(get("/events?topic=t"))
+		defer c.Close()
+		resp, err := http.ReadResponse(c.r, nil)
+		return err == nil && resp.StatusCode == 200
+	})
+}
+
+// A request that is refused for what it asks does not use up the rate.
+func TestAcceptRateIsForStreams(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.admission.RateMax = 1.0 / 3600 })
+	for range 3 {
+		c := n.ask(get("/events?topic=t", "Authorization: Bearer wrong"))
+		if resp, body := c.answer("GET"); resp.StatusCode != 401 {
+			t.Errorf("%s %s", resp.Status, body)
+		}
+	}
+	n.ask(get("/events?topic=t")).stream()
+	n.expectRefused(get("/events?topic=t"), "new streams")
+}
+
+func TestHeadsMax(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) {
+		s.intake.HeadsMax = 3
+		s.intake.Socket.DeferAccept = time.Second // nobody is accepted before they have said something
+	})
+	var held []*client
+	for range 3 {
+		held = append(held, n.ask("GET /ev"))
+	}
+	await(t, "three heads", func() bool { return n.in.HeadCount() == 3 })
+	n.expectRefused("GET /ev", "unfinished")
+	n.expectCount("heads_max", 1)
+	n.ask(get("/events?topic=t")).stream() // who asks in one piece needs no place
+	c := n.ask("\x16")                     // nor is one needed to be refused
+	if resp, _ := c.answer("GET"); resp.StatusCode != 400 {
+		t.Error(resp.Status)
+	}
+	held[0].send("ents?topic=t HTTP/1.0\r\n\r\n")
+	held[0].stream()
+	await(t, "two heads", func() bool { return n.in.HeadCount() == 2 })
+	again := n.ask("GET /ev")
+	await(t, "three heads", func() bool { return n.in.HeadCount() == 3 })
+	again.send("ents?topic=t HTTP/1.0\r\n\r\n")
+	again.stream()
+}
+
+func TestHTTPConnectionsMax(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.intake.HTTPConnectionsMax = 2 })
+	var held []*client
+	for range 2 {
+		c := n.ask(get("/nope"))
+		c.answer("GET")
+		held = append(held, c)
+	}
+	n.expectRefused(get("/nope"), "too many requests")
+	n.expectRefused(get("/events"), "too many requests")
+	n.expectCount("http_max", 2)
+	n.ask(get("/events?topic=t")).stream()
+	held[0].Close()
+	await(t, "one is gone", func() bool { return n.in.HTTPCount() == 1 })
+	c := n.ask(get("/nope"))
+	if resp, _ := c.answer("GET"); resp.StatusCode != 404 {
+		t.Error(resp.Status)
+	}
+}
+
+// Requests that come at once are served, up to the bound.
+func TestHTTPBurstIsServed(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.intake.HTTPConnectionsMax, s.intake.Workers = 500, 1 })
+	var all []*client
+	for range 500 {
+		all = append(all, n.dial())
+	}
+	for _, c := range all {
+		c.send(get("/nope"))
+	}
+	for _, c := range all {
+		if resp, body := c.answer("GET"); resp.StatusCode != 404 {
+			t.Fatalf("%s %s", resp.Status, body)
+		}
+	}
+}
+
+func TestDrainingAndShortOfMemory(t *testing.T) {
+	t.Parallel()
+	n := start(t, nil)
+	n.admission.SetShort(true)
+	n.expectRefused(get("/events?topic=t"), "memory")
+	n.admission.SetShort(false)
+	n.ask(get("/events?topic=t")).stream()
+	n.admission.Drain()
+	n.expectRefused(get("/events?topic=t"), "going away")
+	n.expectCount("memory_max", 1)
+	n.expectCount("draining", 1)
+}
+
+// A stream that ends for whatever reason gives its place back, once.
+func TestPlacesComeBack(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) {
+		s.shard.Lifetime = 200 * time.Millisecond
+		s.admission.PerAddressMax = 150
+	})
+	var all sync.WaitGroup
+	for i := range 30 {
+		all.Go(func() {
+			for range 5 {
+				c := n.ask(get(fmt.Sprintf("/events?topic=%d", i)))
+				c.stream()
+				if i%2 == 0 {
+					c.ended()
+				}
+				c.Close()
+			}
+		})
+	}
+	all.Wait()
+	n.quiet()
+	closed := uint64(0)
+	for _, s := range n.group.Stats() {
+		for _, reason := range shard.CloseReasons() {
+			closed += uint64(s.Closed[reason].Load())
+		}
+	}
+	if accepted := n.admission.Accepted.Load(); accepted != closed || accepted == 0 {
+		t.Errorf("%d accepted, %d closed", accepted, closed)
+	}
+}

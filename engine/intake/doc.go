@@ -1,0 +1,27 @@
+// Package intake is where connections come in: it accepts them, reads request
+// heads, turns requests for streams into streams, and hands everything else to
+// net/http with the bytes already read.
+//
+//	intake.go      opening and closing; what is counted
+//	acceptor.go    a listening socket: accept, one read, most streams are made here
+//	heads.go       connections whose request head is not complete yet
+//	httpconn.go    a connection on its way to net/http, and while it is there
+//	request.go     topics and resume position of a request for a stream
+//	admission.go   limits and permission, then the way into a shard
+//	files.go       descriptors kept to be able to refuse when there are no more
+//	refusal.go     every reason for a no
+//	answers.go     the heads of streams
+//
+// # How netpoll is used
+//
+// netpoll's pollers drive listeners of our own: a descriptor to poll and an Accept
+// that is called when it is readable and may answer nil, nil. A listening socket
+// is one. The set of connections with half a head is another: an epoll set can
+// itself be polled. No netpoll connection is ever made; ARCHITECTURE.md says why.
+//
+// # Goroutines
+//
+// Everything in acceptor.go and heads.go runs on pollers and does not block. A
+// connection that waits for the rest of its head, however slowly it comes, has no
+// goroutine. One that went to net/http has; their number is bounded.
+package intake

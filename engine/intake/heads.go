@@ -1,0 +1,248 @@
+package intake
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/valyala/bytebufferpool"
+
+	"ssedge/proto/http1"
+	"ssedge/shard/sys"
+	"ssedge/shard/wheel"
+)
+
+const (
+	headTick    = 100 * time.Millisecond
+	headBuckets = 256
+	lingerTicks = 10 // a refused client gets a second to read why
+)
+
+// heads is the connections whose request head is not complete, and those that
+// were refused and are given time to read the answer. They are members of one
+// epoll set; that set is a "listener" to netpoll, which calls Accept on a poller
+// when any of them has something to say, or the clock in it ticks. A connection in
+// here costs its descriptor, an element, and a pooled buffer for what it has sent.
+type heads struct {
+	in      *Intake
+	set     *sys.ReadSet
+	polled  chan struct{} // closed with the first Accept
+	started time.Time
+
+	mu      sync.Mutex
+	members []member
+	free    []uint32
+	used    int
+	wheel   *wheel.Wheel
+	closed  bool
+
+	once    sync.Once
+	ready   []uint64
+	scratch []byte
+	reader  reader
+}
+
+type member struct {
+	fd         int
+	generation uint32
+	lingering  bool // was answered: what it still sends is thrown away
+	remote     netip.Addr
+	parser     http1.Parser
+	buf        *bytebufferpool.ByteBuffer // nil if nothing has come
+}
+
+var headBuffers bytebufferpool.Pool
+
+func newHeads(in *Intake) (*heads, error) {
+	set, err := sys.OpenReadSet()
+	if err != nil {
+		return nil, err
+	}
+	return &heads{in: in, set: set, polled: make(chan struct{}), started: time.Now(), wheel: wheel.New(headBuckets, 0), scratch: make([]byte, in.config.Head.HeadBytes)}, nil
+}
+
+func (h *heads) tick() uint32 { return uint32(time.Since(h.started) / headTick) }
+
+// add takes in a connection with what it has sent so far, which the parser has
+// seen.
+func (h *heads) add(fd int, remote netip.Addr, received []byte, p *http1.Parser) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i, m := h.take(fd)
+	if m == nil {
+		h.in.answer(fd, refuseHeads)
+		sys.Close(fd)
+		return
+	}
+	m.remote, m.parser = remote, *p
+	m.keep(received)
+	h.wheel.Arm(i, h.tick()+uint32(h.in.config.HeadTimeout/headTick))
+}
+
+// linger takes in a connection that has been answered.
+func (h *heads) linger(fd int) {
+	sys.ShutdownWrite(fd)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	i, m := h.take(fd)
+	if m == nil {
+		sys.Close(fd)
+		return
+	}
+	m.lingering = true
+	h.wheel.Arm(i, h.tick()+lingerTicks)
+}
+
+// take makes fd a member; nil if there is no room.
+func (h *heads) take(fd int) (uint32, *member) {
+	if h.closed || h.used >= h.in.config.HeadsMax {
+		return 0, nil
+	}
+	i := uint32(len(h.members))
+	if n := len(h.free); n > 0 {
+		i = h.free[n-1]
+		h.free = h.free[:n-1]
+	} else {
+		h.members = append(h.members, member{})
+	}
+	m := &h.members[i]
+	if h.set.Add(fd, uint64(m.generation)<<32|uint64(i)) != 0 {
+		h.free = append(h.free, i)
+		return 0, nil
+	}
+	m.fd = fd
+	if h.used++; h.used == 1 {
+		h.set.Tick(headTick)
+	}
+	return i, m
+}
+
+// give lets member i go and returns its descriptor, which is no longer polled.
+func (h *heads) give(i uint32) int {
+	m := &h.members[i]
+	fd := m.fd
+	h.set.Remove(fd)
+	h.wheel.Disarm(i)
+	if m.buf != nil {
+		headBuffers.Put(m.buf)
+	}
+	*m = member{fd: -1, generation: m.generation + 1}
+	h.free = append(h.free, i)
+	if h.used--; h.used == 0 {
+		h.set.Tick(0)
+	}
+	return fd
+}
+
+func (m *member) keep(received []byte) {
+	if len(received) == 0 {
+		return
+	}
+	if m.buf == nil {
+		m.buf = headBuffers.Get()
+	}
+	m.buf.Write(received)
+}
+
+// Fd, Accept and Addr are what netpoll asks of a listener.
+func (h *heads) Fd() int        { return h.set.Fd() }
+func (h *heads) Addr() net.Addr { return &net.UnixAddr{Name: "heads", Net: "unix"} }
+
+func (h *heads) Accept() (net.Conn, error) {
+	h.once.Do(func() { close(h.polled) })
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, nil
+	}
+	ready, ticked := h.set.Ready(h.ready[:0])
+	h.ready = ready
+	for _, user := range ready {
+		i := uint32(user)
+		if m := &h.members[i]; m.fd >= 0 && m.generation == uint32(user>>32) {
+			h.read(i, m)
+		}
+	}
+	if ticked {
+		h.wheel.Advance(h.tick(), len(h.members), h.late)
+	}
+	h.in.admission.Wake()
+	return nil, nil
+}
+
+// read takes in what member i has sent.
+func (h *heads) read(i uint32, m *member) {
+	n, errno := sys.Recv(m.fd, h.scratch)
+	switch {
+	case errno == sys.EAGAIN:
+		return
+	case errno != 0 || n == 0: // gone, or half-closed: the head will never be complete
+		sys.Close(h.give(i))
+		return
+	case m.lingering:
+		return
+	}
+	m.keep(h.scratch[:n])
+	_, done, err := m.parser.Parse(m.buf.B, &h.in.config.Head, &h.reader.head)
+	switch {
+	case err != nil:
+		h.in.answer(m.fd, unreadable(err))
+		h.stay(i, m)
+	case done:
+		h.finish(i, m)
+	}
+}
+
+// finish passes a member with a complete head on. The lock is let go meanwhile:
+// judging may come back here to linger.
+func (h *heads) finish(i uint32, m *member) {
+	remote, buf := m.remote, m.buf
+	m.buf = nil
+	fd := h.give(i)
+	h.mu.Unlock()
+	h.in.judge(fd, remote, buf.B, &h.reader)
+	headBuffers.Put(buf)
+	h.mu.Lock()
+}
+
+// stay makes a member that was answered a lingering one.
+func (h *heads) stay(i uint32, m *member) {
+	sys.ShutdownWrite(m.fd)
+	m.lingering = true
+	h.wheel.Arm(i, h.tick()+lingerTicks)
+}
+
+// late is called when member i's time is up.
+func (h *heads) late(i uint32) {
+	m := &h.members[i]
+	if m.buf == nil || m.lingering {
+		sys.Close(h.give(i)) // nothing was asked, or nothing is left to say
+		return
+	}
+	h.in.answer(m.fd, refuseTimeout)
+	h.stay(i, m)
+}
+
+// Close lets all members go. It may be called twice.
+func (h *heads) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil
+	}
+	for i := range h.members {
+		if h.members[i].fd >= 0 {
+			sys.Close(h.give(uint32(i)))
+		}
+	}
+	h.closed = true
+	h.set.Close()
+	return nil
+}
+
+func (h *heads) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.used
+}

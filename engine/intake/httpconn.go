@@ -1,0 +1,198 @@
+package intake
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"ssedge/proto/http1"
+	"ssedge/shard/sys"
+)
+
+// Conn is a connection that net/http serves. It reads each request head with the
+// same parser as the intake does, and gives net/http no byte of one before it is
+// complete and found in order: a later request on a kept-alive connection is held
+// to the same rules, and refused in the same words, as a first one. After a body
+// in chunks, whose end only net/http sees, there is no later request: such a head
+// is given to net/http as if the client had asked for the connection's end.
+type Conn struct {
+	net.Conn
+	in    *Intake
+	state atomic.Int32 // http.ConnState
+
+	// net/http reads from one goroutine at a time.
+	parser http1.Parser
+	head   http1.Head
+	buf    []byte // received and not yet given to net/http …
+	ready  int    // … of which so many bytes may be
+	body   int64  // bytes of the body that are still to be received
+	last   bool   // the rest is a body in chunks
+
+	once sync.Once
+}
+
+func (c *Conn) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	for {
+		if c.ready > 0 {
+			n := copy(p, c.buf[:c.ready])
+			c.ready -= n
+			if c.buf = c.buf[n:]; len(c.buf) == 0 {
+				c.buf = nil
+			}
+			return n, nil
+		}
+		if c.body > 0 {
+			n, err := c.Conn.Read(p[:min(int64(len(p)), c.body)])
+			c.body -= int64(n)
+			return n, err
+		}
+		if c.last {
+			return c.Conn.Read(p)
+		}
+		if err := c.nextHead(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// nextHead receives until the next request head is complete and readies it, with
+// what there is of its body.
+//
+// A later head that has begun has as long as a first one. net/http's own deadline
+// for that begins with the first byte that it sees, which is too late here. While
+// a request is served the deadline is net/http's alone: it ends a read that way.
+func (c *Conn) nextHead() error {
+	c.parser.Reset()
+	for timed := false; ; {
+		n, done, bad := c.parser.Parse(c.buf, &c.in.config.Head, &c.head)
+		if bad != nil {
+			return c.refuse(unreadable(bad))
+		}
+		if done {
+			c.admitHead(n)
+			return nil
+		}
+		if len(c.buf) > 0 && !timed && !c.serving() {
+			c.Conn.SetReadDeadline(time.Now().Add(c.in.config.HeadTimeout))
+			timed = true
+		}
+		if err := c.receive(); err != nil {
+			if timed && errors.Is(err, os.ErrDeadlineExceeded) {
+				return c.refuse(refuseTimeout)
+			}
+			return err
+		}
+	}
+}
+
+func (c *Conn) receive() error {
+	if cap(c.buf)-len(c.buf) < 512 {
+		c.buf = append(make([]byte, 0, max(2*len(c.buf), 1024)), c.buf...)
+	}
+	n, err := c.Conn.Read(c.buf[len(c.buf):cap(c.buf)])
+	c.buf = c.buf[:len(c.buf)+n]
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// admitHead readies a head of n bytes.
+func (c *Conn) admitHead(n int) {
+	for bytes.HasPrefix(c.buf, []byte("\r\n")) { // net/http does not skip them
+		c.buf, n = c.buf[2:], n-2
+	}
+	switch {
+	case c.head.Chunked:
+		c.buf = slices.Insert(c.buf, n-len("\r\n"), []byte("Connection: close\r\n")...)
+		c.last = true
+		c.ready = len(c.buf)
+	case c.head.ContentLength > 0:
+		here := min(c.head.ContentLength, int64(len(c.buf)-n))
+		c.ready, c.body = n+int(here), c.head.ContentLength-here
+	default:
+		c.ready = n
+	}
+}
+
+// serving reports whether net/http is between a request and the end of its answer.
+func (c *Conn) serving() bool { return http.ConnState(c.state.Load()) == http.StateActive }
+
+// refuse answers a bad head, unless an answer to the request before it is still
+// being written: then only the error is returned, and the same head is refused
+// again when net/http asks for the next request.
+func (c *Conn) refuse(r *Refusal) error {
+	if c.serving() {
+		return io.ErrUnexpectedEOF
+	}
+	c.in.Refused(r.Cause)
+	c.Conn.SetDeadline(time.Now().Add(lingerTicks * headTick))
+	c.Conn.Write(c.in.admission.answers.refusal(r, nil))
+	c.CloseWrite()
+	io.Copy(io.Discard, io.LimitReader(c.Conn, 1<<20))
+	return io.EOF
+}
+
+// CloseWrite ends the output. net/http looks for it before it closes a connection
+// whose client is still sending.
+func (c *Conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return nil
+}
+
+func (c *Conn) Close() error {
+	c.once.Do(func() { c.in.httpConns.Add(-1) })
+	return c.Conn.Close()
+}
+
+// Dup returns a descriptor of the connection, independent of this Conn.
+func (c *Conn) Dup() (int, error) {
+	sc, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return -1, errors.New("the connection has no descriptor")
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd := -1
+	var failed error
+	c.in.files.mu.RLock()
+	defer c.in.files.mu.RUnlock()
+	err = raw.Control(func(n uintptr) { fd, failed = sys.Dup(int(n)) })
+	return fd, errors.Join(err, failed)
+}
+
+type connKey struct{}
+
+// WithConn and ConnState are for http.Server's fields ConnContext and ConnState.
+func WithConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+func ConnState(c net.Conn, s http.ConnState) {
+	if c, ok := c.(*Conn); ok {
+		c.state.Store(int32(s))
+	}
+}
+
+// ConnFrom returns the connection of a request; nil if it did not come through an
+// intake.
+func ConnFrom(ctx context.Context) *Conn {
+	c, _ := ctx.Value(connKey{}).(*Conn)
+	return c
+}

@@ -1,0 +1,223 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloudwego/netpoll"
+	"github.com/panjf2000/ants/v2"
+
+	"ssedge/proto/http1"
+	"ssedge/shard/sys"
+)
+
+// Config is what an intake needs to know. All fields must be set.
+type Config struct {
+	Listen             []string // "host:port", "[::1]:port", or "unix:/path"
+	Pollers            int      // of the whole process: the first intake decides
+	Socket             sys.SocketOptions
+	Head               http1.Limits
+	HeadTimeout        time.Duration // for a request head to be complete
+	HeadsMax           int           // connections with an incomplete head, or lingering
+	HTTPConnectionsMax int
+	Workers            int // hand-overs to net/http at a time
+	Logger             *slog.Logger
+}
+
+// Intake is the public listeners of a node.
+type Intake struct {
+	config    Config
+	admission *Admission
+	acceptors []*acceptor
+	heads     *heads
+	http      *httpListener
+	workers   *ants.Pool
+	loops     []netpoll.EventLoop
+	served    sync.WaitGroup
+	httpConns atomic.Int64
+	files     files
+	refused   sync.Map // cause → *atomic.Uint64
+}
+
+// Open binds all addresses; nothing is accepted before Serve. The error names the
+// address.
+func Open(c Config, a *Admission) (in *Intake, err error) {
+	in = &Intake{config: c, admission: a}
+	in.files.open()
+	defer func() {
+		if err != nil {
+			in.Close()
+		}
+	}()
+	if in.workers, err = ants.NewPool(c.Workers, ants.WithNonblocking(true), ants.WithMaxBlockingTasks(0)); err != nil {
+		return in, err
+	}
+	if in.heads, err = newHeads(in); err != nil {
+		return in, err
+	}
+	for _, address := range c.Listen {
+		network, where := "tcp", address
+		if path, ok := strings.CutPrefix(address, "unix:"); ok {
+			network, where = "unix", path
+		}
+		fds, addr, err := sys.Listen(network, where, c.Pollers, c.Socket)
+		if err != nil {
+			return in, fmt.Errorf("cannot listen on %s: %w", address, err)
+		}
+		for _, fd := range fds {
+			in.acceptors = append(in.acceptors, newAcceptor(in, fd, addr))
+		}
+	}
+	in.http = &httpListener{conns: make(chan *Conn, c.HTTPConnectionsMax), addr: in.acceptors[0].addr}
+	return in, nil
+}
+
+// Addrs returns the addresses listened on, in the order of the configuration.
+func (in *Intake) Addrs() []net.Addr {
+	var all []net.Addr
+	for i, a := range in.acceptors {
+		if i == 0 || a.addr != in.acceptors[i-1].addr {
+			all = append(all, a.addr)
+		}
+	}
+	return all
+}
+
+// HTTP returns the listener of everything that is not a stream.
+func (in *Intake) HTTP() net.Listener { return in.http }
+
+var netpollOnce sync.Once
+
+// configureNetpoll sets up netpoll's pollers, which are one set per process.
+func configureNetpoll(pollers int, log *slog.Logger) {
+	netpollOnce.Do(func() {
+		runner, _ := ants.NewPool(64*pollers, ants.WithNonblocking(true))
+		netpoll.Configure(netpoll.Config{
+			PollerNum:   pollers,
+			LoadBalance: netpoll.RoundRobin,
+			Runner: func(_ context.Context, f func()) {
+				if runner.Submit(f) != nil {
+					f()
+				}
+			},
+			LoggerOutput: logWriter{log},
+		})
+	})
+}
+
+// logWriter turns netpoll's log lines into debug records: a client that reset its
+// connection is not news.
+type logWriter struct{ log *slog.Logger }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.log.Debug("netpoll", "line", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+// Serve begins to accept. It does not wait.
+func (in *Intake) Serve() error {
+	configureNetpoll(in.config.Pollers, in.config.Logger)
+	if err := in.drive(in.heads); err != nil {
+		return err
+	}
+	// Pollers are given out in turn. Only when the heads have theirs do the
+	// acceptors get one each.
+	in.heads.set.Tick(time.Millisecond)
+	<-in.heads.polled
+	in.heads.mu.Lock()
+	if in.heads.used == 0 {
+		in.heads.set.Tick(0)
+	}
+	in.heads.mu.Unlock()
+	for _, a := range in.acceptors {
+		if err := in.drive(a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drive has a poller of netpoll's call ln.Accept whenever ln.Fd is readable.
+func (in *Intake) drive(ln netpoll.Listener) error {
+	loop, err := netpoll.NewEventLoop(nil)
+	if err != nil {
+		return err
+	}
+	in.loops = append(in.loops, loop)
+	in.served.Add(1)
+	go func() {
+		defer in.served.Done()
+		if err := loop.Serve(ln); err != nil {
+			in.config.Logger.Error("a listener is no longer polled", "address", ln.Addr(), "error", err)
+		}
+	}()
+	return nil
+}
+
+// StopAccepting closes the listening sockets and whoever has not asked for
+// anything yet; connections at net/http and streams stay.
+func (in *Intake) StopAccepting() {
+	done := make(chan struct{})
+	go func() {
+		in.served.Wait()
+		close(done)
+	}()
+	for stopped := false; !stopped; {
+		for _, loop := range in.loops {
+			loop.Shutdown(context.Background()) // does nothing to a loop that is only about to serve
+		}
+		select {
+		case <-done:
+			stopped = true
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	for _, a := range in.acceptors {
+		a.Close()
+	}
+	in.files.close()
+	if in.heads != nil {
+		in.heads.Close()
+	}
+}
+
+// Close ends everything.
+func (in *Intake) Close() {
+	in.StopAccepting()
+	if in.http != nil {
+		in.http.Close()
+	}
+	if in.workers != nil {
+		in.workers.Release()
+	}
+}
+
+// Refused counts a refusal. cause is one of the few there are ([Refusals] and
+// http1.Errors), not something that a client can make up.
+func (in *Intake) Refused(cause string) {
+	n, ok := in.refused.Load(cause)
+	if !ok {
+		n, _ = in.refused.LoadOrStore(cause, new(atomic.Uint64))
+	}
+	n.(*atomic.Uint64).Add(1)
+}
+
+// RefusedCount returns how often that was.
+func (in *Intake) RefusedCount(cause string) uint64 {
+	if n, ok := in.refused.Load(cause); ok {
+		return n.(*atomic.Uint64).Load()
+	}
+	return 0
+}
+
+// HeadCount, HTTPCount and WorkerCount return the connections with an incomplete
+// head (or lingering), those at net/http, and the hand-overs there under way.
+func (in *Intake) HeadCount() int   { return in.heads.count() }
+func (in *Intake) HTTPCount() int   { return int(in.httpConns.Load()) }
+func (in *Intake) WorkerCount() int { return in.workers.Running() }

@@ -1,0 +1,70 @@
+package intake
+
+import (
+	"net/netip"
+
+	"ssedge/proto/http1"
+	"ssedge/shard/sys"
+)
+
+// StreamPath is where streams are asked for.
+const StreamPath = "/events"
+
+// judge takes a connection whose request head is complete; received is that head
+// and what came after it. A request for a stream becomes one or, for want of room,
+// is refused right here: a storm must not reach net/http. Everything else goes
+// there, and so does a request for a stream that needs a longer answer. fd
+// belongs to somebody else afterwards.
+func (in *Intake) judge(fd int, remote netip.Addr, received []byte, r *reader) {
+	if !isStream(&r.head) {
+		origin, _ := r.head.Get("origin")
+		in.toHTTP(fd, received, origin)
+		return
+	}
+	fill(&r.request, &r.head, remote)
+	refusal := in.admission.Admit(fd, &r.request)
+	switch {
+	case refusal == nil:
+	case refusal.overload():
+		in.refuse(fd, refusal, r.request.Origin)
+	default:
+		in.toHTTP(fd, received, r.request.Origin)
+	}
+}
+
+// isStream tells the plain request for a stream. Anything unusual about it (a
+// body, an escaped path, an upgrade) is left to net/http.
+func isStream(h *http1.Head) bool {
+	return string(h.Path) == StreamPath && string(h.Method) == "GET" && !h.HasBody && !h.Upgrade && !h.ExpectContinue
+}
+
+func fill(r *Request, h *http1.Head, remote netip.Addr) {
+	r.Query = h.Query
+	r.LastEventID, _ = h.Get("last-event-id")
+	r.Origin, _ = h.Get("origin")
+	r.Authorization = nil
+	if value, n := h.Get("authorization"); n > 0 {
+		r.Authorization = value
+	}
+	r.Remote = remote
+	r.Minor = h.Minor
+}
+
+// refuse answers a connection that goes no further, and closes it when the client
+// has had time to read that. origin is that of the page that asks, if it is known.
+func (in *Intake) refuse(fd int, r *Refusal, origin []byte) {
+	in.Refused(r.Cause)
+	sys.Send(fd, in.admission.answers.refusal(r, origin))
+	in.heads.linger(fd)
+}
+
+// unreadable is the refusal of a head that is not in order.
+func unreadable(err *http1.Error) *Refusal {
+	return &Refusal{Status: err.Status, Cause: err.Label, Reason: err.Reason}
+}
+
+// answer sends a refusal and leaves the connection as it is.
+func (in *Intake) answer(fd int, r *Refusal) {
+	in.Refused(r.Cause)
+	sys.Send(fd, in.admission.answers.refusal(r, nil))
+}

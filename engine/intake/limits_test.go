@@ -1,0 +1,91 @@
+package intake_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestInboxMax(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.shard.InboxMax, s.idle = 2, true }) // of each of two shards
+	for i := range 4 {
+		n.ask(get("/events?topic=t"))
+		await(t, "it waits in an inbox", func() bool { return n.admission.Streams() == i+1 })
+	}
+	n.expectRefused(get("/events?topic=other"), "new streams")
+	n.expectCount("inbox_max", 1)
+	if got := n.group.Table().Topics(); got != 1 {
+		t.Errorf("%d topics: the refused one is held", got)
+	}
+	if got := n.admission.Streams(); got != 4 {
+		t.Errorf("%d streams", got)
+	}
+}
+
+func TestTopicsMax(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.topicsMax = 3 })
+	held := n.ask(get("/events?topic=a&topic=b"))
+	held.stream()
+	n.expectRefused(get("/events?topic=c&topic=d"), "as many topics")
+	n.expectCount("topics_max", 1)
+	if got := n.group.Table().Topics(); got != 2 {
+		t.Errorf("%d topics: the refused request holds some", got)
+	}
+	n.ask(get("/events?topic=c&topic=a")).stream()
+	held.Close()
+	await(t, "a topic is free", func() bool { return n.group.Table().Topics() == 2 })
+	n.ask(get("/events?topic=d")).stream()
+}
+
+func TestTopicsPerStream(t *testing.T) {
+	t.Parallel()
+	n := start(t, nil) // four
+	n.ask(get("/events?topic=a&topic=b&topic=c&topic=d&topic=a&topic=d")).stream()
+	c := n.ask(get("/events?topic=a&topic=b&topic=c&topic=d&topic=e"))
+	resp, body := c.answer("GET")
+	checkRefusal(t, resp, body, 400, "more topics")
+	n.expectCount("too_many_topics", 1)
+}
+
+func TestTopicBytes(t *testing.T) {
+	t.Parallel()
+	n := start(t, nil) // 64
+	n.ask(get("/events?topic=" + strings.Repeat("%c3%a4", 32))).stream()
+	c := n.ask(get("/events?topic=" + strings.Repeat("a", 65)))
+	resp, body := c.answer("GET")
+	checkRefusal(t, resp, body, 400, "too long")
+	n.expectCount("bad_topic", 1)
+}
+
+// The limits of the head itself, at the byte.
+func TestHeadLimits(t *testing.T) {
+	t.Parallel()
+	n := start(t, nil) // 8192 bytes, 100 fields, 4096 of target
+	target := "/events?topic=t&x="
+	target += strings.Repeat("x", 4096-len(target))
+	head := get(target, "A: ")
+	head = get(target, "A: "+strings.Repeat("a", 8192-len(head)))
+	for _, request := range []string{head, get(target), get("/events?topic=t", strings.Repeat("A: b\r\n", 98)+"C: d")} {
+		for _, first := range []string{"", get("/nope")} {
+			c := n.ask(first)
+			if first != "" {
+				c.answer("GET")
+			}
+			c.send(request)
+			c.stream()
+			c.Close()
+		}
+	}
+	for cause, request := range map[string]string{
+		"target_too_long": get(target + "x"),
+		"head_too_large":  get(target, "A: "+strings.Repeat("a", 8192-len(get(target, "A: "))+1)),
+		"too_many_fields": get("/events?topic=t", strings.Repeat("A: b\r\n", 99)+"C: d"),
+	} {
+		c := n.ask(request)
+		if resp, _ := c.answer("GET"); resp.StatusCode != 431 && resp.StatusCode != 414 {
+			t.Errorf("%s: %s", cause, resp.Status)
+		}
+		n.expectCount(cause, 1)
+	}
+}

@@ -1,0 +1,48 @@
+package intake
+
+// Refusal is why a request is not served: a complete answer, and a metric label.
+// Refusals are values of this package; nobody changes them.
+type Refusal struct {
+	Status     int
+	Cause      string // metric label
+	Reason     string // one line for the client: what was expected
+	RetryAfter int    // seconds; 0: coming back later does not help
+}
+
+var (
+	refuseQuery   = &Refusal{Status: 400, Cause: "bad_query", Reason: "the query cannot be read: expected key=value pairs joined by &, with %XX escapes and no semicolons"}
+	refuseResumes = &Refusal{Status: 400, Cause: "bad_query", Reason: "expected last_event_id (or lastEventID) at most once in the query"}
+	refuseNoTopic = &Refusal{Status: 400, Cause: "no_topic", Reason: "expected at least one topic in the query: /events?topic=NAME"}
+	refuseTopic   = &Refusal{Status: 400, Cause: "bad_topic", Reason: "a topic name is empty, too long, not UTF-8, or has control characters (--topic-bytes)"}
+	refuseTopics  = &Refusal{Status: 400, Cause: "too_many_topics", Reason: "more topics than one stream may have (--topics-per-stream)"}
+
+	refuseUnknown      = &Refusal{Status: 401, Cause: "no_credentials", Reason: "these topics need a key: Authorization: Bearer KEY"}
+	refuseInvalid      = &Refusal{Status: 401, Cause: "bad_credentials", Reason: "the key is not valid; without one only public topics are open"}
+	refuseNotPermitted = &Refusal{Status: 403, Cause: "not_permitted", Reason: "this key does not permit these topics"}
+
+	refuseStreams   = &Refusal{Status: 503, Cause: "streams_max", Reason: "this server holds as many streams as it may", RetryAfter: 5}
+	refuseAddress   = &Refusal{Status: 503, Cause: "address_max", Reason: "this address holds as many streams as it may", RetryAfter: 30}
+	refuseRate      = &Refusal{Status: 503, Cause: "accept_rate", Reason: "too many new streams at the moment", RetryAfter: 1}
+	refuseMemory    = &Refusal{Status: 503, Cause: "memory_max", Reason: "this server is short of memory", RetryAfter: 10}
+	refuseDraining  = &Refusal{Status: 503, Cause: "draining", Reason: "this server is going away", RetryAfter: 1}
+	refuseInbox     = &Refusal{Status: 503, Cause: "inbox_max", Reason: "too many new streams at the moment", RetryAfter: 1}
+	refuseTopicsMax = &Refusal{Status: 503, Cause: "topics_max", Reason: "this server holds as many topics as it may", RetryAfter: 5}
+	refuseHTTP      = &Refusal{Status: 503, Cause: "http_max", Reason: "too many requests at the moment", RetryAfter: 1}
+	refuseHeads     = &Refusal{Status: 503, Cause: "heads_max", Reason: "too many unfinished requests at the moment", RetryAfter: 1}
+	refuseFiles     = &Refusal{Status: 503, Cause: "files_max", Reason: "this server has no file descriptors left", RetryAfter: 5}
+
+	refuseTimeout = &Refusal{Status: 408, Cause: "head_timeout", Reason: "the request head did not arrive in time"}
+)
+
+// overload tells a refusal for want of room from one for what was asked.
+func (r *Refusal) overload() bool { return r.Status == 503 }
+
+// Refusals lists all of them, for those who report on each cause.
+func Refusals() []*Refusal {
+	return []*Refusal{
+		refuseQuery, refuseResumes, refuseNoTopic, refuseTopic, refuseTopics,
+		refuseUnknown, refuseInvalid, refuseNotPermitted,
+		refuseStreams, refuseAddress, refuseRate, refuseMemory, refuseDraining, refuseInbox, refuseTopicsMax,
+		refuseHTTP, refuseHeads, refuseFiles, refuseTimeout,
+	}
+}

@@ -1,0 +1,146 @@
+package intake
+
+import (
+	"net/netip"
+	"unicode/utf8"
+
+	"ssedge/proto/eventid"
+	"ssedge/proto/http1"
+	"ssedge/shard"
+)
+
+// Request is what admission needs to know of a request for a stream, whoever has
+// read it: intake from the bytes, or net/http. Reuse one to reuse its scratch. Its
+// slices are only read during [Admission.Admit].
+type Request struct {
+	Query         []byte // of the target, still encoded
+	LastEventID   []byte // value of the field; empty if there is none
+	Authorization []byte // value of the field; nil if there is none
+	Origin        []byte // value of the field; empty if there is none
+	Remote        netip.Addr
+	Minor         int // HTTP/1.<Minor>
+
+	key       []byte   // scratch: a decoded key of the query
+	text      []byte   // scratch: decoded names and ids
+	topics    [][]byte // the topics, each once, in the order of the query
+	resume    shard.Resume
+	position  eventid.Position
+	positions []eventid.Position
+	names     []span
+	opening   []byte // scratch: what a stream is sent first
+}
+
+type span struct{ from, to int }
+
+// Limits of what a request for a stream may contain.
+type RequestLimits struct {
+	TopicsPerStream int
+	TopicBytes      int
+}
+
+// parse reads the topics and the resume position out of the query and the
+// Last-Event-ID. A position that cannot be read is not an error: the stream
+// begins with a gap event, for an error would make an EventSource give up.
+func (r *Request) parse(lim *RequestLimits) *Refusal {
+	if err := http1.CheckQuery(r.Query); err != nil {
+		return refuseQuery
+	}
+	r.text, r.names = r.text[:0], r.names[:0]
+	var fromQuery []byte
+	resumes := 0
+	for rest := r.Query; ; {
+		key, value, next, ok := http1.NextPair(rest)
+		if !ok {
+			break
+		}
+		rest = next
+		r.key, _ = http1.AppendUnescaped(r.key[:0], key) // was checked above, as are the values
+		switch string(r.key) {
+		case "topic":
+			if refusal := r.addTopic(value, lim); refusal != nil {
+				return refusal
+			}
+		case "last_event_id", "lastEventID":
+			fromQuery = value
+			resumes++
+		}
+	}
+	switch {
+	case resumes > 1:
+		return refuseResumes
+	case len(r.names) == 0:
+		return refuseNoTopic
+	}
+	last := r.LastEventID
+	if len(last) == 0 && len(fromQuery) > 0 {
+		begin := len(r.text)
+		r.text, _ = http1.AppendUnescaped(r.text, fromQuery)
+		last = r.text[begin:]
+	}
+	r.topics = r.topics[:0]
+	for _, n := range r.names { // only now: r.text no longer moves
+		r.topics = append(r.topics, r.text[n.from:n.to])
+	}
+	r.parseResume(last)
+	return nil
+}
+
+func (r *Request) addTopic(encoded []byte, lim *RequestLimits) *Refusal {
+	begin := len(r.text)
+	r.text, _ = http1.AppendUnescaped(r.text, encoded)
+	topic := r.text[begin:]
+	if !ValidTopic(topic, lim.TopicBytes) {
+		return refuseTopic
+	}
+	for _, n := range r.names {
+		if string(r.text[n.from:n.to]) == string(topic) {
+			r.text = r.text[:begin]
+			return nil // asked for twice, sent once
+		}
+	}
+	if len(r.names) == lim.TopicsPerStream {
+		return refuseTopics
+	}
+	r.names = append(r.names, span{begin, len(r.text)})
+	return nil
+}
+
+// ValidTopic reports whether name can be a topic: 1 to bytesMax bytes of UTF-8
+// without control characters.
+func ValidTopic(name []byte, bytesMax int) bool {
+	if len(name) == 0 || len(name) > bytesMax || !utf8.Valid(name) {
+		return false
+	}
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if c < 0x20 || c == 0x7f || c == 0xc2 && name[i+1] < 0xa0 { // C0, DEL, C1
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Request) parseResume(last []byte) {
+	r.positions = r.positions[:0]
+	switch {
+	case len(last) == 0:
+		r.resume = shard.ResumeNot
+		return
+	case len(r.topics) == 1:
+		if p, ok := eventid.ParsePosition(last); ok {
+			r.resume, r.position = shard.ResumeAt, p
+			return
+		}
+	default:
+		check := uint32(0)
+		for _, t := range r.topics {
+			check = eventid.Check(check, string(t))
+			r.positions = append(r.positions, eventid.Position{})
+		}
+		if _, ok := eventid.ParseVector(last, check, r.positions); ok {
+			r.resume = shard.ResumeAt
+			return
+		}
+	}
+	r.resume = shard.ResumeMalformed
+}

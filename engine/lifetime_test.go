@@ -1,0 +1,170 @@
+package engine_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ssedge/engine"
+)
+
+// TestLifetimeEndsStreams closes streams that have lasted as long as they may,
+// each with a reason, and lets them come back where they were.
+func TestLifetimeEndsStreams(t *testing.T) {
+	n := startNode(t, func(c *engine.Config) { c.Lifetime, c.Heartbeat = time.Second, 100*time.Millisecond })
+	st := n.opened(t, ask{topics: []string{"t"}})
+	began := time.Now()
+	if got, err := st.untilEnd(); err != nil || len(got) > 0 {
+		t.Fatalf("found %+v, %v: expected the end", got, err)
+	}
+	if took := time.Since(began); took < 500*time.Millisecond {
+		t.Errorf("closed after %v, with a lifetime of a second less up to a tenth", took)
+	}
+	if st.beats == 0 {
+		t.Error("no heartbeat came in a life of silence")
+	}
+	n.await(t, `ssedge_streams_closed_total{reason="max_lifetime"}`, 1)
+	n.awaitStreams(t, 0)
+	n.publish(t, "t", "meanwhile")
+	again := n.open(t, ask{topics: []string{"t"}, after: st.decoder.LastEventID()})
+	if m, err := again.next(); err != nil || m.Data != "meanwhile" {
+		t.Errorf("coming back: found %q, %v", m.Data, err)
+	}
+}
+
+// TestCloseCutsALifeShortAnywhere ends a node at once: before it served, while it
+// serves, while it drains, and while its drain waits for a request. Nothing is left
+// of it, and nobody waits for ever.
+func TestCloseCutsALifeShortAnywhere(t *testing.T) {
+	var n *node
+	serve := func(e *engine.Engine) {
+		if err := e.Start(); err != nil {
+			t.Fatal(err)
+		}
+		n = &node{newServer(e.Addrs()[0].String(), e.AdminAddr().String()), e}
+		n.opened(t, ask{topics: []string{"t"}})
+	}
+	drain := func(e *engine.Engine) <-chan struct{} {
+		drained := make(chan struct{})
+		go func() { e.Drain(); close(drained) }()
+		await(t, "the drain to begin", func() (bool, string) { return e.Ready() != nil, "a ready node" })
+		return drained
+	}
+	for _, life := range []struct {
+		name string
+		lead func(*engine.Engine) (ended <-chan struct{})
+	}{
+		{"New", func(*engine.Engine) <-chan struct{} { return nil }},
+		{"Serving", func(e *engine.Engine) <-chan struct{} { serve(e); return nil }},
+		{"Draining", func(e *engine.Engine) <-chan struct{} {
+			serve(e)
+			drained := drain(e)
+			await(t, "the listener to close", func() (bool, string) { return refused(n.addr), "one that accepts" })
+			return drained
+		}},
+		{"DrainingWithARequest", func(e *engine.Engine) <-chan struct{} {
+			serve(e)
+			c, err := net.Dial("tcp", n.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			io.WriteString(c, "POST /publish?topic=t HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf")
+			n.await(t, `ssedge_connections{state="http"}`, 1)
+			return drain(e)
+		}},
+	} {
+		t.Run(life.name, func(t *testing.T) {
+			c := engine.DefaultConfig()
+			c.Dev, c.Listen, c.Admin, c.Logger = true, []string{"127.0.0.1:0"}, "127.0.0.1:0", slog.New(slog.DiscardHandler)
+			c.DrainRate, c.DrainTimeout = 0.001, time.Hour
+			e, err := engine.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended := life.lead(e)
+			e.Close()
+			e.Close()
+			if e.Streams() != 0 {
+				t.Errorf("%d streams are left", e.Streams())
+			}
+			if ended == nil {
+				return
+			}
+			select {
+			case <-ended:
+			case <-time.After(patience):
+				t.Error("Drain does not return after Close")
+			}
+		})
+	}
+}
+
+// recorder is a slog.Handler that keeps what is logged at info level and above.
+type recorder struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (r *recorder) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
+func (r *recorder) WithAttrs([]slog.Attr) slog.Handler           { return r }
+func (r *recorder) WithGroup(string) slog.Handler                { return r }
+func (r *recorder) Handle(_ context.Context, rec slog.Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, rec.Message)
+	return nil
+}
+
+// TestNothingIsLoggedPerEventOrClient publishes, delivers, refuses, resets: all
+// that is daily business.
+func TestNothingIsLoggedPerEventOrClient(t *testing.T) {
+	r := &recorder{}
+	n := startNode(t, func(c *engine.Config) { c.Logger = slog.New(r) })
+	st := n.opened(t, ask{topics: []string{"t"}})
+	published := n.publishAll(t, "t", numbered(500, 10))
+	if _, err := st.take(len(published)); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		n.opened(t, ask{topics: []string{"t"}, after: "nonsense"}).reset()
+		n.dial(ask{}) // no topic: refused
+		n.get(t, n.addr, "/nothing")
+	}
+	n.awaitStreams(t, 1)
+	n.engine.Drain()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.all) > 5 {
+		t.Errorf("%d lines are logged at info level, expected a few of the node's own life:\n%s", len(r.all), strings.Join(r.all, "\n"))
+	}
+	if len(r.all) == 0 {
+		t.Error("nothing is logged at all, not even that the node drains: this test sees nothing")
+	}
+}
+
+// TestAdminPages are on the admin listener, and only there.
+func TestAdminPages(t *testing.T) {
+	n := startNode(t, nil)
+	n.opened(t, ask{topics: []string{"t"}})
+	n.awaitStreams(t, 1)
+	for path, says := range map[string]string{
+		"/healthz": "ok", "/readyz": "ready", "/metrics": "ssedge_streams{", "/admin/status": `"streams":1`,
+		"/debug/pprof/": "goroutine", "/debug/pprof/goroutine?debug=1": "goroutine profile", "/debug/pprof/cmdline": "engine",
+	} {
+		if status, body := n.get(t, n.admin, path); status != 200 || !strings.Contains(body, says) {
+			t.Errorf("admin %s: found %d %.200q, expected 200 with %q", path, status, body, says)
+		}
+		status, body := n.get(t, n.addr, path)
+		var said struct{ Error string }
+		if err := json.Unmarshal([]byte(body), &said); status != 404 || err != nil || said.Error == "" {
+			t.Errorf("public %s: found %d %q, expected 404 with a reason", path, status, body)
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package engine
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"ssedge/engine/intake"
+	"ssedge/proto/http1"
+	"ssedge/shard"
+)
+
+// metricSet is what /metrics says of a node. Names follow the conventions of
+// Prometheus: base units, _total for counters, labels from small fixed sets. The
+// parts count for themselves; a scrape adds the shards up.
+type metricSet struct {
+	engine *Engine
+	mu     sync.Mutex // one scrape at a time: counters are set, not added to
+	set    *metrics.Set
+}
+
+var exposeTypes sync.Once
+
+func newMetrics(e *Engine) *metricSet {
+	exposeTypes.Do(func() { metrics.ExposeMetadata(true) })
+	m := &metricSet{engine: e, set: metrics.NewSet()}
+	c := &e.config
+	gauge := func(name string, f func() float64) { m.set.NewGauge(name, f) }
+	limit := func(name string, v float64) { gauge(name, func() float64 { return v }) }
+
+	gauge(`ssedge_build_info{version="`+c.Version+`",go="`+runtime.Version()+`"}`, func() float64 { return 1 })
+	gauge("ssedge_ready", func() float64 {
+		if e.Ready() != nil {
+			return 0
+		}
+		return 1
+	})
+	sum := func(f func(*shard.Stats) int64) func() float64 {
+		return func() float64 {
+			total := int64(0)
+			for _, s := range e.group.Stats() {
+				total += f(s)
+			}
+			return float64(total)
+		}
+	}
+	gauge(`ssedge_streams{state="open"}`, sum(func(s *shard.Stats) int64 { return s.Streams.Load() - s.Blocked.Load() }))
+	gauge(`ssedge_streams{state="blocked"}`, sum(func(s *shard.Stats) int64 { return s.Blocked.Load() }))
+	gauge("ssedge_subscriptions", sum(func(s *shard.Stats) int64 { return s.Subscriptions.Load() }))
+	gauge("ssedge_half_sent_bytes", sum(func(s *shard.Stats) int64 { return s.RestBytes.Load() }))
+	gauge("ssedge_inbox_depth", sum(func(s *shard.Stats) int64 { return s.Inbox.Load() }))
+	gauge("ssedge_topics", func() float64 { return float64(e.group.Table().Topics()) })
+	gauge("ssedge_history_bytes", func() float64 { return float64(e.group.Table().HistoryBytes()) })
+	gauge(`ssedge_connections{state="head"}`, func() float64 { return float64(e.intake.HeadCount()) })
+	gauge(`ssedge_connections{state="http"}`, func() float64 { return float64(e.intake.HTTPCount()) })
+	gauge("ssedge_idempotency_keys", func() float64 { held, _ := e.source.Keys(); return float64(held) })
+	gauge("ssedge_shards", func() float64 { return float64(e.group.Shards()) })
+
+	limit("ssedge_streams_max", float64(c.StreamsMax))
+	limit("ssedge_streams_per_address_max", float64(c.PerAddressMax))
+	limit("ssedge_accept_rate_max", c.AcceptRate)
+	limit("ssedge_topics_per_stream_max", float64(c.TopicsPerStream))
+	limit("ssedge_stream_lifetime_seconds_max", c.Lifetime.Seconds())
+	limit("ssedge_topics_max", float64(c.TopicsMax))
+	limit("ssedge_topic_name_bytes_max", float64(c.TopicBytes))
+	limit("ssedge_event_bytes_max", float64(c.EventBytes))
+	limit("ssedge_history_bytes_max", float64(c.HistoryMax))
+	limit("ssedge_topic_history_bytes_max", float64(c.HistoryBytes))
+	limit("ssedge_topic_history_events_max", float64(c.HistoryEvents))
+	limit("ssedge_topic_history_age_seconds_max", c.HistoryAge.Seconds())
+	limit("ssedge_half_sent_bytes_max", float64(c.RestBytes))
+	limit("ssedge_inbox_depth_max", float64(c.InboxMax*c.Shards))
+	limit("ssedge_idempotency_keys_max", float64(c.KeysMax))
+	limit("ssedge_idempotency_key_bytes_max", float64(c.KeyBytes))
+	limit("ssedge_idempotency_key_age_seconds_max", c.KeyTTL.Seconds())
+	limit(`ssedge_connections_max{state="head"}`, float64(c.HeadsMax))
+	limit(`ssedge_connections_max{state="http"}`, float64(c.HTTPConnectionsMax))
+	gauge("ssedge_workers", func() float64 { return float64(e.intake.WorkerCount()) })
+	limit("ssedge_workers_max", float64(c.Workers))
+	limit("ssedge_head_bytes_max", float64(c.HeadBytes))
+	limit("ssedge_headers_max", float64(c.HeadersMax))
+	limit("ssedge_head_seconds_max", c.HeadTimeout.Seconds())
+	limit("ssedge_target_bytes_max", float64(c.TargetBytes))
+	limit("ssedge_http_idle_seconds_max", c.HTTPIdle.Seconds())
+	limit("ssedge_body_bytes_max", float64(c.BodyBytes))
+	limit("ssedge_body_silence_seconds_max", c.BodyTimeout.Seconds())
+	limit("ssedge_write_stall_seconds_max", c.WriteStall.Seconds())
+	limit("ssedge_memory_bytes_max", float64(c.MemoryMax))
+	return m
+}
+
+// write writes everything in Prometheus' text format, with Go's and the process's
+// own metrics.
+func (m *metricSet) write(w io.Writer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count()
+	m.set.WritePrometheus(w)
+	stats := m.engine.group.Stats()
+	writeHistogram(w, "ssedge_delivery_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Delivery })
+	writeHistogram(w, "ssedge_turn_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Turn })
+	writeHistogram(w, "ssedge_send_bytes", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendBytes })
+	metrics.WriteProcessMetrics(w)
+}
+
+// count brings the counters up to date.
+func (m *metricSet) count() {
+	e := m.engine
+	set := func(name string, n uint64) { m.set.GetOrCreateCounter(name).Set(n) }
+	stats := e.group.Stats()
+	total := func(f func(*shard.Stats) uint64) (n uint64) {
+		for _, s := range stats {
+			n += f(s)
+		}
+		return n
+	}
+	set("ssedge_streams_accepted_total", e.admission.Accepted.Load())
+	set("ssedge_events_in_total", e.public.Events.Load())
+	set("ssedge_event_bytes_in_total", e.public.Bytes.Load())
+	set("ssedge_events_duplicate_total", e.public.Duplicates.Load())
+	set("ssedge_events_out_total", total(func(s *shard.Stats) uint64 { return s.EventsOut.Load() }))
+	set("ssedge_bytes_out_total", total(func(s *shard.Stats) uint64 { return s.BytesOut.Load() }))
+	set("ssedge_sends_total", total(func(s *shard.Stats) uint64 { return s.Sends.Load() }))
+	set("ssedge_heartbeats_total", total(func(s *shard.Stats) uint64 { return s.Heartbeats.Load() }))
+	set("ssedge_turns_total", total(func(s *shard.Stats) uint64 { return s.Turns.Load() }))
+	set("ssedge_history_evicted_total", e.group.Table().Evicted.Load())
+	_, forgotten := e.source.Keys()
+	set("ssedge_idempotency_keys_forgotten_total", forgotten)
+	for _, r := range shard.CloseReasons() {
+		set(`ssedge_streams_closed_total{reason="`+r.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Closed[r].Load() }))
+	}
+	for _, c := range shard.GapCauses() {
+		set(`ssedge_gaps_total{cause="`+c.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Gaps[c].Load() }))
+	}
+	for _, cause := range refusalCauses() {
+		set(`ssedge_refused_total{cause="`+cause+`"}`, e.intake.RefusedCount(cause))
+	}
+}
+
+// refusalCauses are all values of that label: from the intake, the parser of
+// request heads, and publishing.
+var refusalCauses = sync.OnceValue(func() []string {
+	seen := map[string]bool{}
+	var all []string
+	add := func(cause string) {
+		if !seen[cause] {
+			seen[cause] = true
+			all = append(all, cause)
+		}
+	}
+	for _, r := range intake.Refusals() {
+		add(r.Cause)
+	}
+	for _, err := range http1.Errors() {
+		add(err.Label)
+	}
+	for _, cause := range []string{
+		"bad_json", "no_data", "bad_retry", "bad_key", "bad_event", "too_large", "short_body", "body_timeout",
+		"receipts_timeout", "bad_content_type", "origin", "source", "not_found", "method", "body", "not_hijackable",
+	} {
+		add(cause)
+	}
+	return all
+})
+
+// writeHistogram writes the sum of a histogram over the shards, as Prometheus has
+// them: cumulative buckets by upper bound.
+func writeHistogram(w io.Writer, name string, stats []*shard.Stats, of func(*shard.Stats) *shard.Histogram) {
+	bounds := of(stats[0]).Bounds()
+	counts := make([]uint64, len(bounds)+1)
+	sum := 0.0
+	for _, s := range stats {
+		sum += of(s).AddTo(counts)
+	}
+	fmt.Fprintf(w, "# HELP %s\n# TYPE %s histogram\n", name, name)
+	below := uint64(0)
+	for i, n := range counts {
+		below += n
+		bound := "+Inf"
+		if i < len(bounds) {
+			bound = strconv.FormatFloat(bounds[i], 'g', -1, 64)
+		}
+		fmt.Fprintf(w, "%s_bucket{le=%q} %d\n", name, bound, below)
+	}
+	fmt.Fprintf(w, "%s_sum %g\n%s_count %d\n", name, sum, name, below)
+}
+
+// status is what /admin/status says.
+func (e *Engine) status() any {
+	ready := "ready"
+	if err := e.Ready(); err != nil {
+		ready = err.Error()
+	}
+	return map[string]any{
+		"version": e.config.Version, "state": ready, "uptime_seconds": int(time.Since(e.started).Seconds()),
+		"streams": e.Streams(), "streams_max": e.config.StreamsMax, "shards": e.group.Shards(),
+		"topics": e.group.Table().Topics(), "history_bytes": e.group.Table().HistoryBytes(),
+	}
+}

@@ -1,0 +1,250 @@
+package engine_test
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"ssedge/engine"
+)
+
+// limits are all settings that bound something, and the metric that says where
+// the bound is.
+var limits = map[string]string{
+	"StreamsMax": "ssedge_streams_max", "PerAddressMax": "ssedge_streams_per_address_max", "AcceptRate": "ssedge_accept_rate_max",
+	"TopicsPerStream": "ssedge_topics_per_stream_max", "Lifetime": "ssedge_stream_lifetime_seconds_max", "WriteStall": "ssedge_write_stall_seconds_max",
+	"RestBytes": "ssedge_half_sent_bytes_max", "InboxMax": "ssedge_inbox_depth_max",
+	"HeadBytes": "ssedge_head_bytes_max", "HeadersMax": "ssedge_headers_max", "TargetBytes": "ssedge_target_bytes_max", "HeadTimeout": "ssedge_head_seconds_max",
+	"HeadsMax": `ssedge_connections_max{state="head"}`, "HTTPConnectionsMax": `ssedge_connections_max{state="http"}`, "HTTPIdle": "ssedge_http_idle_seconds_max", "Workers": "ssedge_workers_max",
+	"BodyBytes": "ssedge_body_bytes_max", "BodyTimeout": "ssedge_body_silence_seconds_max",
+	"TopicsMax": "ssedge_topics_max", "TopicBytes": "ssedge_topic_name_bytes_max", "EventBytes": "ssedge_event_bytes_max",
+	"KeyBytes": "ssedge_idempotency_key_bytes_max", "KeysMax": "ssedge_idempotency_keys_max", "KeyTTL": "ssedge_idempotency_key_age_seconds_max",
+	"HistoryEvents": "ssedge_topic_history_events_max", "HistoryBytes": "ssedge_topic_history_bytes_max",
+	"HistoryAge": "ssedge_topic_history_age_seconds_max", "HistoryMax": "ssedge_history_bytes_max", "MemoryMax": "ssedge_memory_bytes_max",
+}
+
+// notLimits are the numbers among the settings that bound nothing.
+var notLimits = strings.Fields("Shards Pollers Heartbeat Retry RetryJitter SendBuffer NotSentLowat UserTimeout DrainRate DrainTimeout TurnSends TurnTime")
+
+// TestEveryLimitHasAMetric also fails for a setting that is new and in neither
+// list.
+func TestEveryLimitHasAMetric(t *testing.T) {
+	c := engine.DefaultConfig()
+	c.MemoryMax, c.PerAddressMax, c.AcceptRate, c.Lifetime, c.Shards = 1<<40, 1000, 5000, time.Hour, 1
+	n := startNode(t, func(e *engine.Config) {
+		e.MemoryMax, e.PerAddressMax, e.AcceptRate, e.Lifetime, e.Shards = c.MemoryMax, c.PerAddressMax, c.AcceptRate, c.Lifetime, c.Shards
+	})
+	m := n.metrics(t)
+	v := reflect.ValueOf(c)
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		var want float64
+		switch x := v.Field(i).Interface().(type) {
+		case time.Duration:
+			want = x.Seconds()
+		case int:
+			want = float64(x)
+		case int64:
+			want = float64(x)
+		case float64:
+			want = x
+		default:
+			continue
+		}
+		name, ok := limits[field.Name]
+		switch got, there := m[name]; {
+		case ok == slices.Contains(notLimits, field.Name):
+			t.Errorf("setting %s must be listed once, as a limit with its metric or as none", field.Name)
+		case !ok:
+		case !there:
+			t.Errorf("%s: there is no metric %s", field.Name, name)
+		case field.Name != "StreamsMax" && got != want || got == 0:
+			t.Errorf("%s: %s is %v, expected %v", field.Name, name, got, want)
+		}
+	}
+}
+
+// family is a metric as the text format has it.
+type family struct {
+	kind   string
+	values map[string]float64 // by name and labels
+	order  []string
+}
+
+// families reads the text format strictly: each family once, all of it behind its
+// TYPE line.
+func families(t *testing.T, text string) map[string]*family {
+	t.Helper()
+	all := map[string]*family{}
+	var name string
+	sample := regexp.MustCompile(`^([a-z_:][a-z0-9_:]*)(\{[a-zA-Z_]+="[^"]*"(?:, ?[a-zA-Z_]+="[^"]*")*\})? (\S+)$`)
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			var kind string
+			name, kind, _ = strings.Cut(rest, " ")
+			if all[name] != nil {
+				t.Errorf("%s has two TYPE lines", name)
+			}
+			all[name] = &family{kind: kind, values: map[string]float64{}}
+			continue
+		}
+		if strings.HasPrefix(line, "# HELP ") {
+			continue
+		}
+		parts := sample.FindStringSubmatch(line)
+		if parts == nil {
+			t.Fatalf("a line that is no sample: %q", line)
+		}
+		base := parts[1]
+		if f := all[name]; f != nil && (f.kind == "histogram" || f.kind == "summary") {
+			base = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(base, "_bucket"), "_sum"), "_count")
+		}
+		v, err := strconv.ParseFloat(parts[3], 64)
+		if base != name || err != nil {
+			t.Fatalf("%q stands behind the TYPE line of %q", line, name)
+		}
+		key := parts[1] + parts[2]
+		if _, twice := all[name].values[key]; twice {
+			t.Errorf("%s is there twice", key)
+		}
+		all[name].values[key] = v
+		all[name].order = append(all[name].order, key)
+	}
+	return all
+}
+
+// TestMetricsKeepTheConventions of Prometheus: a prefix, base units, _total for
+// what only grows, consistent histograms.
+func TestMetricsKeepTheConventions(t *testing.T) {
+	n := startNode(t, nil)
+	st := n.opened(t, ask{topics: []string{"t"}})
+	published := n.publishAll(t, "t", numbered(100, 300))
+	if _, err := st.take(len(published)); err != nil {
+		t.Fatal(err)
+	}
+	// Those may all have been there before the shard saw the stream: caught up with,
+	// not fanned out. The one after them is not, and its pass ends after its arrival.
+	n.publishAll(t, "t", numbered(1, 300))
+	await(t, "a pass to end", func() (bool, string) {
+		_, text := n.get(t, n.admin, "/metrics")
+		return !strings.Contains(text, "ssedge_delivery_seconds_count 0\n"), "none"
+	})
+	_, text := n.get(t, n.admin, "/metrics")
+	odd := regexp.MustCompile(`_(ms|millis|milliseconds|micros|us|ns|nanos|nanoseconds|sec|minutes|kb|mb|kilobytes|megabytes|percent|gauge|counter|histogram)(_|$)`)
+	ours := 0
+	for name, f := range families(t, text) {
+		if strings.HasPrefix(name, "go_") || strings.HasPrefix(name, "process_") {
+			continue
+		}
+		ours++
+		if !strings.HasPrefix(name, "ssedge_") || odd.MatchString(name) {
+			t.Errorf("%s: expected the prefix ssedge_ and base units", name)
+		}
+		if (f.kind == "counter") != strings.HasSuffix(name, "_total") {
+			t.Errorf("%s is a %s: expected _total on counters and on nothing else", name, f.kind)
+		}
+		if f.kind == "histogram" {
+			checkHistogram(t, name, f)
+		}
+	}
+	if ours < 50 {
+		t.Errorf("found %d metrics, expected all", ours)
+	}
+	for field, name := range limits {
+		if strings.Contains(field, "Bytes") != strings.Contains(name, "_bytes") && field != "HistoryMax" && field != "MemoryMax" {
+			t.Errorf("%s: %s, expected its unit in the name", field, name)
+		}
+	}
+}
+
+// checkHistogram: cumulative, bounded by +Inf, with as many values as its count.
+func checkHistogram(t *testing.T, name string, f *family) {
+	if !strings.HasSuffix(name, "_seconds") && !strings.HasSuffix(name, "_bytes") {
+		t.Errorf("histogram %s: expected a unit", name)
+	}
+	below, bound := -1.0, -1.0
+	for _, key := range f.order {
+		le, ok := strings.CutPrefix(key, name+`_bucket{le="`)
+		if !ok {
+			continue
+		}
+		b, err := strconv.ParseFloat(strings.TrimSuffix(le, `"}`), 64) // reads +Inf
+		if err != nil || b <= bound || f.values[key] < below {
+			t.Errorf("%s is %v, after %v below %v: expected ascending bounds and counts", key, f.values[key], below, bound)
+		}
+		below, bound = f.values[key], b
+	}
+	last, count, sum := f.values[name+`_bucket{le="+Inf"}`], f.values[name+"_count"], f.values[name+"_sum"]
+	if last != count || count == 0 || sum <= 0 {
+		t.Errorf("%s: +Inf is %v, count %v, sum %v: expected the same count, above 0", name, last, count, sum)
+	}
+}
+
+// TestMetricsCountWhatHappened on a node with two streams and a few events, and
+// have no label that a client can make up: the series stay the same.
+func TestMetricsCountWhatHappened(t *testing.T) {
+	n := startNode(t, nil)
+	before := n.metrics(t)
+	for range 2 {
+		st := n.opened(t, ask{topics: []string{"a", "b"}})
+		defer func() {
+			if _, err := st.take(7); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	n.publishAll(t, "a", numbered(5, 10))
+	n.publish(t, "b", "1\n2")
+	n.publish(t, "b", "")
+	refusedRequests := strings.Fields("/x /events /events?topic=%00 /events?topic=%zz /publish /events?topic=a&last_event_id=1&last_event_id=2")
+	for _, path := range refusedRequests {
+		if status, body := n.get(t, n.addr, path); status < 400 {
+			t.Errorf("%s: found %d %s, expected a refusal", path, status, body)
+		}
+	}
+	for _, raw := range []string{"GET\r\n\r\n", "GET /events HTTP/1.1\r\n\r\n", "GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n"} {
+		c, err := net.Dial("tcp", n.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, raw)
+		c.SetDeadline(time.Now().Add(patience))
+		if _, err := io.ReadAll(c); err != nil {
+			t.Error(err)
+		}
+		refusedRequests = append(refusedRequests, raw)
+	}
+	for name, want := range map[string]float64{
+		"ssedge_streams_accepted_total": 2, `ssedge_streams{state="open"}`: 2, `ssedge_streams{state="blocked"}`: 0,
+		"ssedge_subscriptions": 4, "ssedge_topics": 2, "ssedge_events_in_total": 7, "ssedge_events_out_total": 14,
+		"ssedge_ready": 1, `ssedge_connections{state="head"}`: 0,
+	} {
+		n.await(t, name, want)
+	}
+	m := n.metrics(t)
+	if refused := total(m, "ssedge_refused_total"); refused != float64(len(refusedRequests)) {
+		t.Errorf("%v refusals are counted, %d were made", refused, len(refusedRequests))
+	}
+	if in, out := m["ssedge_event_bytes_in_total"], m["ssedge_bytes_out_total"]; in < 60 || out < 2*in {
+		t.Errorf("%v bytes in, %v out", in, out)
+	}
+	if held := m["ssedge_history_bytes"]; held < m["ssedge_event_bytes_in_total"] {
+		t.Errorf("%v bytes of history", held)
+	}
+	names := func(m map[string]float64) []string {
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(s string) bool { return !strings.HasPrefix(s, "ssedge_") })
+	}
+	if was, is := names(before), names(m); !slices.Equal(was, is) {
+		t.Errorf("the series change with what clients do: %s", fmt.Sprint(slices.DeleteFunc(is, func(s string) bool { return slices.Contains(was, s) })))
+	}
+}

@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ssedge/engine/auth"
+	"ssedge/shard"
+)
+
+// reservedFiles is how many descriptors a node keeps for everything but streams,
+// requests and heads: listeners, epoll sets, logs, the admin listener.
+const reservedFiles = 128
+
+// Validate checks the settings, each by itself and against each other and the
+// process's limits. It fills in StreamsMax where it is 0. All that is wrong is
+// said at once, each in a line that names the settings and the numbers.
+func (c *Config) Validate() error {
+	var all []error
+	fail := func(format string, args ...any) { all = append(all, fmt.Errorf(format, args...)) }
+	c.checkAccess(fail)
+	c.checkBounds(fail)
+	c.checkRelations(fail)
+	c.checkFiles(fail)
+	return errors.Join(all...)
+}
+
+type failure = func(format string, args ...any)
+
+func (c *Config) checkAccess(fail failure) {
+	if len(c.Listen) == 0 {
+		fail("--listen: expected at least one address")
+	}
+	for _, address := range c.Listen {
+		c.checkAddress("--listen", address, fail)
+	}
+	if c.Admin != "" {
+		c.checkAddress("--admin", c.Admin, fail)
+	}
+	if c.Dev {
+		if len(c.Keys) > 0 || len(c.Anonymous) > 0 {
+			fail("--dev lets everybody do everything, so --key and --anonymous would have no effect: expected one or the other")
+		}
+		return
+	}
+	if _, err := auth.NewStatic(c.Keys, c.Anonymous); errors.Is(err, auth.ErrNoKeys) {
+		fail("--key: expected at least one bearer key that may publish (SSEDGE_KEY, or key: in the file); anonymous subscribing is switched on with --anonymous 'public/*'; to try things out on this machine: --dev")
+	} else if err != nil {
+		fail("--key, --anonymous: %w", err)
+	}
+}
+
+// checkAddress also keeps a development server, which has no access control, on
+// this machine.
+func (c *Config) checkAddress(flag, address string, fail failure) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		if flag == "--admin" || path == "" || len(path) > 107 { // sun_path, unix(7)
+			fail("%s %s: expected host:port%s", flag, address, map[bool]string{true: " or unix:/path of at most 107 bytes"}[flag != "--admin"])
+		}
+		return
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || port == "" {
+		fail("%s %s: expected host:port, [v6]:port or unix:/path", flag, address)
+		return
+	}
+	if c.Dev && host != "localhost" {
+		if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
+			fail("%s %s: --dev lets everybody publish and is for loopback only: expected 127.0.0.1, [::1] or localhost", flag, address)
+		}
+	}
+}
+
+func (c *Config) checkBounds(fail failure) {
+	atLeast := func(flag string, value, least int64) {
+		if value < least {
+			fail("--%s %d: expected at least %d", flag, value, least)
+		}
+	}
+	if c.Shards < 1 || c.Shards > shard.ShardsMax {
+		fail("--shards %d: expected 1 to %d", c.Shards, shard.ShardsMax)
+	}
+	if c.Pollers < 1 || c.Pollers > 128 {
+		fail("--pollers %d: expected 1 to 128", c.Pollers)
+	}
+	atLeast("streams-max", int64(c.StreamsMax), 0)
+	atLeast("per-address-max", int64(c.PerAddressMax), 0)
+	atLeast("topics-per-stream", int64(c.TopicsPerStream), 1)
+	atLeast("head-bytes", int64(c.HeadBytes), 256)
+	atLeast("headers-max", int64(c.HeadersMax), 1)
+	atLeast("target-bytes", int64(c.TargetBytes), 16)
+	atLeast("heads-max", int64(c.HeadsMax), 1)
+	atLeast("http-connections-max", int64(c.HTTPConnectionsMax), 1)
+	atLeast("workers", int64(c.Workers), 1)
+	atLeast("topics-max", int64(c.TopicsMax), 1)
+	atLeast("topic-bytes", int64(c.TopicBytes), 1)
+	atLeast("event-bytes", int64(c.EventBytes), 1)
+	atLeast("key-bytes", int64(c.KeyBytes), 1)
+	atLeast("keys-max", int64(c.KeysMax), 1)
+	atLeast("history-events", int64(c.HistoryEvents), 1)
+	atLeast("inbox-max", int64(c.InboxMax), 1)
+	atLeast("rest-bytes", c.RestBytes, 0)
+	atLeast("send-buffer", int64(c.SendBuffer), 0)
+	atLeast("not-sent-lowat", int64(c.NotSentLowat), 0)
+	atLeast("memory-max", c.MemoryMax, 0)
+	atLeast("turn-sends", int64(c.TurnSends), 1)
+	positive := func(flag string, ok bool, value any) {
+		if !ok {
+			fail("--%s %v: expected more than 0", flag, value)
+		}
+	}
+	positive("write-stall", c.WriteStall > 0, c.WriteStall)
+	positive("head-timeout", c.HeadTimeout > 0, c.HeadTimeout)
+	positive("body-timeout", c.BodyTimeout > 0, c.BodyTimeout)
+	positive("http-idle", c.HTTPIdle > 0, c.HTTPIdle)
+	positive("history-age", c.HistoryAge > 0, c.HistoryAge)
+	positive("key-ttl", c.KeyTTL > 0, c.KeyTTL)
+	positive("drain-rate", c.DrainRate > 0, c.DrainRate)
+	positive("turn-time", c.TurnTime > 0, c.TurnTime)
+	notNegative := func(flag string, ok bool, value any) {
+		if !ok {
+			fail("--%s %v: expected 0 or more", flag, value)
+		}
+	}
+	notNegative("retry", c.Retry >= 0, c.Retry)
+	notNegative("retry-jitter", c.RetryJitter >= 0, c.RetryJitter)
+	notNegative("heartbeat", c.Heartbeat >= 0, c.Heartbeat)
+	notNegative("lifetime", c.Lifetime >= 0, c.Lifetime)
+	notNegative("user-timeout", c.UserTimeout >= 0, c.UserTimeout)
+	notNegative("drain-timeout", c.DrainTimeout >= 0, c.DrainTimeout)
+	notNegative("accept-rate", c.AcceptRate >= 0, c.AcceptRate)
+	if _, err := c.policies(); err != nil {
+		fail("%w", err)
+	}
+}
+
+func (c *Config) checkRelations(fail failure) {
+	if c.TargetBytes > c.HeadBytes {
+		fail("--target-bytes %d does not fit into --head-bytes %d", c.TargetBytes, c.HeadBytes)
+	}
+	if int64(c.EventBytes) > c.HistoryBytes {
+		fail("--event-bytes %d is more than --history-bytes %d: a topic's log could not hold one event", c.EventBytes, c.HistoryBytes)
+	}
+	if c.HistoryBytes > c.HistoryMax {
+		fail("--history-bytes %d of one topic is more than --history-max %d of all", c.HistoryBytes, c.HistoryMax)
+	}
+	if int64(c.EventBytes) > c.BodyBytes {
+		fail("--event-bytes %d is more than --body-bytes %d: an event could not be published as JSON", c.EventBytes, c.BodyBytes)
+	}
+	if c.MemoryMax > 0 && c.HistoryMax > c.MemoryMax {
+		fail("--history-max %d is more than --memory-max %d", c.HistoryMax, c.MemoryMax)
+	}
+	if limit := memoryLimit(); c.HistoryMax > limit/2 {
+		fail("--history-max %d is more than half of the memory limit %d (GOMEMLIMIT or cgroup): streams would find no room", c.HistoryMax, limit)
+	}
+	if c.Heartbeat > 0 && c.Lifetime > 0 && c.Heartbeat > c.Lifetime {
+		fail("--heartbeat %v is more than --lifetime %v: there would never be one", c.Heartbeat, c.Lifetime)
+	}
+}
+
+// checkFiles compares what may be open at a time with RLIMIT_NOFILE, whose soft
+// limit Go has raised to the hard one.
+func (c *Config) checkFiles(fail failure) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return
+	}
+	// Heads and requests share what is not for streams: they are over soon.
+	other := reservedFiles + c.HTTPConnectionsMax
+	room := int64(min(limit.Cur, 1<<31)) - int64(other)
+	if c.StreamsMax == 0 {
+		if c.StreamsMax = int(room); room < 1 {
+			fail("RLIMIT_NOFILE is %d and --http-connections-max %d: no file is left for a stream (ulimit -n)", limit.Cur, c.HTTPConnectionsMax)
+		}
+		return
+	}
+	if int64(c.StreamsMax) > room {
+		fail("--streams-max %d needs %d open files (with %d for requests and the server itself), but RLIMIT_NOFILE is %d (ulimit -n, LimitNOFILE=)", c.StreamsMax, c.StreamsMax+other, other, limit.Cur)
+	}
+}
+
+// policies makes the function that says which policy a topic has.
+func (c *Config) policies() (func(topic string) shard.Policy, error) {
+	usual, ok := shard.ParsePolicy(c.SlowPolicy)
+	if !ok {
+		return nil, fmt.Errorf("--slow-policy %s: expected gap, close or latest", c.SlowPolicy)
+	}
+	type rule struct {
+		pattern auth.Pattern
+		length  int
+		policy  shard.Policy
+	}
+	var rules []rule
+	for text, name := range c.TopicPolicies {
+		p, err := auth.ParsePattern(text)
+		if err != nil {
+			return nil, fmt.Errorf("--topic-policy: %w", err)
+		}
+		policy, ok := shard.ParsePolicy(name)
+		if !ok {
+			return nil, fmt.Errorf("--topic-policy %s=%s: expected gap, close or latest", text, name)
+		}
+		rules = append(rules, rule{p, len(text), policy})
+	}
+	return func(topic string) shard.Policy {
+		best, policy := -1, usual
+		for _, r := range rules {
+			if r.length > best && r.pattern.Match([]byte(topic)) {
+				best, policy = r.length, r.policy
+			}
+		}
+		return policy
+	}, nil
+}

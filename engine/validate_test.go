@@ -1,0 +1,226 @@
+package engine_test
+
+import (
+	"fmt"
+	"reflect"
+	"runtime/debug"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ssedge/engine"
+)
+
+func openFilesMax(t *testing.T) int {
+	t.Helper()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	return int(min(limit.Cur, 1<<31))
+}
+
+// keyed is a configuration that is in order and has a key.
+func keyed() engine.Config {
+	c := engine.DefaultConfig()
+	c.Keys = []string{"secret"}
+	return c
+}
+
+// complaints are the lines of an error.
+func complaints(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}
+
+// TestRelationsBetweenSettings sets each relation to its bound, which is in order,
+// and one beyond, which is said in one line with the settings and both numbers.
+func TestRelationsBetweenSettings(t *testing.T) {
+	other := 128 + engine.DefaultConfig().HTTPConnectionsMax // reserved, and requests
+	room := openFilesMax(t) - other
+	type set = func(c *engine.Config, beyond int)
+	for name, r := range map[string]struct {
+		set  set
+		says []string
+	}{
+		"TargetInHead": {
+			func(c *engine.Config, n int) { c.HeadBytes, c.TargetBytes = 1000, 1000+n },
+			[]string{"--target-bytes 1001", "--head-bytes 1000"}},
+		"EventInHistory": {
+			func(c *engine.Config, n int) { c.HistoryBytes, c.EventBytes = 1000, 1000+n },
+			[]string{"--event-bytes 1001", "--history-bytes 1000"}},
+		"HistoryInAll": {
+			func(c *engine.Config, n int) { c.HistoryMax, c.HistoryBytes = 1<<20, 1<<20+int64(n) },
+			[]string{"--history-bytes 1048577", "--history-max 1048576"}},
+		"EventInBody": {
+			func(c *engine.Config, n int) { c.BodyBytes, c.EventBytes = 1000, 1000+n },
+			[]string{"--event-bytes 1001", "--body-bytes 1000"}},
+		"HistoryInMemory": {
+			func(c *engine.Config, n int) { c.MemoryMax, c.HistoryMax = 64<<20, 64<<20+int64(n) },
+			[]string{"--history-max 67108865", "--memory-max 67108864"}},
+		"HeartbeatInLifetime": {
+			func(c *engine.Config, n int) {
+				c.Lifetime, c.Heartbeat = time.Minute, time.Minute+time.Duration(n)*time.Second
+			},
+			[]string{"--heartbeat 1m1s", "--lifetime 1m0s"}},
+		"StreamsInFiles": {
+			func(c *engine.Config, n int) { c.StreamsMax = room + n },
+			[]string{fmt.Sprint("--streams-max ", room+1), fmt.Sprint("RLIMIT_NOFILE is ", room+other), fmt.Sprint("needs ", room+1+other)}},
+		"RequestsInFiles": {
+			func(c *engine.Config, n int) { c.HTTPConnectionsMax = openFilesMax(t) - 128 - 1 + n },
+			[]string{fmt.Sprint("--http-connections-max ", openFilesMax(t)-128), fmt.Sprint("RLIMIT_NOFILE is ", openFilesMax(t))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := keyed()
+			r.set(&c, 0)
+			if err := c.Validate(); err != nil {
+				t.Errorf("at the bound: %v", err)
+			}
+			c = keyed()
+			r.set(&c, 1)
+			said := complaints(c.Validate())
+			if len(said) != 1 {
+				t.Fatalf("beyond the bound: found %q, expected one line", said)
+			}
+			for _, want := range r.says {
+				if !strings.Contains(said[0], want) {
+					t.Errorf("found %q, expected %q in it", said[0], want)
+				}
+			}
+		})
+	}
+}
+
+func TestHistoryAgainstTheMemoryLimit(t *testing.T) {
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(100 << 20))
+	c := keyed()
+	c.HistoryMax = 50 << 20
+	if err := c.Validate(); err != nil {
+		t.Errorf("half of the memory limit: %v", err)
+	}
+	c.HistoryMax++
+	if said := complaints(c.Validate()); len(said) != 1 || !strings.Contains(said[0], "52428801") || !strings.Contains(said[0], "104857600") {
+		t.Errorf("more than half: found %q, expected both numbers", said)
+	}
+}
+
+// TestStreamsMaxIsWhatFilesLeave when it is not set.
+func TestStreamsMaxIsWhatFilesLeave(t *testing.T) {
+	c := keyed()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if sum := c.StreamsMax + c.HTTPConnectionsMax + 128; sum != openFilesMax(t) {
+		t.Errorf("streams, requests and the reserve are %d, the limit on open files %d", sum, openFilesMax(t))
+	}
+}
+
+// TestEveryNumberHasABound: -1 is refused for every numeric setting, in a line
+// that names its flag and the value.
+func TestEveryNumberHasABound(t *testing.T) {
+	for i := range reflect.TypeFor[engine.Config]().NumField() {
+		field := reflect.TypeFor[engine.Config]().Field(i)
+		c := keyed()
+		v := reflect.ValueOf(&c).Elem().Field(i)
+		switch v.Kind() {
+		case reflect.Int, reflect.Int64:
+			v.SetInt(-1)
+		case reflect.Float64:
+			v.SetFloat(-1)
+		default:
+			continue
+		}
+		value := fmt.Sprint(v.Interface())
+		flag := ""
+		for _, r := range strings.ReplaceAll(strings.ReplaceAll(field.Name, "HTTP", "Http"), "TTL", "Ttl") {
+			if r >= 'A' && r <= 'Z' {
+				flag += "-"
+			}
+			flag += strings.ToLower(string(r))
+		}
+		err := c.Validate()
+		if err == nil || !strings.Contains(err.Error(), "-"+flag+" "+value+":") && !strings.Contains(err.Error(), "-"+flag+" "+value+" ") {
+			t.Errorf("%s = %s: found %v, expected a line that names -%s and the value", field.Name, value, err, flag)
+		}
+	}
+}
+
+// TestAccessMustBeDecided before anything is opened to anyone.
+func TestAccessMustBeDecided(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*engine.Config)
+		says   string // "": in order
+	}{
+		"NoKey":           {func(c *engine.Config) { c.Keys = nil }, "--key: expected at least one"},
+		"OnlyAnonymous":   {func(c *engine.Config) { c.Keys, c.Anonymous = nil, []string{"public/*"} }, "--key: expected at least one"},
+		"KeyAndAnonymous": {func(c *engine.Config) { c.Anonymous = []string{"public/*"} }, ""},
+		"BlankKey":        {func(c *engine.Config) { c.Keys = []string{"good", " "} }, "key 2"},
+		"StarInTheMiddle": {func(c *engine.Config) { c.Anonymous = []string{"a*b"} }, `"a*b"`},
+		"Dev":             {func(c *engine.Config) { c.Dev, c.Keys = true, nil }, ""},
+		"DevOnIPv6AndUnix": {func(c *engine.Config) {
+			c.Dev, c.Keys, c.Listen = true, nil, []string{"[::1]:0", "localhost:0", "unix:/x"}
+		}, ""},
+		"DevForEverybody":     {func(c *engine.Config) { c.Dev, c.Keys, c.Listen = true, nil, []string{"0.0.0.0:8080"} }, "--listen 0.0.0.0:8080: --dev"},
+		"DevOnAllAddresses":   {func(c *engine.Config) { c.Dev, c.Keys, c.Listen = true, nil, []string{":8080"} }, "--listen :8080: --dev"},
+		"DevOnAHostName":      {func(c *engine.Config) { c.Dev, c.Keys, c.Listen = true, nil, []string{"example.org:80"} }, "--listen example.org:80: --dev"},
+		"DevAdminForAll":      {func(c *engine.Config) { c.Dev, c.Keys, c.Admin = true, nil, "10.0.0.1:8081" }, "--admin 10.0.0.1:8081: --dev"},
+		"DevWithKey":          {func(c *engine.Config) { c.Dev = true }, "--dev"},
+		"NoListener":          {func(c *engine.Config) { c.Listen = nil }, "--listen: expected at least one"},
+		"NoPort":              {func(c *engine.Config) { c.Listen = []string{"127.0.0.1"} }, "--listen 127.0.0.1: expected host:port"},
+		"LongSocketPath":      {func(c *engine.Config) { c.Listen = []string{"unix:/" + strings.Repeat("x", 107)} }, "107 bytes"},
+		"LongestSocketPath":   {func(c *engine.Config) { c.Listen = []string{"unix:/" + strings.Repeat("x", 106)} }, ""},
+		"AdminOnAUnixSocket":  {func(c *engine.Config) { c.Admin = "unix:/x" }, "--admin unix:/x"},
+		"UnknownPolicy":       {func(c *engine.Config) { c.SlowPolicy = "drop" }, "--slow-policy drop: expected gap, close or latest"},
+		"UnknownTopicPolicy":  {func(c *engine.Config) { c.TopicPolicies = map[string]string{"a/*": "drop"} }, "--topic-policy a/*=drop: expected gap, close or latest"},
+		"TooManyShards":       {func(c *engine.Config) { c.Shards = 65 }, "--shards 65: expected 1 to 64"},
+		"TooManyPollers":      {func(c *engine.Config) { c.Pollers = 129 }, "--pollers 129: expected 1 to 128"},
+		"AsManyShardsAsFit":   {func(c *engine.Config) { c.Shards, c.Pollers = 64, 128 }, ""},
+		"PolicyForOneTopic":   {func(c *engine.Config) { c.TopicPolicies = map[string]string{"a": "latest"} }, ""},
+		"NoAdminListener":     {func(c *engine.Config) { c.Admin = "" }, ""},
+		"AdminWithoutAPort":   {func(c *engine.Config) { c.Admin = "127.0.0.1" }, "--admin 127.0.0.1: expected host:port"},
+		"HeartbeatsOff":       {func(c *engine.Config) { c.Heartbeat, c.Lifetime = 0, time.Second }, ""},
+		"PatternOfThePolicys": {func(c *engine.Config) { c.TopicPolicies = map[string]string{"*a": "latest"} }, "--topic-policy"},
+	} {
+		config := keyed()
+		c.change(&config)
+		said := complaints(config.Validate())
+		if c.says == "" {
+			if len(said) > 0 {
+				t.Errorf("%s: found %q, expected none", name, said)
+			}
+		} else if len(said) != 1 || !strings.Contains(said[0], c.says) {
+			t.Errorf("%s: found %q, expected one line with %q", name, said, c.says)
+		}
+	}
+}
+
+// TestAllComplaintsAtOnce, so that a file is put in order in one go; and New, which
+// opens sockets, does not before.
+func TestAllComplaintsAtOnce(t *testing.T) {
+	c := keyed()
+	c.Keys, c.Shards, c.TopicBytes, c.DrainRate, c.SlowPolicy = nil, 0, 0, 0, "x"
+	c.Listen = []string{"127.0.0.1:0", "nowhere"}
+	said := complaints(c.Validate())
+	for _, want := range []string{"--key:", "--shards 0", "--topic-bytes 0", "--drain-rate 0", "--slow-policy x", "--listen nowhere"} {
+		found := 0
+		for _, line := range said {
+			if strings.Contains(line, want) {
+				found++
+			}
+		}
+		if found != 1 {
+			t.Errorf("found %q in %d lines of %q, expected one", want, found, said)
+		}
+	}
+	if len(said) != 6 {
+		t.Errorf("found %d lines, expected 6: %q", len(said), said)
+	}
+	if e, err := engine.New(c); err == nil {
+		e.Close()
+		t.Error("a node starts with all that is wrong with it")
+	}
+}
