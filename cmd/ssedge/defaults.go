@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"ssedge/engine"
+)
+
+// defaults are the flags' default values: those of the engine, said once.
+func defaults() kong.Vars {
+	d := engine.DefaultConfig()
+	vars := kong.Vars{}
+	for name, value := range map[string]any{
+		"listen":      strings.Join(d.Listen, ","),
+		"streams_max": d.StreamsMax, "per_address_max": d.PerAddressMax, "accept_rate": d.AcceptRate,
+		"topics_per_stream": d.TopicsPerStream, "heartbeat": d.Heartbeat, "lifetime": d.Lifetime,
+		"retry": d.Retry, "retry_jitter": d.RetryJitter, "write_stall": d.WriteStall, "slow_policy": d.SlowPolicy,
+		"send_buffer": d.SendBuffer, "not_sent_lowat": d.NotSentLowat, "user_timeout": d.UserTimeout,
+		"rest_bytes": d.RestBytes, "inbox_max": d.InboxMax,
+		"head_bytes": d.HeadBytes, "headers_max": d.HeadersMax, "target_bytes": d.TargetBytes,
+		"head_timeout": d.HeadTimeout, "heads_max": d.HeadsMax,
+		"http_connections_max": d.HTTPConnectionsMax, "http_idle": d.HTTPIdle, "workers": d.Workers,
+		"body_bytes": d.BodyBytes, "body_timeout": d.BodyTimeout,
+		"topics_max": d.TopicsMax, "topic_bytes": d.TopicBytes, "event_bytes": d.EventBytes,
+		"key_bytes": d.KeyBytes, "keys_max": d.KeysMax, "key_ttl": d.KeyTTL,
+		"history_events": d.HistoryEvents, "history_bytes": d.HistoryBytes, "history_age": d.HistoryAge, "history_max": d.HistoryMax,
+		"drain_rate": d.DrainRate, "drain_timeout": d.DrainTimeout,
+		"memory_max": d.MemoryMax, "turn_sends": d.TurnSends, "turn_time": d.TurnTime,
+	} {
+		vars[name] = fmt.Sprint(value)
+	}
+	return vars
+}

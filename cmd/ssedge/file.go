@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+	kongyaml "github.com/alecthomas/kong-yaml"
+	"gopkg.in/yaml.v3"
+)
+
+// settingsFile is the configuration file. kong-yaml reads the values out of it;
+// this holds them to three rules of ours. A key is a flag's name, whichever command
+// has the flag. What the environment says comes before the file (kong would have it
+// the other way round). And what nobody reads is an error: a misspelt limit must
+// not be a limit that silently is not there.
+type settingsFile struct {
+	kong.Resolver
+	keys []*yaml.Node
+}
+
+// loadFile is a kong.ConfigurationLoader.
+func loadFile(r io.Reader) (kong.Resolver, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	values, err := kongyaml.Loader(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	f := &settingsFile{Resolver: values}
+	var document yaml.Node
+	if err := yaml.Unmarshal(text, &document); err != nil {
+		return nil, err
+	}
+	for _, mapping := range document.Content {
+		for i := 0; i < len(mapping.Content); i += 2 {
+			f.keys = append(f.keys, mapping.Content[i])
+		}
+	}
+	return f, nil
+}
+
+// settingName is what a flag is called in the file: as its variable is, without
+// the prefix; "" for flags that have none.
+func settingName(flag *kong.Flag) string {
+	if len(flag.Envs) == 0 {
+		return ""
+	}
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(flag.Envs[0], "SSEDGE_"), "_", "-"))
+}
+
+// Resolve returns the file's value for a flag; nil if it has none, or if the
+// environment has one.
+func (f *settingsFile) Resolve(context *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	name := settingName(flag)
+	if name == "" {
+		return nil, nil
+	}
+	if _, ok := os.LookupEnv(flag.Envs[0]); ok {
+		return nil, nil
+	}
+	named := *flag.Value
+	named.Name = name
+	top := &kong.Path{App: context.Model} // kong-yaml would look for serve-drain-rate
+	value, err := f.Resolver.Resolve(context, top, &kong.Flag{Value: &named})
+	if err != nil || value == nil {
+		return nil, err
+	}
+	return value, checkValue(flag, value)
+}
+
+// checkValue refuses what kong would read in another sense than was meant, or
+// refuse in words about Go: 5 as a duration is five nanoseconds to it.
+func checkValue(flag *kong.Flag, value any) error {
+	_, text := value.(string)
+	switch flag.Target.Type() {
+	case reflect.TypeFor[time.Duration]():
+		if !text && value != 0 {
+			return fmt.Errorf("found %v: expected a duration with its unit, as in 500ms, 10s or 5m", value)
+		}
+	case reflect.TypeFor[[]string]():
+		list, ok := value.([]any)
+		if !ok {
+			list = []any{value}
+		}
+		for _, v := range list {
+			if _, ok := v.(string); !ok {
+				return fmt.Errorf("found %v: expected text, or a list of texts (a number needs quotes)", v)
+			}
+		}
+	}
+	return nil
+}
+
+// Validate refuses keys that are no flag's name.
+func (f *settingsFile) Validate(app *kong.Application) error {
+	known := map[string]bool{}
+	var collect func(*kong.Node)
+	collect = func(n *kong.Node) {
+		for _, flag := range n.Flags {
+			known[settingName(flag)] = true
+		}
+		for _, child := range n.Children {
+			collect(child)
+		}
+	}
+	collect(app.Node)
+	delete(known, "config")
+	for _, key := range f.keys {
+		if !known[key.Value] {
+			return fmt.Errorf("line %d of the settings file: %q is not a setting: expected the name of a flag, without dashes in front", key.Line, key.Value)
+		}
+	}
+	return nil
+}

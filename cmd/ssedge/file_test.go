@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// settings writes a file of settings.
+func settings(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ssedge.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestPrecedence gives a setting in the file, the environment and as a flag, in all
+// combinations: the flag counts first, then the environment, then the file, then
+// the default. A value is taken whole: lists and maps are not put together.
+func TestPrecedence(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		of    func(*cli) any
+		flag  string
+		env   string // name=value
+		file  string
+		wants [4]any // default, file, environment, flag
+	}{
+		{"Int", func(c *cli) any { return c.Serve.KeysMax }, "--keys-max=3", "SSEDGE_KEYS_MAX=2", "keys-max: 1", [4]any{100_000, 1, 2, 3}},
+		{"Float", func(c *cli) any { return c.Serve.DrainRate }, "--drain-rate=3.5", "SSEDGE_DRAIN_RATE=2.5", "drain-rate: 1.5", [4]any{5000.0, 1.5, 2.5, 3.5}},
+		{"Text", func(c *cli) any { return c.Serve.SlowPolicy }, "--slow-policy=latest", "SSEDGE_SLOW_POLICY=gap", "slow-policy: close", [4]any{"gap", "close", "gap", "latest"}},
+		{"Bool", func(c *cli) any { return c.Serve.Dev }, "--dev=false", "SSEDGE_DEV=true", "dev: true", [4]any{false, true, true, false}},
+		{"Duration", func(c *cli) any { return c.Serve.Heartbeat }, "--heartbeat=3s", "SSEDGE_HEARTBEAT=2s", "heartbeat: 1s", [4]any{25 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
+		{"List", func(c *cli) any { return c.Serve.Listen }, "--listen=f:1,f:2", "SSEDGE_LISTEN=e:1,e:2", "listen: [a:1, a:2]",
+			[4]any{[]string{"127.0.0.1:8080"}, []string{"a:1", "a:2"}, []string{"e:1", "e:2"}, []string{"f:1", "f:2"}}},
+		{"Map", func(c *cli) any { return c.Serve.TopicPolicy }, "--topic-policy=f=gap", "SSEDGE_TOPIC_POLICY=e=latest;e2=gap", "topic-policy: {a/*: close, b: gap}",
+			[4]any{map[string]string(nil), map[string]string{"a/*": "close", "b": "gap"}, map[string]string{"e": "latest", "e2": "gap"}, map[string]string{"f": "gap"}}},
+	} {
+		for given := range 8 { // bit 0: in the file, bit 1: in the environment, bit 2: as a flag
+			t.Run(fmt.Sprintf("%s%03b", c.name, given), func(t *testing.T) {
+				args := []string{"serve"}
+				want := c.wants[0]
+				if given&1 != 0 {
+					args = append(args, "--config="+settings(t, c.file))
+					want = c.wants[1]
+				}
+				if given&2 != 0 {
+					name, value, _ := strings.Cut(c.env, "=")
+					t.Setenv(name, value)
+					want = c.wants[2]
+				}
+				if given&4 != 0 {
+					args = append(args, c.flag)
+					want = c.wants[3]
+				}
+				var parsed cli
+				if _, err := newParser(&parsed).Parse(args); err != nil {
+					t.Fatal(err)
+				}
+				if got := c.of(&parsed); !reflect.DeepEqual(got, want) {
+					t.Errorf("found %v, expected %v", got, want)
+				}
+			})
+		}
+	}
+}
+
+// TestEveryFlagOfServeStandsInTheFile under its own name.
+func TestEveryFlagOfServeStandsInTheFile(t *testing.T) {
+	var plain cli
+	if _, err := newParser(&plain).Parse([]string{"serve"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range commands(t)["serve"] {
+		if f.Name == "help" || f.Name == "config" {
+			continue
+		}
+		value := map[string]string{"slow-policy": "latest", "log-format": "json", "log-level": "debug", "topic-policy": "{a: gap}"}[f.Name]
+		switch {
+		case value != "":
+		case f.Target.Type() == reflect.TypeFor[time.Duration]():
+			value = "77s"
+		case f.IsBool():
+			value = "true"
+		case f.Target.Kind() == reflect.String || f.Target.Kind() == reflect.Slice:
+			value = "x77"
+		default:
+			value = "77"
+		}
+		var parsed cli
+		if _, err := newParser(&parsed).Parse([]string{"serve", "--config=" + settings(t, f.Name+": "+value)}); err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+			continue
+		}
+		if reflect.DeepEqual(parsed.Serve, plain.Serve) {
+			t.Errorf("%s: %s in the file changes nothing", f.Name, value)
+		}
+	}
+}
+
+// TestMistakesInTheFile are errors that name the key, and what was expected.
+func TestMistakesInTheFile(t *testing.T) {
+	for text, wants := range map[string][]string{
+		"keys-max: 3\ndrain-rat: 3\n":           {"drain-rat", "line 2"},
+		"heartbeat: 3":                          {"heartbeat", "unit"},
+		"heartbeat: soon":                       {"heartbeat", "soon"},
+		"keys-max: many":                        {"keys-max", "many"},
+		"key: 17":                               {"key", "17", "quotes"},
+		"slow-policy: drop":                     {"slow-policy", "drop"},
+		"config: other.yaml":                    {"config"},
+		"help: true":                            {"help"},
+		"serve: {drain-rate: 3}":                {"serve"},
+		"keys-max: 3\nkeys-max: 4":              {"keys-max", "line 2"},
+		"keys-max: [":                           {"YAML"},
+		"topic-policy: {a: gap}\ntopic: {a: b}": {"topic"},
+	} {
+		_, errors, code := run(t, "serve", "--check", "--dev", "--config="+settings(t, text))
+		if code == 0 {
+			t.Errorf("%q is taken", text)
+		}
+		for _, want := range wants {
+			if !strings.Contains(errors, want) {
+				t.Errorf("%q: found %q, expected %q in it", text, errors, want)
+			}
+		}
+	}
+	missing := filepath.Join(t.TempDir(), "missing.yaml")
+	_, errors, code := run(t, "serve", "--check", "--dev", "--config="+missing)
+	oneLine(t, errors, code, missing, "no such file")
+	_, errors, code = run(t, "serve", "--check", "--dev", "--config="+t.TempDir())
+	oneLine(t, errors, code, "directory")
+}
+
+// TestFileNamedByTheEnvironment is read like one named by the flag.
+func TestFileNamedByTheEnvironment(t *testing.T) {
+	t.Setenv("SSEDGE_CONFIG", settings(t, "dev: true\nshards: 65\n"))
+	_, errors, code := run(t, "serve", "--check")
+	oneLine(t, errors, code, "--shards 65")
+	if out, errors, code := run(t, "serve", "--check", "--shards=1"); code != 0 {
+		t.Errorf("exit code %d, %s%s", code, out, errors)
+	}
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands are all of them, with the flags each has.
+func commands(t *testing.T) map[string][]*kong.Flag {
+	t.Helper()
+	all := map[string][]*kong.Flag{}
+	parser := newParser(&cli{})
+	for _, n := range parser.Model.Children {
+		all[n.Name] = append(n.Flags, parser.Model.Flags...)
+	}
+	return all
+}
+
+// TestHelpExplainsEveryFlag: its name, what it does and its variable.
+func TestHelpExplainsEveryFlag(t *testing.T) {
+	all := commands(t)
+	if len(all) < 4 {
+		t.Fatalf("found commands %v, expected serve, publish, subscribe and version", all)
+	}
+	for command, flags := range all {
+		out, errors, code := run(t, command, "--help")
+		if code != 0 || errors != "" {
+			t.Errorf("%s --help: exit code %d, %s", command, code, errors)
+		}
+		if strings.Contains(out, "${") || strings.Contains(out, "%!") {
+			t.Errorf("%s --help has a hole in it:\n%s", command, out)
+		}
+		for line := range strings.Lines(out) {
+			if len([]rune(line)) > 81 {
+				t.Errorf("%s --help: a line of %d characters: %s", command, len([]rune(line)), line)
+			}
+		}
+		for _, f := range flags {
+			if !strings.Contains(out, "--"+f.Name) || f.Help == "" {
+				t.Errorf("%s --help does not explain --%s", command, f.Name)
+			}
+			if f.Name == "help" {
+				continue
+			}
+			if len(f.Envs) != 1 || !strings.Contains(out, "($"+f.Envs[0]+")") {
+				t.Errorf("%s --help does not say that --%s is %v in the environment", command, f.Name, f.Envs)
+			}
+		}
+	}
+}
+
+// TestOneVariableMeansOneThing: flags of several commands share a variable, and a
+// line of the file, only if they say the same.
+func TestOneVariableMeansOneThing(t *testing.T) {
+	shared := map[string]string{"SSEDGE_KEY": "a key", "SSEDGE_SERVER": "the server", "SSEDGE_CONFIG": "the file"}
+	users := map[string][]string{}
+	for command, flags := range commands(t) {
+		for _, f := range flags {
+			if len(f.Envs) == 0 {
+				continue
+			}
+			users[f.Envs[0]] = append(users[f.Envs[0]], command)
+			want := "SSEDGE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+			if f.Envs[0] != want && f.Envs[0] != strings.Replace(want, "SSEDGE_", "SSEDGE_"+strings.ToUpper(command)+"_", 1) {
+				t.Errorf("%s --%s is %s in the environment, expected %s", command, f.Name, f.Envs[0], want)
+			}
+		}
+	}
+	for env, commands := range users {
+		if len(commands) > 1 && shared[env] == "" {
+			t.Errorf("%s sets a flag of each of %v", env, commands)
+		}
+	}
+}
+
+func TestHelpOfTheProgram(t *testing.T) {
+	out, _, code := run(t, "--help")
+	if code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for command := range commands(t) {
+		if !regexp.MustCompile(`(?m)^  ` + command + ` +[A-Z].*\.$`).MatchString(out) {
+			t.Errorf("found no line that says what %s does:\n%s", command, out)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	out, _, code := run(t, "version")
+	if code != 0 || !regexp.MustCompile(`^ssedge \S+ go1\.\S+ linux/\w+\n$`).MatchString(out) {
+		t.Errorf("exit code %d, found %q: expected the version, Go's and the platform", code, out)
+	}
+}
+
+// TestMistakesGetOneLine and not a page of help.
+func TestMistakesGetOneLine(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		says []string
+	}{
+		{nil, []string{"serve", "publish", "subscribe", "version"}},
+		{[]string{"srve"}, []string{"srve"}},
+		{[]string{"serve", "--drain-rat=3"}, []string{"--drain-rat"}},
+		{[]string{"serve", "extra"}, []string{"extra"}},
+		{[]string{"serve", "--heartbeat=3"}, []string{"--heartbeat", `"3"`}},
+		{[]string{"serve", "--keys-max=many"}, []string{"--keys-max", `"many"`}},
+		{[]string{"serve", "--slow-policy=drop"}, []string{"--slow-policy", "gap", "close", "latest", "drop"}},
+		{[]string{"serve", "--log-level=loud"}, []string{"--log-level", "loud"}},
+		{[]string{"serve", "--topic-policy=prices"}, []string{"--topic-policy", "prices"}},
+		{[]string{"publish"}, []string{"<topic>"}},
+		{[]string{"subscribe"}, []string{"<topic>"}},
+		{[]string{"serve", "--key-file=/nonexistent/keys"}, []string{"--key-file", "/nonexistent/keys"}},
+	} {
+		_, errors, code := run(t, c.args...)
+		oneLine(t, errors, code, c.says...)
+	}
+}

@@ -1,0 +1,42 @@
+// Command ssedge is a push tier: it holds Server-Sent-Events streams and delivers
+// events to them. See README.md; every flag is explained by ssedge serve --help.
+package main
+
+import (
+	"os"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is all commands and their flags. A flag --some-thing is SSEDGE_SOME_THING in
+// the environment and some-thing: in the configuration file; what is given first
+// in that order counts.
+type cli struct {
+	Config kong.ConfigFlag `help:"Read settings from this YAML file: the names of the flags, without dashes in front." placeholder:"FILE" env:"SSEDGE_CONFIG"`
+
+	Serve     serveCmd     `cmd:"" help:"Run the server."`
+	Publish   publishCmd   `cmd:"" help:"Publish an event."`
+	Subscribe subscribeCmd `cmd:"" help:"Follow topics, as a browser would."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+}
+
+func newParser(c *cli) *kong.Kong {
+	return kong.Must(c,
+		kong.Name("ssedge"),
+		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file."),
+		kong.DefaultEnvars("SSEDGE"),
+		defaults(),
+		kong.Configuration(loadFile),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+	)
+}
+
+func main() {
+	parser := newParser(&cli{})
+	ctx, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+	if err := ctx.Run(); err != nil {
+		parser.Errorf("%s", err)
+		os.Exit(1)
+	}
+}

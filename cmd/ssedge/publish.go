@@ -1,0 +1,86 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+)
+
+type publishCmd struct {
+	Topic string  `arg:"" help:"Topic to publish to."`
+	Data  *string `arg:"" optional:"" help:"Data of the event; - or nothing reads standard input."`
+
+	Event  string        `help:"Event name; without one receivers see 'message'." placeholder:"NAME"`
+	Retry  time.Duration `help:"Also set the receivers' reconnection time." placeholder:"TIME" env:"SSEDGE_PUBLISH_RETRY"`
+	Once   string        `help:"Idempotency key: publishing again with it does nothing." placeholder:"KEY"`
+	Server string        `help:"The server's address." default:"http://127.0.0.1:8080" placeholder:"URL"`
+	Key    string        `help:"Bearer key." placeholder:"KEY"`
+}
+
+// Run publishes one event and prints its id.
+func (c *publishCmd) Run() error {
+	var data string
+	if c.Data != nil && *c.Data != "-" {
+		data = *c.Data
+	} else {
+		text, err := io.ReadAll(os.Stdin)
+		if err != nil {
+			return err
+		}
+		data = strings.TrimSuffix(string(text), "\n")
+	}
+	message := map[string]any{"topic": c.Topic, "data": data}
+	if c.Event != "" {
+		message["event"] = c.Event
+	}
+	if c.Retry > 0 {
+		message["retry"] = c.Retry.Milliseconds()
+	}
+	if c.Once != "" {
+		message["key"] = c.Once
+	}
+	body, err := json.Marshal(message)
+	if err != nil {
+		return err
+	}
+	id, err := c.post(body)
+	if err != nil {
+		return err
+	}
+	fmt.Println(id)
+	return nil
+}
+
+func (c *publishCmd) post(body []byte) (id string, _ error) {
+	r, err := http.NewRequest(http.MethodPost, strings.TrimSuffix(c.Server, "/")+"/publish", bytes.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if c.Key != "" {
+		r.Header.Set("Authorization", "Bearer "+c.Key)
+	}
+	client := &http.Client{Timeout: 30 * time.Second}
+	got, err := client.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer got.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(got.Body, 1<<20))
+	if err != nil {
+		return "", err
+	}
+	var said struct{ ID, Error string }
+	if err := json.Unmarshal(text, &said); err != nil || got.StatusCode != http.StatusOK {
+		if said.Error == "" {
+			said.Error = strings.TrimSpace(string(text))
+		}
+		return "", fmt.Errorf("%s: %s", got.Status, said.Error)
+	}
+	return said.ID, nil
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"ssedge/engine"
+)
+
+type serveCmd struct {
+	Dev   bool `help:"Development: everybody on this machine may publish and subscribe, and / is a page to try it."`
+	Check bool `help:"Check the settings and exit."`
+
+	Listen []string `help:"Public addresses: host:port, [v6]:port or unix:/path." default:"${listen}" placeholder:"ADDR" group:"Listeners"`
+	Admin  string   `help:"Address for metrics, health and profiles; 'off' for none." default:"127.0.0.1:8081" placeholder:"ADDR" group:"Listeners"`
+
+	Key        []string `help:"Bearer key that may publish and subscribe; several for rotation. Better set as SSEDGE_KEY, or with --key-file, where other users do not see it." placeholder:"KEY" group:"Access"`
+	KeyFile    string   `help:"File with one key per line." placeholder:"FILE" group:"Access"`
+	Anonymous  []string `help:"Topics that anyone may subscribe to: a name, or the beginning of names and a *, as in 'public/*'." placeholder:"TOPIC" group:"Access"`
+	CORSOrigin []string `name:"cors-origin" help:"Origins whose pages may subscribe and publish; * for all." placeholder:"ORIGIN" group:"Access"`
+
+	Shards  int `help:"Loops that hold streams; 0: one per CPU." default:"0" group:"Cores"`
+	Pollers int `help:"Threads that accept; 0: one per two CPUs." default:"0" group:"Cores"`
+
+	StreamsMax      int               `help:"Streams held at a time; 0: what the limit on open files leaves." default:"${streams_max}" group:"Streams"`
+	PerAddressMax   int               `help:"Streams of one client address (IPv6: one /64); 0: no bound." default:"${per_address_max}" group:"Streams"`
+	AcceptRate      float64           `help:"New streams per second; 0: no bound." default:"${accept_rate}" group:"Streams"`
+	TopicsPerStream int               `help:"Topics of one stream." default:"${topics_per_stream}" group:"Streams"`
+	Heartbeat       time.Duration     `help:"Silence after which a comment is sent; 0: none." default:"${heartbeat}" group:"Streams"`
+	Lifetime        time.Duration     `help:"The longest a stream lasts, less up to a tenth; 0: no limit." default:"${lifetime}" group:"Streams"`
+	Retry           time.Duration     `help:"Reconnection time told to clients." default:"${retry}" group:"Streams"`
+	RetryJitter     time.Duration     `help:"Up to this is added to it, different for each stream." default:"${retry_jitter}" group:"Streams"`
+	WriteStall      time.Duration     `help:"A stream that takes no byte of what is due for this long is closed." default:"${write_stall}" group:"Streams"`
+	SlowPolicy      string            `help:"Who falls behind the history: 'gap' is told so and goes on with the oldest event, 'latest' with the newest, 'close' is closed." default:"${slow_policy}" enum:"gap,close,latest" group:"Streams"`
+	TopicPolicy     map[string]string `help:"The same for some topics: --topic-policy='prices/*=latest'." placeholder:"TOPIC=POLICY" group:"Streams"`
+	SendBuffer      int               `help:"Kernel send buffer of a stream in bytes (SO_SNDBUF); 0: the kernel sizes it." default:"${send_buffer}" group:"Streams"`
+	NotSentLowat    int               `help:"Unsent bytes from which on a socket counts as full (TCP_NOTSENT_LOWAT); 0: the kernel's." default:"${not_sent_lowat}" group:"Streams"`
+	UserTimeout     time.Duration     `help:"Sent bytes that are not acknowledged for this long end the connection (TCP_USER_TIMEOUT); 0: the kernel's." default:"${user_timeout}" group:"Streams"`
+	RestBytes       int64             `help:"Half-sent events kept aside, in all." default:"${rest_bytes}" group:"Streams"`
+	InboxMax        int               `help:"New streams waiting for a shard." default:"${inbox_max}" group:"Streams"`
+
+	HeadBytes          int           `help:"Bytes of a request head." default:"${head_bytes}" group:"Requests"`
+	HeadersMax         int           `help:"Header fields of a request." default:"${headers_max}" group:"Requests"`
+	TargetBytes        int           `help:"Bytes of a request target." default:"${target_bytes}" group:"Requests"`
+	HeadTimeout        time.Duration `help:"Time for a request head to be complete." default:"${head_timeout}" group:"Requests"`
+	HeadsMax           int           `help:"Connections whose request head is not complete." default:"${heads_max}" group:"Requests"`
+	HTTPConnectionsMax int           `name:"http-connections-max" help:"Connections with other requests than for streams." default:"${http_connections_max}" group:"Requests"`
+	HTTPIdle           time.Duration `name:"http-idle" help:"Time such a connection is kept without a request." default:"${http_idle}" group:"Requests"`
+	Workers            int           `help:"Connections handed over to net/http at a time." default:"${workers}" group:"Requests"`
+	BodyBytes          int64         `help:"Bytes of a JSON body." default:"${body_bytes}" group:"Requests"`
+	BodyTimeout        time.Duration `help:"Silence in a body after which it is given up." default:"${body_timeout}" group:"Requests"`
+
+	TopicsMax     int           `help:"Topics at a time." default:"${topics_max}" group:"Topics and events"`
+	TopicBytes    int           `help:"Bytes of a topic's name." default:"${topic_bytes}" group:"Topics and events"`
+	EventBytes    int           `help:"Bytes of an event, data and name." default:"${event_bytes}" group:"Topics and events"`
+	KeyBytes      int           `help:"Bytes of an idempotency key." default:"${key_bytes}" group:"Topics and events"`
+	KeysMax       int           `help:"Idempotency keys remembered." default:"${keys_max}" group:"Topics and events"`
+	KeyTTL        time.Duration `name:"key-ttl" help:"Time an idempotency key is remembered." default:"${key_ttl}" group:"Topics and events"`
+	HistoryEvents int           `help:"Events of each topic kept for those who come back or fall behind." default:"${history_events}" group:"Topics and events"`
+	HistoryBytes  int64         `help:"Bytes of the same." default:"${history_bytes}" group:"Topics and events"`
+	HistoryAge    time.Duration `help:"Age of the same." default:"${history_age}" group:"Topics and events"`
+	HistoryMax    int64         `help:"Bytes of all topics' history; beyond it the least recently used are dropped." default:"${history_max}" group:"Topics and events"`
+
+	DrainRate    float64       `help:"Streams closed per second after SIGTERM." default:"${drain_rate}" group:"The end"`
+	DrainTimeout time.Duration `help:"Time after which the rest is closed at once." default:"${drain_timeout}" group:"The end"`
+
+	MemoryMax int64         `help:"Resident bytes from which on new streams are refused; 0: no bound." default:"${memory_max}" group:"Tuning"`
+	TurnSends int           `help:"Sends of one turn of a shard." default:"${turn_sends}" group:"Tuning"`
+	TurnTime  time.Duration `help:"Time of one turn of a shard." default:"${turn_time}" group:"Tuning"`
+
+	LogFormat string `help:"text or json." default:"text" enum:"text,json" group:"Logs"`
+	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error" group:"Logs"`
+}
+
+// config turns flags into the engine's settings.
+func (c *serveCmd) config() (engine.Config, error) {
+	d := engine.DefaultConfig()
+	admin := c.Admin
+	if admin == "off" {
+		admin = ""
+	}
+	keys, err := c.keys()
+	if err != nil {
+		return d, err
+	}
+	or := func(n, usual int) int {
+		if n == 0 {
+			return usual
+		}
+		return n
+	}
+	return engine.Config{
+		Dev: c.Dev, Version: version(), Logger: c.logger(),
+		Listen: c.Listen, Admin: admin,
+		Keys: keys, Anonymous: c.Anonymous, CORSOrigins: c.CORSOrigin,
+		Shards: or(c.Shards, d.Shards), Pollers: or(c.Pollers, d.Pollers),
+		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, AcceptRate: c.AcceptRate, TopicsPerStream: c.TopicsPerStream,
+		Heartbeat: c.Heartbeat, Lifetime: c.Lifetime, Retry: c.Retry, RetryJitter: c.RetryJitter, WriteStall: c.WriteStall,
+		SlowPolicy: c.SlowPolicy, TopicPolicies: c.TopicPolicy,
+		SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, RestBytes: c.RestBytes, InboxMax: c.InboxMax,
+		HeadBytes: c.HeadBytes, HeadersMax: c.HeadersMax, TargetBytes: c.TargetBytes, HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
+		HTTPConnectionsMax: c.HTTPConnectionsMax, HTTPIdle: c.HTTPIdle, Workers: c.Workers, BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
+		TopicsMax: c.TopicsMax, TopicBytes: c.TopicBytes, EventBytes: c.EventBytes, KeyBytes: c.KeyBytes, KeysMax: c.KeysMax, KeyTTL: c.KeyTTL,
+		HistoryEvents: c.HistoryEvents, HistoryBytes: c.HistoryBytes, HistoryAge: c.HistoryAge, HistoryMax: c.HistoryMax,
+		DrainRate: c.DrainRate, DrainTimeout: c.DrainTimeout,
+		MemoryMax: c.MemoryMax, TurnSends: c.TurnSends, TurnTime: c.TurnTime,
+	}, nil
+}
+
+func (c *serveCmd) keys() ([]string, error) {
+	keys := c.Key
+	if c.KeyFile == "" {
+		return keys, nil
+	}
+	text, err := os.ReadFile(c.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("--key-file: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			keys = append(keys, line)
+		}
+	}
+	return keys, nil
+}
+
+func (c *serveCmd) logger() *slog.Logger {
+	var level slog.Level
+	level.UnmarshalText([]byte(c.LogLevel)) // one of the enum's
+	o := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}
+
+func (c *serveCmd) Run() error {
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	if c.Check {
+		if err := config.Validate(); err != nil {
+			return err
+		}
+		fmt.Println("The settings are in order.")
+		return nil
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	e, err := engine.New(config)
+	if err != nil {
+		return err
+	}
+	makeRoom(config.Shards)
+	defer e.Close()
+	if err := e.Start(); err != nil {
+		return err
+	}
+	c.greet(e)
+	return wait(e, signals)
+}
+
+// wait runs the server until a signal: the first drains it, a second ends it at
+// once.
+func wait(e *engine.Engine, signals <-chan os.Signal) error {
+	<-signals
+	drained := make(chan struct{})
+	go func() {
+		e.Drain()
+		close(drained)
+	}()
+	select {
+	case <-drained:
+		return nil
+	case s := <-signals:
+		return fmt.Errorf("%v again: ended before all streams were told", s)
+	}
+}
+
+// greet prints where the server listens and, for a start, what to try.
+func (c *serveCmd) greet(e *engine.Engine) {
+	var first string
+	for _, a := range e.Addrs() {
+		where := "unix:" + a.String()
+		if _, ok := a.(*net.TCPAddr); ok {
+			where = "http://" + a.String()
+			if first == "" {
+				first = where
+			}
+		}
+		fmt.Printf("ssedge %s listens on %s\n", version(), where)
+	}
+	if a := e.AdminAddr(); a != nil {
+		fmt.Printf("metrics and health on http://%s\n", a)
+	}
+	if !c.Dev || first == "" {
+		return
+	}
+	fmt.Printf("\nOpen %s/ in a browser, or try:\n\n  curl -N '%s/events?topic=news'\n  curl -d 'hello' '%s/publish?topic=news'\n\n", first, first, first)
+}

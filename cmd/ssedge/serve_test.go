@@ -1,0 +1,180 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// get returns the status and body of an answer.
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	got, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Body.Close()
+	body, err := io.ReadAll(got.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got.StatusCode, string(body)
+}
+
+// TestServeNeedsAKey, and says which setting is missing.
+func TestServeNeedsAKey(t *testing.T) {
+	_, errors, code := run(t, "serve", "--listen=127.0.0.1:0", "--admin=off")
+	oneLine(t, errors, code, "--key", "SSEDGE_KEY", "--anonymous", "--dev")
+}
+
+// TestCheckStartsNothing: it exits 0 or 1 and tells why, even if the port is taken.
+func TestCheckStartsNothing(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	out, errors, code := run(t, "serve", "--check", "--dev", "--listen="+ln.Addr().String())
+	if code != 0 || errors != "" || out == "" {
+		t.Errorf("exit code %d, %q, %q: expected that all is in order", code, out, errors)
+	}
+	_, errors, code = run(t, "serve", "--check", "--dev", "--shards=65")
+	oneLine(t, errors, code, "--shards 65", "1 to 64")
+	_, errors, code = run(t, "serve", "--check", "--shards=65", "--pollers=500")
+	if code != 1 || strings.Count(errors, "\n") != 3 {
+		t.Errorf("exit code %d, %q: expected all three complaints", code, errors)
+	}
+}
+
+// TestPortInUse is one clear line, whichever listener it is.
+func TestPortInUse(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	taken := ln.Addr().String()
+	_, errors, code := run(t, "serve", "--dev", "--listen="+taken, "--admin=off")
+	oneLine(t, errors, code, taken, "address already in use")
+	_, errors, code = run(t, "serve", "--dev", "--listen=127.0.0.1:0", "--admin="+taken)
+	oneLine(t, errors, code, taken, "address already in use")
+}
+
+// TestServeAnnouncesItself with the addresses, and in development with lines to
+// try, which work.
+func TestServeAnnouncesItself(t *testing.T) {
+	p, url, admin := serve(t, "--dev")
+	if status, _ := get(t, admin+"/readyz"); status != 200 {
+		t.Errorf("%s/readyz answers %d", admin, status)
+	}
+	var text string
+	for !strings.Contains(text, "curl -d") {
+		text += p.line() + "\n"
+	}
+	if status, page := get(t, url+"/"); !strings.Contains(text, url+"/ ") || status != 200 || !strings.Contains(page, "EventSource") {
+		t.Errorf("found no page at %s/, or no word of it in:\n%s", url, text)
+	}
+	if !strings.Contains(text, "curl -N '"+url+"/events?topic=news'") {
+		t.Errorf("found no line to try in:\n%s", text)
+	}
+	p.terminate()
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestKeysFromEverywhere: the flag or the environment, and the file of keys, where
+// each may publish. None of them is printed or logged.
+func TestKeysFromEverywhere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(path, []byte("# rotated in May\nfrom-file-1\n\nfrom-file-2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SSEDGE_KEY", "from-env-1,from-env-2")
+	p, url, admin := serve(t, "--key-file="+path, "--anonymous=public/*", "--log-level=debug")
+	os.Unsetenv("SSEDGE_KEY") // t.Setenv puts it back as it was
+	for _, key := range []string{"from-env-1", "from-env-2", "from-file-1", "from-file-2"} {
+		if _, errors, code := run(t, "publish", "t", "x", "--server="+url, "--key="+key); code != 0 {
+			t.Errorf("%s: %s", key, errors)
+		}
+	}
+	if _, _, code := run(t, "publish", "t", "x", "--server="+url, "--key=# rotated in May"); code == 0 {
+		t.Error("a comment in the file of keys is a key")
+	}
+	for query, want := range map[string]int{"topic=private": 401, "topic=public/a&topic=private": 401} {
+		if status, body := get(t, url+"/events?"+query); status != want {
+			t.Errorf("%s without a key: found %d %s, expected %d", query, status, body, want)
+		}
+	}
+	got, err := http.Get(url + "/events?topic=public/a")
+	if err != nil || got.StatusCode != 200 {
+		t.Fatalf("a public topic without a key: found %v, %v", got, err)
+	}
+	got.Body.Close()
+	_, metrics := get(t, admin+"/metrics")
+	_, status := get(t, admin+"/admin/status")
+	p.terminate()
+	p.exit()
+	if all := metrics + status + p.said(); strings.Contains(all, "from-env") || strings.Contains(all, "from-file") {
+		t.Errorf("a key is shown: %s", all)
+	}
+}
+
+// TestJSONLogsParse, line by line, at the level where most is said.
+func TestJSONLogsParse(t *testing.T) {
+	p, url, _ := serve(t, "--dev", "--log-format=json", "--log-level=debug")
+	got, err := http.Get(url + "/events?topic=t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Body.Close()
+	get(t, url+"/nothing")
+	p.terminate()
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	var messages []string
+	for line := range strings.Lines(p.said()) {
+		var record struct {
+			Time       time.Time
+			Level, Msg string
+		}
+		if err := json.Unmarshal([]byte(line), &record); err != nil || record.Level == "" || record.Msg == "" || record.Time.IsZero() {
+			t.Errorf("%q: %v: expected a record", line, err)
+		}
+		messages = append(messages, record.Msg)
+	}
+	if !strings.Contains(strings.Join(messages, ","), "drained") {
+		t.Errorf("found records %q, expected the end of the drain among them", messages)
+	}
+}
+
+// TestUnixSocketAndNoAdmin: streams and publishing work without any TCP port.
+func TestUnixSocketAndNoAdmin(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	p := start(t, "serve", "--dev", "--listen=unix:"+path, "--admin=off")
+	if line := p.line(); !strings.HasSuffix(line, " listens on unix:"+path) {
+		t.Errorf("found %q, expected the socket", line)
+	}
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	io.WriteString(c, "GET /events?topic=t HTTP/1.1\r\nHost: x\r\n\r\n")
+	buf := make([]byte, 12)
+	if _, err := io.ReadFull(c, buf); err != nil || string(buf) != "HTTP/1.1 200" {
+		t.Errorf("found %q, %v", buf, err)
+	}
+	p.terminate()
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
