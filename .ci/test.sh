@@ -1,0 +1,79 @@
+#!/bin/sh
+# The one test command, called by `make test`: formatting, vet, staticcheck, all
+# tests without and with the race detector, and a few seconds of each fuzz target.
+# It installs what the tests need and lacks (through apt, when root) and ends with a
+# summary. Usage: .ci/test.sh GO FUZZTIME
+set -u
+cd "$(dirname "$0")/.."
+GO=${1:-go}
+FUZZTIME=${2:-4s}
+began=$(date +%s)
+failed=""
+summary=""
+
+note() { summary="$summary
+  $1"; }
+
+# step NAME COMMAND… runs a part and remembers how it went.
+step() {
+	name=$1
+	shift
+	echo "== $name"
+	from=$(date +%s)
+	if "$@"; then
+		note "ok      $name ($(($(date +%s) - from)) s)"
+	else
+		note "FAILED  $name ($(($(date +%s) - from)) s)"
+		failed="$failed $name"
+	fi
+}
+
+# needs: Go is there if this runs at all; the race detector needs a C compiler, the
+# limit of bench/ too, the browser tests a Chromium.
+needs() {
+	missing=""
+	command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
+	command -v chromium >/dev/null || missing="$missing chromium"
+	command -v git >/dev/null || missing="$missing git"
+	[ -z "$missing" ] && return 0
+	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+	else
+		echo "these packages are missing:$missing" >&2
+		return 1
+	fi
+}
+
+formatted() {
+	wrong=$(gofmt -l cmd engine proto shard bench ./*.go)
+	[ -z "$wrong" ] && return 0
+	echo "gofmt would change: $wrong"
+	return 1
+}
+
+# fuzz runs every target for a while; their seeds run with the tests anyway.
+fuzz() {
+	status=0
+	for file in $(grep -rl '^func Fuzz' --include='*_test.go' proto shard engine); do
+		dir=./$(dirname "$file")
+		for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$file"); do
+			echo "fuzz $dir $target"
+			$GO test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 1x "$dir" || status=1
+		done
+	done
+	return $status
+}
+
+step needs needs
+step gofmt formatted
+step vet $GO vet ./...
+step staticcheck $GO tool staticcheck ./...
+step build $GO build ./...
+step tests $GO test -timeout 300s ./...
+step race $GO test -timeout 400s -race ./...
+step fuzz fuzz
+
+echo
+echo "Summary after $(($(date +%s) - began)) s:$summary"
+[ -z "$failed" ] || { echo "failed:$failed"; exit 1; }
+echo "all passed"

@@ -1,0 +1,28 @@
+# make run    builds ssedge and runs it for development
+# make test   everything CI runs; installs what it needs, or names it
+# make bench  the rows of the README's table, raw files under bench/results/
+
+GO      ?= go
+BIN     := bin/ssedge
+RELEASE ?= $(shell git describe --tags --dirty 2>/dev/null)
+LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
+FUZZ    ?= 4s
+
+.PHONY: build run test bench clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ssedge
+
+run: build
+	$(BIN) serve --dev
+
+# The parts of test, in the order in which they find mistakes soonest. .ci/test.sh
+# runs them and ends with a summary.
+test:
+	@.ci/test.sh $(GO) $(FUZZ)
+
+bench: build
+	$(GO) run ./bench/rows --ssedge $(BIN) --servers ssedge,limit,twin --out bench/results/$$(date +%F)-$$(uname -n)
+
+clean:
+	rm -rf bin
