@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// received are the raw bytes of a stream from its beginning until mark.
+// received are the raw bytes of a stream from its beginning until mark. What came
+// after it with the same read, a heartbeat perhaps, is not among them.
 func received(t *testing.T, url, mark string) string {
 	t.Helper()
 	got, err := http.Get(url)
@@ -25,7 +26,8 @@ func received(t *testing.T, url, mark string) string {
 		}
 		all = append(all, buf[:n]...)
 	}
-	return string(all)
+	before, _, _ := strings.Cut(string(all), mark)
+	return before + mark
 }
 
 // TestPublish has the data as an argument and on standard input, with a name and a

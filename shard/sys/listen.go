@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -56,14 +57,14 @@ func Listen(network, address string, n int, o SocketOptions) (fds []int, addr ne
 }
 
 // listenOne opens one socket. The first of several finds out whether the port is
-// free before it offers to share it.
+// free before it offers to share it. A port that the kernel picks always is: for
+// that it does not count another's offer to share (ip(7), ip_local_port_range).
 func listenOne(network, address string, joins, share bool, o SocketOptions) (int, net.Addr, error) {
-	if share && !joins {
+	if share && !joins && !strings.HasSuffix(address, ":0") {
 		probe, err := net.Listen(network, address)
 		if err != nil {
 			return -1, nil, err
 		}
-		address = probe.Addr().String()
 		probe.Close()
 	}
 	lc := net.ListenConfig{
