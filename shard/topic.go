@@ -17,7 +17,8 @@ const noState = ^uint32(0)
 // Topic is a log and who wants to hear of it.
 //
 // refs is counted by everyone who holds the topic (a subscription, a publish
-// under way); a topic that nobody holds and whose log is empty is forgotten.
+// under way); a topic that nobody holds and whose log is empty lingers for a while
+// (Table.linger) and is then forgotten.
 type Topic struct {
 	name  string
 	table *Table
@@ -30,9 +31,9 @@ type Topic struct {
 	mu  sync.Mutex // guards log
 	log log
 
-	usedSecond atomic.Uint32 // written under the recency list's lock, like the links
-	newer      *Topic
-	older      *Topic
+	stamp atomic.Uint64 // its place in recency; written under recency's lock, like the links
+	newer *Topic
+	older *Topic
 }
 
 // Name returns the topic's name.
