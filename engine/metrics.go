@@ -105,6 +105,7 @@ func (m *metricSet) write(w io.Writer) {
 	writeHistogram(w, "ssedge_delivery_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Delivery })
 	writeHistogram(w, "ssedge_turn_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Turn })
 	writeHistogram(w, "ssedge_send_bytes", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendBytes })
+	writeHistogram(w, "ssedge_send_events", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendEvents })
 	metrics.WriteProcessMetrics(w)
 }
 

@@ -124,20 +124,23 @@ func (s *Shard) pushEvents(i uint32, sl *slot, b *bundle, sub *sub) bool {
 	}
 	s.lead = s.lead[:0]
 	left := n - lead
+	begun := 0
 	for k, e := range ends {
 		if left == 0 {
 			break
 		}
+		begun++
 		body, idLine := pieces[1+2*k], pieces[2+2*k]
 		sub.cursor, sub.last = e.end, eventid.After(e.last)
-		s.stats.EventsOut.Add(1)
 		if size := len(body) + len(idLine); left >= size {
 			left -= size
 			continue
 		}
+		s.stats.batch(begun)
 		inBody := min(left, len(body))
 		return s.block(i, sl, restOf(body[inBody:], idLine[left-inBody:], sub.state, e.end))
 	}
+	s.stats.batch(begun)
 	if n < total { // stopped between two events
 		return s.block(i, sl, rest{})
 	}

@@ -26,14 +26,21 @@ func (s *Shard) startDrain(rate float64, timeout time.Duration, done func()) {
 	s.drain = drain{active: true, rate: rate, credit: 1, last: s.now, deadline: s.now + int64(timeout), done: done}
 }
 
+// drainLooks is how many slots one turn of a drain looks at: most of them may be free,
+// or their sockets full.
+const drainLooks = 8192
+
 // drainSome closes as many streams as the rate allows by now.
 func (s *Shard) drainSome() {
 	d := &s.drain
 	d.credit = min(d.credit+d.rate*float64(s.now-d.last)/1e9, max(d.rate, 1))
 	d.last = s.now
 	late := s.now >= d.deadline
-	looked := uint32(0)
-	for ; looked < s.slots.ever && (d.credit >= 1 || late); looked++ {
+	looks := s.slots.ever
+	if !late {
+		looks = min(looks, drainLooks)
+	}
+	for ; looks > 0 && (d.credit >= 1 || late); looks-- {
 		i := d.at
 		if d.at++; d.at >= s.slots.ever {
 			d.at = 0

@@ -16,19 +16,33 @@ func (s *Shard) enqueue(d dirtyMark) {
 		return
 	}
 	st.queued, st.since = true, d.since
-	s.queue = append(s.queue, n)
+	s.queue.push(n)
 }
 
-// budget is what a turn may still spend.
+// budget is what a part of a turn may still spend.
 type budget struct {
 	sends int
+	looks int   // at topics and at subscribers that cost no send
 	until int64 // nanotime
 }
 
-// timeEvery is how many sends pass between two looks at the clock.
-const timeEvery = 16
+const (
+	timeEvery    = 16 // sends between two readings of the clock
+	looksPerSend = 64 // looks that are charged like a send: each may miss the caches
+)
 
-func (b *budget) spend(s *Shard) bool {
+func (s *Shard) newBudget() budget {
+	return budget{sends: s.config.TurnSends, until: s.now + int64(s.config.TurnTime)}
+}
+
+// spend charges a look, or the send that followed it. It reports whether anything
+// is left.
+func (b *budget) spend(s *Shard, sent bool) bool {
+	if !sent {
+		if b.looks++; b.looks%looksPerSend != 0 {
+			return true
+		}
+	}
 	b.sends--
 	if b.sends%timeEvery == 0 && s.clock() > b.until {
 		b.sends = 0
@@ -40,24 +54,19 @@ func (b *budget) spend(s *Shard) bool {
 // many subscribers delays one with few by no more than what it has left of a
 // turn. It reports whether all are served.
 func (s *Shard) fanOut() bool {
-	if len(s.queue) == 0 {
-		return true
-	}
-	b := budget{sends: s.config.TurnSends, until: s.now + int64(s.config.TurnTime)}
-	served := 0
-	for served < len(s.queue) && b.sends > 0 {
-		n := s.queue[served]
-		served++
+	b := s.newBudget()
+	for s.queue.len() > 0 && b.sends > 0 {
+		n := s.queue.pop()
+		b.spend(s, false)
 		if st := s.states.at(n); st.topic == nil {
 			s.states.give(n) // left by its last subscriber while it waited
 		} else if s.pass(n, st, &b) {
 			s.endPass(n, st)
 		} else {
-			s.queue = append(s.queue, n)
+			s.queue.push(n)
 		}
 	}
-	s.queue = append(s.queue[:0], s.queue[served:]...)
-	return len(s.queue) == 0
+	return s.queue.len() == 0
 }
 
 // pass goes on with the pass over a topic's subscribers until its end or that of
@@ -68,7 +77,7 @@ func (s *Shard) pass(n uint32, st *state, b *budget) (done bool) {
 	for st.topic != nil && int(st.next) < len(st.subs) {
 		i := st.subs[st.next]
 		st.next++
-		if s.deliver(i, s.slots.at(i), n, st) && !b.spend(s) {
+		if !b.spend(s, s.deliver(i, s.slots.at(i), n, st)) {
 			return st.topic == nil || int(st.next) >= len(st.subs)
 		}
 	}
@@ -87,7 +96,7 @@ func (s *Shard) endPass(n uint32, st *state) {
 	st.queued = false
 	if st.again {
 		st.again, st.queued, st.since, st.later = false, true, st.later, 0
-		s.queue = append(s.queue, n)
+		s.queue.push(n)
 	}
 }
 
@@ -127,8 +136,8 @@ func (s *Shard) push(i uint32, sl *slot, st *state) bool {
 		sl.cursor = s.snap.head
 		if events > 0 {
 			sl.lastID, sl.flags = s.snap.last, sl.flags&^flagLastIsTime
-			s.stats.EventsOut.Add(uint64(events))
 		}
+		s.stats.batch(events)
 		return true
 	case n < lead:
 		return s.block(i, sl, rest{own: clone(s.lead[n:])})
@@ -138,7 +147,7 @@ func (s *Shard) push(i uint32, sl *slot, st *state) bool {
 	// The cursor goes to the end of the event that the send stopped in; what is
 	// unsent of it is kept aside. So a cursor never stands inside an event.
 	end, id, unsent := s.snap.halfSent(sl.cursor + uint64(n-lead))
-	s.stats.EventsOut.Add(uint64(countEvents(pieces, lead, n+len(unsent))))
+	s.stats.batch(countEvents(pieces, lead, n+len(unsent)))
 	sl.cursor = end
 	sl.lastID, sl.flags = id, sl.flags&^flagLastIsTime
 	return s.block(i, sl, restOf(unsent, nil, sl.topic, end))

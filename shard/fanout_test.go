@@ -71,6 +71,39 @@ func TestATurnKeepsItsBudget(t *testing.T) {
 	}
 }
 
+// Subscribers that cost no send, because their sockets are full, do not make a turn
+// longer than its budget either.
+func TestThoseWhoAreBlockedDelayOthersByAFewTurns(t *testing.T) {
+	r := newRig(t, 1, budgeted(100), TableConfig{})
+	for range 20_000 {
+		r.join("all", "", 10)
+	}
+	one := r.join("one", "", unlimited)
+	r.settle()
+	r.publish("all", "x")
+	looks := 0
+	for turn := 1; ; turn++ {
+		st := r.shards[0].states.at(0)
+		before := int(st.next)
+		idle := r.turn()
+		if idle {
+			break
+		}
+		if turn == 1 {
+			r.publish("one", "y")
+		}
+		if turn == 3 && len(one.data()) == 0 {
+			t.Error("not served after three turns")
+		}
+		if looks = int(st.next) - before; looks > 100*looksPerSend {
+			t.Fatalf("%d looks in a turn of 100 sends", looks)
+		}
+	}
+	if looks == 0 {
+		t.Error("the pass was over in one turn")
+	}
+}
+
 // A pass that spans turns goes on where it stopped, though there is something new
 // for those who had their share.
 func TestTheEndOfAPassIsReachedHoweverFastEventsCome(t *testing.T) {
@@ -151,16 +184,17 @@ func TestMoreSegmentsThanPiecesOfASend(t *testing.T) {
 		c.sock.hangUp()
 	}
 	var want []string
-	for n := range 100 {
-		want = append(want, fmt.Sprint(n, strings.Repeat("x", 40_000)))
+	long := strings.Repeat("x", 40_000)
+	for n := range piecesMax + 100 {
+		want = append(want, fmt.Sprint(n, long))
 		r.publish("a", want[n])
 	}
 	for topics, id := range begin {
-		for _, room := range []int{unlimited, 20_000, 40_123, 64 * 40_100, 3_900_000} {
+		for _, room := range []int{unlimited, 20_000, 40_123, piecesMax * 40_100, (piecesMax + 90) * 40_000} {
 			c := r.join(topics, id, room)
 			r.settle()
 			for c.sock.watches {
-				c.sock.free(123_456)
+				c.sock.free(1_234_567)
 				r.settle()
 			}
 			if got := c.data(); strings.Join(got, " ") != strings.Join(want, " ") {
@@ -179,14 +213,14 @@ func TestABundleCatchesUpInBatches(t *testing.T) {
 	r.settle()
 	before := r.kernel(0).sends
 	var want []string
-	for n := range 200 {
+	for n := range 2000 {
 		r.publish("a", fmt.Sprint(n))
 		want = append(want, fmt.Sprint(n))
 	}
 	r.settle()
 	c.want(want...)
-	if got := r.kernel(0).sends - before; got != (200+bundleEventsMax-1)/bundleEventsMax {
-		t.Errorf("%d sends for 200 events", got)
+	if got := r.kernel(0).sends - before; got != (2000+bundleEventsMax-1)/bundleEventsMax {
+		t.Errorf("%d sends for 2000 events", got)
 	}
 }
 

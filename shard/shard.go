@@ -44,7 +44,7 @@ type Shard struct {
 	bundles []*bundle       // of streams with several topics
 	unused  []uint32        // free elements of bundles
 	rest    map[uint32]rest // by slot: what is unsent of a half-sent event
-	queue   []uint32        // states that wait for their pass, in order
+	queue   queue           // states that wait for their pass
 	wheel   *wheel.Wheel    // one entry per slot: heartbeat, stall, end
 	drain   drain
 	letters letters     // taken from the inbox
@@ -95,7 +95,7 @@ func newShard(number int, c *Config, t *Table, k sys.Kernel, rests restBudget, n
 		slots:  slots{free: noSlot},
 		rest:   make(map[uint32]rest),
 		wheel:  wheel.New(wheelBuckets, uint32(now>>tickShift)),
-		events: make([]sys.Event, eventsMax)[:0],
+		events: make([]sys.Event, min(c.TurnSends, eventsMax))[:0], // each may cost a send
 		rng:    rand.New(rand.NewPCG(seed, uint64(number))),
 	}
 	s.stats.init()
@@ -211,9 +211,9 @@ func (s *Shard) untilDeadline() time.Duration {
 	return wait
 }
 
-// takeLetters takes what is in the inbox, but only so many joins in one turn: a
-// storm of them must not hold up the events of those who are there. It reports
-// whether that was all.
+// takeLetters takes what is in the inbox, but no more joins in one turn than its
+// budget: a storm of them must not hold up the events of those who are there. It
+// reports whether that was all.
 func (s *Shard) takeLetters() bool {
 	l := &s.letters
 	s.joined = 0
@@ -223,10 +223,12 @@ func (s *Shard) takeLetters() bool {
 	}
 	s.inbox.take(l)
 	s.stats.Inbox.Store(int64(len(l.joins) - l.admitted + len(l.dirty) + len(l.calls)))
-	for ; s.joined < s.config.TurnSends && l.admitted < len(l.joins); s.joined++ {
+	b := s.newBudget()
+	for more := true; more && l.admitted < len(l.joins); s.joined++ {
 		s.admit(&l.joins[l.admitted])
 		l.joins[l.admitted] = Join{}
 		l.admitted++
+		more = b.spend(s, true)
 	}
 	for _, d := range l.dirty {
 		s.enqueue(d)

@@ -16,13 +16,14 @@ type Stats struct {
 	Gaps       [gapCauses]atomic.Uint64
 	Sends      atomic.Uint64
 	BytesOut   atomic.Uint64
-	EventsOut  atomic.Uint64 // events handed to the kernel whole or begun
+	EventsOut  atomic.Uint64 // events handed to the kernel, whole or begun
 	Heartbeats atomic.Uint64
 	Turns      atomic.Uint64
 
-	SendBytes Histogram // bytes of one send
-	Turn      Histogram // seconds of work in one turn
-	Delivery  Histogram // seconds from the append of a pass's first event to its last send
+	SendBytes  Histogram // bytes of one send
+	SendEvents Histogram // events of one send: the batch that a stream was behind
+	Turn       Histogram // seconds of work in one turn
+	Delivery   Histogram // seconds from the append of a pass's first event to its last send
 }
 
 // Histogram counts values in fixed buckets, as Prometheus does. It is written by
@@ -37,6 +38,7 @@ type Histogram struct {
 // The bounds of the histograms here.
 var (
 	secondsBounds = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
+	eventsBounds  = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096}
 	bytesBounds   = []float64{64, 128, 256, 512, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 256 << 10, 1 << 20}
 )
 
@@ -67,8 +69,17 @@ func (h *Histogram) AddTo(counts []uint64) (sum float64) {
 	return float64(h.sum.Load()) / h.scale
 }
 
+// batch counts the events of one send.
+func (s *Stats) batch(events int) {
+	if events > 0 {
+		s.EventsOut.Add(uint64(events))
+		s.SendEvents.observe(float64(events))
+	}
+}
+
 func (s *Stats) init() {
 	s.SendBytes = newHistogram(bytesBounds, 1)
+	s.SendEvents = newHistogram(eventsBounds, 1)
 	s.Turn = newHistogram(secondsBounds, 1e9)
 	s.Delivery = newHistogram(secondsBounds, 1e9)
 }

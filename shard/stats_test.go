@@ -61,6 +61,10 @@ func TestWhatWasSentIsCounted(t *testing.T) {
 	for _, n := range counts {
 		sends += n
 	}
+	batched := s.SendEvents.AddTo(make([]uint64, len(s.SendEvents.Bounds())+1))
+	if batched != 100 {
+		t.Errorf("%v events in the histogram of batches, want 100", batched)
+	}
 	if s.BytesOut.Load() != want || uint64(sum) != want || sends != s.Sends.Load() || s.EventsOut.Load() != 100 {
 		t.Errorf("%d bytes (%v in sends), %d sends (%d in the histogram), %d events; want %d bytes, 100 events",
 			s.BytesOut.Load(), sum, s.Sends.Load(), sends, s.EventsOut.Load(), want)

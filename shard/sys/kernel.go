@@ -21,9 +21,9 @@ func PeerGone(errno Errno) bool {
 	return false
 }
 
-// PiecesMax is how many pieces SendV looks at; well below the kernel's own
-// limit (UIO_MAXIOV, 1024).
-const PiecesMax = 64
+// PiecesMax is how many pieces SendV looks at; the kernel would take twice as many
+// (UIO_MAXIOV, 1024).
+const PiecesMax = 512
 
 // Flags of an [Event].
 const (
