@@ -16,8 +16,13 @@ type eventEnd struct {
 	last eventid.ID
 }
 
-// bundleEventsMax is how many events go into one send: each is two pieces.
-const bundleEventsMax = (piecesMax - 1) / 2
+// What goes into one send at most: bundleEventsMax events, each of two pieces; and
+// no further one once bundleBytes are reached, for a socket rarely takes more and
+// what it does not take was put together in vain.
+const (
+	bundleEventsMax = (piecesMax - 1) / 2
+	bundleBytes     = 64 << 10
+)
 
 // deliverBundle brings the subscription of slot i to the topic under way up to
 // its head. It reports whether that cost a send.
@@ -101,7 +106,7 @@ func (s *Shard) pushEvents(i uint32, sl *slot, b *bundle, sub *sub) bool {
 	ends := s.ends[:0]
 	was := sub.last
 	ids := s.idLines(len(b.subs))
-	for at := sub.cursor; at < s.snap.head && len(ends) < bundleEventsMax; {
+	for at := sub.cursor; at < s.snap.head && len(ends) < bundleEventsMax && total < bundleBytes; {
 		body, id, end := s.snap.event(at)
 		sub.last = eventid.After(id)
 		begin := len(ids)
