@@ -4,7 +4,7 @@
 
 GO      ?= go
 BIN     := bin/ssedge
-RELEASE ?= $(shell git describe --tags --dirty 2>/dev/null)
+RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
 FUZZ    ?= 4s
 

@@ -70,6 +70,7 @@ type Config struct {
 	HistoryMax    int64         // all topics
 
 	// The end.
+	DrainDelay   time.Duration // not ready any more, but everything goes on: balancers learn of it
 	DrainRate    float64
 	DrainTimeout time.Duration
 

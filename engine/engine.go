@@ -25,6 +25,7 @@ import (
 // short.
 type Engine struct {
 	config    Config
+	access    *auth.Static
 	admission *intake.Admission
 	group     *shard.Group
 	intake    *intake.Intake
@@ -35,6 +36,7 @@ type Engine struct {
 	adminLn   net.Listener
 	metrics   *metricSet
 	started   time.Time
+	unready   atomic.Bool
 	draining  atomic.Bool
 	ended     chan struct{}
 	closing   sync.Once
@@ -53,9 +55,9 @@ func New(c Config) (_ *Engine, err error) {
 			e.Close()
 		}
 	}()
-	authorizer := auth.Open()
+	e.access = auth.Open()
 	if !c.Dev {
-		if authorizer, err = auth.NewStatic(c.Keys, c.Anonymous); err != nil {
+		if e.access, err = auth.NewStatic(c.Keys, c.Anonymous); err != nil {
 			return nil, err
 		}
 	}
@@ -63,7 +65,8 @@ func New(c Config) (_ *Engine, err error) {
 		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, RateMax: c.AcceptRate,
 		Request:     intake.RequestLimits{TopicsPerStream: c.TopicsPerStream, TopicBytes: c.TopicBytes},
 		CORSOrigins: c.CORSOrigins,
-		Authorizer:  authorizer,
+		Authorizer:  e.access,
+		Logger:      c.Logger,
 	})
 	if e.group, err = e.newGroup(); err != nil {
 		return nil, err
@@ -83,11 +86,11 @@ func New(c Config) (_ *Engine, err error) {
 		return nil, err
 	}
 	if c.Admin != "" {
-		if e.adminLn, err = net.Listen("tcp", c.Admin); err != nil {
-			return nil, fmt.Errorf("cannot listen on %s: %w", c.Admin, err)
+		if e.adminLn, err = net.Listen(sys.Network(c.Admin), c.Admin); err != nil {
+			return nil, fmt.Errorf("--admin: cannot listen on %s: %w", c.Admin, err)
 		}
 	}
-	e.newServers(authorizer)
+	e.newServers()
 	return e, nil
 }
 
@@ -109,10 +112,10 @@ func (e *Engine) newGroup() (*shard.Group, error) {
 	})
 }
 
-func (e *Engine) newServers(a auth.Authorizer) {
+func (e *Engine) newServers() {
 	c := &e.config
 	e.public = httpapi.NewPublic(httpapi.PublicConfig{
-		Admission: e.admission, Authorizer: a, Source: e.source,
+		Admission: e.admission, Authorizer: e.access, Source: e.source,
 		Message:   httpapi.MessageLimits{EventBytes: c.EventBytes, TopicBytes: c.TopicBytes, KeyBytes: c.KeyBytes},
 		BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
 		Dev: c.Dev, Draining: e.draining.Load, Refused: e.intake.Refused, Logger: c.Logger,
@@ -151,6 +154,15 @@ func (e *Engine) serve(name string, s *http.Server, ln net.Listener) {
 	}
 }
 
+// SetKeys replaces the bearer keys; after an error the old ones go on. A development
+// server has none.
+func (e *Engine) SetKeys(keys []string) error {
+	if e.config.Dev {
+		return nil
+	}
+	return e.access.SetKeys(keys)
+}
+
 // Addrs returns the public addresses; AdminAddr the admin one, nil if there is
 // none.
 func (e *Engine) Addrs() []net.Addr { return e.intake.Addrs() }
@@ -167,26 +179,42 @@ func (e *Engine) Streams() int { return e.admission.Streams() }
 
 // Ready says whether new streams should come here: nil, or why not.
 func (e *Engine) Ready() error {
-	if e.draining.Load() {
+	if e.unready.Load() {
 		return errDraining
 	}
 	return nil
 }
 
-// Drain takes the node out of service: it is no longer ready and accepts nothing;
-// publishes under way are finished; then every stream is brought up to date, told
-// when to come back, and closed, at the drain rate. It returns when no stream is
-// left, at the latest after the drain timeout.
+// Drain takes the node out of service: it is no longer ready and, after the drain
+// delay, accepts nothing; publishes under way are finished; then every stream is
+// brought up to date, told when to come back, and closed, at the drain rate. It
+// returns when no stream is left, at the latest the drain timeout after the delay.
 func (e *Engine) Drain() {
+	c := &e.config
+	e.unready.Store(true)
+	c.Logger.Info("draining", "streams", e.Streams(), "delay", c.DrainDelay, "rate", c.DrainRate, "timeout", c.DrainTimeout)
+	select {
+	case <-time.After(c.DrainDelay):
+	case <-e.ended:
+		return
+	}
 	began := time.Now()
 	e.draining.Store(true)
 	e.admission.Drain()
-	streams := e.Streams()
-	e.config.Logger.Info("draining", "streams", streams, "rate", e.config.DrainRate, "timeout", e.config.DrainTimeout)
 	e.intake.StopAccepting()
 	e.finishRequests()
-	e.group.Drain(e.config.DrainRate, max(e.config.DrainTimeout-time.Since(began), 0))
-	e.config.Logger.Info("drained", "streams", streams, "took", time.Since(began).Round(time.Millisecond))
+	told, cut := e.closed(shard.ClosedDrain), e.closed(shard.ClosedShutdown)
+	e.group.Drain(c.DrainRate, max(c.DrainTimeout-time.Since(began), 0))
+	c.Logger.Info("drained", "told", e.closed(shard.ClosedDrain)-told, "cut", e.closed(shard.ClosedShutdown)-cut,
+		"took", time.Since(began).Round(time.Millisecond))
+}
+
+// closed is how many streams have been closed for that reason.
+func (e *Engine) closed(reason shard.CloseReason) (n uint64) {
+	for _, s := range e.group.Stats() {
+		n += s.Closed[reason].Load()
+	}
+	return n
 }
 
 // requestsTimeout is the most of the drain timeout that requests under way get.
@@ -205,6 +233,7 @@ func (e *Engine) finishRequests() {
 // Close ends everything at once.
 func (e *Engine) Close() {
 	e.closing.Do(func() {
+		e.unready.Store(true)
 		e.draining.Store(true)
 		close(e.ended)
 		if e.intake != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -42,9 +43,14 @@ func (c *Config) checkAccess(fail failure) {
 	if c.Admin != "" {
 		c.checkAddress("--admin", c.Admin, fail)
 	}
+	for _, origin := range c.CORSOrigins {
+		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			fail("--cors-origin %s: expected an origin as browsers send it, https://example.com or http://localhost:3000, or *", origin)
+		}
+	}
 	if c.Dev {
 		if len(c.Keys) > 0 || len(c.Anonymous) > 0 {
-			fail("--dev lets everybody do everything, so --key and --anonymous would have no effect: expected one or the other")
+			fail("--dev lets everybody do everything, so --key (or SSEDGE_KEY) and --anonymous would have no effect: expected one or the other")
 		}
 		return
 	}
@@ -68,6 +74,9 @@ func (c *Config) checkAddress(flag, address string, fail failure) {
 	if err != nil || port == "" {
 		fail("%s %s: expected host:port, [v6]:port or unix:/path", flag, address)
 		return
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		fail("%s %s: expected a port of 0 to 65535", flag, address)
 	}
 	if c.Dev && host != "localhost" {
 		if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
@@ -132,6 +141,7 @@ func (c *Config) checkBounds(fail failure) {
 	notNegative("heartbeat", c.Heartbeat >= 0, c.Heartbeat)
 	notNegative("lifetime", c.Lifetime >= 0, c.Lifetime)
 	notNegative("user-timeout", c.UserTimeout >= 0, c.UserTimeout)
+	notNegative("drain-delay", c.DrainDelay >= 0, c.DrainDelay)
 	notNegative("drain-timeout", c.DrainTimeout >= 0, c.DrainTimeout)
 	notNegative("accept-rate", c.AcceptRate >= 0, c.AcceptRate)
 	if _, err := c.policies(); err != nil {

@@ -55,7 +55,7 @@ func (s *Shard) stop() {
 	}
 	for i := range s.slots.ever {
 		if sl := s.slots.at(i); sl.flags&flagUsed != 0 {
-			s.close(i, sl, ClosedDrain)
+			s.close(i, sl, ClosedShutdown)
 		}
 	}
 	if s.drain.active {

@@ -50,7 +50,7 @@ func (s *Shard) drainSome() {
 			continue
 		}
 		if late {
-			s.close(i, sl, ClosedDrain)
+			s.close(i, sl, ClosedShutdown)
 		} else if sl.flags&flagBlocked == 0 && s.finish(i, sl) {
 			d.credit--
 		}

@@ -116,7 +116,7 @@ func TestADrainWaitsForFullSocketsUntilItsDeadline(t *testing.T) {
 			t.Fatal("closed before the deadline")
 		}
 		r.pass(200 * time.Millisecond)
-		never.endedWith(ClosedDrain)
+		never.endedWith(ClosedShutdown)
 		if *done != 1 {
 			t.Errorf("done was called %d times", *done)
 		}

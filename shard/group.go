@@ -99,7 +99,7 @@ func (g *Group) Join(j Join, scratch []byte) ([]byte, error) {
 		s.kernel.Close(j.Fd)
 		s.releaseTopics(&j)
 		if s.config.OnClose != nil {
-			s.config.OnClose(j.Owner, ClosedDrain)
+			s.config.OnClose(j.Owner, ClosedShutdown)
 		}
 		err = nil
 	}

@@ -160,7 +160,7 @@ func TestAStopEndsADrain(t *testing.T) {
 	}
 	g.halt()
 	<-drained
-	if reason, _ := g.ended.Load(uint32(1)); reason != ClosedDrain {
+	if reason, _ := g.ended.Load(uint32(1)); reason != ClosedShutdown {
 		t.Errorf("the stream ended with %v", reason)
 	}
 }

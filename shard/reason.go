@@ -9,7 +9,8 @@ const (
 	ClosedWriteStalled                    // it took no byte for the write-stall deadline
 	ClosedTokenExpired                    // what it was admitted with has expired
 	ClosedMaxLifetime                     // it reached the longest a stream may last
-	ClosedDrain                           // the server is going away
+	ClosedDrain                           // the server is going away: it was brought up to date and told when to come back
+	ClosedShutdown                        // the same, but there was no time for that
 	ClosedOverload                        // there was no room to remember a half-sent event
 	ClosedError                           // the kernel refused the connection; a defect or a limit of the host
 	closeReasons
@@ -17,7 +18,7 @@ const (
 
 var closeReasonNames = [closeReasons]string{
 	"client_gone", "slow_consumer", "write_stalled", "token_expired",
-	"max_lifetime", "drain", "overload", "error",
+	"max_lifetime", "drain", "shutdown", "overload", "error",
 }
 
 func (r CloseReason) String() string { return closeReasonNames[r] }

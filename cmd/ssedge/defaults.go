@@ -27,7 +27,7 @@ func defaults() kong.Vars {
 		"topics_max": d.TopicsMax, "topic_bytes": d.TopicBytes, "event_bytes": d.EventBytes,
 		"key_bytes": d.KeyBytes, "keys_max": d.KeysMax, "key_ttl": d.KeyTTL,
 		"history_events": d.HistoryEvents, "history_bytes": d.HistoryBytes, "history_age": d.HistoryAge, "history_max": d.HistoryMax,
-		"drain_rate": d.DrainRate, "drain_timeout": d.DrainTimeout,
+		"drain_delay": d.DrainDelay, "drain_rate": d.DrainRate, "drain_timeout": d.DrainTimeout,
 		"memory_max": d.MemoryMax, "turn_sends": d.TurnSends, "turn_time": d.TurnTime,
 	} {
 		vars[name] = fmt.Sprint(value)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,23 +22,26 @@ import (
 // not be a limit that silently is not there.
 type settingsFile struct {
 	kong.Resolver
+	name string
 	keys []*yaml.Node
 }
 
 // loadFile is a kong.ConfigurationLoader.
 func loadFile(r io.Reader) (kong.Resolver, error) {
+	f := &settingsFile{name: "the settings file"}
+	if file, ok := r.(*os.File); ok {
+		f.name = file.Name()
+	}
 	text, err := io.ReadAll(r)
 	if err != nil {
 		return nil, err
 	}
-	values, err := kongyaml.Loader(bytes.NewReader(text))
-	if err != nil {
-		return nil, err
-	}
-	f := &settingsFile{Resolver: values}
 	var document yaml.Node
 	if err := yaml.Unmarshal(text, &document); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", f.name, err)
+	}
+	if f.Resolver, err = kongyaml.Loader(bytes.NewReader(text)); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
 	for _, mapping := range document.Content {
 		for i := 0; i < len(mapping.Content); i += 2 {
@@ -92,7 +96,7 @@ func checkValue(flag *kong.Flag, value any) error {
 		}
 		for _, v := range list {
 			if _, ok := v.(string); !ok {
-				return fmt.Errorf("found %v: expected text, or a list of texts (a number needs quotes)", v)
+				return errors.New("expected text, or a list of texts (a number needs quotes)") // without what was found: it may be a key
 			}
 		}
 	}
@@ -115,7 +119,7 @@ func (f *settingsFile) Validate(app *kong.Application) error {
 	delete(known, "config")
 	for _, key := range f.keys {
 		if !known[key.Value] {
-			return fmt.Errorf("line %d of the settings file: %q is not a setting: expected the name of a flag, without dashes in front", key.Line, key.Value)
+			return fmt.Errorf("%s, line %d: %q is not a setting: expected the name of a flag, without dashes in front", f.name, key.Line, key.Value)
 		}
 	}
 	return nil

@@ -39,7 +39,7 @@ func TestPrecedence(t *testing.T) {
 		{"Duration", func(c *cli) any { return c.Serve.Heartbeat }, "--heartbeat=3s", "SSEDGE_HEARTBEAT=2s", "heartbeat: 1s", [4]any{25 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
 		{"List", func(c *cli) any { return c.Serve.Listen }, "--listen=f:1,f:2", "SSEDGE_LISTEN=e:1,e:2", "listen: [a:1, a:2]",
 			[4]any{[]string{"127.0.0.1:8080"}, []string{"a:1", "a:2"}, []string{"e:1", "e:2"}, []string{"f:1", "f:2"}}},
-		{"Map", func(c *cli) any { return c.Serve.TopicPolicy }, "--topic-policy=f=gap", "SSEDGE_TOPIC_POLICY=e=latest;e2=gap", "topic-policy: {a/*: close, b: gap}",
+		{"Map", func(c *cli) any { return c.Serve.TopicPolicy }, "--topic-policy=f=gap", "SSEDGE_TOPIC_POLICY=e=latest,e2=gap", "topic-policy: {a/*: close, b: gap}",
 			[4]any{map[string]string(nil), map[string]string{"a/*": "close", "b": "gap"}, map[string]string{"e": "latest", "e2": "gap"}, map[string]string{"f": "gap"}}},
 	} {
 		for given := range 8 { // bit 0: in the file, bit 1: in the environment, bit 2: as a flag
@@ -111,13 +111,13 @@ func TestMistakesInTheFile(t *testing.T) {
 		"heartbeat: 3":                          {"heartbeat", "unit"},
 		"heartbeat: soon":                       {"heartbeat", "soon"},
 		"keys-max: many":                        {"keys-max", "many"},
-		"key: 17":                               {"key", "17", "quotes"},
+		"key: 17":                               {"key", "quotes"},
 		"slow-policy: drop":                     {"slow-policy", "drop"},
 		"config: other.yaml":                    {"config"},
 		"help: true":                            {"help"},
 		"serve: {drain-rate: 3}":                {"serve"},
 		"keys-max: 3\nkeys-max: 4":              {"keys-max", "line 2"},
-		"keys-max: [":                           {"YAML"},
+		"keys-max: [":                           {"yaml", "line 1"},
 		"topic-policy: {a: gap}\ntopic: {a: b}": {"topic"},
 	} {
 		_, errors, code := run(t, "serve", "--check", "--dev", "--config="+settings(t, text))
@@ -129,6 +129,9 @@ func TestMistakesInTheFile(t *testing.T) {
 				t.Errorf("%q: found %q, expected %q in it", text, errors, want)
 			}
 		}
+	}
+	if _, errors, _ := run(t, "publish", "t", "x", "--server=nowhere://", "--config="+settings(t, "key: [secret-1, {a: secret-2}]")); strings.Contains(errors, "secret") {
+		t.Errorf("a key is shown: %s", errors)
 	}
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
 	_, errors, code := run(t, "serve", "--check", "--dev", "--config="+missing)

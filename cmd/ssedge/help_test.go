@@ -95,13 +95,27 @@ func TestVersion(t *testing.T) {
 	}
 }
 
+// TestWhoAsksForHelpGetsIt without knowing how it is spelled here.
+func TestWhoAsksForHelpGetsIt(t *testing.T) {
+	for _, args := range [][]string{nil, {"help"}, {"--help"}} {
+		out, errors, code := run(t, args...)
+		for _, command := range []string{"serve", "publish", "subscribe", "version"} {
+			if code != 0 || errors != "" || !strings.Contains(out, "\n  "+command) {
+				t.Errorf("%q: exit code %d, %q, no word of %s in:\n%s", args, code, errors, command, out)
+			}
+		}
+	}
+	if out, _, code := run(t, "help", "serve"); code != 0 || !strings.Contains(out, "--drain-rate") {
+		t.Errorf("help serve: exit code %d, %s", code, out)
+	}
+}
+
 // TestMistakesGetOneLine and not a page of help.
 func TestMistakesGetOneLine(t *testing.T) {
 	for _, c := range []struct {
 		args []string
 		says []string
 	}{
-		{nil, []string{"serve", "publish", "subscribe", "version"}},
 		{[]string{"srve"}, []string{"srve"}},
 		{[]string{"serve", "--drain-rat=3"}, []string{"--drain-rat"}},
 		{[]string{"serve", "extra"}, []string{"extra"}},

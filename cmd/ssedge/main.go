@@ -31,9 +31,20 @@ func newParser(c *cli) *kong.Kong {
 	)
 }
 
+// asked is the arguments, but that no argument, or help as the first, asks for help.
+func asked(args []string) []string {
+	switch {
+	case len(args) == 0:
+		return []string{"--help"}
+	case args[0] == "help":
+		return append(args[1:len(args):len(args)], "--help")
+	}
+	return args
+}
+
 func main() {
 	parser := newParser(&cli{})
-	ctx, err := parser.Parse(os.Args[1:])
+	ctx, err := parser.Parse(asked(os.Args[1:]))
 	parser.FatalIfErrorf(err)
 	if err := ctx.Run(); err != nil {
 		parser.Errorf("%s", err)

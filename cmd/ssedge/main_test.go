@@ -113,6 +113,13 @@ func (p *program) terminate() {
 	}
 }
 
+func (p *program) hangUp() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // awaitSaid waits until text stands on standard error.
 func (p *program) awaitSaid(text string) {
 	p.t.Helper()

@@ -16,10 +16,9 @@ type publishCmd struct {
 	Data  *string `arg:"" optional:"" help:"Data of the event; - or nothing reads standard input."`
 
 	Event  string        `help:"Event name; without one receivers see 'message'." placeholder:"NAME"`
-	Retry  time.Duration `help:"Also set the receivers' reconnection time." placeholder:"TIME" env:"SSEDGE_PUBLISH_RETRY"`
+	Retry  time.Duration `help:"Also set the receivers' reconnection time, as in 5s." placeholder:"TIME" env:"SSEDGE_PUBLISH_RETRY"`
 	Once   string        `help:"Idempotency key: publishing again with it does nothing." placeholder:"KEY"`
-	Server string        `help:"The server's address." default:"http://127.0.0.1:8080" placeholder:"URL"`
-	Key    string        `help:"Bearer key." placeholder:"KEY"`
+	Client clientFlags   `embed:""`
 }
 
 // Run publishes one event and prints its id.
@@ -57,15 +56,17 @@ func (c *publishCmd) Run() error {
 }
 
 func (c *publishCmd) post(body []byte) (id string, _ error) {
-	r, err := http.NewRequest(http.MethodPost, strings.TrimSuffix(c.Server, "/")+"/publish", bytes.NewReader(body))
+	client, base, err := c.Client.connect()
+	if err != nil {
+		return "", err
+	}
+	client.Timeout = 30 * time.Second
+	r, err := http.NewRequest(http.MethodPost, base+"/publish", bytes.NewReader(body))
 	if err != nil {
 		return "", err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	if c.Key != "" {
-		r.Header.Set("Authorization", "Bearer "+c.Key)
-	}
-	client := &http.Client{Timeout: 30 * time.Second}
+	c.Client.authorize(r)
 	got, err := client.Do(r)
 	if err != nil {
 		return "", err
@@ -75,12 +76,9 @@ func (c *publishCmd) post(body []byte) (id string, _ error) {
 	if err != nil {
 		return "", err
 	}
-	var said struct{ ID, Error string }
+	var said struct{ ID string }
 	if err := json.Unmarshal(text, &said); err != nil || got.StatusCode != http.StatusOK {
-		if said.Error == "" {
-			said.Error = strings.TrimSpace(string(text))
-		}
-		return "", fmt.Errorf("%s: %s", got.Status, said.Error)
+		return "", refusal(got.Status, text)
 	}
 	return said.ID, nil
 }

@@ -100,8 +100,8 @@ func TestPublishRefused(t *testing.T) {
 	oneLine(t, errors, code, "400", "event name")
 	_, errors, code = run(t, "publish", "t", "x", "--server=http://127.0.0.1:1", "--key=right")
 	oneLine(t, errors, code, "127.0.0.1:1", "refused")
-	_, errors, code = run(t, "publish", "t", "x", "--server=127.0.0.1:8080", "--key=right")
-	oneLine(t, errors, code, "127.0.0.1:8080")
+	_, errors, code = run(t, "publish", "t", "x", "--server=ftp://there", "--key=right")
+	oneLine(t, errors, code, "ftp://there", "host:port", "unix:/path")
 	if _, errors, code = run(t, "publish", "t", "x", "--server="+url, "--key=right"); code != 0 {
 		t.Errorf("the right key: %s", errors)
 	}

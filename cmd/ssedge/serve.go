@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,11 +18,11 @@ type serveCmd struct {
 	Dev   bool `help:"Development: everybody on this machine may publish and subscribe, and / is a page to try it."`
 	Check bool `help:"Check the settings and exit."`
 
-	Listen []string `help:"Public addresses: host:port, [v6]:port or unix:/path." default:"${listen}" placeholder:"ADDR" group:"Listeners"`
-	Admin  string   `help:"Address for metrics, health and profiles; 'off' for none." default:"127.0.0.1:8081" placeholder:"ADDR" group:"Listeners"`
+	Listen []string `help:"Public addresses: host:port, [v6]:port or unix:/path (default ${default})." default:"${listen}" placeholder:"ADDR" group:"Listeners"`
+	Admin  string   `help:"Address for metrics, health and profiles; 'off' for none (default ${default})." default:"127.0.0.1:8081" placeholder:"ADDR" group:"Listeners"`
 
 	Key        []string `help:"Bearer key that may publish and subscribe; several for rotation. Better set as SSEDGE_KEY, or with --key-file, where other users do not see it." placeholder:"KEY" group:"Access"`
-	KeyFile    string   `help:"File with one key per line." placeholder:"FILE" group:"Access"`
+	KeyFile    string   `help:"File with one key per line; SIGHUP reads it again." placeholder:"FILE" group:"Access"`
 	Anonymous  []string `help:"Topics that anyone may subscribe to: a name, or the beginning of names and a *, as in 'public/*'." placeholder:"TOPIC" group:"Access"`
 	CORSOrigin []string `name:"cors-origin" help:"Origins whose pages may subscribe and publish; * for all." placeholder:"ORIGIN" group:"Access"`
 
@@ -38,12 +39,12 @@ type serveCmd struct {
 	RetryJitter     time.Duration     `help:"Up to this is added to it, different for each stream." default:"${retry_jitter}" group:"Streams"`
 	WriteStall      time.Duration     `help:"A stream that takes no byte of what is due for this long is closed." default:"${write_stall}" group:"Streams"`
 	SlowPolicy      string            `help:"Who falls behind the history: 'gap' is told so and goes on with the oldest event, 'latest' with the newest, 'close' is closed." default:"${slow_policy}" enum:"gap,close,latest" group:"Streams"`
-	TopicPolicy     map[string]string `help:"The same for some topics: --topic-policy='prices/*=latest'." placeholder:"TOPIC=POLICY" group:"Streams"`
+	TopicPolicy     map[string]string `help:"The same for some topics: --topic-policy='prices/*=latest,audit=close'." mapsep:"," placeholder:"TOPIC=POLICY" group:"Streams"`
 	SendBuffer      int               `help:"Kernel send buffer of a stream in bytes (SO_SNDBUF); 0: the kernel sizes it." default:"${send_buffer}" group:"Streams"`
 	NotSentLowat    int               `help:"Unsent bytes from which on a socket counts as full (TCP_NOTSENT_LOWAT); 0: the kernel's." default:"${not_sent_lowat}" group:"Streams"`
 	UserTimeout     time.Duration     `help:"Sent bytes that are not acknowledged for this long end the connection (TCP_USER_TIMEOUT); 0: the kernel's." default:"${user_timeout}" group:"Streams"`
 	RestBytes       int64             `help:"Half-sent events kept aside, in all." default:"${rest_bytes}" group:"Streams"`
-	InboxMax        int               `help:"New streams waiting for a shard." default:"${inbox_max}" group:"Streams"`
+	InboxMax        int               `help:"New streams waiting for each shard." default:"${inbox_max}" group:"Streams"`
 
 	HeadBytes          int           `help:"Bytes of a request head." default:"${head_bytes}" group:"Requests"`
 	HeadersMax         int           `help:"Header fields of a request." default:"${headers_max}" group:"Requests"`
@@ -67,6 +68,7 @@ type serveCmd struct {
 	HistoryAge    time.Duration `help:"Age of the same." default:"${history_age}" group:"Topics and events"`
 	HistoryMax    int64         `help:"Bytes of all topics' history; beyond it the least recently used are dropped." default:"${history_max}" group:"Topics and events"`
 
+	DrainDelay   time.Duration `help:"Time after SIGTERM in which /readyz says no, and nothing else changes: for balancers to notice." default:"${drain_delay}" group:"The end"`
 	DrainRate    float64       `help:"Streams closed per second after SIGTERM." default:"${drain_rate}" group:"The end"`
 	DrainTimeout time.Duration `help:"Time after which the rest is closed at once." default:"${drain_timeout}" group:"The end"`
 
@@ -108,13 +110,13 @@ func (c *serveCmd) config() (engine.Config, error) {
 		HTTPConnectionsMax: c.HTTPConnectionsMax, HTTPIdle: c.HTTPIdle, Workers: c.Workers, BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
 		TopicsMax: c.TopicsMax, TopicBytes: c.TopicBytes, EventBytes: c.EventBytes, KeyBytes: c.KeyBytes, KeysMax: c.KeysMax, KeyTTL: c.KeyTTL,
 		HistoryEvents: c.HistoryEvents, HistoryBytes: c.HistoryBytes, HistoryAge: c.HistoryAge, HistoryMax: c.HistoryMax,
-		DrainRate: c.DrainRate, DrainTimeout: c.DrainTimeout,
+		DrainDelay: c.DrainDelay, DrainRate: c.DrainRate, DrainTimeout: c.DrainTimeout,
 		MemoryMax: c.MemoryMax, TurnSends: c.TurnSends, TurnTime: c.TurnTime,
 	}, nil
 }
 
 func (c *serveCmd) keys() ([]string, error) {
-	keys := c.Key
+	keys := slices.Clone(c.Key)
 	if c.KeyFile == "" {
 		return keys, nil
 	}
@@ -154,6 +156,8 @@ func (c *serveCmd) Run() error {
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
 	e, err := engine.New(config)
 	if err != nil {
 		return err
@@ -164,7 +168,24 @@ func (c *serveCmd) Run() error {
 		return err
 	}
 	c.greet(e)
+	go c.reloadKeys(e, config.Logger, reload)
 	return wait(e, signals)
+}
+
+// reloadKeys reads the file of keys again with every signal. Whatever is wrong with
+// it, the server goes on with the keys it has.
+func (c *serveCmd) reloadKeys(e *engine.Engine, log *slog.Logger, signals <-chan os.Signal) {
+	for range signals {
+		keys, err := c.keys()
+		if err == nil {
+			err = e.SetKeys(keys)
+		}
+		if err != nil {
+			log.Error("the keys stay as they were", "error", err)
+			continue
+		}
+		log.Info("the keys were read again", "keys", len(keys))
+	}
 }
 
 // wait runs the server until a signal: the first drains it, a second ends it at
@@ -180,7 +201,12 @@ func wait(e *engine.Engine, signals <-chan os.Signal) error {
 	case <-drained:
 		return nil
 	case s := <-signals:
-		return fmt.Errorf("%v again: ended before all streams were told", s)
+		select {
+		case <-drained: // both at once: there was nothing left to do
+			return nil
+		default:
+			return fmt.Errorf("%v again: ended before all streams were told", s)
+		}
 	}
 }
 

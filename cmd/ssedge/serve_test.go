@@ -150,15 +150,77 @@ func TestJSONLogsParse(t *testing.T) {
 		}
 		messages = append(messages, record.Msg)
 	}
-	if !strings.Contains(strings.Join(messages, ","), "drained") {
-		t.Errorf("found records %q, expected the end of the drain among them", messages)
+	said := strings.Join(messages, ",")
+	for _, want := range []string{"stream admitted", "refused", "stream closed", "drained"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("found records %q, expected %q among them", messages, want)
+		}
+	}
+	if !strings.Contains(p.said(), `"reason":"drain"`) || !strings.Contains(p.said(), `"told":1,"cut":0`) {
+		t.Errorf("found %s, expected why the stream was closed, and how many were told", p.said())
+	}
+}
+
+// TestSIGHUPReadsTheKeysAgain: the new one is good and the old one is not, from then
+// on; a file that is no good changes nothing, and streams stay.
+func TestSIGHUPReadsTheKeysAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("old\n")
+	p, url, _ := serve(t, "--key-file="+path)
+	may := func(key string) bool {
+		_, _, code := run(t, "publish", "t", "x", "--server="+url, "--key="+key)
+		return code == 0
+	}
+	follower := start(t, "subscribe", "t", "--key=old", "--server="+url)
+	follower.awaitSaid("following")
+	write("new\n")
+	p.hangUp()
+	p.awaitSaid("keys were read again")
+	if !may("new") || may("old") {
+		t.Errorf("the new key may publish: %v, the old one: %v", may("new"), may("old"))
+	}
+	write("# nobody\n")
+	p.hangUp()
+	p.awaitSaid("keys stay as they were")
+	if !may("new") {
+		t.Error("a file without a key has taken the one there was")
+	}
+	if line := follower.line(); !strings.HasSuffix(line, "\tx") {
+		t.Errorf("the stream goes on with %q", line)
+	}
+	p.terminate()
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestDrainDelay: /readyz says no at once, and everything else goes on for a while.
+func TestDrainDelay(t *testing.T) {
+	p, url, admin := serve(t, "--dev", "--drain-delay=1h")
+	p.terminate()
+	await(t, "/readyz to say no", func() (bool, string) {
+		status, body := get(t, admin+"/readyz")
+		return status == 503, body
+	})
+	post(t, url, "t", "x")
+	if _, errors, code := run(t, "subscribe", "t", "--last-event-id=0", "--count=1", "--server="+url); code != 0 {
+		t.Errorf("exit code %d, %s", code, errors)
+	}
+	p.terminate()
+	if code := p.exit(); code != 1 || !strings.Contains(p.said(), "again") {
+		t.Errorf("exit code %d after a second signal, %s", code, p.said())
 	}
 }
 
 // TestUnixSocketAndNoAdmin: streams and publishing work without any TCP port.
 func TestUnixSocketAndNoAdmin(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	p := start(t, "serve", "--dev", "--listen=unix:"+path, "--admin=off")
+	p := start(t, "serve", "--dev", "--listen=unix:"+path, "--admin=off", "--log-level=warn")
 	if line := p.line(); !strings.HasSuffix(line, " listens on unix:"+path) {
 		t.Errorf("found %q, expected the socket", line)
 	}
@@ -173,8 +235,23 @@ func TestUnixSocketAndNoAdmin(t *testing.T) {
 	if _, err := io.ReadFull(c, buf); err != nil || string(buf) != "HTTP/1.1 200" {
 		t.Errorf("found %q, %v", buf, err)
 	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o666 {
+		t.Errorf("%v, %v: expected a socket that a proxy of another user can connect to", info.Mode(), err)
+	}
+	out, errors, code := run(t, "publish", "t", "hello", "--server=unix:"+path)
+	if code != 0 {
+		t.Error(errors)
+	}
+	first := strings.TrimSpace(out)
+	out, errors, code = run(t, "subscribe", "t", "--last-event-id=0", "--count=2", "-q", "--server=unix:"+path)
+	if code != 0 || !strings.HasSuffix(out, first+"\thello\n") {
+		t.Errorf("exit code %d, %q, %s", code, out, errors)
+	}
 	p.terminate()
 	if code := p.exit(); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("the socket is left behind")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -22,17 +23,18 @@ import (
 type subscribeCmd struct {
 	Topic []string `arg:"" help:"Topics to follow."`
 
-	Server      string `help:"The server's address." default:"http://127.0.0.1:8080" placeholder:"URL"`
-	Key         string `help:"Bearer key, for topics that are not public." placeholder:"KEY"`
-	LastEventID string `name:"last-event-id" help:"Go on after this id." placeholder:"ID"`
-	Count       int    `help:"End after this many events; 0: never." default:"0"`
-	JSON        bool   `help:"Print each event as a line of JSON."`
-	Quiet       bool   `help:"Do not report connections and reconnections on standard error." short:"q"`
+	LastEventID string      `name:"last-event-id" help:"Go on after this id." placeholder:"ID"`
+	Count       int         `help:"End after this many events; 0: never." default:"0"`
+	JSON        bool        `help:"Print each event as a line of JSON."`
+	Quiet       bool        `help:"Do not report connections and reconnections on standard error." short:"q"`
+	Client      clientFlags `embed:""`
 }
 
 // follower keeps what outlives a connection: what a browser's EventSource keeps.
 type follower struct {
 	cmd     *subscribeCmd
+	client  *http.Client
+	base    string // of the server's URLs
 	decoder sse.Decoder
 	out     *bufio.Writer
 	events  int
@@ -43,12 +45,22 @@ type follower struct {
 // 9.2.3, "fail the connection").
 type fatal struct{ error }
 
+// busy is an answer that says when to come back.
+type busy struct {
+	error
+	after time.Duration
+}
+
 // Run follows the topics until interrupted, and reconnects like a browser: after
 // the time the server told, with the last id, unless the answer is final.
 func (c *subscribeCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	f := &follower{cmd: c, out: bufio.NewWriter(os.Stdout), retry: 3 * time.Second}
+	client, base, err := c.Client.connect()
+	if err != nil {
+		return err
+	}
+	f := &follower{cmd: c, client: client, base: base, out: bufio.NewWriter(os.Stdout), retry: 3 * time.Second}
 	f.decoder.Reset(c.LastEventID)
 	for {
 		err := f.connect(ctx)
@@ -60,9 +72,13 @@ func (c *subscribeCmd) Run() error {
 		case errors.As(err, &final):
 			return err
 		}
-		f.report("%v; again in %v", err, f.retry)
+		wait := f.retry
+		if later := (busy{}); errors.As(err, &later) {
+			wait = max(wait, later.after)
+		}
+		f.report("%v; again in %v", err, wait)
 		select {
-		case <-time.After(f.retry):
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return nil
 		}
@@ -83,16 +99,17 @@ func (f *follower) connect(ctx context.Context) error {
 	if err != nil {
 		return fatal{err}
 	}
-	got, err := http.DefaultClient.Do(r)
+	got, err := f.client.Do(r)
 	if err != nil {
 		return err
 	}
 	defer got.Body.Close()
 	if got.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(got.Body, 4096))
-		err := fmt.Errorf("%s: %s", got.Status, strings.TrimSpace(string(text)))
+		err := refusal(got.Status, text)
 		if got.StatusCode == http.StatusServiceUnavailable { // kinder than a browser, which would give up
-			return err
+			seconds, _ := strconv.Atoi(got.Header.Get("Retry-After"))
+			return busy{err, time.Duration(seconds) * time.Second}
 		}
 		return fatal{err}
 	}
@@ -105,7 +122,7 @@ func (f *follower) connect(ctx context.Context) error {
 
 func (f *follower) request(ctx context.Context) (*http.Request, error) {
 	q := url.Values{"topic": f.cmd.Topic}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(f.cmd.Server, "/")+"/events?"+q.Encode(), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, f.base+"/events?"+q.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -114,9 +131,7 @@ func (f *follower) request(ctx context.Context) (*http.Request, error) {
 	if id := f.decoder.LastEventID(); id != "" {
 		r.Header.Set("Last-Event-ID", id)
 	}
-	if f.cmd.Key != "" {
-		r.Header.Set("Authorization", "Bearer "+f.cmd.Key)
-	}
+	f.cmd.Client.authorize(r)
 	return r, nil
 }
 

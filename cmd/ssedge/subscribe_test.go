@@ -245,7 +245,7 @@ func TestSubscribeKeepsTryingWhatIsNot(t *testing.T) {
 	if want := `{"data":"connection 4 after 7-0","event":"message","id":"9-0"}` + "\n"; code != 0 || out != want {
 		t.Errorf("exit code %d, found %q, expected %q", code, out, want)
 	}
-	if !strings.Contains(errors, "503") || !strings.Contains(errors, "again in 5ms") {
+	if !strings.Contains(errors, "overloaded; again in 1s") || !strings.Contains(errors, "again in 5ms") {
 		t.Errorf("found %q, expected a word about the 503, and when it is tried again", errors)
 	}
 }

@@ -7,15 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 )
 
 // Static is keys and public topics from the configuration. Whoever holds a key
 // may publish and subscribe everywhere; anyone may subscribe to public topics.
 type Static struct {
-	keys   [][sha256.Size]byte
+	keys   atomic.Pointer[[]digest] // replaced as a whole
 	public Patterns
 	open   bool
 }
+
+// digest stands for a key: all have one length.
+type digest [sha256.Size]byte
 
 // ErrNoKeys is what [NewStatic] says of a configuration in which nobody could
 // publish.
@@ -25,18 +29,29 @@ var ErrNoKeys = errors.New("no key is configured, so nobody could publish")
 // patterns of public topics.
 func NewStatic(keys, public []string) (*Static, error) {
 	a := &Static{}
-	for i, k := range keys {
-		if strings.TrimSpace(k) != k || k == "" {
-			return nil, fmt.Errorf("key %d: expected a text without blanks around it, found %d bytes", i+1, len(k))
-		}
-		a.keys = append(a.keys, sha256.Sum256([]byte(k)))
-	}
-	if len(keys) == 0 {
-		return nil, ErrNoKeys
+	if err := a.SetKeys(keys); err != nil {
+		return nil, err
 	}
 	var err error
 	a.public, err = ParsePatterns(public)
 	return a, err
+}
+
+// SetKeys replaces the keys, for whoever asks from now on: streams that are there
+// stay. After an error the old ones go on. Safe from any goroutine.
+func (a *Static) SetKeys(keys []string) error {
+	if len(keys) == 0 {
+		return ErrNoKeys
+	}
+	digests := make([]digest, 0, len(keys))
+	for i, k := range keys {
+		if strings.TrimSpace(k) != k || k == "" {
+			return fmt.Errorf("key %d: expected a text without blanks around it, found %d bytes", i+1, len(k))
+		}
+		digests = append(digests, sha256.Sum256([]byte(k)))
+	}
+	a.keys.Store(&digests)
+	return nil
 }
 
 // Open is the authorizer of a development server: everybody may do everything.
@@ -76,8 +91,8 @@ func (a *Static) check(authorization []byte) Verdict {
 	}
 	sum := sha256.Sum256(bytes.Trim(key, " "))
 	found := 0
-	for i := range a.keys {
-		found |= subtle.ConstantTimeCompare(sum[:], a.keys[i][:])
+	for _, d := range *a.keys.Load() {
+		found |= subtle.ConstantTimeCompare(sum[:], d[:])
 	}
 	if found == 0 {
 		return Invalid

@@ -3,6 +3,7 @@ package intake
 import (
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -141,6 +142,9 @@ func (a *acceptor) Close() error {
 	defer a.mu.Unlock()
 	if !a.closed {
 		a.closed = true
+		if a.addr.Network() == "unix" { // while it is still ours: the next server may be waiting for it
+			os.Remove(a.addr.String())
+		}
 		sys.Close(a.fd)
 	}
 	return nil

@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"context"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +18,7 @@ type AdmissionConfig struct {
 	Request       RequestLimits
 	CORSOrigins   []string
 	Authorizer    auth.Authorizer
+	Logger        *slog.Logger // each stream's beginning and end, at debug level
 }
 
 // Admission decides whether a request becomes a stream, and makes it one. It is
@@ -54,11 +57,24 @@ func (a *Admission) Drain() { a.draining.Store(true) }
 func (a *Admission) SetShort(short bool) { a.short.Store(short) }
 
 // Closed is called for each stream that has ended, with the owner it joined with.
-func (a *Admission) Closed(owner uint32, _ shard.CloseReason) {
+func (a *Admission) Closed(owner uint32, reason shard.CloseReason) {
+	if a.debugs() {
+		a.config.Logger.Debug("stream closed", "reason", reason.String())
+	}
+	a.leave(owner)
+}
+
+// leave is the inverse of enter.
+func (a *Admission) leave(owner uint32) {
 	a.streams.Add(-1)
 	if owner != noAddress {
 		a.addresses.leave(owner)
 	}
+}
+
+// debugs keeps the cost of a record that nobody wants off the way of every stream.
+func (a *Admission) debugs() bool {
+	return a.config.Logger.Enabled(context.Background(), slog.LevelDebug)
 }
 
 // Admit makes the connection fd a stream, or says why not. After nil the
@@ -80,11 +96,14 @@ func (a *Admission) Admit(fd int, r *Request) *Refusal {
 		refusal = a.join(fd, r, owner)
 	}
 	if refusal != nil {
-		a.Closed(owner, 0)
+		a.leave(owner)
 		a.rate.give()
 		return refusal
 	}
 	a.Accepted.Add(1)
+	if a.debugs() {
+		a.config.Logger.Debug("stream admitted", "remote", r.Remote, "query", string(r.Query))
+	}
 	return nil
 }
 

@@ -62,13 +62,13 @@ func Open(c Config, a *Admission) (in *Intake, err error) {
 		return in, err
 	}
 	for _, address := range c.Listen {
-		network, where := "tcp", address
+		network, where := sys.Network(address), address
 		if path, ok := strings.CutPrefix(address, "unix:"); ok {
 			network, where = "unix", path
 		}
 		fds, addr, err := sys.Listen(network, where, c.Pollers, c.Socket)
 		if err != nil {
-			return in, fmt.Errorf("cannot listen on %s: %w", address, err)
+			return in, fmt.Errorf("--listen: cannot listen on %s: %w", address, err)
 		}
 		for _, fd := range fds {
 			in.acceptors = append(in.acceptors, newAcceptor(in, fd, addr))
@@ -201,6 +201,7 @@ func (in *Intake) Close() {
 // Refused counts a refusal. cause is one of the few there are ([Refusals] and
 // http1.Errors), not something that a client can make up.
 func (in *Intake) Refused(cause string) {
+	in.config.Logger.Debug("refused", "cause", cause)
 	n, ok := in.refused.Load(cause)
 	if !ok {
 		n, _ = in.refused.LoadOrStore(cause, new(atomic.Uint64))

@@ -124,3 +124,17 @@ func TestUnusableAddressIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// 0.0.0.0 is all of IPv4 and nothing else.
+func TestIPv4OnlyIsNoIPv6(t *testing.T) {
+	t.Parallel()
+	n := serveOne(t, "0.0.0.0:0")
+	_, port, _ := net.SplitHostPort(n.addr.String())
+	if n.addr.String() != "0.0.0.0:"+port {
+		t.Errorf("it says it listens on %s", n.addr)
+	}
+	if c, err := net.Dial("tcp6", "[::1]:"+port); err == nil {
+		c.Close()
+		t.Error("it listens on IPv6 too")
+	}
+}

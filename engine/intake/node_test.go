@@ -80,6 +80,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 			Logger: log,
 		},
 		admission: intake.AdmissionConfig{
+			Logger:     log,
 			StreamsMax: 10_000, Request: intake.RequestLimits{TopicsPerStream: 4, TopicBytes: 64},
 			Authorizer: static,
 		},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -25,10 +26,21 @@ type SocketOptions struct {
 	Backlog      int           // connections waiting to be accepted; the kernel caps it at net.core.somaxconn
 }
 
+// Network is what net.Listen calls the network of a host:port: 0.0.0.0 is all of
+// IPv4 and nothing else, which "tcp" would not say.
+func Network(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+		return "tcp4"
+	}
+	return "tcp"
+}
+
 // Listen opens n listening sockets on one address: TCP ones share the port
 // (SO_REUSEPORT), so that each can have a thread of its own; of a unix socket there
-// is only one. network is "tcp" or "unix"; port 0 picks a free one. It fails if
-// anything else listens there, with or without SO_REUSEPORT.
+// is only one, which everybody may connect to who gets at it. network is "tcp",
+// "tcp4" or "unix"; port 0 picks a free one. It fails if anything else listens
+// there, with or without SO_REUSEPORT.
 func Listen(network, address string, n int, o SocketOptions) (fds []int, addr net.Addr, err error) {
 	defer func() {
 		if err != nil {
@@ -97,6 +109,12 @@ func listenOne(network, address string, joins, share bool, o SocketOptions) (int
 	fd, err := Dup(int(file.Fd()))
 	if err != nil {
 		return -1, nil, err
+	}
+	if network == "unix" {
+		if err := os.Chmod(address, 0o666); err != nil { // connecting needs the right to write (unix(7))
+			Close(fd)
+			return -1, nil, err
+		}
 	}
 	if o.Backlog > 0 {
 		if err := unix.Listen(fd, o.Backlog); err != nil {

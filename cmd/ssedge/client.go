@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// clientFlags say where a client finds the server, and who it is.
+type clientFlags struct {
+	Server string   `help:"The server's address: a URL, host:port or unix:/path (default ${default})." default:"http://127.0.0.1:8080" placeholder:"URL"`
+	Key    []string `help:"Bearer key, for topics that are not public and for publishing; of several the first." placeholder:"KEY"`
+}
+
+// connect returns what to send requests with, and the URL that they begin with.
+func (c *clientFlags) connect() (*http.Client, string, error) {
+	if path, ok := strings.CutPrefix(c.Server, "unix:"); ok && path != "" {
+		var d net.Dialer
+		return &http.Client{Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
+		}}, "http://localhost", nil
+	}
+	server := c.Server
+	if !strings.Contains(server, "://") {
+		server = "http://" + server
+	}
+	u, err := url.Parse(server)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, "", fmt.Errorf("--server %s: expected http://host:port, host:port or unix:/path", c.Server)
+	}
+	return &http.Client{}, strings.TrimSuffix(server, "/"), nil
+}
+
+// authorize puts the key on a request.
+func (c *clientFlags) authorize(r *http.Request) {
+	if len(c.Key) > 0 && c.Key[0] != "" {
+		r.Header.Set("Authorization", "Bearer "+c.Key[0])
+	}
+}
+
+// refusal is an answer that is not what was asked for, in the server's own words if
+// they are ours.
+func refusal(status string, body []byte) error {
+	var said struct{ Error string }
+	if json.Unmarshal(body, &said) != nil || said.Error == "" {
+		said.Error = strings.TrimSpace(string(body))
+	}
+	return fmt.Errorf("%s: %s", status, said.Error)
+}
