@@ -230,15 +230,13 @@ func TestBrowserWithAForeignIdHearsOfAGap(t *testing.T) {
 	}
 }
 
-// The development page itself: connect, publish from it, see the event arrive, lose
+// The development page itself: it connects; publish from it, see the event arrive, lose
 // the connection, see the reconnect.
 func TestPageShowsWhatHappens(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t)
 	server, w := browserNode(t)
-	do(t, ctx,
-		chromedp.Navigate("http://"+w.Addr().String()+"/#topic=news"),
-		chromedp.Click(chromedp.CSS("#connect")))
+	do(t, ctx, chromedp.Navigate("http://"+w.Addr().String()+"/#topic=news"))
 	until(t, ctx, "document.querySelector('#state').textContent.trim() == 'open'")
 	do(t, ctx,
 		chromedp.SetValue(chromedp.CSS("#pub-topic"), "news"),

@@ -1,11 +1,12 @@
 // Package engine is a node: it checks a configuration, wires the parts together,
 // and takes the node through its life.
 //
-//	config.go    every setting, with its default
-//	validate.go  settings as relations, checked before the first socket opens
-//	engine.go    New, Start, Drain, Close
-//	metrics.go   what /metrics says
-//	watch.go     readiness, memory
+//	config.go      every setting, with its default
+//	validate.go    settings as relations, checked before the first socket opens
+//	engine.go      New, Start, Drain, Close
+//	metrics.go     what /metrics says
+//	metrichelp.go  … and what it means
+//	watch.go       readiness, memory
 //
 // The parts: intake accepts connections and makes streams of them, shard (outside
 // of this tree) holds the streams and the topics, fanin is where events come from,

@@ -154,6 +154,9 @@ func TestAdminPages(t *testing.T) {
 	n := startNode(t, nil)
 	n.opened(t, ask{topics: []string{"t"}})
 	n.awaitStreams(t, 1)
+	if status, body := n.get(t, n.admin, "/"); status != 200 || !strings.Contains(body, "/readyz") {
+		t.Errorf("admin /: found %d %.200q, expected what there is", status, body)
+	}
 	for path, says := range map[string]string{
 		"/healthz": "ok", "/readyz": "ready", "/metrics": "ssedge_streams{", "/admin/status": `"streams":1`,
 		"/debug/pprof/": "goroutine", "/debug/pprof/goroutine?debug=1": "goroutine profile", "/debug/pprof/cmdline": "engine",

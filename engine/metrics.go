@@ -1,14 +1,17 @@
 package engine
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
+	"golang.org/x/sys/unix"
 
 	"ssedge/engine/intake"
 	"ssedge/proto/http1"
@@ -100,13 +103,29 @@ func (m *metricSet) write(w io.Writer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.count()
-	m.set.WritePrometheus(w)
+	var text bytes.Buffer
+	m.set.WritePrometheus(&text)
 	stats := m.engine.group.Stats()
-	writeHistogram(w, "ssedge_delivery_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Delivery })
-	writeHistogram(w, "ssedge_turn_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Turn })
-	writeHistogram(w, "ssedge_send_bytes", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendBytes })
-	writeHistogram(w, "ssedge_send_events", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendEvents })
+	writeHistogram(&text, "ssedge_delivery_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Delivery })
+	writeHistogram(&text, "ssedge_turn_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Turn })
+	writeHistogram(&text, "ssedge_send_bytes", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendBytes })
+	writeHistogram(&text, "ssedge_send_events", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendEvents })
+	writeExplained(w, text.Bytes())
 	metrics.WriteProcessMetrics(w)
+	writeFiles(w)
+}
+
+// writeFiles writes how many descriptors the process has, and may have. The library
+// would list them all to count them, at a million streams for a second; Linux since
+// 6.2 says it as the size of the directory (proc(5), /proc/pid/fd).
+func writeFiles(w io.Writer) {
+	if info, err := os.Stat("/proc/self/fd"); err == nil && info.Size() > 0 {
+		metrics.WriteGaugeUint64(w, "process_open_fds", uint64(info.Size()))
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil {
+		metrics.WriteGaugeUint64(w, "process_max_fds", limit.Cur)
+	}
 }
 
 // count brings the counters up to date.
@@ -162,7 +181,7 @@ var refusalCauses = sync.OnceValue(func() []string {
 	}
 	for _, cause := range []string{
 		"bad_json", "no_data", "bad_retry", "bad_key", "bad_event", "too_large", "short_body", "body_timeout",
-		"receipts_timeout", "bad_content_type", "origin", "source", "not_found", "method", "body", "not_hijackable",
+		"receipts_timeout", "bad_content_type", "bad_content_encoding", "origin", "source", "not_found", "method", "body", "not_hijackable",
 	} {
 		add(cause)
 	}

@@ -32,7 +32,7 @@ var limits = map[string]string{
 }
 
 // notLimits are the numbers among the settings that bound nothing.
-var notLimits = strings.Fields("Shards Pollers Heartbeat Retry RetryJitter SendBuffer NotSentLowat UserTimeout DrainRate DrainTimeout TurnSends TurnTime")
+var notLimits = strings.Fields("Shards Pollers Heartbeat Retry RetryJitter SendBuffer NotSentLowat UserTimeout DrainDelay DrainRate DrainTimeout TurnSends TurnTime")
 
 // TestEveryLimitHasAMetric also fails for a setting that is new and in neither
 // list.
@@ -146,6 +146,9 @@ func TestMetricsKeepTheConventions(t *testing.T) {
 			continue
 		}
 		ours++
+		if !regexp.MustCompile(`(?m)^# HELP ` + name + ` [A-Z0-9-].*\.$`).MatchString(text) {
+			t.Errorf("%s: expected a sentence of help", name)
+		}
 		if !strings.HasPrefix(name, "ssedge_") || odd.MatchString(name) {
 			t.Errorf("%s: expected the prefix ssedge_ and base units", name)
 		}

@@ -104,6 +104,10 @@ func TestDevelopmentServerAndOtherPages(t *testing.T) {
 			t.Errorf("from %q: %d %s", origin, got.status, got.body)
 		}
 	}
+	rebound := n.dialRaw("POST /publish?topic=t HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\nContent-Length: 1\r\n\r\nx")
+	if resp, body := rebound.answer(); resp.StatusCode != 403 {
+		t.Errorf("from a name that resolves to this machine: %s %s", resp.Status, body)
+	}
 	c := n.dialRaw("POST /publish?topic=t HTTP/1.0\r\nOrigin: null\r\nContent-Length: 1\r\n\r\nx")
 	if resp, body := c.answer(); resp.StatusCode != 403 {
 		t.Errorf("from null, to nobody: %s %s", resp.Status, body)

@@ -13,6 +13,13 @@ type AdminConfig struct {
 	Status  func() any // for /admin/status, as JSON
 }
 
+const adminIndex = `/metrics        for Prometheus
+/healthz        200 while the process runs
+/readyz         200 if new streams should come here, else 503
+/admin/status   what this node is and holds, as JSON
+/debug/pprof/   profiles
+`
+
 // NewAdmin makes the handler of the admin listener. It has no access control: the
 // listener belongs on an address that only operators reach.
 func NewAdmin(c AdminConfig) http.Handler {
@@ -30,6 +37,9 @@ func NewAdmin(c AdminConfig) http.Handler {
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		c.Metrics(w)
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte(adminIndex))
 	})
 	mux.HandleFunc("GET /admin/status", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, c.Status())

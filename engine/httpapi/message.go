@@ -129,13 +129,16 @@ func (m *message) text() ([]byte, *problem) {
 	return m.Data, nil
 }
 
+// gapName is the name of the events in which shards tell of gaps.
+const gapName = "gap"
+
 // newDraft is the one gate that every published event passes, in whatever form it
 // came.
 func newDraft(topic, key string, e *sse.Event, lim *MessageLimits) (draft, *problem) {
 	name := []byte(topic)
 	switch {
 	case topic == "":
-		return draft{}, bad("no_topic", "expected a topic")
+		return draft{}, bad("no_topic", `expected a topic: "topic" in the JSON`)
 	case !intake.ValidTopic(name, lim.TopicBytes):
 		return draft{}, bad("bad_topic", "expected a topic name of at most %d bytes of UTF-8 without control characters, found %.80q (%d bytes)", lim.TopicBytes, topic, len(topic))
 	case len(key) > lim.KeyBytes:
@@ -145,6 +148,9 @@ func newDraft(topic, key string, e *sse.Event, lim *MessageLimits) (draft, *prob
 	}
 	if n := len(e.Data) + len(e.Name); n > lim.EventBytes {
 		return draft{}, tooLarge("the event (its data and name)", int64(n), int64(lim.EventBytes), "event-bytes")
+	}
+	if string(e.Name) == gapName {
+		return draft{}, bad("bad_event", "the event name %q is the server's own: it tells subscribers that events are missing", gapName)
 	}
 	if err := e.Check(); err != nil {
 		return draft{}, bad("bad_event", "%s", strings.TrimPrefix(err.Error(), "sse: "))

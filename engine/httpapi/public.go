@@ -3,6 +3,7 @@ package httpapi
 import (
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -122,6 +123,16 @@ func (s *Public) allowOrigin(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// isLoopback tells this machine from another name that a page has made to resolve to
+// it (DNS rebinding).
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
 // checkOrigin keeps pages of other sites from publishing where no key is needed:
 // a browser sends such a request without asking first.
 func (s *Public) checkOrigin(r *http.Request) *problem {
@@ -129,7 +140,7 @@ func (s *Public) checkOrigin(r *http.Request) *problem {
 	if !s.config.Dev || origin == "" || s.config.Admission.AllowedOrigin(origin) != "" {
 		return nil
 	}
-	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
+	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) && isLoopback(u.Hostname()) {
 		return nil
 	}
 	return &problem{403, "origin", "expected a page of this server, or an origin named by --cors-origin", 0}

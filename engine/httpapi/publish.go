@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -34,6 +35,10 @@ func (s *Public) publish(w http.ResponseWriter, r *http.Request) {
 	}
 	if p := s.mayPublish(authorization(r), nil); p != nil { // before anything of the body is read
 		s.refuse(w, p)
+		return
+	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		s.refuse(w, &problem{415, "bad_content_encoding", fmt.Sprintf("expected a body without Content-Encoding, found %.40q", coding), 0})
 		return
 	}
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -156,8 +161,8 @@ type query struct {
 	retry             int64
 }
 
-// readQuery reads each of the known parameters, at most once; others are left
-// alone.
+// readQuery reads each of the known parameters, at most once. Others are refused: a
+// misspelt name must not be one that is silently not there.
 func readQuery(raw string) (q query, _ *problem) {
 	rest := []byte(raw)
 	if err := http1.CheckQuery(rest); err != nil {
@@ -187,7 +192,7 @@ func readQuery(raw string) (q query, _ *problem) {
 			}
 			q.retry = ms
 		default:
-			continue
+			return q, bad("bad_query", "expected topic, event, retry and key in the query, found %.40q", name)
 		}
 		if seen[name] {
 			return q, bad("bad_query", "expected %s once in the query", name)

@@ -23,7 +23,7 @@ func TestForms(t *testing.T) {
 			return n.post("?topic=t&event=e&retry=1234&key=k1", "text/plain", strings.NewReader("x"))
 		},
 		func() said {
-			return n.post("?%74opic=%74&event=e&retry=1234&other=1", "", inChunks("x"))
+			return n.post("?%74opic=%74&event=e&retry=1234&", "", inChunks("x"))
 		},
 		func() said {
 			return n.post("?topic=t&event=e&retry=1234", "application/x-www-form-urlencoded", strings.NewReader("x"))
@@ -115,6 +115,7 @@ func TestMalformedEvents(t *testing.T) {
 		{`{"topic":"t","data":"x","retry":-1}`, "positive"},
 		{`{"topic":"t","data":"x","retry":9223372036854775808}`, "retry"},
 		{`{"topic":"t","data":"x","event":"a\rb"}`, "event name"},
+		{`{"topic":"t","data":"x","event":"gap"}`, `"gap" is the server's own`},
 		{`{"topic":"t","data":"x","event":"a\nb"}`, "event name"},
 		{`{"topic":"t","data":"x","event":"a\u0000b"}`, "event name"},
 		{`{"topic":"t","data":"x"} x`, `expected {"topic"`},
@@ -167,6 +168,8 @@ func TestMalformedRawPublish(t *testing.T) {
 		{"?topic=t&retry=1.5", "", "x", "positive"},
 		{"?topic=t&retry=9223372036854775808", "", "x", "positive"},
 		{"?topic=t;event=e", "", "x", "%3B"},
+		{"?topic=t&evnet=e", "", "x", `found "evnet"`},
+		{"?topic=t&event=gap", "", "x", `"gap" is the server's own`},
 		{"?topic=t", "", "\xff", "data must be UTF-8"},
 		{"?topic=t", "", "ab\xc3", "data must be UTF-8"},
 		{"?topic=t", "", "\xed\xa0\x80", "data must be UTF-8"}, // a surrogate

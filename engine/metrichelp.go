@@ -1,0 +1,87 @@
+package engine
+
+import (
+	"bytes"
+	"io"
+)
+
+// metricHelp is what each metric of ours means, for its HELP line.
+var metricHelp = map[string]string{
+	"ssedge_build_info": "1, with the version as a label.",
+	"ssedge_ready":      "1 if new streams should come here, 0 if not.",
+
+	"ssedge_streams":              "Streams that are open: blocked are those whose socket is full.",
+	"ssedge_subscriptions":        "Topics of all streams, counted for each stream.",
+	"ssedge_topics":               "Topics with subscribers, with history, or kept for those who come back.",
+	"ssedge_history_bytes":        "Memory of all history.",
+	"ssedge_half_sent_bytes":      "Copies of what a full socket has not taken of an event.",
+	"ssedge_inbox_depth":          "Joins, topics with news and calls that shards took in their last turns.",
+	"ssedge_connections":          "Connections that are no streams: with an incomplete request head, and at net/http.",
+	"ssedge_workers":              "Hand-overs to net/http under way.",
+	"ssedge_idempotency_keys":     "Idempotency keys that are remembered.",
+	"ssedge_shards":               "Loops that hold streams.",
+	"ssedge_delivery_seconds":     "From the append of an event to the last send of the pass that delivers it.",
+	"ssedge_turn_seconds":         "Work in one turn of a shard.",
+	"ssedge_send_bytes":           "Bytes of one send.",
+	"ssedge_send_events":          "Events of one send.",
+	"ssedge_events_in_total":      "Events published.",
+	"ssedge_event_bytes_in_total": "Their bytes in wire form, without ids.",
+
+	"ssedge_events_duplicate_total":           "Publishes whose idempotency key had been used.",
+	"ssedge_events_out_total":                 "Events given to the kernel, counted for each stream.",
+	"ssedge_bytes_out_total":                  "Bytes given to the kernel on streams.",
+	"ssedge_sends_total":                      "System calls that did so.",
+	"ssedge_heartbeats_total":                 "Heartbeats sent.",
+	"ssedge_turns_total":                      "Turns of all shards.",
+	"ssedge_streams_accepted_total":           "Streams admitted.",
+	"ssedge_streams_closed_total":             "Streams ended, by reason.",
+	"ssedge_gaps_total":                       "Gaps told, by cause.",
+	"ssedge_refused_total":                    "Requests refused, by cause.",
+	"ssedge_history_evicted_total":            "Topics whose history was dropped because all together took too much.",
+	"ssedge_idempotency_keys_forgotten_total": "Idempotency keys forgotten before their time because there were too many.",
+
+	"ssedge_streams_max":                     "--streams-max, or what the limit on open files leaves.",
+	"ssedge_streams_per_address_max":         "--per-address-max; 0 is no bound.",
+	"ssedge_accept_rate_max":                 "--accept-rate; 0 is no bound.",
+	"ssedge_topics_per_stream_max":           "--topics-per-stream.",
+	"ssedge_stream_lifetime_seconds_max":     "--lifetime; 0 is no bound.",
+	"ssedge_topics_max":                      "--topics-max.",
+	"ssedge_topic_name_bytes_max":            "--topic-bytes.",
+	"ssedge_event_bytes_max":                 "--event-bytes.",
+	"ssedge_history_bytes_max":               "--history-max.",
+	"ssedge_topic_history_bytes_max":         "--history-bytes.",
+	"ssedge_topic_history_events_max":        "--history-events.",
+	"ssedge_topic_history_age_seconds_max":   "--history-age.",
+	"ssedge_half_sent_bytes_max":             "--rest-bytes.",
+	"ssedge_inbox_depth_max":                 "--inbox-max, of all shards together.",
+	"ssedge_idempotency_keys_max":            "--keys-max.",
+	"ssedge_idempotency_key_bytes_max":       "--key-bytes.",
+	"ssedge_idempotency_key_age_seconds_max": "--key-ttl.",
+	"ssedge_connections_max":                 "--heads-max and --http-connections-max.",
+	"ssedge_workers_max":                     "--workers.",
+	"ssedge_head_bytes_max":                  "--head-bytes.",
+	"ssedge_headers_max":                     "--headers-max.",
+	"ssedge_head_seconds_max":                "--head-timeout.",
+	"ssedge_target_bytes_max":                "--target-bytes.",
+	"ssedge_http_idle_seconds_max":           "--http-idle.",
+	"ssedge_body_bytes_max":                  "--body-bytes.",
+	"ssedge_body_silence_seconds_max":        "--body-timeout.",
+	"ssedge_write_stall_seconds_max":         "--write-stall.",
+	"ssedge_memory_bytes_max":                "--memory-max; 0 is no bound.",
+}
+
+// writeExplained writes text in Prometheus' format, with words in the HELP lines
+// that the metrics library leaves empty.
+func writeExplained(w io.Writer, text []byte) {
+	const begin = "# HELP "
+	var all bytes.Buffer
+	for line := range bytes.Lines(text) {
+		if name, ok := bytes.CutPrefix(line, []byte(begin)); ok {
+			if help := metricHelp[string(bytes.TrimSpace(name))]; help != "" {
+				line = append(bytes.TrimRight(line, "\n"), " "+help+"\n"...)
+			}
+		}
+		all.Write(line)
+	}
+	w.Write(all.Bytes())
+}
