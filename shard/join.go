@@ -14,7 +14,7 @@ type Join struct {
 	Fd    int
 	Head  []byte   // the response head, sent first; not to be changed any more
 	Topic *Topic   // of a stream with one topic
-	More  []*Topic // all topics, each once, in the order of the request, of a stream with several; else nil
+	More  []*Topic // all topics, each once, by name, of a stream with several; else nil
 
 	Resume    Resume
 	Position  eventid.Position   // with ResumeAt, one topic
@@ -44,8 +44,8 @@ type sub struct {
 	at     uint32 // place among the state's subscribers
 }
 
-// bundle is the topics of a stream with several, in the order of the request: the
-// order of the positions in its ids.
+// bundle is the topics of a stream with several, in the order of Join.More: that of
+// the positions in its ids.
 type bundle struct {
 	check uint32
 	subs  []sub

@@ -1,7 +1,9 @@
 package intake
 
 import (
+	"bytes"
 	"net/netip"
+	"slices"
 	"unicode/utf8"
 
 	"ssedge/proto/eventid"
@@ -22,7 +24,7 @@ type Request struct {
 
 	key       []byte   // scratch: a decoded key of the query
 	text      []byte   // scratch: decoded names and ids
-	topics    [][]byte // the topics, each once, in the order of the query
+	topics    [][]byte // the topics, each once, by name: the order of the positions in an id
 	resume    shard.Resume
 	position  eventid.Position
 	positions []eventid.Position
@@ -81,6 +83,7 @@ func (r *Request) parse(lim *RequestLimits) *Refusal {
 	for _, n := range r.names { // only now: r.text no longer moves
 		r.topics = append(r.topics, r.text[n.from:n.to])
 	}
+	slices.SortFunc(r.topics, bytes.Compare)
 	r.parseResume(last)
 	return nil
 }

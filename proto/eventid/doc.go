@@ -27,9 +27,9 @@
 //
 // # A vector and its check
 //
-// Positions in a vector carry no names; they stand in the order of the topics
-// in the URL. The check is a hash of those names in that order, so an id taken
-// to a URL with other topics, or the same in another order, is refused instead
+// Positions in a vector carry no names; they stand in the order of the topics'
+// names, however the URL has them. The check is a hash of those names in that
+// order, so an id taken to a URL with other topics is refused instead
 // of being applied to the wrong logs. It guards against mistakes, not against
 // an adversary: 32 bits of FNV are easy to forge, and whether a client may read
 // a topic must never depend on them.

@@ -21,7 +21,7 @@ var dot = []byte{'.'}
 func VectorBytesMax(topics int) int { return vectorHeadBytes + topics*vectorTopicBytes }
 
 // Check folds one more topic name into the check of a vector. It begins with
-// seed 0 and takes the topics in the order of the URL:
+// seed 0 and takes the topics in the order of their names:
 //
 //	check := uint32(0)
 //	for _, topic := range topics {
