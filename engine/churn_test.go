@@ -33,7 +33,7 @@ func TestChurn(t *testing.T) {
 	n.awaitStreams(t, 0)
 	n.http.CloseIdleConnections()
 	settled(t, "self")
-	before := fileNames()
+	before := fileNames("self")
 
 	steady := make([]*stream, 8)
 	for i := range steady {
@@ -96,27 +96,28 @@ func TestChurn(t *testing.T) {
 		m := n.metrics(t)
 		n.http.CloseIdleConnections()
 		streams, others := total(m, "ssedge_streams")+float64(n.engine.Streams()), total(m, "ssedge_connections")
-		return streams == 0 && others == 0, fmt.Sprintf("%v streams, %v others", streams, others)
+		accepted, closed := total(m, "ssedge_streams_accepted_total"), total(m, "ssedge_streams_closed_total")
+		return streams == 0 && others == 0 && accepted == closed, fmt.Sprintf("%v streams, %v others; %v accepted, %v closed", streams, others, accepted, closed)
 	})
 	m := n.metrics(t)
 	n.http.CloseIdleConnections()
-	if accepted, closed := total(m, "ssedge_streams_accepted_total"), total(m, "ssedge_streams_closed_total"); accepted != closed || accepted < float64(rounds)/2 {
-		t.Errorf("%v streams accepted, %v closed, in %d rounds", accepted, closed, rounds)
+	if accepted := total(m, "ssedge_streams_accepted_total"); accepted < float64(rounds)/2 {
+		t.Errorf("%v streams accepted in %d rounds", accepted, rounds)
 	}
 	if subs := total(m, "ssedge_subscriptions"); subs != 0 {
 		t.Errorf("%v subscriptions are left", subs)
 	}
 	await(t, "no open file that was not there before", func() (bool, string) {
-		left := added(before, fileNames())
+		left := added(before, fileNames("self"))
 		return len(left) == 0, fmt.Sprint(left)
 	})
 }
 
-// fileNames counts this process's open files by what they are: a socket has a
-// number of its own. Files that earlier tests let go meanwhile cannot hide a leak.
-func fileNames() map[string]int {
+// fileNames counts a process's open files by what they are: a socket has a number
+// of its own. Files that are let go meanwhile cannot hide a leak.
+func fileNames(pid string) map[string]int {
 	names := map[string]int{}
-	fds, _ := filepath.Glob("/proc/self/fd/*")
+	fds, _ := filepath.Glob("/proc/" + pid + "/fd/*")
 	for _, fd := range fds {
 		if name, err := os.Readlink(fd); err == nil {
 			names[name]++

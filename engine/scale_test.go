@@ -15,7 +15,7 @@ func TestManyStreams(t *testing.T) {
 	p := startProcess(t, "--heartbeat=1s")
 	p.metrics(t)
 	p.http.CloseIdleConnections()
-	files := settled(t, p.pid)
+	files := fileNames(p.pid)
 
 	var received, alive atomic.Int64
 	read := func(_ int, st *stream) error {
@@ -84,8 +84,8 @@ func TestManyStreams(t *testing.T) {
 		t.Errorf("%v subscriptions left, %v streams closed as gone", subs, gone)
 	}
 	p.http.CloseIdleConnections()
-	await(t, fmt.Sprintf("%d open files, as before", files), func() (bool, string) {
-		now := openFiles(t, p.pid)
-		return now == files, fmt.Sprint(now)
+	await(t, "no open file that was not there before", func() (bool, string) {
+		left := added(files, fileNames(p.pid))
+		return len(left) == 0, fmt.Sprint(left)
 	})
 }

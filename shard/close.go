@@ -31,8 +31,8 @@ func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 	s.kernel.Close(int(sl.fd))
 	owner := sl.owner
 	s.slots.give(i)
+	s.stats.Closed[reason].Add(1) // first: whoever sees that it is gone finds its end counted
 	s.stats.Streams.Add(-1)
-	s.stats.Closed[reason].Add(1)
 	if s.config.OnClose != nil {
 		s.config.OnClose(owner, reason)
 	}

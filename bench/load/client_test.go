@@ -40,7 +40,7 @@ func (s *script) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// openScript opens a stream per body and returns the client when all is quiet.
+// openScript opens a stream per body and returns the client when all of them have arrived.
 func openScript(t *testing.T, s *script, bodies ...string) (*Client, error) {
 	t.Helper()
 	s.bodies = make(chan string, len(bodies))
@@ -54,13 +54,22 @@ func openScript(t *testing.T, s *script, bodies ...string) (*Client, error) {
 	}
 	t.Cleanup(server.Close)
 	t.Cleanup(client.Close) // first, or the server waits for its streams
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if _, err := client.Open(ctx, len(bodies)); err != nil {
 		return client, err
 	}
-	if err := client.WaitQuiet(ctx, 100*time.Millisecond); err != nil {
-		t.Fatal(err)
+	all := strings.Join(bodies, "")
+	events, gaps, ended := uint64(strings.Count(all, "data: x\n")), uint64(strings.Count(all, "event: gap\n")), uint64(0)
+	if s.endStream {
+		ended = uint64(len(bodies))
+	}
+	for now := client.Totals(); now.Events < events || now.Gaps < gaps || now.Ended < ended; now = client.Totals() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("expected %d events, %d gaps and %d ends, found %+v", events, gaps, ended, now)
+		case <-time.After(pollInterval):
+		}
 	}
 	return client, nil
 }
@@ -156,7 +165,7 @@ func TestOpenWhereNobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if _, err := client.Open(ctx, 3); err == nil || !strings.Contains(err.Error(), "3 of 3") {
 		t.Errorf("expected 3 of 3 refused, found %v", err)

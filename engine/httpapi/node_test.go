@@ -171,6 +171,7 @@ func (n *node) subscribe(query string, fields ...string) *subscriber {
 
 func (s *subscriber) read() {
 	s.t.Helper()
+	s.conn.SetReadDeadline(time.Now().Add(20 * time.Second)) // for this read, not for all the test
 	buf := make([]byte, 64<<10)
 	k, err := s.resp.Body.Read(buf)
 	if err == nil {
