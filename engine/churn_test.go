@@ -192,9 +192,9 @@ func (c *churner) round(i int) error {
 	case "torn": // is gone between the two
 		return c.say(conn, c.head[:cut]).err
 	case "kept": // asks for something else first, on the same connection
-		return c.say(conn, "HEAD /events HTTP/1.1\r\nHost: test\r\n\r\n").answered().say(conn, c.head).served()
+		return c.say(conn, "HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n").answered().say(conn, c.head).served()
 	case "quit": // is gone after that
-		return c.say(conn, "HEAD /events HTTP/1.1\r\nHost: test\r\n\r\n").answered().err
+		return c.say(conn, "HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n").answered().err
 	}
 	return nil // connects and is gone
 }

@@ -36,7 +36,7 @@ func (a *ask) head() string {
 	if a.after != "" && a.inQuery {
 		q.Set("last_event_id", a.after)
 	}
-	head := "GET /events?" + q.Encode() + " HTTP/1.1\r\nHost: test\r\n"
+	head := "GET /events?" + q.Encode() + " HTTP/1.1\r\nHost: localhost\r\n"
 	if a.after != "" && !a.inQuery {
 		head += "Last-Event-ID: " + a.after + "\r\n"
 	}

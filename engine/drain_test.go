@@ -112,7 +112,7 @@ func (s *server) beginPublish(t *testing.T, topic, data, rest string) (finish fu
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(c, "POST /publish?topic=%s HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n%s", topic, len(data)+len(rest), data)
+	fmt.Fprintf(c, "POST /publish?topic=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", topic, len(data)+len(rest), data)
 	s.await(t, `ssedge_connections{state="http"}`, 1)
 	return func() string {
 		t.Helper()

@@ -65,6 +65,7 @@ func New(c Config) (_ *Engine, err error) {
 		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, RateMax: c.AcceptRate,
 		Request:     intake.RequestLimits{TopicsPerStream: c.TopicsPerStream, TopicBytes: c.TopicBytes},
 		CORSOrigins: c.CORSOrigins,
+		LocalHosts:  c.Dev,
 		Authorizer:  e.access,
 		Logger:      c.Logger,
 	})
@@ -118,23 +119,39 @@ func (e *Engine) newServers() {
 		Admission: e.admission, Authorizer: e.access, Source: e.source,
 		Message:   httpapi.MessageLimits{EventBytes: c.EventBytes, TopicBytes: c.TopicBytes, KeyBytes: c.KeyBytes},
 		BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
-		Dev: c.Dev, Draining: e.draining.Load, Refused: e.intake.Refused, Logger: c.Logger,
+		Dev: c.Dev, Draining: e.draining.Load, Crowded: e.intake.Crowded, Refused: e.intake.Refused, Logger: c.Logger,
 	})
 	e.http = &http.Server{
 		Handler:           e.public,
 		ReadHeaderTimeout: c.HeadTimeout,
+		ReadTimeout:       c.BodyTimeout,     // for bodies that nobody reads; who reads one sets his own
+		WriteTimeout:      2 * c.BodyTimeout, // a body and an answer; who writes more sets his own
 		IdleTimeout:       c.HTTPIdle,
 		MaxHeaderBytes:    c.HeadBytes,
-		ConnContext:       intake.WithConn,
-		ConnState:         intake.ConnState,
-		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
+		// OPTIONS * is answered like everything else, with CORS.
+		DisableGeneralOptionsHandler: true,
+
+		ConnContext: intake.WithConn,
+		ConnState:   intake.ConnState,
+		ErrorLog:    slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
 	}
 	e.metrics = newMetrics(e)
 	e.admin = &http.Server{
-		Handler:           httpapi.NewAdmin(httpapi.AdminConfig{Ready: e.Ready, Metrics: e.metrics.write, Status: e.status}),
+		Handler: httpapi.NewAdmin(httpapi.AdminConfig{
+			Ready: e.Ready, Metrics: e.metrics.write, Status: e.status, Local: isLoopback(e.adminLn),
+		}),
 		ReadHeaderTimeout: c.HeadTimeout,
 		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
 	}
+}
+
+// isLoopback reports whether a listener can only be reached from this machine.
+func isLoopback(ln net.Listener) bool {
+	if ln == nil {
+		return false
+	}
+	addr, ok := ln.Addr().(*net.TCPAddr)
+	return ok && addr.IP.IsLoopback()
 }
 
 // Start begins to serve. It does not wait.

@@ -75,7 +75,7 @@ func TestCloseCutsALifeShortAnywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { c.Close() })
-			io.WriteString(c, "POST /publish?topic=t HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nhalf")
+			io.WriteString(c, "POST /publish?topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf")
 			n.await(t, `ssedge_connections{state="http"}`, 1)
 			return drain(e)
 		}},

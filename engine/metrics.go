@@ -98,13 +98,13 @@ func newMetrics(e *Engine) *metricSet {
 }
 
 // write writes everything in Prometheus' text format, with Go's and the process's
-// own metrics.
+// own metrics. Nothing is held while the reader takes it.
 func (m *metricSet) write(w io.Writer) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.count()
 	var text bytes.Buffer
+	m.mu.Lock()
+	m.count()
 	m.set.WritePrometheus(&text)
+	m.mu.Unlock()
 	stats := m.engine.group.Stats()
 	writeHistogram(&text, "ssedge_delivery_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Delivery })
 	writeHistogram(&text, "ssedge_turn_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Turn })
@@ -181,7 +181,7 @@ var refusalCauses = sync.OnceValue(func() []string {
 	}
 	for _, cause := range []string{
 		"bad_json", "no_data", "bad_retry", "bad_key", "bad_event", "too_large", "short_body", "body_timeout",
-		"receipts_timeout", "bad_content_type", "bad_content_encoding", "origin", "source", "not_found", "method", "body", "not_hijackable",
+		"receipts_timeout", "bad_content_type", "bad_content_encoding", "origin", "not_local", "source", "not_found", "method", "body", "not_hijackable",
 	} {
 		add(cause)
 	}

@@ -251,3 +251,19 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 		t.Errorf("the series change with what clients do: %s", fmt.Sprint(slices.DeleteFunc(is, func(s string) bool { return slices.Contains(was, s) })))
 	}
 }
+
+// A scraper that does not read what it asked for holds up no other.
+func TestAScraperThatDoesNotReadHoldsNobodyUp(t *testing.T) {
+	n := startNode(t, nil)
+	c, err := net.Dial("tcp", n.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.(*net.TCPConn).SetReadBuffer(4096)
+	c.SetWriteDeadline(time.Now().Add(time.Second))
+	io.WriteString(c, strings.Repeat("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 5000))
+	if status, _ := n.get(t, n.admin, "/metrics"); status != 200 {
+		t.Errorf("another is answered %d", status)
+	}
+}

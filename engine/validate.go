@@ -3,10 +3,12 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +32,13 @@ func (c *Config) Validate() error {
 	c.checkFiles(fail)
 	return errors.Join(all...)
 }
+
+// Beyond these, the clocks of shards and sockets (32 bits of ticks, of milliseconds)
+// and the parser's offsets would wrap.
+const (
+	durationMax  = 500 * time.Hour
+	headBytesMax = 1 << 20
+)
 
 type failure = func(format string, args ...any)
 
@@ -129,7 +138,7 @@ func (c *Config) checkBounds(fail failure) {
 	positive("http-idle", c.HTTPIdle > 0, c.HTTPIdle)
 	positive("history-age", c.HistoryAge > 0, c.HistoryAge)
 	positive("key-ttl", c.KeyTTL > 0, c.KeyTTL)
-	positive("drain-rate", c.DrainRate > 0, c.DrainRate)
+	positive("drain-rate", c.DrainRate > 0 && !math.IsInf(c.DrainRate, 0), c.DrainRate)
 	positive("turn-time", c.TurnTime > 0, c.TurnTime)
 	notNegative := func(flag string, ok bool, value any) {
 		if !ok {
@@ -143,7 +152,22 @@ func (c *Config) checkBounds(fail failure) {
 	notNegative("user-timeout", c.UserTimeout >= 0, c.UserTimeout)
 	notNegative("drain-delay", c.DrainDelay >= 0, c.DrainDelay)
 	notNegative("drain-timeout", c.DrainTimeout >= 0, c.DrainTimeout)
-	notNegative("accept-rate", c.AcceptRate >= 0, c.AcceptRate)
+	notNegative("accept-rate", c.AcceptRate >= 0 && !math.IsInf(c.AcceptRate, 0), c.AcceptRate)
+	for _, d := range []struct {
+		flag  string
+		value time.Duration
+	}{
+		{"heartbeat", c.Heartbeat}, {"lifetime", c.Lifetime}, {"write-stall", c.WriteStall}, {"user-timeout", c.UserTimeout},
+		{"head-timeout", c.HeadTimeout}, {"body-timeout", c.BodyTimeout}, {"http-idle", c.HTTPIdle},
+		{"retry", c.Retry}, {"retry-jitter", c.RetryJitter}, {"drain-delay", c.DrainDelay}, {"drain-timeout", c.DrainTimeout},
+	} {
+		if d.value > durationMax {
+			fail("--%s %v: expected at most %v", d.flag, d.value, durationMax)
+		}
+	}
+	if c.HeadBytes > headBytesMax {
+		fail("--head-bytes %d: expected at most %d", c.HeadBytes, headBytesMax)
+	}
 	if _, err := c.policies(); err != nil {
 		fail("%w", err)
 	}

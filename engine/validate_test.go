@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"runtime/debug"
 	"strings"
@@ -175,6 +176,12 @@ func TestAccessMustBeDecided(t *testing.T) {
 		"OriginWithoutScheme": {func(c *engine.Config) { c.CORSOrigins = []string{"*", "example.com"} }, "--cors-origin example.com: expected"},
 		"OriginWithPath":      {func(c *engine.Config) { c.CORSOrigins = []string{"https://example.com/"} }, "--cors-origin https://example.com/"},
 		"Origins":             {func(c *engine.Config) { c.CORSOrigins = []string{"https://example.com", "http://[::1]:3000"} }, ""},
+		"DrainWithoutEnd":     {func(c *engine.Config) { c.DrainRate = math.Inf(1) }, "--drain-rate +Inf: expected"},
+		"HeartbeatPastClocks": {func(c *engine.Config) { c.Heartbeat = 500*time.Hour + 1 }, "--heartbeat 500h0m0.000000001s: expected at most 500h"},
+		"LongestDurations": {func(c *engine.Config) {
+			c.Heartbeat, c.WriteStall, c.UserTimeout = 500*time.Hour, 500*time.Hour, 500*time.Hour
+		}, ""},
+		"HeadsPastOffsets":    {func(c *engine.Config) { c.HeadBytes = 1<<20 + 1 }, "--head-bytes 1048577: expected at most 1048576"},
 		"NoPort":              {func(c *engine.Config) { c.Listen = []string{"127.0.0.1"} }, "--listen 127.0.0.1: expected host:port"},
 		"LongSocketPath":      {func(c *engine.Config) { c.Listen = []string{"unix:/" + strings.Repeat("x", 107)} }, "107 bytes"},
 		"LongestSocketPath":   {func(c *engine.Config) { c.Listen = []string{"unix:/" + strings.Repeat("x", 106)} }, ""},

@@ -96,7 +96,7 @@ func (g *Group) Join(j Join, scratch []byte) ([]byte, error) {
 	scratch = s.config.greet(&j, scratch)
 	err := s.inbox.join(j)
 	if err != nil && j.greeting.done { // the shard has stopped in this moment
-		s.kernel.Close(j.Fd)
+		sys.Close(j.Fd) // the shard's kernel is its goroutine's
 		s.releaseTopics(&j)
 		if s.config.OnClose != nil {
 			s.config.OnClose(j.Owner, ClosedShutdown)

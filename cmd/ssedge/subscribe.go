@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"ssedge/proto/sse"
 )
@@ -85,6 +86,9 @@ func (c *subscribeCmd) Run() error {
 	}
 }
 
+// retryMax is the longest reconnection time that a server can ask for.
+const retryMax = 24 * time.Hour
+
 var errEnough = errors.New("enough events")
 
 func (f *follower) report(format string, args ...any) {
@@ -146,7 +150,7 @@ func (f *follower) read(body io.Reader) error {
 		}
 		f.out.Flush()
 		if ms, ok := f.decoder.RetryMS(); ok {
-			f.retry = time.Duration(ms) * time.Millisecond
+			f.retry = time.Duration(min(ms, int64(retryMax/time.Millisecond))) * time.Millisecond
 		}
 		switch {
 		case done:
@@ -173,7 +177,26 @@ func (f *follower) print(m sse.Message) bool {
 		if m.Event != "message" {
 			name = m.Event + ": "
 		}
-		fmt.Fprintf(f.out, "%s\t%s%s\n", m.LastEventID, name, strings.ReplaceAll(m.Data, "\n", "\n\t"))
+		fmt.Fprintf(f.out, "%s\t%s%s\n", m.LastEventID, printable(name), strings.ReplaceAll(printable(m.Data), "\n", "\n\t"))
 	}
 	return f.cmd.Count > 0 && f.events >= f.cmd.Count
 }
+
+// printable shows control characters, by which a publisher could steer the terminal,
+// instead of sending them there.
+func printable(text string) string {
+	if !strings.ContainsFunc(text, isControl) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if isControl(r) {
+			fmt.Fprintf(&b, "\\u%04x", r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func isControl(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }

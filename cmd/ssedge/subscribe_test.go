@@ -249,3 +249,17 @@ func TestSubscribeKeepsTryingWhatIsNot(t *testing.T) {
 		t.Errorf("found %q, expected a word about the 503, and when it is tried again", errors)
 	}
 }
+
+// TestSubscribeIsNotSteeredByPublishers: neither the terminal nor the time of coming
+// back.
+func TestSubscribeIsNotSteeredByPublishers(t *testing.T) {
+	url := fakeServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, "retry: 9223372036854775807\nevent: \x1b[2J\ndata: a\x1b]0;x\x07\tb\u0085ü\nid: 1-0\n\n")
+	})
+	p := start(t, "subscribe", "t", "--server="+url)
+	if got, want := p.line(), "1-0\t\\u001b[2J: a\\u001b]0;x\\u0007\tb\\u0085ü"; got != want {
+		t.Errorf("printed %q, expected %q", got, want)
+	}
+	p.awaitSaid("again in 24h0m0s")
+}

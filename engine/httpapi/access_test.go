@@ -104,9 +104,11 @@ func TestDevelopmentServerAndOtherPages(t *testing.T) {
 			t.Errorf("from %q: %d %s", origin, got.status, got.body)
 		}
 	}
-	rebound := n.dialRaw("POST /publish?topic=t HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\nContent-Length: 1\r\n\r\nx")
-	if resp, body := rebound.answer(); resp.StatusCode != 403 {
-		t.Errorf("from a name that resolves to this machine: %s %s", resp.Status, body)
+	for _, request := range []string{"POST /publish?topic=t", "GET /events?topic=t", "GET /", "OPTIONS *"} {
+		c := n.dialRaw(request + " HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\nContent-Length: 0\r\n\r\n")
+		if resp, body := c.answer(); resp.StatusCode != 421 || !strings.Contains(body, "localhost") {
+			t.Errorf("%s under a name that was made to resolve to this machine: %s %s", request, resp.Status, body)
+		}
 	}
 	c := n.dialRaw("POST /publish?topic=t HTTP/1.0\r\nOrigin: null\r\nContent-Length: 1\r\n\r\nx")
 	if resp, body := c.answer(); resp.StatusCode != 403 {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/pprof"
+	"time"
 )
 
 // AdminConfig is what the admin listener needs. All fields must be set.
@@ -11,7 +12,11 @@ type AdminConfig struct {
 	Ready   func() error // nil: ready; else why not
 	Metrics func(io.Writer)
 	Status  func() any // for /admin/status, as JSON
+	Local   bool       // the listener is this machine's: no other Host is served
 }
+
+// scrapeTimeout is how long a scraper may take to read the metrics.
+const scrapeTimeout = 30 * time.Second
 
 const adminIndex = `/metrics        for Prometheus
 /healthz        200 while the process runs
@@ -36,6 +41,7 @@ func NewAdmin(c AdminConfig) http.Handler {
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(scrapeTimeout))
 		c.Metrics(w)
 	})
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -49,5 +55,11 @@ func NewAdmin(c AdminConfig) http.Handler {
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c.Local && !localHost(r) {
+			writeJSON(w, notLocal.status, answer{Error: notLocal.reason, Status: notLocal.status})
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
 }

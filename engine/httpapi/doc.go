@@ -8,6 +8,7 @@
 //	ndjson.go      POST /publish: a stream of events
 //	message.go     an event as JSON, checked and put into wire form
 //	admin.go       the admin listener
+//	local.go       requests that only this machine may make
 //	problem.go     refusals: a status and one line of JSON
 //	page.go        the development page
 package httpapi

@@ -79,39 +79,54 @@ var kindNames = map[jsontext.Kind]string{
 	'n': "null", 'f': "false", 't': "true", '"': "a string", '0': "a number", '{': "an object", '[': "an array",
 }
 
-// draft is an event that was checked and put into wire form.
+// drafts are the events of one request, checked and put into wire form, in one pooled
+// buffer for all of them: a buffer for each would be as large as the pool's usual
+// event, and an array can have very many small ones.
+type drafts struct {
+	limits *MessageLimits
+	text   *bytebufferpool.ByteBuffer
+	all    []draft
+}
+
 type draft struct {
-	event fanin.Event
-	body  *bytebufferpool.ByteBuffer
+	topic    []byte
+	key      string
+	from, to int // of drafts.text
 }
 
-var bodies bytebufferpool.Pool
+var texts bytebufferpool.Pool
 
-// drop gives the body's buffer back.
-func (d *draft) drop() {
-	if d.body != nil {
-		bodies.Put(d.body)
-		d.body = nil
-	}
+func newDrafts(limits *MessageLimits) *drafts { return &drafts{limits: limits, text: texts.Get()} }
+
+// drop gives the buffer back: no event of these may be used any more.
+func (ds *drafts) drop() { texts.Put(ds.text) }
+
+// reset forgets the events, so that others can take their place.
+func (ds *drafts) reset() { ds.all, ds.text.B = ds.all[:0], ds.text.B[:0] }
+
+// event is number i; valid until more are added.
+func (ds *drafts) event(i int) fanin.Event {
+	d := &ds.all[i]
+	return fanin.Event{Topic: d.topic, Body: ds.text.B[d.from:d.to], Key: d.key}
 }
 
-// draft checks the message and encodes it.
-func (m *message) draft(lim *MessageLimits) (draft, *problem) {
+// addMessage checks a message and adds it.
+func (ds *drafts) addMessage(m *message) *problem {
 	if m.Data == nil {
-		return draft{}, bad("no_data", `expected "data": a string, or any JSON value to be sent as its text`)
+		return bad("no_data", `expected "data": a string, or any JSON value to be sent as its text`)
 	}
 	data, p := m.text()
 	if p != nil {
-		return draft{}, p
+		return p
 	}
 	e := sse.Event{Name: []byte(m.Event), Data: data}
 	if m.Retry != nil {
 		if *m.Retry <= 0 {
-			return draft{}, bad("bad_retry", `expected "retry" to be a positive number of milliseconds, found %d`, *m.Retry)
+			return bad("bad_retry", `expected "retry" to be a positive number of milliseconds, found %d`, *m.Retry)
 		}
 		e.RetryMS = *m.Retry
 	}
-	return newDraft(m.Topic, m.Key, &e, lim)
+	return ds.add(m.Topic, m.Key, &e)
 }
 
 // text is the data as it is sent.
@@ -132,30 +147,31 @@ func (m *message) text() ([]byte, *problem) {
 // gapName is the name of the events in which shards tell of gaps.
 const gapName = "gap"
 
-// newDraft is the one gate that every published event passes, in whatever form it
-// came.
-func newDraft(topic, key string, e *sse.Event, lim *MessageLimits) (draft, *problem) {
+// add is the one gate that every published event passes, in whatever form it came.
+func (ds *drafts) add(topic, key string, e *sse.Event) *problem {
+	lim := ds.limits
 	name := []byte(topic)
 	switch {
 	case topic == "":
-		return draft{}, bad("no_topic", `expected a topic: "topic" in the JSON`)
+		return bad("no_topic", `expected a topic: "topic" in the JSON`)
 	case !intake.ValidTopic(name, lim.TopicBytes):
-		return draft{}, bad("bad_topic", "expected a topic name of at most %d bytes of UTF-8 without control characters, found %.80q (%d bytes)", lim.TopicBytes, topic, len(topic))
+		return bad("bad_topic", "expected a topic name of at most %d bytes of UTF-8 without control characters, found %.80q (%d bytes)", lim.TopicBytes, topic, len(topic))
 	case len(key) > lim.KeyBytes:
-		return draft{}, bad("bad_key", "key is %d bytes; at most %d are taken (--key-bytes)", len(key), lim.KeyBytes)
+		return bad("bad_key", "key is %d bytes; at most %d are taken (--key-bytes)", len(key), lim.KeyBytes)
 	case !utf8.ValidString(key):
-		return draft{}, bad("bad_key", "expected a key of UTF-8, found %.80q", key)
+		return bad("bad_key", "expected a key of UTF-8, found %.80q", key)
 	}
 	if n := len(e.Data) + len(e.Name); n > lim.EventBytes {
-		return draft{}, tooLarge("the event (its data and name)", int64(n), int64(lim.EventBytes), "event-bytes")
+		return tooLarge("the event (its data and name)", int64(n), int64(lim.EventBytes), "event-bytes")
 	}
 	if string(e.Name) == gapName {
-		return draft{}, bad("bad_event", "the event name %q is the server's own: it tells subscribers that events are missing", gapName)
+		return bad("bad_event", "the event name %q is the server's own: it tells subscribers that events are missing", gapName)
 	}
 	if err := e.Check(); err != nil {
-		return draft{}, bad("bad_event", "%s", strings.TrimPrefix(err.Error(), "sse: "))
+		return bad("bad_event", "%s", strings.TrimPrefix(err.Error(), "sse: "))
 	}
-	body := bodies.Get()
-	body.B = sse.AppendBody(body.B[:0], e)
-	return draft{fanin.Event{Topic: name, Body: body.B, Key: key}, body}, nil
+	from := len(ds.text.B)
+	ds.text.B = sse.AppendBody(ds.text.B, e)
+	ds.all = append(ds.all, draft{name, key, from, len(ds.text.B)})
+	return nil
 }

@@ -22,7 +22,8 @@ const receiptsHeld = 256 << 10
 // not in order, the reason; what came before it is published, what comes after is
 // not read.
 func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
-	st := &stream{s: s, w: w, control: http.NewResponseController(w), who: authorization(r)}
+	st := &stream{s: s, w: w, control: http.NewResponseController(w), who: authorization(r), draft: newDrafts(&s.config.Message)}
+	defer st.draft.drop()
 	st.control.EnableFullDuplex()
 	lines := bufio.NewReaderSize(r.Body, 64<<10)
 	for {
@@ -51,8 +52,9 @@ type stream struct {
 	w         http.ResponseWriter
 	control   *http.ResponseController
 	who       []byte
-	long      []byte // a line longer than the reader's buffer
-	line      int    // lines read
+	draft     *drafts // of one line
+	long      []byte  // a line longer than the reader's buffer
+	line      int     // lines read
 	published int
 	out       []byte // receipts that were not sent yet
 	sending   bool   // the head and the first receipts were sent
@@ -88,12 +90,11 @@ func (st *stream) take(text []byte) *problem {
 	if p != nil {
 		return p
 	}
-	d, p := m.draft(&st.s.config.Message)
-	if p != nil {
+	st.draft.reset()
+	if p := st.draft.addMessage(m); p != nil {
 		return p
 	}
-	defer d.drop()
-	got, p := st.s.put(st.who, &d)
+	got, p := st.s.put(st.who, st.draft.event(0))
 	if p != nil {
 		return p
 	}
@@ -113,7 +114,7 @@ func (st *stream) send() *problem {
 		st.w.Header().Set("Cache-Control", "no-store")
 		st.w.WriteHeader(http.StatusOK)
 	}
-	st.control.SetWriteDeadline(time.Now().Add(st.s.config.BodyTimeout))
+	st.mayWrite()
 	_, err := st.w.Write(st.out)
 	st.out = st.out[:0]
 	if err == nil {
@@ -125,16 +126,21 @@ func (st *stream) send() *problem {
 	return nil
 }
 
+// mayWrite gives the next answer its time.
+func (st *stream) mayWrite() { st.control.SetWriteDeadline(time.Now().Add(st.s.config.BodyTimeout)) }
+
 func (st *stream) finish() {
 	if st.sending {
 		st.send()
 		return
 	}
+	st.mayWrite()
 	writeBody(st.w, http.StatusOK, "application/x-ndjson", st.out)
 }
 
 // refuse ends the stream with the reason for the present line.
 func (st *stream) refuse(p *problem) {
+	st.mayWrite()
 	a := answer{Error: p.reason, Status: p.status, Line: st.line, Published: &st.published}
 	st.w.Header().Set("Connection", "close") // the rest of the body is not read
 	if !st.sending && len(st.out) == 0 {

@@ -152,7 +152,7 @@ func (n *node) subscribe(query string, fields ...string) *subscriber {
 	}
 	n.t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(20 * time.Second))
-	fmt.Fprintf(c, "GET /events?%s HTTP/1.1\r\nHost: a\r\n%s\r\n", query, strings.Join(append(fields, ""), "\r\n"))
+	fmt.Fprintf(c, "GET /events?%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", query, strings.Join(append(fields, ""), "\r\n"))
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil {
 		n.t.Fatal(err)

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -24,6 +23,7 @@ type PublicConfig struct {
 	BodyTimeout time.Duration // silence in a body, or in the reading of receipts
 	Dev         bool          // serve the development page
 	Draining    func() bool
+	Crowded     func() bool // connections should not be kept
 	Refused     func(cause string)
 	Logger      *slog.Logger
 }
@@ -73,6 +73,13 @@ func (s *Public) route(path string) (route, bool) {
 
 func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.allowOrigin(w, r)
+	if s.config.Crowded() {
+		w.Header().Set("Connection", "close")
+	}
+	if s.config.Dev && !localHost(r) {
+		s.refuse(w, notLocal)
+		return
+	}
 	if r.Method == http.MethodOptions && r.URL.Path == "*" { // RFC 9110 9.3.7
 		w.WriteHeader(http.StatusNoContent)
 		return
@@ -91,7 +98,13 @@ func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handle(w, r)
 }
 
-func (s *Public) headEvents(w http.ResponseWriter, _ *http.Request) {
+// headEvents answers as a GET would begin, and takes no stream.
+func (s *Public) headEvents(w http.ResponseWriter, r *http.Request) {
+	request := streamRequest(r)
+	if refusal := s.config.Admission.Check(&request); refusal != nil {
+		s.refuse(w, problemOf(refusal))
+		return
+	}
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream; charset=utf-8")
 	h.Set("Cache-Control", "no-cache, no-transform")
@@ -123,16 +136,6 @@ func (s *Public) allowOrigin(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isLoopback tells this machine from another name that a page has made to resolve to
-// it (DNS rebinding).
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
-}
-
 // checkOrigin keeps pages of other sites from publishing where no key is needed:
 // a browser sends such a request without asking first.
 func (s *Public) checkOrigin(r *http.Request) *problem {
@@ -140,7 +143,7 @@ func (s *Public) checkOrigin(r *http.Request) *problem {
 	if !s.config.Dev || origin == "" || s.config.Admission.AllowedOrigin(origin) != "" {
 		return nil
 	}
-	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) && isLoopback(u.Hostname()) {
+	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
 		return nil
 	}
 	return &problem{403, "origin", "expected a page of this server, or an origin named by --cors-origin", 0}

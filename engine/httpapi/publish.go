@@ -69,12 +69,12 @@ func (s *Public) mayPublish(authorization, topic []byte) *problem {
 	return &problem{403, "not_permitted", "this key does not permit publishing to this topic", 0}
 }
 
-// put publishes a draft, for whoever authorization says it is.
-func (s *Public) put(authorization []byte, d *draft) (fanin.Receipt, *problem) {
-	if p := s.mayPublish(authorization, d.event.Topic); p != nil {
+// put publishes an event, for whoever authorization says it is.
+func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *problem) {
+	if p := s.mayPublish(authorization, e.Topic); p != nil {
 		return fanin.Receipt{}, p
 	}
-	got, err := s.config.Source.Publish(&d.event)
+	got, err := s.config.Source.Publish(&e)
 	switch {
 	case err == nil:
 	case errors.Is(err, shard.ErrTopicsFull):
@@ -82,7 +82,7 @@ func (s *Public) put(authorization []byte, d *draft) (fanin.Receipt, *problem) {
 	default:
 		return got, &problem{503, "source", err.Error(), 1}
 	}
-	s.published(&d.event, got.Duplicate)
+	s.published(&e, got.Duplicate)
 	return got, nil
 }
 
@@ -93,6 +93,8 @@ func authorization(r *http.Request) []byte {
 	}
 	return nil
 }
+
+var bodies bytebufferpool.Pool
 
 // readBody reads all of a body of at most limit bytes into a pooled buffer, which
 // the caller gives back.
@@ -137,16 +139,16 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer bodies.Put(buf)
-	e := sse.Event{Name: []byte(q.event), Data: buf.B, RetryMS: q.retry}
-	d, p := newDraft(q.topic, q.key, &e, &s.config.Message)
-	s.publishOne(w, r, d, p)
+	ds := newDrafts(&s.config.Message)
+	defer ds.drop()
+	s.publishOne(w, r, ds, ds.add(q.topic, q.key, &sse.Event{Name: []byte(q.event), Data: buf.B, RetryMS: q.retry}))
 }
 
-func (s *Public) publishOne(w http.ResponseWriter, r *http.Request, d draft, p *problem) {
-	defer d.drop()
+// publishOne publishes the one event of a request, unless it was no good.
+func (s *Public) publishOne(w http.ResponseWriter, r *http.Request, ds *drafts, p *problem) {
 	var got fanin.Receipt
 	if p == nil {
-		got, p = s.put(authorization(r), &d)
+		got, p = s.put(authorization(r), ds.event(0))
 	}
 	if p != nil {
 		s.refuse(w, p)
@@ -214,29 +216,26 @@ func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
 		s.publishArray(w, r, buf.B)
 		return
 	}
+	ds := newDrafts(&s.config.Message)
+	defer ds.drop()
 	m, p := decode(buf.B)
-	var d draft
 	if p == nil {
-		d, p = m.draft(&s.config.Message)
+		p = ds.addMessage(m)
 	}
-	s.publishOne(w, r, d, p)
+	s.publishOne(w, r, ds, p)
 }
 
 func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byte) {
-	drafts, p := s.drafts(text)
-	defer func() {
-		for i := range drafts {
-			drafts[i].drop()
-		}
-	}()
-	if p != nil {
-		s.refuseWith(w, p, answer{Item: len(drafts) + 1, Published: new(int)})
+	ds := newDrafts(&s.config.Message)
+	defer ds.drop()
+	if p := ds.addArray(text); p != nil {
+		s.refuseWith(w, p, answer{Item: len(ds.all) + 1, Published: new(int)})
 		return
 	}
 	who := authorization(r)
 	out := []byte{'['}
-	for i := range drafts {
-		got, p := s.put(who, &drafts[i])
+	for i := range ds.all {
+		got, p := s.put(who, ds.event(i))
 		if p != nil {
 			s.refuseWith(w, p, answer{Item: i + 1, Published: &i})
 			return
@@ -249,31 +248,29 @@ func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byt
 	writeBody(w, http.StatusOK, "application/json", append(out, "]\n"...))
 }
 
-// drafts reads an array one event at a time: at the first that is not in order the
-// rest costs nothing. What was read until then is returned in any case.
-func (s *Public) drafts(text []byte) (all []draft, _ *problem) {
+// addArray reads an array one event at a time: at the first that is not in order the
+// rest costs nothing.
+func (ds *drafts) addArray(text []byte) *problem {
 	items := jsontext.NewDecoder(bytes.NewBuffer(text))
 	items.ReadToken() // the bracket that was seen
 	for items.PeekKind() != ']' {
 		item, err := items.ReadValue()
 		if err != nil {
-			return all, bad("bad_json", "expected an array of events; %s", jsonError(err))
+			return bad("bad_json", "expected an array of events; %s", jsonError(err))
 		}
 		m, p := decode(item)
-		if p != nil {
-			return all, p
+		if p == nil {
+			p = ds.addMessage(m)
 		}
-		d, p := m.draft(&s.config.Message)
 		if p != nil {
-			return all, p
+			return p
 		}
-		all = append(all, d)
 	}
 	items.ReadToken()
 	if _, err := items.ReadToken(); err != io.EOF {
-		return all, bad("bad_json", "expected an array of events and nothing after it")
+		return bad("bad_json", "expected an array of events and nothing after it")
 	}
-	return all, nil
+	return nil
 }
 
 // appendReceipt appends what the publisher of one event is told, as JSON.

@@ -43,3 +43,8 @@ func (c *rawConn) answer() (*http.Response, string) {
 	}
 	return resp, string(body)
 }
+
+// head is the answer to a HEAD.
+func (c *rawConn) head() (*http.Response, error) {
+	return http.ReadResponse(c.r, &http.Request{Method: http.MethodHead})
+}

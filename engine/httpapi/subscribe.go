@@ -19,20 +19,14 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, &problem{501, "not_hijackable", "streams cannot be served on this connection", 0})
 		return
 	}
+	// Who asks for a stream and gets none has nothing more to ask for. Kept, such
+	// connections would take the places of publishers.
+	w.Header().Set("Connection", "close")
 	if r.ContentLength != 0 {
 		s.refuse(w, bad("body", "expected no body with a request for a stream"))
 		return
 	}
-	request := intake.Request{
-		Query:         []byte(r.URL.RawQuery),
-		LastEventID:   []byte(r.Header.Get("Last-Event-ID")),
-		Authorization: authorization(r),
-		Origin:        []byte(r.Header.Get("Origin")),
-		Minor:         r.ProtoMinor,
-	}
-	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		request.Remote = ap.Addr().Unmap()
-	}
+	request := streamRequest(r)
 	fd, err := conn.Dup()
 	if err != nil {
 		s.refuse(w, &problem{503, "files_max", "this server has no file descriptors left", 5})
@@ -40,10 +34,29 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 	}
 	if refusal := s.config.Admission.Admit(fd, &request); refusal != nil {
 		sys.Close(fd)
-		s.refuse(w, &problem{refusal.Status, refusal.Cause, refusal.Reason, refusal.RetryAfter})
+		s.refuse(w, problemOf(refusal))
 		return
 	}
 	hijacker.Hijack()
 	conn.Close()
 	s.config.Admission.Wake()
+}
+
+// streamRequest is what admission needs to know of a request.
+func streamRequest(r *http.Request) intake.Request {
+	request := intake.Request{
+		Query:         []byte(r.URL.RawQuery),
+		LastEventID:   []byte(r.Header.Get("Last-Event-ID")),
+		Authorization: authorization(r),
+		Origin:        []byte(r.Header.Get("Origin")),
+		KeepAlive:     r.ProtoMinor > 0 && !r.Close,
+	}
+	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		request.Remote = ap.Addr().Unmap()
+	}
+	return request
+}
+
+func problemOf(r *intake.Refusal) *problem {
+	return &problem{r.Status, r.Cause, r.Reason, r.RetryAfter}
 }

@@ -17,6 +17,7 @@ type AdmissionConfig struct {
 	RateMax       float64 // new streams a second; 0: no bound
 	Request       RequestLimits
 	CORSOrigins   []string
+	LocalHosts    bool // a Host that is not this machine's is left to net/http, which refuses it
 	Authorizer    auth.Authorizer
 	Logger        *slog.Logger // each stream's beginning and end, at debug level
 }
@@ -117,22 +118,33 @@ func (a *Admission) enter(r *Request) (owner uint32, _ *Refusal) {
 		return 0, refuseDraining
 	case a.short.Load():
 		return 0, refuseMemory
-	case !a.rate.take(time.Now()):
-		return 0, refuseRate
 	}
 	if a.streams.Add(1) > int64(a.config.StreamsMax) {
 		a.streams.Add(-1)
 		return 0, refuseStreams
 	}
-	if a.config.PerAddressMax == 0 || !r.Remote.IsValid() {
-		return noAddress, nil
+	owner = noAddress
+	if a.config.PerAddressMax > 0 && r.Remote.IsValid() {
+		var ok bool
+		if owner, ok = a.addresses.enter(r.Remote, a.config.PerAddressMax); !ok {
+			a.streams.Add(-1)
+			return 0, refuseAddress
+		}
 	}
-	owner, ok := a.addresses.enter(r.Remote, a.config.PerAddressMax)
-	if !ok {
-		a.streams.Add(-1)
-		return 0, refuseAddress
+	// The rate last: who is refused for his own address takes nothing from others.
+	if !a.rate.take(time.Now()) {
+		a.leave(owner)
+		return 0, refuseRate
 	}
 	return owner, nil
+}
+
+// Check says how Admit would answer, but for limits.
+func (a *Admission) Check(r *Request) *Refusal {
+	if refusal := r.parse(&a.config.Request); refusal != nil {
+		return refusal
+	}
+	return a.authorize(r)
 }
 
 func (a *Admission) authorize(r *Request) *Refusal {

@@ -62,8 +62,8 @@ func (a *Admission) VariesByOrigin() bool { return a.answers.varies }
 func (a *answers) head(r *Request) []byte {
 	origin := a.allowedOrigin(r.Origin)
 	variant := origin
-	if r.Minor == 0 {
-		variant = "1.0 " + origin
+	if !r.KeepAlive {
+		variant = "close " + origin
 	}
 	now := time.Now()
 	a.mu.Lock()
@@ -74,23 +74,23 @@ func (a *answers) head(r *Request) []byte {
 	}
 	head, ok := a.heads[variant]
 	if !ok {
-		head = a.build(now, origin, r.Minor)
+		head = a.build(now, origin, r.KeepAlive)
 		a.heads[variant] = head
 	}
 	return head
 }
 
-func (a *answers) build(now time.Time, origin string, minor int) []byte {
+func (a *answers) build(now time.Time, origin string, keepAlive bool) []byte {
 	b := []byte("HTTP/1.1 200 OK\r\n" +
 		"Content-Type: text/event-stream; charset=utf-8\r\n" +
 		"Cache-Control: no-cache, no-transform\r\n" +
 		"X-Accel-Buffering: no\r\n" +
 		"Date: ")
 	b = now.UTC().AppendFormat(b, http.TimeFormat)
-	if minor == 0 {
-		b = append(b, "\r\nConnection: close\r\n"...)
-	} else {
+	if keepAlive {
 		b = append(b, "\r\nConnection: keep-alive\r\n"...)
+	} else {
+		b = append(b, "\r\nConnection: close\r\n"...)
 	}
 	b = a.appendOrigin(b, origin)
 	return append(b, "\r\n"...)

@@ -184,10 +184,9 @@ func TestHTTPConnectionsMax(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) { s.intake.HTTPConnectionsMax = 2 })
 	var held []*client
-	for range 2 {
-		c := n.ask(get("/nope"))
-		c.answer("GET")
-		held = append(held, c)
+	for i := range 2 { // each with a body that does not come
+		held = append(held, n.ask("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "+key+"\r\nContent-Length: 5\r\n\r\n"))
+		await(t, "it is at net/http", func() bool { return n.in.HTTPCount() == i+1 })
 	}
 	n.expectRefused(get("/nope"), "too many requests")
 	n.expectRefused(get("/events"), "too many requests")
@@ -198,6 +197,32 @@ func TestHTTPConnectionsMax(t *testing.T) {
 	c := n.ask(get("/nope"))
 	if resp, _ := c.answer("GET"); resp.StatusCode != 404 {
 		t.Error(resp.Status)
+	}
+}
+
+// Connections that have had their answer and ask for nothing are not kept when places
+// are few: whoever comes with a request finds one.
+func TestIdleConnectionsTakeNobodysPlace(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.intake.HTTPConnectionsMax = 8 })
+	var held []*client
+	for range 20 {
+		c := n.ask(get("/nope"))
+		if resp, body := c.answer("GET"); resp.StatusCode != 404 {
+			t.Fatalf("%s %s", resp.Status, body)
+		}
+		held = append(held, c)
+		await(t, "there is a place", func() bool { return n.in.HTTPCount() < 8 })
+	}
+	if held[0].send(get("/nope")); n.in.HTTPCount() > 6 {
+		t.Errorf("%d connections are kept", n.in.HTTPCount())
+	}
+	if resp, _ := held[0].answer("GET"); resp.StatusCode != 404 {
+		t.Errorf("the first one is not kept: %s", resp.Status)
+	}
+	refused := n.ask(get("/events")) // without a topic: this has nothing more to ask for
+	if resp, _ := refused.answer("GET"); resp.StatusCode != 400 || !resp.Close {
+		t.Errorf("%s, kept: %v", resp.Status, !resp.Close)
 	}
 }
 

@@ -36,6 +36,7 @@ type heads struct {
 	used    int
 	wheel   *wheel.Wheel
 	closed  bool
+	judging sync.WaitGroup // connections that are passed on at the moment
 
 	once    sync.Once
 	ready   []uint64
@@ -104,7 +105,7 @@ func (h *heads) take(fd int) (uint32, *member) {
 		i = h.free[n-1]
 		h.free = h.free[:n-1]
 	} else {
-		h.members = append(h.members, member{})
+		h.members = append(h.members, member{fd: -1})
 	}
 	m := &h.members[i]
 	if h.set.Add(fd, uint64(m.generation)<<32|uint64(i)) != 0 {
@@ -200,9 +201,11 @@ func (h *heads) finish(i uint32, m *member) {
 	remote, buf := m.remote, m.buf
 	m.buf = nil
 	fd := h.give(i)
+	h.judging.Add(1)
 	h.mu.Unlock()
 	h.in.judge(fd, remote, buf.B, &h.reader)
 	headBuffers.Put(buf)
+	h.judging.Done()
 	h.mu.Lock()
 }
 
@@ -224,8 +227,10 @@ func (h *heads) late(i uint32) {
 	h.stay(i, m)
 }
 
-// Close lets all members go. It may be called twice.
+// Close lets all members go, and waits for those that are being passed on: no stream
+// comes from here afterwards. It may be called twice.
 func (h *heads) Close() error {
+	defer h.judging.Wait()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {

@@ -217,6 +217,10 @@ func (in *Intake) RefusedCount(cause string) uint64 {
 	return 0
 }
 
+// Crowded reports whether so many connections are at net/http that none should be
+// kept after its answer: those without a request would keep others out.
+func (in *Intake) Crowded() bool { return in.HTTPCount() > in.config.HTTPConnectionsMax*3/4 }
+
 // HeadCount, HTTPCount and WorkerCount return the connections with an incomplete
 // head (or lingering), those at net/http, and the hand-overs there under way.
 func (in *Intake) HeadCount() int   { return in.heads.count() }

@@ -1,7 +1,9 @@
 package intake
 
 import (
+	"net"
 	"net/netip"
+	"strings"
 
 	"ssedge/proto/http1"
 	"ssedge/shard/sys"
@@ -16,7 +18,7 @@ const StreamPath = "/events"
 // there, and so does a request for a stream that needs a longer answer. fd
 // belongs to somebody else afterwards.
 func (in *Intake) judge(fd int, remote netip.Addr, received []byte, r *reader) {
-	if !isStream(&r.head) {
+	if !isStream(&r.head) || in.admission.config.LocalHosts && remote.IsValid() && !LocalHost(r.head.Authority) {
 		origin, _ := r.head.Get("origin")
 		in.toHTTP(fd, received, origin)
 		return
@@ -38,6 +40,20 @@ func isStream(h *http1.Head) bool {
 	return string(h.Path) == StreamPath && string(h.Method) == "GET" && !h.HasBody && !h.Upgrade && !h.ExpectContinue
 }
 
+// LocalHost reports whether a Host (host or host:port) names this machine.
+func LocalHost(authority []byte) bool {
+	host := string(authority)
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if host == "" || strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
 func fill(r *Request, h *http1.Head, remote netip.Addr) {
 	r.Query = h.Query
 	r.LastEventID, _ = h.Get("last-event-id")
@@ -47,7 +63,7 @@ func fill(r *Request, h *http1.Head, remote netip.Addr) {
 		r.Authorization = value
 	}
 	r.Remote = remote
-	r.Minor = h.Minor
+	r.KeepAlive = h.KeepAlive
 }
 
 // refuse answers a connection that goes no further, and closes it when the client

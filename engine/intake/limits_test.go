@@ -96,3 +96,32 @@ func TestHeadLimits(t *testing.T) {
 		n.expectCount(cause, 1)
 	}
 }
+
+// Who is refused for his own address uses up nothing that others need.
+func TestARefusalForOnesOwnAddressTakesNoRate(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.admission.PerAddressMax, s.admission.RateMax = 1, 0.001 })
+	n.ask(get("/events?topic=t")).stream()
+	for range 4 {
+		n.expectRefused(get("/events?topic=t"), "this address")
+	}
+	n.expectCount("address_max", 4)
+	n.expectCount("accept_rate", 0)
+}
+
+// A stream's connection ends with it: who asked for that is told that it will.
+func TestStreamsForWhoClosesAfterwards(t *testing.T) {
+	t.Parallel()
+	n := start(t, nil)
+	for request, want := range map[string]string{
+		get("/events?topic=t"):                                       "keep-alive",
+		get("/events?topic=t", "Connection: close"):                  "close",
+		"GET /events?topic=t HTTP/1.0\r\n\r\n":                       "close",
+		get("/events?topic=t", "Upgrade: x", "Connection: upgrade"):  "keep-alive",
+		get("/events?topic=t", "Upgrade: x", "Connection: x, close"): "close",
+	} {
+		if got := n.ask(request).until("Connection:"); got != want {
+			t.Errorf("%q: Connection: %s, expected %s", request, got, want)
+		}
+	}
+}

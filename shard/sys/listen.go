@@ -137,11 +137,17 @@ func removeStale(path string) error {
 	if info.Mode()&fs.ModeSocket == 0 {
 		return fmt.Errorf("%s exists and is not a socket", path)
 	}
-	if c, err := net.Dial("unix", path); err == nil {
+	c, err := net.Dial("unix", path)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return os.Remove(path)
+	case err == nil:
 		c.Close()
+		fallthrough
+	case errors.Is(err, syscall.EAGAIN): // it is too busy to answer
 		return fmt.Errorf("%s: another server listens there", path)
 	}
-	return os.Remove(path)
+	return err
 }
 
 func setOptions(fd int, network string, share bool, o SocketOptions) error {

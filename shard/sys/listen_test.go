@@ -1,8 +1,13 @@
 package sys
 
 import (
+	"net"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Servers that are started at the same time on a port of the kernel's choice each
@@ -38,5 +43,43 @@ func TestPickedPortsAreNobodyElses(t *testing.T) {
 	}
 	for _, fd := range open {
 		Close(fd)
+	}
+}
+
+// A unix socket whose server is too busy to answer is not taken for one that was left
+// behind.
+func TestASocketOfABusyServerIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	fds, _, err := Listen("unix", path, 1, SocketOptions{Backlog: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(fds[0])
+	var waiting []int
+	for {
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		waiting = append(waiting, fd)
+		if unix.Connect(fd, &unix.SockaddrUnix{Name: path}) == unix.EAGAIN {
+			break
+		}
+	}
+	if _, _, err := Listen("unix", path, 1, SocketOptions{}); err == nil || !strings.Contains(err.Error(), "another server") {
+		t.Errorf("the second server: %v", err)
+	}
+	for _, fd := range waiting {
+		Close(fd)
+	}
+	for range waiting[1:] { // those that were let in
+		fd, _ := Accept(fds[0], &Peer{})
+		Close(fd)
+	}
+	if c, err := net.Dial("unix", path); err != nil {
+		t.Errorf("the first server is gone: %v", err)
+	} else {
+		c.Close()
 	}
 }

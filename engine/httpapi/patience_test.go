@@ -1,0 +1,54 @@
+package httpapi_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"ssedge/engine"
+)
+
+// A body that never comes holds a place for no longer than the body timeout, whatever
+// was asked for and whoever asked.
+func TestBodiesThatNeverComeAreGivenUp(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(c *engine.Config) { c.BodyTimeout, c.HTTPIdle = 300*time.Millisecond, time.Hour })
+	auth := "Authorization: Bearer " + key + "\r\n"
+	var all []*rawConn
+	requests := []string{
+		"POST /publish HTTP/1.1\r\nHost: a\r\n",
+		"POST /publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer wrong\r\n",
+		"POST /publish HTTP/1.1\r\nHost: a\r\n" + auth,
+		"POST /publish?topic=t HTTP/1.1\r\nHost: a\r\n" + auth,
+		"POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + auth,
+		"POST /publish HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-ndjson\r\n" + auth,
+		"POST /publish HTTP/1.1\r\nHost: a\r\nContent-Type: a b\r\n" + auth,
+		"POST /nope HTTP/1.1\r\nHost: a\r\n",
+		"DELETE /events HTTP/1.1\r\nHost: a\r\n",
+		"GET /events?topic=t HTTP/1.1\r\nHost: a\r\n" + auth,
+		"HEAD /events?topic=t HTTP/1.1\r\nHost: a\r\n" + auth,
+		"OPTIONS /publish HTTP/1.1\r\nHost: a\r\n",
+		"OPTIONS * HTTP/1.1\r\nHost: a\r\n",
+	}
+	for _, request := range requests {
+		all = append(all, n.dialRaw(request+"Content-Length: 10\r\n\r\n"), n.dialRaw(request+"Transfer-Encoding: chunked\r\n\r\n"))
+	}
+	for i, c := range all {
+		if answer, err := io.ReadAll(c.r); err != nil && !strings.Contains(err.Error(), "reset") {
+			t.Errorf("%.40q (%d) is not given up: %v after %.60q", requests[i/2], i%2, err, answer)
+		}
+	}
+}
+
+// HEAD is answered as a GET would begin, and needs what that would need.
+func TestHeadOfAStream(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(c *engine.Config) { c.Anonymous = []string{"news"} })
+	for target, want := range map[string]int{"topic=private": 401, "topic=news": 200, "": 400, "topic=news&topic=private": 401} {
+		c := n.dialRaw("HEAD /events?" + target + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if resp, _ := c.head(); resp.StatusCode != want {
+			t.Errorf("%s: %s, expected %d", target, resp.Status, want)
+		}
+	}
+}

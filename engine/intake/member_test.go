@@ -1,0 +1,39 @@
+package intake
+
+import (
+	"testing"
+
+	"ssedge/proto/http1"
+)
+
+// A connection that cannot be watched does not become one with the descriptor 0,
+// which is somebody else's.
+func TestAMemberThatCannotBeWatchedIsNone(t *testing.T) {
+	h, err := newHeads(&Intake{config: Config{HeadsMax: 2, Head: http1.DefaultLimits}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.mu.Lock()
+	if _, m := h.take(-1); m != nil {
+		t.Error("it is taken in")
+	}
+	if h.used != 0 || len(h.members) != 1 || h.members[0].fd != -1 {
+		t.Errorf("%d used, %+v", h.used, h.members)
+	}
+	h.mu.Unlock()
+	h.Close()
+	if h.used != 0 {
+		t.Errorf("%d used in the end", h.used)
+	}
+}
+
+func TestLocalHost(t *testing.T) {
+	for authority, want := range map[string]bool{
+		"": true, "localhost": true, "LOCALHOST:8080": true, "127.0.0.1": true, "127.9.9.9:1": true, "[::1]:80": true, "[::1]": true,
+		"evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example:80": false, "10.0.0.1": false, "[::2]": false, "0.0.0.0": false,
+	} {
+		if got := LocalHost([]byte(authority)); got != want {
+			t.Errorf("%q: %v", authority, got)
+		}
+	}
+}
