@@ -42,6 +42,7 @@ type Config struct {
 	SendBuffer      int               // SO_SNDBUF; 0: the kernel sizes it
 	NotSentLowat    int               // TCP_NOTSENT_LOWAT; 0: the kernel's
 	UserTimeout     time.Duration     // TCP_USER_TIMEOUT
+	Chunked         bool              // streams of HTTP/1.1 in chunks, for proxies that insist
 	RestBytes       int64             // half-sent events kept aside, in all
 	InboxMax        int               // streams on their way into a shard
 

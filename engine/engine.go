@@ -64,6 +64,7 @@ func New(c Config) (_ *Engine, err error) {
 	e.admission = intake.NewAdmission(intake.AdmissionConfig{
 		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, RateMax: c.AcceptRate,
 		Request:     intake.RequestLimits{TopicsPerStream: c.TopicsPerStream, TopicBytes: c.TopicBytes},
+		Chunks:      c.Chunked,
 		CORSOrigins: c.CORSOrigins,
 		LocalHosts:  c.Dev,
 		Authorizer:  e.access,

@@ -70,6 +70,15 @@ func (s *Shard) pushSub(i uint32, sl *slot, b *bundle, sub *sub, st *state) bool
 		p := s.overrunPlace(sub.last, st)
 		s.moveSub(b, sub, st, &p)
 	}
+	if len(s.lead) > 0 && sl.flags&flagChunked != 0 {
+		if !s.pushLead(i, sl) {
+			return false
+		}
+		if sl.flags&flagBlocked != 0 {
+			return true
+		}
+		s.lead = s.lead[:0]
+	}
 	for len(s.lead) > 0 || sub.cursor < s.snap.head {
 		if !s.pushEvents(i, sl, b, sub) {
 			return false
@@ -101,13 +110,21 @@ func (s *Shard) conflateSub(b *bundle, sub *sub, st *state) {
 
 // pushEvents makes one send of s.lead and of as many events as fit into it.
 func (s *Shard) pushEvents(i uint32, sl *slot, b *bundle, sub *sub) bool {
+	chunked := sl.flags&flagChunked != 0
+	bytesMax := bundleBytes
+	if chunked {
+		bytesMax = chunkBytes
+	}
 	pieces := append(s.pieces[:0], s.lead)
 	total := len(s.lead)
 	ends := s.ends[:0]
 	was := sub.last
 	ids := s.idLines(len(b.subs))
-	for at := sub.cursor; at < s.snap.head && len(ends) < bundleEventsMax && total < bundleBytes; {
+	for at := sub.cursor; at < s.snap.head && len(ends) < bundleEventsMax && total < bytesMax; {
 		body, id, end := s.snap.event(at)
+		if chunked && len(ends) > 0 && total+len(body) > bytesMax {
+			break // a long event has a chunk of its own
+		}
 		sub.last = eventid.After(id)
 		begin := len(ids)
 		ids = b.appendID(ids)
@@ -118,6 +135,9 @@ func (s *Shard) pushEvents(i uint32, sl *slot, b *bundle, sub *sub) bool {
 	}
 	sub.last = was
 	s.pieces, s.ends = pieces, ends
+	if chunked {
+		return s.pushEventsChunked(i, sl, sub, total)
+	}
 
 	n, ok := s.send(i, sl, pieces, total)
 	if !ok {
@@ -160,4 +180,26 @@ func (s *Shard) idLines(topics int) []byte {
 		s.ids = make([]byte, 0, need)
 	}
 	return s.ids[:0]
+}
+
+// pushEventsChunked sends s.pieces, the events s.ends, as one chunk.
+func (s *Shard) pushEventsChunked(i uint32, sl *slot, sub *sub, bytes int) bool {
+	s.size = appendChunkSize(s.size[:0], bytes)
+	s.pieces[0] = s.size
+	s.pieces = append(s.pieces, chunkEnd)
+	total := len(s.size) + bytes + len(chunkEnd)
+	n, ok := s.send(i, sl, s.pieces, total)
+	if !ok {
+		return false
+	}
+	if n == 0 {
+		return s.block(i, sl, rest{})
+	}
+	last := s.ends[len(s.ends)-1]
+	sub.cursor, sub.last = last.end, eventid.After(last.last)
+	s.stats.batch(len(s.ends))
+	if n < total {
+		return s.block(i, sl, promised(s.pieces, n, sub.state, last.end))
+	}
+	return true
 }

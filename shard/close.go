@@ -21,6 +21,9 @@ func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 // end gives back what a stream without subscriptions still has: its rest, its
 // timer, its descriptor, its slot.
 func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
+	if sl.flags&flagChunked != 0 {
+		s.endChunks(sl, reason)
+	}
 	if sl.flags&flagRest != 0 {
 		s.dropRest(i, sl)
 	}

@@ -24,7 +24,9 @@
 //	group.go inbox.go                 the shards of a node; the way into one
 //	shard.go                          the loop: step, and run around it
 //	join.go                           a connection becomes a stream
-//	fanout.go send.go bundle.go       the pass over a topic's subscribers
+//	fanout.go queue.go send.go        the pass over a topic's subscribers
+//	bundle.go                         … to streams with several topics
+//	chunked.go                        the same for streams in chunks
 //	rest.go gap.go beat.go            full sockets; missing events; deadlines
 //	drain.go close.go reason.go       the ends of streams
 //	slot.go state.go stats.go         what there is per stream, per topic, per shard

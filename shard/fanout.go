@@ -122,6 +122,9 @@ func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) bool {
 // head, in one call. A gap that it finds itself in goes between the two. It
 // reports whether the stream is still open.
 func (s *Shard) push(i uint32, sl *slot, st *state) bool {
+	if sl.flags&flagChunked != 0 {
+		return s.pushChunked(i, sl, st)
+	}
 	if sl.cursor < s.snap.tail && !s.overrun(i, sl, st) {
 		return false
 	}
@@ -167,8 +170,17 @@ func (s *Shard) behind(sl *slot) (pieces [][]byte, total, events int) {
 	return pieces, total, events
 }
 
-// pushLead sends s.lead to a stream that is not blocked.
+// pushLead sends s.lead to a stream that is not blocked. It reports whether the
+// stream is still open.
 func (s *Shard) pushLead(i uint32, sl *slot) bool {
+	if sl.flags&flagChunked != 0 {
+		s.lead = framed(s.lead, 0)
+	}
+	return s.pushRaw(i, sl)
+}
+
+// pushRaw is pushLead for what has its frame.
+func (s *Shard) pushRaw(i uint32, sl *slot) bool {
 	s.pieces = append(s.pieces[:0], s.lead)
 	n, ok := s.send(i, sl, s.pieces, len(s.lead))
 	if !ok {

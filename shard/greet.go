@@ -36,6 +36,9 @@ func (c *Config) greet(j *Join, scratch []byte) []byte {
 	var id [eventid.MaxPositionBytes]byte
 	scratch = c.appendOpening(scratch[:0], j.Head, rand.Int64N)
 	scratch = sse.AppendID(scratch, p.at.Append(id[:0]))
+	if j.Chunks {
+		scratch = framed(scratch, len(j.Head))
+	}
 	n, _ := sys.Send(j.Fd, scratch) // of a broken connection the shard will hear
 	j.greeting = greeting{done: true, cursor: p.cursor, at: p.at, sent: n}
 	if n < len(scratch) {

@@ -11,10 +11,11 @@ import (
 // the shard closes from then on, and one hold on each topic (Table.Acquire),
 // which the shard releases.
 type Join struct {
-	Fd    int
-	Head  []byte   // the response head, sent first; not to be changed any more
-	Topic *Topic   // of a stream with one topic
-	More  []*Topic // all topics, each once, by name, of a stream with several; else nil
+	Fd     int
+	Head   []byte   // the response head, sent first; not to be changed any more
+	Chunks bool     // the body is sent in chunks, as Head says
+	Topic  *Topic   // of a stream with one topic
+	More   []*Topic // all topics, each once, by name, of a stream with several; else nil
 
 	Resume    Resume
 	Position  eventid.Position   // with ResumeAt, one topic
@@ -66,6 +67,9 @@ func (s *Shard) admit(j *Join) {
 	i, sl := s.slots.take()
 	sl.fd = int32(j.Fd)
 	sl.owner = j.Owner
+	if j.Chunks {
+		sl.flags |= flagChunked
+	}
 	s.stats.Joined.Add(1)
 	s.stats.Streams.Add(1)
 	if errno := s.kernel.Watch(j.Fd, user(i, sl)); errno != 0 {
@@ -122,8 +126,13 @@ func (s *Shard) openOne(i uint32, sl *slot, j *Join) bool {
 	sl.setLast(p.at)
 	s.tellAtJoin(j.Topic, &p)
 	s.lead = sse.AppendID(s.lead, p.at.Append(s.idBuf[:0]))
-	if p.cursor == p.head {
-		return s.pushLead(i, sl)
+	if p.cursor == p.head || j.Chunks {
+		if !s.pushOpening(i, sl, j) {
+			return false
+		}
+		if p.cursor == p.head || sl.flags&flagBlocked != 0 {
+			return true
+		}
 	}
 	st := s.states.at(sl.topic)
 	st.topic.snapshot(&s.snap)
@@ -148,13 +157,24 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 		s.tellAtJoin(t, &p)
 	}
 	s.lead = b.appendID(s.lead)
-	if !s.pushLead(i, sl) {
+	if !s.pushOpening(i, sl, j) {
 		return false
 	}
 	if sl.flags&flagBlocked != 0 {
 		return true
 	}
 	return s.catchUpBundle(i, sl, false)
+}
+
+// pushOpening sends s.lead, which begins with the response head, and empties it. It
+// reports whether the stream is still open.
+func (s *Shard) pushOpening(i uint32, sl *slot, j *Join) bool {
+	if j.Chunks {
+		s.lead = framed(s.lead, len(j.Head))
+	}
+	open := s.pushRaw(i, sl)
+	s.lead = s.lead[:0]
+	return open
 }
 
 // tellAtJoin adds the gap that a stream begins with, if there is one, to the

@@ -106,6 +106,8 @@ type client struct {
 	sock     *fakeSocket
 	owner    uint32
 	topics   []string
+	chunks   bool // it is sent chunks
+	dechunk  dechunk
 	head     string // what is still to come of the response head
 	raw      []byte // the stream after the head
 	decoder  sse.Decoder
@@ -128,10 +130,10 @@ func (c *client) connect(lastID string, room, shard int) {
 	c.sock = r.net.connect()
 	c.sock.room = room
 	c.head = fmt.Sprintf("HTTP/1.1 200 for %d\r\n\r\n", c.owner)
-	c.raw = nil
+	c.raw, c.dechunk = nil, dechunk{}
 	c.decoder.Reset(lastID)
 	j := c.request(lastID)
-	j.Fd, j.Head, j.Owner = c.sock.fd, []byte(c.head), c.owner
+	j.Fd, j.Head, j.Owner, j.Chunks = c.sock.fd, []byte(c.head), c.owner, c.chunks
 	if r.greets {
 		c.greet(&j)
 	}
@@ -151,6 +153,9 @@ func (c *client) greet(j *Join) {
 	}
 	opening := c.r.config.appendOpening(nil, j.Head, c.r.shards[0].rng.Int64N)
 	opening = sse.AppendID(opening, p.at.Append(nil))
+	if c.chunks {
+		opening = framed(opening, len(j.Head))
+	}
 	n := min(len(opening), c.sock.room)
 	c.sock.got, c.sock.room = append(c.sock.got, opening[:n]...), c.sock.room-n
 	c.sock.full = n < len(opening)
@@ -202,6 +207,12 @@ func (c *client) take(n int) {
 		c.r.t.Fatalf("client %d got the head %q, want %q", c.owner, b[:k], c.head[:k])
 	}
 	c.head, b = c.head[k:], b[k:]
+	if c.chunks {
+		var err error
+		if b, err = c.dechunk.feed(b); err != nil {
+			c.r.t.Fatalf("client %d: %v", c.owner, err)
+		}
+	}
 	c.raw = append(c.raw, b...)
 	if err := c.decoder.Feed(b, func(m sse.Message) { c.messages = append(c.messages, m) }); err != nil {
 		c.r.t.Fatal(err)

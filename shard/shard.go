@@ -58,6 +58,7 @@ type Shard struct {
 	// Scratch, valid within one call chain.
 	snap    snapshot   // of the topic under way
 	lead    []byte     // what precedes log bytes in a send
+	size    []byte     // the line before a chunk
 	pieces  [][]byte   // one vectored send
 	resumed [][]byte   // what is left of one
 	ends    []eventEnd // the events of one to a stream with several topics

@@ -29,6 +29,7 @@ const (
 	flagRest       // Shard.rests holds the unsent part of a half-sent event
 	flagLastIsTime // lastID is a time
 	flagEnds       // endsAt and endReason are set
+	flagChunked    // it is sent in chunks
 )
 
 func (s *slot) last() eventid.Position {

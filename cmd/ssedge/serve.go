@@ -43,6 +43,7 @@ type serveCmd struct {
 	SendBuffer      int               `help:"Kernel send buffer of a stream in bytes (SO_SNDBUF); 0: the kernel sizes it." default:"${send_buffer}" group:"Streams"`
 	NotSentLowat    int               `help:"Unsent bytes from which on a socket counts as full (TCP_NOTSENT_LOWAT); 0: the kernel's." default:"${not_sent_lowat}" group:"Streams"`
 	UserTimeout     time.Duration     `help:"Sent bytes that are not acknowledged for this long end the connection (TCP_USER_TIMEOUT); 0: the kernel's." default:"${user_timeout}" group:"Streams"`
+	Chunked         bool              `help:"Send streams in chunks (HTTP/1.1), for proxies that insist; it costs more sends." group:"Streams"`
 	RestBytes       int64             `help:"Half-sent events kept aside, in all." default:"${rest_bytes}" group:"Streams"`
 	InboxMax        int               `help:"New streams waiting for each shard." default:"${inbox_max}" group:"Streams"`
 
@@ -105,7 +106,7 @@ func (c *serveCmd) config() (engine.Config, error) {
 		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, AcceptRate: c.AcceptRate, TopicsPerStream: c.TopicsPerStream,
 		Heartbeat: c.Heartbeat, Lifetime: c.Lifetime, Retry: c.Retry, RetryJitter: c.RetryJitter, WriteStall: c.WriteStall,
 		SlowPolicy: c.SlowPolicy, TopicPolicies: c.TopicPolicy,
-		SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, RestBytes: c.RestBytes, InboxMax: c.InboxMax,
+		SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, Chunked: c.Chunked, RestBytes: c.RestBytes, InboxMax: c.InboxMax,
 		HeadBytes: c.HeadBytes, HeadersMax: c.HeadersMax, TargetBytes: c.TargetBytes, HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
 		HTTPConnectionsMax: c.HTTPConnectionsMax, HTTPIdle: c.HTTPIdle, Workers: c.Workers, BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
 		TopicsMax: c.TopicsMax, TopicBytes: c.TopicBytes, EventBytes: c.EventBytes, KeyBytes: c.KeyBytes, KeysMax: c.KeysMax, KeyTTL: c.KeyTTL,

@@ -49,6 +49,7 @@ func streamRequest(r *http.Request) intake.Request {
 		LastEventID:   []byte(r.Header.Get("Last-Event-ID")),
 		Authorization: authorization(r),
 		Origin:        []byte(r.Header.Get("Origin")),
+		Minor:         r.ProtoMinor,
 		KeepAlive:     r.ProtoMinor > 0 && !r.Close,
 	}
 	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {

@@ -16,6 +16,7 @@ type AdmissionConfig struct {
 	PerAddressMax int     // 0: no bound
 	RateMax       float64 // new streams a second; 0: no bound
 	Request       RequestLimits
+	Chunks        bool // streams of HTTP/1.1 are sent in chunks
 	CORSOrigins   []string
 	LocalHosts    bool // a Host that is not this machine's is left to net/http, which refuses it
 	Authorizer    auth.Authorizer
@@ -162,7 +163,8 @@ func (a *Admission) authorize(r *Request) *Refusal {
 // join takes hold of the topics and hands the connection over.
 func (a *Admission) join(fd int, r *Request, owner uint32) *Refusal {
 	table := a.group.Table()
-	j := shard.Join{Fd: fd, Head: a.answers.head(r), Resume: r.resume, Position: r.position, Owner: owner}
+	chunks := a.config.Chunks && r.Minor > 0
+	j := shard.Join{Fd: fd, Head: a.answers.head(r, chunks), Chunks: chunks, Resume: r.resume, Position: r.position, Owner: owner}
 	if len(r.topics) > 1 {
 		j.More = make([]*shard.Topic, 0, len(r.topics))
 		j.Positions = append(j.Positions, r.positions...)

@@ -58,12 +58,16 @@ func (a *Admission) AllowedOrigin(origin string) string {
 func (a *Admission) VariesByOrigin() bool { return a.answers.varies }
 
 // head returns the response head of a stream; it is shared and must not be
-// changed. The body has no length and ends with the connection (RFC 9112 6.3).
-func (a *answers) head(r *Request) []byte {
+// changed. The body has no length and ends with the connection (RFC 9112 6.3), or is
+// in chunks.
+func (a *answers) head(r *Request, chunks bool) []byte {
 	origin := a.allowedOrigin(r.Origin)
 	variant := origin
 	if !r.KeepAlive {
 		variant = "close " + origin
+	}
+	if chunks {
+		variant = "chunks " + variant
 	}
 	now := time.Now()
 	a.mu.Lock()
@@ -74,13 +78,13 @@ func (a *answers) head(r *Request) []byte {
 	}
 	head, ok := a.heads[variant]
 	if !ok {
-		head = a.build(now, origin, r.KeepAlive)
+		head = a.build(now, origin, r.KeepAlive, chunks)
 		a.heads[variant] = head
 	}
 	return head
 }
 
-func (a *answers) build(now time.Time, origin string, keepAlive bool) []byte {
+func (a *answers) build(now time.Time, origin string, keepAlive, chunks bool) []byte {
 	b := []byte("HTTP/1.1 200 OK\r\n" +
 		"Content-Type: text/event-stream; charset=utf-8\r\n" +
 		"Cache-Control: no-cache, no-transform\r\n" +
@@ -91,6 +95,9 @@ func (a *answers) build(now time.Time, origin string, keepAlive bool) []byte {
 		b = append(b, "\r\nConnection: keep-alive\r\n"...)
 	} else {
 		b = append(b, "\r\nConnection: close\r\n"...)
+	}
+	if chunks {
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}
 	b = a.appendOrigin(b, origin)
 	return append(b, "\r\n"...)

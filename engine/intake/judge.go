@@ -63,7 +63,7 @@ func fill(r *Request, h *http1.Head, remote netip.Addr) {
 		r.Authorization = value
 	}
 	r.Remote = remote
-	r.KeepAlive = h.KeepAlive
+	r.Minor, r.KeepAlive = h.Minor, h.KeepAlive
 }
 
 // refuse answers a connection that goes no further, and closes it when the client

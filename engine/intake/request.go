@@ -20,6 +20,7 @@ type Request struct {
 	Authorization []byte // value of the field; nil if there is none
 	Origin        []byte // value of the field; empty if there is none
 	Remote        netip.Addr
+	Minor         int  // HTTP/1.<Minor>
 	KeepAlive     bool // the client expects that of the connection (RFC 9112 9.3)
 
 	key       []byte   // scratch: a decoded key of the query
