@@ -40,6 +40,10 @@ const (
 	headBytesMax = 1 << 20
 )
 
+// logOverhead is how much memory a log takes at most for a byte of events: of very
+// short ones most is the index.
+const logOverhead = 8
+
 type failure = func(format string, args ...any)
 
 func (c *Config) checkAccess(fail failure) {
@@ -180,8 +184,8 @@ func (c *Config) checkRelations(fail failure) {
 	if int64(c.EventBytes) > c.HistoryBytes {
 		fail("--event-bytes %d is more than --history-bytes %d: a topic's log could not hold one event", c.EventBytes, c.HistoryBytes)
 	}
-	if c.HistoryBytes > c.HistoryMax {
-		fail("--history-bytes %d of one topic is more than --history-max %d of all", c.HistoryBytes, c.HistoryMax)
+	if c.HistoryBytes > c.HistoryMax/logOverhead {
+		fail("--history-bytes %d of one topic is more than an eighth of --history-max %d of all, in which indices and room to grow count too", c.HistoryBytes, c.HistoryMax)
 	}
 	if int64(c.EventBytes) > c.BodyBytes {
 		fail("--event-bytes %d is more than --body-bytes %d: an event could not be published as JSON", c.EventBytes, c.BodyBytes)

@@ -37,11 +37,15 @@ func (s *Shard) deliverBundle(i uint32, sl *slot, b *bundle, n uint32, st *state
 }
 
 // catchUpBundle does so for all topics of the stream, until it is blocked. It
-// reports whether the stream is still open.
+// reports whether the stream is still open. Each time another topic is the first: one
+// that the client cannot keep up with must not keep the others from it.
 func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
 	b := s.bundles[sl.topic]
-	for k := range b.subs {
-		sub := &b.subs[k]
+	for range b.subs {
+		sub := &b.subs[b.next]
+		if b.next++; int(b.next) == len(b.subs) {
+			b.next = 0
+		}
 		st := s.states.at(sub.state)
 		st.topic.snapshot(&s.snap)
 		s.lead = s.lead[:0]

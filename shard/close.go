@@ -50,6 +50,7 @@ func (s *Shard) stop() {
 	for _, joins := range [][]Join{s.letters.joins[s.letters.admitted:], late.joins} {
 		for i := range joins {
 			s.admit(&joins[i])
+			s.inbox.joining.Add(-1)
 		}
 	}
 	s.letters.joins, s.letters.admitted = nil, 0

@@ -55,7 +55,7 @@ func (s *Shard) drainSome() {
 			d.credit--
 		}
 	}
-	if s.slots.used == 0 {
+	if s.slots.used == 0 && s.letters.admitted == len(s.letters.joins) && s.inbox.joining.Load() == 0 {
 		d.active = false
 		d.done()
 	}

@@ -32,7 +32,7 @@ const (
 )
 
 func (s *Shard) newBudget() budget {
-	return budget{sends: s.config.TurnSends, until: s.now + int64(s.config.TurnTime)}
+	return budget{sends: s.config.TurnSends, until: s.clock() + int64(s.config.TurnTime)}
 }
 
 // spend charges a look, or the send that followed it. It reports whether anything
@@ -128,7 +128,7 @@ func (s *Shard) push(i uint32, sl *slot, st *state) bool {
 	if sl.cursor < s.snap.tail && !s.overrun(i, sl, st) {
 		return false
 	}
-	pieces, total, events := s.behind(sl)
+	pieces, total := s.behind(sl)
 	n, ok := s.send(i, sl, pieces, total)
 	if !ok {
 		return false
@@ -136,11 +136,11 @@ func (s *Shard) push(i uint32, sl *slot, st *state) bool {
 	lead := len(s.lead)
 	switch {
 	case n == total:
-		sl.cursor = s.snap.head
-		if events > 0 {
+		if total > lead {
+			sl.cursor = s.snap.head
 			sl.lastID, sl.flags = s.snap.last, sl.flags&^flagLastIsTime
+			s.stats.batch(s.snap.eventsBehind())
 		}
-		s.stats.batch(events)
 		return true
 	case n < lead:
 		return s.block(i, sl, rest{own: clone(s.lead[n:])})
@@ -157,9 +157,9 @@ func (s *Shard) push(i uint32, sl *slot, st *state) bool {
 }
 
 // behind returns what to send to a stream: s.lead and the log from its cursor on.
-func (s *Shard) behind(sl *slot) (pieces [][]byte, total, events int) {
+func (s *Shard) behind(sl *slot) (pieces [][]byte, total int) {
 	if sl.cursor < s.snap.head {
-		pieces, events = s.snap.behind(sl.cursor)
+		pieces = s.snap.behind(sl.cursor)
 		total = int(s.snap.head - sl.cursor)
 	}
 	if len(s.lead) > 0 {
@@ -167,7 +167,7 @@ func (s *Shard) behind(sl *slot) (pieces [][]byte, total, events int) {
 		pieces = s.pieces
 		total += len(s.lead)
 	}
-	return pieces, total, events
+	return pieces, total
 }
 
 // pushLead sends s.lead to a stream that is not blocked. It reports whether the

@@ -42,10 +42,11 @@ func (s *Shard) appendGap(topic string, p *place) {
 }
 
 // overrun deals with a stream whose cursor the log has left behind: by the
-// topic's policy it is closed, or told so in s.lead and set to where it goes on.
-// It reports whether the stream is still open.
+// topic's policy it is closed, or told so in s.lead and set to where it goes on. One
+// whose opening is still to be sent is not closed without a word. It reports whether
+// the stream is still open.
 func (s *Shard) overrun(i uint32, sl *slot, st *state) bool {
-	if st.policy == PolicyClose {
+	if st.policy == PolicyClose && len(s.lead) == 0 {
 		s.close(i, sl, ClosedSlowConsumer)
 		return false
 	}

@@ -32,8 +32,9 @@ type inbox struct {
 	calls []func()
 	shut  bool // the shard takes nothing any more
 
-	depth  atomic.Int32 // everything waiting
-	asleep atomic.Bool  // the shard waits in the kernel, or is about to
+	depth   atomic.Int32 // everything waiting in here
+	joining atomic.Int32 // joins that are no streams yet, here or taken
+	asleep  atomic.Bool  // the shard waits in the kernel, or is about to
 }
 
 func (b *inbox) markDirty(t *Topic, since int64) {
@@ -65,7 +66,7 @@ func (b *inbox) room() error {
 	switch {
 	case b.shut:
 		return ErrStopped
-	case len(b.joins) >= b.joinsMax:
+	case int(b.joining.Load()) >= b.joinsMax:
 		return ErrInboxFull
 	}
 	return nil
@@ -79,9 +80,10 @@ func (b *inbox) join(j Join) error {
 	if b.shut {
 		return ErrStopped
 	}
-	if len(b.joins) >= b.joinsMax && !j.greeting.done { // who was greeted is let in
+	if int(b.joining.Load()) >= b.joinsMax && !j.greeting.done { // who was greeted is let in
 		return ErrInboxFull
 	}
+	b.joining.Add(1)
 	b.joins = append(b.joins, j)
 	b.depth.Add(1)
 	return nil
@@ -112,24 +114,38 @@ type letters struct {
 	joins    []Join
 	admitted int // of joins, those that are streams by now
 	dirty    []dirtyMark
+	queued   int // of dirty, those that are queued by now
 	calls    []func()
 }
 
-// take takes dirty marks and calls out, and joins if l has none left of an earlier
+// left is how many are not dealt with yet.
+func (l *letters) left() int { return len(l.joins) - l.admitted + len(l.dirty) - l.queued }
+
+// take takes calls out, and joins and dirty marks if l has none left of an earlier
 // take. l's slices become the inbox's.
 func (b *inbox) take(l *letters) {
-	l.dirty, l.calls = emptied(l.dirty), emptied(l.calls)
+	l.forget()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.dirty, l.dirty = l.dirty, b.dirty
 	b.calls, l.calls = l.calls, b.calls
-	left := len(b.joins)
-	if len(l.joins) == l.admitted {
-		l.joins, l.admitted = emptied(l.joins), 0
+	if len(l.joins) == 0 {
 		b.joins, l.joins = l.joins, b.joins
-		left = 0
 	}
-	b.depth.Store(int32(left))
+	if len(l.dirty) == 0 {
+		b.dirty, l.dirty = l.dirty, b.dirty
+	}
+	b.depth.Store(int32(len(b.joins) + len(b.dirty)))
+}
+
+// forget empties what has been dealt with: it keeps no topic alive.
+func (l *letters) forget() {
+	l.calls = emptied(l.calls)
+	if l.admitted == len(l.joins) {
+		l.joins, l.admitted = emptied(l.joins), 0
+	}
+	if l.queued == len(l.dirty) {
+		l.dirty, l.queued = emptied(l.dirty), 0
+	}
 }
 
 // lettersKept bounds what is kept of slices that a storm has blown up.

@@ -49,6 +49,7 @@ type sub struct {
 // the positions in its ids.
 type bundle struct {
 	check uint32
+	next  uint32 // of subs: whose turn it is to be caught up with
 	subs  []sub
 }
 
@@ -281,16 +282,16 @@ func (s *Shard) policy(topic string) Policy {
 }
 
 func (s *Shard) setEnd(sl *slot, j *Join) {
-	ends, reason := j.Ends, j.EndReason
+	ends, reason := j.Ends, j.EndReason // of the past, if it took long to come here
 	if life := s.config.Lifetime; life > 0 {
 		life -= time.Duration(s.rng.Int64N(int64(life)/10 + 1))
 		if ends == 0 || life < ends {
 			ends, reason = life, ClosedMaxLifetime
 		}
 	}
-	if ends > 0 {
+	if ends != 0 {
 		sl.flags |= flagEnds
-		sl.endsAt = s.tick + ticks(min(ends, 1<<30<<tickShift))
+		sl.endsAt = s.tick + ticks(ends)
 		sl.endReason = reason
 	}
 }

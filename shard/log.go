@@ -35,11 +35,7 @@ func (l *log) append(body []byte, id eventid.ID) (grown int64) {
 
 	g := l.newest()
 	if g == nil || cap(g.buf)-len(g.buf) < need {
-		previous := 0
-		if g != nil {
-			previous = cap(g.buf)
-		}
-		g = newSegment(l.head, need, previous)
+		g = newSegment(l.head, need, l.head-l.tail)
 		l.segments = append(l.segments, g)
 		grown = g.held()
 	}

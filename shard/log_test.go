@@ -116,9 +116,8 @@ func TestLogHoldsWhatTheNaiveTwinHolds(t *testing.T) {
 			s.take(l)
 			var got []byte
 			if s.tail < s.head {
-				pieces, events := s.behind(s.tail)
-				got = bytes.Join(pieces, nil)
-				if events != l.events {
+				got = bytes.Join(s.behind(s.tail), nil)
+				if events := s.eventsBehind(); events != l.events {
 					t.Fatalf("seed %d: %d events behind, want %d", seed, events, l.events)
 				}
 			}
@@ -168,13 +167,31 @@ func TestSegmentsBeginSmallAndDouble(t *testing.T) {
 		l.append(body(n, 100), eventid.ID{MS: 2, Seq: uint64(n)})
 	}
 	for i, g := range l.segments[1:] {
-		if want := min(2*cap(l.segments[i].buf), segmentBytesMax); cap(g.buf) != want {
-			t.Fatalf("segment %d takes %d bytes after one of %d, want %d", i+1, cap(g.buf), cap(l.segments[i].buf), want)
+		if want := min(max(int(g.base), segmentBytesMin), segmentBytesMax); cap(g.buf) != want {
+			t.Fatalf("segment %d, after %d bytes, takes %d, want %d", i+1, g.base, cap(g.buf), want)
 		}
 	}
 	l.append(body(0, 1<<20), eventid.ID{MS: 3})
 	if g := l.newest(); len(g.index) != 1 || cap(g.buf) != len(g.buf) {
 		t.Errorf("an event larger than any segment shares one of %d bytes", cap(g.buf))
+	}
+}
+
+// However much has gone through it, a log that keeps little takes little.
+func TestALogTakesWhatItKeeps(t *testing.T) {
+	for _, keep := range []int{1, 5, 50, 5000} {
+		for _, size := range []int{1, 20, 100, 1000} {
+			l := &log{}
+			held, most := int64(0), int64(0)
+			for n := range 20_000 {
+				held += l.append(body(n, size), eventid.ID{MS: 2, Seq: uint64(n)})
+				held -= l.trim(&Retention{Events: keep}, 2)
+				most = max(most, held)
+			}
+			if kept := int64(l.head - l.tail); most > 6*kept+2*segmentBytesMin {
+				t.Errorf("%d events of %d bytes: %d bytes are kept, %d held", keep, size, kept, most)
+			}
+		}
 	}
 }
 
@@ -186,7 +203,7 @@ func TestSnapshotBytesDoNotChange(t *testing.T) {
 	}
 	var s snapshot
 	s.take(l)
-	pieces, _ := s.behind(0)
+	pieces := s.behind(0)
 	was := bytes.Join(pieces, nil)
 	for n := range 1000 {
 		l.append(body(n, 70), eventid.ID{MS: 2, Seq: uint64(n)})

@@ -13,7 +13,8 @@ import "bytes"
 // taken back.
 type rest struct {
 	ref   []byte // bytes of a log
-	own   []byte // copies, charged to the node's budget
+	own   []byte // copies …
+	held  int    // … and the memory they keep, charged to the node's budget
 	state uint32 // with ref: whose log
 	end   uint64 // with ref: where the event ends in it
 }
@@ -35,12 +36,13 @@ func (r *rest) size() int { return len(r.ref) + len(r.own) }
 // block parks a stream whose socket is full until it is writable. It reports
 // whether the stream is still open: it is not if there is no room for r.
 func (s *Shard) block(i uint32, sl *slot, r rest) bool {
-	if n := int64(len(r.own)); n > 0 && s.rests.used.Add(n) > s.rests.max {
-		s.rests.used.Add(-n)
-		s.close(i, sl, ClosedOverload)
-		return false
-	} else {
-		s.stats.RestBytes.Add(n)
+	if r.held = cap(r.own); r.held > 0 {
+		s.charge(r.held)
+		if s.rests.used.Load() > s.rests.max {
+			s.charge(-r.held)
+			s.close(i, sl, ClosedOverload)
+			return false
+		}
 	}
 	if r.size() > 0 {
 		s.rest[i] = r
@@ -94,7 +96,6 @@ func (s *Shard) sendRest(i uint32, sl *slot) bool {
 	if n > 0 {
 		sl.since = s.tick
 		ofRef := min(n, len(r.ref))
-		s.charge(ofRef - n)
 		r.ref, r.own = r.ref[ofRef:], r.own[n-ofRef:]
 		if len(r.ref) == 0 {
 			r.ref = nil // the log may let the event go
@@ -105,7 +106,7 @@ func (s *Shard) sendRest(i uint32, sl *slot) bool {
 }
 
 func (s *Shard) dropRest(i uint32, sl *slot) {
-	s.charge(-len(s.rest[i].own))
+	s.charge(-s.rest[i].held)
 	delete(s.rest, i)
 	sl.flags &^= flagRest
 	if len(s.rest) == 0 {

@@ -7,8 +7,9 @@ import (
 )
 
 // The sizes of segments in bytes. A log begins small, for most topics hold a
-// short event or two, and doubles up to segmentBytesMax; an event that does not
-// fit gets a segment of its own size.
+// short event or two, and each further segment is as large as all that is retained,
+// up to segmentBytesMax: so a log doubles, and one that keeps little stays small. An
+// event that does not fit gets a segment of its own size.
 const (
 	segmentBytesMin = 256
 	segmentBytesMax = 64 << 10
@@ -33,8 +34,8 @@ type segment struct {
 	index []entry
 }
 
-func newSegment(base uint64, need, previous int) *segment {
-	size := max(segmentBytesMin, min(2*previous, segmentBytesMax), need)
+func newSegment(base uint64, need int, retained uint64) *segment {
+	size := max(segmentBytesMin, int(min(retained, segmentBytesMax)), need)
 	return &segment{base: base, buf: make([]byte, 0, size), index: make([]entry, 0, 2)}
 }
 

@@ -87,7 +87,8 @@ var started = time.Now()
 // nanotime is the monotonic clock that everything here is timed by.
 func nanotime() int64 { return int64(time.Since(started)) }
 
-func ticks(d time.Duration) uint32 { return uint32(max(int64(d)>>tickShift, 1)) }
+// ticks is at least one and at most what can be told from the past.
+func ticks(d time.Duration) uint32 { return uint32(min(max(int64(d)>>tickShift, 1), 1<<30)) }
 
 func newShard(number int, c *Config, t *Table, k sys.Kernel, rests restBudget, now int64, seed uint64) *Shard {
 	s := &Shard{
@@ -213,31 +214,35 @@ func (s *Shard) untilDeadline() time.Duration {
 }
 
 // takeLetters takes what is in the inbox, but no more joins in one turn than its
-// budget: a storm of them must not hold up the events of those who are there. It
-// reports whether that was all.
+// budget, and no more topics than that has looks: a storm of them must not hold up
+// the events of those who are there. It reports whether that was all.
 func (s *Shard) takeLetters() bool {
 	l := &s.letters
 	s.joined = 0
-	if s.inbox.depth.Load() == 0 && l.admitted == len(l.joins) {
+	if s.inbox.depth.Load() == 0 && l.left() == 0 {
 		s.stats.Inbox.Store(0)
 		return true
 	}
 	s.inbox.take(l)
-	s.stats.Inbox.Store(int64(len(l.joins) - l.admitted + len(l.dirty) + len(l.calls)))
+	s.stats.Inbox.Store(int64(l.left() + len(l.calls)))
 	b := s.newBudget()
 	for more := true; more && l.admitted < len(l.joins); s.joined++ {
 		s.admit(&l.joins[l.admitted])
 		l.joins[l.admitted] = Join{}
 		l.admitted++
+		s.inbox.joining.Add(-1)
 		more = b.spend(s, true)
 	}
-	for _, d := range l.dirty {
-		s.enqueue(d)
+	b = s.newBudget()
+	for more := true; more && l.queued < len(l.dirty); l.queued++ {
+		s.enqueue(l.dirty[l.queued])
+		more = b.spend(s, false)
 	}
 	for _, f := range l.calls {
 		f()
 	}
-	return l.admitted == len(l.joins)
+	l.forget()
+	return l.left() == 0
 }
 
 // handle takes one report of the kernel. Hang-ups come before writability: a

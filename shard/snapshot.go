@@ -20,7 +20,7 @@ type snapshot struct {
 	// found once.
 	cachedFor    uint64
 	cached       [][]byte
-	cachedEvents int
+	cachedEvents int // in them; -1 if they were not counted yet
 }
 
 // piece is the published part of one segment.
@@ -47,20 +47,31 @@ func (s *snapshot) drop() {
 }
 
 // behind returns the bytes from cursor, which must not be below tail or at head,
-// to head, one piece for each segment they lie in, and how many events they are.
-// The slice is valid until the next call.
-func (s *snapshot) behind(cursor uint64) ([][]byte, int) {
+// to head, one piece for each segment they lie in. The slice is valid until the next
+// call.
+func (s *snapshot) behind(cursor uint64) [][]byte {
 	if len(s.cached) > 0 && s.cachedFor == cursor {
-		return s.cached, s.cachedEvents
+		return s.cached
 	}
-	s.cachedFor, s.cached, s.cachedEvents = cursor, s.cached[:0], 0
+	s.cachedFor, s.cached, s.cachedEvents = cursor, s.cached[:0], -1
 	for i := s.pieceAt(cursor); i < len(s.pieces); i++ {
 		p := s.pieces[i]
-		behind := p.buf[max(cursor, p.base)-p.base:]
-		s.cached = append(s.cached, behind)
-		s.cachedEvents += countBlankLines(behind)
+		s.cached = append(s.cached, p.buf[max(cursor, p.base)-p.base:])
 	}
-	return s.cached, s.cachedEvents
+	return s.cached
+}
+
+// eventsBehind is how many events the last answer of behind has. They are counted
+// only for whoever was sent all of them: a slow reader of a long log would have them
+// counted with every send.
+func (s *snapshot) eventsBehind() int {
+	if s.cachedEvents < 0 {
+		s.cachedEvents = 0
+		for _, p := range s.cached {
+			s.cachedEvents += countBlankLines(p)
+		}
+	}
+	return s.cachedEvents
 }
 
 func (s *snapshot) pieceAt(p uint64) int {

@@ -23,11 +23,10 @@ func TestBehindIsTheLogFromEveryCursor(t *testing.T) {
 	snapshots(t, func(s *snapshot, twin *naiveLog) {
 		for n := twin.gone; n < len(twin.ids); n++ {
 			for range 2 { // the second time from the cache
-				pieces, events := s.behind(twin.endOf(n))
-				if got, want := bytes.Join(pieces, nil), bytes.Join(twin.wire[n:], nil); !bytes.Equal(got, want) {
+				if got, want := bytes.Join(s.behind(twin.endOf(n)), nil), bytes.Join(twin.wire[n:], nil); !bytes.Equal(got, want) {
 					t.Fatalf("behind event %d: %q, want %q", n, got, want)
 				}
-				if events != len(twin.ids)-n {
+				if events := s.eventsBehind(); events != len(twin.ids)-n {
 					t.Fatalf("behind event %d: %d events, want %d", n, events, len(twin.ids)-n)
 				}
 			}

@@ -40,8 +40,7 @@ func retained(topic *Topic) []byte {
 	if s.tail == s.head {
 		return nil
 	}
-	pieces, _ := s.behind(s.tail)
-	return bytes.Join(pieces, nil)
+	return bytes.Join(s.behind(s.tail), nil)
 }
 
 func TestIDsOfATopicStrictlyIncrease(t *testing.T) {

@@ -1,0 +1,171 @@
+package shard
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A topic that a client cannot keep up with does not keep its other topics from it.
+func TestABusyTopicDoesNotStarveTheOthersOfItsStream(t *testing.T) {
+	for _, topics := range []string{"hot,rare", "rare,hot"} {
+		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 100}})
+		c := r.join(topics, "", 10_000)
+		r.settle()
+		for round := 0; ; round++ {
+			for range 3 {
+				r.publish("hot", strings.Repeat("x", 500))
+			}
+			if round == 20 { // it is behind by now
+				r.publish("rare", "rare")
+			}
+			c.read()
+			c.sock.free(1000)
+			r.settle()
+			if n := len(c.messages); n > 0 && strings.Contains(string(c.raw), "data: rare") {
+				break
+			}
+			if round > 100 {
+				t.Fatalf("%s: the rare event has not come after %d rounds", topics, round)
+			}
+		}
+	}
+}
+
+// What is left of a copy keeps all of it in memory, and is charged like that.
+func TestTheRestOfARestIsChargedForWhatItKeeps(t *testing.T) {
+	c := patient()
+	c.RestBytesMax = 3000
+	r := newRig(t, 1, c, TableConfig{})
+	var all []*client
+	for range 3 {
+		s := r.join("a", "", unlimited)
+		r.settle()
+		s.sock.room = 10
+		all = append(all, s)
+	}
+	r.publish("a", strings.Repeat("x", 1000)) // two rests fit, three do not
+	r.settle()
+	ended := 0
+	for _, s := range all {
+		if s.sock.closed {
+			s.endedWith(ClosedOverload)
+			ended++
+			continue
+		}
+		s.sock.free(900) // of 1010 bytes or so
+	}
+	r.settle()
+	if used := r.rests.Load(); ended != 1 || used < 2000 {
+		t.Errorf("%d streams had no room; %d bytes are charged for two copies of 1000", ended, used)
+	}
+	for _, s := range all {
+		if !s.sock.closed {
+			s.sock.free(unlimited)
+		}
+	}
+	r.settle()
+	if used := r.rests.Load(); used != 0 {
+		t.Errorf("%d bytes are charged in the end", used)
+	}
+}
+
+// A drain is not over while streams are still on their way in.
+func TestADrainWaitsForWhoIsOnTheWayIn(t *testing.T) {
+	for _, timeout := range []time.Duration{0, time.Hour} {
+		r := newRig(t, 1, budgeted(1), TableConfig{}) // takes in one a turn
+		var all []*client
+		for range 3 {
+			all = append(all, r.join("a", "", unlimited))
+		}
+		done := r.drain(1e9, timeout)
+		for turn := 0; *done == 0; turn++ {
+			r.now += int64(time.Millisecond)
+			r.turn()
+			if turn > 100 {
+				t.Fatal("it does not end")
+			}
+		}
+		for i, c := range all {
+			if !c.sock.closed {
+				t.Errorf("timeout %v: stream %d is open when all is drained", timeout, i)
+			}
+		}
+	}
+}
+
+// Joins that were taken out of the inbox but are no streams yet count, too.
+func TestTheInboxHoldsNoMoreThanItsBound(t *testing.T) {
+	c := budgeted(1)
+	c.InboxMax = 10
+	r := newRig(t, 1, c, TableConfig{})
+	s := r.shards[0]
+	taken := 0
+	for turn := range 20 {
+		for n := range 20 {
+			topic, err := r.table.Acquire([]byte("a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sock := r.net.connect()
+			if err := s.inbox.join(Join{Fd: sock.fd, Head: []byte(fmt.Sprint(turn, n)), Topic: topic}); err != nil {
+				r.table.Release(topic)
+				r.net.sockets[sock.fd] = nil
+				r.net.open--
+				continue
+			}
+			taken++
+		}
+		if waiting := taken - s.slots.used; waiting > 10 {
+			t.Fatalf("%d wait after turn %d, want at most 10", waiting, turn)
+		}
+		r.turn()
+	}
+	if taken < 20 {
+		t.Errorf("%d were taken in 20 turns", taken)
+	}
+}
+
+// A stream whose end lies in the past when it arrives ends at once.
+func TestAnEndInThePastIsAnEnd(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{})
+	c := r.join("a", "", unlimited)
+	j := &r.shards[0].inbox.joins[0]
+	j.Ends, j.EndReason = -time.Second, ClosedTokenExpired
+	r.settle()
+	r.pass(time.Second)
+	c.endedWith(ClosedTokenExpired)
+}
+
+// Whatever the policy, a stream begins with its response head.
+func TestNobodyIsClosedBeforeTheResponseHead(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2}})
+	r.config.Policy = func(string) Policy { return PolicyClose }
+	first := r.publish("a", "0")
+	r.publish("a", "1")
+	stream := r.join("a", first.String(), unlimited)
+
+	// Shard.admit by hand, for what happens in its middle.
+	s := r.shards[0]
+	s.setNow(r.now)
+	s.inbox.take(&s.letters)
+	j := &s.letters.joins[0]
+	i, sl := s.slots.take()
+	sl.fd, sl.owner = int32(j.Fd), j.Owner
+	s.stats.Joined.Add(1)
+	s.stats.Streams.Add(1)
+	s.kernel.Watch(j.Fd, user(i, sl))
+	s.lead = s.config.appendOpening(s.lead[:0], j.Head, s.rng.Int64N)
+	sl.topic, sl.at = s.subscribe(i, j.Topic)
+	sl.cursor = s.placeOf(j.Topic, j.Resume, j.Position).cursor
+	for n := range 5 { // the log moves on between the look and the send
+		r.publish("a", fmt.Sprint("later", n))
+	}
+	st := s.states.at(sl.topic)
+	st.topic.snapshot(&s.snap)
+	if !s.push(i, sl, st) {
+		t.Fatal("it is closed before it has begun")
+	}
+	stream.want("gap:overrun", "later3", "later4")
+}
