@@ -32,7 +32,7 @@ func TestNeverReadingClientsTakeNoMemory(t *testing.T) {
 	chunks, deaf := pick(128, 96, 96), pick(200, 60, 60)
 	n := startNode(t, func(c *engine.Config) {
 		c.SendBuffer = 64 << 10
-		c.HistoryBytes, c.HistoryMax, c.RestBytes, c.EventBytes = history, 2*history, rest, eventBytes
+		c.HistoryBytes, c.HistoryMax, c.RestBytes, c.EventBytes = history, 2*history+128<<10, rest, eventBytes
 	})
 	keeping := []*stream{n.opened(t, ask{topics: []string{"flood"}}), n.opened(t, ask{topics: []string{"flood"}})}
 	for range deaf {

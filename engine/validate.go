@@ -40,9 +40,10 @@ const (
 	headBytesMax = 1 << 20
 )
 
-// logOverhead is how much memory a log takes at most for a byte of events: of very
-// short ones most is the index.
-const logOverhead = 8
+// A log takes up to twice its events in memory (of very short ones the index is as
+// large), and logSpare bytes of segments that are not full. If it could take more than
+// all logs together may, it would be emptied under its own subscribers.
+const logSpare = 128 << 10
 
 type failure = func(format string, args ...any)
 
@@ -184,8 +185,8 @@ func (c *Config) checkRelations(fail failure) {
 	if int64(c.EventBytes) > c.HistoryBytes {
 		fail("--event-bytes %d is more than --history-bytes %d: a topic's log could not hold one event", c.EventBytes, c.HistoryBytes)
 	}
-	if c.HistoryBytes > c.HistoryMax/logOverhead {
-		fail("--history-bytes %d of one topic is more than an eighth of --history-max %d of all, in which indices and room to grow count too", c.HistoryBytes, c.HistoryMax)
+	if c.HistoryBytes > (c.HistoryMax-logSpare)/2 {
+		fail("--history-bytes %d of one topic is too much for --history-max %d of all, in which indices and room to grow count too: expected at most %d", c.HistoryBytes, c.HistoryMax, max((c.HistoryMax-logSpare)/2, 0))
 	}
 	if int64(c.EventBytes) > c.BodyBytes {
 		fail("--event-bytes %d is more than --body-bytes %d: an event could not be published as JSON", c.EventBytes, c.BodyBytes)

@@ -55,8 +55,8 @@ func TestRelationsBetweenSettings(t *testing.T) {
 			func(c *engine.Config, n int) { c.HistoryBytes, c.EventBytes = 1000, 1000+n },
 			[]string{"--event-bytes 1001", "--history-bytes 1000"}},
 		"HistoryInAll": {
-			func(c *engine.Config, n int) { c.HistoryMax, c.HistoryBytes = 8<<20, 1<<20+int64(n) },
-			[]string{"--history-bytes 1048577", "--history-max 8388608"}},
+			func(c *engine.Config, n int) { c.HistoryMax, c.HistoryBytes = 2<<20+128<<10, 1<<20+int64(n) },
+			[]string{"--history-bytes 1048577", "--history-max 2228224", "at most 1048576"}},
 		"EventInBody": {
 			func(c *engine.Config, n int) { c.BodyBytes, c.EventBytes = 1000, 1000+n },
 			[]string{"--event-bytes 1001", "--body-bytes 1000"}},
