@@ -21,8 +21,10 @@ run: build
 test:
 	@.ci/test.sh $(GO) $(FUZZ)
 
+BENCH   ?= bench/results/$(shell date +%F)-$(shell uname -n)
+
 bench: build
-	$(GO) run ./bench/rows --ssedge $(BIN) --servers ssedge,limit,twin --out bench/results/$$(date +%F)-$$(uname -n)
+	$(GO) run ./bench/rows --ssedge $(BIN) --servers ssedge,limit,twin --out $(BENCH)
 
 clean:
 	rm -rf bin

@@ -29,11 +29,13 @@ step() {
 }
 
 # needs: Go is there if this runs at all; the race detector needs a C compiler, the
-# limit of bench/ too, the browser tests a Chromium.
+# limit of bench/ too, the browser tests a Chromium, the proxy tests nginx and HAProxy.
 needs() {
 	missing=""
 	command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 	command -v chromium >/dev/null || missing="$missing chromium"
+	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+	command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 	command -v git >/dev/null || missing="$missing git"
 	[ -z "$missing" ] && return 0
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -18,8 +18,7 @@ import (
 	"ssedge/engine"
 )
 
-// TestChurn is the proof that section 2 of the design asks for: while 64 clients
-// connect, ask and reset their connections, in every order and with heads cut
+// TestChurn is what hand-overs must stand: while 64 clients connect, ask and reset their connections, in every order and with heads cut
 // anywhere, nobody is left waiting, nobody sees bytes of another, and nothing
 // remains.
 func TestChurn(t *testing.T) {

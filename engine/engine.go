@@ -142,6 +142,8 @@ func (e *Engine) newServers() {
 			Ready: e.Ready, Metrics: e.metrics.write, Status: e.status, Local: isLoopback(e.adminLn),
 		}),
 		ReadHeaderTimeout: c.HeadTimeout,
+		ReadTimeout:       c.BodyTimeout,
+		IdleTimeout:       c.HTTPIdle,
 		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
 	}
 }

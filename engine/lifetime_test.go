@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"fmt"
+	"net/http"
 	"ssedge/engine"
 )
 
@@ -168,6 +170,59 @@ func TestAdminPages(t *testing.T) {
 		var said struct{ Error string }
 		if err := json.Unmarshal([]byte(body), &said); status != 404 || err != nil || said.Error == "" {
 			t.Errorf("public %s: found %d %q, expected 404 with a reason", path, status, body)
+		}
+	}
+}
+
+// TestShortOfMemory refuses new streams, and keeps those that are there, while the
+// process takes more than it may: this one takes more than a megabyte.
+func TestShortOfMemory(t *testing.T) {
+	n := startNode(t, func(c *engine.Config) {
+		c.HistoryBytes, c.EventBytes, c.HistoryMax, c.MemoryMax = 64<<10, 64<<10, 512<<10, 1<<20
+	})
+	var st *stream
+	if early, err := n.dial(ask{topics: []string{"t"}}); err == nil { // before the first look at the memory
+		st = early
+	}
+	await(t, "new streams to be refused", func() (bool, string) {
+		status, body := n.get(t, n.addr, "/events?topic=%00") // which is checked before
+		got, err := http.Get("http://" + n.addr + "/events?topic=t")
+		if err != nil {
+			return false, err.Error()
+		}
+		defer got.Body.Close()
+		return got.StatusCode == 503 && got.Header.Get("Retry-After") != "", fmt.Sprint(got.Status, status, body)
+	})
+	if m := n.metrics(t); m[`ssedge_refused_total{cause="memory_max"}`] == 0 {
+		t.Error("the refusal is not counted")
+	}
+	n.publish(t, "t", "still")
+	if st != nil {
+		if err := st.opening(); err == nil {
+			if _, err := st.take(1); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// TestAdminUnderAnotherName: a page that makes its name resolve to this machine does
+// not read what operators read.
+func TestAdminUnderAnotherName(t *testing.T) {
+	n := startNode(t, nil)
+	for host, want := range map[string]int{"evil.example": 421, "localhost": 200, n.admin: 200} {
+		r, err := http.NewRequest("GET", "http://"+n.admin+"/debug/pprof/cmdline", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		got, err := n.http.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Body.Close()
+		if got.StatusCode != want {
+			t.Errorf("Host %s: %s, expected %d", host, got.Status, want)
 		}
 	}
 }

@@ -15,7 +15,7 @@ var metricHelp = map[string]string{
 	"ssedge_topics":               "Topics with subscribers, with history, or kept for those who come back.",
 	"ssedge_history_bytes":        "Memory of all history.",
 	"ssedge_half_sent_bytes":      "Copies of what a full socket has not taken of an event.",
-	"ssedge_inbox_depth":          "Joins, topics with news and calls that shards took in their last turns.",
+	"ssedge_inbox_depth":          "Joins, topics with news and calls that wait for the shards.",
 	"ssedge_connections":          "Connections that are no streams: with an incomplete request head, and at net/http.",
 	"ssedge_workers":              "Hand-overs to net/http under way.",
 	"ssedge_idempotency_keys":     "Idempotency keys that are remembered.",

@@ -56,7 +56,7 @@ func newMetrics(e *Engine) *metricSet {
 	gauge(`ssedge_streams{state="blocked"}`, sum(func(s *shard.Stats) int64 { return s.Blocked.Load() }))
 	gauge("ssedge_subscriptions", sum(func(s *shard.Stats) int64 { return s.Subscriptions.Load() }))
 	gauge("ssedge_half_sent_bytes", sum(func(s *shard.Stats) int64 { return s.RestBytes.Load() }))
-	gauge("ssedge_inbox_depth", sum(func(s *shard.Stats) int64 { return s.Inbox.Load() }))
+	gauge("ssedge_inbox_depth", func() float64 { return float64(e.group.InboxDepth()) })
 	gauge("ssedge_topics", func() float64 { return float64(e.group.Table().Topics()) })
 	gauge("ssedge_history_bytes", func() float64 { return float64(e.group.Table().HistoryBytes()) })
 	gauge(`ssedge_connections{state="head"}`, func() float64 { return float64(e.intake.HeadCount()) })

@@ -5,8 +5,10 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/http"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -265,5 +267,57 @@ func TestAScraperThatDoesNotReadHoldsNobodyUp(t *testing.T) {
 	io.WriteString(c, strings.Repeat("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 5000))
 	if status, _ := n.get(t, n.admin, "/metrics"); status != 200 {
 		t.Errorf("another is answered %d", status)
+	}
+}
+
+// TestEveryCounterCounts: what happened to topics, keys, shards and the process, each
+// by its own metric.
+func TestEveryCounterCounts(t *testing.T) {
+	n := startNode(t, func(c *engine.Config) {
+		c.Heartbeat, c.KeysMax, c.Version = 50*time.Millisecond, 1, "v-test"
+		c.HistoryBytes, c.HistoryMax, c.EventBytes = 64<<10, 512<<10, 60<<10
+	})
+	st := n.opened(t, ask{topics: []string{"t"}})
+	for _, key := range []string{"one", "one", "two"} {
+		got, err := http.Post("http://"+n.addr+"/publish?topic=t&key="+key, "text/plain", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Body.Close()
+	}
+	if _, err := st.take(2); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		n.publish(t, fmt.Sprint("big", i), strings.Repeat("x", 50<<10))
+	}
+	n.await(t, "ssedge_inbox_depth", 0)
+	await(t, "two heartbeats", func() (bool, string) {
+		beats := n.metrics(t)["ssedge_heartbeats_total"]
+		return beats >= 2, fmt.Sprint(beats)
+	})
+	m := n.metrics(t)
+	for name, want := range map[string]float64{
+		"ssedge_events_duplicate_total": 1, "ssedge_idempotency_keys": 1, "ssedge_idempotency_keys_forgotten_total": 1,
+		`ssedge_build_info{version="v-test",go="` + runtime.Version() + `"}`: 1, "ssedge_shards": float64(engine.DefaultConfig().Shards),
+		"ssedge_send_events_sum": 2, "ssedge_workers": 0,
+	} {
+		if got, ok := m[name]; !ok || got != want {
+			t.Errorf("%s is %v, expected %v", name, got, want)
+		}
+	}
+	if got := m["ssedge_send_bytes_sum"]; got != m["ssedge_bytes_out_total"] || m["ssedge_send_bytes_count"] != m["ssedge_sends_total"] {
+		t.Errorf("sends are %v of %v bytes in the histogram, %v of %v by the counters", m["ssedge_send_bytes_count"], got, m["ssedge_sends_total"], m["ssedge_bytes_out_total"])
+	}
+	for _, name := range []string{
+		"ssedge_turns_total", "ssedge_turn_seconds_count", "ssedge_turn_seconds_sum", "ssedge_history_evicted_total", "ssedge_history_bytes",
+		"go_goroutines", "go_memstats_heap_alloc_bytes", "process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds", "process_max_fds",
+	} {
+		if m[name] <= 0 {
+			t.Errorf("%s is %v, expected more than 0", name, m[name])
+		}
+	}
+	if m["ssedge_history_bytes"] > 512<<10 {
+		t.Errorf("%v bytes of history", m["ssedge_history_bytes"])
 	}
 }

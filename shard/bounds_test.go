@@ -169,3 +169,56 @@ func TestNobodyIsClosedBeforeTheResponseHead(t *testing.T) {
 	}
 	stream.want("gap:overrun", "later3", "later4")
 }
+
+// A turn ends when its time is over, however many sends it may make. The clock moves
+// on by a millisecond with each look at it.
+func TestATurnKeepsItsTime(t *testing.T) {
+	c := patient()
+	c.TurnTime = 3 * time.Millisecond
+	r := newRig(t, 1, c, TableConfig{})
+	for range 1000 {
+		r.join("a", "", unlimited)
+	}
+	r.settle()
+	at := r.now
+	r.shards[0].clock = func() int64 { at += int64(time.Millisecond); return at }
+	r.publish("a", "x")
+	total := 0
+	for idle := false; !idle; {
+		var sends int
+		sends, idle = r.sendsOfTurn()
+		if sends > 4*timeEvery {
+			t.Fatalf("%d sends in a turn of 3 ms, at %d a millisecond", sends, timeEvery)
+		}
+		total += sends
+	}
+	if total != 1000 {
+		t.Errorf("%d sends", total)
+	}
+}
+
+// What joins in a storm is taken in over several turns, and what was published to
+// those who are there already is sent meanwhile.
+func TestAStormOfJoinsDelaysOthersByAFewTurns(t *testing.T) {
+	r := newRig(t, 1, budgeted(10), TableConfig{})
+	there := r.join("a", "", unlimited)
+	r.settle()
+	for range 1000 {
+		r.join("b", "", unlimited)
+	}
+	r.publish("a", "x")
+	for turn := 1; len(there.data()) == 0; turn++ {
+		if turn > 2 {
+			t.Fatalf("not served after %d turns", turn)
+		}
+		before := r.shards[0].slots.used
+		r.turn()
+		if joined := r.shards[0].slots.used - before; joined > 10 {
+			t.Fatalf("%d joined in a turn of 10", joined)
+		}
+	}
+	r.settle()
+	if r.streams() != 1001 {
+		t.Errorf("%d streams", r.streams())
+	}
+}

@@ -208,9 +208,7 @@ func (s *Shard) send(i uint32, sl *slot, pieces [][]byte, total int) (int, bool)
 		}
 		sent += n
 		sl.lastWrite = s.tick
-		s.stats.Sends.Add(1)
-		s.stats.BytesOut.Add(uint64(n))
-		s.stats.SendBytes.observe(float64(n))
+		s.stats.sent(n)
 		if sent == total || all {
 			// The socket is full: asking again would only cost a call.
 			return sent, true

@@ -71,8 +71,7 @@ func (s *Shard) openGreeted(i uint32, sl *slot, j *Join) bool {
 	sl.topic, sl.at = s.subscribe(i, j.Topic)
 	sl.cursor = g.cursor
 	sl.setLast(g.at)
-	s.stats.Sends.Add(1)
-	s.stats.BytesOut.Add(uint64(g.sent))
+	s.stats.sent(g.sent)
 	if len(g.unsent) > 0 {
 		return s.block(i, sl, rest{own: g.unsent})
 	}

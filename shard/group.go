@@ -47,6 +47,14 @@ func (g *Group) Table() *Table { return g.table }
 // Shards returns how many there are.
 func (g *Group) Shards() int { return len(g.shards) }
 
+// InboxDepth returns how many joins, topics with news and calls wait for the shards.
+func (g *Group) InboxDepth() (n int64) {
+	for _, s := range g.shards {
+		n += int64(s.inbox.depth.Load()) + s.stats.Inbox.Load()
+	}
+	return n
+}
+
 // Stats returns the counts of each shard.
 func (g *Group) Stats() []*Stats {
 	all := make([]*Stats, len(g.shards))

@@ -32,7 +32,7 @@ type inbox struct {
 	calls []func()
 	shut  bool // the shard takes nothing any more
 
-	depth   atomic.Int32 // everything waiting in here
+	depth   atomic.Int32 // everything that waits in here
 	joining atomic.Int32 // joins that are no streams yet, here or taken
 	asleep  atomic.Bool  // the shard waits in the kernel, or is about to
 }

@@ -51,8 +51,9 @@ type Shard struct {
 	joined  int         // of them joins, in this turn
 	events  []sys.Event // found by the last wait
 	rng     *rand.Rand
-	now     int64  // of this turn, nanotime
-	tick    uint32 // of this turn
+	clock   func() int64 // the time inside a turn: nanotime
+	now     int64        // of this turn
+	tick    uint32       // of this turn
 	ended   bool
 
 	// Scratch, valid within one call chain.
@@ -97,6 +98,7 @@ func newShard(number int, c *Config, t *Table, k sys.Kernel, rests restBudget, n
 		slots:  slots{free: noSlot},
 		rest:   make(map[uint32]rest),
 		wheel:  wheel.New(wheelBuckets, uint32(now>>tickShift)),
+		clock:  nanotime,
 		events: make([]sys.Event, min(c.TurnSends, eventsMax))[:0], // each may cost a send
 		rng:    rand.New(rand.NewPCG(seed, uint64(number))),
 	}
@@ -199,9 +201,6 @@ func (s *Shard) dropBytes() {
 	clear(s.resumed[:cap(s.resumed)])
 }
 
-// clock is the time inside a turn.
-func (s *Shard) clock() int64 { return nanotime() }
-
 func (s *Shard) untilDeadline() time.Duration {
 	wait := time.Duration(-1)
 	if tick, ok := s.wheel.Next(); ok {
@@ -224,7 +223,6 @@ func (s *Shard) takeLetters() bool {
 		return true
 	}
 	s.inbox.take(l)
-	s.stats.Inbox.Store(int64(l.left() + len(l.calls)))
 	b := s.newBudget()
 	for more := true; more && l.admitted < len(l.joins); s.joined++ {
 		s.admit(&l.joins[l.admitted])
@@ -242,6 +240,7 @@ func (s *Shard) takeLetters() bool {
 		f()
 	}
 	l.forget()
+	s.stats.Inbox.Store(int64(l.left()))
 	return l.left() == 0
 }
 

@@ -9,7 +9,7 @@ type Stats struct {
 	Subscriptions atomic.Int64
 	Topics        atomic.Int64 // topics with subscribers here
 	RestBytes     atomic.Int64 // copies of half-sent events
-	Inbox         atomic.Int64 // letters taken in the last turn
+	Inbox         atomic.Int64 // letters that were taken and not dealt with yet
 
 	Joined     atomic.Uint64
 	Closed     [closeReasons]atomic.Uint64
@@ -67,6 +67,13 @@ func (h *Histogram) AddTo(counts []uint64) (sum float64) {
 		counts[i] += h.counts[i].Load()
 	}
 	return float64(h.sum.Load()) / h.scale
+}
+
+// sent counts one send.
+func (s *Stats) sent(bytes int) {
+	s.Sends.Add(1)
+	s.BytesOut.Add(uint64(bytes))
+	s.SendBytes.observe(float64(bytes))
 }
 
 // batch counts the events of one send.

@@ -57,7 +57,7 @@ func (s *settings) define(f *flag.FlagSet) {
 	f.StringVar(&s.out, "out", "", "directory for raw.json; made if missing")
 	f.BoolVar(&s.quick, "quick", false, "a smoke run of a few hundred streams and seconds; its figures mean nothing")
 
-	f.IntVar(&s.rounds, "rounds", 5, "rounds of accept, fanout, flood and isolation; in each every server has one trial")
+	f.IntVar(&s.rounds, "rounds", 3, "rounds of accept, fanout, flood and isolation; in each every server has one trial")
 	f.Var(&s.shards, "shards", "numbers of shards (ssedge) and threads (limit) to measure")
 	f.IntVar(&s.streams, "streams", 15_000, "streams in accept, fanout, isolation and heartbeat")
 	f.Var(&s.memoryStreams, "memory-streams", "numbers of streams in memory, at least two")

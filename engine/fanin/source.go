@@ -1,14 +1,6 @@
 package fanin
 
-import (
-	"errors"
-
-	"ssedge/proto/eventid"
-)
-
-// ErrUnavailable says that the source cannot take events at the moment; the
-// publisher should come back later.
-var ErrUnavailable = errors.New("events cannot be taken in at the moment")
+import "ssedge/proto/eventid"
 
 // Event is one event to be published. The slices are only read during the call.
 type Event struct {
@@ -25,7 +17,7 @@ type Receipt struct {
 
 // Source takes events in. It is safe from any goroutine. An event whose Publish
 // returned without an error is in its topic's log and on its way to the
-// subscribers.
+// subscribers; after an error the publisher may come back with it later.
 type Source interface {
 	Publish(*Event) (Receipt, error)
 }

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
-	"time"
 )
 
 // receiptsHeld is how many bytes of receipts are held back until the body is at
@@ -22,12 +20,11 @@ const receiptsHeld = 256 << 10
 // not in order, the reason; what came before it is published, what comes after is
 // not read.
 func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
-	st := &stream{s: s, w: w, control: http.NewResponseController(w), who: authorization(r), draft: newDrafts(&s.config.Message)}
+	st := &stream{s: s, w: w, body: s.patiently(w, r), who: authorization(r), draft: newDrafts(&s.config.Message)}
 	defer st.draft.drop()
-	st.control.EnableFullDuplex()
-	lines := bufio.NewReaderSize(r.Body, 64<<10)
+	st.body.control.EnableFullDuplex()
+	lines := bufio.NewReaderSize(st.body, 64<<10)
 	for {
-		st.control.SetReadDeadline(time.Now().Add(s.config.BodyTimeout))
 		line, err := st.readLine(lines)
 		if err != nil && !errors.Is(err, io.EOF) {
 			st.fail(err)
@@ -50,7 +47,7 @@ func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
 type stream struct {
 	s         *Public
 	w         http.ResponseWriter
-	control   *http.ResponseController
+	body      *patientBody
 	who       []byte
 	draft     *drafts // of one line
 	long      []byte  // a line longer than the reader's buffer
@@ -114,11 +111,11 @@ func (st *stream) send() *problem {
 		st.w.Header().Set("Cache-Control", "no-store")
 		st.w.WriteHeader(http.StatusOK)
 	}
-	st.mayWrite()
+	st.body.mayWrite()
 	_, err := st.w.Write(st.out)
 	st.out = st.out[:0]
 	if err == nil {
-		err = st.control.Flush()
+		err = st.body.control.Flush()
 	}
 	if err != nil {
 		return &problem{408, "receipts_timeout", "the receipts were not read: " + err.Error(), 0}
@@ -126,21 +123,18 @@ func (st *stream) send() *problem {
 	return nil
 }
 
-// mayWrite gives the next answer its time.
-func (st *stream) mayWrite() { st.control.SetWriteDeadline(time.Now().Add(st.s.config.BodyTimeout)) }
-
 func (st *stream) finish() {
 	if st.sending {
 		st.send()
 		return
 	}
-	st.mayWrite()
+	st.body.mayWrite()
 	writeBody(st.w, http.StatusOK, "application/x-ndjson", st.out)
 }
 
 // refuse ends the stream with the reason for the present line.
 func (st *stream) refuse(p *problem) {
-	st.mayWrite()
+	st.body.mayWrite()
 	a := answer{Error: p.reason, Status: p.status, Line: st.line, Published: &st.published}
 	st.w.Header().Set("Connection", "close") // the rest of the body is not read
 	if !st.sending && len(st.out) == 0 {
@@ -165,10 +159,8 @@ func (st *stream) fail(err error) {
 	case errors.Is(err, errLineTooLong):
 		st.refuse(tooLarge("the line", int64(len(st.long)), int64(st.s.lineBytesMax()), "event-bytes"))
 	case isTimeout(err):
-		st.refuse(&problem{408, "body_timeout", "no line came within " + st.s.config.BodyTimeout.String(), 0})
+		st.refuse(&problem{408, "body_timeout", st.body.silence(), 0})
 	default:
 		st.refuse(&problem{400, "short_body", "the body ended early: " + err.Error(), 0})
 	}
 }
-
-func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

@@ -1,7 +1,12 @@
 package httpapi_test
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +54,46 @@ func TestHeadOfAStream(t *testing.T) {
 		c := n.dialRaw("HEAD /events?" + target + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 		if resp, _ := c.head(); resp.StatusCode != want {
 			t.Errorf("%s: %s, expected %d", target, resp.Status, want)
+		}
+	}
+}
+
+// Answers that nobody reads hold a place for no longer than they may take. Over a unix
+// socket, for TCP has a timeout of its own.
+func TestAnswersThatNobodyReadsAreGivenUp(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	start(t, func(c *engine.Config) {
+		c.BodyTimeout = 200 * time.Millisecond
+		c.Listen = append(c.Listen, "unix:"+path)
+	})
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetWriteDeadline(time.Now().Add(20 * time.Second))
+	for err == nil { // until the server hangs up, or for too long
+		_, err = io.WriteString(c, strings.Repeat("GET /nope HTTP/1.1\r\nHost: a\r\n\r\n", 1000))
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection is held: %v", err)
+	}
+}
+
+// A publisher may be slow, as long as it is not silent.
+func TestASlowBodyIsTaken(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(c *engine.Config) { c.BodyTimeout = time.Second })
+	text := `{"topic":"t","data":"slow"}`
+	for _, media := range []string{"application/json", "application/x-ndjson", "text/plain"} {
+		c := n.dialRaw(fmt.Sprintf("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", key, media, len(text)))
+		for i := range len(text) { // 2.7 s in all
+			time.Sleep(100 * time.Millisecond)
+			io.WriteString(c, text[i:i+1])
+		}
+		if resp, body := c.answer(); resp.StatusCode != 200 {
+			t.Errorf("%s: %s %s", media, resp.Status, body)
 		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/bytebufferpool"
@@ -102,15 +101,16 @@ func (s *Public) readBody(w http.ResponseWriter, r *http.Request, limit int64, w
 	if r.ContentLength > limit {
 		return nil, tooLarge(what, r.ContentLength, limit, setting)
 	}
-	http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.config.BodyTimeout))
+	body := s.patiently(w, r)
 	buf := bodies.Get()
-	n, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1))
+	n, err := buf.ReadFrom(io.LimitReader(body, limit+1))
+	body.mayWrite()
 	var p *problem
 	switch {
 	case err != nil:
 		p = &problem{400, "short_body", "the body ended early: " + err.Error(), 0}
 		if isTimeout(err) {
-			p = &problem{408, "body_timeout", fmt.Sprintf("the body did not arrive within %v", s.config.BodyTimeout), 0}
+			p = &problem{408, "body_timeout", body.silence(), 0}
 		}
 	case n > limit:
 		p = tooLarge(what, n, limit, setting)

@@ -41,6 +41,7 @@ type Intake struct {
 	loops     []netpoll.EventLoop
 	served    sync.WaitGroup
 	httpConns atomic.Int64
+	handing   atomic.Int64 // over to net/http, at the moment
 	files     files
 	refused   sync.Map // cause → *atomic.Uint64
 }
@@ -225,4 +226,4 @@ func (in *Intake) Crowded() bool { return in.HTTPCount() > in.config.HTTPConnect
 // head (or lingering), those at net/http, and the hand-overs there under way.
 func (in *Intake) HeadCount() int   { return in.heads.count() }
 func (in *Intake) HTTPCount() int   { return int(in.httpConns.Load()) }
-func (in *Intake) WorkerCount() int { return in.workers.Running() }
+func (in *Intake) WorkerCount() int { return int(in.handing.Load()) }

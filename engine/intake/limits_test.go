@@ -1,6 +1,7 @@
 package intake_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -122,6 +123,41 @@ func TestStreamsForWhoClosesAfterwards(t *testing.T) {
 	} {
 		if got := n.ask(request).until("Connection:"); got != want {
 			t.Errorf("%q: Connection: %s, expected %s", request, got, want)
+		}
+	}
+}
+
+// What proxies and caches must know of a stream, and nothing else.
+func TestTheHeadOfAStream(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(s *setup) { s.admission.CORSOrigins = []string{"https://a.example"} })
+	want := "HTTP/1.1 200 OK\r\n" +
+		"Content-Type: text/event-stream; charset=utf-8\r\n" +
+		"Cache-Control: no-cache, no-transform\r\n" +
+		"X-Accel-Buffering: no\r\n" +
+		"Date: ?\r\n" +
+		"Connection: keep-alive\r\n" +
+		"Access-Control-Allow-Origin: https://a.example\r\n" +
+		"Vary: Origin\r\n" +
+		"\r\n"
+	for _, target := range []string{"/events?topic=t", "/%65vents?topic=t"} { // the fast way, and over net/http
+		c := n.ask(get(target, "Origin: https://a.example"))
+		got := ""
+		for !strings.HasSuffix(got, "\r\n\r\n") {
+			line, err := c.r.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(line, "Date: ") {
+				if _, err := http.ParseTime(strings.TrimSpace(line[len("Date: "):])); err != nil {
+					t.Error(err)
+				}
+				line = "Date: ?\r\n"
+			}
+			got += line
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", target, got, want)
 		}
 	}
 }

@@ -17,7 +17,11 @@ func (in *Intake) toHTTP(fd int, received, origin []byte) {
 		return
 	}
 	received = bytes.Clone(received)
-	handOver := func() { in.handOver(fd, received) }
+	handOver := func() {
+		in.handing.Add(1)
+		in.handOver(fd, received)
+		in.handing.Add(-1)
+	}
 	if in.workers.Submit(handOver) != nil {
 		handOver()
 	}

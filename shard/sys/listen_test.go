@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -81,5 +82,37 @@ func TestASocketOfABusyServerIsLeftAlone(t *testing.T) {
 		t.Errorf("the first server is gone: %v", err)
 	} else {
 		c.Close()
+	}
+}
+
+// What is set on the listening socket is true of the connections that it accepts.
+func TestConnectionsHaveTheOptionsOfTheirListener(t *testing.T) {
+	t.Parallel()
+	o := SocketOptions{SendBuffer: 65536, NotSentLowat: 12345, UserTimeout: 54321 * time.Millisecond}
+	fds, addr, err := Listen("tcp", "127.0.0.1:0", 1, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer Close(fds[0])
+	c, err := net.Dial("tcp", addr.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fd, errno := Accept(fds[0], &Peer{})
+	for errno == EAGAIN {
+		time.Sleep(time.Millisecond)
+		fd, errno = Accept(fds[0], &Peer{})
+	}
+	defer Close(fd)
+	for name, option := range map[string]struct{ level, option, want int }{
+		"SO_SNDBUF, which the kernel doubles": {unix.SOL_SOCKET, unix.SO_SNDBUF, 2 * 65536},
+		"TCP_NOTSENT_LOWAT":                   {unix.IPPROTO_TCP, unix.TCP_NOTSENT_LOWAT, 12345},
+		"TCP_USER_TIMEOUT":                    {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 54321},
+		"TCP_NODELAY":                         {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+	} {
+		if got, err := unix.GetsockoptInt(fd, option.level, option.option); err != nil || got != option.want {
+			t.Errorf("%s is %d, %v; want %d", name, got, err, option.want)
+		}
 	}
 }
