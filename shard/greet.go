@@ -29,7 +29,7 @@ func (c *Config) greet(j *Join, scratch []byte) []byte {
 	if j.More != nil || j.Resume == ResumeMalformed {
 		return scratch
 	}
-	p := j.Topic.locate(j.Resume == ResumeAt, j.Position)
+	p := j.Topic.locate(j.Resume, j.Position)
 	if p.cause != gapNone || p.cursor != p.head {
 		return scratch
 	}

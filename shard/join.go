@@ -34,6 +34,7 @@ type Resume uint8
 const (
 	ResumeNot       Resume = iota // nothing: it begins with what is published from now on
 	ResumeAt                      // it has seen everything up to a position
+	ResumeEarliest                // it wants everything that is retained
 	ResumeMalformed               // something that is no id of such a stream
 )
 
@@ -191,7 +192,7 @@ func (s *Shard) tellAtJoin(t *Topic, p *place) {
 // placeOf is where a stream begins in a topic. What is no id at all is a gap of
 // unknown extent, and the stream goes on live.
 func (s *Shard) placeOf(t *Topic, r Resume, at eventid.Position) place {
-	p := t.locate(r == ResumeAt, at)
+	p := t.locate(r, at)
 	if r == ResumeMalformed {
 		p.cause = GapMalformed
 	}

@@ -139,9 +139,9 @@ func TestTheFirstPositionOfAStreamLosesNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			begin := topic.locate(false, eventid.Position{})
+			begin := topic.locate(ResumeNot, eventid.Position{})
 			for n := range 3 {
-				if again := topic.locate(true, begin.at); again.cause != gapNone || again.cursor != begin.cursor {
+				if again := topic.locate(ResumeAt, begin.at); again.cause != gapNone || again.cursor != begin.cursor {
 					t.Errorf("%s: %d events after the stream began at %v (cursor %d), it resumes at %d with cause %q",
 						past.name, n, begin.at, begin.cursor, again.cursor, again.cause)
 				}
@@ -175,5 +175,24 @@ func (t *Table) forgetAll() {
 	for t.evictOne() {
 	}
 	for t.forgetOne() {
+	}
+}
+
+// The earliest is the oldest event there is, and the id that a stream is given there
+// comes back to it.
+func TestTheEarliestIsTheOldestEvent(t *testing.T) {
+	for events := range 6 {
+		table, _ := newTable(TableConfig{Retention: Retention{Events: 3}})
+		topic := acquire(t, table, "t")
+		for range events {
+			publish(t, table, "t", "x")
+		}
+		p := topic.locate(ResumeEarliest, eventid.Position{})
+		if p.cause != gapNone || p.cursor != topic.log.tail {
+			t.Errorf("%d events: at %d with cause %q, want %d", events, p.cursor, p.cause, topic.log.tail)
+		}
+		if again := topic.locate(ResumeAt, p.at); again.cause != gapNone || again.cursor != p.cursor {
+			t.Errorf("%d events: %v comes back to %d with cause %q, want %d", events, p.at, again.cursor, again.cause, p.cursor)
+		}
 	}
 }

@@ -147,7 +147,7 @@ func (c *client) greet(j *Join) {
 	if j.More != nil || j.Resume == ResumeMalformed {
 		return
 	}
-	p := j.Topic.locate(j.Resume == ResumeAt, j.Position)
+	p := j.Topic.locate(j.Resume, j.Position)
 	if p.cause != gapNone || p.cursor != p.head {
 		return
 	}

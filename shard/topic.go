@@ -106,8 +106,9 @@ func (t *Topic) headAt(cursor uint64) bool {
 	return t.log.head == cursor
 }
 
-// locate finds where a stream begins: at the head, or where resume says.
-func (t *Topic) locate(resume bool, p eventid.Position) place {
+// locate finds where a stream begins: at the head, at the oldest event, or where p
+// says.
+func (t *Topic) locate(r Resume, p eventid.Position) place {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -116,8 +117,11 @@ func (t *Topic) locate(resume bool, p eventid.Position) place {
 		t.table.held.Add(-shrunk)
 	}
 	found := place{cursor: t.log.head, at: t.log.start(now), to: t.log.last}
-	if resume {
+	switch {
+	case r == ResumeAt:
 		found = t.log.resume(p, now)
+	case r == ResumeEarliest && t.log.events > 0:
+		found = place{cursor: t.log.tail, at: eventid.After(t.log.lost)}
 	}
 	found.head = t.log.head
 	return found

@@ -24,7 +24,7 @@ import (
 type subscribeCmd struct {
 	Topic []string `arg:"" help:"Topics to follow."`
 
-	LastEventID string      `name:"last-event-id" help:"Go on after this id." placeholder:"ID"`
+	LastEventID string      `name:"last-event-id" help:"Go on after this id, or with 'earliest' begin with everything that is kept." placeholder:"ID"`
 	Count       int         `help:"End after this many events; 0: never." default:"0"`
 	JSON        bool        `help:"Print each event as a line of JSON."`
 	Quiet       bool        `help:"Do not report connections and reconnections on standard error." short:"q"`

@@ -154,3 +154,27 @@ func TestResumeAfterHistoryHasGone(t *testing.T) {
 	s.expect("3", "4")
 	n.subscribe("topic=t", "Last-Event-ID: "+ids[2]).expect("3", "4")
 }
+
+// Everything that is kept, without a gap, however much was there before.
+func TestFromTheEarliest(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(c *engine.Config) { c.HistoryEvents = 3 })
+	empty := n.subscribe("topic=none&last_event_id=earliest")
+	n.raw("none", "live").id(t)
+	empty.expect("live")
+	for i := range 2 {
+		n.raw("few", fmt.Sprint(i)).id(t)
+	}
+	for i := range 5 {
+		n.raw("many", fmt.Sprint(i)).id(t)
+	}
+	n.subscribe("topic=few&last_event_id=earliest").expect("0", "1")
+	s := n.subscribe("topic=many&last_event_id=earliest")
+	s.expect("2", "3", "4")
+	n.raw("many", "5").id(t)
+	s.expect("5")
+	both := n.subscribe("topic=many&topic=few", "Last-Event-ID: earliest")
+	both.expect("0", "1", "3", "4", "5")
+	n.raw("few", "2").id(t)
+	n.subscribe("topic=few&topic=many", "Last-Event-ID: "+both.decoder.LastEventID()).expect("2")
+}

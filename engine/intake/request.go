@@ -124,11 +124,18 @@ func ValidTopic(name []byte, bytesMax int) bool {
 	return true
 }
 
+// earliest, in place of an id, asks for everything that is retained. (No id has
+// letters beyond a vector's base 36, and a vector has a dot.)
+const earliest = "earliest"
+
 func (r *Request) parseResume(last []byte) {
 	r.positions = r.positions[:0]
 	switch {
 	case len(last) == 0:
 		r.resume = shard.ResumeNot
+		return
+	case string(last) == earliest:
+		r.resume = shard.ResumeEarliest
 		return
 	case len(r.topics) == 1:
 		if p, ok := eventid.ParsePosition(last); ok {
