@@ -32,6 +32,9 @@ func TestChunkedStreams(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if !got.Close {
+			t.Errorf("%s: the client may send another request on the connection", query)
+		}
 		if !slices.Equal(got.TransferEncoding, []string{"chunked"}) || got.StatusCode != 200 {
 			t.Errorf("%s: %s, transfer encoding %q", query, got.Status, got.TransferEncoding)
 		}

@@ -174,11 +174,10 @@ func (e *Engine) serve(name string, s *http.Server, ln net.Listener) {
 	}
 }
 
-// SetKeys replaces the bearer keys; after an error the old ones go on. A development
-// server has none.
+// SetKeys replaces the bearer keys; after an error the old ones go on.
 func (e *Engine) SetKeys(keys []string) error {
 	if e.config.Dev {
-		return nil
+		return errors.New("a development server has no keys")
 	}
 	return e.access.SetKeys(keys)
 }

@@ -73,7 +73,9 @@ func (s *Shard) pushChunked(i uint32, sl *slot, st *state) bool {
 }
 
 // promised is the rest of a chunk of which n bytes were sent. Only an event of its
-// own chunk can be long enough to stay in the log, which ends at end.
+// own chunk can be long enough to stay in the log, where it ends at end; if the socket
+// took not even the line before it, which none does that is not about to break, it is
+// copied.
 func promised(pieces [][]byte, n int, state uint32, end uint64) rest {
 	for n >= len(pieces[0]) {
 		n -= len(pieces[0])
@@ -85,10 +87,11 @@ func promised(pieces [][]byte, n int, state uint32, end uint64) rest {
 	return rest{own: bytes.Join(pieces, nil)[n:]}
 }
 
-// endChunks ends the body as it should end, unless it is cut off inside a chunk.
+// endChunks ends the body as it should end, unless it is cut off inside a chunk or was
+// ended with its last words (Shard.finish).
 func (s *Shard) endChunks(sl *slot, reason CloseReason) {
 	switch reason {
-	case ClosedClientGone, ClosedError, ClosedOverload:
+	case ClosedClientGone, ClosedError, ClosedOverload, ClosedDrain:
 		return
 	}
 	if sl.flags&flagBlocked == 0 {

@@ -71,7 +71,10 @@ func (s *Shard) finish(i uint32, sl *slot) bool {
 		return false
 	}
 	s.lead = sse.AppendRetry(s.lead[:0], s.config.retryMS(s.rng.Int64N))
-	if !s.pushLead(i, sl) {
+	if sl.flags&flagChunked != 0 {
+		s.lead = append(framed(s.lead, 0), lastChunk...)
+	}
+	if !s.pushRaw(i, sl) {
 		return true
 	}
 	if sl.flags&flagBlocked != 0 {

@@ -12,7 +12,14 @@ type recency struct {
 }
 
 // topicList is linked through the topics.
-type topicList struct{ newest, oldest *Topic }
+type topicList struct {
+	newest, oldest *Topic
+	len            int
+}
+
+// idlePart is the part of all topics, 1/8, that may be idle: whoever may subscribe can
+// make topics, and leave them.
+const idlePart = 8
 
 // A stamp is a list and the second since when a topic is in it: odd in idle, even
 // in used, 0 in none.
@@ -48,11 +55,17 @@ func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 // linger is called when the last holder or the last event of a topic went. The
 // topic is kept for as long as an event would be: only the topic itself can prove
 // that whoever comes back to it has missed nothing. It goes before that if there
-// are too many topics.
-//
-// The topic's lock is held over all of it: an event that is appended after the
-// look at the log moves the topic on afterwards.
+// are too many topics, or too many idle ones.
 func (t *Table) linger(topic *Topic) {
+	t.putIdle(topic)
+	if t.recency.idleLen() > max(t.topicsMax/idlePart, 1) {
+		t.forgetOne()
+	}
+}
+
+// putIdle holds the topic's lock over all of it: an event that is appended after the
+// look at the log moves the topic on afterwards.
+func (t *Table) putIdle(topic *Topic) {
 	r := &t.recency
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -149,6 +162,12 @@ func (t *Table) forgetOne() bool {
 	}
 }
 
+func (r *recency) idleLen() int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return int64(r.idle.len)
+}
+
 func (r *recency) takeOldest(l *topicList) *Topic {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -172,6 +191,7 @@ func (r *recency) takeOlderThan(l *topicList, second uint64) *Topic {
 
 func (r *recency) link(t *Topic, stamp uint64) {
 	l := r.list(stamp)
+	l.len++
 	t.stamp.Store(stamp)
 	t.older, t.newer = l.newest, nil
 	if l.newest != nil {
@@ -188,6 +208,7 @@ func (r *recency) unlink(t *Topic) {
 		return
 	}
 	l := r.list(stamp)
+	l.len--
 	if t.newer != nil {
 		t.newer.older = t.older
 	} else {

@@ -136,3 +136,18 @@ func churn(t *testing.T, table *Table, worker int) {
 		table.Release(topic)
 	}
 }
+
+// Who subscribes to names that nobody publishes to, and leaves, fills up an eighth of
+// the table at most.
+func TestIdleTopicsAreBounded(t *testing.T) {
+	table, _ := newTable(TableConfig{Retention: Retention{AgeMS: 60_000}, TopicsMax: 800})
+	for n := range 5000 {
+		table.Release(acquire(t, table, fmt.Sprint(n)))
+		if most := min(n+1, 100); table.Topics() != most {
+			t.Fatalf("%d topics after %d came and went, want %d", table.Topics(), n+1, most)
+		}
+	}
+	if order := table.recency.idle.order(); order[0] != "4900" || len(order) != 100 {
+		t.Errorf("%d linger, the oldest is %s", len(order), order[0])
+	}
+}

@@ -77,6 +77,7 @@ func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 	}
 	if s.config.Dev && !localHost(r) {
+		w.Header().Set("Connection", "close")
 		s.refuse(w, notLocal)
 		return
 	}

@@ -35,6 +35,8 @@ type acceptor struct {
 	in   *Intake
 	addr net.Addr
 
+	socket os.FileInfo // of a unix socket, when it was opened
+
 	mu     sync.Mutex // a closed descriptor's number is soon somebody else's
 	fd     int
 	closed bool
@@ -52,7 +54,11 @@ type reader struct {
 }
 
 func newAcceptor(in *Intake, fd int, addr net.Addr) *acceptor {
-	return &acceptor{in: in, addr: addr, fd: fd, buf: make([]byte, in.config.Head.HeadBytes)}
+	a := &acceptor{in: in, addr: addr, fd: fd, buf: make([]byte, in.config.Head.HeadBytes)}
+	if addr.Network() == "unix" {
+		a.socket, _ = os.Lstat(addr.String())
+	}
+	return a
 }
 
 // Fd and Accept are what netpoll asks of a listener. Accept is called on a poller
@@ -142,12 +148,21 @@ func (a *acceptor) Close() error {
 	defer a.mu.Unlock()
 	if !a.closed {
 		a.closed = true
-		if a.addr.Network() == "unix" { // while it is still ours: the next server may be waiting for it
-			os.Remove(a.addr.String())
-		}
+		a.removeSocket()
 		sys.Close(a.fd)
 	}
 	return nil
+}
+
+// removeSocket takes a unix socket away while it is still open, if the path is still
+// ours: the next server may have been put in its place, or be waiting for it.
+func (a *acceptor) removeSocket() {
+	if a.addr.Network() != "unix" {
+		return
+	}
+	if now, err := os.Lstat(a.addr.String()); err == nil && os.SameFile(a.socket, now) {
+		os.Remove(a.addr.String())
+	}
 }
 
 // Addr returns the address listened on.

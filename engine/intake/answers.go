@@ -91,7 +91,7 @@ func (a *answers) build(now time.Time, origin string, keepAlive, chunks bool) []
 		"X-Accel-Buffering: no\r\n" +
 		"Date: ")
 	b = now.UTC().AppendFormat(b, http.TimeFormat)
-	if keepAlive {
+	if keepAlive && !chunks { // a body in chunks has an end of its own, and the connection ends with it
 		b = append(b, "\r\nConnection: keep-alive\r\n"...)
 	} else {
 		b = append(b, "\r\nConnection: close\r\n"...)

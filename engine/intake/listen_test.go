@@ -138,3 +138,16 @@ func TestIPv4OnlyIsNoIPv6(t *testing.T) {
 		t.Error("it listens on IPv6 too")
 	}
 }
+
+// A socket that another server has put in its place is not taken away.
+func TestTheNextServersSocketStays(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	first := serveOne(t, "unix:"+path)
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	second := serveOne(t, "unix:"+path)
+	first.in.StopAccepting()
+	second.ask(get("/events?topic=t")).stream()
+}
