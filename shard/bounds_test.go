@@ -222,3 +222,54 @@ func TestAStormOfJoinsDelaysOthersByAFewTurns(t *testing.T) {
 		t.Errorf("%d streams", r.streams())
 	}
 }
+
+// Sockets that become writable at once are written to over several turns.
+func TestManyWritableSocketsKeepToTheBudget(t *testing.T) {
+	r := newRig(t, 1, budgeted(10), TableConfig{})
+	var all []*client
+	for range 200 {
+		c := r.join("a", "", unlimited)
+		r.settle()
+		c.sock.room = 5
+		all = append(all, c)
+	}
+	r.publish("a", "x")
+	r.settle()
+	for _, c := range all {
+		c.sock.free(unlimited)
+	}
+	for idle := false; !idle; {
+		var sends int
+		if sends, idle = r.sendsOfTurn(); sends > 20 { // of events, and of fan-out
+			t.Fatalf("%d sends in a turn of 10", sends)
+		}
+	}
+	for _, c := range all {
+		c.want("x")
+	}
+}
+
+// A stream in chunks that has much to catch up with is charged for each of its sends.
+func TestCatchingUpInChunksIsChargedBySends(t *testing.T) {
+	r := newRig(t, 1, budgeted(20), TableConfig{})
+	for n := range 100 {
+		r.publish("a", fmt.Sprint(n, strings.Repeat("x", 3000))) // a chunk each
+	}
+	var all []*client
+	for range 10 {
+		c := &client{r: r, chunks: true, topics: []string{"a"}}
+		c.connect("1000000-0", unlimited, 0)
+		all = append(all, c)
+	}
+	for idle := false; !idle; {
+		var sends int
+		if sends, idle = r.sendsOfTurn(); sends > 20+101 { // and what the last of them is behind
+			t.Fatalf("%d sends in a turn of 20", sends)
+		}
+	}
+	for _, c := range all {
+		if n := len(c.data()); n != 100 {
+			t.Errorf("%d events", n)
+		}
+	}
+}

@@ -25,15 +25,12 @@ const (
 )
 
 // deliverBundle brings the subscription of slot i to the topic under way up to
-// its head. It reports whether that cost a send.
-func (s *Shard) deliverBundle(i uint32, sl *slot, b *bundle, n uint32, st *state) bool {
-	sub := b.of(n)
-	if sub.cursor == s.snap.head {
-		return false
+// its head.
+func (s *Shard) deliverBundle(i uint32, sl *slot, b *bundle, n uint32, st *state) {
+	if sub := b.of(n); sub.cursor != s.snap.head {
+		s.lead = s.lead[:0]
+		s.pushSub(i, sl, b, sub, st)
 	}
-	s.lead = s.lead[:0]
-	s.pushSub(i, sl, b, sub, st)
-	return true
 }
 
 // catchUpBundle does so for all topics of the stream, until it is blocked. It

@@ -21,9 +21,10 @@ func (s *Shard) enqueue(d dirtyMark) {
 
 // budget is what a part of a turn may still spend.
 type budget struct {
-	sends int
-	looks int   // at topics and at subscribers that cost no send
-	until int64 // nanotime
+	sends   int
+	charged uint64 // Shard.sends, as far as they were charged
+	looks   int    // at topics and at subscribers that cost no send
+	until   int64  // nanotime
 }
 
 const (
@@ -32,19 +33,23 @@ const (
 )
 
 func (s *Shard) newBudget() budget {
-	return budget{sends: s.config.TurnSends, until: s.clock() + int64(s.config.TurnTime)}
+	return budget{sends: s.config.TurnSends, charged: s.sends, until: s.clock() + int64(s.config.TurnTime)}
 }
 
-// spend charges a look, or the send that followed it. It reports whether anything
-// is left.
-func (b *budget) spend(s *Shard, sent bool) bool {
-	if !sent {
+// spend charges a look and the sends that have followed it since the last charge. It
+// reports whether anything is left.
+func (b *budget) spend(s *Shard) bool {
+	made := int(s.sends - b.charged)
+	b.charged = s.sends
+	if made == 0 {
 		if b.looks++; b.looks%looksPerSend != 0 {
 			return true
 		}
+		made = 1
 	}
-	b.sends--
-	if b.sends%timeEvery == 0 && s.clock() > b.until {
+	before := b.sends
+	b.sends -= made
+	if before/timeEvery != b.sends/timeEvery && s.clock() > b.until {
 		b.sends = 0
 	}
 	return b.sends > 0
@@ -57,7 +62,7 @@ func (s *Shard) fanOut() bool {
 	b := s.newBudget()
 	for s.queue.len() > 0 && b.sends > 0 {
 		n := s.queue.pop()
-		b.spend(s, false)
+		b.spend(s)
 		if st := s.states.at(n); st.topic == nil {
 			s.states.give(n) // left by its last subscriber while it waited
 		} else if s.pass(n, st, &b) {
@@ -77,7 +82,8 @@ func (s *Shard) pass(n uint32, st *state, b *budget) (done bool) {
 	for st.topic != nil && int(st.next) < len(st.subs) {
 		i := st.subs[st.next]
 		st.next++
-		if !b.spend(s, s.deliver(i, s.slots.at(i), n, st)) {
+		s.deliver(i, s.slots.at(i), n, st)
+		if !b.spend(s) {
 			return st.topic == nil || int(st.next) >= len(st.subs)
 		}
 	}
@@ -101,21 +107,17 @@ func (s *Shard) endPass(n uint32, st *state) {
 }
 
 // deliver brings slot i up to the head of the topic under way, whose snapshot is
-// taken. It reports whether that cost a send.
-func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) bool {
-	if sl.flags&flagBlocked != 0 {
+// taken.
+func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) {
+	switch {
+	case sl.flags&flagBlocked != 0:
 		s.checkBlocked(i, sl, n, st)
-		return false
+	case sl.flags&flagMulti != 0:
+		s.deliverBundle(i, sl, s.bundles[sl.topic], n, st)
+	case sl.cursor != s.snap.head:
+		s.lead = s.lead[:0]
+		s.push(i, sl, st)
 	}
-	if sl.flags&flagMulti != 0 {
-		return s.deliverBundle(i, sl, s.bundles[sl.topic], n, st)
-	}
-	if sl.cursor == s.snap.head {
-		return false
-	}
-	s.lead = s.lead[:0]
-	s.push(i, sl, st)
-	return true
 }
 
 // push sends a stream with one topic s.lead and everything from its cursor to the
@@ -198,6 +200,7 @@ func (s *Shard) pushRaw(i uint32, sl *slot) bool {
 func (s *Shard) send(i uint32, sl *slot, pieces [][]byte, total int) (int, bool) {
 	sent := 0
 	for {
+		s.sends++
 		n, all, errno := s.kernelSend(int(sl.fd), pieces, sent)
 		if errno == eagain {
 			return sent, true

@@ -49,7 +49,9 @@ type Shard struct {
 	drain   drain
 	letters letters     // taken from the inbox
 	joined  int         // of them joins, in this turn
-	events  []sys.Event // found by the last wait
+	sends   uint64      // system calls made for streams, ever
+	events  []sys.Event // found by the last wait …
+	handled int         // … and how many of them were dealt with
 	rng     *rand.Rand
 	clock   func() int64 // the time inside a turn: nanotime
 	now     int64        // of this turn
@@ -155,9 +157,12 @@ func (s *Shard) sleep(wait time.Duration) {
 	s.inbox.asleep.Store(false)
 }
 
-// poll asks the kernel what happened, waiting for it if told to.
+// poll asks the kernel what happened, waiting for it if told to; not before what it
+// said the last time is dealt with.
 func (s *Shard) poll(wait time.Duration) {
-	s.events = s.events[:s.kernel.Wait(s.events[:cap(s.events)], wait)]
+	if s.handled == len(s.events) {
+		s.events, s.handled = s.events[:s.kernel.Wait(s.events[:cap(s.events)], wait)], 0
+	}
 }
 
 // step is one turn, in this order:
@@ -175,10 +180,7 @@ func (s *Shard) poll(wait time.Duration) {
 func (s *Shard) step(now int64) time.Duration {
 	s.setNow(now)
 	busy := !s.takeLetters()
-	for _, e := range s.events {
-		s.handle(e)
-	}
-	s.events = s.events[:0]
+	busy = !s.handleEvents() || busy
 	busy = !s.fanOut() || busy
 	if s.drain.active {
 		s.drainSome()
@@ -229,12 +231,13 @@ func (s *Shard) takeLetters() bool {
 		l.joins[l.admitted] = Join{}
 		l.admitted++
 		s.inbox.joining.Add(-1)
-		more = b.spend(s, true)
+		s.sends++ // a join costs as much
+		more = b.spend(s)
 	}
 	b = s.newBudget()
 	for more := true; more && l.queued < len(l.dirty); l.queued++ {
 		s.enqueue(l.dirty[l.queued])
-		more = b.spend(s, false)
+		more = b.spend(s)
 	}
 	for _, f := range l.calls {
 		f()
@@ -242,6 +245,17 @@ func (s *Shard) takeLetters() bool {
 	l.forget()
 	s.stats.Inbox.Store(int64(l.left()))
 	return l.left() == 0
+}
+
+// handleEvents takes what the kernel has reported, within a budget: who unblocks may
+// have much to catch up with. It reports whether that was all.
+func (s *Shard) handleEvents() bool {
+	b := s.newBudget()
+	for more := true; more && s.handled < len(s.events); s.handled++ {
+		s.handle(s.events[s.handled])
+		more = b.spend(s)
+	}
+	return s.handled == len(s.events)
 }
 
 // handle takes one report of the kernel. Hang-ups come before writability: a
