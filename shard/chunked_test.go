@@ -140,3 +140,34 @@ func TestAChunkThatIsCutOffIsNotEnded(t *testing.T) {
 		t.Errorf("it reads %q", c.messages)
 	}
 }
+
+// The last words of a stream that is drained may be cut anywhere: they come once, and
+// nothing after them.
+func TestTheLastWordsComeOnce(t *testing.T) {
+	for _, topics := range []string{"a", "a,b"} {
+		for _, chunks := range []bool{true, false} {
+			for room := range 40 {
+				r := newRig(t, 1, patient(), TableConfig{})
+				c := &client{r: r, chunks: chunks, topics: strings.Split(topics, ",")}
+				c.connect("", unlimited, 0)
+				r.settle()
+				c.read()
+				begin := len(c.raw)
+				c.sock.room = room
+				r.drain(1e6, time.Hour)
+				r.pass(100 * time.Millisecond)
+				r.publish("a", "too late")
+				r.pass(100 * time.Millisecond)
+				c.sock.free(unlimited)
+				r.pass(100 * time.Millisecond)
+				c.endedWith(ClosedDrain)
+				c.read()
+				words := string(c.raw[begin:])
+				if strings.Count(words, "retry: ") != 1 || !strings.HasSuffix(words, "\n\n") || chunks && !c.dechunk.ended {
+					t.Errorf("%s, chunks %v, room %d: ends with %q, last chunk %v", topics, chunks, room, words, c.dechunk.ended)
+				}
+				r.empty()
+			}
+		}
+	}
+}

@@ -78,6 +78,7 @@ func (s *Shard) finish(i uint32, sl *slot) bool {
 		return true
 	}
 	if sl.flags&flagBlocked != 0 {
+		sl.flags |= flagLeaving // nothing may follow them
 		return false
 	}
 	s.close(i, sl, ClosedDrain)

@@ -68,6 +68,10 @@ func (s *Shard) unblock(i uint32, sl *slot) {
 	if sl.flags&flagRest != 0 && !s.sendRest(i, sl) {
 		return
 	}
+	if sl.flags&flagLeaving != 0 {
+		s.close(i, sl, ClosedDrain)
+		return
+	}
 	sl.flags &^= flagBlocked
 	s.stats.Blocked.Add(-1)
 	if !s.catchUp(i, sl, true) || sl.flags&flagBlocked != 0 {

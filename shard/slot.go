@@ -30,6 +30,7 @@ const (
 	flagLastIsTime // lastID is a time
 	flagEnds       // endsAt and endReason are set
 	flagChunked    // it is sent in chunks
+	flagLeaving    // its last words are in the rest: it is closed when they are sent
 )
 
 func (s *slot) last() eventid.Position {
