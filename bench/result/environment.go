@@ -1,0 +1,102 @@
+package result
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Environment is what a figure depends on besides the program.
+type Environment struct {
+	Date      string            `json:"date"`
+	Command   string            `json:"command"`
+	Version   string            `json:"version"` // of ssedge: a release, or the commit
+	Go        string            `json:"go"`
+	Kernel    string            `json:"kernel"`
+	CPU       string            `json:"cpu"`
+	Cores     int               `json:"cores"`
+	Memory    string            `json:"memory"`
+	OpenFiles uint64            `json:"open_files"` // RLIMIT_NOFILE
+	Sysctl    map[string]string `json:"sysctl"`
+}
+
+var sysctls = []string{"net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_mem", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
+	"net.ipv4.ip_local_port_range"}
+
+// Describe reads this machine. args are the command line, without the program.
+func Describe(version string, args []string) Environment {
+	e := Environment{
+		Date:    time.Now().UTC().Format(time.RFC3339),
+		Command: "ssedge " + strings.Join(quoted(args), " "),
+		Version: version,
+		Go:      runtime.Version(),
+		Kernel:  contentOf("/proc/sys/kernel/osrelease"),
+		CPU:     fieldOf("/proc/cpuinfo", "model name"),
+		Cores:   runtime.NumCPU(),
+		Memory:  fieldOf("/proc/meminfo", "MemTotal"),
+		Sysctl:  make(map[string]string),
+	}
+	for _, name := range sysctls {
+		e.Sysctl[name] = contentOf("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
+	}
+	var files syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil {
+		e.OpenFiles = files.Cur
+	}
+	return e
+}
+
+// quoted is the arguments as a shell takes them. Of every absolute path only the last element is kept: results are
+// published, and where they were made is nobody's business. What may be a secret is kept out too.
+func quoted(args []string) []string {
+	var out []string
+	secret := false
+	for _, arg := range args {
+		name, value, found := strings.Cut(arg, "=")
+		switch {
+		case secret:
+			arg, secret = "…", false
+		case strings.HasPrefix(arg, "-") && strings.HasSuffix(name, "header"):
+			if found {
+				arg = name + "=…"
+			}
+			secret = !found
+		case filepath.IsAbs(arg):
+			arg = filepath.Base(arg)
+		case found && strings.HasPrefix(arg, "-") && filepath.IsAbs(value):
+			arg = name + "=" + filepath.Base(value)
+		}
+		if strings.ContainsAny(arg, " \t\"'{}&?*<>|;$") {
+			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+		out = append(out, arg)
+	}
+	return out
+}
+
+func contentOf(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(text)), " ")
+}
+
+// fieldOf is the value of the first line "name : value" of a file.
+func fieldOf(file, name string) string {
+	f, err := os.Open(file)
+	if err != nil {
+		return "unknown"
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if key, value, found := strings.Cut(lines.Text(), ":"); found && strings.TrimSpace(key) == name {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}

@@ -1,0 +1,69 @@
+package result
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Spread is the middle and the ends of a few measurements.
+type Spread struct {
+	Median float64 `json:"median"`
+	Min    float64 `json:"min"`
+	Max    float64 `json:"max"`
+}
+
+func SpreadOf(values []float64) Spread {
+	if len(values) == 0 {
+		return Spread{math.NaN(), math.NaN(), math.NaN()}
+	}
+	return Spread{Median: Median(values), Min: slices.Min(values), Max: slices.Max(values)}
+}
+
+// Text is the spread as people read it.
+func (s Spread) Text(unit string) string {
+	if math.IsNaN(s.Median) {
+		return "–"
+	}
+	if s.Min == s.Max {
+		return Format(s.Median, unit)
+	}
+	return fmt.Sprintf("%s (%s–%s)", Format(s.Median, unit), Format(s.Min, ""), Format(s.Max, ""))
+}
+
+// Median is the middle one, or the mean of the two; NaN of none.
+func Median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	if n == 0 {
+		return math.NaN()
+	}
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// Ratio divides the medians; its ends are those of the ratios of single rounds.
+func Ratio(values, base []float64) Spread {
+	var rounds []float64
+	for i := range min(len(values), len(base)) {
+		rounds = append(rounds, values[i]/base[i])
+	}
+	s := SpreadOf(rounds)
+	s.Median = Median(values) / Median(base)
+	return s
+}
+
+// Line is the least-squares line through points.
+func Line(points [][2]float64) (slope, intercept float64) {
+	var meanX, meanY, xx, xy float64
+	n := float64(len(points))
+	for _, p := range points {
+		meanX += p[0] / n
+		meanY += p[1] / n
+	}
+	for _, p := range points {
+		xx += (p[0] - meanX) * (p[0] - meanX)
+		xy += (p[0] - meanX) * (p[1] - meanY)
+	}
+	slope = xy / xx
+	return slope, meanY - slope*meanX
+}
