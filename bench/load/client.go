@@ -1,67 +1,26 @@
 package load
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"math"
-	"net/netip"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-const (
-	// InFlightDefault is how many connections may be on their way at once.
-	InFlightDefault = 256
-	pollInterval    = time.Millisecond
-)
-
-// Config says what a Client connects to. Only Target is needed.
-type Config struct {
-	Target   netip.AddrPort   // IPv4
-	Threads  int              // 0: one
-	InFlight int              // connections without an answer yet, over all threads; 0: InFlightDefault
-	Topic    func(int) string // the topic of stream number i; nil: "all". Called from the loops: must be pure
-	Header   []string         // further request header lines, without line ends
-}
-
-// Client holds streams open. Its methods may be called from any goroutine, one at a time.
+// Client holds streams in this process. Its methods set things going and return; they may be called from any goroutine,
+// one at a time.
 type Client struct {
-	config Config
-	target unix.SockaddrInet4
-	host   string
-	loops  []*loop
-	number int // streams asked for so far
-}
-
-// Totals is what all streams together have received.
-type Totals struct {
-	Events, Comments, Gaps, Bytes uint64
-	Opened, Refused               uint64 // streams whose head arrived; that failed before
-	Ended                         uint64 // streams the server closed afterwards
+	plan  *plan
+	loops []*loop
 }
 
 func NewClient(c Config) (*Client, error) {
-	if !c.Target.Addr().Is4() {
-		return nil, fmt.Errorf("load: expected an IPv4 target, found %v", c.Target)
+	p, err := c.plan()
+	if err != nil {
+		return nil, err
 	}
-	if c.Threads == 0 {
-		c.Threads = 1
-	}
-	if c.InFlight == 0 {
-		c.InFlight = InFlightDefault
-	}
-	if c.Topic == nil {
-		c.Topic = func(int) string { return "all" }
-	}
-	client := &Client{
-		config: c,
-		target: unix.SockaddrInet4{Port: int(c.Target.Port()), Addr: c.Target.Addr().As4()},
-		host:   c.Target.String(),
-	}
-	for range c.Threads {
-		l, err := newLoop(client)
+	client := &Client{plan: p}
+	for range p.Threads {
+		l, err := newLoop(p)
 		if err != nil {
 			client.Close()
 			return nil, err
@@ -71,122 +30,153 @@ func NewClient(c Config) (*Client, error) {
 	return client, nil
 }
 
-// Open opens n more streams as fast as the server answers and returns once all have their response head, with the
-// time that took. It fails when a stream is refused or ctx ends; the streams that are open stay open.
-func (c *Client) Open(ctx context.Context, n int) (time.Duration, error) {
-	if c.number+n > math.MaxInt32 {
-		return 0, fmt.Errorf("load: at most %d streams, asked for %d", math.MaxInt32, c.number+n)
+// Open begins to open the streams numbered first to first+n-1, rate a second; 0 as fast as the server answers.
+func (c *Client) Open(first, n int, rate float64) error {
+	if first+n > math.MaxInt32 {
+		return fmt.Errorf("load: expected at most %d streams, found %d", math.MaxInt32, first+n)
 	}
-	started := time.Now()
-	before := c.Totals()
 	per := len(c.loops)
 	for i, l := range c.loops {
-		var numbers []int32
-		for number := c.number + i; number < c.number+n; number += per {
-			numbers = append(numbers, int32(number))
-		}
 		l.do(func() {
-			l.toOpen = append(l.toOpen, numbers...)
-			l.limit = max(1, c.config.InFlight/per)
+			var slots []int32
+			for number := first + i; number < first+n; number += per {
+				slots = append(slots, int32(len(l.streams)))
+				l.streams = append(l.streams, stream{number: int32(number), slow: c.plan.Slow.picks(int32(number))})
+			}
+			l.opener.want(slots, rate/float64(per))
 		})
-	}
-	c.number += n
-	for {
-		now := c.Totals()
-		opened, refused := now.Opened-before.Opened, now.Refused-before.Refused
-		if opened+refused == uint64(n) {
-			if refused > 0 {
-				return time.Since(started), fmt.Errorf("load: %d of %d streams were refused; the first: %w", refused, n, c.firstError())
-			}
-			return time.Since(started), nil
-		}
-		select {
-		case <-ctx.Done():
-			for _, l := range c.loops {
-				l.do(func() { l.toOpen = nil })
-			}
-			return time.Since(started), fmt.Errorf("load: %d of %d streams open, %d refused: %w", opened, n, refused, context.Cause(ctx))
-		case <-time.After(pollInterval):
-		}
-	}
-}
-
-func (c *Client) appendRequest(b []byte, number int) []byte {
-	b = append(b, "GET /events?topic="...)
-	b = append(b, c.config.Topic(number)...)
-	b = append(b, " HTTP/1.1\r\nHost: "...)
-	b = append(b, c.host...)
-	b = append(b, "\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n"...)
-	for _, line := range c.config.Header {
-		b = append(b, line...)
-		b = append(b, "\r\n"...)
-	}
-	return append(b, "\r\n"...)
-}
-
-// Totals is at most one turn of the loops old.
-func (c *Client) Totals() Totals {
-	var sum Totals
-	for _, l := range c.loops {
-		t := &l.totals
-		sum.Events += t.events.Load()
-		sum.Comments += t.comments.Load()
-		sum.Gaps += t.gaps.Load()
-		sum.Bytes += t.bytes.Load()
-		sum.Opened += t.opened.Load()
-		sum.Refused += t.refused.Load()
-		sum.Ended += t.endedByServer.Load()
-	}
-	return sum
-}
-
-// WaitEvents waits until at least n events have arrived on all streams together.
-func (c *Client) WaitEvents(ctx context.Context, n uint64) error {
-	for {
-		now := c.Totals().Events
-		if now >= n {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("load: %d of %d events arrived: %w", now, n, context.Cause(ctx))
-		case <-time.After(pollInterval):
-		}
-	}
-}
-
-// WaitQuiet waits until nothing has arrived for the given time.
-func (c *Client) WaitQuiet(ctx context.Context, quiet time.Duration) error {
-	bytes, since := c.Totals().Bytes, time.Now()
-	for time.Since(since) < quiet {
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("load: events still arrive: %w", context.Cause(ctx))
-		case <-time.After(min(quiet, 5*time.Millisecond)):
-		}
-		if now := c.Totals().Bytes; now != bytes {
-			bytes, since = now, time.Now()
-		}
 	}
 	return nil
 }
 
-func (c *Client) firstError() error {
+// Cease gives up what is not open yet.
+func (c *Client) Cease() error {
 	for _, l := range c.loops {
-		var err error
-		l.do(func() { err = l.err })
-		if err != nil {
-			return err
+		l.do(l.opener.cease)
+	}
+	return nil
+}
+
+// Drop resets the connections of n live streams and returns how many it found.
+func (c *Client) Drop(n int) (int, error) {
+	dropped := 0
+	for i, l := range c.loops {
+		share := (n - dropped) / (len(c.loops) - i)
+		l.do(func() {
+			for slot := range l.streams {
+				if share == 0 {
+					return
+				}
+				if l.streams[slot].phase == streaming {
+					l.shut(int32(slot))
+					share--
+					dropped++
+				}
+			}
+		})
+	}
+	return dropped, nil
+}
+
+// Reopen begins to open all streams that were open before, with their last ids if they were kept.
+func (c *Client) Reopen(rate float64) error {
+	for _, l := range c.loops {
+		l.do(func() {
+			var slots []int32
+			for slot := range l.streams {
+				if s := &l.streams[slot]; s.phase == closed && s.history&wasOpen != 0 {
+					slots = append(slots, int32(slot))
+				}
+			}
+			l.opener.want(slots, rate/float64(len(c.loops)))
+		})
+	}
+	return nil
+}
+
+// Quicken ends the slowness of all slow streams.
+func (c *Client) Quicken() error {
+	for _, l := range c.loops {
+		l.do(l.quicken)
+	}
+	return nil
+}
+
+// Totals is at most one turn of the loops old.
+func (c *Client) Totals() (Totals, error) {
+	var sum Totals
+	for _, l := range c.loops {
+		l.mu.Lock()
+		sum.Add(l.shown)
+		l.mu.Unlock()
+	}
+	return sum, nil
+}
+
+// Causes says why streams did not open, and how often.
+func (c *Client) Causes() (map[string]uint64, error) {
+	all := make(map[string]uint64)
+	for _, l := range c.loops {
+		var causes map[string]uint64
+		l.do(func() { causes = maps.Clone(l.opener.causes) })
+		for cause, n := range causes {
+			all[cause] += n
 		}
 	}
-	return errors.New("no reason recorded")
+	return all, nil
+}
+
+// Times are the distributions since the last reset.
+func (c *Client) Times(reset bool) (Times, error) {
+	latency, first := newHistogram(), newHistogram()
+	for _, l := range c.loops {
+		l.do(func() {
+			latency.Merge(l.latency)
+			first.Merge(l.first)
+			if reset {
+				l.latency.Reset()
+				l.first.Reset()
+			}
+		})
+	}
+	return Times{latency.Export(), first.Export()}, nil
+}
+
+// Verdicts are those of the streams that read at once, and of the slow ones.
+type Verdicts struct {
+	Normal, Slow Verdict
+	Behind       int // live streams that lack something
+}
+
+// Verify holds every stream against what its topic has had: published[k] is topic TopicFirst+k's. For the end, call it
+// when nothing is on its way any more.
+func (c *Client) Verify(published []Published) (Verdicts, error) {
+	var v Verdicts
+	for _, l := range c.loops {
+		l.do(func() {
+			for slot := range l.streams {
+				s := &l.streams[slot]
+				p := published[int(s.number)%c.plan.Topics]
+				if c.plan.Slow.picks(s.number) {
+					v.Slow.add(s, p)
+				} else {
+					v.Normal.add(s, p)
+				}
+				if s.phase == streaming && s.received < p.Sure {
+					v.Behind++
+				}
+			}
+		})
+	}
+	return v, nil
 }
 
 // Close resets all connections and ends the threads.
-func (c *Client) Close() {
+func (c *Client) Close() error {
 	for _, l := range c.loops {
 		l.do(l.stop)
 		<-l.done
 	}
 	c.loops = nil
+	return nil
 }

@@ -1,18 +1,19 @@
-// Package load holds very many event streams open from one process, cheaply enough to share a machine with the
-// server it measures, and knows afterwards whether every stream got what it should.
+// Package load holds very many event streams open, cheaply enough to share a machine with the server it measures, and
+// knows afterwards whether every stream got what it should.
 //
-// A Client owns a few loops. A loop is one locked operating-system thread with its own epoll set, its own streams
-// (a few dozen bytes each, no pointers) and one receive buffer for all of them; only that thread touches them.
-// Other goroutines read the loop's atomic totals, or post a function to its inbox. What is received is scanned once
-// and thrown away: events, comments and gap events are counted and ids must rise, nothing is kept.
+// A Client owns a few loops. A loop is one locked operating-system thread with its own epoll set, its own streams (a
+// few dozen bytes each, no pointers) and one receive buffer for all of them; only that thread touches them. Other
+// goroutines read the loop's tally, a copy made once a turn, or post a function to its inbox. What is received is
+// scanned once and thrown away.
 //
-// A Publisher is one keep-alive connection that posts events and waits for each answer. A probe (MeasureProbe)
-// publishes to a topic of its own at fixed times and measures how long after the time it was due each event arrived.
+// A Crowd is a Client, or several in worker processes where one may not open enough files; its methods wait, and end
+// when their context does. The methods of a Client only set things going, so that the same calls work across processes.
 //
-// What Verify vouches for: given the number of events published after the streams were opened, a stream is exact if
-// it counted just as many and their ids (if the server sends ids) rose strictly. Same number and strictly rising
-// means none lost, none twice, none out of order. Without ids only the number is known.
+// What is checked. A payload carries a mark (see bench/mark): the topic, a sequence number, the time the event was due.
+// At each event the stream knows whether the topic is its own (misdelivered), whether the number was there before
+// (duplicate) or came after a higher one (late); ids must not fall and not repeat (unsorted). At the end the number of
+// different events is held against what was published (lost, or told of a gap, if the server says so as ssedge does
+// with an event "gap"). Latency is from when an event was due to when this process had read it.
 //
-// Bodies must be delimited by the end of the connection: a chunked answer is refused, as the scanner would take its
-// framing for damage.
+// Bodies may end with the connection or come in chunks. Lines may end in LF or CRLF. TLS is not spoken.
 package load

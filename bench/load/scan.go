@@ -1,167 +1,164 @@
 package load
 
-import "bytes"
+import (
+	"bytes"
 
-// Where in the body a stream's next byte belongs. The scanner stops at any byte and goes on there.
-const (
-	atLineStart = iota
-	inSkippedLine
-	inEventLine // after the first byte of an event: line
-	inIDName    // after the first byte of an id: line
-	inIDMillis
-	inIDSeq
+	"ssedge/bench/mark"
 )
 
-// What the event being received had so far.
+const (
+	lineKept = 256 // of a line is looked at: a mark must stand in it
+
+)
+
+// What an event has had so far.
 const (
 	seenData = 1 << iota
 	seenID
 	seenGap
+	seenMark
 )
 
-const gapLine = "event: gap"
-
-// position is an event id, "<ms>-<seq>". A plain number is taken as ms.
-type position struct{ ms, seq uint64 }
-
-func (p position) after(q position) bool {
-	return p.ms > q.ms || p.ms == q.ms && p.seq > q.seq
+// event is what matters of the one being received. A loop has one; where a stream's bytes end in the middle of an event
+// it is put aside until more of them come.
+type event struct {
+	seen uint8
+	mark mark.Mark
+	id   []byte
+	line []byte // the beginning of a line without its end
 }
 
-// tally is what a loop has seen on all its streams. Written by the loop only.
-type tally struct {
-	events   uint64 // complete events with data, gap events not among them
-	comments uint64 // comment lines: heartbeats, and one or so at the start of a stream
-	gaps     uint64 // gap events
-	bytes    uint64
-}
-
-// scanner counts the events of one stream. A field is known by its first byte (data, event, id, retry, or a colon for
-// a comment): a line that starts with any other was damaged on the way.
-type scanner struct {
-	last     position // of the last complete event
-	id       position // of the event being received
-	events   uint32
-	gaps     uint32
-	unsorted uint32 // events whose id was not after the one before: sent twice, or out of order
-	damaged  uint32 // lines that no event stream of ours has
-	state    uint8
-	matched  uint8 // bytes of gapLine matched; 0 once it cannot match
-	seen     uint8
-}
-
-// scan counts what is in b, the next bytes of the stream. It allocates nothing and keeps no part of b.
-func (s *scanner) scan(b []byte, t *tally) {
-	for i := 0; i < len(b); {
-		c := b[i]
-		switch s.state {
-		case atLineStart:
-			i++
-			switch c {
-			case '\n':
-				s.endEvent(t)
-			case 'd':
-				s.seen |= seenData
-				s.state = inSkippedLine
-			case 'i':
-				s.state = inIDName
-			case 'e':
-				s.state, s.matched = inEventLine, 1
-			case ':':
-				t.comments++
-				s.state = inSkippedLine
-			case 'r':
-				s.state = inSkippedLine
-			default:
-				s.damaged++
-				s.state = inSkippedLine
-			}
-		case inSkippedLine:
-			end := bytes.IndexByte(b[i:], '\n')
-			if end < 0 {
-				return
-			}
-			i += end + 1
-			s.state = atLineStart
-		case inEventLine:
-			i++
-			switch {
-			case c == '\n':
-				if int(s.matched) == len(gapLine) {
-					s.seen |= seenGap
-				}
-				s.state = atLineStart
-			case s.matched > 0 && int(s.matched) < len(gapLine) && c == gapLine[s.matched]:
-				s.matched++
-			default:
-				s.matched = 0
-			}
-		case inIDName:
-			i++
-			if c == ':' {
-				s.state, s.id = inIDMillis, position{}
-				s.seen |= seenID
-			} else if c == '\n' {
-				s.damaged++
-				s.state = atLineStart
-			}
-		case inIDMillis:
-			i = s.scanNumber(b, i, &s.id.ms)
-		case inIDSeq:
-			i = s.scanNumber(b, i, &s.id.seq)
+// scan takes the next bytes of a stream's body, and keeps none of them.
+func (l *loop) scan(slot int32, b []byte) {
+	s := &l.streams[slot]
+	e := &l.event
+	*e = event{}
+	if s.cut {
+		s.cut = false
+		*e = *l.cut[slot]
+		delete(l.cut, slot)
+	}
+	for len(b) > 0 {
+		end := bytes.IndexByte(b, '\n')
+		if end < 0 {
+			e.line = append(e.line, b[:min(len(b), lineKept-len(e.line))]...)
+			break
 		}
+		line := b[:end]
+		if len(e.line) > 0 {
+			line = append(e.line, line[:min(end, lineKept-len(e.line))]...)
+			e.line = nil
+		}
+		l.take(s, e, line)
+		b = b[end+1:]
+	}
+	if e.seen != 0 || len(e.line) > 0 {
+		s.cut = true
+		l.cut[slot] = &event{e.seen, e.mark, bytes.Clone(e.id), e.line}
 	}
 }
 
-// scanNumber reads digits into n and moves on at what ends them.
-func (s *scanner) scanNumber(b []byte, i int, n *uint64) int {
-	value := *n
-	for ; i < len(b); i++ {
-		c := b[i]
-		if digit := c - '0'; digit <= 9 {
-			value = value*10 + uint64(digit)
-			continue
-		}
-		switch {
-		case c == '\n':
-			s.state = atLineStart
-		case c == '-' && s.state == inIDMillis:
-			s.state = inIDSeq
-		case c == ' ' && s.state == inIDMillis && value == 0:
-			continue
-		default:
-			s.damaged++
-			s.state = inSkippedLine
-		}
-		i++
-		break
+// take takes a line without its LF. A field is known by its name's first byte (data, event, id, retry, or a colon for a
+// comment): a line that begins with any other was damaged on the way, or is of no stream that we know.
+func (l *loop) take(s *stream, e *event, line []byte) {
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
 	}
-	*n = value
-	return i
+	if len(line) == 0 {
+		l.endEvent(s, e)
+		*e = event{}
+		return
+	}
+	switch line[0] {
+	case 'd':
+		e.seen |= seenData
+		if e.seen&seenMark == 0 {
+			if m, at := mark.Find(line[:min(len(line), lineKept)], l.markAt); at >= 0 {
+				e.mark, l.markAt = m, at
+				e.seen |= seenMark
+			}
+		}
+	case 'i':
+		value, ok := bytes.CutPrefix(line, []byte("id:"))
+		if !ok {
+			l.damaged(s)
+			return
+		}
+		e.seen |= seenID
+		e.id = bytes.TrimPrefix(value, []byte(" "))
+	case 'e':
+		if string(line) == "event: gap" || string(line) == "event:gap" {
+			e.seen |= seenGap
+		}
+	case ':':
+		l.tally.Comments++
+	case 'r':
+	default:
+		l.damaged(s)
+	}
+}
+
+func (l *loop) damaged(s *stream) {
+	s.history |= gotDamaged
+	l.tally.Damaged++
 }
 
 // endEvent takes a blank line. An id without data moves the position and is no event.
-func (s *scanner) endEvent(t *tally) {
-	seen := s.seen
-	s.seen = 0
+func (l *loop) endEvent(s *stream, e *event) {
 	switch {
-	case seen == seenData|seenID:
-		if !s.id.after(s.last) {
-			s.unsorted++
-		}
-		s.last = s.id
-		s.events++
-		t.events++
-	case seen&seenGap != 0:
+	case e.seen&seenGap != 0:
 		s.gaps++
-		t.gaps++
-		if seen&seenID != 0 && s.id.after(s.last) {
-			s.last = s.id
+		l.tally.Gaps++
+	case e.seen&seenMark != 0:
+		if !l.check(s, e.mark) {
+			return
 		}
-	case seen&seenData != 0:
-		s.events++
-		t.events++
-	case seen&seenID != 0:
-		s.last = s.id
+	case e.seen&seenData != 0:
+		l.tally.Others++ // a server's own: greetings, pings
+	}
+	if e.seen&seenID != 0 {
+		l.takeID(s, e)
+	}
+}
+
+// check holds an event against what the stream has had; false if it is none of this run's.
+func (l *loop) check(s *stream, m mark.Mark) bool {
+	age := l.now.Since(m.Due)
+	if age > l.now.Since(l.began) {
+		l.tally.Stale++
+		return false
+	}
+	if int(m.Topic) != l.plan.topicOf(s.number) {
+		s.history |= gotOthers
+		l.tally.Misdelivered++
+		return true
+	}
+	l.tally.Events++
+	switch s.sequence.take(m.Seq) {
+	case duplicate:
+		s.history |= gotDuplicate
+		l.tally.Duplicates++
+		return true
+	case late:
+		s.history |= gotLate
+		l.tally.Late++
+	}
+	if !s.slow {
+		l.latency.RecordValue(age.Microseconds())
+	}
+	return true
+}
+
+// takeID moves the stream's position. Ids that are numbers must rise with each event; of others only the same one again
+// is noticed.
+func (l *loop) takeID(s *stream, e *event) {
+	next := parsePosition(e.id)
+	if e.seen&(seenData|seenGap) == seenData && s.id != (position{}) && next.kind == s.id.kind && !next.after(s.id) {
+		s.history |= gotUnsorted
+		l.tally.Unsorted++
+	}
+	s.id = next
+	if l.plan.KeepIDs {
+		l.ids.hold(&s.heldID, e.id)
 	}
 }

@@ -3,17 +3,71 @@ package load
 type phase uint8
 
 const (
-	connecting phase = iota
+	closed phase = iota // never opened, dropped by us, ended by the server, or failed
+	connecting
 	awaitingHead
 	streaming
-	ended // closed by us or by the server; the slot is not used again
+)
+
+// What a stream has been through, for the verdict.
+const (
+	wasOpen = 1 << iota
+	endedByServer
+	gotDuplicate
+	gotLate
+	gotUnsorted
+	gotDamaged
+	gotOthers // an event of a topic that is not its own
 )
 
 // stream is all the client keeps of a stream.
 type stream struct {
-	scanner
-	fd     int32
-	number int32 // among all streams of the client: what its topic is made from
-	phase  phase
-	opened bool // has had its response head
+	sequence
+	id        position // of the last event
+	fd        int32
+	number    int32  // among all streams of the crowd: what its topic is made from
+	heldID    uint32 // of its last id, in the loop's table; 0: none
+	chunkLeft uint32 // bytes of the body's chunk that are still to come
+	gaps      uint16 // told
+	phase     phase
+	body      framing
+	history   uint8 // what it has been through
+	cut       bool  // an event that is not whole waits in the loop's table
+	slow      bool
+}
+
+// sequence knows which numbers have come, exactly for the last 64 of them.
+type sequence struct {
+	window   uint64 // bit k: high-k has come
+	high     uint32 // highest number yet
+	received uint32 // different numbers
+}
+
+type order uint8
+
+const (
+	inOrder order = iota
+	late          // after a higher one
+	duplicate
+)
+
+func (q *sequence) take(seq uint32) order {
+	if seq > q.high {
+		if shift := seq - q.high; shift < 64 {
+			q.window <<= shift
+		} else {
+			q.window = 0
+		}
+		q.window |= 1
+		q.high = seq
+		q.received++
+		return inOrder
+	}
+	back := q.high - seq
+	if back >= 64 || q.window>>back&1 == 1 {
+		return duplicate
+	}
+	q.window |= 1 << back
+	q.received++
+	return late
 }

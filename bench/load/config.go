@@ -1,0 +1,170 @@
+package load
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ssedge/bench/template"
+)
+
+// Defaults of a Config.
+const (
+	InFlightDefault    = 256
+	OpenTimeoutDefault = 30 * time.Second
+)
+
+// Config says what a Client connects to. Only Subscribe is needed. It is plain data: it is sent to worker processes.
+type Config struct {
+	Subscribe   string   // URL template, http:// only
+	Headers     []string // of the request, each "Name: value", a template
+	Topics      int      // stream number i is on topic TopicFirst + i mod Topics; 0: one
+	TopicFirst  int
+	Run         string        // {run} in the templates
+	Threads     int           // 0: one
+	InFlight    int           // connections without an answer yet, over all threads; 0: InFlightDefault
+	OpenTimeout time.Duration // for the response head; 0: OpenTimeoutDefault
+	Retry       time.Duration // after which a stream that did not open tries again; 0: never
+	KeepIDs     bool          // remember each stream's last id, so that it can be resumed
+	Slow        Slow
+	Nice        int  // of the threads; raising the priority takes privilege, without which it stays as it is
+	AllowRemote bool // connect to addresses beyond loopback
+}
+
+// Slow makes some of the streams bad readers.
+type Slow struct {
+	Every int           // each Every-th stream, from number 0; 0: none
+	Bytes int           // read at a time; 0: they never read
+	Pause time.Duration // between two reads
+}
+
+func (s Slow) picks(number int32) bool { return s.Every > 0 && int(number)%s.Every == 0 }
+
+// plan is a Config, checked and parsed.
+type plan struct {
+	Config
+	address netip.AddrPort
+	request template.Template // everything before Last-Event-ID
+}
+
+func (c Config) plan() (*plan, error) {
+	p := &plan{Config: c}
+	if p.Topics <= 0 {
+		p.Topics = 1
+	}
+	if p.Threads <= 0 {
+		p.Threads = 1
+	}
+	if p.InFlight <= 0 {
+		p.InFlight = InFlightDefault
+	}
+	if p.OpenTimeout <= 0 {
+		p.OpenTimeout = OpenTimeoutDefault
+	}
+	host, target, err := splitURL(c.Subscribe)
+	if err != nil {
+		return nil, err
+	}
+	if p.address, err = Resolve(host, c.AllowRemote); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Subscribe, err)
+	}
+	head := "GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n"
+	for _, line := range c.Headers {
+		if err := CheckHeader(line); err != nil {
+			return nil, err
+		}
+		head += line + "\r\n"
+	}
+	p.request, err = template.Parse(head)
+	return p, err
+}
+
+// splitURL takes a URL template apart without touching the names in it.
+func splitURL(text string) (host, target string, err error) {
+	rest, ok := strings.CutPrefix(text, "http://")
+	if !ok {
+		return "", "", fmt.Errorf("%q: expected a URL that begins with http://", text)
+	}
+	if strings.ContainsAny(rest, " \t\r\n") {
+		return "", "", fmt.Errorf("%q: expected a URL without blanks: write %%20", text)
+	}
+	at := strings.IndexAny(rest, "/?")
+	if at < 0 {
+		return rest, "/", nil
+	}
+	host, target = rest[:at], rest[at:]
+	if target[0] == '?' {
+		target = "/" + target
+	}
+	target, _, _ = strings.Cut(target, "#")
+	return host, target, nil
+}
+
+// Resolve returns the address to connect to for host or host:port. Addresses beyond loopback are refused unless they
+// are allowed: a load tool must not be pointed at somebody by a typing error.
+func Resolve(host string, allowRemote bool) (netip.AddrPort, error) {
+	u, err := url.Parse("http://" + host)
+	if err != nil || u.Host == "" || u.User != nil {
+		return netip.AddrPort{}, fmt.Errorf("expected host or host:port, found %q", host)
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	number, err := net.LookupPort("tcp", port)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	addresses, err := net.LookupIP(u.Hostname())
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	best, _ := netip.AddrFromSlice(addresses[0])
+	for _, a := range addresses { // servers listen on IPv4 more often, and its loopback has many addresses
+		if four := a.To4(); four != nil {
+			best, _ = netip.AddrFromSlice(four)
+			break
+		}
+	}
+	best = best.Unmap()
+	if !best.IsLoopback() && !allowRemote {
+		return netip.AddrPort{}, fmt.Errorf("%s is %v, not on this machine: --allow-remote is needed to put load on other hosts", u.Hostname(), best)
+	}
+	return netip.AddrPortFrom(best, uint16(number)), nil
+}
+
+// CheckHeader refuses what would not be one header line.
+func CheckHeader(line string) error {
+	name, _, found := strings.Cut(line, ":")
+	if !found || name == "" || strings.ContainsAny(name, " \t") || strings.ContainsAny(line, "\r\n") {
+		return fmt.Errorf("expected a header as 'Name: value', found %q", line)
+	}
+	return nil
+}
+
+func (p *plan) topicOf(number int32) int { return p.TopicFirst + int(number)%p.Topics }
+
+// appendRequest appends the request of a stream. lastID is what it resumes after; "" if nothing.
+func (p *plan) appendRequest(b []byte, number int32, lastID string) []byte {
+	b = p.request.Append(b, &template.Values{Topic: p.topicOf(number), Stream: int(number), Run: p.Run})
+	if lastID != "" {
+		b = append(b, "Last-Event-ID: "...)
+		b = append(b, lastID...)
+		b = append(b, "\r\n"...)
+	}
+	return append(b, "\r\n"...)
+}
+
+// sockaddr is what connect(2) takes. Each thread needs its own: connect writes into it.
+func (p *plan) sockaddr() (family int, to unix.Sockaddr) {
+	a := p.address.Addr()
+	if a.Is4() {
+		return unix.AF_INET, &unix.SockaddrInet4{Port: int(p.address.Port()), Addr: a.As4()}
+	}
+	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(p.address.Port()), Addr: a.As16()}
+}

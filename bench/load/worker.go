@@ -1,0 +1,142 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/rpc"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// A worker process serves one Client over its standard input and output, by net/rpc. It ends with its input.
+
+// service is a Client's methods in the form that net/rpc takes.
+type service struct{ client *Client }
+
+type openArgs struct {
+	First, N int
+	Rate     float64
+}
+
+// nothing stands where a call has nothing to say; gob knows no empty type.
+type nothing = bool
+
+func (s *service) Start(c Config, _ *nothing) (err error) {
+	s.client, err = NewClient(c)
+	return err
+}
+
+func (s *service) Open(a openArgs, _ *nothing) error       { return s.client.Open(a.First, a.N, a.Rate) }
+func (s *service) Cease(nothing, *nothing) error           { return s.client.Cease() }
+func (s *service) Drop(n int, r *int) (err error)          { *r, err = s.client.Drop(n); return err }
+func (s *service) Reopen(rate float64, _ *nothing) error   { return s.client.Reopen(rate) }
+func (s *service) Quicken(nothing, *nothing) error         { return s.client.Quicken() }
+func (s *service) Totals(_ nothing, r *Totals) (err error) { *r, err = s.client.Totals(); return err }
+func (s *service) Times(reset bool, r *Times) (err error) {
+	*r, err = s.client.Times(reset)
+	return err
+}
+func (s *service) Verify(p []Published, r *Verdicts) (err error) {
+	*r, err = s.client.Verify(p)
+	return err
+}
+func (s *service) Causes(_ nothing, r *map[string]uint64) (err error) {
+	*r, err = s.client.Causes()
+	return err
+}
+
+// ServeWorker is what a worker process does until its input ends.
+func ServeWorker(in io.ReadCloser, out io.WriteCloser) error {
+	server, s := rpc.NewServer(), new(service)
+	if err := server.RegisterName("load", s); err != nil {
+		return err
+	}
+	server.ServeConn(pipe{in, out})
+	if s.client != nil {
+		return s.client.Close()
+	}
+	return nil
+}
+
+type pipe struct {
+	io.ReadCloser
+	out io.WriteCloser
+}
+
+func (p pipe) Write(b []byte) (int, error) { return p.out.Write(b) }
+func (p pipe) Close() error                { return errors.Join(p.out.Close(), p.ReadCloser.Close()) }
+
+// remote is a Client in a worker process.
+type remote struct {
+	cmd  *exec.Cmd
+	rpc  *rpc.Client
+	conn pipe
+}
+
+func startWorker(command []string, c Config) (*remote, error) {
+	if len(command) == 0 {
+		return nil, errors.New("load: more streams than this process may open files, and no command for workers")
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the parent, which ends it
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("worker: %w", err)
+	}
+	conn := pipe{out, in}
+	r := &remote{cmd: cmd, rpc: rpc.NewClient(conn), conn: conn}
+	if err := r.call("Start", c, new(nothing)); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *remote) call(method string, args, reply any) error {
+	if err := r.rpc.Call("load."+method, args, reply); err != nil {
+		return fmt.Errorf("worker %d: %w", r.cmd.Process.Pid, err)
+	}
+	return nil
+}
+
+func (r *remote) Open(first, n int, rate float64) error {
+	return r.call("Open", openArgs{first, n, rate}, new(nothing))
+}
+func (r *remote) Cease() error                  { return r.call("Cease", false, new(nothing)) }
+func (r *remote) Reopen(rate float64) error     { return r.call("Reopen", rate, new(nothing)) }
+func (r *remote) Quicken() error                { return r.call("Quicken", false, new(nothing)) }
+func (r *remote) Drop(n int) (d int, err error) { err = r.call("Drop", n, &d); return d, err }
+func (r *remote) Totals() (t Totals, err error) {
+	err = r.call("Totals", false, &t)
+	return t, err
+}
+func (r *remote) Causes() (c map[string]uint64, err error) {
+	err = r.call("Causes", false, &c)
+	return c, err
+}
+func (r *remote) Times(reset bool) (t Times, err error) {
+	err = r.call("Times", reset, &t)
+	return t, err
+}
+func (r *remote) Verify(p []Published) (v Verdicts, err error) {
+	err = r.call("Verify", p, &v)
+	return v, err
+}
+
+// Close ends the worker by ending its input.
+func (r *remote) Close() error {
+	r.conn.Close()
+	r.rpc.Close()
+	r.cmd.Wait() // its streams were reset either way
+	return nil
+}

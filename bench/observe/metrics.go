@@ -1,0 +1,61 @@
+package observe
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Source is where a server's costs are read.
+type Source interface {
+	CPU() (time.Duration, error) // user and system time since its start
+	PSS() (int64, error)         // bytes
+	Peak() (int64, error)        // bytes, since Settle
+	Settle() error
+}
+
+// Metrics reads them from a Prometheus page, as ssedge's admin listener has one: for servers elsewhere. Memory is the
+// resident set then: only the machine itself knows more.
+type Metrics struct{ URL string }
+
+var client = &http.Client{Timeout: 10 * time.Second}
+
+func (m Metrics) CPU() (time.Duration, error) {
+	v, err := m.read("process_cpu_seconds_total")
+	return time.Duration(v * float64(time.Second)), err
+}
+
+func (m Metrics) PSS() (int64, error) {
+	v, err := m.read("process_resident_memory_bytes")
+	return int64(v), err
+}
+
+// Peak is the process's since its start.
+func (m Metrics) Peak() (int64, error) {
+	v, err := m.read("process_resident_memory_peak_bytes")
+	return int64(v), err
+}
+
+func (m Metrics) Settle() error { return errors.ErrUnsupported }
+
+func (m Metrics) read(name string) (float64, error) {
+	answer, err := client.Get(m.URL)
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("%s: expected status 200, found %s", m.URL, answer.Status)
+	}
+	for lines := bufio.NewScanner(io.LimitReader(answer.Body, 8<<20)); lines.Scan(); {
+		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			return strconv.ParseFloat(value, 64)
+		}
+	}
+	return 0, fmt.Errorf("%s: expected a metric %s, found none", m.URL, name)
+}

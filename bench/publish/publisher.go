@@ -1,0 +1,241 @@
+package publish
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"ssedge/bench/load"
+	"ssedge/bench/mark"
+	"ssedge/bench/template"
+)
+
+const (
+	dialTimeout   = 10 * time.Second
+	answerTimeout = 30 * time.Second
+)
+
+// Config says where and how events are published.
+type Config struct {
+	URL         string   // template; http:// or https://
+	Method      string   // "": POST
+	Headers     []string // each "Name: value", a template
+	Body        string   // template
+	Run         string
+	Topics      int // 0: one
+	TopicFirst  int
+	Payload     int  // bytes; at least mark.Bytes
+	Batch       int  // bodies in one request, one below the other; 0: one
+	Connections int  // 0: one
+	Shared      bool // the connections share all topics: events may overtake each other
+	Nice        int  // of the connections' threads
+	AllowRemote bool
+}
+
+// Publisher publishes to a few topics. Runs follow each other; numbers go on from run to run.
+type Publisher struct {
+	config  Config
+	method  string
+	secure  bool
+	address string
+	server  string // name, for TLS
+	url     template.Template
+	head    template.Template
+	body    template.Template
+	topics  []topic
+	senders []*sender
+}
+
+// Check says whether a configuration is one.
+func (c Config) Check() error {
+	_, err := c.parse()
+	return err
+}
+
+func (c Config) parse() (*Publisher, error) {
+	c.Topics, c.Batch, c.Connections = max(1, c.Topics), max(1, c.Batch), max(1, c.Connections)
+	p := &Publisher{config: c, method: c.Method}
+	if p.method == "" {
+		p.method = http.MethodPost
+	}
+	if c.Payload < mark.Bytes {
+		return nil, fmt.Errorf("expected a payload of at least %d bytes, found %d: the number and the time of the event are in it", mark.Bytes, c.Payload)
+	}
+	if c.TopicFirst+c.Topics > mark.TopicsMax {
+		return nil, fmt.Errorf("expected at most %d topics, found %d", mark.TopicsMax, c.TopicFirst+c.Topics)
+	}
+	rest, secure := strings.CutPrefix(c.URL, "https://")
+	if !secure {
+		var plain bool
+		if rest, plain = strings.CutPrefix(c.URL, "http://"); !plain {
+			return nil, fmt.Errorf("%q: expected a URL that begins with http:// or https://", c.URL)
+		}
+	}
+	host, path := rest, "/"
+	if at := strings.IndexAny(rest, "/?"); at >= 0 {
+		host, path = rest[:at], rest[at:]
+		if path[0] == '?' {
+			path = "/" + path
+		}
+	}
+	if strings.ContainsAny(path, " \t\r\n") {
+		return nil, fmt.Errorf("%q: expected a URL without blanks: write %%20", c.URL)
+	}
+	named := host
+	if secure && (&url.URL{Host: host}).Port() == "" {
+		named += ":443"
+	}
+	to, err := load.Resolve(named, c.AllowRemote)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.URL, err)
+	}
+	p.secure, p.address, p.server = secure, to.String(), (&url.URL{Host: host}).Hostname()
+	head := " HTTP/1.1\r\nHost: " + host + "\r\n"
+	for _, line := range c.Headers {
+		if err := load.CheckHeader(line); err != nil {
+			return nil, err
+		}
+		head += line + "\r\n"
+	}
+	for _, part := range []struct {
+		to   *template.Template
+		text string
+	}{{&p.url, path}, {&p.head, head}, {&p.body, c.Body}} {
+		if *part.to, err = template.Parse(part.text); err != nil {
+			return nil, err
+		}
+	}
+	if !p.body.Has(template.Payload) && !p.url.Has(template.Payload) {
+		return nil, errors.New("expected {payload} in the body or the URL of a publish: without it nothing can be checked or timed")
+	}
+	if p.config.Batch > 1 && !p.body.Has(template.Payload) {
+		return nil, errors.New("expected {payload} in the body: a batch has one body for each event")
+	}
+	p.topics = make([]topic, c.Topics)
+	return p, nil
+}
+
+// New connects.
+func New(ctx context.Context, c Config) (*Publisher, error) {
+	p, err := c.parse()
+	if err != nil {
+		return nil, err
+	}
+	n := p.config.Connections
+	if !c.Shared {
+		n = min(n, p.config.Topics)
+	}
+	for i := range n {
+		s := &sender{publisher: p, index: i, count: n, late: newHistogram(), answer: newHistogram()}
+		if err := s.dial(ctx); err != nil {
+			p.Close()
+			return nil, err
+		}
+		p.senders = append(p.senders, s)
+	}
+	return p, nil
+}
+
+// Close ends the connections.
+func (p *Publisher) Close() {
+	for _, s := range p.senders {
+		if s.conn != nil {
+			s.conn.Close()
+		}
+	}
+}
+
+// Published is what each topic has had so far.
+func (p *Publisher) Published() []load.Published {
+	all := make([]load.Published, len(p.topics))
+	for i := range p.topics {
+		all[i] = load.Published{Sure: p.topics[i].sure.Load(), Maybe: p.topics[i].maybe.Load()}
+	}
+	return all
+}
+
+// exchange writes a request and reads the whole answer. A status other than 2xx is a *StatusError.
+func (s *sender) exchange(request []byte) error {
+	s.conn.SetDeadline(time.Now().Add(answerTimeout))
+	if _, err := s.conn.Write(request); err != nil {
+		return err
+	}
+	answer, err := http.ReadResponse(s.reader, s.asked)
+	if err != nil {
+		return err
+	}
+	var said []byte
+	if answer.StatusCode/100 != 2 {
+		said, _ = io.ReadAll(io.LimitReader(answer.Body, 200))
+	}
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+		return err
+	}
+	answer.Body.Close()
+	if answer.Close {
+		s.conn.Close()
+		s.conn = nil
+	}
+	if answer.StatusCode/100 != 2 {
+		return &StatusError{answer.Status, strings.Join(strings.Fields(string(said)), " ")}
+	}
+	return nil
+}
+
+// StatusError is an answer that says the event was not taken.
+type StatusError struct{ Status, Said string }
+
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("expected status 2xx, found %s: %s", e.Status, e.Said)
+}
+
+func (s *sender) dial(ctx context.Context) error {
+	d := net.Dialer{Timeout: dialTimeout}
+	conn, err := d.DialContext(ctx, "tcp", s.publisher.address)
+	if err != nil {
+		return err
+	}
+	if s.publisher.secure {
+		secured := tls.Client(conn, &tls.Config{ServerName: s.publisher.server, NextProtos: []string{"http/1.1"}})
+		if err := secured.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return err
+		}
+		conn = secured
+	}
+	s.conn, s.reader = conn, bufio.NewReader(conn)
+	s.asked = &http.Request{Method: s.publisher.method} // what ReadResponse must know
+	return nil
+}
+
+// appendRequest appends a request with the events numbered from seq on.
+func (s *sender) appendRequest(b []byte, number int, seq uint32, due mark.Time) []byte {
+	p := s.publisher
+	v := template.Values{Topic: p.config.TopicFirst + number, Run: p.config.Run, Now: time.Now().UnixMilli()}
+	s.body = s.body[:0]
+	for i := range p.config.Batch {
+		s.payload = mark.Append(s.payload[:0], mark.Mark{Topic: uint32(v.Topic), Seq: seq + uint32(i), Due: due}, p.config.Payload)
+		v.Payload = s.payload
+		if i > 0 {
+			s.body = append(s.body, '\n')
+		}
+		s.body = p.body.Append(s.body, &v)
+	}
+	b = append(b, p.method...)
+	b = append(b, ' ')
+	b = p.url.Append(b, &v)
+	b = p.head.Append(b, &v)
+	b = append(b, "Content-Length: "...)
+	b = strconv.AppendInt(b, int64(len(s.body)), 10)
+	b = append(b, "\r\n\r\n"...)
+	return append(b, s.body...)
+}

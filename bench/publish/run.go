@@ -1,0 +1,194 @@
+package publish
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"golang.org/x/sys/unix"
+
+	"ssedge/bench/mark"
+)
+
+// failuresMax is how many requests in a row may get no answer before a sender gives up.
+const failuresMax = 10
+
+// Schedule says when events are due. A run ends when all are sent, or when the time is over.
+type Schedule struct {
+	Rate  float64       // events a second, over all topics; 0: flat out
+	Count int           // of events; 0: no matter
+	For   time.Duration // 0: no matter
+}
+
+// Report is what a run came to.
+type Report struct {
+	Requests     uint64
+	Acknowledged uint64 // events
+	Refused      uint64 // events that the server said it did not take
+	Unsure       uint64 // events whose answer never came
+	Causes       map[string]uint64
+	Took         time.Duration
+	Late         *hdrhistogram.Histogram // microseconds from when an event was due to when it was written
+	Answer       *hdrhistogram.Histogram // microseconds from then to its answer
+}
+
+// topic is one topic's numbers.
+type topic struct {
+	next, sure, maybe atomic.Uint32
+}
+
+// sender is one connection. A goroutine of a run owns it.
+type sender struct {
+	publisher    *Publisher
+	index, count int
+	conn         net.Conn
+	reader       *bufio.Reader
+	asked        *http.Request
+	request      []byte
+	body         []byte
+	payload      []byte
+	report       Report
+	late, answer *hdrhistogram.Histogram
+}
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, time.Hour.Microseconds(), 3)
+}
+
+// Run publishes until the schedule is over or ctx ends, which is no error.
+func (p *Publisher) Run(ctx context.Context, s Schedule) (Report, error) {
+	start := time.Now().Add(time.Millisecond) // so that the threads are there when the first event is due
+	var group sync.WaitGroup
+	faults := make(chan error, len(p.senders))
+	for _, one := range p.senders {
+		one.report = Report{Causes: make(map[string]uint64)}
+		one.late.Reset()
+		one.answer.Reset()
+		group.Go(func() {
+			runtime.LockOSThread() // sleeps are the kernel's: the runtime's timers fire late when its threads are busy
+			if p.config.Nice == 0 {
+				defer runtime.UnlockOSThread() // otherwise the thread ends, and its priority with it
+			} else {
+				unix.Setpriority(unix.PRIO_PROCESS, 0, p.config.Nice)
+			}
+			if err := one.run(ctx, s, start); err != nil {
+				faults <- err
+			}
+		})
+	}
+	group.Wait()
+	close(faults)
+	sum := Report{Causes: make(map[string]uint64), Took: time.Since(start), Late: newHistogram(), Answer: newHistogram()}
+	for _, one := range p.senders {
+		r := &one.report
+		sum.Requests += r.Requests
+		sum.Acknowledged += r.Acknowledged
+		sum.Refused += r.Refused
+		sum.Unsure += r.Unsure
+		maps.Copy(sum.Causes, r.Causes)
+		sum.Late.Merge(one.late)
+		sum.Answer.Merge(one.answer)
+	}
+	return sum, <-faults // the first, or nil
+}
+
+func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error {
+	c := &s.publisher.config
+	failures := 0
+	sleepUntil(start)
+	for k := 0; ; k++ { // event k is on topic k mod topics; others see to those that are not this sender's
+		number := k % c.Topics
+		turn := number
+		if c.Shared {
+			turn = k
+		}
+		if turn%s.count != s.index {
+			continue
+		}
+		due := start
+		if plan.Rate > 0 {
+			due = start.Add(time.Duration(float64(k*c.Batch) / plan.Rate * float64(time.Second)))
+		}
+		if ctx.Err() != nil || plan.Count > 0 && k*c.Batch >= plan.Count || plan.For > 0 && max(time.Since(start), due.Sub(start)) >= plan.For {
+			return nil
+		}
+		if plan.Rate > 0 {
+			sleepUntil(due)
+		} else {
+			due = time.Now()
+		}
+		if err := s.publish(ctx, number, due); err != nil {
+			if failures++; failures >= failuresMax {
+				return fmt.Errorf("publishing: %d requests in a row got no answer: %w", failures, err)
+			}
+			continue
+		}
+		failures = 0
+	}
+}
+
+// publish sends one request and books it. An error means that it got no answer.
+func (s *sender) publish(ctx context.Context, number int, due time.Time) error {
+	c, t := &s.publisher.config, &s.publisher.topics[number]
+	n := uint32(c.Batch)
+	s.report.Requests++
+	if s.conn == nil {
+		if err := s.dial(ctx); err != nil {
+			s.refused(n, err)
+			return err
+		}
+	}
+	seq := t.next.Add(n) - n + 1
+	if seq+n > mark.SeqMax {
+		return fmt.Errorf("topic %d has had %d events: a mark has no higher number", number, seq)
+	}
+	s.request = s.appendRequest(s.request[:0], number, seq, mark.At(due))
+	written := time.Now()
+	s.late.RecordValue(max(0, written.Sub(due).Microseconds()))
+	err := s.exchange(s.request)
+	var status *StatusError
+	switch {
+	case err == nil:
+		s.answer.RecordValue(time.Since(written).Microseconds())
+		t.sure.Add(n)
+		s.report.Acknowledged += uint64(n)
+		return nil
+	case errors.As(err, &status):
+		// Of a batch some may have been taken.
+		if n > 1 {
+			t.maybe.Add(n)
+		}
+		s.refused(n, err)
+		return nil
+	}
+	t.maybe.Add(n)
+	s.report.Unsure += uint64(n)
+	s.report.Causes[err.Error()] += uint64(n)
+	if s.conn != nil {
+		s.conn.Close()
+		s.conn = nil
+	}
+	return err
+}
+
+func (s *sender) refused(n uint32, err error) {
+	s.report.Refused += uint64(n)
+	s.report.Causes[err.Error()] += uint64(n)
+}
+
+// sleepUntil sleeps in the kernel.
+func sleepUntil(t time.Time) {
+	for left := time.Until(t); left > 0; left = time.Until(t) {
+		pause := unix.NsecToTimespec(int64(left))
+		unix.Nanosleep(&pause, nil)
+	}
+}
