@@ -42,6 +42,7 @@ func (c *Client) Open(first, n int, rate float64) error {
 			for number := first + i; number < first+n; number += per {
 				slots = append(slots, int32(len(l.streams)))
 				l.streams = append(l.streams, stream{number: int32(number), slow: c.plan.Slow.picks(int32(number))})
+				l.lanes = append(l.lanes, make([]sequence, c.plan.Lanes-1)...)
 			}
 			l.opener.want(slots, rate/float64(per))
 		})

@@ -25,6 +25,7 @@ type Config struct {
 	Headers     []string // of the request, each "Name: value", a template
 	Topics      int      // stream number i is on topic TopicFirst + i mod Topics; 0: one
 	TopicFirst  int
+	Lanes       int           // publishers that share the topics, each with numbers of its own; 0: one
 	Run         string        // {run} in the templates
 	Threads     int           // 0: one
 	InFlight    int           // connections without an answer yet, over all threads; 0: InFlightDefault
@@ -56,6 +57,9 @@ func (c Config) plan() (*plan, error) {
 	p := &plan{Config: c}
 	if p.Topics <= 0 {
 		p.Topics = 1
+	}
+	if p.Lanes <= 0 {
+		p.Lanes = 1
 	}
 	if p.Threads <= 0 {
 		p.Threads = 1

@@ -30,6 +30,7 @@ type loop struct {
 	now      mark.Time // of the last recv
 	epoll    int
 	streams  []stream
+	lanes    []sequence       // of each stream, those of the lanes but the first
 	cut      map[int32]*event // events that came in pieces; nearly always empty
 	event    event
 	markAt   int // where in its line the last mark stood

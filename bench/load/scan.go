@@ -49,7 +49,7 @@ func (l *loop) scan(slot int32, b []byte) {
 			line = append(e.line, line[:min(end, lineKept-len(e.line))]...)
 			e.line = nil
 		}
-		l.take(s, e, line)
+		l.take(slot, e, line)
 		b = b[end+1:]
 	}
 	if e.seen != 0 || len(e.line) > 0 {
@@ -60,12 +60,12 @@ func (l *loop) scan(slot int32, b []byte) {
 
 // take takes a line without its LF. A field is known by its name's first byte (data, event, id, retry, or a colon for a
 // comment): a line that begins with any other was damaged on the way, or is of no stream that we know.
-func (l *loop) take(s *stream, e *event, line []byte) {
+func (l *loop) take(slot int32, e *event, line []byte) {
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
 	}
 	if len(line) == 0 {
-		l.endEvent(s, e)
+		l.endEvent(slot, e)
 		*e = event{}
 		return
 	}
@@ -81,7 +81,7 @@ func (l *loop) take(s *stream, e *event, line []byte) {
 	case 'i':
 		value, ok := bytes.CutPrefix(line, []byte("id:"))
 		if !ok {
-			l.damaged(s)
+			l.damaged(slot)
 			return
 		}
 		e.seen |= seenID
@@ -94,23 +94,24 @@ func (l *loop) take(s *stream, e *event, line []byte) {
 		l.tally.Comments++
 	case 'r':
 	default:
-		l.damaged(s)
+		l.damaged(slot)
 	}
 }
 
-func (l *loop) damaged(s *stream) {
-	s.history |= gotDamaged
+func (l *loop) damaged(slot int32) {
+	l.streams[slot].history |= gotDamaged
 	l.tally.Damaged++
 }
 
 // endEvent takes a blank line. An id without data moves the position and is no event.
-func (l *loop) endEvent(s *stream, e *event) {
+func (l *loop) endEvent(slot int32, e *event) {
+	s := &l.streams[slot]
 	switch {
 	case e.seen&seenGap != 0:
 		s.gaps++
 		l.tally.Gaps++
 	case e.seen&seenMark != 0:
-		if !l.check(s, e.mark) {
+		if !l.check(slot, e.mark) {
 			return
 		}
 	case e.seen&seenData != 0:
@@ -122,19 +123,24 @@ func (l *loop) endEvent(s *stream, e *event) {
 }
 
 // check holds an event against what the stream has had; false if it is none of this run's.
-func (l *loop) check(s *stream, m mark.Mark) bool {
+func (l *loop) check(slot int32, m mark.Mark) bool {
+	s, lanes := &l.streams[slot], l.plan.Lanes
 	age := l.now.Since(m.Due)
 	if age > l.now.Since(l.began) {
 		l.tally.Stale++
 		return false
 	}
-	if int(m.Topic) != l.plan.topicOf(s.number) {
+	if int(m.Topic)/lanes != l.plan.topicOf(s.number) {
 		s.history |= gotOthers
 		l.tally.Misdelivered++
 		return true
 	}
 	l.tally.Events++
-	switch s.sequence.take(m.Seq) {
+	numbers := &s.sequence
+	if lane := int(m.Topic) % lanes; lane > 0 {
+		numbers = &l.lanes[int(slot)*(lanes-1)+lane-1]
+	}
+	switch numbers.take(m.Seq) {
 	case duplicate:
 		s.history |= gotDuplicate
 		l.tally.Duplicates++
@@ -143,6 +149,7 @@ func (l *loop) check(s *stream, m mark.Mark) bool {
 		s.history |= gotLate
 		l.tally.Late++
 	}
+	s.received++
 	if !s.slow {
 		l.latency.RecordValue(age.Microseconds())
 	}

@@ -22,7 +22,8 @@ const (
 
 // stream is all the client keeps of a stream.
 type stream struct {
-	sequence
+	sequence           // of the first lane; those of others are in the loop's table
+	received  uint32   // different events
 	id        position // of the last event
 	fd        int32
 	number    int32  // among all streams of the crowd: what its topic is made from
@@ -36,11 +37,10 @@ type stream struct {
 	slow      bool
 }
 
-// sequence knows which numbers have come, exactly for the last 64 of them.
+// sequence knows which of one publisher's numbers have come, exactly for the last 64 of them.
 type sequence struct {
-	window   uint64 // bit k: high-k has come
-	high     uint32 // highest number yet
-	received uint32 // different numbers
+	window uint64 // bit k: high-k has come
+	high   uint32 // highest number yet
 }
 
 type order uint8
@@ -60,7 +60,6 @@ func (q *sequence) take(seq uint32) order {
 		}
 		q.window |= 1
 		q.high = seq
-		q.received++
 		return inOrder
 	}
 	back := q.high - seq
@@ -68,6 +67,5 @@ func (q *sequence) take(seq uint32) order {
 		return duplicate
 	}
 	q.window |= 1 << back
-	q.received++
 	return late
 }

@@ -36,7 +36,7 @@ type Config struct {
 	Payload     int  // bytes; at least mark.Bytes
 	Batch       int  // bodies in one request, one below the other; 0: one
 	Connections int  // 0: one
-	Shared      bool // the connections share all topics: events may overtake each other
+	Shared      bool // the connections share all topics, each with numbers of its own: so many lanes
 	Nice        int  // of the connections' threads
 	AllowRemote bool
 }
@@ -51,7 +51,8 @@ type Publisher struct {
 	url     template.Template
 	head    template.Template
 	body    template.Template
-	topics  []topic
+	lanes   int
+	counts  []counts // of topic t in lane l at t*lanes+l
 	senders []*sender
 }
 
@@ -69,9 +70,6 @@ func (c Config) parse() (*Publisher, error) {
 	}
 	if c.Payload < mark.Bytes {
 		return nil, fmt.Errorf("expected a payload of at least %d bytes, found %d: the number and the time of the event are in it", mark.Bytes, c.Payload)
-	}
-	if c.TopicFirst+c.Topics > mark.TopicsMax {
-		return nil, fmt.Errorf("expected at most %d topics, found %d", mark.TopicsMax, c.TopicFirst+c.Topics)
 	}
 	rest, secure := strings.CutPrefix(c.URL, "https://")
 	if !secure {
@@ -120,7 +118,14 @@ func (c Config) parse() (*Publisher, error) {
 	if p.config.Batch > 1 && !p.body.Has(template.Payload) {
 		return nil, errors.New("expected {payload} in the body: a batch has one body for each event")
 	}
-	p.topics = make([]topic, c.Topics)
+	p.lanes = 1
+	if c.Shared {
+		p.lanes = c.Connections
+	}
+	if most := (c.TopicFirst + c.Topics) * p.lanes; most > mark.TopicsMax {
+		return nil, fmt.Errorf("expected at most %d topics times connections that share them, found %d", mark.TopicsMax, most)
+	}
+	p.counts = make([]counts, c.Topics*p.lanes)
 	return p, nil
 }
 
@@ -135,7 +140,7 @@ func New(ctx context.Context, c Config) (*Publisher, error) {
 		n = min(n, p.config.Topics)
 	}
 	for i := range n {
-		s := &sender{publisher: p, index: i, count: n, late: newHistogram(), answer: newHistogram()}
+		s := &sender{publisher: p, index: i, count: n, lane: i % p.lanes, late: newHistogram(), answer: newHistogram()}
 		if err := s.dial(ctx); err != nil {
 			p.Close()
 			return nil, err
@@ -156,9 +161,11 @@ func (p *Publisher) Close() {
 
 // Published is what each topic has had so far.
 func (p *Publisher) Published() []load.Published {
-	all := make([]load.Published, len(p.topics))
-	for i := range p.topics {
-		all[i] = load.Published{Sure: p.topics[i].sure.Load(), Maybe: p.topics[i].maybe.Load()}
+	all := make([]load.Published, p.config.Topics)
+	for i := range p.counts {
+		of := &all[i/p.lanes]
+		of.Sure += p.counts[i].sure.Load()
+		of.Maybe += p.counts[i].maybe.Load()
 	}
 	return all
 }
@@ -223,7 +230,7 @@ func (s *sender) appendRequest(b []byte, number int, seq uint32, due mark.Time) 
 	v := template.Values{Topic: p.config.TopicFirst + number, Run: p.config.Run, Now: time.Now().UnixMilli()}
 	s.body = s.body[:0]
 	for i := range p.config.Batch {
-		s.payload = mark.Append(s.payload[:0], mark.Mark{Topic: uint32(v.Topic), Seq: seq + uint32(i), Due: due}, p.config.Payload)
+		s.payload = mark.Append(s.payload[:0], mark.Mark{Topic: uint32(v.Topic*p.lanes + s.lane), Seq: seq + uint32(i), Due: due}, p.config.Payload)
 		v.Payload = s.payload
 		if i > 0 {
 			s.body = append(s.body, '\n')

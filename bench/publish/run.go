@@ -41,8 +41,8 @@ type Report struct {
 	Answer       *hdrhistogram.Histogram // microseconds from then to its answer
 }
 
-// topic is one topic's numbers.
-type topic struct {
+// counts are one topic's in one lane.
+type counts struct {
 	next, sure, maybe atomic.Uint32
 }
 
@@ -50,6 +50,7 @@ type topic struct {
 type sender struct {
 	publisher    *Publisher
 	index, count int
+	lane         int
 	conn         net.Conn
 	reader       *bufio.Reader
 	asked        *http.Request
@@ -138,7 +139,7 @@ func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error 
 
 // publish sends one request and books it. An error means that it got no answer.
 func (s *sender) publish(ctx context.Context, number int, due time.Time) error {
-	c, t := &s.publisher.config, &s.publisher.topics[number]
+	c, t := &s.publisher.config, &s.publisher.counts[number*s.publisher.lanes+s.lane]
 	n := uint32(c.Batch)
 	s.report.Requests++
 	if s.conn == nil {

@@ -8,13 +8,13 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// commands are all of them, with the flags each has.
+// commands are all of them that are shown, with the flags each has.
 func commands(t *testing.T) map[string][]*kong.Flag {
 	t.Helper()
 	all := map[string][]*kong.Flag{}
 	parser := newParser(&cli{})
-	for _, n := range parser.Model.Children {
-		all[n.Name] = append(n.Flags, parser.Model.Flags...)
+	for _, n := range parser.Model.Leaves(true) {
+		all[strings.TrimPrefix(n.Path(), "ssedge ")] = append(n.Flags, parser.Model.Flags...)
 	}
 	return all
 }
@@ -26,7 +26,7 @@ func TestHelpExplainsEveryFlag(t *testing.T) {
 		t.Fatalf("found commands %v, expected serve, publish, subscribe and version", all)
 	}
 	for command, flags := range all {
-		out, errors, code := run(t, command, "--help")
+		out, errors, code := run(t, append(strings.Fields(command), "--help")...)
 		if code != 0 || errors != "" {
 			t.Errorf("%s --help: exit code %d, %s", command, code, errors)
 		}
@@ -43,6 +43,12 @@ func TestHelpExplainsEveryFlag(t *testing.T) {
 				t.Errorf("%s --help does not explain --%s", command, f.Name)
 			}
 			if f.Name == "help" {
+				continue
+			}
+			if strings.HasPrefix(command, "bench ") && f.Name != "config" {
+				if len(f.Envs) != 0 {
+					t.Errorf("%s takes --%s from the environment, too: %v", command, f.Name, f.Envs)
+				}
 				continue
 			}
 			if len(f.Envs) != 1 || !strings.Contains(out, "($"+f.Envs[0]+")") {
@@ -82,6 +88,7 @@ func TestHelpOfTheProgram(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	for command := range commands(t) {
+		command, _, _ = strings.Cut(command, " ")
 		if !regexp.MustCompile(`(?m)^  ` + command + ` +[A-Z].*\.$`).MatchString(out) {
 			t.Errorf("found no line that says what %s does:\n%s", command, out)
 		}
@@ -99,7 +106,7 @@ func TestVersion(t *testing.T) {
 func TestWhoAsksForHelpGetsIt(t *testing.T) {
 	for _, args := range [][]string{nil, {"help"}, {"--help"}} {
 		out, errors, code := run(t, args...)
-		for _, command := range []string{"serve", "publish", "subscribe", "version"} {
+		for _, command := range []string{"serve", "publish", "subscribe", "bench", "version"} {
 			if code != 0 || errors != "" || !strings.Contains(out, "\n  "+command) {
 				t.Errorf("%q: exit code %d, %q, no word of %s in:\n%s", args, code, errors, command, out)
 			}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
@@ -17,18 +18,32 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Run the server."`
 	Publish   publishCmd   `cmd:"" help:"Publish an event."`
 	Subscribe subscribeCmd `cmd:"" help:"Follow topics, as a browser would."`
+	Bench     benchCmd     `cmd:"" help:"Put load on a server of event streams, and measure it."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 
 func newParser(c *cli) *kong.Kong {
 	return kong.Must(c,
 		kong.Name("ssedge"),
-		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file."),
+		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file."),
+		kong.PostBuild(benchTakesFlagsOnly),
 		kong.DefaultEnvars("SSEDGE"),
 		defaults(),
 		kong.Configuration(loadFile),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}),
 	)
+}
+
+// benchTakesFlagsOnly keeps what a measurement depends on in its command line.
+func benchTakesFlagsOnly(k *kong.Kong) error {
+	return kong.Visit(k.Model, func(v kong.Visitable, next kong.Next) error {
+		if n, ok := v.(*kong.Node); ok && n.Parent != nil && n.Path() != "" && strings.HasPrefix(n.Path()+" ", "bench ") {
+			for _, f := range n.Flags {
+				f.Envs = []string{"-"}
+			}
+		}
+		return next(nil)
+	})
 }
 
 // asked is the arguments, but that no argument, or help as the first, asks for help.

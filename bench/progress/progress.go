@@ -1,0 +1,53 @@
+// Package progress shows how far a scenario is: a bar on a terminal, nothing elsewhere.
+package progress
+
+import (
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+)
+
+// Bar shows one stage at a time. Its methods may be called from one goroutine after another.
+type Bar struct {
+	to  *os.File
+	bar *progressbar.ProgressBar
+}
+
+// New returns a bar on a file that is a terminal; on any other it is silent.
+func New(to *os.File) *Bar {
+	if info, err := to.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		to = nil
+	}
+	return &Bar{to: to}
+}
+
+// Stage begins a stage of total steps; 0 if their number is not known.
+func (b *Bar) Stage(name string, total int) {
+	if b.to == nil {
+		return
+	}
+	b.Close()
+	if total == 0 {
+		total = -1
+	}
+	b.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(b.to), progressbar.OptionSetDescription(name), progressbar.OptionSetWidth(30),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true))
+	b.bar.RenderBlank()
+}
+
+// At says how many steps are done.
+func (b *Bar) At(done int) {
+	if b.bar != nil {
+		b.bar.Set(min(done, max(b.bar.GetMax(), 0)))
+	}
+}
+
+// Close takes the bar away.
+func (b *Bar) Close() {
+	if b.bar != nil {
+		b.bar.Clear()
+		b.bar.Exit()
+		b.bar = nil
+	}
+}

@@ -1,0 +1,223 @@
+package scenario
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"ssedge/bench/load"
+	"ssedge/bench/observe"
+	"ssedge/bench/publish"
+	"ssedge/bench/result"
+)
+
+// Hold opens streams and holds them; then, if asked to, shows that they live.
+type Hold struct {
+	For        time.Duration // how long they are held before memory is taken
+	Broadcasts int           // then events to every topic
+	Beats      int           // then heartbeats on every stream
+	Drop       int           // then so many streams are dropped and resumed
+}
+
+// beatMax is how long one heartbeat may take to come.
+const beatMax = 5 * time.Minute
+
+// rampParts is into how many parts the ramp is cut, between which the server's memory is read.
+const rampParts = 20
+
+// Run measures connects a second, time to the first byte, failures by cause, and what a held stream costs.
+func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, error) {
+	x := begin("hold", o, t, map[string]any{"for": h.For.String(), "broadcasts": h.Broadcasts, "beats": h.Beats, "drop": h.Drop})
+	defer x.finish(ctx)
+	c := o.streams(&t, 0, o.Topics)
+	c.KeepIDs = h.Drop > 0
+	pss, kernel, cpu := x.pss(), x.kernel(), x.cpu()
+	if err := x.ramp(ctx, c, pss); err != nil {
+		return x.r, err
+	}
+	wait(ctx, o.Settle) // what the server still does for streams that have their head is part of the price
+	accepted := x.cpu()
+	x.r.Add("cpu_per_stream", (accepted-cpu)*micros/x.r.Value("streams"), result.Microseconds, "of the server, to accept it")
+	began := time.Now()
+	o.Progress.Stage("holding", int(h.For.Seconds()*10))
+	stop := x.report(func(load.Totals) int { return int(time.Since(began).Seconds() * 10) })
+	wait(ctx, h.For)
+	stop()
+	if h.For > 0 {
+		x.r.Add("cores_idle", (x.cpu()-accepted)/time.Since(began).Seconds(), "", "that the server kept busy meanwhile")
+	}
+	x.memory(pss, kernel)
+	if t.PublishURL == "" || ctx.Err() != nil {
+		return x.r, x.still()
+	}
+	p := o.publishing(&t, 0, o.Topics)
+	if err := x.connect(ctx, p); err != nil {
+		return x.r, err
+	}
+	if err := h.alive(ctx, x); err != nil {
+		return x.r, err
+	}
+	return x.r, x.judge()
+}
+
+// ramp opens the streams in parts and reads the server's memory after each.
+func (x *trial) ramp(ctx context.Context, c load.Config, idle float64) error {
+	crowd, err := load.NewCrowd(c, x.o.Streams, x.o.Workers)
+	if err != nil {
+		return err
+	}
+	x.crowd = crowd
+	x.o.Progress.Stage("opening", x.o.Streams)
+	stop := x.report(func(t load.Totals) int { return int(t.Opened + t.Failed) })
+	grown := result.Curve{Title: "memory of the server against streams", Server: x.t.Name,
+		X: result.Axis{Name: "streams"}, Y: result.Axis{Name: "more than idle", Unit: result.Bytes}}
+	var took time.Duration
+	for part, opened := 1, 0; part <= rampParts && err == nil; part++ {
+		n := x.o.Streams*part/rampParts - opened
+		opened += n
+		began := time.Now()
+		err = crowd.Open(ctx, n, x.o.Ramp)
+		took += time.Since(began)
+		if pss := x.pss(); !math.IsNaN(pss) && n > 0 {
+			grown.Points = append(grown.Points, [2]float64{float64(opened), pss - idle})
+		}
+	}
+	stop()
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	if err := x.opened(); err != nil {
+		return err
+	}
+	_, first, err := crowd.Times(false)
+	if err != nil {
+		return err
+	}
+	x.r.Add("connect_rate", x.r.Value("streams")/took.Seconds(), result.PerSecond, "streams opened")
+	x.latency("first_byte_", first, "from connect to the first byte")
+	if len(grown.Points) > 0 {
+		x.r.Curves = append(x.r.Curves, grown)
+	}
+	return nil
+}
+
+// memory adds what the streams take, of the server and of the kernel.
+func (x *trial) memory(idle float64, before observe.Kernel) {
+	streams := x.r.Value("streams")
+	pss := x.pss()
+	x.r.Add("pss_idle", idle, result.Bytes, "of the server, before the first stream")
+	x.r.Add("pss", pss, result.Bytes, "of the server, holding them")
+	x.r.Add("pss_per_stream", (pss-idle)/streams, result.Bytes, "more than idle")
+	if !x.t.Local {
+		return
+	}
+	now := x.kernel()
+	x.r.Add("sockets", float64(now.Sockets-before.Sockets), "", "of the kernel, both ends of the streams")
+	x.r.Add("kernel_per_stream", float64(now.Slab-before.Slab)/streams, result.Bytes, "of the kernel's objects, for both ends")
+	x.r.Add("buffers_per_stream", float64(now.Buffers-before.Buffers)/streams, result.Bytes, "queued in sockets, both ends")
+	for name, n := range now.Caches {
+		if grown := n - before.Caches[name]; grown > int64(streams) {
+			x.r.Add("slab_"+name, float64(grown)/streams, result.Bytes, "of that per stream")
+		}
+	}
+}
+
+// still says whether the streams are still there.
+func (x *trial) still() error {
+	totals, err := x.crowd.Totals()
+	if err != nil {
+		return err
+	}
+	x.r.Add("ended", float64(totals.Ended), "", "streams that the server ended")
+	if totals.Ended > 0 {
+		x.r.Fault("the server ended %d streams", totals.Ended)
+	}
+	return nil
+}
+
+// alive shows that the held streams live: a broadcast reaches them, heartbeats come, some resume.
+func (h Hold) alive(ctx context.Context, x *trial) error {
+	if h.Broadcasts > 0 {
+		if err := x.broadcast(ctx, h.Broadcasts); err != nil {
+			return err
+		}
+	}
+	if h.Beats > 0 {
+		if err := x.beats(ctx, h.Beats); err != nil {
+			return err
+		}
+	}
+	if h.Drop > 0 {
+		return x.resume(ctx, h.Drop)
+	}
+	return nil
+}
+
+// broadcast sends events to every topic, each when the one before has arrived everywhere.
+func (x *trial) broadcast(ctx context.Context, n int) error {
+	x.o.Progress.Stage("broadcasting", n)
+	if _, _, err := x.crowd.Times(true); err != nil {
+		return err
+	}
+	cpu, began := x.cpu(), time.Now()
+	before, err := x.crowd.Totals()
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		if _, err := x.publisher.Run(ctx, publish.Schedule{Rate: 0, Count: x.o.Topics}); err != nil {
+			return err
+		}
+		if _, err := x.arrive(ctx); err != nil {
+			return err
+		}
+		x.o.Progress.At(i + 1)
+	}
+	took := time.Since(began)
+	after, err := x.crowd.Totals()
+	if err != nil {
+		return err
+	}
+	delivered := float64(after.Events - before.Events)
+	latency, _, err := x.crowd.Times(true)
+	if err != nil {
+		return err
+	}
+	x.r.Add("delivered", delivered, "", "events of the broadcasts, over all streams")
+	x.r.Add("broadcast_seconds", took.Seconds()/float64(n), result.Seconds, "for each, until the last stream had it")
+	x.r.Add("cpu_per_event", (x.cpu()-cpu)*micros/delivered, result.Microseconds, "of the server, for each delivered event")
+	x.latency("broadcast_", latency, "from when a broadcast was due to when it was read")
+	return nil
+}
+
+// beats waits for heartbeats on every stream.
+func (x *trial) beats(ctx context.Context, n int) error {
+	totals, err := x.crowd.Totals()
+	if err != nil {
+		return err
+	}
+	want := int(totals.Live) * n
+	x.o.Progress.Stage("awaiting heartbeats", want)
+	from := totals.Comments
+	stop := x.report(func(t load.Totals) int { return int(t.Comments - from) })
+	defer stop()
+	limited, cancel := context.WithTimeout(ctx, time.Duration(n)*beatMax)
+	defer cancel()
+	cpu, began := x.cpu(), time.Now()
+	err = x.crowd.Wait(limited, func(t load.Totals) bool { return t.Comments-from >= uint64(want) })
+	if err != nil && limited.Err() == nil {
+		return err
+	}
+	now, err := x.crowd.Totals()
+	if err != nil {
+		return err
+	}
+	beats := float64(now.Comments - from)
+	x.r.Add("heartbeats", beats, "", "comments received, over all streams")
+	x.r.Add("heartbeat_seconds", time.Since(began).Seconds(), result.Seconds, "until there were as many as streams, for each asked for")
+	x.r.Add("cpu_per_heartbeat", (x.cpu()-cpu)*micros/beats, result.Microseconds, "of the server")
+	if beats < float64(want) && ctx.Err() == nil {
+		x.r.Fault("%d heartbeats came, %d were expected", int(beats), want)
+	}
+	return nil
+}

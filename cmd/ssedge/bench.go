@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"ssedge/bench/load"
+	"ssedge/bench/observe"
+	"ssedge/bench/progress"
+	"ssedge/bench/report"
+	"ssedge/bench/result"
+	"ssedge/bench/scenario"
+	"ssedge/bench/server"
+)
+
+type benchCmd struct {
+	Hold      benchHold      `cmd:"" help:"Open streams and hold them: connects, memory, what a held stream costs."`
+	Fanout    benchFanout    `cmd:"" help:"Publish to streams: latency, deliveries, loss, order."`
+	Isolation benchIsolation `cmd:"" help:"Time the events of one stream while others get broadcasts."`
+	Storm     benchStorm     `cmd:"" help:"Drop all streams at once and resume them."`
+	Slow      benchSlow      `cmd:"" help:"Let a share of the streams read badly, and look at the others."`
+	Idle      benchIdle      `cmd:"" help:"Watch heartbeats."`
+	Limit     benchLimit     `cmd:"" help:"Measure the bare send loop: what no server here can beat."`
+	Compare   benchCompare   `cmd:"" help:"ssedge, a plain net/http server and the limit, in turn."`
+	Growth    benchGrowth    `cmd:"" help:"How ssedge's costs grow: streams, topics, history, payload, rate."`
+
+	Server benchServer `cmd:"" hidden:"" help:"Run one of the servers that come along."`
+	Worker benchWorker `cmd:"" hidden:"" help:"Hold streams for another process."`
+}
+
+// loadFlags are what all scenarios have.
+type loadFlags struct {
+	Streams     int           `help:"Streams to open (default ${default})." default:"1000" placeholder:"N"`
+	Payload     int           `help:"Bytes of an event's data, 16 or more (default ${default})." default:"100" placeholder:"N"`
+	Ramp        float64       `help:"Connects a second; 0: as fast as the server answers." placeholder:"RATE"`
+	InFlight    int           `help:"Connections on their way at once (default ${default})." default:"256" placeholder:"N"`
+	Threads     int           `help:"Threads of the client that receive, in each of its processes (default ${default})." default:"1" placeholder:"N"`
+	Workers     int           `help:"Processes of the client; 0: as few as the limit on open files allows." placeholder:"N"`
+	Publishers  int           `help:"Connections that publish (default ${default})." default:"4" placeholder:"N"`
+	Settle      time.Duration `help:"Time a server is given to finish what a change of load set off (default ${default})." default:"300ms" placeholder:"TIME"`
+	OpenTimeout time.Duration `help:"Time for the head of a stream's answer (default ${default})." default:"30s" placeholder:"TIME"`
+	AllowGaps   bool          `help:"Events that a stream was told it missed are no fault."`
+	Expect      []string      `help:"A bound that fails the run, as in 'p99<50ms'; names are those of the figures." sep:"none" placeholder:"BOUND"`
+	JSON        bool          `help:"Print the results as JSON."`
+	Report      string        `help:"Write raw.json and a page with plots into this directory." placeholder:"DIR"`
+}
+
+// targetFlags say which server is measured, and how to talk to it. In URLs, headers and bodies {topic}, {payload},
+// {now}, {run} and {stream} are filled in.
+type targetFlags struct {
+	Topics        int      `help:"Topics, of which each stream has one (default ${default})." default:"1" placeholder:"N"`
+	Subscribe     string   `help:"URL of a stream; {topic} is its topic's number (default: an ssedge at 127.0.0.1:8080)." placeholder:"URL"`
+	Header        []string `help:"Header of its request, as 'Name: value'." sep:"none" placeholder:"LINE"`
+	PublishURL    string   `name:"publish-url" help:"URL to publish to (default: that ssedge's; with --subscribe there is none)." placeholder:"URL"`
+	PublishMethod string   `help:"Its method (default ${default})." default:"POST" placeholder:"NAME"`
+	PublishHeader []string `help:"Header of its request, as 'Name: value'." sep:"none" placeholder:"LINE"`
+	PublishBody   string   `help:"Its body; {payload} is the event's data, {now} the time (default ${default})." default:"{payload}" placeholder:"TEXT"`
+	Pid           []int    `help:"The server's processes, for CPU and memory; by default those that listen there." placeholder:"PID"`
+	Admin         string   `help:"Take CPU and memory from this server's /metrics instead." placeholder:"URL"`
+	AllowRemote   bool     `help:"Put load on other hosts. Without it only this machine is a target."`
+	Beside        bool     `help:"Also measure the bare send loop, before and after, and print ratios."`
+}
+
+func (f *loadFlags) options(bar scenario.Progress) (scenario.Options, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return scenario.Options{}, err
+	}
+	o := scenario.Defaults()
+	o.Streams, o.Payload, o.Ramp, o.InFlight, o.Threads = f.Streams, f.Payload, f.Ramp, f.InFlight, f.Threads
+	o.Publishers, o.Settle, o.OpenTimeout, o.AllowGaps = f.Publishers, f.Settle, f.OpenTimeout, f.AllowGaps
+	o.Run = strconv.FormatUint(rand.Uint64(), 36)
+	o.Workers = load.Workers{Command: []string{self, "bench", "worker"}, Count: f.Workers}
+	o.Progress = bar
+	return o, nil
+}
+
+// ssedge on this machine, as ssedge serve --dev makes it.
+const (
+	ssedgeSubscribe = "http://127.0.0.1:8080/events?topic=t{topic}"
+	ssedgePublish   = "http://127.0.0.1:8080/publish?topic=t{topic}"
+)
+
+// complete fills in what was not said.
+func (f *targetFlags) complete() {
+	if f.Subscribe == "" {
+		f.Subscribe = ssedgeSubscribe
+		if f.PublishURL == "" {
+			f.PublishURL = ssedgePublish
+		}
+	}
+}
+
+func (f *targetFlags) target() (scenario.Target, error) {
+	t := scenario.Target{
+		Subscribe: f.Subscribe, Headers: f.Header, PublishURL: f.PublishURL, PublishMethod: f.PublishMethod,
+		PublishHeaders: f.PublishHeader, PublishBody: f.PublishBody,
+	}
+	u, err := url.Parse(strings.NewReplacer("{", "", "}", "").Replace(f.Subscribe))
+	if err != nil || u.Host == "" {
+		return t, fmt.Errorf("--subscribe %s: expected http://host:port/path", f.Subscribe)
+	}
+	t.Name = u.Host
+	to, err := load.Resolve(u.Host, f.AllowRemote)
+	if err != nil {
+		return t, fmt.Errorf("--subscribe: %w", err)
+	}
+	t.Local = to.Addr().IsLoopback()
+	switch {
+	case f.Admin != "":
+		t.Server = observe.Metrics{URL: strings.TrimSuffix(strings.TrimSuffix(f.Admin, "/"), "/metrics") + "/metrics"}
+	case len(f.Pid) > 0:
+		t.Server = observe.Server(f.Pid)
+	case t.Local:
+		if found, err := observe.Listeners(to.Port()); err == nil {
+			t.Server = found
+		}
+	}
+	return t, nil
+}
+
+// measure runs a scenario against the target and reports what it came to.
+func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
+	return f.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
+		target.complete()
+		t, err := target.target()
+		if err != nil {
+			return nil, err
+		}
+		o.Topics, o.AllowRemote = target.Topics, target.AllowRemote
+		if err := o.Check(&t); err != nil {
+			return nil, err
+		}
+		results, err := []*result.Result(nil), error(nil)
+		if target.Beside {
+			start, startErr := ourselves(nil)
+			if startErr != nil {
+				return nil, startErr
+			}
+			results, err = scenario.Beside(ctx, start, s, o, t)
+		} else {
+			var r *result.Result
+			r, err = s.Run(ctx, o, t)
+			results = append(results, r)
+		}
+		for _, r := range results {
+			if r != nil && (err == nil || ctx.Err() != nil) {
+				each(r)
+			}
+		}
+		if ctx.Err() != nil {
+			err = nil // the figures so far are what was asked for
+		}
+		return nil, err
+	})
+}
+
+// ourselves is how servers that come along are started.
+func ourselves(arguments []string) (server.Options, error) {
+	self, err := os.Executable()
+	return server.Options{Program: []string{self}, Arguments: arguments}, err
+}
+
+// clientThreads lets every locked thread of the client run whenever the kernel lets it; with one per core they would
+// wait for each other inside the Go scheduler.
+const clientThreads = 8
+
+// session runs what measures, and reports: text or JSON on standard output, files if asked for. It fails if streams did
+// not get what they should, or an expectation was not met.
+func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*result.Result)) ([]result.Table, error)) error {
+	runtime.GOMAXPROCS(max(clientThreads, runtime.NumCPU()))
+	var expectations []result.Expectation
+	for _, text := range f.Expect {
+		e, err := result.ParseExpectation(text)
+		if err != nil {
+			return fmt.Errorf("--expect: %w", err)
+		}
+		expectations = append(expectations, e)
+	}
+	bar := progress.New(os.Stderr)
+	o, err := f.options(bar)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	defer stop()
+
+	all := result.Run{Environment: result.Describe(version(), os.Args[1:]), Results: []result.Result{}}
+	write := func() error {
+		if f.Report == "" {
+			return nil
+		}
+		return report.Write(f.Report, &all)
+	}
+	var failures []error
+	tables, err := run(ctx, o, func(r *result.Result) {
+		bar.Close()
+		for _, e := range expectations {
+			if err := e.Check(r); err != nil {
+				r.Faults = append(r.Faults, err.Error())
+			}
+		}
+		all.Results = append(all.Results, *r)
+		if !f.JSON {
+			r.WriteText(os.Stdout)
+		}
+		failures = append(failures, write())
+	})
+	bar.Close()
+	all.Tables = tables
+	failures = append(failures, err, write())
+	if f.JSON {
+		text, err := json.MarshalIndent(all, "", " ")
+		failures = append(failures, err)
+		fmt.Println(string(text))
+	} else {
+		for _, t := range tables {
+			t.WriteText(os.Stdout)
+		}
+	}
+	for _, fault := range all.Faults() {
+		failures = append(failures, errors.New(fault))
+	}
+	return errors.Join(failures...)
+}
