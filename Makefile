@@ -1,6 +1,6 @@
 # make run    builds ssedge and runs it for development
 # make test   everything CI runs; installs what it needs, or names it
-# make bench  the rows of the README's table, raw files under bench/results/
+# make bench  the README's table and every scenario, raw files under bench/results/
 
 GO      ?= go
 BIN     := bin/ssedge
@@ -24,7 +24,7 @@ test:
 BENCH   ?= bench/results/$(shell date +%F)-$(shell uname -n)
 
 bench: build
-	$(GO) run ./bench/rows --ssedge $(BIN) --servers ssedge,limit,twin --out $(BENCH)
+	bench/run.sh $(BIN) $(BENCH)
 
 clean:
 	rm -rf bin

@@ -15,7 +15,8 @@ import (
 // service is a Client's methods in the form that net/rpc takes.
 type service struct{ client *Client }
 
-type openArgs struct {
+// OpenArgs are those of Client.Open; net/rpc takes exported types only.
+type OpenArgs struct {
 	First, N int
 	Rate     float64
 }
@@ -28,7 +29,7 @@ func (s *service) Start(c Config, _ *nothing) (err error) {
 	return err
 }
 
-func (s *service) Open(a openArgs, _ *nothing) error       { return s.client.Open(a.First, a.N, a.Rate) }
+func (s *service) Open(a OpenArgs, _ *nothing) error       { return s.client.Open(a.First, a.N, a.Rate) }
 func (s *service) Cease(nothing, *nothing) error           { return s.client.Cease() }
 func (s *service) Drop(n int, r *int) (err error)          { *r, err = s.client.Drop(n); return err }
 func (s *service) Reopen(rate float64, _ *nothing) error   { return s.client.Reopen(rate) }
@@ -110,7 +111,7 @@ func (r *remote) call(method string, args, reply any) error {
 }
 
 func (r *remote) Open(first, n int, rate float64) error {
-	return r.call("Open", openArgs{first, n, rate}, new(nothing))
+	return r.call("Open", OpenArgs{first, n, rate}, new(nothing))
 }
 func (r *remote) Cease() error                  { return r.call("Cease", false, new(nothing)) }
 func (r *remote) Reopen(rate float64) error     { return r.call("Reopen", rate, new(nothing)) }

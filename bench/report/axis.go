@@ -74,10 +74,9 @@ func stepOf(least float64) float64 {
 	return 10 * decade
 }
 
-// logarithmic is a scale that holds the values, which are above 0: decades, with a label at each or, of few, at 1, 2 and
-// 5; bytes go by powers of two.
+// logarithmic is a scale that holds the values, of which none is less than slightest: decades, with a label at each or,
+// of few, at 1, 2 and 5; bytes go by powers of two.
 func logarithmic(axis result.Axis, low, high float64) scale {
-	low, high = max(low, slightest), max(high, slightest)
 	s := scale{norm: plot.LogScale{}, label: named(axis.Name, axis.Unit)}
 	if axis.Unit == result.Bytes {
 		s.label = axis.Name
@@ -109,28 +108,28 @@ func (s *scale) decades(low, high float64) {
 			marks = append(marks, mark{m, e})
 		}
 	}
-	// Less a hair, lest 0.1 lie below 10^-1.
-	from, to := 0, len(marks)-1
-	for i, m := range marks {
-		if m.labelled() && m.value() <= low*(1+1e-9) {
-			from = i
+	s.low, s.high = marks[0].value(), marks[len(marks)-1].value()
+	same := high <= low*(1+1e-9)
+	for _, m := range marks {
+		// A hair's breadth is nothing: with the same value at both ends there must be room around it.
+		if v := m.value(); m.round() && (v < low*(1-1e-9) || !same && v <= low*(1+1e-9)) {
+			s.low = v
 		}
 	}
-	for i, m := range slices.Backward(marks) {
-		if m.labelled() && m.value() >= high*(1-1e-9) {
-			to = i
+	for _, m := range slices.Backward(marks) {
+		if v := m.value(); m.round() && (v > high*(1+1e-9) || !same && v >= high*(1-1e-9)) {
+			s.high = v
 		}
 	}
-	if from == to {
-		from, to = from-1, to+1
-	}
-	s.low, s.high = marks[from].value(), marks[to].value()
-	span := math.Log10(s.high / s.low)
+	span := math.Log10(s.high) - math.Log10(s.low)
 	every := int(math.Ceil(span / labels))
-	for _, m := range marks[from : to+1] {
+	for _, m := range marks {
 		t := plot.Tick{Value: m.value()}
+		if t.Value < s.low || t.Value > s.high {
+			continue
+		}
 		switch {
-		case m.times == 1 && m.power%every == 0, span <= 2.1 && m.labelled():
+		case m.times == 1 && m.power%every == 0, span <= 2.1 && m.round():
 			t.Label = plain(t.Value)
 		case m.times > 1 && span > labels:
 			continue
@@ -148,7 +147,7 @@ func (m mark) value() float64 {
 	return v
 }
 
-func (m mark) labelled() bool { return m.times == 1 || m.times == 2 || m.times == 5 }
+func (m mark) round() bool { return m.times == 1 || m.times == 2 || m.times == 5 }
 
 // nines is the scale of a distribution's percentiles: as far from 99 to 99.9 as from 90 to 99, since the tail is what
 // such a plot is looked at for. The end of the axis is 100 %.

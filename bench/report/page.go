@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"ssedge/bench/result"
@@ -18,12 +19,15 @@ import (
 //go:embed page.html
 var source string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"format":  result.Format,
-	"setting": setting,
-	"words":   strings.Fields,
-	"moment":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
-}).Parse(source))
+// page is parsed when it is asked for: a program that also has this package may start often and report seldom.
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"format":  result.Format,
+		"setting": setting,
+		"words":   strings.Fields,
+		"moment":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
+	}).Parse(source))
+})
 
 // content is what the page is made of.
 type content struct {
@@ -63,7 +67,7 @@ func pageOf(run *result.Run) ([]byte, error) {
 		c.Tables = append(c.Tables, tableOf(t))
 	}
 	var out bytes.Buffer
-	err = page.Execute(&out, c)
+	err = page().Execute(&out, c)
 	return out.Bytes(), err
 }
 

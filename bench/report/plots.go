@@ -11,7 +11,7 @@ import (
 // drawing is a plot as the page shows it.
 type drawing struct {
 	Title string
-	Key   []server // empty if there is one line: its server stands in the title of a result
+	Key   []server // empty if the run has one server: it stands above its results
 	SVG   template.HTML
 	Says  string // what is not in the picture
 }
@@ -37,6 +37,9 @@ func drawings(run *result.Run) ([]drawing, error) {
 	var servers []string
 	for _, r := range run.Results {
 		for _, c := range r.Curves {
+			if c.Title == "" && len(c.Points) == 0 {
+				continue // one that was never begun
+			}
 			if c.Server == "" {
 				c.Server = r.Server
 			}
@@ -89,7 +92,7 @@ func drawingOf(g group, curves []result.Curve, servers []string) (drawing, error
 			d.Key = append(d.Key, server{name, ink(i)})
 		}
 	}
-	if len(d.Key) == 1 {
+	if len(servers) == 1 {
 		d.Key = nil
 	}
 	if omitted > 0 {

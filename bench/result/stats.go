@@ -28,6 +28,9 @@ func (s Spread) Text(unit string) string {
 	if s.Min == s.Max {
 		return Format(s.Median, unit)
 	}
+	if unit == Bytes {
+		return fmt.Sprintf("%s (%s–%s)", Format(s.Median, unit), Format(s.Min, unit), Format(s.Max, unit))
+	}
 	return fmt.Sprintf("%s (%s–%s)", Format(s.Median, unit), Format(s.Min, ""), Format(s.Max, ""))
 }
 
@@ -45,10 +48,14 @@ func Median(values []float64) float64 {
 func Ratio(values, base []float64) Spread {
 	var rounds []float64
 	for i := range min(len(values), len(base)) {
-		rounds = append(rounds, values[i]/base[i])
+		if base[i] != 0 { // a trial too short for its clock costs nothing, and nothing can be divided by that
+			rounds = append(rounds, values[i]/base[i])
+		}
 	}
 	s := SpreadOf(rounds)
-	s.Median = Median(values) / Median(base)
+	if middle := Median(base); middle != 0 {
+		s.Median = Median(values) / middle
+	}
 	return s
 }
 

@@ -3,7 +3,6 @@ package scenario
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"ssedge/bench/load"
 	"ssedge/bench/publish"
@@ -14,8 +13,8 @@ import (
 const (
 	// warmStreams come, get an event and go before anything is measured, so that a server's code and pools are warm.
 	warmStreams = 500
-	// warmRest is how long the warmed-up server rests then, before its own memory is taken.
-	warmRest = 3 * time.Second
+	// warmRest times the time to settle is how long the warmed-up server rests then, before its own memory is taken.
+	warmRest = 10
 )
 
 // Scenario is any of them.
@@ -32,7 +31,7 @@ func Fresh(ctx context.Context, k server.Kind, start server.Options, s Scenario,
 	}
 	defer child.Stop()
 	t := Child(child)
-	if err := warm(ctx, o, t); err != nil {
+	if err := Warm(ctx, o, t); err != nil {
 		return nil, fmt.Errorf("%v: warming up: %w", k, err)
 	}
 	r, err := s.Run(ctx, o, t)
@@ -54,8 +53,8 @@ func Child(c *server.Child) Target {
 	}
 }
 
-// warm has streams come, get an event and go, on a topic behind those that are measured.
-func warm(ctx context.Context, o Options, t Target) error {
+// Warm has streams come, get an event and go, on a topic behind those that are measured.
+func Warm(ctx context.Context, o Options, t Target) error {
 	c := o.streams(&t, o.Topics+1, 1)
 	crowd, err := load.NewCrowd(c, warmStreams, load.Workers{})
 	if err != nil {
@@ -81,7 +80,7 @@ func warm(ctx context.Context, o Options, t Target) error {
 	if err := crowd.Close(); err != nil {
 		return err
 	}
-	wait(ctx, warmRest)
+	wait(ctx, warmRest*o.Settle)
 	return context.Cause(ctx)
 }
 

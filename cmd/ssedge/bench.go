@@ -69,6 +69,8 @@ type targetFlags struct {
 	Pid           []int    `help:"The server's processes, for CPU and memory; by default those that listen there." placeholder:"PID"`
 	Admin         string   `help:"Take CPU and memory from this server's /metrics instead." placeholder:"URL"`
 	AllowRemote   bool     `help:"Put load on other hosts. Without it only this machine is a target."`
+	Start         string   `help:"Start a server for it, and end it: ssedge, ssedge/2 with two shards, twin or limit." placeholder:"NAME"`
+	Arguments     string   `help:"Further arguments of that ssedge serve, blanks between them." placeholder:"TEXT"`
 	Beside        bool     `help:"Also measure the bare send loop, before and after, and print ratios."`
 }
 
@@ -100,6 +102,15 @@ func (f *targetFlags) complete() {
 			f.PublishURL = ssedgePublish
 		}
 	}
+}
+
+// publishes is complete, for scenarios that publish.
+func (f *targetFlags) publishes() error {
+	f.complete()
+	if f.PublishURL == "" {
+		return errors.New("expected --publish-url: this scenario publishes, and --subscribe names a server")
+	}
+	return nil
 }
 
 func (f *targetFlags) target() (scenario.Target, error) {
@@ -142,24 +153,40 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 		if err := o.Check(&t); err != nil {
 			return nil, err
 		}
-		results, err := []*result.Result(nil), error(nil)
-		if target.Beside {
-			start, startErr := ourselves(nil)
-			if startErr != nil {
-				return nil, startErr
+		start, err := ourselves(target.Arguments)
+		if err != nil {
+			return nil, err
+		}
+		if target.Start != "" {
+			k, err := server.ParseKind(target.Start)
+			if err != nil {
+				return nil, fmt.Errorf("--start: %w", err)
 			}
+			child, err := server.Start(ctx, k, start)
+			if err != nil {
+				return nil, err
+			}
+			defer child.Stop()
+			t = scenario.Child(child)
+			if err := scenario.Warm(ctx, o, t); err != nil {
+				return nil, err
+			}
+		}
+		var results []*result.Result
+		if target.Beside {
 			results, err = scenario.Beside(ctx, start, s, o, t)
 		} else {
 			var r *result.Result
 			r, err = s.Run(ctx, o, t)
 			results = append(results, r)
 		}
+		interrupted := ctx.Err() != nil
 		for _, r := range results {
-			if r != nil && (err == nil || ctx.Err() != nil) {
+			if r != nil && (err == nil || interrupted) {
 				each(r)
 			}
 		}
-		if ctx.Err() != nil {
+		if interrupted {
 			err = nil // the figures so far are what was asked for
 		}
 		return nil, err
@@ -167,9 +194,9 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 }
 
 // ourselves is how servers that come along are started.
-func ourselves(arguments []string) (server.Options, error) {
+func ourselves(arguments string) (server.Options, error) {
 	self, err := os.Executable()
-	return server.Options{Program: []string{self}, Arguments: arguments}, err
+	return server.Options{Program: []string{self}, Arguments: strings.Fields(arguments)}, err
 }
 
 // clientThreads lets every locked thread of the client run whenever the kernel lets it; with one per core they would

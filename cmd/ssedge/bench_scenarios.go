@@ -48,6 +48,9 @@ type benchFanout struct {
 }
 
 func (c *benchFanout) Run() error {
+	if err := c.publishes(); err != nil {
+		return err
+	}
 	if c.Rate <= 0 && !c.FlatOut {
 		return fmt.Errorf("--rate: expected events a second, found %v (--flat-out publishes as fast as answers come)", c.Rate)
 	}
@@ -66,10 +69,12 @@ type benchIsolation struct {
 }
 
 func (c *benchIsolation) Run() error {
+	if err := c.publishes(); err != nil {
+		return err
+	}
 	if c.Every <= 0 || c.Probe <= 0 {
 		return fmt.Errorf("--every, --probe: expected times above 0, found %v, %v", c.Every, c.Probe)
 	}
-	c.complete()
 	if !strings.Contains(c.Subscribe, "{topic}") || !strings.Contains(c.PublishURL+c.PublishBody, "{topic}") {
 		return fmt.Errorf("expected {topic} in --subscribe and in --publish-url or --publish-body: the one needs a topic of its own")
 	}
@@ -86,6 +91,9 @@ type benchStorm struct {
 }
 
 func (c *benchStorm) Run() error {
+	if err := c.publishes(); err != nil {
+		return err
+	}
 	if c.Rate <= 0 {
 		return fmt.Errorf("--rate: expected events a second, found %v", c.Rate)
 	}
@@ -103,6 +111,9 @@ type benchSlow struct {
 }
 
 func (c *benchSlow) Run() error {
+	if err := c.publishes(); err != nil {
+		return err
+	}
 	if c.Share <= 0 || c.Share > 0.5 {
 		return fmt.Errorf("--share: expected more than 0 and at most 0.5, found %v", c.Share)
 	}
@@ -136,7 +147,7 @@ type benchLimit struct {
 
 func (c *benchLimit) Run() error {
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
-		start, err := ourselves(nil)
+		start, err := ourselves("")
 		if err != nil {
 			return nil, err
 		}
@@ -173,7 +184,7 @@ func (c *benchCompare) Run() error {
 		return fmt.Errorf("--rounds, --flood, --broadcasts: expected 1 or more, found %d, %d, %d", c.Rounds, c.Flood, c.Broadcasts)
 	}
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
-		start, err := ourselves(strings.Fields(c.Arguments))
+		start, err := ourselves(c.Arguments)
 		if err != nil {
 			return nil, err
 		}
@@ -203,7 +214,7 @@ func (c *benchGrowth) Run() error {
 		return fmt.Errorf("--server: %w", err)
 	}
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
-		start, err := ourselves(strings.Fields(c.Arguments))
+		start, err := ourselves(c.Arguments)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Measures what the README's table says, and the scenarios of ssedge bench at the size this machine allows. Leaves in
+# DIR a directory for each command, with raw.json and a page, and the command lines in commands.txt.
+# Usage: bench/run.sh SSEDGE DIR [STREAMS]
+set -eu
+ssedge=$1
+dir=$2
+streams=${3:-15000}
+mkdir -p "$dir"
+: >"$dir/commands.txt"
+failed=""
+
+# measure NAME ARGUMENTS… runs one command. A fault is noted and the others go on.
+measure() {
+	name=$1
+	shift
+	mkdir -p "$dir/$name"
+	echo "ssedge bench $* --report $name" >>"$dir/commands.txt"
+	echo "== $name"
+	"$ssedge" bench "$@" --report "$dir/$name" >"$dir/$name.txt" 2>&1 || failed="$failed $name"
+	tail -n 25 "$dir/$name.txt"
+	mv "$dir/$name.txt" "$dir/$name/output.txt"
+}
+
+measure compare compare --streams "$streams"
+measure hold hold --start ssedge --streams "$streams" --broadcasts 5 --drop 1000 --beside
+measure own-topics hold --start ssedge --streams "$streams" --topics "$streams" --broadcasts 2
+measure fanout fanout --start ssedge --streams "$streams" --rate 3 --for 20s --beside
+measure topics fanout --start ssedge --streams "$streams" --topics 1000 --rate 2000 --for 20s
+measure flood fanout --start ssedge/1 --streams 1000 --flat-out --allow-gaps --for 10s
+measure isolation isolation --start ssedge/1 --streams "$streams"
+measure storm storm --start ssedge --streams "$streams"
+measure slow slow --start ssedge --streams 2000 --payload 4000 --rate 50
+measure dribble slow --start ssedge --streams 2000 --payload 4000 --rate 50 --dribble 50
+measure idle idle --start ssedge --streams "$streams" --interval 25s
+measure growth growth
+
+[ -z "$failed" ] || { echo "with faults:$failed"; exit 1; }
