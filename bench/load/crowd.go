@@ -145,13 +145,13 @@ func (c *Crowd) Wait(ctx context.Context, until func(Totals) bool) error {
 	}
 }
 
-// WaitQuiet waits until no byte has arrived for the given time.
+// WaitQuiet waits until no event and no gap has come, and no stream has ended, for the given time. Heartbeats go on.
 func (c *Crowd) WaitQuiet(ctx context.Context, quiet time.Duration) error {
-	var bytes uint64
+	var seen uint64
 	since := time.Now()
 	return c.Wait(ctx, func(t Totals) bool {
-		if t.Bytes != bytes {
-			bytes, since = t.Bytes, time.Now()
+		if now := t.Events + t.Gaps + t.Ended; now != seen {
+			seen, since = now, time.Now()
 		}
 		return time.Since(since) >= quiet
 	})

@@ -188,7 +188,7 @@ func (x *trial) arrive(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), arriveMax)
 	defer cancel()
 	began := time.Now()
-	var bytes uint64
+	var events uint64
 	var since time.Time
 	for {
 		v, err := x.crowd.Verify(x.publisher.Published())
@@ -199,8 +199,8 @@ func (x *trial) arrive(ctx context.Context) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		if t.Bytes != bytes {
-			bytes, since = t.Bytes, time.Now()
+		if now := t.Events + t.Gaps; now != events || since.IsZero() {
+			events, since = now, time.Now()
 		}
 		if time.Since(since) > lostAfter || ctx.Err() != nil {
 			return time.Since(began), nil

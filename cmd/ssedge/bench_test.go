@@ -38,6 +38,7 @@ func target(url string) []string {
 
 // TestBenchScenarios runs each against a server that it finds by its URL, and finds it faultless.
 func TestBenchScenarios(t *testing.T) {
+	t.Parallel()
 	_, url, _ := serve(t, "--dev", "--heartbeat=500ms")
 	for _, c := range []struct {
 		args    []string
@@ -76,6 +77,7 @@ func TestBenchScenarios(t *testing.T) {
 
 // TestBenchStartsItsServers and compares them, beside the limit.
 func TestBenchStartsItsServers(t *testing.T) {
+	t.Parallel()
 	all, _ := bench(t, 0, "fanout", "--start=ssedge/1", "--beside", "--streams=100", "--rate=100", "--for=300ms")
 	if len(all.Results) != 3 || all.Results[0].Server != "ssedge/1" || all.Results[1].Server != "limit/1" || !(all.Results[0].Value("p50_of_limit") > 0) {
 		t.Errorf("found %+v", all.Results)
@@ -147,18 +149,18 @@ func faulty(t *testing.T, at int, spoil func(event string) string) string {
 
 // TestBenchFailsOnFaults of a server that has them.
 func TestBenchFailsOnFaults(t *testing.T) {
-	var held string
+	t.Parallel()
 	for name, c := range map[string]struct {
 		spoil func(string) string
 		says  string
 	}{
 		"loss":       {func(string) string { return "" }, "lost events in silence"},
 		"duplicate":  {func(e string) string { return e + e }, "got events twice"},
-		"disorder":   {func(e string) string { held = e; return "" }, "lost events in silence"},
 		"damage":     {func(e string) string { return "xxxx\n" + e }, "damaged lines"},
 		"told a gap": {func(string) string { return "event: gap\ndata: {}\n\n" }, "were told"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			url := faulty(t, 3, c.spoil)
 			_, stderr := bench(t, 1, append([]string{"fanout", "--streams=10", "--rate=50", "--for=200ms"}, target(url)...)...)
 			if !strings.Contains(stderr, c.says) || !strings.Contains(stderr, "10 of 10") {
@@ -166,7 +168,6 @@ func TestBenchFailsOnFaults(t *testing.T) {
 			}
 		})
 	}
-	_ = held
 	url := faulty(t, 0, nil)
 	fanout := append([]string{"fanout", "--streams=10", "--rate=50", "--for=200ms"}, target(url)...)
 	bench(t, 0, append(fanout, "--expect=p99<60s", "--expect=delivered>=50")...)
@@ -207,6 +208,7 @@ func TestBenchMistakes(t *testing.T) {
 
 // TestBenchInterrupted gives the figures so far.
 func TestBenchInterrupted(t *testing.T) {
+	t.Parallel()
 	_, url, _ := serve(t, "--dev")
 	p := start(t, append([]string{"bench", "fanout", "--streams=20", "--rate=100", "--for=10m"}, target(url)...)...)
 	time.Sleep(700 * time.Millisecond) // whenever it is, it must end with figures
@@ -224,6 +226,7 @@ func TestBenchInterrupted(t *testing.T) {
 
 // TestBenchForksWorkers where a process may not open enough files.
 func TestBenchForksWorkers(t *testing.T) {
+	t.Parallel()
 	_, url, _ := serve(t, "--dev")
 	args := append([]string{"bench", "hold", "--streams=700", "--for=0s", "--drop=100", "--json"}, target(url)...)
 	cmd := exec.Command("sh", "-c", `ulimit -n 500 && exec "$0" "$@"`, os.Args[0])
