@@ -63,7 +63,7 @@ func axes() []axis {
 				o.Streams, o.Topics, o.Payload = floodStreams, 1, n
 				return Fanout{Rate: 10, For: g.For, Warm: 2}, o
 			}},
-		{"rate", "publishes/s", []int{1, 10, 30, 100, 300, 1000, 3000}, []string{"cpu_per_event", "cores", "p50", "p99", "delivered_rate"},
+		{"rate", "publishes/s", []int{3, 10, 30, 100, 300, 1000, 3000}, []string{"cpu_per_event", "cores", "p50", "p99", "delivered_rate"},
 			func(g Growth, n int, o Options) (Scenario, Options) {
 				o.Streams, o.Topics = floodStreams, 1
 				return Fanout{Rate: float64(n), For: g.For, Warm: 2}, o

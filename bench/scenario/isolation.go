@@ -140,14 +140,14 @@ func (p *probe) run(ctx context.Context, s publish.Schedule) error {
 	defer cancel()
 	due := p.publisher.Published()
 	for quiet.Err() == nil {
-		v, err := p.crowd.Verify(due)
+		behind, pause, err := behind(p.crowd, due)
 		if err != nil {
 			return err
 		}
-		if v.Behind == 0 {
+		if behind == 0 {
 			break
 		}
-		wait(quiet, stormPoll)
+		wait(quiet, pause)
 	}
 	p.late = report.Late
 	p.latency, _, err = p.crowd.Times(true)

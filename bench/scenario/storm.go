@@ -13,7 +13,6 @@ const (
 	// retryAfter is how long a stream that was refused waits, as clients do.
 	retryAfter = time.Second
 	stormMax   = 10 * time.Minute
-	stormPoll  = 10 * time.Millisecond
 )
 
 // Storm drops all streams at once, as when a balancer is started again, and resumes them, while events go on being
@@ -111,14 +110,14 @@ func (x *trial) storm(ctx context.Context, n int, away time.Duration) error {
 	}
 	due := x.publisher.Published() // what they must have to be caught up
 	for limited.Err() == nil {
-		v, err := x.crowd.Verify(due)
+		behind, pause, err := behind(x.crowd, due)
 		if err != nil {
 			return err
 		}
-		if v.Behind == 0 {
+		if behind == 0 {
 			break
 		}
-		wait(limited, stormPoll)
+		wait(limited, pause)
 	}
 	caught := time.Since(back)
 	after, err := x.crowd.Totals()

@@ -191,8 +191,8 @@ func (x *trial) arrive(ctx context.Context) (time.Duration, error) {
 	var events uint64
 	var since time.Time
 	for {
-		v, err := x.crowd.Verify(x.publisher.Published())
-		if err != nil || v.Behind == 0 {
+		behind, pause, err := behind(x.crowd, x.publisher.Published())
+		if err != nil || behind == 0 {
 			return time.Since(began), err
 		}
 		t, err := x.crowd.Totals()
@@ -205,8 +205,16 @@ func (x *trial) arrive(ctx context.Context) (time.Duration, error) {
 		if time.Since(since) > lostAfter || ctx.Err() != nil {
 			return time.Since(began), nil
 		}
-		time.Sleep(2 * time.Millisecond)
+		time.Sleep(pause)
 	}
+}
+
+// behind is how many live streams lack something, and how long to wait before that is asked again: looking at a million
+// streams takes time from receiving.
+func behind(c *load.Crowd, due []load.Published) (streams int, pause time.Duration, err error) {
+	began := time.Now()
+	v, err := c.Verify(due)
+	return v.Behind, max(2*time.Millisecond, 10*time.Since(began)), err
 }
 
 // judge adds what the streams received, held against what was published, and what is wrong with it. scale is the share
