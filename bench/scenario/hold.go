@@ -20,7 +20,7 @@ type Hold struct {
 }
 
 // beatMax is how long one heartbeat may take to come.
-const beatMax = 5 * time.Minute
+const beatMax = 20 * time.Minute
 
 // rampParts is into how many parts the ramp is cut, between which the server's memory is read.
 const rampParts = 20

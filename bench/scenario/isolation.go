@@ -136,7 +136,7 @@ func (p *probe) run(ctx context.Context, s publish.Schedule) error {
 	if err != nil {
 		return err
 	}
-	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), arriveMax)
+	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerMax)
 	defer cancel()
 	due := p.publisher.Published()
 	for quiet.Err() == nil {

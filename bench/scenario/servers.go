@@ -72,7 +72,7 @@ func Warm(ctx context.Context, o Options, t Target) error {
 	if _, err := p.Run(ctx, publish.Schedule{Count: 1}); err != nil {
 		return err
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, arriveMax, fmt.Errorf("not every stream has its event after %v", arriveMax))
+	limited, cancel := context.WithTimeoutCause(ctx, answerMax, fmt.Errorf("not every stream has its event after %v", answerMax))
 	defer cancel()
 	if err := crowd.Wait(limited, func(t load.Totals) bool { return t.Events >= warmStreams }); err != nil {
 		return err

@@ -99,7 +99,7 @@ func (x *trial) others(ctx context.Context) error {
 		if t.Events != events {
 			since, events = time.Now(), t.Events
 		}
-		if time.Since(since) > lostAfter {
+		if time.Since(since) > lostAfter*x.o.Settle {
 			return nil
 		}
 		time.Sleep(2 * time.Millisecond)
@@ -114,7 +114,7 @@ func (x *trial) judgeSlow(ctx context.Context) error {
 	}
 	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), arriveMax)
 	defer cancel()
-	if err := x.crowd.WaitQuiet(quiet, lostAfter/2); err != nil && quiet.Err() == nil {
+	if err := x.crowd.WaitQuiet(quiet, lostAfter*x.o.Settle/2); err != nil && quiet.Err() == nil {
 		return err
 	}
 	v, err := x.crowd.Verify(x.publisher.Published())

@@ -17,10 +17,13 @@ import (
 )
 
 const (
-	// arriveMax is how long what was published may take to arrive everywhere after the load has ended.
-	arriveMax = 30 * time.Second
-	// lostAfter is how long nothing must arrive before what is missing counts as lost: a busy machine is silent, too.
-	lostAfter = 3 * time.Second
+	// arriveMax is how long what was published may take to arrive everywhere, as long as something does arrive.
+	arriveMax = 15 * time.Minute
+	// lostAfter times the time to settle is how long nothing must arrive before what is missing counts as lost: a busy
+	// machine is silent, too.
+	lostAfter = 10
+	// answerMax is how long single events may take to arrive.
+	answerMax = 30 * time.Second
 	// curveEvery is the time between two points of what is drawn over time.
 	curveEvery = 250 * time.Millisecond
 )
@@ -202,7 +205,7 @@ func (x *trial) arrive(ctx context.Context) (time.Duration, error) {
 		if now := t.Events + t.Gaps; now != events || since.IsZero() {
 			events, since = now, time.Now()
 		}
-		if time.Since(since) > lostAfter || ctx.Err() != nil {
+		if time.Since(since) > lostAfter*x.o.Settle || ctx.Err() != nil {
 			return time.Since(began), nil
 		}
 		time.Sleep(pause)

@@ -21,7 +21,7 @@ import (
 // bench runs ssedge bench and returns what it measured.
 func bench(t *testing.T, wantCode int, args ...string) (all result.Run, stderr string) {
 	t.Helper()
-	out, stderr, code := run(t, append(append([]string{"bench"}, args...), "--json", "--settle=50ms")...)
+	out, stderr, code := run(t, append(append([]string{"bench"}, args...), "--json", "--settle=100ms")...)
 	if code != wantCode {
 		t.Fatalf("%q: expected exit code %d, found %d: %s%s", args, wantCode, code, stderr, out)
 	}
