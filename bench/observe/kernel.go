@@ -13,8 +13,8 @@ import (
 type Kernel struct {
 	Sockets int64            // TCP sockets in use (/proc/net/sockstat)
 	Buffers int64            // bytes queued in them, in whole pages (sockstat's mem)
-	Slab    int64            // bytes of all its small objects that cannot be reclaimed (/proc/meminfo, SUnreclaim)
-	Caches  map[string]int64 // bytes of the caches below, by name; empty if /proc/slabinfo may not be read
+	Objects int64            // bytes of the caches below; where /proc/slabinfo may not be read, of all that cannot be reclaimed
+	Caches  map[string]int64 // of that, by name
 }
 
 // caches are what a connection takes of: socket, file, inode, directory entry, epoll registration, and headers of
@@ -38,7 +38,7 @@ func ReadKernel() (Kernel, error) {
 	if text, err = os.ReadFile("/proc/meminfo"); err != nil {
 		return k, err
 	}
-	if k.Slab, err = field(text, "SUnreclaim"); err != nil {
+	if k.Objects, err = field(text, "SUnreclaim"); err != nil {
 		return k, err
 	}
 	if text, err := os.ReadFile("/proc/slabinfo"); err == nil { // root's
@@ -72,6 +72,7 @@ func (k *Kernel) parseSockstat(text []byte) error {
 
 // parseSlabs takes active objects and their size: columns 2 and 4 of slabinfo(5).
 func (k *Kernel) parseSlabs(text []byte) {
+	k.Objects = 0
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		words := strings.Fields(lines.Text())
 		if len(words) < 4 || !caches[words[0]] {
@@ -81,6 +82,7 @@ func (k *Kernel) parseSlabs(text []byte) {
 		size, err2 := strconv.ParseInt(words[3], 10, 64)
 		if err1 == nil && err2 == nil {
 			k.Caches[words[0]] = active * size
+			k.Objects += active * size
 		}
 	}
 }

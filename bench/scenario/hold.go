@@ -113,7 +113,7 @@ func (x *trial) memory(idle float64, before observe.Kernel) {
 	}
 	now := x.kernel()
 	x.r.Add("sockets", float64(now.Sockets-before.Sockets), "", "of the kernel, both ends of the streams")
-	x.r.Add("kernel_per_stream", float64(now.Slab-before.Slab)/streams, result.Bytes, "of the kernel's objects, for both ends")
+	x.r.Add("kernel_per_stream", float64(now.Objects-before.Objects)/streams, result.Bytes, "of the kernel's objects, for both ends")
 	x.r.Add("buffers_per_stream", float64(now.Buffers-before.Buffers)/streams, result.Bytes, "queued in sockets, both ends")
 	for name, n := range now.Caches {
 		if grown := n - before.Caches[name]; grown > int64(streams) {

@@ -302,10 +302,13 @@ func millis(h *hdrhistogram.Histogram, percentile float64) float64 {
 	return float64(h.ValueAtPercentile(percentile)) / 1000
 }
 
+// ticks are the points of a distribution for each halving of what is left to 100 %.
+const ticks = 8
+
 func distribution(title, server string, h *hdrhistogram.Histogram) result.Curve {
 	c := result.Curve{Title: title, Server: server, X: result.Axis{Name: "latency", Unit: result.Milliseconds, Log: true},
 		Y: result.Axis{Name: "share", Unit: result.Percent}}
-	for _, b := range h.CumulativeDistribution() {
+	for _, b := range h.CumulativeDistributionWithTicks(ticks) {
 		c.Points = append(c.Points, [2]float64{float64(b.ValueAt) / 1000, b.Quantile})
 	}
 	return c
