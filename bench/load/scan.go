@@ -160,7 +160,7 @@ func (l *loop) check(slot int32, m mark.Mark) bool {
 // is noticed.
 func (l *loop) takeID(s *stream, e *event) {
 	next := parsePosition(e.id)
-	if e.seen&(seenData|seenGap) == seenData && s.id != (position{}) && next.kind == s.id.kind && !next.after(s.id) {
+	if e.seen&(seenData|seenGap) == seenData && !next.follows(s.id) {
 		s.history |= gotUnsorted
 		l.tally.Unsorted++
 	}

@@ -1,0 +1,57 @@
+package load
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSlowReaders: streams that never read leave the server's bytes where they are, those that dribble take a few at a
+// time, and all have everything once they are let.
+func TestSlowReaders(t *testing.T) {
+	t.Parallel()
+	const number = 10_000 // of a kilobyte: more than a socket takes
+	var body strings.Builder
+	for seq := 1; seq <= number; seq++ {
+		body.WriteString(numbered(0, seq) + ":" + strings.Repeat("x", 1000) + "\n")
+	}
+	for name, slow := range map[string]Slow{
+		"never":    {Every: 2},
+		"dribbles": {Every: 2, Bytes: 100, Pause: time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sent := make(chan int, 2)
+			script := func(c net.Conn) {
+				n, _ := c.Write([]byte(streamHead + body.String()))
+				sent <- n
+			}
+			server := serve(t, script)
+			crowd := crowd(t, Config{Subscribe: server.url, Slow: slow})
+			opens(t, crowd, 2, 0)
+			awaits(t, crowd, "all events of the one that reads", func(t Totals) bool { return t.Events >= number })
+			v := verdict(t, crowd, Published{Sure: number})
+			if v.Normal.Exact != 1 || v.Slow.Streams != 1 || v.Slow.Short != 1 || v.Behind != 1 {
+				t.Errorf("%+v", v)
+			}
+			<-sent // the one that reads
+			select {
+			case n := <-sent:
+				t.Errorf("the slow one let the server send %d bytes", n)
+			default:
+			}
+			if slow.Bytes > 0 {
+				before, _ := crowd.Totals()
+				awaits(t, crowd, "some more", func(t Totals) bool { return t.Bytes > before.Bytes+500 })
+			}
+			if err := crowd.Quicken(); err != nil {
+				t.Fatal(err)
+			}
+			awaits(t, crowd, "everything", func(t Totals) bool { return t.Events == 2*number })
+			if v = verdict(t, crowd, Published{Sure: number}); v.Slow.Exact != 1 || v.Behind != 0 {
+				t.Errorf("%+v", v)
+			}
+		})
+	}
+}

@@ -1,0 +1,218 @@
+package load
+
+import (
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestVerifyTellsFaultsApart shows one faulty stream between two good ones, of four events each.
+func TestVerifyTellsFaultsApart(t *testing.T) {
+	t.Parallel()
+	const fin = "data: end\n\n" // an event without a mark: when it has come, all has
+	for name, c := range map[string]struct {
+		faulty string
+		counts func(Verdict) int // must be 1
+		lost   uint64
+	}{
+		"lost in the middle":  {events(1, 2, 4), func(v Verdict) int { return v.Short }, 1},
+		"lost at the end":     {events(1, 2, 3), func(v Verdict) int { return v.Short }, 1},
+		"all lost":            {"", func(v Verdict) int { return v.Short }, 4},
+		"twice":               {events(1, 2, 2, 3, 4), func(v Verdict) int { return v.Duplicate }, 0},
+		"all again":           {events(1, 2, 3, 4, 1, 2, 3, 4), func(v Verdict) int { return v.Duplicate }, 0},
+		"one lost, one twice": {events(1, 2, 2, 4), func(v Verdict) int { return min(v.Short, v.Duplicate) }, 1},
+		"out of order":        {events(1, 3, 2, 4), func(v Verdict) int { return v.Late }, 0},
+		"ids fall":            {eventWith(0, 1, "5-9") + eventWith(0, 2, "5-8") + eventWith(0, 3, "6") + eventWith(0, 4, "7"), func(v Verdict) int { return v.Unsorted }, 0},
+		"the same id":         {eventWith(0, 1, "a") + eventWith(0, 2, "b") + eventWith(0, 3, "b") + eventWith(0, 4, "c"), func(v Verdict) int { return v.Unsorted }, 0},
+		"damaged":             {events(1, 2) + "??\n" + events(3, 4), func(v Verdict) int { return v.Damaged }, 0},
+		"told of a gap":       {events(1) + "event: gap\ndata: {}\nid: 17-3\n\n" + events(4), func(v Verdict) int { return v.Told }, 0},
+		"of another topic":    {events(1, 2) + numbered(1, 1) + events(3, 4), func(v Verdict) int { return v.Misdelivered }, 0},
+		"too many":            {events(1, 2, 3, 4, 5), func(v Verdict) int { return v.Over }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			good := streamHead + events(1, 2, 3, 4) + fin
+			server := serve(t, says(good), says(streamHead, c.faulty, fin), says(good))
+			crowd := crowd(t, Config{Subscribe: server.url})
+			opens(t, crowd, 3, 0)
+			awaits(t, crowd, "three ends", func(t Totals) bool { return t.Others == 3 })
+			v := verdict(t, crowd, Published{Sure: 4}).Normal
+			if v.Streams != 3 || v.Exact != 2 || c.counts(v) != 1 || v.Lost != c.lost || v.Whole() {
+				t.Errorf("%v: %+v", v, v)
+			}
+		})
+	}
+}
+
+func TestWhatIsRightIsExact(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"plain":     events(1, 2, 3),
+		"no ids":    strings.ReplaceAll(strings.ReplaceAll(events(1, 2, 3), "id: 17-", "x-"), "\nx-1\n", "\n"),
+		"comments":  ":\n\n" + events(1) + ":\n\n:\n\n" + events(2, 3),
+		"greetings": "id: 3-0\n\nretry: 100\n\ndata: hello\n\n" + events(1, 2, 3),
+		"opaque":    eventWith(0, 1, "urn:uuid:b") + eventWith(0, 2, "urn:uuid:a") + eventWith(0, 3, "urn:uuid:c"),
+		"crlf":      strings.ReplaceAll(events(1, 2, 3), "\n", "\r\n"),
+	} {
+		if name == "no ids" {
+			body = ""
+			for line := range strings.Lines(events(1, 2, 3)) {
+				if !strings.HasPrefix(line, "id") {
+					body += line
+				}
+			}
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := serve(t, says(streamHead, body))
+			crowd := crowd(t, Config{Subscribe: server.url})
+			opens(t, crowd, 2, 0)
+			awaits(t, crowd, "six events", func(t Totals) bool { return t.Events == 6 })
+			v := verdict(t, crowd, Published{Sure: 3}).Normal
+			if !v.Whole() || v.Expected != 6 {
+				t.Errorf("%v: %+v", v, v)
+			}
+			if v = verdict(t, crowd, Published{Sure: 2, Maybe: 1}).Normal; !v.Whole() {
+				t.Errorf("one of three was unsure: %v", v)
+			}
+			if v = verdict(t, crowd, Published{Sure: 4}).Normal; v.Lost != 2 || v.Short != 2 {
+				t.Errorf("of four: %v", v)
+			}
+		})
+	}
+}
+
+// TestTopicsAndLanes have numbers of their own.
+func TestTopicsAndLanes(t *testing.T) {
+	t.Parallel()
+	// Two topics, three lanes: the mark's topic is topic*3+lane.
+	of := func(topic int) func(net.Conn) {
+		return says(streamHead, numbered(topic*3, 1), numbered(topic*3+2, 1), numbered(topic*3+1, 1), numbered(topic*3+2, 2), numbered(topic*3, 2))
+	}
+	server := serve(t, of(5), of(6))
+	crowd := crowd(t, Config{Subscribe: server.url, Topics: 2, TopicFirst: 5, Lanes: 3, InFlight: 1})
+	opens(t, crowd, 2, 0)
+	awaits(t, crowd, "ten events", func(t Totals) bool { return t.Events == 10 })
+	v := verdict(t, crowd, Published{Sure: 5}, Published{Sure: 5}).Normal
+	if v.Lost+uint64(v.Duplicate+v.Late+v.Misdelivered) != 0 {
+		t.Errorf("%v: %+v", v, v)
+	}
+	if asked := server.asked(); asked[0].URL.Query().Get("topic") != "5" || asked[1].URL.Query().Get("topic") != "6" {
+		t.Errorf("found %v and %v", asked[0].URL, asked[1].URL)
+	}
+}
+
+func TestStreamsThatEnd(t *testing.T) {
+	t.Parallel()
+	server := serve(t, thenCloses(streamHead, events(1, 2)), thenCloses(streamHead, events(1)))
+	crowd := crowd(t, Config{Subscribe: server.url, InFlight: 1})
+	opens(t, crowd, 2, 0)
+	awaits(t, crowd, "two ends", func(t Totals) bool { return t.Ended == 2 && t.Live == 0 })
+	v := verdict(t, crowd, Published{Sure: 2}).Normal
+	if v.Ended != 2 || v.Cut != 1 || v.MissedCut != 1 || v.Short != 0 || v.Exact != 1 {
+		t.Errorf("%v: %+v", v, v)
+	}
+}
+
+// TestWhatAnEarlierRunPublished is none of this one's, nor its loss.
+func TestWhatAnEarlierRunPublished(t *testing.T) {
+	t.Parallel()
+	earlier := events(1, 2, 3)
+	time.Sleep(2 * time.Millisecond) // marks count microseconds
+	server := serve(t, func(c net.Conn) { says(streamHead, earlier, events(1, 2))(c) })
+	crowd := fresh(t, Config{Subscribe: server.url})
+	opens(t, crowd, 1, 0)
+	awaits(t, crowd, "five events", func(t Totals) bool { return t.Events == 2 && t.Stale == 3 })
+	if v := verdict(t, crowd, Published{Sure: 2}).Normal; !v.Whole() {
+		t.Error(v)
+	}
+}
+
+// TestResume: a stream that lost its connection asks for what comes after the last whole event, and an event that was
+// cut off counts when it comes whole.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	third := numbered(0, 3)
+	server := serve(t,
+		thenCloses(streamHead, events(1, 2), third[:len(third)-1]), // without the blank line
+		says(streamHead, third, numbered(0, 4)))
+	crowd := crowd(t, Config{Subscribe: server.url, KeepIDs: true})
+	opens(t, crowd, 1, 0)
+	awaits(t, crowd, "an end", func(t Totals) bool { return t.Ended == 1 })
+	if err := crowd.Reopen(0); err != nil {
+		t.Fatal(err)
+	}
+	awaits(t, crowd, "four events", func(t Totals) bool { return t.Events == 4 })
+	if v := verdict(t, crowd, Published{Sure: 4}).Normal; v.Exact != 1 {
+		t.Errorf("%v: %+v", v, v)
+	}
+	if asked := server.asked(); asked[0].Header.Get("Last-Event-Id") != "" || asked[1].Header.Get("Last-Event-Id") != "17-2" {
+		t.Errorf("resumed after %q", asked[1].Header.Get("Last-Event-Id"))
+	}
+	if dropped, err := crowd.Drop(5); dropped != 1 || err != nil {
+		t.Errorf("dropped %d, %v", dropped, err)
+	}
+	if err := crowd.Reopen(0); err != nil {
+		t.Fatal(err)
+	}
+	awaits(t, crowd, "what was said again", func(t Totals) bool { return t.Duplicates == 2 })
+	if asked := server.asked(); asked[2].Header.Get("Last-Event-Id") != "17-4" {
+		t.Errorf("resumed after %q", asked[2].Header.Get("Last-Event-Id"))
+	}
+}
+
+// TestFailuresHaveTheirCauses, and are tried again if that is wanted.
+func TestFailuresHaveTheirCauses(t *testing.T) {
+	t.Parallel()
+	for cause, script := range map[string]func(net.Conn){
+		"503":                   says("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
+		"text/event-stream":     says("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"),
+		"no Content-Encoding":   says("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n"),
+		"closed the connection": thenCloses("HTTP/1.1 200 OK\r\n"),
+		"no end of the":         says("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("y", headBytesMax)),
+		"no answer within":      says("HTTP/1.1 200 OK\r\n"),
+		"size of a chunk":       says("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nx"),
+	} {
+		t.Run(cause, func(t *testing.T) {
+			t.Parallel()
+			server := serve(t, script, says(streamHead))
+			config := Config{Subscribe: server.url}
+			if cause == "no answer within" {
+				config.OpenTimeout = 50 * time.Millisecond
+			}
+			crowd := crowd(t, config)
+			if cause == "size of a chunk" { // it is open by then
+				opens(t, crowd, 1, 0)
+				awaits(t, crowd, "an end", func(t Totals) bool { return t.Ended == 1 })
+				return
+			}
+			opens(t, crowd, 1, 1)
+			causes, err := crowd.Causes()
+			if len(causes) != 1 || err != nil {
+				t.Fatalf("%v, %v", causes, err)
+			}
+			for found := range causes {
+				if !strings.Contains(found, cause) {
+					t.Errorf("found %q", found)
+				}
+			}
+		})
+	}
+	server := serve(t, says("HTTP/1.1 503 Service Unavailable\r\n\r\n"), says(streamHead))
+	again := crowd(t, Config{Subscribe: server.url, Retry: 10 * time.Millisecond, InFlight: 1})
+	opens(t, again, 1, 1)
+	awaits(t, again, "a stream", func(t Totals) bool { return t.Live == 1 && t.Failed == 1 })
+}
+
+// TestNobodyListens is a failure of each stream.
+func TestNobodyListens(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	crowd := crowd(t, Config{Subscribe: "http://" + l.Addr().String() + "/"})
+	opens(t, crowd, 3, 3)
+}
