@@ -144,7 +144,9 @@ func (s *sender) publish(ctx context.Context, number int, due time.Time) error {
 	s.report.Requests++
 	if s.conn == nil {
 		if err := s.dial(ctx); err != nil {
-			s.refused(n, err)
+			if ctx.Err() == nil { // not the end of the run
+				s.refused(n, err)
+			}
 			return err
 		}
 	}
