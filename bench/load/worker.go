@@ -7,6 +7,7 @@ import (
 	"net/rpc"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 )
 
@@ -71,9 +72,10 @@ func (p pipe) Close() error                { return errors.Join(p.out.Close(), p
 
 // remote is a Client in a worker process.
 type remote struct {
-	cmd  *exec.Cmd
-	rpc  *rpc.Client
-	conn pipe
+	cmd   *exec.Cmd
+	rpc   *rpc.Client
+	conn  pipe
+	ended func() string // ends it by ending its input, waits for that, and says how it ended
 }
 
 func startWorker(command []string, c Config) (*remote, error) {
@@ -95,7 +97,11 @@ func startWorker(command []string, c Config) (*remote, error) {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
 	conn := pipe{out, in}
-	r := &remote{cmd: cmd, rpc: rpc.NewClient(conn), conn: conn}
+	r := &remote{cmd: cmd, rpc: rpc.NewClient(conn), conn: conn, ended: sync.OnceValue(func() string {
+		conn.Close()
+		cmd.Wait()
+		return cmd.ProcessState.String()
+	})}
 	if err := r.call("Start", c, new(nothing)); err != nil {
 		r.Close()
 		return nil, err
@@ -104,10 +110,15 @@ func startWorker(command []string, c Config) (*remote, error) {
 }
 
 func (r *remote) call(method string, args, reply any) error {
-	if err := r.rpc.Call("load."+method, args, reply); err != nil {
+	err := r.rpc.Call("load."+method, args, reply)
+	var said rpc.ServerError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &said):
 		return fmt.Errorf("worker %d: %w", r.cmd.Process.Pid, err)
 	}
-	return nil
+	return fmt.Errorf("worker %d, with its streams, is gone (%s): %w", r.cmd.Process.Pid, r.ended(), err)
 }
 
 func (r *remote) Open(first, n int, rate float64) error {
@@ -136,8 +147,7 @@ func (r *remote) Verify(p []Published) (v Verdicts, err error) {
 
 // Close ends the worker by ending its input.
 func (r *remote) Close() error {
-	r.conn.Close()
+	r.ended() // its streams were reset either way
 	r.rpc.Close()
-	r.cmd.Wait() // its streams were reset either way
 	return nil
 }

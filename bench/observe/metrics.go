@@ -54,7 +54,12 @@ func (m Metrics) read(name string) (float64, error) {
 	}
 	for lines := bufio.NewScanner(io.LimitReader(answer.Body, 8<<20)); lines.Scan(); {
 		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			return strconv.ParseFloat(value, 64)
+			value, _, _ = strings.Cut(strings.TrimLeft(value, " "), " ") // a timestamp may follow
+			v, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				return 0, fmt.Errorf("%s: expected a number after %s, found %q", m.URL, name, value)
+			}
+			return v, nil
 		}
 	}
 	return 0, fmt.Errorf("%s: expected a metric %s, found none", m.URL, name)

@@ -46,8 +46,7 @@ func (b *Bar) At(done int) {
 // Close takes the bar away.
 func (b *Bar) Close() {
 	if b.bar != nil {
-		b.bar.Clear()
-		b.bar.Exit()
+		b.bar.Finish() // Exit would leave the goroutine of a bar without a total drawing
 		b.bar = nil
 	}
 }

@@ -22,6 +22,8 @@ import (
 const (
 	dialTimeout   = 10 * time.Second
 	answerTimeout = 30 * time.Second
+	// leaveTimeout is how long an answer may take when the run's context has ended: it tells whether the event counts.
+	leaveTimeout = time.Second
 )
 
 // Config says where and how events are published.
@@ -78,6 +80,7 @@ func (c Config) parse() (*Publisher, error) {
 			return nil, fmt.Errorf("%q: expected a URL that begins with http:// or https://", c.URL)
 		}
 	}
+	rest, _, _ = strings.Cut(rest, "#") // as subscribing does
 	host, path := rest, "/"
 	if at := strings.IndexAny(rest, "/?"); at >= 0 {
 		host, path = rest[:at], rest[at:]
@@ -171,8 +174,10 @@ func (p *Publisher) Published() []load.Published {
 }
 
 // exchange writes a request and reads the whole answer. A status other than 2xx is a *StatusError.
-func (s *sender) exchange(request []byte) error {
-	s.conn.SetDeadline(time.Now().Add(answerTimeout))
+func (s *sender) exchange(ctx context.Context, request []byte) error {
+	conn := s.conn
+	conn.SetDeadline(time.Now().Add(answerTimeout))
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now().Add(leaveTimeout)) })()
 	if _, err := s.conn.Write(request); err != nil {
 		return err
 	}
@@ -206,7 +211,9 @@ func (e *StatusError) Error() string {
 }
 
 func (s *sender) dial(ctx context.Context) error {
-	d := net.Dialer{Timeout: dialTimeout}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", s.publisher.address)
 	if err != nil {
 		return err
@@ -215,7 +222,7 @@ func (s *sender) dial(ctx context.Context) error {
 		secured := tls.Client(conn, &tls.Config{ServerName: s.publisher.server, NextProtos: []string{"http/1.1"}})
 		if err := secured.HandshakeContext(ctx); err != nil {
 			conn.Close()
-			return err
+			return fmt.Errorf("TLS with %s: %w", s.publisher.address, err)
 		}
 		conn = secured
 	}
@@ -224,13 +231,13 @@ func (s *sender) dial(ctx context.Context) error {
 	return nil
 }
 
-// appendRequest appends a request with the events numbered from seq on.
-func (s *sender) appendRequest(b []byte, number int, seq uint32, due mark.Time) []byte {
+// appendRequest appends a request with n events numbered from seq on.
+func (s *sender) appendRequest(b []byte, number int, seq, n uint32, due mark.Time) []byte {
 	p := s.publisher
 	v := template.Values{Topic: p.config.TopicFirst + number, Run: p.config.Run, Now: time.Now().UnixMilli()}
 	s.body = s.body[:0]
-	for i := range p.config.Batch {
-		s.payload = mark.Append(s.payload[:0], mark.Mark{Topic: uint32(v.Topic*p.lanes + s.lane), Seq: seq + uint32(i), Due: due}, p.config.Payload)
+	for i := range n {
+		s.payload = mark.Append(s.payload[:0], mark.Mark{Topic: uint32(v.Topic*p.lanes + s.lane), Seq: seq + i, Due: due}, p.config.Payload)
 		v.Payload = s.payload
 		if i > 0 {
 			s.body = append(s.body, '\n')

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"runtime"
@@ -21,6 +20,9 @@ import (
 
 // failuresMax is how many requests in a row may get no answer before a sender gives up.
 const failuresMax = 10
+
+// sleepMax is how long a sender may fail to notice that the run's context has ended.
+const sleepMax = 50 * time.Millisecond
 
 // Schedule says when events are due. A run ends when all are sent, or when the time is over.
 type Schedule struct {
@@ -88,14 +90,16 @@ func (p *Publisher) Run(ctx context.Context, s Schedule) (Report, error) {
 	}
 	group.Wait()
 	close(faults)
-	sum := Report{Causes: make(map[string]uint64), Took: time.Since(start), Late: newHistogram(), Answer: newHistogram()}
+	sum := Report{Causes: make(map[string]uint64), Took: max(0, time.Since(start)), Late: newHistogram(), Answer: newHistogram()}
 	for _, one := range p.senders {
 		r := &one.report
 		sum.Requests += r.Requests
 		sum.Acknowledged += r.Acknowledged
 		sum.Refused += r.Refused
 		sum.Unsure += r.Unsure
-		maps.Copy(sum.Causes, r.Causes)
+		for cause, n := range r.Causes {
+			sum.Causes[cause] += n
+		}
 		sum.Late.Merge(one.late)
 		sum.Answer.Merge(one.answer)
 	}
@@ -105,7 +109,7 @@ func (p *Publisher) Run(ctx context.Context, s Schedule) (Report, error) {
 func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error {
 	c := &s.publisher.config
 	failures := 0
-	sleepUntil(start)
+	sleepUntil(ctx, start)
 	for k := 0; ; k++ { // event k is on topic k mod topics; others see to those that are not this sender's
 		number := k % c.Topics
 		turn := number
@@ -123,12 +127,19 @@ func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error 
 			return nil
 		}
 		if plan.Rate > 0 {
-			sleepUntil(due)
+			sleepUntil(ctx, due)
+			if ctx.Err() != nil {
+				return nil
+			}
 		} else {
 			due = time.Now()
 		}
-		if err := s.publish(ctx, number, due); err != nil {
-			if failures++; failures >= failuresMax {
+		n := c.Batch
+		if plan.Count > 0 {
+			n = min(n, plan.Count-k*c.Batch)
+		}
+		if err := s.publish(ctx, number, uint32(n), due); err != nil {
+			if failures++; failures >= failuresMax && ctx.Err() == nil {
 				return fmt.Errorf("publishing: %d requests in a row got no answer: %w", failures, err)
 			}
 			continue
@@ -137,10 +148,9 @@ func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error 
 	}
 }
 
-// publish sends one request and books it. An error means that it got no answer.
-func (s *sender) publish(ctx context.Context, number int, due time.Time) error {
-	c, t := &s.publisher.config, &s.publisher.counts[number*s.publisher.lanes+s.lane]
-	n := uint32(c.Batch)
+// publish sends one request of n events and books it. An error means that it got no answer.
+func (s *sender) publish(ctx context.Context, number int, n uint32, due time.Time) error {
+	t := &s.publisher.counts[number*s.publisher.lanes+s.lane]
 	s.report.Requests++
 	if s.conn == nil {
 		if err := s.dial(ctx); err != nil {
@@ -154,10 +164,10 @@ func (s *sender) publish(ctx context.Context, number int, due time.Time) error {
 	if seq+n > mark.SeqMax {
 		return fmt.Errorf("topic %d has had %d events: a mark has no higher number", number, seq)
 	}
-	s.request = s.appendRequest(s.request[:0], number, seq, mark.At(due))
+	s.request = s.appendRequest(s.request[:0], number, seq, n, mark.At(due))
 	written := time.Now()
 	s.late.RecordValue(max(0, written.Sub(due).Microseconds()))
-	err := s.exchange(s.request)
+	err := s.exchange(ctx, s.request)
 	var status *StatusError
 	switch {
 	case err == nil:
@@ -188,10 +198,10 @@ func (s *sender) refused(n uint32, err error) {
 	s.report.Causes[err.Error()] += uint64(n)
 }
 
-// sleepUntil sleeps in the kernel.
-func sleepUntil(t time.Time) {
-	for left := time.Until(t); left > 0; left = time.Until(t) {
-		pause := unix.NsecToTimespec(int64(left))
+// sleepUntil sleeps in the kernel, in pieces: nothing else ends such a sleep.
+func sleepUntil(ctx context.Context, t time.Time) {
+	for left := time.Until(t); left > 0 && ctx.Err() == nil; left = time.Until(t) {
+		pause := unix.NsecToTimespec(int64(min(left, sleepMax)))
 		unix.Nanosleep(&pause, nil)
 	}
 }

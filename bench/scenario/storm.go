@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"ssedge/bench/load"
@@ -49,7 +50,7 @@ func (s Storm) Run(ctx context.Context, o Options, t Target) (*result.Result, er
 	}()
 	curve := x.over("live streams in a storm", result.Axis{Name: "live streams"}, x.live)
 	wait(ctx, s.Before)
-	err := x.storm(ctx, int(x.r.Value("streams")), s.Away)
+	err := x.storm(ctx, int(x.r.Value("streams")), func() error { wait(ctx, s.Away); return nil })
 	if err == nil {
 		wait(ctx, s.After)
 	}
@@ -78,8 +79,11 @@ func (x *trial) live() float64 {
 	return x.seen(float64(t.Live), err)
 }
 
-// storm drops n streams and resumes them.
-func (x *trial) storm(ctx context.Context, n int, away time.Duration) error {
+// storm drops n streams and, when meanwhile returns, resumes them.
+func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
 	x.o.Progress.Stage("resuming", n)
 	if x.t.Server != nil {
 		x.seen(0, x.t.Server.Settle())
@@ -94,7 +98,9 @@ func (x *trial) storm(ctx context.Context, n int, away time.Duration) error {
 		return err
 	}
 	cpu, began := x.cpu(), time.Now()
-	wait(ctx, away)
+	if err := meanwhile(); err != nil {
+		return err
+	}
 	back := time.Now()
 	if err := x.crowd.Reopen(0); err != nil {
 		return err
@@ -105,21 +111,18 @@ func (x *trial) storm(ctx context.Context, n int, away time.Duration) error {
 	defer cancel()
 	err = x.crowd.Wait(limited, func(t load.Totals) bool { return t.Live >= before.Live })
 	live := time.Since(back)
+	x.away = err != nil && ctx.Err() != nil
 	if err != nil && limited.Err() == nil {
 		return err
 	}
-	due := x.publisher.Published() // what they must have to be caught up
-	for limited.Err() == nil {
-		behind, pause, err := behind(x.crowd, due)
-		if err != nil {
-			return err
-		}
-		if behind == 0 {
-			break
-		}
-		wait(limited, pause)
+	whole, err := x.await(limited, x.publisher.Published()) // what they must have to be caught up
+	if err != nil {
+		return err
 	}
-	caught := time.Since(back)
+	caught := math.NaN()
+	if whole {
+		caught = time.Since(back).Seconds()
+	}
 	after, err := x.crowd.Totals()
 	if err != nil {
 		return err
@@ -127,7 +130,7 @@ func (x *trial) storm(ctx context.Context, n int, away time.Duration) error {
 	x.r.Add("dropped", float64(dropped), "", "streams")
 	x.r.Add("away", back.Sub(began).Seconds(), result.Seconds, "until the first came back")
 	x.r.Add("live_seconds", live.Seconds(), result.Seconds, "from then until all were open again")
-	x.r.Add("caught_up_seconds", caught.Seconds(), result.Seconds, "from then until all had what they missed")
+	x.r.Add("caught_up_seconds", caught, result.Seconds, "from then until all had what they missed")
 	x.r.Add("refused_connects", float64(after.Failed-before.Failed), "", "attempts that failed meanwhile")
 	x.r.Add("storm_cpu_per_stream", (x.cpu()-cpu)*micros/float64(dropped), result.Microseconds, "of the server, for a stream that left and came back")
 	x.r.Add("pss_before", idle, result.Bytes, "of the server, before")
@@ -140,15 +143,11 @@ func (x *trial) storm(ctx context.Context, n int, away time.Duration) error {
 
 // resume drops n of the held streams, publishes to all topics while they are away, and has them resume.
 func (x *trial) resume(ctx context.Context, n int) error {
-	ended := make(chan error, 1)
-	go func() {
+	err := x.storm(ctx, n, func() error {
 		_, err := x.publisher.Run(ctx, publish.Schedule{Count: x.o.Topics})
-		ended <- err
-	}()
-	err := x.storm(ctx, n, x.o.Settle)
-	if publishErr := <-ended; err == nil {
-		err = publishErr
-	}
+		wait(ctx, x.o.Settle)
+		return err
+	})
 	if err != nil {
 		return err
 	}

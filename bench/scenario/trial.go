@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -35,6 +36,8 @@ type trial struct {
 	r         *result.Result
 	crowd     *load.Crowd
 	publisher *publish.Publisher
+	away      bool       // interrupted before all dropped streams were back: what they lack is nobody's fault
+	notes     sync.Mutex // of r: a curve is drawn by a goroutine of its own, whose readings fail like any others
 }
 
 func begin(name string, o Options, t Target, more map[string]any) *trial {
@@ -93,10 +96,13 @@ func (x *trial) opened() error {
 	if totals.Failed > 0 {
 		x.r.Fault("%d of %d streams did not open", totals.Failed, x.o.Streams)
 	}
-	if totals.Live == 0 {
-		if totals.Failed == 0 {
-			return context.Canceled
-		}
+	switch {
+	case totals.Live > 0:
+	case totals.Opened > 0:
+		return fmt.Errorf("%s: the server ended all %d streams that opened", x.t.Subscribe, totals.Opened)
+	case totals.Failed == 0:
+		return context.Canceled
+	default:
 		return fmt.Errorf("%s: no stream opened: %s", x.t.Subscribe, slices.Sorted(maps.Keys(causes))[0])
 	}
 	return nil
@@ -164,6 +170,8 @@ func (x *trial) seen(value float64, err error) float64 {
 	if err == nil {
 		return value
 	}
+	x.notes.Lock()
+	defer x.notes.Unlock()
 	note := "the server's costs: " + err.Error()
 	if !slices.Contains(x.r.Notes, note) {
 		x.r.Notes = append(x.r.Notes, note)
@@ -185,30 +193,36 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// arrive waits until every live stream has what was published, and says how long that took; what does not come within
-// arriveMax, or after lostAfter of silence, will not come.
+// arrive waits until every live stream has what was published, and says how long that took.
 func (x *trial) arrive(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), arriveMax)
 	defer cancel()
 	began := time.Now()
+	_, err := x.await(ctx, x.publisher.Published())
+	return time.Since(began), err
+}
+
+// await waits until every live stream has what is due; what does not come before ctx ends, or after lostAfter of
+// silence, will not come.
+func (x *trial) await(ctx context.Context, due []load.Published) (whole bool, err error) {
 	var events uint64
 	var since time.Time
 	for {
-		behind, pause, err := behind(x.crowd, x.publisher.Published())
+		behind, pause, err := behind(x.crowd, due)
 		if err != nil || behind == 0 {
-			return time.Since(began), err
+			return err == nil, err
 		}
 		t, err := x.crowd.Totals()
 		if err != nil {
-			return 0, err
+			return false, err
 		}
 		if now := t.Events + t.Gaps; now != events || since.IsZero() {
 			events, since = now, time.Now()
 		}
 		if time.Since(since) > lostAfter*x.o.Settle || ctx.Err() != nil {
-			return time.Since(began), nil
+			return false, nil
 		}
-		time.Sleep(pause)
+		wait(ctx, pause)
 	}
 }
 
@@ -223,6 +237,10 @@ func behind(c *load.Crowd, due []load.Published) (streams int, pause time.Durati
 // judge adds what the streams received, held against what was published, and what is wrong with it. scale is the share
 // of the events that may be missing if told.
 func (x *trial) judge() error {
+	if x.away {
+		x.r.Note("interrupted before all streams were back: loss was not looked for")
+		return nil
+	}
 	time.Sleep(x.o.Settle) // what comes twice comes late
 	v, err := x.crowd.Verify(x.publisher.Published())
 	if err != nil {
