@@ -76,8 +76,12 @@ var exact = []string{"lost", "duplicates", "disorder"}
 
 // sound says that everything arrived once and in order, if results looked, and all that looked found so; "" otherwise.
 func sound(run *result.Run) string {
-	looked := 0
+	looked, of := 0, 0
 	for _, r := range run.Results {
+		if r.Reference {
+			continue
+		}
+		of++
 		if len(r.Faults) > 0 {
 			return ""
 		}
@@ -98,10 +102,10 @@ func sound(run *result.Run) string {
 	switch looked {
 	case 0:
 		return ""
-	case len(run.Results):
+	case of:
 		return "No loss, no duplicate, no disorder."
 	}
-	return fmt.Sprintf("No loss, no duplicate, no disorder in the %d of %d results that look for them.", looked, len(run.Results))
+	return fmt.Sprintf("No loss, no duplicate, no disorder in the %d of %d results that look for them.", looked, of)
 }
 
 func environment(e result.Environment) []entry {

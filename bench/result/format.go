@@ -66,8 +66,12 @@ func (r *Result) WriteText(w io.Writer) error {
 	for _, n := range r.Notes {
 		fmt.Fprintf(w, "  note: %s\n", n)
 	}
+	word := "FAULT"
+	if r.Reference {
+		word = "fault, of what is compared with"
+	}
 	for _, f := range r.Faults {
-		fmt.Fprintf(w, "  FAULT: %s\n", f)
+		fmt.Fprintf(w, "  %s: %s\n", word, f)
 	}
 	_, err := fmt.Fprintln(w)
 	return err

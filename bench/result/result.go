@@ -16,6 +16,7 @@ type Result struct {
 	Began       time.Time      `json:"began"`
 	Seconds     float64        `json:"seconds"`
 	Interrupted bool           `json:"interrupted,omitempty"` // ended by a signal: the figures are those so far
+	Reference   bool           `json:"reference,omitempty"`   // measured to compare with: what is wrong with it fails nothing
 	Settings    map[string]any `json:"settings"`              // of the scenario, by the names of their flags
 	Figures     []Figure       `json:"figures"`
 	Notes       []string       `json:"notes,omitempty"`  // what a reader of the figures must know
@@ -111,6 +112,9 @@ type Run struct {
 func (r *Run) Faults() []string {
 	var all []string
 	for _, one := range r.Results {
+		if one.Reference {
+			continue
+		}
 		for _, f := range one.Faults {
 			all = append(all, fmt.Sprintf("%s %s: %s", one.Scenario, one.Server, f))
 		}

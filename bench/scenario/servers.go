@@ -35,6 +35,9 @@ func Fresh(ctx context.Context, k server.Kind, start server.Options, s Scenario,
 		return nil, fmt.Errorf("%v: warming up: %w", k, err)
 	}
 	r, err := s.Run(ctx, o, t)
+	if r != nil {
+		r.Reference = k.Name != server.Ssedge
+	}
 	if err != nil {
 		if said := child.Said(); said != "" {
 			return r, fmt.Errorf("%v: %w; the server said:\n%s", k, err, said)

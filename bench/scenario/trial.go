@@ -234,8 +234,7 @@ func behind(c *load.Crowd, due []load.Published) (streams int, pause time.Durati
 	return v.Behind, max(2*time.Millisecond, 10*time.Since(began)), err
 }
 
-// judge adds what the streams received, held against what was published, and what is wrong with it. scale is the share
-// of the events that may be missing if told.
+// judge adds what the streams received, held against what was published, and what is wrong with it.
 func (x *trial) judge() error {
 	if x.away {
 		x.r.Note("interrupted before all streams were back: loss was not looked for")

@@ -1,0 +1,223 @@
+package observe
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestTheTimeInStat(t *testing.T) {
+	const rest = " S 1 2 3 0 -1 4194560 1234 5678 0 0 250 75 9 9 20 0 12 0 100 0 0"
+	for _, name := range []string{"ssedge", "nginx: worker", "a) b (c", ")", "", ") S 1 2", "(", "a\nb"} {
+		if d, err := parseStat([]byte("4711 (" + name + ")" + rest)); err != nil || d != 3250*time.Millisecond {
+			t.Errorf("%q: expected 3.25 s, found %v, %v", name, d, err)
+		}
+	}
+	for _, text := range []string{"", "4711", "4711 (x", "4711 (x)", "4711 (x) S 1 2 3 0 -1 4194560 1234 5678 0 0 250", "4711 (x) S 1 2 3 0 -1 4194560 1234 5678 0 0 much 75 9"} {
+		if d, err := parseStat([]byte(text)); err == nil {
+			t.Errorf("%q: expected an error, found %v", text, d)
+		}
+	}
+}
+
+func TestFields(t *testing.T) {
+	const rollup = `55d0c0a00000-7ffd1c3f2000 ---p 00000000 00:00 0                          [rollup]
+Rss:               98765 kB
+Pss:               12345 kB
+Pss_Dirty:           111 kB
+Threads:	17
+`
+	for name, want := range map[string]int64{"Pss": 12345 << 10, "Rss": 98765 << 10, "Pss_Dirty": 111 << 10, "Threads": 17} {
+		if n, err := field([]byte(rollup), name); err != nil || n != want {
+			t.Errorf("%s: expected %d, found %d, %v", name, want, n, err)
+		}
+	}
+	if _, err := field([]byte(rollup), "VmHWM"); err == nil || !strings.Contains(err.Error(), "VmHWM") {
+		t.Errorf("found %v", err)
+	}
+	if _, err := field([]byte("Pss: lots kB"), "Pss"); err == nil || !strings.Contains(err.Error(), "lots") {
+		t.Errorf("found %v", err)
+	}
+}
+
+func TestSockstat(t *testing.T) {
+	k := Kernel{}
+	err := k.parseSockstat([]byte("sockets: used 300\nTCP: inuse 27 orphan 0 tw 5 alloc 31 mem 3\nUDP: inuse 1 mem 2\n"))
+	if err != nil || k.Sockets != 27 || k.Buffers != 3*int64(os.Getpagesize()) {
+		t.Errorf("%v, %+v", err, k)
+	}
+	for _, text := range []string{"", "UDP: inuse 1 mem 2\n", "TCP: inuse many mem 3\n"} {
+		if err := k.parseSockstat([]byte(text)); err == nil {
+			t.Errorf("%q: expected an error", text)
+		}
+	}
+}
+
+func TestSlabs(t *testing.T) {
+	k := Kernel{Caches: make(map[string]int64)}
+	k.parseSlabs([]byte(`slabinfo - version: 2.1
+# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor>
+TCP                   40     52   2432   13    8 : tunables    0    0    0 : slabdata      4      4      0
+filp                many     52    256   13    8 : tunables    0    0    0
+kmalloc-64          1000   1000     64   64    1 : tunables    0    0    0
+dentry
+`))
+	if len(k.Caches) != 1 || k.Caches["TCP"] != 40*2432 {
+		t.Errorf("found %v", k.Caches)
+	}
+}
+
+func TestThisMachine(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if k, err := ReadKernel(); err != nil || k.Sockets < 1 || k.Objects < 1 {
+		t.Errorf("%v, %+v", err, k)
+	}
+}
+
+// TestListeners finds this process, whether it listens on IPv4 or IPv6, and says so if nobody listens.
+func TestListeners(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
+		l, err := net.Listen("tcp", address)
+		if errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) {
+			t.Logf("%s: %v: this machine has no IPv6", address, err)
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := uint16(l.Addr().(*net.TCPAddr).Port)
+		// A connection from the port is no listener's.
+		if found, err := Listeners(port); err != nil || !slices.Contains(found, os.Getpid()) {
+			t.Errorf("%s: expected %d, found %v, %v", l.Addr(), os.Getpid(), found, err)
+		}
+		l.Close()
+	}
+	// Bound and not listening: nobody else can take this port.
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := name.(*syscall.SockaddrInet4).Port
+	if found, err := Listeners(uint16(port)); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("nothing listens on port %d", port)) {
+		t.Errorf("found %v, %v", found, err)
+	}
+}
+
+func TestThisProcess(t *testing.T) {
+	self := Server{os.Getpid()}
+	if d, err := self.CPU(); err != nil || d < 0 {
+		t.Errorf("found %v, %v", d, err)
+	}
+	pss, err := self.PSS()
+	if err != nil || pss < 1<<20 {
+		t.Errorf("found %d, %v", pss, err)
+	}
+	if err := self.Settle(); err != nil {
+		t.Errorf("found %v", err)
+	}
+	peak, err := self.Peak()
+	if err != nil || peak < 1<<20 {
+		t.Errorf("found %d, %v", peak, err)
+	}
+	if twice, err := (Server{os.Getpid(), os.Getpid()}).Peak(); err != nil || twice <= peak {
+		t.Errorf("expected the sum of two, found %d and %d for one, %v", twice, peak, err)
+	}
+}
+
+// TestAProcessThatIsGone is named, also while it still waits for its parent.
+func TestAProcessThatIsGone(t *testing.T) {
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	io.Copy(io.Discard, out) // it has closed everything, and is a zombie soon
+	s := Server{cmd.Process.Pid}
+	says := fmt.Sprintf("process %d is not there any more", s[0])
+	cmd.Wait()
+	_, cpu := s.CPU()
+	_, pss := s.PSS()
+	_, peak := s.Peak()
+	for _, err := range []error{cpu, pss, peak, gone(s[0], &os.PathError{Op: "read", Path: "smaps_rollup", Err: syscall.ESRCH})} {
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("expected %q, found %v", says, err)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	page := `# HELP process_cpu_seconds_total CPU time.
+# TYPE process_cpu_seconds_total counter
+process_cpu_seconds_total_of_others 99
+process_cpu_seconds_total 12.5
+process_resident_memory_bytes 1.048576e+06 1700000000000
+process_resident_memory_peak_bytes much
+`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/metrics":
+			io.WriteString(w, page)
+		case "/empty":
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer server.Close()
+	m := Metrics{server.URL + "/metrics"}
+	if d, err := m.CPU(); err != nil || d != 12500*time.Millisecond {
+		t.Errorf("found %v, %v", d, err)
+	}
+	if n, err := m.PSS(); err != nil || n != 1<<20 {
+		t.Errorf("found %v, %v", n, err)
+	}
+	if err := m.Settle(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("found %v", err)
+	}
+	says := func(err error, parts ...string) {
+		t.Helper()
+		for _, part := range append(parts, server.URL) {
+			if err == nil || !strings.Contains(err.Error(), part) {
+				t.Errorf("expected %q, found %v", part, err)
+			}
+		}
+	}
+	_, err := m.Peak()
+	says(err, "process_resident_memory_peak_bytes", "much")
+	_, err = Metrics{server.URL + "/empty"}.CPU()
+	says(err, "process_cpu_seconds_total", "none")
+	_, err = Metrics{server.URL + "/elsewhere"}.CPU()
+	says(err, "404")
+	server.Close()
+	_, err = m.CPU()
+	says(err, "refused")
+}

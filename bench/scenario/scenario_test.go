@@ -1,0 +1,218 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ssedge/bench/result"
+)
+
+// faults checks what a result says is wrong; none means nothing.
+func faults(t *testing.T, r *result.Result, err error, says ...string) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(r.Faults, "\n")
+	for _, part := range says {
+		if !strings.Contains(all, part) {
+			t.Errorf("expected the fault %q, found %q", part, all)
+		}
+	}
+	if len(says) == 0 && all != "" {
+		t.Errorf("expected no fault, found %q", all)
+	}
+}
+
+// figures checks those of a result.
+func figures(t *testing.T, r *result.Result, want map[string]float64) {
+	t.Helper()
+	for name, value := range want {
+		if got := r.Value(name); got != value && !(math.IsNaN(got) && math.IsNaN(value)) {
+			t.Errorf("expected %s to be %v, found %v", name, value, got)
+		}
+	}
+}
+
+var absent = math.NaN()
+
+func TestFanout(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil func(string) string
+		says  []string
+		want  map[string]float64
+		short float64 // of the events that all streams together should have
+	}{
+		"faultless": {func(e string) string { return e }, nil, map[string]float64{"exact": 10, "lost": 0}, 0},
+		"loss":      {func(string) string { return "" }, []string{"10 of 10 streams lost events in silence"}, map[string]float64{"exact": 0, "lost": 10}, 10},
+		"duplicate": {func(e string) string { return e + e }, []string{"10 of 10 streams got events twice", "ids that do not rise"}, map[string]float64{"exact": 0, "duplicates": 10}, -10},
+		"damage":    {func(e string) string { return "xxxx\n" + e }, []string{"10 of 10 streams got damaged lines"}, map[string]float64{"damaged": 10}, 0},
+		"gap":       {func(string) string { return "event: gap\ndata: {}\n\n" }, []string{"10 of 10 streams missed events, and were told (--allow-gaps"}, map[string]float64{"told": 10, "lost": 0}, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := Fanout{Rate: 100, For: 300 * time.Millisecond}.Run(t.Context(), small(), (&faulty{spoilAt: 1, spoil: c.spoil}).start(t))
+			faults(t, r, err, c.says...)
+			figures(t, r, c.want)
+			// A busy machine may have had no time for all 30.
+			if published := r.Value("published"); !(published >= 1 && published <= 30) || r.Value("delivered") != 10*published-c.short {
+				t.Errorf("found %v published and %v delivered", published, r.Value("delivered"))
+			}
+			if r.Scenario != "fanout" || r.Interrupted || r.Settings["streams"] != 10 || len(r.Curves) == 0 {
+				t.Errorf("found %+v", r)
+			}
+		})
+	}
+	o := small()
+	o.AllowGaps = true
+	gap := &faulty{spoilAt: 1, spoil: func(string) string { return "event: gap\ndata: {}\n\n" }}
+	r, err := Fanout{Rate: 100, For: 300 * time.Millisecond}.Run(t.Context(), o, gap.start(t))
+	faults(t, r, err)
+	figures(t, r, map[string]float64{"told": 10, "lost": 0})
+}
+
+func TestHold(t *testing.T) {
+	t.Parallel()
+	o := small()
+	o.Streams, o.Topics = 40, 3
+	r, err := Hold{For: time.Millisecond, Broadcasts: 3, Drop: 10}.Run(t.Context(), o, (&faulty{}).start(t))
+	faults(t, r, err)
+	figures(t, r, map[string]float64{"streams": 40, "failed": 0, "delivered": 120, "dropped": 10, "exact": 40, "ended": 0, "pss": absent, "cpu_per_stream": absent})
+
+	// Failures are told by their cause, and the streams that did open are measured.
+	r, err = Hold{}.Run(t.Context(), o, (&faulty{refuse: 4}).start(t))
+	faults(t, r, err, "10 of 40 streams did not open")
+	figures(t, r, map[string]float64{"streams": 30, "failed": 10})
+	if want := `did not open: 10 streams: expected HTTP/1.1 200, found "HTTP/1.1 503 Service Unavailable"`; !slices.Contains(r.Notes, want) {
+		t.Errorf("expected the note %q, found %q", want, r.Notes)
+	}
+}
+
+// TestStreamsThatDoNotResume end the wait for them to catch up.
+func TestStreamsThatDoNotResume(t *testing.T) {
+	t.Parallel()
+	r, err := Hold{Broadcasts: 1, Drop: 4}.Run(t.Context(), small(), (&faulty{forgetful: true}).start(t))
+	faults(t, r, err, "4 of 10 streams lost events in silence")
+	figures(t, r, map[string]float64{"dropped": 4, "lost": 4, "exact": 6, "caught_up_seconds": absent})
+}
+
+func TestNoStream(t *testing.T) {
+	t.Parallel()
+	for says, f := range map[string]*faulty{
+		"no stream opened: expected HTTP/1.1 200": {refuse: 1},
+		"the server ended all 10 streams":         {hangUp: true},
+	} {
+		target := f.start(t)
+		_, err := Idle{Interval: time.Millisecond}.Run(t.Context(), small(), target)
+		if f.hangUp && err == nil { // it saw some of them alive
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("expected %q, found %v", says, err)
+		}
+	}
+	target := (&faulty{}).start(t)
+	target.PublishURL = ""
+	if _, err := (Fanout{Rate: 1, For: time.Millisecond}).Run(t.Context(), small(), target); !errors.Is(err, errNoPublish) {
+		t.Errorf("found %v", err)
+	}
+	// Holding publishes nothing then.
+	r, err := Hold{Broadcasts: 3}.Run(t.Context(), small(), target)
+	faults(t, r, err)
+	figures(t, r, map[string]float64{"streams": 10, "delivered": absent, "ended": 0})
+}
+
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	storm := Storm{Rate: 200, Before: 50 * time.Millisecond, Away: 200 * time.Millisecond, After: 50 * time.Millisecond}
+	r, err := storm.Run(t.Context(), small(), (&faulty{}).start(t))
+	faults(t, r, err)
+	figures(t, r, map[string]float64{"dropped": 10, "exact": 10, "lost": 0, "refused_connects": 0})
+	if !(r.Value("away") >= 0.2) || !(r.Value("caught_up_seconds") >= r.Value("live_seconds")) {
+		t.Errorf("found %+v", r.Figures)
+	}
+	r, err = storm.Run(t.Context(), small(), (&faulty{forgetful: true}).start(t))
+	faults(t, r, err, "10 of 10 streams lost events in silence")
+	if !(r.Value("lost") >= 10) {
+		t.Errorf("expected each stream to lose something, found %+v", r.Figures)
+	}
+}
+
+// broken is a source of costs that cannot be read.
+type broken struct{ read atomic.Int64 }
+
+var errBroken = errors.New("nobody knows")
+
+func (b *broken) CPU() (time.Duration, error) { b.read.Add(1); return 0, errBroken }
+func (b *broken) PSS() (int64, error)         { b.read.Add(1); return 0, errBroken }
+func (b *broken) Peak() (int64, error)        { b.read.Add(1); return 0, errBroken }
+func (b *broken) Settle() error               { b.read.Add(1); return errBroken }
+
+// TestSlow against a server whose costs cannot be read, which is said once.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	target, source := (&faulty{}).start(t), new(broken)
+	target.Server = source
+	r, err := Slow{Rate: 100, For: 600 * time.Millisecond, Share: 0.2}.Run(t.Context(), small(), target)
+	faults(t, r, err)
+	figures(t, r, map[string]float64{"exact": 8, "slow_streams": 2, "slow_exact": 2, "slow_lost": 0, "pss": absent, "cpu_per_event": absent})
+	if !slices.Equal(r.Notes, []string{"the server's costs: nobody knows"}) || source.read.Load() < 5 {
+		t.Errorf("found %q after %d readings", r.Notes, source.read.Load())
+	}
+	lossy := &faulty{spoilAt: 1, spoil: func(string) string { return "" }}
+	r, err = Slow{Rate: 100, For: 100 * time.Millisecond, Share: 0.5}.Run(t.Context(), small(), lossy.start(t))
+	faults(t, r, err, "10 of 10 streams lost events in silence") // while all read, which is measured first
+}
+
+func TestIsolation(t *testing.T) {
+	t.Parallel()
+	i := Isolation{For: 100 * time.Millisecond, Every: 20 * time.Millisecond, Probe: time.Millisecond}
+	r, err := i.Run(t.Context(), small(), (&faulty{}).start(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures(t, r, map[string]float64{"probe_lost": 0, "lost": 0, "streams": 10})
+	if !(r.Value("probe_events") > 0) || !(r.Value("published") > 0) {
+		t.Errorf("found %+v", r.Figures)
+	}
+}
+
+// TestInterrupted scenarios give the figures so far.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]Scenario{
+		"fanout":    Fanout{Rate: 100, For: time.Hour},
+		"storm":     Storm{Rate: 100, Before: time.Hour},
+		"isolation": Isolation{For: time.Hour, Every: 10 * time.Millisecond, Probe: 10 * time.Millisecond},
+		"slow":      Slow{Rate: 100, For: time.Hour, Share: 0.5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var events atomic.Int64
+			f := &faulty{publishing: func() {
+				if events.Add(1) == 20 {
+					cancel()
+				}
+			}}
+			r, err := s.Run(ctx, small(), f.start(t))
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			if r == nil || !r.Interrupted || r.Scenario != name || len(r.Figures) == 0 {
+				t.Errorf("found %+v, %v", r, err)
+			}
+			if len(r.Faults) > 0 {
+				t.Errorf("found faults %q", r.Faults)
+			}
+		})
+	}
+}
