@@ -1,6 +1,11 @@
 package limit
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 const (
 	// beatsPerInterval is how many batches the heartbeats of an interval are sent in.
@@ -10,35 +15,31 @@ const (
 
 var heartbeat = []byte(":\n\n")
 
-// beats is when the next batch of heartbeats is due, and for whom. The batches go through the descriptors and not
-// through the topics' lists: a descriptor keeps its place as long as the stream lives, so that none is left out and
-// none is sent to twice when others come and go.
+// beats is for whom the next batch of heartbeats is. The batches go through the descriptors and not through the topics'
+// lists: a descriptor keeps its place as long as the stream lives, so that none is left out and none is sent to twice
+// when others come and go.
 type beats struct {
-	interval time.Duration // 0: none
-	due      time.Time     // of the next batch
-	sent     int           // batches of this interval
-	next     int           // descriptor after those of the last batch
+	sent int // batches of this interval
+	next int // descriptor after those of the last batch
 }
 
-func (b *beats) begin(now time.Time, interval time.Duration) {
-	b.interval, b.due = interval, now.Add(interval/beatsPerInterval)
-}
-
-// milliseconds is how long the thread may wait, rounded up, or it would spin through the last of them.
-func (b *beats) milliseconds() int {
-	if b.interval == 0 {
-		return -1
+// beatTimer is a timerfd that goes off when a batch is due.
+func beatTimer(interval time.Duration) (fd int, err error) {
+	fd, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("timerfd_create: %w", err)
 	}
-	return int(max(0, (time.Until(b.due)+time.Millisecond-1)/time.Millisecond))
+	every := unix.NsecToTimespec(int64(interval / beatsPerInterval))
+	if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("timerfd_settime: %w", err)
+	}
+	return fd, nil
 }
 
-// beat sends a batch if one is due. One that is late does not put off those after it.
+// beat sends a batch.
 func (t *thread) beat() {
 	b := &t.beats
-	if b.interval == 0 || time.Until(b.due) > 0 {
-		return
-	}
-	b.due = b.due.Add(b.interval / beatsPerInterval)
 	b.sent++
 	for end := len(t.seats) * b.sent / beatsPerInterval; b.next < end; b.next++ {
 		if t.seats[b.next].place <= 0 {

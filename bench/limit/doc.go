@@ -17,7 +17,7 @@
 // back on, and a half-sent event would no longer be comparable. A run with streams cut is void. Nor is there anything
 // to hold publishers back but the sends of the thread that reads them: events wait for a thread that is behind.
 //
-// The calls that cannot wait are made without telling the Go scheduler, so a thread that is busy keeps its P. The
-// caller sees to it that there is one for each (GOMAXPROCS of at least Threads and one more for everything else), and
-// that enough files may be open (RLIMIT_NOFILE).
+// The calls that cannot wait are made without telling the Go scheduler, so a thread that is busy keeps its P; Serve sees
+// to it that there is one more than threads. How a thread waits is in wait.go. That enough files may be open
+// (RLIMIT_NOFILE) is the caller's business.
 package limit

@@ -102,10 +102,18 @@ func parse(b []byte) (topic, body []byte, size int, ok bool) {
 
 // topicOf is what follows "topic=" in the request line; empty if nothing does.
 func topicOf(request []byte) []byte {
-	line, _, _ := bytes.Cut(request, lineEnd)
-	_, topic, _ := bytes.Cut(line, topicName)
-	if end := bytes.IndexAny(topic, "& "); end >= 0 {
-		topic = topic[:end]
+	if end := bytes.IndexByte(request, '\r'); end >= 0 {
+		request = request[:end]
+	}
+	at := bytes.Index(request, topicName)
+	if at < 0 {
+		return nil
+	}
+	topic := request[at+len(topicName):]
+	for i, c := range topic {
+		if c == '&' || c == ' ' {
+			return topic[:i]
+		}
 	}
 	return topic
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -75,8 +76,13 @@ func (s *Server) Cut() (sum uint64) {
 }
 
 // Serve serves until ctx ends, and then returns nil with everything closed. It returns an error, also with everything
-// closed, if the kernel refuses what a stream needs: the measurement would be of something else. Call it once.
+// closed, if the kernel refuses what a stream needs: the measurement would be of something else. Call it once. It raises
+// GOMAXPROCS if that is not more than the number of threads.
 func (s *Server) Serve(ctx context.Context) error {
+	// The spare P does what parking and waking takes. Without it a thread would wait until another is idle.
+	if spare := len(s.threads) + 1; runtime.GOMAXPROCS(0) < spare {
+		runtime.GOMAXPROCS(spare)
+	}
 	ended := make(chan error, len(s.threads))
 	for _, t := range s.threads {
 		go func() { ended <- t.run() }()

@@ -2,8 +2,6 @@ package limit
 
 import (
 	"net/netip"
-	"os"
-	"strconv"
 	"syscall"
 	"unsafe"
 
@@ -88,8 +86,8 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }
 
-// The following are raw: on a non-blocking descriptor they do not wait, so the Go scheduler need not know, and for
-// the same reason none of them fails with EINTR.
+// The following are raw: they do not wait, but for poll, which says for how long, so the Go scheduler need not know.
+// For the same reason none but poll fails with EINTR.
 
 func accept(listener int32) (int32, syscall.Errno) {
 	fd, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
@@ -120,33 +118,17 @@ func ring(wake int32) {
 	syscall.RawSyscall(unix.SYS_WRITE, uintptr(wake), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 }
 
-// wait is epoll_wait. It looks first: as long as there is something to do the scheduler is not told, and the thread
-// keeps its P. Negative milliseconds are for ever.
-func wait(epoll int32, events []unix.EpollEvent, milliseconds int) (int, syscall.Errno) {
-	var n uintptr
-	var errno syscall.Errno
-	first := 0
-	if variant > 0 {
-		first = variant
-		if milliseconds >= 0 {
-			first = min(first, milliseconds)
-		}
-	}
-	if variant >= 0 {
-		if first > 0 {
-			n, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(first), uintptr(unsafe.Pointer(&urgent)), 8)
-		} else {
-			n, _, errno = syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(first), 0, 0)
-		}
-	}
-	if n == 0 && milliseconds != 0 {
-		n, _, errno = syscall.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(milliseconds), 0, 0)
-	}
+// ticks is how often a timerfd has gone off since it was last asked, which also makes it go on.
+func ticks(timer int32) (count uint64) {
+	syscall.RawSyscall(unix.SYS_READ, uintptr(timer), uintptr(unsafe.Pointer(&count)), unsafe.Sizeof(count))
+	return count
+}
+
+// poll is epoll_wait.
+func poll(epoll int32, events []unix.EpollEvent, milliseconds int) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(milliseconds), 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}
 	return int(n), 0
 }
-
-var variant, _ = strconv.Atoi(os.Getenv("LIMIT_VARIANT"))
-var urgent = [1]uint64{1 << (23 - 1)}

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,7 +36,9 @@ type thread struct {
 	number   int
 	addr     netip.AddrPort
 	listener int32
+	timer    int32 // timerfd; -1: no heartbeats
 	epoll    int32
+	sleeper  sleeper          // owns epoll
 	topics   map[string]int32 // names to indices of lists; topics are never dropped
 	lists    [][]int32        // the streams of each topic, dense: the descriptors the send loop walks
 	seats    []seat           // by descriptor, up to the highest there was
@@ -46,6 +47,7 @@ type thread struct {
 	spent    []*event         // sent by this thread as the last one
 	taken    uint64           // events taken out of the inbox so far
 	beats    beats
+	busy     bool  // the last turn found something to do, and the next is likely to
 	err      error // what ends the thread
 	events   [eventsPerWait]unix.EpollEvent
 	buffer   [receiveBytes]byte
@@ -71,7 +73,7 @@ const (
 
 func newThread(s *Server, number int) (_ *thread, err error) {
 	t := &thread{
-		server: s, number: number, listener: -1, epoll: -1, wake: -1,
+		server: s, number: number, listener: -1, timer: -1, wake: -1,
 		topics: make(map[string]int32), pending: make(map[int32][]byte),
 	}
 	defer func() {
@@ -84,32 +86,38 @@ func newThread(s *Server, number int) (_ *thread, err error) {
 		return nil, err
 	}
 	t.listener = int32(fd)
-	if fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return nil, fmt.Errorf("epoll_create1: %w", err)
+	if err = t.sleeper.open(t); err != nil {
+		return nil, err
 	}
-	t.epoll = int32(fd)
 	if fd, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	t.wake = int32(fd)
 	t.watch(unix.EPOLL_CTL_ADD, t.listener, unix.EPOLLIN)
 	t.watch(unix.EPOLL_CTL_ADD, t.wake, unix.EPOLLIN|unix.EPOLLET) // edge-triggered: the counter need not be read
+	if s.heartbeat > 0 {
+		if fd, err = beatTimer(s.heartbeat); err != nil {
+			return nil, err
+		}
+		t.timer = int32(fd)
+		t.watch(unix.EPOLL_CTL_ADD, t.timer, unix.EPOLLIN)
+	}
 	return t, t.err
 }
 
 func (t *thread) release() {
-	for _, fd := range []int32{t.listener, t.epoll, t.wake} {
+	for _, fd := range []int32{t.listener, t.wake, t.timer} {
 		if fd >= 0 {
 			shut(fd)
 		}
 	}
+	t.sleeper.close()
 }
 
 func (t *thread) run() error {
 	runtime.LockOSThread() // never unlocked: the thread ends with the loop
-	t.beats.begin(time.Now(), t.server.heartbeat)
 	for t.err == nil && !t.server.stopping.Load() {
-		t.turn(t.beats.milliseconds())
+		t.turn(t.wait())
 	}
 	for fd, s := range t.seats {
 		if s.place != nobody {
@@ -119,24 +127,26 @@ func (t *thread) run() error {
 	return t.err
 }
 
-// turn takes what epoll reports, then sends what is to be sent.
-func (t *thread) turn(milliseconds int) {
-	n, errno := wait(t.epoll, t.events[:], milliseconds)
-	if errno != 0 && errno != syscall.EINTR {
-		t.fail("epoll_wait", errno)
-	}
-	for i := range t.events[:n] {
+// turn takes what epoll has reported, then sends what is to be sent.
+func (t *thread) turn(events int) {
+	var beats uint64
+	for i := range t.events[:events] {
 		switch e := &t.events[i]; {
 		case e.Fd == t.listener:
 			t.acceptAll()
 		case e.Fd == t.wake:
+		case e.Fd == t.timer:
+			beats = ticks(t.timer)
 		default:
 			t.handle(e.Fd, e.Events)
 		}
 	}
 	for t.take() {
 	}
-	t.beat()
+	t.busy = events > 0 && (events > 1 || beats == 0)
+	for range min(beats, beatsPerInterval) { // or a thread that cannot keep up would do nothing else
+		t.beat()
+	}
 }
 
 func (t *thread) fail(call string, errno syscall.Errno) {
@@ -217,9 +227,7 @@ func (t *thread) firstBytes(fd int32, fresh bool) {
 	if bytes.HasPrefix(request, post) {
 		t.seats[fd].place = publisher
 		t.watch(op, fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET)
-		if t.input(fd, request) && n == len(t.buffer) {
-			t.read(fd)
-		}
+		t.input(fd, request) // what the buffer did not hold is reported, as it was there before the watch
 		return
 	}
 	if _, errno := send(fd, streamHeadBytes); errno != 0 {

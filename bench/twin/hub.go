@@ -19,11 +19,14 @@ const (
 	dataUnacceptable = `{"error":"expected a body of at most 1 MiB"}`
 )
 
+var comment = []byte(":\n\n")
+
 // hub owns the topics. Safe for concurrent use.
 type hub struct {
-	mux    *http.ServeMux
-	mu     sync.Mutex
-	topics map[string]*topic
+	heartbeat time.Duration
+	mux       *http.ServeMux
+	mu        sync.Mutex
+	topics    map[string]*topic
 }
 
 // topic is the set of streams of one name. Its lock is held while an event is handed to every stream, which is what
@@ -39,8 +42,8 @@ type stream struct {
 	gone   <-chan struct{}
 }
 
-func newHub() *hub {
-	h := &hub{mux: http.NewServeMux(), topics: make(map[string]*topic)}
+func newHub(heartbeat time.Duration) *hub {
+	h := &hub{heartbeat: heartbeat, mux: http.NewServeMux(), topics: make(map[string]*topic)}
 	h.mux.HandleFunc("GET /events", h.subscribe)
 	h.mux.HandleFunc("POST /publish", h.publish)
 	return h
@@ -48,7 +51,7 @@ func newHub() *hub {
 
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
 
-// topic finds or makes a topic. Topics are never dropped: the process lives for a minute.
+// topic finds or makes a topic. Topics are never dropped: the server lives for a measurement.
 func (h *hub) topic(name string) *topic {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -87,16 +90,25 @@ func (h *hub) subscribe(w http.ResponseWriter, r *http.Request) {
 	if out.Flush() != nil {
 		return
 	}
+	var beats <-chan time.Time // nil: none ever comes
+	if h.heartbeat > 0 {
+		ticker := time.NewTicker(h.heartbeat)
+		defer ticker.Stop()
+		beats = ticker.C
+	}
 	for {
+		var text []byte
 		select {
-		case event := <-s.events:
-			if _, err := w.Write(event); err != nil {
-				return
-			}
-			if out.Flush() != nil {
-				return
-			}
+		case text = <-s.events:
+		case <-beats:
+			text = comment
 		case <-s.gone:
+			return
+		}
+		if _, err := w.Write(text); err != nil {
+			return
+		}
+		if out.Flush() != nil {
 			return
 		}
 	}

@@ -241,7 +241,7 @@ func (c *benchServer) Run() error {
 		if err != nil {
 			return err
 		}
-		return twin.Serve(ctx, l, c.Heartbeat)
+		return twin.Serve(ctx, l, twin.Config{Heartbeat: c.Heartbeat})
 	}
 	to, err := netip.ParseAddrPort(c.Listen)
 	if err != nil {

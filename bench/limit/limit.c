@@ -1,3 +1,5 @@
+//go:build ignore
+
 // limit: the bare send() loop that parses nothing.
 //
 // It is the yardstick for an event-stream server: what the kernel itself charges to accept a stream and
@@ -15,6 +17,9 @@
 //
 // A stream that cannot take a whole event at once is closed and counted: there is no buffering to fall back on,
 // and a half-sent event would no longer be comparable. A run that reports closed streams is void.
+//
+// The Go package around it is what measurements use, and is held against this. The first line keeps the Go tool from
+// compiling it.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
