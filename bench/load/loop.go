@@ -36,7 +36,7 @@ type loop struct {
 	markAt   int // where in its line the last mark stood
 	ids      *idTable
 	buffer   []byte
-	tally    tally
+	tally    Totals
 	said     uint64 // bytes when the tally was last shown
 	latency  *hdrhistogram.Histogram
 	first    *hdrhistogram.Histogram // from connect to the first byte
@@ -51,7 +51,7 @@ type loop struct {
 	inbox chan func()
 	done  chan struct{}
 	mu    sync.Mutex
-	shown tally
+	shown Totals // the tally, as others read it
 }
 
 func newLoop(p *plan) (*loop, error) {

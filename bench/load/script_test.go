@@ -18,7 +18,7 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
 
-// answer begins a stream that ends with its connection.
+// streamHead begins a stream that ends with its connection.
 const streamHead = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
 // scripted is a server that does to each connection what its script says, in the order they come.
@@ -85,7 +85,7 @@ func says(parts ...string) func(net.Conn) {
 	return func(c net.Conn) { io.WriteString(c, strings.Join(parts, "")) }
 }
 
-// then is says, and the end of the connection.
+// thenCloses is says, and the end of the connection.
 func thenCloses(parts ...string) func(net.Conn) {
 	return func(c net.Conn) {
 		io.WriteString(c, strings.Join(parts, ""))

@@ -2,9 +2,6 @@ package load
 
 import "github.com/HdrHistogram/hdrhistogram-go"
 
-// tally is what a loop has seen on all its streams. Written by the loop only.
-type tally = Totals
-
 // Totals is what streams have received, all together, since they were made; Live is how many there are now.
 type Totals struct {
 	Bytes                 uint64
