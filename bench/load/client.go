@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+
+	"golang.org/x/sys/unix"
 )
 
 // Client holds streams in this process. Its methods set things going and return; they may be called from any goroutine,
@@ -53,7 +55,7 @@ func (c *Client) Open(first, n int, rate float64) error {
 // Cease gives up what is not open yet.
 func (c *Client) Cease() error {
 	for _, l := range c.loops {
-		l.do(l.opener.cease)
+		l.do(l.cease)
 	}
 	return nil
 }
@@ -177,6 +179,8 @@ func (c *Client) Close() error {
 	for _, l := range c.loops {
 		l.do(l.stop)
 		<-l.done
+		unix.Close(l.epoll) // not by the thread: it may be done before do has written to wake
+		unix.Close(l.wake)
 	}
 	c.loops = nil
 	return nil

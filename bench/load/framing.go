@@ -10,7 +10,8 @@ type framing uint8
 
 const (
 	untilClose     framing = iota // no chunks
-	chunkSize                     // the digits of a chunk's size
+	chunkSize                     // the first digit of a chunk's size
+	chunkDigits                   // the others
 	chunkExtension                // what follows them up to the LF
 	chunkData
 	chunkEnd     // the CRLF behind it
@@ -39,16 +40,16 @@ func (l *loop) body(slot int32, b []byte) error {
 				s.body = chunkEnd
 			}
 			continue
-		case chunkSize:
+		case chunkSize, chunkDigits:
 			digit, ok := hexDigit(c)
 			switch {
 			case ok && s.chunkLeft < chunkMax:
-				s.chunkLeft = s.chunkLeft<<4 | digit
+				s.chunkLeft, s.body = s.chunkLeft<<4|digit, chunkDigits
 			case ok:
 				return fmt.Errorf("expected a chunk of at most %d bytes, found a longer one", chunkMax)
-			case c == '\n':
+			case s.body == chunkDigits && c == '\n':
 				s.begin()
-			case c == '\r', c == ';':
+			case s.body == chunkDigits && (c == '\r' || c == ';' || c == ' ' || c == '\t'):
 				s.body = chunkExtension
 			default:
 				return fmt.Errorf("expected the size of a chunk, found %q", c)

@@ -117,8 +117,6 @@ func (l *loop) run() {
 		l.dribble()
 		l.show()
 	}
-	unix.Close(l.epoll)
-	unix.Close(l.wake)
 }
 
 // patience is how long the loop may sleep, in milliseconds; -1 until something happens.
@@ -195,6 +193,9 @@ func (l *loop) read(slot int32, into []byte) (n int, more bool) {
 		err = l.takeHead(slot, into[:n])
 	}
 	if err != nil {
+		if s.phase == streaming && err != errLastChunk {
+			l.damaged(slot)
+		}
 		l.end(slot, err)
 		return n, false
 	}
@@ -276,6 +277,6 @@ func (l *loop) stop() {
 	for slot := range l.streams {
 		l.shut(int32(slot))
 	}
-	l.opener.cease()
+	l.cease()
 	l.stopped = true
 }

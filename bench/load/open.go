@@ -57,7 +57,15 @@ func (o *opener) want(slots []int32, rate float64) {
 	o.rate, o.due, o.paced = rate, 1, time.Now()
 }
 
-func (o *opener) cease() { o.wanted, o.retries = nil, nil }
+// cease gives up what is not open yet.
+func (l *loop) cease() {
+	o := &l.opener
+	o.wanted, o.retries = nil, nil
+	for slot := range o.waiting {
+		delete(o.waiting, slot)
+		l.shut(slot)
+	}
+}
 
 // openMore starts as many connections as may be on their way, and gives up those that got no answer in time.
 func (l *loop) openMore() {
@@ -174,7 +182,8 @@ func (l *loop) takeHead(slot int32, b []byte) error {
 	s.history |= wasOpen
 	l.tally.Opened++
 	l.tally.Live++
-	if s.slow && l.plan.Slow.Bytes > 0 {
+	if s.slow && l.plan.Slow.Bytes > 0 && !s.dribbles {
+		s.dribbles = true
 		l.dribbles = append(l.dribbles, slot)
 	}
 	return l.body(slot, b[end+4:])

@@ -24,9 +24,9 @@ func parsePosition(id []byte) position {
 	return position{maphash.Bytes(seed, id), opaque}
 }
 
-// number reads the digits that b begins with, as long as they make a number below 10^18, and how many they are.
+// number reads the digits that b begins with, as long as they make a number below 10^19, and how many they are.
 func number(b []byte) (value uint64, n int) {
-	for n < len(b) && n < 18 {
+	for n < len(b) && n < 19 {
 		digit := b[n] - '0'
 		if digit > 9 {
 			break

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,9 @@ import (
 
 	"ssedge/bench/mark"
 )
+
+// testsBegan is before every event of these tests.
+var testsBegan = mark.Now().Add(-time.Minute)
 
 // still is a loop with streams and no thread: what scans, fed by hand.
 func still(t testing.TB, streams int) *loop {
@@ -21,7 +25,7 @@ func still(t testing.TB, streams int) *loop {
 		t.Fatal(err)
 	}
 	return &loop{
-		plan: p, began: mark.Now().Add(-time.Minute), now: mark.Now().Add(time.Minute), streams: make([]stream, streams),
+		plan: p, began: testsBegan, now: mark.Now().Add(time.Minute), streams: make([]stream, streams),
 		cut: make(map[int32]*event), ids: newIDTable(), latency: newHistogram(),
 	}
 }
@@ -82,7 +86,7 @@ func TestChunksAreTakenApart(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
-	for round := range 200 {
+	for round := range 60 {
 		var body bytes.Buffer
 		for rest := everything; rest != ""; {
 			n := min(len(rest), 1+random.IntN([]int{1, 3, 50, 5000, 100_000}[round%5]))
@@ -96,7 +100,10 @@ func TestChunksAreTakenApart(t *testing.T) {
 		l := still(t, 1)
 		l.streams[0].body = chunkSize
 		for rest := body.Bytes(); len(rest) > 0; {
-			n := min(len(rest), 1+random.IntN([]int{1, 10, 1000, 100_000}[round%4]))
+			n := min(len(rest), 1+random.IntN([]int{50, 500, 5000, 100_000}[round%4]))
+			if round < 2 {
+				n = 1
+			}
 			if err := l.body(0, rest[:n]); err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
 			}
@@ -237,4 +244,51 @@ func BenchmarkScan(b *testing.B) {
 		l.scan(0, body)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(l.tally.Events), "ns/event")
+}
+
+// TestAnIDIsKeptWholeWhereverItIsCut: it is given back to the server, which takes no half of one.
+func TestAnIDIsKeptWholeWhereverItIsCut(t *testing.T) {
+	t.Parallel()
+	id := strings.Repeat("1.104oyx3-", 100) // as of a stream of many topics
+	body := []byte(eventWith(0, 1, id))
+	for split := range body {
+		l := still(t, 1)
+		l.scan(0, body[:split])
+		l.scan(0, body[split:])
+		if got := l.ids.text(l.streams[0].heldID); got != id {
+			t.Fatalf("split at %d: kept %d bytes of %d", split, len(got), len(id))
+		}
+	}
+}
+
+// TestAnEventDueJustNowIsNotOfBefore: the clocks of two processes need not agree to the microsecond.
+func TestAnEventDueJustNowIsNotOfBefore(t *testing.T) {
+	t.Parallel()
+	l := still(t, 1)
+	l.scan(0, fmt.Appendf(nil, "data: %s\n\n", mark.Append(nil, mark.Mark{Seq: 1, Due: l.now + 20}, 16)))
+	if want := (Totals{Events: 1}); l.tally != want || l.latency.Max() != 0 {
+		t.Errorf("expected %+v, found %+v with a latency of %d us", want, l.tally, l.latency.Max())
+	}
+}
+
+// TestNumbersAgainstStrconv: of a text that begins with digits those are read that make a number below 10^19.
+func TestNumbersAgainstStrconv(t *testing.T) {
+	t.Parallel()
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	for range 20_000 {
+		text := make([]byte, random.IntN(24))
+		for i := range text {
+			text[i] = '0' + byte(random.IntN(10))
+		}
+		if len(text) > 0 && random.IntN(2) == 0 {
+			text[random.IntN(len(text))] = []byte{'-', ':', '/', '0' - 1, '9' + 1, '?', 'a', 0, 0x80, 0xb5, 0xff, byte(random.IntN(256))}[random.IntN(12)]
+		}
+		digits := len(text) - len(bytes.TrimLeft(text, "0123456789"))
+		digits = min(digits, 19)
+		want, _ := strconv.ParseUint(string(text[:digits]), 10, 64)
+		if value, n := number(text); value != want || n != digits {
+			t.Fatalf("seed %d: %q: expected %d in %d digits, found %d in %d", seed, text, want, digits, value, n)
+		}
+	}
 }

@@ -18,6 +18,7 @@ const (
 	gotUnsorted
 	gotDamaged
 	gotOthers // an event of a topic that is not its own
+	toldOfGap
 )
 
 // stream is all the client keeps of a stream.
@@ -29,12 +30,12 @@ type stream struct {
 	number    int32  // among all streams of the crowd: what its topic is made from
 	heldID    uint32 // of its last id, in the loop's table; 0: none
 	chunkLeft uint32 // bytes of the body's chunk that are still to come
-	gaps      uint16 // told
 	phase     phase
 	body      framing
 	history   uint8 // what it has been through
 	cut       bool  // an event that is not whole waits in the loop's table
 	slow      bool
+	dribbles  bool // is in the loop's list
 }
 
 // sequence knows which of one publisher's numbers have come, exactly for the last 64 of them.

@@ -87,7 +87,7 @@ func (v *Verdict) add(s *stream, p Published) {
 	missing := uint64(p.Sure) - min(uint64(p.Sure), uint64(s.received))
 	switch {
 	case missing == 0:
-	case s.gaps > 0:
+	case s.history&toldOfGap != 0:
 		v.Told++
 		v.MissedTold += missing
 	case s.history&endedByServer != 0:

@@ -9,6 +9,7 @@ package mark
 
 import (
 	"bytes"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -49,10 +50,21 @@ func (t Time) Since(u Time) time.Duration {
 func (t Time) Add(d time.Duration) Time { return (t + Time(d.Microseconds())) & dueMask }
 
 // The process's own clock is cheaper to read than the system call, and runs with it.
-var (
-	began  = time.Now()
-	origin = monotonic()
-)
+var began, origin = readTogether()
+
+// readTogether reads both clocks until it was hardly interrupted between them: all processes of a machine must agree to
+// far less than an event takes.
+func readTogether() (began time.Time, origin time.Duration) {
+	closest := time.Duration(math.MaxInt64)
+	for range 20 {
+		before := time.Now()
+		system := monotonic()
+		if apart := time.Since(before); apart < closest {
+			began, origin, closest = before, system-apart/2, apart
+		}
+	}
+	return began, origin
+}
 
 func monotonic() time.Duration {
 	var now unix.Timespec

@@ -7,7 +7,7 @@ DROP=${DROP:-10000}             # of them are dropped and resumed
 MEMORY=${MEMORY:-13G}           # of the guest
 CPUS=${CPUS:-2}                 # of the guest
 HEARTBEAT=${HEARTBEAT:-8m}     # of the server
-TIMEOUT=${TIMEOUT:-7200}        # seconds until the guest is ended
+TIMEOUT=${TIMEOUT:-7200}        # seconds until the guest is ended; the load has nine tenths of it
 ACCEL=${ACCEL:-tcg,thread=multi}
 CPU=${CPU:-qemu64}              # the guest's model
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -70,7 +70,7 @@ cp "$root/sysctl.conf" "$here/client.conf" "$tree/etc/"
 # one that costs a hundred times as much. nowatchdog: for the same reason a CPU may look hung.
 # slab_nomerge: caches have their own lines in slabinfo. Mitigations cost time, not memory.
 append="console=ttyS0 quiet panic=-1 nowatchdog tsc=reliable slab_nomerge mitigations=off"
-append="$append STREAMS=$STREAMS DROP=$DROP HEARTBEAT=$HEARTBEAT"
+append="$append STREAMS=$STREAMS DROP=$DROP HEARTBEAT=$HEARTBEAT LIMIT=$((TIMEOUT * 9 / 10))"
 
 log=$OUT/console.log
 began=$(date +%s)

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"ssedge/bench/result"
 )
@@ -21,7 +20,7 @@ import (
 // bench runs ssedge bench and returns what it measured.
 func bench(t *testing.T, wantCode int, args ...string) (all result.Run, stderr string) {
 	t.Helper()
-	out, stderr, code := run(t, append(append([]string{"bench"}, args...), "--json", "--settle=100ms")...)
+	out, stderr, code := run(t, append([]string{"bench", args[0], "--json", "--settle=100ms"}, args[1:]...)...)
 	if code != wantCode {
 		t.Fatalf("%q: expected exit code %d, found %d: %s%s", args, wantCode, code, stderr, out)
 	}
@@ -84,7 +83,7 @@ func TestBenchStartsItsServers(t *testing.T) {
 	}
 	if !testing.Short() {
 		dir := t.TempDir()
-		all, _ = bench(t, 0, "compare", "--servers=ssedge/1,limit/1,twin", "--rounds=1", "--streams=100", "--flood=20", "--idle-wait=100ms", "--broadcasts=3", "--for=400ms", "--beat=300ms", "--report="+dir)
+		all, _ = bench(t, 0, "compare", "--servers=ssedge/1,limit/1,twin", "--rounds=1", "--streams=100", "--flood=20", "--idle-wait=100ms", "--broadcasts=3", "--for=400ms", "--beat=300ms", "--settle=30ms", "--report="+dir)
 		if len(all.Tables) != 1 || len(all.Tables[0].Columns) != 4 {
 			t.Fatalf("found %+v", all.Tables)
 		}
@@ -209,9 +208,12 @@ func TestBenchMistakes(t *testing.T) {
 // TestBenchInterrupted gives the figures so far.
 func TestBenchInterrupted(t *testing.T) {
 	t.Parallel()
-	_, url, _ := serve(t, "--dev")
+	_, url, admin := serve(t, "--dev")
 	p := start(t, append([]string{"bench", "fanout", "--streams=20", "--rate=100", "--for=10m"}, target(url)...)...)
-	time.Sleep(700 * time.Millisecond) // whenever it is, it must end with figures
+	await(t, "20 streams", func() (bool, string) {
+		_, page := get(t, admin+"/metrics")
+		return strings.Contains(page, "ssedge_streams{state=\"open\"} 20\n"), p.said()
+	})
 	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 40 * time.Second
+const patience = 90 * time.Second
 
 // asProgram in the environment makes the test binary the program itself.
 const asProgram = "TEST_AS_SSEDGE"
@@ -142,11 +142,12 @@ func runWith(t testing.TB, stdin string, args ...string) (stdout, stderr string,
 	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=10")
 	var out, errors bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errors
-	timer := time.AfterFunc(patience, func() { cmd.Process.Kill() })
-	defer timer.Stop()
-	if err := cmd.Run(); cmd.ProcessState == nil {
+	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	timer := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	cmd.Wait() // its exit code says how it went
 	return out.String(), errors.String(), cmd.ProcessState.ExitCode()
 }
 
