@@ -63,20 +63,14 @@ func (c *Client) Cease() error {
 // Drop resets the connections of n live streams and returns how many it found.
 func (c *Client) Drop(n int) (int, error) {
 	dropped := 0
-	for i, l := range c.loops {
-		share := (n - dropped) / (len(c.loops) - i)
-		l.do(func() {
-			for slot := range l.streams {
-				if share == 0 {
-					return
-				}
-				if l.streams[slot].phase == streaming {
-					l.shut(int32(slot))
-					share--
-					dropped++
-				}
+	for _, evenly := range []bool{true, false} { // then from those that have more
+		for i, l := range c.loops {
+			share := n - dropped
+			if evenly {
+				share /= len(c.loops) - i
 			}
-		})
+			l.do(func() { dropped += l.drop(share) })
+		}
 	}
 	return dropped, nil
 }

@@ -120,7 +120,7 @@ func (c *Crowd) Open(ctx context.Context, n int, rate float64) error {
 		}
 		c.number += share
 	}
-	err = c.Wait(ctx, func(t Totals) bool { return t.Opened+t.Failed-before.Opened-before.Failed >= uint64(n) })
+	err = c.Wait(ctx, func(t Totals) bool { return t.Settled-before.Settled >= uint64(n) })
 	if err != nil {
 		return errors.Join(err, c.all(member.Cease))
 	}
@@ -160,12 +160,18 @@ func (c *Crowd) WaitQuiet(ctx context.Context, quiet time.Duration) error {
 // Drop resets the connections of n live streams; it returns how many there were.
 func (c *Crowd) Drop(n int) (int, error) {
 	dropped := 0
-	for i, m := range c.members {
-		one, err := m.Drop((n - dropped) / (len(c.members) - i))
-		if err != nil {
-			return dropped, err
+	for _, evenly := range []bool{true, false} { // then from those that have more
+		for i, m := range c.members {
+			share := n - dropped
+			if evenly {
+				share /= len(c.members) - i
+			}
+			one, err := m.Drop(share)
+			if err != nil {
+				return dropped, err
+			}
+			dropped += one
 		}
-		dropped += one
 	}
 	return dropped, nil
 }

@@ -85,10 +85,10 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, time.Hour.Microseconds(), 3)
 }
 
-// do runs f on the loop's thread and waits for it.
+// do runs f on the loop's thread and waits for it. When it returns the totals show what f did.
 func (l *loop) do(f func()) {
 	ran := make(chan struct{})
-	l.inbox <- func() { f(); close(ran) }
+	l.inbox <- func() { f(); l.show(); close(ran) }
 	one := [8]byte{1} // little-endian, as every machine this runs on
 	unix.Write(l.wake, one[:])
 	<-ran
@@ -221,7 +221,7 @@ func (l *loop) dribble() {
 	l.dribbled = time.Now()
 	for _, slot := range l.dribbles {
 		if s := &l.streams[slot]; s.phase == streaming && s.slow {
-			l.read(slot, l.buffer[:l.plan.Slow.Bytes])
+			l.read(slot, l.buffer[:min(l.plan.Slow.Bytes, len(l.buffer))])
 		}
 	}
 }
@@ -269,6 +269,25 @@ func (l *loop) shut(slot int32) {
 	if s.cut {
 		delete(l.cut, slot)
 		s.cut = false
+	}
+}
+
+// drop resets the connections of up to n live streams and returns of how many.
+func (l *loop) drop(n int) (dropped int) {
+	for slot := 0; slot < len(l.streams) && dropped < n; slot++ {
+		if l.streams[slot].phase == streaming {
+			l.shut(int32(slot))
+			dropped++
+		}
+	}
+	return dropped
+}
+
+// settle counts a stream when it opens or fails for the first time.
+func (l *loop) settle(s *stream) {
+	if !s.settled {
+		s.settled = true
+		l.tally.Settled++
 	}
 }
 

@@ -180,6 +180,7 @@ func (l *loop) takeHead(slot int32, b []byte) error {
 	delete(l.opener.waiting, slot)
 	s.phase, s.body, s.chunkLeft = streaming, framing, 0
 	s.history |= wasOpen
+	l.settle(s)
 	l.tally.Opened++
 	l.tally.Live++
 	if s.slow && l.plan.Slow.Bytes > 0 && !s.dribbles {
@@ -213,6 +214,7 @@ func (l *loop) fail(slot int32, err error) {
 	o := &l.opener
 	delete(o.waiting, slot)
 	l.shut(slot)
+	l.settle(&l.streams[slot])
 	l.tally.Failed++
 	cause := err.Error()
 	if _, known := o.causes[cause]; !known && len(o.causes) >= failuresMax {

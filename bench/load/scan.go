@@ -70,8 +70,8 @@ func lengthen(line, more []byte) []byte {
 	return append(line, more[:min(len(more), most-len(line))]...)
 }
 
-// take takes a line without its LF. A field is known by its name's first byte (data, event, id, retry, or a colon for a
-// comment): a line that begins with any other was damaged on the way, or is of no stream that we know.
+// take takes a line without its LF. A line that is neither a comment nor one of the four fields (data, event, id, retry)
+// was damaged on the way, or is of no stream that we know.
 func (l *loop) take(slot int32, e *event, line []byte) {
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
@@ -81,8 +81,8 @@ func (l *loop) take(slot int32, e *event, line []byte) {
 		*e = event{}
 		return
 	}
-	switch line[0] {
-	case 'd':
+	switch {
+	case isField(line, "data"):
 		e.seen |= seenData
 		if e.seen&seenMark == 0 {
 			if m, at := mark.Find(line[:min(len(line), lineKept)], l.markAt); at >= 0 {
@@ -90,24 +90,26 @@ func (l *loop) take(slot int32, e *event, line []byte) {
 				e.seen |= seenMark
 			}
 		}
-	case 'i':
-		value, ok := bytes.CutPrefix(line[:min(len(line), idKept)], []byte("id:"))
-		if !ok {
-			l.damaged(slot)
-			return
-		}
+	case isField(line, "id"):
+		line = line[:min(len(line), idKept)]
 		e.seen |= seenID
-		e.id = bytes.TrimPrefix(value, []byte(" "))
-	case 'e':
+		e.id = bytes.TrimPrefix(line[min(len(line), len("id:")):], []byte(" "))
+	case isField(line, "event"):
 		if string(line) == "event: gap" || string(line) == "event:gap" {
 			e.seen |= seenGap
 		}
-	case ':':
+	case line[0] == ':':
 		l.tally.Comments++
-	case 'r':
+	case isField(line, "retry"):
 	default:
 		l.damaged(slot)
 	}
+}
+
+// isField: a name without a colon is a field without a value (WHATWG HTML, 9.2.6).
+func isField(line []byte, name string) bool {
+	n := len(name)
+	return len(line) >= n && string(line[:n]) == name && (len(line) == n || line[n] == ':')
 }
 
 func (l *loop) damaged(slot int32) {

@@ -110,12 +110,12 @@ func events(numbers ...int) string {
 	return b.String()
 }
 
-// crowd makes one that is closed with the test, and takes events that were due a minute before it.
+// crowd makes one that is closed with the test, and takes events that were due an hour before it.
 func crowd(t *testing.T, c Config) *Crowd {
 	t.Helper()
 	made := fresh(t, c)
 	for _, l := range made.members[0].(*Client).loops {
-		l.do(func() { l.began = l.began.Add(-time.Minute) })
+		l.do(func() { l.began = l.began.Add(-time.Hour) })
 	}
 	return made
 }

@@ -55,3 +55,15 @@ func TestSlowReaders(t *testing.T) {
 		})
 	}
 }
+
+// TestDribblingByMoreThanTheBuffer is as much as the buffer holds.
+func TestDribblingByMoreThanTheBuffer(t *testing.T) {
+	t.Parallel()
+	server := serve(t, says(streamHead, events(1), strings.Repeat(":\n", 100_000), events(2)))
+	crowd := crowd(t, Config{Subscribe: server.url, Slow: Slow{Every: 1, Bytes: 2 * receiveBytes, Pause: time.Millisecond}})
+	opens(t, crowd, 1, 0)
+	awaits(t, crowd, "everything", func(t Totals) bool { return t.Events == 2 && t.Comments == 100_000 })
+	if v := verdict(t, crowd, Published{Sure: 2}); !v.Slow.Whole() || v.Slow.Streams != 1 {
+		t.Errorf("%+v", v)
+	}
+}

@@ -35,6 +35,7 @@ type stream struct {
 	history   uint8 // what it has been through
 	cut       bool  // an event that is not whole waits in the loop's table
 	slow      bool
+	settled   bool // has been open, or failed
 	dribbles  bool // is in the loop's list
 }
 

@@ -14,6 +14,7 @@ type Totals struct {
 	Unsorted              uint64 // by id
 	Misdelivered, Damaged uint64 // of another topic; lines that belong to no event
 	Opened, Failed, Ended uint64 // response heads; attempts without one; streams the server ended afterwards
+	Settled               uint64 // streams that are or were open, or failed once
 	Live                  uint64
 }
 
@@ -33,6 +34,7 @@ func (t *Totals) Add(u Totals) {
 	t.Opened += u.Opened
 	t.Failed += u.Failed
 	t.Ended += u.Ended
+	t.Settled += u.Settled
 	t.Live += u.Live
 }
 

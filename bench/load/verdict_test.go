@@ -1,34 +1,42 @@
 package load
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// TestVerifyTellsFaultsApart shows one faulty stream between two good ones, of four events each.
+// TestVerifyTellsFaultsApart shows one faulty stream between two good ones, of four events each: the verdict names its
+// faults and no others.
 func TestVerifyTellsFaultsApart(t *testing.T) {
 	t.Parallel()
 	const fin = "data: end\n\n" // an event without a mark: when it has come, all has
+	short := func(lost uint64) Verdict { return Verdict{Short: 1, Lost: lost} }
 	for name, c := range map[string]struct {
 		faulty string
-		counts func(Verdict) int // must be 1
-		lost   uint64
+		want   Verdict // but for what all have in common
 	}{
-		"lost in the middle":  {events(1, 2, 4), func(v Verdict) int { return v.Short }, 1},
-		"lost at the end":     {events(1, 2, 3), func(v Verdict) int { return v.Short }, 1},
-		"all lost":            {"", func(v Verdict) int { return v.Short }, 4},
-		"twice":               {events(1, 2, 2, 3, 4), func(v Verdict) int { return v.Duplicate }, 0},
-		"all again":           {events(1, 2, 3, 4, 1, 2, 3, 4), func(v Verdict) int { return v.Duplicate }, 0},
-		"one lost, one twice": {events(1, 2, 2, 4), func(v Verdict) int { return min(v.Short, v.Duplicate) }, 1},
-		"out of order":        {events(1, 3, 2, 4), func(v Verdict) int { return v.Late }, 0},
-		"ids fall":            {eventWith(0, 1, "5-9") + eventWith(0, 2, "5-8") + eventWith(0, 3, "6") + eventWith(0, 4, "7"), func(v Verdict) int { return v.Unsorted }, 0},
-		"the same id":         {eventWith(0, 1, "a") + eventWith(0, 2, "b") + eventWith(0, 3, "b") + eventWith(0, 4, "c"), func(v Verdict) int { return v.Unsorted }, 0},
-		"damaged":             {events(1, 2) + "??\n" + events(3, 4), func(v Verdict) int { return v.Damaged }, 0},
-		"told of a gap":       {events(1) + "event: gap\ndata: {}\nid: 17-3\n\n" + events(4), func(v Verdict) int { return v.Told }, 0},
-		"of another topic":    {events(1, 2) + numbered(1, 1) + events(3, 4), func(v Verdict) int { return v.Misdelivered }, 0},
-		"too many":            {events(1, 2, 3, 4, 5), func(v Verdict) int { return v.Over }, 0},
+		"lost in the middle":  {events(1, 2, 4), short(1)},
+		"lost at the start":   {events(2, 3, 4), short(1)},
+		"lost at the end":     {events(1, 2, 3), short(1)},
+		"all lost":            {"", short(4)},
+		"twice":               {events(1, 2) + eventWith(0, 2, "17-2-again") + events(3, 4), Verdict{Duplicate: 1}},
+		"twice with its id":   {events(1, 2, 2, 3, 4), Verdict{Duplicate: 1, Unsorted: 1}},
+		"all again":           {events(1, 2, 3, 4, 1, 2, 3, 4), Verdict{Duplicate: 1, Unsorted: 1}},
+		"one lost, one twice": {events(1, 2, 2, 4), Verdict{Duplicate: 1, Unsorted: 1, Short: 1, Lost: 1}},
+		"out of order":        {eventWith(0, 1, "1") + eventWith(0, 3, "2") + eventWith(0, 2, "3") + eventWith(0, 4, "4"), Verdict{Late: 1}},
+		"and ids with it":     {events(1, 3, 2, 4), Verdict{Late: 1, Unsorted: 1}},
+		"ids fall":            {eventWith(0, 1, "5-9") + eventWith(0, 2, "5-8") + eventWith(0, 3, "6") + eventWith(0, 4, "7"), Verdict{Unsorted: 1}},
+		"the same id":         {eventWith(0, 1, "a") + eventWith(0, 2, "b") + eventWith(0, 3, "b") + eventWith(0, 4, "c"), Verdict{Unsorted: 1}},
+		"damaged":             {events(1, 2) + "??\n" + events(3, 4), Verdict{Damaged: 1}},
+		"damaged name":        {events(1, 2) + strings.Replace(events(3), "data", "dXta", 1) + events(4), Verdict{Damaged: 1, Short: 1, Lost: 1}},
+		"told of a gap":       {events(1) + "event: gap\ndata: {}\nid: 17-3\n\n" + events(4), Verdict{Told: 1, MissedTold: 2}},
+		"of another topic":    {events(1, 2) + eventWith(1, 1, "17-2-other") + events(3, 4), Verdict{Misdelivered: 1}},
+		"too many":            {events(1, 2, 3, 4, 5), Verdict{Over: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -37,11 +45,35 @@ func TestVerifyTellsFaultsApart(t *testing.T) {
 			crowd := crowd(t, Config{Subscribe: server.url})
 			opens(t, crowd, 3, 0)
 			awaits(t, crowd, "three ends", func(t Totals) bool { return t.Others == 3 })
-			v := verdict(t, crowd, Published{Sure: 4}).Normal
-			if v.Streams != 3 || v.Exact != 2 || c.counts(v) != 1 || v.Lost != c.lost || v.Whole() {
-				t.Errorf("%v: %+v", v, v)
+			want := c.want
+			want.Streams, want.Exact, want.Expected = 3, 2, 12
+			if v := verdict(t, crowd, Published{Sure: 4}).Normal; v != want || v.Whole() {
+				t.Errorf("expected %+v, found %+v", want, v)
 			}
 		})
+	}
+}
+
+// TestFaultsOfOnePublisherAmongSeveral: a number that each of them has is no duplicate, and one that is late is late
+// among its own.
+func TestFaultsOfOnePublisherAmongSeveral(t *testing.T) {
+	t.Parallel()
+	of := func(marks ...int) func(net.Conn) { // lane, number, lane, number ...
+		var b strings.Builder
+		for i := 0; i < len(marks); i += 2 {
+			b.WriteString(eventWith(marks[i], marks[i+1], fmt.Sprint(1+i)))
+		}
+		return says(streamHead, b.String(), "data: end\n\n")
+	}
+	server := serve(t,
+		of(0, 1, 1, 1, 1, 2, 0, 2), of(1, 1, 1, 2, 0, 1, 0, 2), // good
+		of(0, 1, 1, 1, 1, 1, 0, 2), of(0, 1, 1, 2, 1, 1, 0, 2), of(0, 1, 1, 1, 2, 1, 0, 2))
+	crowd := crowd(t, Config{Subscribe: server.url, Lanes: 2})
+	opens(t, crowd, 5, 0)
+	awaits(t, crowd, "five ends", func(t Totals) bool { return t.Others == 5 })
+	want := Verdict{Streams: 5, Exact: 2, Duplicate: 1, Late: 1, Misdelivered: 1, Short: 2, Lost: 2, Expected: 20}
+	if v := verdict(t, crowd, Published{Sure: 4}).Normal; v != want {
+		t.Errorf("expected %+v, found %+v", want, v)
 	}
 }
 
@@ -208,11 +240,28 @@ func TestFailuresHaveTheirCauses(t *testing.T) {
 // TestNobodyListens is a failure of each stream.
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	// Bound and not listening: no other test is given the port meanwhile.
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	crowd := crowd(t, Config{Subscribe: "http://" + l.Addr().String() + "/"})
+	defer unix.Close(fd)
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	crowd := crowd(t, Config{Subscribe: fmt.Sprintf("http://127.0.0.1:%d/", at.(*unix.SockaddrInet4).Port)})
 	opens(t, crowd, 3, 3)
+	causes, err := crowd.Causes()
+	if err != nil || len(causes) != 1 {
+		t.Fatalf("%v, %v", causes, err)
+	}
+	for cause, n := range causes {
+		if n != 3 || !strings.Contains(cause, "refused") {
+			t.Errorf("found %d times %q", n, cause)
+		}
+	}
 }
