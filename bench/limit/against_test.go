@@ -34,15 +34,23 @@ const (
 	filesSpare     = 100 // files that are no streams
 )
 
-// childVariable makes the test program serve: its value is the address and the number of threads.
-const childVariable = "LIMIT_TEST_CHILD"
+// childVariable makes the test program another one: it serves, on the address and with the number of threads that are
+// the value, or says its timer slack.
+const (
+	childVariable = "LIMIT_TEST_CHILD"
+	saySlack      = "slack"
+)
 
 func TestMain(m *testing.M) {
-	if serve := os.Getenv(childVariable); serve != "" {
-		fmt.Fprintln(os.Stderr, child(serve))
+	switch value := os.Getenv(childVariable); value {
+	case "":
+		os.Exit(m.Run())
+	case saySlack:
+		fmt.Println(slack())
+	default:
+		fmt.Fprintln(os.Stderr, child(value))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
 }
 
 func child(serve string) error {
@@ -68,7 +76,7 @@ func trial(t testing.TB, cmd *exec.Cmd, target netip.AddrPort, streams, broadcas
 	t.Helper()
 	var said bytes.Buffer
 	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
+	if err := Start(cmd); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {

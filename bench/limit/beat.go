@@ -1,11 +1,6 @@
 package limit
 
-import (
-	"fmt"
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "time"
 
 const (
 	// beatsPerInterval is how many batches the heartbeats of an interval are sent in.
@@ -15,26 +10,13 @@ const (
 
 var heartbeat = []byte(":\n\n")
 
-// beats is for whom the next batch of heartbeats is. The batches go through the descriptors and not through the topics'
+// beats is when and for whom the next batch of heartbeats is. The batches go through the descriptors and not through the topics'
 // lists: a descriptor keeps its place as long as the stream lives, so that none is left out and none is sent to twice
 // when others come and go.
 type beats struct {
-	sent int // batches of this interval
-	next int // descriptor after those of the last batch
-}
-
-// beatTimer is a timerfd that goes off when a batch is due.
-func beatTimer(interval time.Duration) (fd int, err error) {
-	fd, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
-	if err != nil {
-		return -1, fmt.Errorf("timerfd_create: %w", err)
-	}
-	every := unix.NsecToTimespec(int64(interval / beatsPerInterval))
-	if err := unix.TimerfdSettime(fd, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil); err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("timerfd_settime: %w", err)
-	}
-	return fd, nil
+	timer int32 // timerfd that goes off when a batch is due; -1: no heartbeats
+	sent  int   // batches of this interval
+	next  int   // descriptor after those of the last batch
 }
 
 // beat sends a batch.

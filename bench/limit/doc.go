@@ -18,6 +18,7 @@
 // to hold publishers back but the sends of the thread that reads them: events wait for a thread that is behind.
 //
 // The calls that cannot wait are made without telling the Go scheduler, so a thread that is busy keeps its P; Serve sees
-// to it that there is one more than threads. How a thread waits is in wait.go. That enough files may be open
+// to it that there is one more than threads. How a thread waits is in wait.go. To be measured the server wants a process
+// of its own, begun with Start, or what the Go runtime does beside it is measured, too. That enough files may be open
 // (RLIMIT_NOFILE) is the caller's business.
 package limit

@@ -65,9 +65,7 @@ func TestABodyMayComeInPieces(t *testing.T) {
 	}
 	for _, piece := range text {
 		out.write(string(piece))
-		r.turn(0)
-		n, _ := poll(r.epoll, r.events[:], 0)
-		r.turn(n)
+		r.step(0)
 	}
 	r.until(func() bool { return r.server.last%3 == 0 && r.taken == r.server.last })
 }
@@ -158,9 +156,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		before := r.taken
 		for _, piece := range [][]byte{text[:half], text[half:]} { // so that the rest is kept
 			unix.Write(out, piece)
-			for n := 0; n == 0; {
-				n, _ = poll(r.epoll, r.events[:], 1000)
-				r.turn(n)
+			for r.step(1000) == 0 {
 			}
 		}
 		if r.taken != before+1 {

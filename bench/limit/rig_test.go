@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const patience = 30 * time.Second
@@ -72,13 +74,20 @@ func (r rig) until(happened func() bool) {
 		if time.Now().After(deadline) {
 			r.t.Fatal("it does not happen")
 		}
-		n, _ := poll(r.epoll, r.events[:], 1)
-		r.turn(n)
+		r.step(1)
 		if r.err != nil {
 			r.t.Fatal(r.err)
 		}
 	}
 	r.check()
+}
+
+// step is a turn with what there is, or comes soon.
+func (r rig) step(milliseconds int) (events int) {
+	events, _ = unix.EpollWait(int(r.epoll), r.events[:], milliseconds)
+	events = max(0, events) // a signal may come
+	r.turn(events)
+	return events
 }
 
 func (r rig) check() {

@@ -79,7 +79,7 @@ func (s *Server) Cut() (sum uint64) {
 // closed, if the kernel refuses what a stream needs: the measurement would be of something else. Call it once. It raises
 // GOMAXPROCS if that is not more than the number of threads.
 func (s *Server) Serve(ctx context.Context) error {
-	// The spare P does what parking and waking takes. Without it a thread would wait until another is idle.
+	// A thread that has something to do does not let go of its P: the spare one is for all others in the process.
 	if spare := len(s.threads) + 1; runtime.GOMAXPROCS(0) < spare {
 		runtime.GOMAXPROCS(spare)
 	}

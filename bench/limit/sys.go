@@ -86,8 +86,8 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }
 
-// The following are raw: they do not wait, but for poll, which says for how long, so the Go scheduler need not know.
-// For the same reason none but poll fails with EINTR.
+// The following are raw: on a non-blocking descriptor they do not wait, so the Go scheduler need not know, and for the
+// same reason none of them fails with EINTR.
 
 func accept(listener int32) (int32, syscall.Errno) {
 	fd, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
@@ -116,19 +116,4 @@ func shut(fd int32) { syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 func ring(wake int32) {
 	one := uint64(1)
 	syscall.RawSyscall(unix.SYS_WRITE, uintptr(wake), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
-}
-
-// ticks is how often a timerfd has gone off since it was last asked, which also makes it go on.
-func ticks(timer int32) (count uint64) {
-	syscall.RawSyscall(unix.SYS_READ, uintptr(timer), uintptr(unsafe.Pointer(&count)), unsafe.Sizeof(count))
-	return count
-}
-
-// poll is epoll_wait.
-func poll(epoll int32, events []unix.EpollEvent, milliseconds int) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(milliseconds), 0, 0)
-	if errno != 0 {
-		return 0, errno
-	}
-	return int(n), 0
 }

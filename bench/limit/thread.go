@@ -36,9 +36,7 @@ type thread struct {
 	number   int
 	addr     netip.AddrPort
 	listener int32
-	timer    int32 // timerfd; -1: no heartbeats
 	epoll    int32
-	sleeper  sleeper          // owns epoll
 	topics   map[string]int32 // names to indices of lists; topics are never dropped
 	lists    [][]int32        // the streams of each topic, dense: the descriptors the send loop walks
 	seats    []seat           // by descriptor, up to the highest there was
@@ -47,7 +45,7 @@ type thread struct {
 	spent    []*event         // sent by this thread as the last one
 	taken    uint64           // events taken out of the inbox so far
 	beats    beats
-	busy     bool  // the last turn found something to do, and the next is likely to
+	pulse    pulse
 	err      error // what ends the thread
 	events   [eventsPerWait]unix.EpollEvent
 	buffer   [receiveBytes]byte
@@ -73,7 +71,7 @@ const (
 
 func newThread(s *Server, number int) (_ *thread, err error) {
 	t := &thread{
-		server: s, number: number, listener: -1, timer: -1, wake: -1,
+		server: s, number: number, listener: -1, epoll: -1, wake: -1, pulse: pulse{timer: -1}, beats: beats{timer: -1},
 		topics: make(map[string]int32), pending: make(map[int32][]byte),
 	}
 	defer func() {
@@ -86,32 +84,34 @@ func newThread(s *Server, number int) (_ *thread, err error) {
 		return nil, err
 	}
 	t.listener = int32(fd)
-	if err = t.sleeper.open(t); err != nil {
-		return nil, err
+	if fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
+	t.epoll = int32(fd)
 	if fd, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	t.wake = int32(fd)
 	t.watch(unix.EPOLL_CTL_ADD, t.listener, unix.EPOLLIN)
 	t.watch(unix.EPOLL_CTL_ADD, t.wake, unix.EPOLLIN|unix.EPOLLET) // edge-triggered: the counter need not be read
+	if t.pulse.timer, err = t.newTimer(); err != nil {
+		return nil, err
+	}
 	if s.heartbeat > 0 {
-		if fd, err = beatTimer(s.heartbeat); err != nil {
+		if t.beats.timer, err = t.newTimer(); err != nil {
 			return nil, err
 		}
-		t.timer = int32(fd)
-		t.watch(unix.EPOLL_CTL_ADD, t.timer, unix.EPOLLIN)
+		t.repeat(t.beats.timer, s.heartbeat/beatsPerInterval)
 	}
 	return t, t.err
 }
 
 func (t *thread) release() {
-	for _, fd := range []int32{t.listener, t.wake, t.timer} {
+	for _, fd := range []int32{t.listener, t.wake, t.pulse.timer, t.beats.timer, t.epoll} {
 		if fd >= 0 {
 			shut(fd)
 		}
 	}
-	t.sleeper.close()
 }
 
 func (t *thread) run() error {
@@ -135,15 +135,16 @@ func (t *thread) turn(events int) {
 		case e.Fd == t.listener:
 			t.acceptAll()
 		case e.Fd == t.wake:
-		case e.Fd == t.timer:
-			beats = ticks(t.timer)
+		case e.Fd == t.pulse.timer:
+			ticks(e.Fd)
+		case e.Fd == t.beats.timer:
+			beats = ticks(e.Fd)
 		default:
 			t.handle(e.Fd, e.Events)
 		}
 	}
 	for t.take() {
 	}
-	t.busy = events > 0 && (events > 1 || beats == 0)
 	for range min(beats, beatsPerInterval) { // or a thread that cannot keep up would do nothing else
 		t.beat()
 	}

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"ssedge/bench/limit"
 	"ssedge/bench/observe"
 )
 
@@ -70,7 +71,11 @@ func start(ctx context.Context, k Kind, o Options) (*Child, error) {
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		err := c.cmd.Start()
+		begin := c.cmd.Start
+		if k.Name == Limit {
+			begin = func() error { return limit.Start(c.cmd) }
+		}
+		err := begin()
 		started <- err
 		if err == nil {
 			c.cmd.Wait()
