@@ -94,6 +94,7 @@ func TestCheckHead(t *testing.T) {
 		{ok + "Content-Type: text/html\r\n", 0, "text/event-stream"},
 		{ok + "X-Content-Type: text/event-stream\r\n", 0, "text/event-stream"},
 		{ok + stream + "Content-Encoding: gzip\r\n", 0, "Content-Encoding"},
+		{ok + stream + "Transfer-Encoding: gzip, chunked\r\n", 0, "gzip, chunked"},
 	} {
 		f, err := checkHead([]byte(c.head))
 		if c.fault == "" && (err != nil || f != c.want) {

@@ -203,10 +203,15 @@ func checkHead(head []byte) (framing, error) {
 	if strings.Contains(lower, "\r\ncontent-encoding:") {
 		return 0, errors.New("expected no Content-Encoding, found one")
 	}
-	if strings.Contains(lower, "\r\ntransfer-encoding: chunked") || strings.Contains(lower, "\r\ntransfer-encoding:chunked") {
+	_, after, coded := strings.Cut(lower, "\r\ntransfer-encoding:")
+	coding, _, _ := strings.Cut(after, "\r\n")
+	switch coding = strings.TrimSpace(coding); {
+	case !coded, coding == "identity":
+		return untilClose, nil
+	case coding == "chunked":
 		return chunkSize, nil
 	}
-	return untilClose, nil
+	return 0, fmt.Errorf("expected Transfer-Encoding: chunked or none, found %q", coding)
 }
 
 // fail takes a stream that did not open, and tries again later if it shall.

@@ -20,6 +20,7 @@ func TestAnswers(t *testing.T) {
 		connections int // for three events
 	}{
 		"length":         {ok, true, 1},
+		"interim":        {"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true, 1},
 		"no body":        {"HTTP/1.1 204 No Content\r\n\r\n", true, 1},
 		"empty":          {"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", true, 1},
 		"chunked":        {"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n3\r\n...\r\n0\r\n\r\n", true, 1},

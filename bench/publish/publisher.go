@@ -182,6 +182,9 @@ func (s *sender) exchange(ctx context.Context, request []byte) error {
 		return err
 	}
 	answer, err := http.ReadResponse(s.reader, s.asked)
+	for err == nil && answer.StatusCode/100 == 1 { // the answer is still to come (RFC 9110, 15.2)
+		answer, err = http.ReadResponse(s.reader, s.asked)
+	}
 	if err != nil {
 		return err
 	}

@@ -72,9 +72,12 @@ func TestSpreadAndRatio(t *testing.T) {
 	if text := SpreadOf(nil).Text(PerSecond); text != "–" {
 		t.Errorf("found %q", text)
 	}
-	slope, intercept := Line([][2]float64{{1, 12}, {2, 14}, {4, 18}})
-	if math.Abs(slope-2) > 1e-9 || math.Abs(intercept-10) > 1e-9 {
-		t.Errorf("found %v, %v", slope, intercept)
+	nan := math.NaN()
+	if s := SpreadOf([]float64{nan, 3, nan, 1}); s != (Spread{2, 1, 3}) {
+		t.Errorf("found %+v", s)
+	}
+	if s := Ratio([]float64{2, nan, 8}, []float64{1, 4, 2}); s != (Spread{5. / 2, 2, 4}) {
+		t.Errorf("rounds belong together: found %+v", s)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 )
 
+// NaN stands for a measurement that is not there, and counts for nothing.
+
 // Spread is the middle and the ends of a few measurements.
 type Spread struct {
 	Median float64 `json:"median"`
@@ -14,7 +16,7 @@ type Spread struct {
 }
 
 func SpreadOf(values []float64) Spread {
-	if len(values) == 0 {
+	if values = measured(values); len(values) == 0 {
 		return Spread{math.NaN(), math.NaN(), math.NaN()}
 	}
 	return Spread{Median: Median(values), Min: slices.Min(values), Max: slices.Max(values)}
@@ -36,12 +38,16 @@ func (s Spread) Text(unit string) string {
 
 // Median is the middle one, or the mean of the two; NaN of none.
 func Median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
+	sorted := slices.Sorted(slices.Values(measured(values)))
 	n := len(sorted)
 	if n == 0 {
 		return math.NaN()
 	}
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+func measured(values []float64) []float64 {
+	return slices.DeleteFunc(slices.Clone(values), math.IsNaN)
 }
 
 // Ratio divides the medians; its ends are those of the ratios of single rounds.
@@ -52,25 +58,9 @@ func Ratio(values, base []float64) Spread {
 			rounds = append(rounds, values[i]/base[i])
 		}
 	}
-	s := SpreadOf(rounds)
+	s := SpreadOf(rounds) // of two that are not both there it is NaN
 	if middle := Median(base); middle != 0 {
 		s.Median = Median(values) / middle
 	}
 	return s
-}
-
-// Line is the least-squares line through points.
-func Line(points [][2]float64) (slope, intercept float64) {
-	var meanX, meanY, xx, xy float64
-	n := float64(len(points))
-	for _, p := range points {
-		meanX += p[0] / n
-		meanY += p[1] / n
-	}
-	for _, p := range points {
-		xx += (p[0] - meanX) * (p[0] - meanX)
-		xy += (p[0] - meanX) * (p[1] - meanY)
-	}
-	slope = xy / xx
-	return slope, meanY - slope*meanX
 }

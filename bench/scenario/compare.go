@@ -48,15 +48,18 @@ func (c Compare) parts() []part {
 	}
 }
 
-// measured is what all trials gave: by part and server, one after the other.
+// measured is what all trials gave: by part and server, a result for each round.
 type measured map[string]map[string][]*result.Result
 
+// values are a figure's, by round; NaN where it was not measured.
 func (m measured) values(part, server, figure string) []float64 {
 	var values []float64
 	for _, r := range m[part][server] {
-		if v := r.Value(figure); !math.IsNaN(v) {
-			values = append(values, v)
+		v := r.Value(figure)
+		if len(r.Faults) > 0 {
+			v = math.NaN() // a server that lost something, or a limit that cut a stream, has not done the work
 		}
+		values = append(values, v)
 	}
 	return values
 }
@@ -82,7 +85,7 @@ func (c Compare) Run(ctx context.Context, o Options, each func(*result.Result)) 
 					if failed == nil && ctx.Err() == nil {
 						failed = err
 					}
-					continue // an hour of measuring is not thrown away for one trial
+					r = new(result.Result) // an hour of measuring is not thrown away for one trial
 				}
 				if all[p.name] == nil {
 					all[p.name] = make(map[string][]*result.Result)
@@ -144,7 +147,7 @@ func (r row) cell(all measured, k server.Kind) string {
 		return result.SpreadOf(values).Text(r.unit)
 	}
 	base := all.values(r.part, r.limit(k).String(), r.figure)
-	if k.Name == server.Limit && r.limit(k) == k || len(values) == 0 || len(base) == 0 || result.Median(base) == 0 {
+	if k.Name == server.Limit && r.limit(k) == k || math.IsNaN(result.Median(values)) || !(result.Median(base) > 0) {
 		return "–"
 	}
 	return result.Ratio(values, base).Text(r.unit)

@@ -111,6 +111,7 @@ func (g Growth) Run(ctx context.Context, o Options, each func(*result.Result)) (
 			each(r)
 		}
 		tables = append(tables, t)
+		curves = slices.DeleteFunc(curves, func(c result.Curve) bool { return len(c.Points) == 0 }) // not to be seen here
 		sum.Curves, sum.Seconds = curves, time.Since(sum.Began).Seconds()
 		each(sum)
 	}

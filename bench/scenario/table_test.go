@@ -112,3 +112,16 @@ func TestTheTableOfAComparison(t *testing.T) {
 		t.Errorf("expected a row %q", key)
 	}
 }
+
+// TestATrialWithFaultsIsNoMeasurement, and the others keep their rounds.
+func TestATrialWithFaultsIsNoMeasurement(t *testing.T) {
+	all := measured{"hold": {
+		"ssedge/1": trials("cpu_per_event", result.Microseconds, 2, absent, 8),
+		"limit/1":  trials("cpu_per_event", result.Microseconds, 1, 1, 2),
+	}}
+	all["hold"]["limit/1"][0].Fault("streams were cut")
+	r := row{part: "hold", figure: "cpu_per_event", unit: result.Times, limit: one}
+	if cell := r.cell(all, server.Kind{Name: "ssedge", Shards: 1}); cell != "3.33 ×" {
+		t.Errorf("found %q", cell)
+	}
+}

@@ -48,11 +48,11 @@ func Start(ctx context.Context, k Kind, o Options) (*Child, error) {
 	var child *Child
 	var err error
 	for range 3 { // a free port may be taken by another before the child does
-		if child, err = start(ctx, k, o); err == nil || ctx.Err() != nil {
-			return child, err
+		if child, err = start(ctx, k, o); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "in use") {
+			break
 		}
 	}
-	return nil, err
+	return child, err
 }
 
 func start(ctx context.Context, k Kind, o Options) (*Child, error) {
