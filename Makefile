@@ -6,7 +6,7 @@ GO      ?= go
 BIN     := bin/ssedge
 RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
-FUZZ    ?= 4s
+FUZZ    ?= 100000x
 
 .PHONY: build run test bench clean
 

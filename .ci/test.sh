@@ -6,7 +6,7 @@
 set -u
 cd "$(dirname "$0")/.."
 GO=${1:-go}
-FUZZTIME=${2:-4s}
+FUZZTIME=${2:-100000x}
 began=$(date +%s)
 failed=""
 summary=""
@@ -53,7 +53,8 @@ formatted() {
 	return 1
 }
 
-# fuzz runs every target for a while; their seeds run with the tests anyway.
+# fuzz runs every target for a number of inputs; their seeds run with the tests anyway. A
+# time would do, but Go 1.26 now and then reports its end as a failure (golang/go#75804).
 fuzz() {
 	status=0
 	for file in $(grep -rl '^func Fuzz' --include='*_test.go' proto shard engine); do
