@@ -15,6 +15,7 @@ func (nullKernel) Watch(int, uint64) sys.Errno               { return 0 }
 func (nullKernel) WatchWritable(int, uint64, bool) sys.Errno { return 0 }
 func (nullKernel) Wait([]sys.Event, time.Duration) int       { return 0 }
 func (nullKernel) Wake()                                     {}
+func (nullKernel) Yield()                                    {}
 func (nullKernel) Send(_ int, b []byte) (int, sys.Errno)     { return len(b), 0 }
 func (nullKernel) Close(int)                                 {}
 func (nullKernel) Release()                                  {}

@@ -104,6 +104,9 @@ type fakeKernel struct {
 	calls    int // of all kinds but Wait and Wake
 	sends    int
 	wakes    int
+	yields   int
+	others   time.Duration // take so long at each yield
+	clock    *int64
 	released bool
 }
 
@@ -173,6 +176,13 @@ func (k *fakeKernel) Wait(events []sys.Event, _ time.Duration) int {
 }
 
 func (k *fakeKernel) Wake() { k.wakes++ }
+
+func (k *fakeKernel) Yield() {
+	k.yields++
+	if k.clock != nil {
+		*k.clock += int64(k.others)
+	}
+}
 
 func (k *fakeKernel) Send(fd int, b []byte) (int, sys.Errno) {
 	return k.SendV(fd, [][]byte{b})

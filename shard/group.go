@@ -2,6 +2,7 @@ package shard
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,7 +67,9 @@ func (g *Group) Stats() []*Stats {
 
 // Start starts the shards' goroutines, and one that lets old history go.
 func (g *Group) Start() {
+	crowded := runtime.GOMAXPROCS(0) <= len(g.shards)
 	for _, s := range g.shards {
+		s.crowded = crowded
 		g.ended.Add(1)
 		go func() {
 			defer g.ended.Done()

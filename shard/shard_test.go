@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"time"
 	"weak"
 
 	"ssedge/shard/sys"
@@ -163,5 +164,31 @@ func TestAnIdleShardKeepsNoTrimmedSegmentAlive(t *testing.T) {
 		}
 		c.sock.hangUp()
 		r.settle()
+	}
+}
+
+// However much there is for others to do, a shard with work gets half of its processor; and where
+// they take little, they have their turn after each of its own.
+func TestAShardYieldsAsMuchAsItTakes(t *testing.T) {
+	for _, others := range []time.Duration{0, 20 * time.Microsecond, 3 * time.Millisecond} {
+		r := newRig(t, 1, patient(), TableConfig{})
+		s, k := r.shards[0], r.kernel(0)
+		const turn = 200 * time.Microsecond
+		now := int64(0)
+		s.clock, k.clock, k.others = func() int64 { return now }, &now, others
+		const turns = 1000
+		for range turns {
+			now += int64(turn)
+			s.yield()
+		}
+		if own, given := turns*turn, time.Duration(k.yields)*others; given > own+others {
+			t.Errorf("others of %v: %v for itself, %v for them", others, own, given)
+		}
+		if others <= turn && k.yields != turns {
+			t.Errorf("others of %v: %d yields in %d turns", others, k.yields, turns)
+		}
+		if k.yields < turns/20 {
+			t.Errorf("others of %v: only %d yields in %d turns", others, k.yields, turns)
+		}
 	}
 }

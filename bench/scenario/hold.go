@@ -2,7 +2,9 @@ package scenario
 
 import (
 	"context"
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"ssedge/bench/load"
@@ -115,8 +117,8 @@ func (x *trial) memory(idle float64, before observe.Kernel) {
 	x.r.Add("sockets", float64(now.Sockets-before.Sockets), "", "of the kernel, both ends of the streams")
 	x.r.Add("kernel_per_stream", float64(now.Objects-before.Objects)/streams, result.Bytes, "of the kernel's objects, for both ends")
 	x.r.Add("buffers_per_stream", float64(now.Buffers-before.Buffers)/streams, result.Bytes, "queued in sockets, both ends")
-	for name, n := range now.Caches {
-		if grown := n - before.Caches[name]; grown > int64(streams) {
+	for _, name := range slices.Sorted(maps.Keys(now.Caches)) {
+		if grown := now.Caches[name] - before.Caches[name]; grown > int64(streams) {
 			x.r.Add("slab_"+name, float64(grown)/streams, result.Bytes, "of that per stream")
 		}
 	}

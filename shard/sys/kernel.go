@@ -52,6 +52,8 @@ type Kernel interface {
 	Wait(events []Event, timeout time.Duration) int
 	// Wake ends a Wait, the present one or the next.
 	Wake()
+	// Yield lets other threads that could run go first (sched_yield(2)).
+	Yield()
 	// Send writes what the socket takes of b, without waiting (send(2)).
 	Send(fd int, b []byte) (int, Errno)
 	// SendV is Send for several pieces in one call (sendmsg(2)). It may take
