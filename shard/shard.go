@@ -126,8 +126,12 @@ func (s *Shard) setNow(now int64) {
 // and a stream that comes alone does not wait.
 const joinPause = 500 * time.Microsecond
 
-// run is the shard's goroutine. It returns when stopped.
+// run is the shard's goroutine. It returns when stopped. It has a thread of its own:
+// the scheduler interrupts a goroutine that works for 10 ms, and another thread that
+// took it on would have to wait for the kernel's turn again.
 func (s *Shard) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for {
 		wait := s.step(nanotime())
 		switch {
