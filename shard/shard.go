@@ -120,6 +120,9 @@ func (s *Shard) setNow(now int64) {
 	s.tick = uint32(now >> tickShift)
 }
 
+// keepMax is the longest that a shard with work keeps its processor from others.
+const keepMax = 100 * time.Millisecond
+
 // joinPause is how long a shard to which streams have just come, and which has
 // nothing else to do, waits before it looks again. In a storm a turn takes in dozens
 // of them, instead of being woken for each. They have their answer already (greet),
@@ -156,7 +159,8 @@ func (s *Shard) run() {
 //
 // The kernel takes a yield for more than a turn's worth: beside a thread that always has
 // something to do a shard would come to a tenth of the processor. So it keeps the processor for
-// as long as others had it before it yields again.
+// as long as others had it before it yields again; at most keepMax, as the whole process may
+// have been stopped for minutes.
 func (s *Shard) yield() {
 	if s.crowded {
 		runtime.Gosched()
@@ -167,7 +171,7 @@ func (s *Shard) yield() {
 	}
 	s.kernel.Yield()
 	ended := s.clock()
-	s.keeps = ended + (ended - began)
+	s.keeps = ended + min(ended-began, int64(keepMax))
 }
 
 // sleep waits until something happens or the time is over. What came before the

@@ -192,3 +192,22 @@ func TestAShardYieldsAsMuchAsItTakes(t *testing.T) {
 		}
 	}
 }
+
+// A process that was stopped for minutes does not keep its processor for minutes.
+func TestAShardKeepsItsProcessorNoLongerThanTheBound(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{})
+	s, k := r.shards[0], r.kernel(0)
+	now := int64(0)
+	s.clock, k.clock, k.others = func() int64 { return now }, &now, 10*time.Minute
+	s.yield()
+	now += int64(keepMax) - 1
+	s.yield()
+	if k.yields != 1 {
+		t.Errorf("%d yields just before the bound", k.yields)
+	}
+	now++
+	s.yield()
+	if k.yields != 2 {
+		t.Errorf("%d yields at the bound", k.yields)
+	}
+}

@@ -53,7 +53,7 @@ func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	x.r.Add("heartbeats_per_stream", beats/float64(before.Live)/(took/i.Interval.Seconds()), "", "and interval: 1 when none is missing")
 	x.r.Add("cores", cpu/took, "", "that the server kept busy")
 	x.r.Add("cpu_per_heartbeat", each, result.Microseconds, "of the server")
-	x.r.Add("cores_for_a_million", each/micros*millionStreams/millionInterval.Seconds(), "", "streams with a heartbeat in 30 s, by this")
+	x.r.Add("cores_for_a_million", each/micros*millionStreams/millionInterval.Seconds(), "", "streams with a heartbeat in 30 s, by this, fixed costs multiplied too")
 	x.r.Add("pss", x.pss(), result.Bytes, "of the server")
 	if beats == 0 && ctx.Err() == nil {
 		x.r.Note("no heartbeat came within %v", i.For)
