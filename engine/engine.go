@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,6 +73,10 @@ func New(c Config) (_ *Engine, err error) {
 	})
 	if e.group, err = e.newGroup(); err != nil {
 		return nil, err
+	}
+	if e.group.Crowded() {
+		c.Logger.Warn("GOMAXPROCS leaves publishers and acceptors no place beside the shards: more than there are shards is better",
+			"gomaxprocs", runtime.GOMAXPROCS(0), "shards", c.Shards)
 	}
 	e.group.Start()
 	e.admission.Attach(e.group)

@@ -3,6 +3,7 @@ package shard
 import (
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 	"weak"
@@ -191,6 +192,22 @@ func TestAShardYieldsAsMuchAsItTakes(t *testing.T) {
 			t.Errorf("others of %v: only %d yields in %d turns", others, k.yields, turns)
 		}
 	}
+}
+
+// With no place for goroutines beside the shards, a shard makes some at every turn.
+func TestACrowdedShardLetsGoroutinesRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	r := newRig(t, 1, patient(), TableConfig{})
+	s := r.shards[0]
+	s.crowded = true
+	var ran atomic.Bool
+	go ran.Store(true)
+	for range 1000 { // takes far less than the 10 ms after which it would be interrupted
+		if s.yield(); ran.Load() {
+			return
+		}
+	}
+	t.Error("a goroutine had no turn in 1,000 yields")
 }
 
 // A process that was stopped for minutes does not keep its processor for minutes.

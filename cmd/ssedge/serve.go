@@ -159,11 +159,11 @@ func (c *serveCmd) Run() error {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
+	makeRoom(config.Shards) // before the shards look how much there is
 	e, err := engine.New(config)
 	if err != nil {
 		return err
 	}
-	makeRoom(config.Shards)
 	defer e.Close()
 	if err := e.Start(); err != nil {
 		return err

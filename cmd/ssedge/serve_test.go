@@ -52,6 +52,20 @@ func TestCheckStartsNothing(t *testing.T) {
 	}
 }
 
+// TestShardsLeaveRoom: unless GOMAXPROCS is set, there are places beside the shards, and
+// they know it before they start; else it is told.
+func TestShardsLeaveRoom(t *testing.T) {
+	for _, set := range []string{"", "3"} {
+		t.Setenv("GOMAXPROCS", set)
+		p, _, _ := serve(t, "--dev", "--shards=3")
+		p.terminate()
+		p.exit()
+		if told := strings.Contains(p.said(), "GOMAXPROCS"); told != (set != "") {
+			t.Errorf("GOMAXPROCS=%q and three shards: found %q", set, p.said())
+		}
+	}
+}
+
 // TestPortInUse is one clear line, whichever listener it is.
 func TestPortInUse(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
