@@ -22,7 +22,7 @@ measure() {
 	mv "$dir/$name.txt" "$dir/$name/output.txt"
 }
 
-measure compare compare --streams "$streams"
+measure compare compare --streams "$streams" --rounds 5
 measure hold hold --start ssedge --streams "$streams" --broadcasts 5 --drop 1000 --beside
 measure own-topics hold --start ssedge --streams "$streams" --topics "$streams" --broadcasts 2
 measure fanout fanout --start ssedge --streams "$streams" --rate 3 --for 20s --beside
@@ -33,6 +33,8 @@ measure storm storm --start ssedge --streams "$streams"
 measure slow slow --start ssedge --streams 2000 --payload 4000 --rate 50
 measure dribble slow --start ssedge --streams 2000 --payload 4000 --rate 50 --dribble 50
 measure idle idle --start ssedge --streams "$streams" --interval 25s
+# As many heartbeats a second as a million streams have every 30 s.
+measure heartbeats idle --start ssedge --streams "$streams" --interval "$((streams * 30 / 1000))ms" --for 10s
 measure growth growth
 
 [ -z "$failed" ] || { echo "with faults:$failed"; exit 1; }
