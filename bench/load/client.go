@@ -43,7 +43,7 @@ func (c *Client) Open(first, n int, rate float64) error {
 			var slots []int32
 			for number := first + i; number < first+n; number += per {
 				slots = append(slots, int32(len(l.streams)))
-				l.streams = append(l.streams, stream{number: int32(number), slow: c.plan.Slow.picks(int32(number))})
+				l.streams = append(l.streams, stream{number: int32(number), slow: c.plan.slow(int32(number))})
 				l.lanes = append(l.lanes, make([]sequence, c.plan.Lanes-1)...)
 			}
 			l.opener.want(slots, rate/float64(per))
@@ -154,7 +154,7 @@ func (c *Client) Verify(published []Published) (Verdicts, error) {
 			for slot := range l.streams {
 				s := &l.streams[slot]
 				p := published[int(s.number)%c.plan.Topics]
-				if c.plan.Slow.picks(s.number) {
+				if c.plan.slow(s.number) {
 					v.Slow.add(s, p)
 				} else {
 					v.Normal.add(s, p)
@@ -166,6 +166,23 @@ func (c *Client) Verify(published []Published) (Verdicts, error) {
 		})
 	}
 	return v, nil
+}
+
+// Silent counts the live streams that have had fewer than least heartbeats, and begins to count anew. Comments are
+// heartbeats, and events without a mark. It sees up to 255 of a stream.
+func (c *Client) Silent(least int) (silent int, err error) {
+	for _, l := range c.loops {
+		l.do(func() {
+			for slot := range l.streams {
+				s := &l.streams[slot]
+				if s.phase == streaming && int(s.beats) < least {
+					silent++
+				}
+				s.beats = 0
+			}
+		})
+	}
+	return silent, nil
 }
 
 // Close resets all connections and ends the threads.

@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -31,6 +32,7 @@ type Config struct {
 	InFlight    int           // connections without an answer yet, over all threads; 0: InFlightDefault
 	OpenTimeout time.Duration // for the response head; 0: OpenTimeoutDefault
 	Retry       time.Duration // after which a stream that did not open tries again; 0: never
+	Payload     int           // bytes of an event's data: what is shorter was damaged; 0: any
 	KeepIDs     bool          // remember each stream's last id, so that it can be resumed
 	Slow        Slow
 	Nice        int  // of the threads; raising the priority takes privilege, without which it stays as it is
@@ -39,12 +41,20 @@ type Config struct {
 
 // Slow makes some of the streams bad readers.
 type Slow struct {
-	Every int           // each Every-th stream, from number 0; 0: none
+	Share float64       // of the streams, of each topic if it has enough of them; 0 to 1
 	Bytes int           // read at a time; 0: they never read
 	Pause time.Duration // between two reads
 }
 
-func (s Slow) picks(number int32) bool { return s.Every > 0 && int(number)%s.Every == 0 }
+// slow reports whether a stream is one of the bad readers. They are spread evenly over the streams of each topic: on a
+// circle of 2^32 places each stream is a step further, and those within a step of the start are slow. Topics begin at
+// places that the golden ratio keeps apart, so that of many small ones not all have a slow stream, or none.
+func (p *plan) slow(number int32) bool {
+	const circle, golden = 1 << 32, 0x9e3779b9
+	nth, topic := uint64(number)/uint64(p.Topics), uint64(number)%uint64(p.Topics)
+	step := uint64(math.Round(p.Slow.Share * circle))
+	return (nth*step+topic*golden)%circle < step
+}
 
 // plan is a Config, checked and parsed.
 type plan struct {
@@ -77,15 +87,17 @@ func (c Config) plan() (*plan, error) {
 	if p.address, err = Resolve(host, c.AllowRemote); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Subscribe, err)
 	}
-	head := "GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n"
-	for _, line := range c.Headers {
-		if err := CheckHeader(line); err != nil {
-			return nil, err
-		}
-		head += line + "\r\n"
+	fields, err := Fields(c.Headers, "Host: "+host, "Accept: text/event-stream", "Cache-Control: no-cache")
+	if err != nil {
+		return nil, err
 	}
-	p.request, err = template.Parse(head)
-	return p, err
+	if p.request, err = template.Parse("GET " + target + " HTTP/1.1\r\n" + fields); err != nil {
+		return nil, err
+	}
+	if p.request.Has(template.Payload) {
+		return nil, fmt.Errorf("%s: expected no {payload} in what a subscriber sends: it is a publisher's", c.Subscribe)
+	}
+	return p, nil
 }
 
 // splitURL takes a URL template apart without touching the names in it.
@@ -137,25 +149,41 @@ func Resolve(host string, allowRemote bool) (netip.AddrPort, error) {
 	}
 	best = best.Unmap()
 	if !best.IsLoopback() && !allowRemote {
-		return netip.AddrPort{}, fmt.Errorf("%s is %v, not on this machine: --allow-remote is needed to put load on other hosts", u.Hostname(), best)
+		return netip.AddrPort{}, fmt.Errorf("%s (%v) is not on this machine: --allow-remote is needed to put load on other hosts", u.Hostname(), best)
 	}
 	return netip.AddrPortFrom(best, uint16(number)), nil
 }
 
-// CheckHeader refuses what would not be one header line.
-func CheckHeader(line string) error {
-	name, _, found := strings.Cut(line, ":")
-	if !found || name == "" || strings.ContainsAny(name, " \t") || strings.ContainsAny(line, "\r\n") {
-		return fmt.Errorf("expected a header as 'Name: value', found %q", line)
+// Fields are header lines, with their line ends, behind those of usual that none of them has the name of. Lines that say
+// where a message ends are refused: the tool writes them itself.
+func Fields(lines []string, usual ...string) (string, error) {
+	var own, text strings.Builder
+	set := make(map[string]bool)
+	for _, line := range lines {
+		name, _, found := strings.Cut(line, ":")
+		if !found || name == "" || strings.ContainsAny(name, " \t") || strings.ContainsAny(line, "\r\n") {
+			return "", fmt.Errorf("expected a header as 'Name: value', found %q", line)
+		}
+		switch name = strings.ToLower(name); name {
+		case "content-length", "transfer-encoding", "connection", "last-event-id":
+			return "", fmt.Errorf("expected another header than %q: it is written by the tool itself", line)
+		}
+		set[name] = true
+		own.WriteString(line + "\r\n")
 	}
-	return nil
+	for _, line := range usual {
+		if name, _, _ := strings.Cut(line, ":"); !set[strings.ToLower(name)] {
+			text.WriteString(line + "\r\n")
+		}
+	}
+	return text.String() + own.String(), nil
 }
 
 func (p *plan) topicOf(number int32) int { return p.TopicFirst + int(number)%p.Topics }
 
 // appendRequest appends the request of a stream. lastID is what it resumes after; "" if nothing.
 func (p *plan) appendRequest(b []byte, number int32, lastID string) []byte {
-	b = p.request.Append(b, &template.Values{Topic: p.topicOf(number), Stream: int(number), Run: p.Run})
+	b = p.request.Append(b, &template.Values{Topic: p.topicOf(number), Stream: int(number), Now: time.Now().UnixMilli(), Run: p.Run})
 	if lastID != "" {
 		b = append(b, "Last-Event-ID: "...)
 		b = append(b, lastID...)

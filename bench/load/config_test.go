@@ -1,8 +1,10 @@
 package load
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMistakesInAConfiguration(t *testing.T) {
@@ -57,6 +59,23 @@ func TestTheRequest(t *testing.T) {
 		t.Errorf("found %q", got)
 	}
 	if got := string(p.appendRequest(nil, 23, "5-1")); got != want+"Last-Event-ID: 5-1\r\n\r\n" {
+		t.Errorf("found %q", got)
+	}
+}
+
+// TestHeadersOfOnesOwn take the place of the usual ones.
+func TestHeadersOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	p, err := Config{Subscribe: "http://127.0.0.1:8080", Headers: []string{"host: edge.example", "X-Now: {now}"}}.plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now().UnixMilli()
+	got := string(p.appendRequest(nil, 0, ""))
+	var now int64
+	_, last, _ := strings.Cut(got, "X-Now: ")
+	fmt.Sscan(last, &now)
+	if strings.Count(strings.ToLower(got), "host:") != 1 || !strings.Contains(got, "\r\nhost: edge.example\r\n") || now < before || now > time.Now().UnixMilli() {
 		t.Errorf("found %q", got)
 	}
 }

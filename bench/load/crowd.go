@@ -24,6 +24,7 @@ type member interface {
 	Causes() (map[string]uint64, error)
 	Times(reset bool) (Times, error)
 	Verify(published []Published) (Verdicts, error)
+	Silent(least int) (int, error)
 	Close() error
 }
 
@@ -103,6 +104,9 @@ func (c *Crowd) all(f func(member) error) error {
 	return nil
 }
 
+// Cease gives up the streams that are not open yet.
+func (c *Crowd) Cease() error { return c.all(member.Cease) }
+
 // Open opens n more streams, rate a second or, if 0, as fast as the server answers, and returns when each is open or
 // has failed. If ctx ends before, those that are open stay open and the error is ctx's.
 func (c *Crowd) Open(ctx context.Context, n int, rate float64) error {
@@ -122,7 +126,7 @@ func (c *Crowd) Open(ctx context.Context, n int, rate float64) error {
 	}
 	err = c.Wait(ctx, func(t Totals) bool { return t.Settled-before.Settled >= uint64(n) })
 	if err != nil {
-		return errors.Join(err, c.all(member.Cease))
+		return errors.Join(err, c.Cease())
 	}
 	return nil
 }
@@ -233,6 +237,16 @@ func (c *Crowd) Verify(published []Published) (Verdicts, error) {
 		return err
 	})
 	return sum, err
+}
+
+// Silent counts the live streams with too few heartbeats. See Client.Silent.
+func (c *Crowd) Silent(least int) (silent int, err error) {
+	err = c.all(func(m member) error {
+		n, err := m.Silent(least)
+		silent += n
+		return err
+	})
+	return silent, err
 }
 
 // Close resets all connections and ends the workers.

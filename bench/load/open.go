@@ -39,7 +39,8 @@ type retry struct {
 // answer is a response head that is awaited.
 type answer struct {
 	asked time.Time
-	head  []byte // its beginning
+	first time.Duration // from then to its first byte
+	head  []byte        // its beginning
 }
 
 func newOpener(p *plan) opener {
@@ -161,7 +162,7 @@ func (l *loop) ask(slot int32) bool {
 func (l *loop) takeHead(slot int32, b []byte) error {
 	s, a := &l.streams[slot], l.opener.waiting[slot]
 	if len(a.head) == 0 {
-		l.first.RecordValue(time.Since(a.asked).Microseconds())
+		a.first = time.Since(a.asked)
 	} else {
 		b = append(a.head, b...)
 	}
@@ -178,6 +179,7 @@ func (l *loop) takeHead(slot int32, b []byte) error {
 		return err
 	}
 	delete(l.opener.waiting, slot)
+	l.first.RecordValue(a.first.Microseconds())
 	s.phase, s.body, s.chunkLeft = streaming, framing, 0
 	s.history |= wasOpen
 	l.settle(s)
@@ -197,21 +199,27 @@ func checkHead(head []byte) (framing, error) {
 		return 0, fmt.Errorf("expected HTTP/1.1 200, found %q", status)
 	}
 	lower := strings.ToLower("\r\n" + string(fields))
-	if !strings.Contains(lower, "\r\ncontent-type: text/event-stream") && !strings.Contains(lower, "\r\ncontent-type:text/event-stream") {
+	if !strings.HasPrefix(field(lower, "content-type"), "text/event-stream") {
 		return 0, errors.New("expected Content-Type: text/event-stream, found another or none")
 	}
-	if strings.Contains(lower, "\r\ncontent-encoding:") {
-		return 0, errors.New("expected no Content-Encoding, found one")
+	if coding := field(lower, "content-encoding"); coding != "" && coding != "identity" {
+		return 0, fmt.Errorf("expected no Content-Encoding, found %q", coding)
 	}
-	_, after, coded := strings.Cut(lower, "\r\ntransfer-encoding:")
-	coding, _, _ := strings.Cut(after, "\r\n")
-	switch coding = strings.TrimSpace(coding); {
-	case !coded, coding == "identity":
+	switch coding := field(lower, "transfer-encoding"); coding {
+	case "", "identity":
 		return untilClose, nil
-	case coding == "chunked":
+	case "chunked":
 		return chunkSize, nil
+	default:
+		return 0, fmt.Errorf("expected Transfer-Encoding: chunked or none, found %q", coding)
 	}
-	return 0, fmt.Errorf("expected Transfer-Encoding: chunked or none, found %q", coding)
+}
+
+// field is the value of the first field of a name, in lower case like the head; "" if there is none.
+func field(head, name string) string {
+	_, after, _ := strings.Cut(head, "\r\n"+name+":")
+	value, _, _ := strings.Cut(after, "\r\n")
+	return strings.TrimSpace(value)
 }
 
 // fail takes a stream that did not open, and tries again later if it shall.

@@ -170,7 +170,7 @@ func TestAGapToldVeryOften(t *testing.T) {
 func TestDribblersComeBackAsOften(t *testing.T) {
 	t.Parallel()
 	server := serve(t, says(streamHead))
-	crowd := crowd(t, Config{Subscribe: server.url, Slow: Slow{Every: 1, Bytes: 1, Pause: time.Hour}})
+	crowd := crowd(t, Config{Subscribe: server.url, Slow: Slow{Share: 1, Bytes: 1, Pause: time.Hour}})
 	opens(t, crowd, 3, 0)
 	for visits := uint64(2); visits <= 4; visits++ {
 		if n, err := crowd.Drop(3); n != 3 || err != nil {
@@ -193,7 +193,7 @@ func TestDribblersComeBackAsOften(t *testing.T) {
 func TestSlowReadersNoticeTheEnd(t *testing.T) {
 	t.Parallel()
 	server := serve(t, thenCloses(streamHead, events(1, 2)))
-	crowd := crowd(t, Config{Subscribe: server.url, Slow: Slow{Every: 1}})
+	crowd := crowd(t, Config{Subscribe: server.url, Slow: Slow{Share: 1}})
 	opens(t, crowd, 3, 0)
 	awaits(t, crowd, "three ends", func(t Totals) bool { return t.Ended == 3 })
 	if v := verdict(t, crowd, Published{Sure: 2}).Slow; v.Exact != 3 || v.Ended != 3 {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"math"
 	"time"
 
 	"ssedge/bench/mark"
@@ -20,6 +21,8 @@ const (
 	seenID
 	seenGap
 	seenMark
+	seenTorn   // another payload than was published
+	seenBefore // late or a duplicate: that its id does not rise is the same fault
 )
 
 // event is what matters of the one being received. A loop has one; where a stream's bytes end in the middle of an event
@@ -27,8 +30,10 @@ const (
 type event struct {
 	seen uint8
 	mark mark.Mark
+	data int // bytes of data
 	id   []byte
-	line []byte // the beginning of a line without its end
+	line []byte // the beginning of a line without its end …
+	long int    // … and how many bytes of it have come
 }
 
 // scan takes the next bytes of a stream's body, and keeps none of them.
@@ -45,19 +50,22 @@ func (l *loop) scan(slot int32, b []byte) {
 		end := bytes.IndexByte(b, '\n')
 		if end < 0 {
 			e.line = lengthen(e.line, b)
+			e.long += len(b)
 			break
 		}
-		line := b[:end]
+		line, long := b[:end], e.long+end
 		if len(e.line) > 0 {
 			line = lengthen(e.line, line)
-			e.line = nil
+			e.line, e.long = nil, 0
 		}
-		l.take(slot, e, line)
+		l.take(slot, e, line, long)
 		b = b[end+1:]
 	}
 	if e.seen != 0 || len(e.line) > 0 {
 		s.cut = true
-		l.cut[slot] = &event{e.seen, e.mark, bytes.Clone(e.id), e.line}
+		cut := *e
+		cut.id = bytes.Clone(e.id)
+		l.cut[slot] = &cut
 	}
 }
 
@@ -70,11 +78,15 @@ func lengthen(line, more []byte) []byte {
 	return append(line, more[:min(len(more), most-len(line))]...)
 }
 
-// take takes a line without its LF. A line that is neither a comment nor one of the four fields (data, event, id, retry)
+// byteOrderMark may precede a stream (WHATWG HTML, 9.2.6).
+const byteOrderMark = "\uFEFF"
+
+// take takes a line of long bytes without its LF, or as much of it as was kept. A line that is neither a comment nor one of the four fields (data, event, id, retry)
 // was damaged on the way, or is of no stream that we know.
-func (l *loop) take(slot int32, e *event, line []byte) {
+func (l *loop) take(slot int32, e *event, line []byte, long int) {
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
+		long--
 	}
 	if len(line) == 0 {
 		l.endEvent(slot, e)
@@ -84,10 +96,18 @@ func (l *loop) take(slot int32, e *event, line []byte) {
 	switch {
 	case isField(line, "data"):
 		e.seen |= seenData
+		e.data += long - len("data:")
+		if len(line) > len("data:") && line[len("data:")] == ' ' {
+			e.data--
+		}
 		if e.seen&seenMark == 0 {
-			if m, at := mark.Find(line[:min(len(line), lineKept)], l.markAt); at >= 0 {
+			line = line[:min(len(line), lineKept)]
+			if m, at := mark.Find(line, l.markAt); at >= 0 {
 				e.mark, l.markAt = m, at
 				e.seen |= seenMark
+				if !mark.Fills(line[at+mark.Bytes:], l.plan.Payload-mark.Bytes) {
+					e.seen |= seenTorn
+				}
 			}
 		}
 	case isField(line, "id"):
@@ -100,9 +120,20 @@ func (l *loop) take(slot int32, e *event, line []byte) {
 		}
 	case line[0] == ':':
 		l.tally.Comments++
+		l.beat(slot)
 	case isField(line, "retry"):
 	default:
+		if bare, marked := bytes.CutPrefix(line, []byte(byteOrderMark)); marked && l.streams[slot].received == 0 && e.seen == 0 {
+			l.take(slot, e, bare, long-len(byteOrderMark))
+			return
+		}
 		l.damaged(slot)
+	}
+}
+
+func (l *loop) beat(slot int32) {
+	if s := &l.streams[slot]; s.beats < math.MaxUint8 {
+		s.beats++
 	}
 }
 
@@ -125,11 +156,12 @@ func (l *loop) endEvent(slot int32, e *event) {
 		s.history |= toldOfGap
 		l.tally.Gaps++
 	case e.seen&seenMark != 0:
-		if !l.check(slot, e.mark) {
+		if !l.check(slot, e) {
 			return
 		}
 	case e.seen&seenData != 0:
 		l.tally.Others++ // a server's own: greetings, pings
+		l.beat(slot)
 	}
 	if e.seen&seenID != 0 {
 		l.takeID(s, e)
@@ -137,8 +169,8 @@ func (l *loop) endEvent(slot int32, e *event) {
 }
 
 // check holds an event against what the stream has had; false if it is none of this run's.
-func (l *loop) check(slot int32, m mark.Mark) bool {
-	s, lanes := &l.streams[slot], l.plan.Lanes
+func (l *loop) check(slot int32, e *event) bool {
+	s, m, lanes := &l.streams[slot], e.mark, l.plan.Lanes
 	age := l.now.Since(m.Due)
 	if m.Due.Since(l.now) <= clocksApart {
 		age = 0
@@ -152,6 +184,9 @@ func (l *loop) check(slot int32, m mark.Mark) bool {
 		l.tally.Misdelivered++
 		return true
 	}
+	if e.data < l.plan.Payload || e.seen&seenTorn != 0 {
+		l.damaged(slot)
+	}
 	l.tally.Events++
 	numbers := &s.sequence
 	if lane := int(m.Topic) % lanes; lane > 0 {
@@ -159,10 +194,12 @@ func (l *loop) check(slot int32, m mark.Mark) bool {
 	}
 	switch numbers.take(m.Seq) {
 	case duplicate:
+		e.seen |= seenBefore
 		s.history |= gotDuplicate
 		l.tally.Duplicates++
 		return true
 	case late:
+		e.seen |= seenBefore
 		s.history |= gotLate
 		l.tally.Late++
 	}
@@ -177,7 +214,7 @@ func (l *loop) check(slot int32, m mark.Mark) bool {
 // is noticed.
 func (l *loop) takeID(s *stream, e *event) {
 	next := parsePosition(e.id)
-	if e.seen&(seenData|seenGap) == seenData && !next.follows(s.id) {
+	if e.seen&(seenData|seenGap|seenBefore) == seenData && !next.follows(s.id) {
 		s.history |= gotUnsorted
 		l.tally.Unsorted++
 	}

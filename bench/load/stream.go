@@ -35,8 +35,9 @@ type stream struct {
 	history   uint8 // what it has been through
 	cut       bool  // an event that is not whole waits in the loop's table
 	slow      bool
-	settled   bool // has been open, or failed
-	dribbles  bool // is in the loop's list
+	settled   bool  // has been open, or failed
+	dribbles  bool  // is in the loop's list
+	beats     uint8 // heartbeats since they were last counted, at most 255
 }
 
 // sequence knows which of one publisher's numbers have come, exactly for the last 64 of them.

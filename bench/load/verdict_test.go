@@ -25,11 +25,11 @@ func TestVerifyTellsFaultsApart(t *testing.T) {
 		"lost at the end":     {events(1, 2, 3), short(1)},
 		"all lost":            {"", short(4)},
 		"twice":               {events(1, 2) + eventWith(0, 2, "17-2-again") + events(3, 4), Verdict{Duplicate: 1}},
-		"twice with its id":   {events(1, 2, 2, 3, 4), Verdict{Duplicate: 1, Unsorted: 1}},
-		"all again":           {events(1, 2, 3, 4, 1, 2, 3, 4), Verdict{Duplicate: 1, Unsorted: 1}},
-		"one lost, one twice": {events(1, 2, 2, 4), Verdict{Duplicate: 1, Unsorted: 1, Short: 1, Lost: 1}},
+		"twice with its id":   {events(1, 2, 2, 3, 4), Verdict{Duplicate: 1}},
+		"all again":           {events(1, 2, 3, 4, 1, 2, 3, 4), Verdict{Duplicate: 1}},
+		"one lost, one twice": {events(1, 2, 2, 4), Verdict{Duplicate: 1, Short: 1, Lost: 1}},
 		"out of order":        {eventWith(0, 1, "1") + eventWith(0, 3, "2") + eventWith(0, 2, "3") + eventWith(0, 4, "4"), Verdict{Late: 1}},
-		"and ids with it":     {events(1, 3, 2, 4), Verdict{Late: 1, Unsorted: 1}},
+		"and ids with it":     {events(1, 3, 2, 4), Verdict{Late: 1}},
 		"ids fall":            {eventWith(0, 1, "5-9") + eventWith(0, 2, "5-8") + eventWith(0, 3, "6") + eventWith(0, 4, "7"), Verdict{Unsorted: 1}},
 		"the same id":         {eventWith(0, 1, "a") + eventWith(0, 2, "b") + eventWith(0, 3, "b") + eventWith(0, 4, "c"), Verdict{Unsorted: 1}},
 		"damaged":             {events(1, 2) + "??\n" + events(3, 4), Verdict{Damaged: 1}},
@@ -262,6 +262,62 @@ func TestNobodyListens(t *testing.T) {
 	for cause, n := range causes {
 		if n != 3 || !strings.Contains(cause, "refused") {
 			t.Errorf("found %d times %q", n, cause)
+		}
+	}
+}
+
+// TestAPayloadIsLookedAtToItsEnd: what is shorter than it was published, or another, is damaged.
+func TestAPayloadIsLookedAtToItsEnd(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		spoil   func(string) string
+		damaged bool
+	}{
+		"as it was": {func(e string) string { return e }, false},
+		"in JSON": {func(e string) string {
+			return strings.Replace(strings.Replace(e, "data: ", `data: {"v":"`, 1), "\nid", "\"}\nid", 1)
+		}, false},
+		"with CRLF":      {func(e string) string { return strings.ReplaceAll(e, "\n", "\r\n") }, false},
+		"one byte short": {func(e string) string { return strings.Replace(e, "x\n", "\n", 1) }, true},
+		"only the mark":  {func(e string) string { return strings.Replace(e, strings.Repeat("x", 14), "", 1) }, true},
+		"another byte":   {func(e string) string { return strings.Replace(e, "xx\n", "xy\n", 1) }, true},
+		"short in JSON": {func(e string) string {
+			return strings.Replace(strings.Replace(e, "data: ", `data: {"v":"`, 1), "xx\nid", "\"}\nid", 1)
+		}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, cut := range []int{0, 20, 40} { // in one piece, or in two
+				event := c.spoil(numbered(0, 1))
+				cut := min(cut, len(event))
+				server := serve(t, func(conn net.Conn) {
+					says(streamHead, event[:cut])(conn)
+					if cut > 0 {
+						time.Sleep(20 * time.Millisecond)
+					}
+					says(event[cut:], "data: end\n\n")(conn)
+				})
+				crowd := crowd(t, Config{Subscribe: server.url, Payload: 30})
+				opens(t, crowd, 1, 0)
+				awaits(t, crowd, "the end", func(t Totals) bool { return t.Others == 1 })
+				if v := verdict(t, crowd, Published{Sure: 1}).Normal; (v.Damaged == 1) != c.damaged || v.Lost != 0 {
+					t.Errorf("cut at %d: found %+v", cut, v)
+				}
+			}
+		})
+	}
+}
+
+// TestHeartbeatsAreCountedForEachStream, and anew after each question.
+func TestHeartbeatsAreCountedForEachStream(t *testing.T) {
+	t.Parallel()
+	server := serve(t, says(streamHead, strings.Repeat(":\n\n", 300), "data: end\n\n"), says(streamHead, "data: end\n\n"), says(streamHead, ":\n\n", "data: end\n\n"))
+	crowd := crowd(t, Config{Subscribe: server.url})
+	opens(t, crowd, 3, 0)
+	awaits(t, crowd, "three ends", func(t Totals) bool { return t.Others == 3 })
+	for i, want := range []int{1, 3} { // an event without a mark is one, too
+		if n, err := crowd.Silent(2); err != nil || n != want {
+			t.Errorf("question %d: expected %d streams without two heartbeats, found %d, %v", i, want, n, err)
 		}
 	}
 }

@@ -44,6 +44,10 @@ func (s *service) Verify(p []Published, r *Verdicts) (err error) {
 	*r, err = s.client.Verify(p)
 	return err
 }
+func (s *service) Silent(least int, r *int) (err error) {
+	*r, err = s.client.Silent(least)
+	return err
+}
 func (s *service) Causes(_ nothing, r *map[string]uint64) (err error) {
 	*r, err = s.client.Causes()
 	return err
@@ -143,6 +147,11 @@ func (r *remote) Times(reset bool) (t Times, err error) {
 func (r *remote) Verify(p []Published) (v Verdicts, err error) {
 	err = r.call("Verify", p, &v)
 	return v, err
+}
+
+func (r *remote) Silent(least int) (n int, err error) {
+	err = r.call("Silent", least, &n)
+	return n, err
 }
 
 // Close ends the worker by ending its input.

@@ -23,6 +23,7 @@ const (
 	SeqMax    = 1<<(6*seqDigits) - 1
 
 	first       = '~'
+	filler      = 'x'
 	topicDigits = 4
 	seqDigits   = 5
 	dueDigits   = 6
@@ -89,9 +90,19 @@ func Append(dst []byte, m Mark, size int) []byte {
 	dst = appendNumber(dst, uint64(m.Seq), seqDigits)
 	dst = appendNumber(dst, uint64(m.Due), dueDigits)
 	for n := Bytes; n < size; n++ {
-		dst = append(dst, 'x')
+		dst = append(dst, filler)
 	}
 	return dst
+}
+
+// Fills reports whether b, what follows a mark, begins with the rest of a payload, n bytes, or as many as b has.
+func Fills(b []byte, n int) bool {
+	for _, c := range b[:min(len(b), max(n, 0))] {
+		if c != filler {
+			return false
+		}
+	}
+	return true
 }
 
 func appendNumber(dst []byte, n uint64, width int) []byte {

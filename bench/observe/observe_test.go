@@ -16,20 +16,6 @@ import (
 	"time"
 )
 
-func TestTheTimeInStat(t *testing.T) {
-	const rest = " S 1 2 3 0 -1 4194560 1234 5678 0 0 250 75 9 9 20 0 12 0 100 0 0"
-	for _, name := range []string{"ssedge", "nginx: worker", "a) b (c", ")", "", ") S 1 2", "(", "a\nb"} {
-		if d, err := parseStat([]byte("4711 (" + name + ")" + rest)); err != nil || d != 3250*time.Millisecond {
-			t.Errorf("%q: expected 3.25 s, found %v, %v", name, d, err)
-		}
-	}
-	for _, text := range []string{"", "4711", "4711 (x", "4711 (x)", "4711 (x) S 1 2 3 0 -1 4194560 1234 5678 0 0 250", "4711 (x) S 1 2 3 0 -1 4194560 1234 5678 0 0 much 75 9"} {
-		if d, err := parseStat([]byte(text)); err == nil {
-			t.Errorf("%q: expected an error, found %v", text, d)
-		}
-	}
-}
-
 func TestFields(t *testing.T) {
 	const rollup = `55d0c0a00000-7ffd1c3f2000 ---p 00000000 00:00 0                          [rollup]
 Rss:               98765 kB

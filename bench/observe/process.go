@@ -11,55 +11,38 @@ import (
 	"strings"
 	"syscall"
 	"time"
-)
 
-// ticksPerSecond is USER_HZ, which Linux fixes at 100 on every architecture Go runs on.
-const ticksPerSecond = 100
+	"golang.org/x/sys/unix"
+)
 
 // Server is the processes that serve: nginx has several. Its methods may be called from any goroutine.
 type Server []int
 
-// CPU is the user and system time of all threads, dead ones too (proc(5), /proc/pid/stat, fields 14 and 15). It
-// advances in steps of 10 ms for each process.
+// schedulersClock is the part of a process's CPU clock id that says what it counts: time on a processor, user and system
+// together (CPUCLOCK_SCHED in Linux, include/linux/posix-timers_types.h).
+const schedulersClock = 2
+
+// CPU is the user and system time of all threads, dead ones too, to the nanosecond (clock_getcpuclockid(3)).
 func (s Server) CPU() (time.Duration, error) {
 	var sum time.Duration
 	for _, pid := range s {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
+		if pid <= 0 {
+			return 0, fmt.Errorf("expected a process, found %d", pid)
+		}
+		var used unix.Timespec
+		if err := unix.ClockGettime(int32(^pid<<3|schedulersClock), &used); err != nil {
 			return 0, gone(pid, err)
 		}
-		cpu, err := parseStat(text)
-		if err != nil {
-			return 0, err
-		}
-		sum += cpu
+		sum += time.Duration(used.Nano())
 	}
 	return sum, nil
 }
 
 func gone(pid int, err error) error {
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("the server's process %d is not there any more", pid)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.EINVAL) {
+		return fmt.Errorf("process %d is not there any more", pid)
 	}
 	return err
-}
-
-func parseStat(text []byte) (time.Duration, error) {
-	// The second field is the program's name in parentheses and may contain anything.
-	_, after, found := bytes.Cut(text[max(0, bytes.LastIndexByte(text, ')')):], []byte(")"))
-	fields := strings.Fields(string(after))
-	if !found || len(fields) < 13 {
-		return 0, fmt.Errorf("expected the fields of /proc/pid/stat, found %q", text)
-	}
-	var ticks int64
-	for _, field := range fields[11:13] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("expected clock ticks in /proc/pid/stat, found %q", field)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / ticksPerSecond, nil
 }
 
 // PSS is the memory of the processes in bytes, pages that several share counted in part (proc(5),

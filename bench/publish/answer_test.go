@@ -201,3 +201,26 @@ func TestConnectingEndsWithItsContext(t *testing.T) {
 		t.Errorf("found %v", err)
 	}
 }
+
+// TestReasonsAreBounded: not one for each port or body that a server thinks of, and nothing that steers a terminal.
+func TestReasonsAreBounded(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(n int, r request) (string, bool) {
+		body := fmt.Sprintf("\x1b[31m%d", n)
+		return fmt.Sprintf("HTTP/1.1 500 Oops\r\nContent-Length: %d\r\n\r\n%s", len(body), body), true
+	})
+	r := run(t, publisher(t, s, nil), publish.Schedule{Count: 50})
+	if len(r.Causes) > 21 || r.Causes["others"] < 30 || r.Refused != 50 {
+		t.Errorf("found %v", r.Causes)
+	}
+	for cause := range r.Causes {
+		if strings.Contains(cause, "\x1b") {
+			t.Errorf("found %q", cause)
+		}
+	}
+	s = serve(t, func(n int, r request) (string, bool) { return "", false })
+	r = run(t, publisher(t, s, nil), publish.Schedule{Count: 5})
+	if len(r.Causes) != 1 || r.Unsure != 5 {
+		t.Errorf("five connections that were closed: found %v", r.Causes)
+	}
+}

@@ -31,6 +31,9 @@ func TestMistakes(t *testing.T) {
 		"elsewhere, TLS":    {func(c *publish.Config) { c.URL = "https://192.0.2.1/" }, []string{"192.0.2.1", "--allow-remote"}},
 		"header":            {func(c *publish.Config) { c.Headers = []string{"nothing"} }, []string{"Name: value", "nothing"}},
 		"header of two":     {func(c *publish.Config) { c.Headers = []string{"A: b\r\nC: d"} }, []string{"Name: value"}},
+		"the tool's header": {func(c *publish.Config) { c.Headers = []string{"content-length: 3"} }, []string{"content-length: 3", "the tool itself"}},
+		"method":            {func(c *publish.Config) { c.Method = "GET / HTTP/1.1\r\nX: 1" }, []string{"POST", "GET /"}},
+		"stream in body":    {func(c *publish.Config) { c.Body = "{payload}{stream}" }, []string{"{stream}"}},
 		"batch in URL":      {func(c *publish.Config) { c.URL, c.Body, c.Batch = c.URL+"/{payload}", "", 2 }, []string{"body", "batch"}},
 		"too many topics":   {func(c *publish.Config) { c.Topics, c.Connections, c.Shared = 1<<20, 32, true }, []string{"16777216", "33554432"}},
 	} {

@@ -10,9 +10,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+	"unicode"
+
+	"golang.org/x/sys/unix"
 
 	"ssedge/bench/load"
 	"ssedge/bench/mark"
@@ -22,6 +27,8 @@ import (
 const (
 	dialTimeout   = 10 * time.Second
 	answerTimeout = 30 * time.Second
+	// restMax is how long a connection may rest before it is looked at whether the server has closed it.
+	restMax = time.Second
 	// leaveTimeout is how long an answer may take when the run's context has ended: it tells whether the event counts.
 	leaveTimeout = time.Second
 )
@@ -100,19 +107,23 @@ func (c Config) parse() (*Publisher, error) {
 		return nil, fmt.Errorf("%s: %w", c.URL, err)
 	}
 	p.secure, p.address, p.server = secure, to.String(), (&url.URL{Host: host}).Hostname()
-	head := " HTTP/1.1\r\nHost: " + host + "\r\n"
-	for _, line := range c.Headers {
-		if err := load.CheckHeader(line); err != nil {
-			return nil, err
-		}
-		head += line + "\r\n"
+	if !method.MatchString(p.method) {
+		return nil, fmt.Errorf("expected a method such as POST, found %q", p.method)
 	}
+	fields, err := load.Fields(c.Headers, "Host: "+host)
+	if err != nil {
+		return nil, err
+	}
+	head := " HTTP/1.1\r\n" + fields
 	for _, part := range []struct {
 		to   *template.Template
 		text string
 	}{{&p.url, path}, {&p.head, head}, {&p.body, c.Body}} {
 		if *part.to, err = template.Parse(part.text); err != nil {
 			return nil, err
+		}
+		if part.to.Has(template.Stream) {
+			return nil, fmt.Errorf("%q: expected no {stream} in a publish: it is a subscriber's", part.text)
 		}
 	}
 	if !p.body.Has(template.Payload) && !p.url.Has(template.Payload) {
@@ -131,6 +142,8 @@ func (c Config) parse() (*Publisher, error) {
 	p.counts = make([]counts, c.Topics*p.lanes)
 	return p, nil
 }
+
+var method = regexp.MustCompile(`^[A-Za-z]+$`)
 
 // New connects.
 func New(ctx context.Context, c Config) (*Publisher, error) {
@@ -201,9 +214,19 @@ func (s *sender) exchange(ctx context.Context, request []byte) error {
 		s.conn = nil
 	}
 	if answer.StatusCode/100 != 2 {
-		return &StatusError{answer.Status, strings.Join(strings.Fields(string(said)), " ")}
+		return &StatusError{answer.Status, printable(string(said))}
 	}
 	return nil
+}
+
+// printable is a text on one line, without what could steer a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '.'
+		}
+		return r
+	}, strings.Join(strings.Fields(text), " "))
 }
 
 // StatusError is an answer that says the event was not taken.
@@ -211,6 +234,28 @@ type StatusError struct{ Status, Said string }
 
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("expected status 2xx, found %s: %s", e.Status, e.Said)
+}
+
+// rested reports whether a connection on which nothing has been sent for a while is gone: servers close those.
+func (s *sender) rested() (gone bool) {
+	if time.Since(s.used) < restMax {
+		return false
+	}
+	conn := s.conn
+	secured, secure := conn.(*tls.Conn)
+	if secure {
+		conn = secured.NetConn()
+	}
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	err = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		gone = err == nil && (n == 0 || !secure) || err != nil && err != unix.EAGAIN // TLS has messages of its own
+	})
+	return gone || err != nil
 }
 
 func (s *sender) dial(ctx context.Context) error {
@@ -229,7 +274,7 @@ func (s *sender) dial(ctx context.Context) error {
 		}
 		conn = secured
 	}
-	s.conn, s.reader = conn, bufio.NewReader(conn)
+	s.conn, s.reader, s.used = conn, bufio.NewReader(conn), time.Now()
 	s.asked = &http.Request{Method: s.publisher.method} // what ReadResponse must know
 	return nil
 }

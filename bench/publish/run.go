@@ -21,14 +21,20 @@ import (
 // failuresMax is how many requests in a row may get no answer before a sender gives up.
 const failuresMax = 10
 
+// overrunMax is how long a run goes on behind its end with what fell due within it.
+const overrunMax = 30 * time.Second
+
+// causesMax is how many different reasons are kept.
+const causesMax = 20
+
 // sleepMax is how long a sender may fail to notice that the run's context has ended.
 const sleepMax = 50 * time.Millisecond
 
-// Schedule says when events are due. A run ends when all are sent, or when the time is over.
+// Schedule says when events are due. A run ends when all that fall due within its time are sent, however late.
 type Schedule struct {
 	Rate  float64       // events a second, over all topics; 0: flat out
 	Count int           // of events; 0: no matter
-	For   time.Duration // 0: no matter
+	For   time.Duration // 0: until its context ends
 }
 
 // Report is what a run came to.
@@ -37,6 +43,7 @@ type Report struct {
 	Acknowledged uint64 // events
 	Refused      uint64 // events that the server said it did not take
 	Unsure       uint64 // events whose answer never came
+	Skipped      uint64 // events that fell due and were never sent
 	Causes       map[string]uint64
 	Took         time.Duration
 	Late         *hdrhistogram.Histogram // microseconds from when an event was due to when it was written
@@ -55,6 +62,7 @@ type sender struct {
 	lane         int
 	conn         net.Conn
 	reader       *bufio.Reader
+	used         time.Time // when the last answer came
 	asked        *http.Request
 	request      []byte
 	body         []byte
@@ -89,6 +97,9 @@ func (p *Publisher) Run(ctx context.Context, s Schedule) (Report, error) {
 		})
 	}
 	group.Wait()
+	if len(faults) == 0 {
+		sleepUntil(ctx, start.Add(s.For)) // a run takes its time, also behind its last event
+	}
 	close(faults)
 	sum := Report{Causes: make(map[string]uint64), Took: max(0, time.Since(start)), Late: newHistogram(), Answer: newHistogram()}
 	for _, one := range p.senders {
@@ -97,8 +108,9 @@ func (p *Publisher) Run(ctx context.Context, s Schedule) (Report, error) {
 		sum.Acknowledged += r.Acknowledged
 		sum.Refused += r.Refused
 		sum.Unsure += r.Unsure
+		sum.Skipped += r.Skipped
 		for cause, n := range r.Causes {
-			sum.Causes[cause] += n
+			sum.because(cause, n)
 		}
 		sum.Late.Merge(one.late)
 		sum.Answer.Merge(one.answer)
@@ -123,20 +135,24 @@ func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error 
 		if plan.Rate > 0 {
 			due = start.Add(time.Duration(float64(k*c.Batch) / plan.Rate * float64(time.Second)))
 		}
-		if ctx.Err() != nil || plan.Count > 0 && k*c.Batch >= plan.Count || plan.For > 0 && max(time.Since(start), due.Sub(start)) >= plan.For {
+		if plan.over(k*c.Batch, due.Sub(start), time.Since(start)) {
 			return nil
-		}
-		if plan.Rate > 0 {
-			sleepUntil(ctx, due)
-			if ctx.Err() != nil {
-				return nil
-			}
-		} else {
-			due = time.Now()
 		}
 		n := c.Batch
 		if plan.Count > 0 {
 			n = min(n, plan.Count-k*c.Batch)
+		}
+		if plan.Rate > 0 {
+			sleepUntil(ctx, due)
+		} else {
+			due = time.Now()
+		}
+		switch late := time.Since(due); {
+		case plan.For > 0 && time.Since(start) > plan.For+overrunMax, ctx.Err() != nil && late > leaveTimeout:
+			s.report.Skipped += uint64(n)
+			continue
+		case ctx.Err() != nil:
+			return nil
 		}
 		if err := s.publish(ctx, number, uint32(n), due); err != nil {
 			if failures++; failures >= failuresMax && ctx.Err() == nil {
@@ -148,10 +164,22 @@ func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error 
 	}
 }
 
+// over reports whether event number k, due at due, is behind the end. Both times are since the start.
+func (s *Schedule) over(k int, due, now time.Duration) bool {
+	if s.Rate == 0 {
+		due = now
+	}
+	return s.Count > 0 && k >= s.Count || s.For > 0 && due >= s.For
+}
+
 // publish sends one request of n events and books it. An error means that it got no answer.
 func (s *sender) publish(ctx context.Context, number int, n uint32, due time.Time) error {
 	t := &s.publisher.counts[number*s.publisher.lanes+s.lane]
 	s.report.Requests++
+	if s.conn != nil && s.rested() {
+		s.conn.Close()
+		s.conn = nil
+	}
 	if s.conn == nil {
 		if err := s.dial(ctx); err != nil {
 			if ctx.Err() == nil { // not the end of the run
@@ -168,6 +196,7 @@ func (s *sender) publish(ctx context.Context, number int, n uint32, due time.Tim
 	written := time.Now()
 	s.late.RecordValue(max(0, written.Sub(due).Microseconds()))
 	err := s.exchange(ctx, s.request)
+	s.used = time.Now()
 	var status *StatusError
 	switch {
 	case err == nil:
@@ -185,7 +214,7 @@ func (s *sender) publish(ctx context.Context, number int, n uint32, due time.Tim
 	}
 	t.maybe.Add(n)
 	s.report.Unsure += uint64(n)
-	s.report.Causes[err.Error()] += uint64(n)
+	s.report.because(cause(err), uint64(n))
 	if s.conn != nil {
 		s.conn.Close()
 		s.conn = nil
@@ -195,7 +224,24 @@ func (s *sender) publish(ctx context.Context, number int, n uint32, due time.Tim
 
 func (s *sender) refused(n uint32, err error) {
 	s.report.Refused += uint64(n)
-	s.report.Causes[err.Error()] += uint64(n)
+	s.report.because(cause(err), uint64(n))
+}
+
+// because counts events under the reason why they were not acknowledged.
+func (r *Report) because(cause string, n uint64) {
+	if _, known := r.Causes[cause]; !known && len(r.Causes) >= causesMax {
+		cause = "others"
+	}
+	r.Causes[cause] += n
+}
+
+// cause is an error without what differs from one connection to the next: their ports.
+func cause(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op != "dial" {
+		return op.Op + ": " + op.Err.Error()
+	}
+	return err.Error()
 }
 
 // sleepUntil sleeps in the kernel, in pieces: nothing else ends such a sleep.

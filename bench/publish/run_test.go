@@ -227,3 +227,63 @@ func TestTheEndOfItsContextEndsARun(t *testing.T) {
 		t.Errorf("an ended context: found %v, %+v", err, r)
 	}
 }
+
+// TestWhatFallsDueIsSent, however late, if the server stalls at the end of a run's time.
+func TestWhatFallsDueIsSent(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(n int, r request) (string, bool) {
+		if n == 5 {
+			time.Sleep(300 * time.Millisecond)
+		}
+		return ok, true
+	})
+	r := run(t, publisher(t, s, nil), publish.Schedule{Rate: 200, For: 100 * time.Millisecond})
+	if r.Acknowledged != 20 || r.Skipped != 0 || r.Took < 300*time.Millisecond {
+		t.Errorf("found %+v", r)
+	}
+	if late := time.Duration(r.Late.Max()) * time.Microsecond; late < 200*time.Millisecond {
+		t.Errorf("the latest was %v late", late)
+	}
+}
+
+// TestWhatIsNotSentIsCounted when the context of a run ends while the server stalls.
+func TestWhatIsNotSentIsCounted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s := serve(t, func(n int, r request) (string, bool) {
+		if n == 5 {
+			time.Sleep(1500 * time.Millisecond)
+			cancel()
+		}
+		return ok, true
+	})
+	r, err := publisher(t, s, nil).Run(ctx, publish.Schedule{Rate: 100})
+	if err != nil || r.Skipped < 40 || r.Skipped > 200 {
+		t.Errorf("expected some 50 events that were due more than a second ago, found %+v, %v", r, err)
+	}
+}
+
+// TestARunTakesItsTime, also behind its last event: rates are per that.
+func TestARunTakesItsTime(t *testing.T) {
+	t.Parallel()
+	s := serve(t, always(ok, true))
+	r := run(t, publisher(t, s, nil), publish.Schedule{Rate: 10, For: 200 * time.Millisecond})
+	if r.Acknowledged != 2 || r.Took < 200*time.Millisecond {
+		t.Errorf("found %+v", r)
+	}
+}
+
+// TestAConnectionThatWasClosedAtRest is noticed before an event is sent on it.
+func TestAConnectionThatWasClosedAtRest(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(n int, r request) (string, bool) { return ok, n != 1 }) // says nothing of closing
+	p := publisher(t, s, nil)
+	if r := run(t, p, publish.Schedule{Count: 1}); r.Acknowledged != 1 {
+		t.Fatalf("found %+v", r)
+	}
+	time.Sleep(1100 * time.Millisecond)
+	if r := run(t, p, publish.Schedule{Count: 1}); r.Acknowledged != 1 || s.connected() != 2 {
+		t.Errorf("found %+v over %d connections", r, s.connected())
+	}
+}

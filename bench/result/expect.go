@@ -46,6 +46,12 @@ func ParseExpectation(text string) (Expectation, error) {
 
 func (e Expectation) String() string { return e.text }
 
+// Of reports whether a result has the figure.
+func (e Expectation) Of(r *Result) bool {
+	_, ok := r.Figure(e.Figure)
+	return ok
+}
+
 // Check returns nil if the result keeps the bound, and otherwise says by how much it does not, or that it cannot be told.
 func (e Expectation) Check(r *Result) error {
 	f, ok := r.Figure(e.Figure)

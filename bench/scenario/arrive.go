@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"ssedge/bench/load"
@@ -13,6 +14,8 @@ const (
 	// lostAfter times the time to settle is how long nothing must arrive before what is missing counts as lost: a busy
 	// machine is silent, too.
 	lostAfter = 10
+	// lingerMax is how long a run that was interrupted waits for what is on its way.
+	lingerMax = 2 * time.Second
 	// answerMax is how long single events may take to arrive.
 	answerMax = 30 * time.Second
 )
@@ -25,13 +28,26 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// arrive waits until every live stream has what was published, and says how long that took.
-func (x *trial) arrive(ctx context.Context) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), arriveMax)
+// lingering is a context that ends after most, or a moment after ctx: what is on its way when a run is interrupted
+// should still arrive, but nobody waits long after Ctrl-C.
+func lingering(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lingerMax, cancel) })
+	return longer, func() { stop(); cancel() }
+}
+
+// arrive waits until every live stream has what was published, and says how long that took; NaN seconds if something
+// did not come.
+func (x *trial) arrive(ctx context.Context) (seconds float64, err error) {
+	longer, cancel := lingering(ctx, arriveMax)
 	defer cancel()
 	began := time.Now()
-	_, err := x.await(ctx, x.publisher.Published())
-	return time.Since(began), err
+	whole, err := x.await(longer, x.publisher.Published())
+	if !whole {
+		x.away = x.away || ctx.Err() != nil
+		return math.NaN(), err
+	}
+	return time.Since(began).Seconds(), err
 }
 
 // await waits until every live stream has what is due; what does not come before ctx ends, or after lostAfter of
@@ -48,7 +64,7 @@ func (x *trial) await(ctx context.Context, due []load.Published) (whole bool, er
 		if err != nil {
 			return false, err
 		}
-		if now := t.Events + t.Gaps; now != events || since.IsZero() {
+		if now := t.Events - t.Duplicates + t.Gaps; now != events || since.IsZero() {
 			events, since = now, time.Now()
 		}
 		if time.Since(since) > lostAfter*x.o.Settle || ctx.Err() != nil {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"ssedge/bench/load"
@@ -36,7 +37,8 @@ func (f Fanout) Run(ctx context.Context, o Options, t Target) (*result.Result, e
 		return x.r, err
 	}
 	if f.Warm > 0 {
-		if _, err := x.publisher.Run(ctx, publish.Schedule{Rate: 1000, Count: f.Warm * o.Topics}); err != nil {
+		report, err := x.publisher.Run(ctx, publish.Schedule{Rate: 1000, Count: f.Warm * o.Topics})
+		if err = errors.Join(err, taken(ctx, report)); err != nil {
 			return x.r, err
 		}
 		if _, err := x.arrive(ctx); err != nil {
@@ -63,7 +65,7 @@ func (x *trial) fanout(ctx context.Context, s publish.Schedule) error {
 	cpu := x.cpu()
 	report, err := x.publisher.Run(ctx, s)
 	within, totalsErr := x.crowd.Totals()
-	took := time.Since(began)
+	publishing := time.Since(began)
 	stopCurve()
 	stopBar()
 	if err != nil {
@@ -72,10 +74,12 @@ func (x *trial) fanout(ctx context.Context, s publish.Schedule) error {
 	if totalsErr != nil {
 		return totalsErr
 	}
+	arriving := time.Now()
 	behind, err := x.arrive(ctx)
 	if err != nil {
 		return err
 	}
+	took := publishing + time.Since(arriving)
 	cpu = x.cpu() - cpu
 	after, err := x.crowd.Totals()
 	if err != nil {
@@ -83,16 +87,16 @@ func (x *trial) fanout(ctx context.Context, s publish.Schedule) error {
 	}
 	delivered := float64(after.Events - before.Events)
 	x.r.Add("delivered", delivered, "", "events received, over all streams")
-	x.r.Add("delivered_rate", float64(within.Events-before.Events)/took.Seconds(), result.PerSecond, "while publishing")
-	x.r.Add("behind", behind.Seconds(), result.Seconds, "from the end of publishing until all had arrived")
+	x.r.Add("delivered_rate", float64(within.Events-before.Events)/publishing.Seconds(), result.PerSecond, "while publishing")
+	x.r.Add("behind", behind, result.Seconds, "from the end of publishing until all had arrived")
 	times, _, err := x.crowd.Times(false)
 	if err != nil {
 		return err
 	}
 	x.latency("", times, "from when an event was due to when it was read")
 	x.r.Add("cpu_per_event", cpu*micros/delivered, result.Microseconds, "of the server, for each delivered event")
-	x.r.Add("cores", cpu/(took+behind).Seconds(), "", "that the server kept busy")
+	x.r.Add("cores", cpu/took.Seconds(), "", "that the server kept busy")
 	x.r.Add("pss", x.pss(), result.Bytes, "of the server, after it")
-	x.booked(report)
+	x.booked(ctx, report)
 	return x.judge()
 }

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -71,7 +72,7 @@ func axes() []axis {
 	}
 }
 
-// broadcasts are as many as make a few hundred thousand deliveries: CPU time is counted in steps of 10 ms.
+// broadcasts are as many as make a few hundred thousand deliveries: a few say little about the cost of one.
 func broadcasts(streams int) int { return max(5, 100_000/streams) }
 
 // Run measures every size on a fresh server.
@@ -107,7 +108,8 @@ func (g Growth) Run(ctx context.Context, o Options, each func(*result.Result)) (
 			}
 			t.Rows = append(t.Rows, cells)
 			r.Settings[a.name] = size
-			r.Curves = nil // of single sizes: they would hide those of the growth
+			r.Reference = false // whichever server it is, it is the one that is measured
+			r.Curves = nil      // of single sizes: they would hide those of the growth
 			each(r)
 		}
 		tables = append(tables, t)
@@ -140,7 +142,8 @@ func (h history) Run(ctx context.Context, o Options, t Target) (*result.Result, 
 		return x.r, err
 	}
 	for sent := 0; sent < h.events && ctx.Err() == nil; sent += 100 {
-		if _, err := x.publisher.Run(ctx, publish.Schedule{Count: min(100, h.events-sent)}); err != nil {
+		report, err := x.publisher.Run(ctx, publish.Schedule{Count: min(100, h.events-sent)})
+		if err = errors.Join(err, taken(ctx, report)); err != nil {
 			return x.r, err
 		}
 		if _, err := x.arrive(ctx); err != nil {

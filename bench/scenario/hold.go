@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math"
 	"slices"
@@ -21,8 +22,12 @@ type Hold struct {
 	Drop       int           // then so many streams are dropped and resumed
 }
 
-// beatMax is how long one heartbeat may take to come.
-const beatMax = 20 * time.Minute
+const (
+	// beatMax is how long one heartbeat of every stream may take to come …
+	beatMax = 20 * time.Minute
+	// … and beatQuiet how long there may be none at all.
+	beatQuiet = 3 * time.Minute
+)
 
 // rampParts is into how many parts the ramp is cut, between which the server's memory is read.
 const rampParts = 20
@@ -32,7 +37,9 @@ func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	x := begin("hold", o, t, map[string]any{"for": h.For.String(), "broadcasts": h.Broadcasts, "beats": h.Beats, "drop": h.Drop})
 	defer x.finish(ctx)
 	c := o.streams(&t, 0, o.Topics)
-	c.KeepIDs = h.Drop > 0
+	if c.KeepIDs = h.Drop > 0; c.KeepIDs {
+		c.Retry = retryAfter
+	}
 	pss, kernel, cpu := x.pss(), x.kernel(), x.cpu()
 	if err := x.ramp(ctx, c, pss); err != nil {
 		return x.r, err
@@ -50,6 +57,9 @@ func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	}
 	x.memory(pss, kernel)
 	if t.PublishURL == "" || ctx.Err() != nil {
+		if ctx.Err() == nil && h.Broadcasts+h.Beats+h.Drop > 0 {
+			x.r.Note("nothing was broadcast, awaited or dropped: there is no --publish-url")
+		}
 		return x.r, x.still()
 	}
 	p := o.publishing(&t, 0, o.Topics)
@@ -88,7 +98,7 @@ func (x *trial) ramp(ctx context.Context, c load.Config, idle float64) error {
 	if err != nil && ctx.Err() == nil {
 		return err
 	}
-	if err := x.opened(); err != nil {
+	if err := x.gathered(ctx, c); err != nil {
 		return err
 	}
 	_, first, err := crowd.Times(false)
@@ -167,7 +177,8 @@ func (x *trial) broadcast(ctx context.Context, n int) error {
 		return err
 	}
 	for i := range n {
-		if _, err := x.publisher.Run(ctx, publish.Schedule{Rate: 0, Count: x.o.Topics}); err != nil {
+		report, err := x.publisher.Run(ctx, publish.Schedule{Rate: 0, Count: x.o.Topics})
+		if err = errors.Join(err, taken(ctx, report)); err != nil {
 			return err
 		}
 		if _, err := x.arrive(ctx); err != nil {
@@ -203,11 +214,24 @@ func (x *trial) beats(ctx context.Context, n int) error {
 	from := totals.Comments
 	stop := x.report(func(t load.Totals) int { return int(t.Comments - from) })
 	defer stop()
+	if _, err := x.crowd.Silent(0); err != nil {
+		return err
+	}
 	limited, cancel := context.WithTimeout(ctx, time.Duration(n)*beatMax)
 	defer cancel()
 	cpu, began := x.cpu(), time.Now()
-	err = x.crowd.Wait(limited, func(t load.Totals) bool { return t.Comments-from >= uint64(want) })
+	seen, since := from, began
+	err = x.crowd.Wait(limited, func(t load.Totals) bool {
+		if t.Comments != seen {
+			seen, since = t.Comments, time.Now()
+		}
+		return t.Comments-from >= uint64(want) || time.Since(since) > beatQuiet
+	})
 	if err != nil && limited.Err() == nil {
+		return err
+	}
+	silent, err := x.crowd.Silent(1)
+	if err != nil {
 		return err
 	}
 	now, err := x.crowd.Totals()
@@ -218,8 +242,12 @@ func (x *trial) beats(ctx context.Context, n int) error {
 	x.r.Add("heartbeats", beats, "", "comments received, over all streams")
 	x.r.Add("heartbeat_seconds", time.Since(began).Seconds(), result.Seconds, "until there were as many as streams, for each asked for")
 	x.r.Add("cpu_per_heartbeat", (x.cpu()-cpu)*micros/beats, result.Microseconds, "of the server")
-	if beats < float64(want) && ctx.Err() == nil {
+	switch {
+	case ctx.Err() != nil:
+	case beats < float64(want):
 		x.r.Fault("%d heartbeats came, %d were expected", int(beats), want)
+	case silent > 0:
+		x.r.Fault("%d streams had no heartbeat while others had more than theirs", silent)
 	}
 	return nil
 }

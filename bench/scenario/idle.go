@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"ssedge/bench/load"
@@ -13,12 +14,6 @@ type Idle struct {
 	Interval time.Duration // of the server's heartbeats
 	For      time.Duration // how long they are watched; 0: two intervals
 }
-
-// The load that a heartbeat's cost is extrapolated to.
-const (
-	millionStreams  = 1_000_000
-	millionInterval = 30 * time.Second
-)
 
 // Run measures the server's CPU time over heartbeat intervals, and whether each stream gets its heartbeats.
 func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, error) {
@@ -37,6 +32,9 @@ func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	if err != nil {
 		return x.r, err
 	}
+	if _, err := x.crowd.Silent(0); err != nil {
+		return x.r, err
+	}
 	cpu, began := x.cpu(), time.Now()
 	stop := x.report(func(load.Totals) int { return int(time.Since(began).Seconds() * 10) })
 	wait(ctx, i.For)
@@ -48,15 +46,21 @@ func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	}
 	cpu = x.cpu() - cpu
 	beats := float64(after.Comments + after.Others - before.Comments - before.Others) // some servers ping with events
-	each := cpu * micros / beats
 	x.r.Add("heartbeats", beats, "", "received, over all streams")
 	x.r.Add("heartbeats_per_stream", beats/float64(before.Live)/(took/i.Interval.Seconds()), "", "and interval: 1 when none is missing")
 	x.r.Add("cores", cpu/took, "", "that the server kept busy")
-	x.r.Add("cpu_per_heartbeat", each, result.Microseconds, "of the server")
-	x.r.Add("cores_for_a_million", each/micros*millionStreams/millionInterval.Seconds(), "", "streams with a heartbeat in 30 s, by this, fixed costs multiplied too")
+	x.r.Add("cpu_per_heartbeat", cpu*micros/beats, result.Microseconds, "of the server")
 	x.r.Add("pss", x.pss(), result.Bytes, "of the server")
-	if beats == 0 && ctx.Err() == nil {
-		x.r.Note("no heartbeat came within %v", i.For)
+	least := min(int(i.For/i.Interval)/2, math.MaxUint8) // servers are late by their batches
+	silent, err := x.crowd.Silent(least)
+	switch {
+	case err != nil:
+		return x.r, err
+	case ctx.Err() != nil:
+	case beats == 0:
+		x.r.Fault("no heartbeat came within %v", i.For)
+	case silent > 0:
+		x.r.Fault("%d of %d streams had fewer than %d heartbeats within %v", silent, after.Live, least, i.For)
 	}
 	return x.r, x.still()
 }

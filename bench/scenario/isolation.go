@@ -2,6 +2,11 @@ package scenario
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -44,7 +49,8 @@ func (i Isolation) Run(ctx context.Context, o Options, t Target) (*result.Result
 	defer p.close()
 	wait(ctx, o.Settle)
 	rate := float64(time.Second) / float64(i.Probe)
-	if err := p.run(ctx, publish.Schedule{Rate: rate, Count: quietEvents}); err != nil {
+	quiet, err := p.run(ctx, publish.Schedule{Rate: rate, Count: quietEvents})
+	if err = errors.Join(err, taken(ctx, quiet)); err != nil {
 		return x.r, err
 	}
 	x.r.Add("quiet_p50", millis(p.latency, 50), result.Milliseconds, "of the one, without broadcasts")
@@ -65,7 +71,7 @@ func (i Isolation) Run(ctx context.Context, o Options, t Target) (*result.Result
 	o.Progress.Stage("probing", int(i.For.Seconds()*10))
 	began := time.Now()
 	stopBar := x.report(func(load.Totals) int { return int(time.Since(began).Seconds() * 10) })
-	err = p.run(ctx, publish.Schedule{Rate: rate, For: i.For})
+	probed, err := p.run(ctx, publish.Schedule{Rate: rate, For: i.For})
 	stopBar()
 	stop()
 	if broadcastErr := <-ended; err == nil {
@@ -77,10 +83,11 @@ func (i Isolation) Run(ctx context.Context, o Options, t Target) (*result.Result
 	if _, err := x.arrive(ctx); err != nil {
 		return x.r, err
 	}
-	return x.r, i.judge(x, p, report)
+	x.owed(ctx, "of the one: ", probed)
+	return x.r, i.judge(ctx, x, p, report)
 }
 
-func (i Isolation) judge(x *trial, p *probe, report publish.Report) error {
+func (i Isolation) judge(ctx context.Context, x *trial, p *probe, report publish.Report) error {
 	x.latency("", p.latency, "of the one, during broadcasts")
 	x.r.Add("probe_late_p99", millis(p.late, 99), result.Milliseconds, "of that, before the request was written")
 	x.r.Add("probe_events", float64(p.latency.TotalCount()), "", "to the one")
@@ -89,14 +96,17 @@ func (i Isolation) judge(x *trial, p *probe, report publish.Report) error {
 		return err
 	}
 	x.latency("broadcast_", times, "of the broadcasts, over all streams")
-	x.booked(report)
+	x.booked(ctx, report)
 	v, err := p.crowd.Verify(p.publisher.Published())
 	if err != nil {
 		return err
 	}
 	x.r.Add("probe_lost", float64(v.Normal.Lost+v.Normal.MissedTold+v.Normal.MissedCut), "", "events of the one")
-	if n := v.Normal; n.Lost+n.MissedTold+n.MissedCut > 0 || n.Duplicate+n.Unsorted+n.Misdelivered+n.Damaged > 0 {
+	if n := v.Normal; !n.Whole() && ctx.Err() == nil {
 		x.r.Fault("the one: %v", n)
+	}
+	if v.Normal.Ended > 0 {
+		x.r.Fault("the server ended the stream of the one")
 	}
 	return x.judge()
 }
@@ -122,6 +132,11 @@ func (x *trial) probe(ctx context.Context) (*probe, error) {
 		p.close()
 		return nil, err
 	}
+	if t, err := crowd.Totals(); err != nil || t.Opened == 0 {
+		causes, causesErr := crowd.Causes()
+		p.close()
+		return nil, errors.Join(err, causesErr, fmt.Errorf("the stream of the one did not open: %s", strings.Join(slices.Collect(maps.Keys(causes)), ", ")))
+	}
 	w := x.o.publishing(&x.t, x.o.Topics, 1)
 	w.Connections, w.Shared, w.Nice = probeConnections, true, probeNice
 	if p.publisher, err = publish.New(ctx, w); err != nil {
@@ -131,18 +146,18 @@ func (x *trial) probe(ctx context.Context) (*probe, error) {
 	return p, nil
 }
 
-func (p *probe) run(ctx context.Context, s publish.Schedule) error {
+func (p *probe) run(ctx context.Context, s publish.Schedule) (publish.Report, error) {
 	report, err := p.publisher.Run(ctx, s)
 	if err != nil {
-		return err
+		return report, err
 	}
-	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerMax)
+	quiet, cancel := lingering(ctx, answerMax)
 	defer cancel()
 	due := p.publisher.Published()
 	for quiet.Err() == nil {
 		behind, pause, err := behind(p.crowd, due)
 		if err != nil {
-			return err
+			return report, err
 		}
 		if behind == 0 {
 			break
@@ -151,7 +166,7 @@ func (p *probe) run(ctx context.Context, s publish.Schedule) error {
 	}
 	p.late = report.Late
 	p.latency, _, err = p.crowd.Times(true)
-	return err
+	return report, err
 }
 
 func (p *probe) close() {

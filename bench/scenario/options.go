@@ -51,6 +51,12 @@ func Defaults() Options {
 	}
 }
 
+// Rates that are taken, events or connects a second.
+const (
+	RateMin = 0.001
+	RateMax = 1e6
+)
+
 // Progress is told how far a scenario is.
 type Progress interface {
 	// Stage begins a part of total steps; 0 if their number is not known.
@@ -84,8 +90,14 @@ func (o *Options) Check(t *Target) error {
 	if o.Topics > o.Streams {
 		return fmt.Errorf("--topics: expected at most one for each of the %d streams, found %d", o.Streams, o.Topics)
 	}
-	if o.Ramp < 0 {
-		return fmt.Errorf("--ramp: expected connects a second, or 0, found %v", o.Ramp)
+	if !(o.Ramp >= 0 && o.Ramp <= RateMax) {
+		return fmt.Errorf("--ramp: expected connects a second, at most %d, or 0, found %v", int(RateMax), o.Ramp)
+	}
+	if o.Workers.Count < 0 || o.Workers.Count > 1024 {
+		return fmt.Errorf("--workers: expected 0 to 1024, found %d", o.Workers.Count)
+	}
+	if o.Settle <= 0 || o.OpenTimeout <= 0 {
+		return fmt.Errorf("--settle, --open-timeout: expected times above 0, found %v, %v", o.Settle, o.OpenTimeout)
 	}
 	subscribe, err := template.Parse(t.Subscribe)
 	if err != nil {
@@ -106,7 +118,7 @@ var errNoPublish = errors.New("expected --publish-url: this scenario publishes")
 func (o *Options) streams(t *Target, first, topics int) load.Config {
 	return load.Config{
 		Subscribe: t.Subscribe, Headers: t.Headers, Topics: topics, TopicFirst: first, Run: o.Run, Threads: o.Threads,
-		InFlight: o.InFlight, OpenTimeout: o.OpenTimeout, AllowRemote: o.AllowRemote,
+		InFlight: o.InFlight, OpenTimeout: o.OpenTimeout, AllowRemote: o.AllowRemote, Payload: o.Payload,
 	}
 }
 

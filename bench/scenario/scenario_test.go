@@ -52,7 +52,7 @@ func TestFanout(t *testing.T) {
 	}{
 		"faultless": {func(e string) string { return e }, nil, map[string]float64{"exact": 10, "lost": 0}, 0},
 		"loss":      {func(string) string { return "" }, []string{"10 of 10 streams lost events in silence"}, map[string]float64{"exact": 0, "lost": 10}, 10},
-		"duplicate": {func(e string) string { return e + e }, []string{"10 of 10 streams got events twice", "ids that do not rise"}, map[string]float64{"exact": 0, "duplicates": 10}, -10},
+		"duplicate": {func(e string) string { return e + e }, []string{"10 of 10 streams got events twice"}, map[string]float64{"exact": 0, "duplicates": 10}, -10},
 		"damage":    {func(e string) string { return "xxxx\n" + e }, []string{"10 of 10 streams got damaged lines"}, map[string]float64{"damaged": 10}, 0},
 		"gap":       {func(string) string { return "event: gap\ndata: {}\n\n" }, []string{"10 of 10 streams missed events, and were told (--allow-gaps"}, map[string]float64{"told": 10, "lost": 0}, 10},
 	} {
@@ -163,7 +163,7 @@ func TestSlow(t *testing.T) {
 	r, err := Slow{Rate: 100, For: 600 * time.Millisecond, Share: 0.2}.Run(t.Context(), small(), target)
 	faults(t, r, err)
 	figures(t, r, map[string]float64{"exact": 8, "slow_streams": 2, "slow_exact": 2, "slow_lost": 0, "pss": absent, "cpu_per_event": absent})
-	if !slices.Equal(r.Notes, []string{"the server's costs: nobody knows"}) || source.read.Load() < 5 {
+	if !slices.Equal(r.Notes, []string{"the server's costs: nobody knows", "no slow stream missed anything: buffers took it all (try more --rate, --payload or --for)"}) || source.read.Load() < 5 {
 		t.Errorf("found %q after %d readings", r.Notes, source.read.Load())
 	}
 	lossy := &faulty{spoilAt: 1, spoil: func(string) string { return "" }}
@@ -175,12 +175,87 @@ func TestIsolation(t *testing.T) {
 	t.Parallel()
 	i := Isolation{For: 100 * time.Millisecond, Every: 20 * time.Millisecond, Probe: time.Millisecond}
 	r, err := i.Run(t.Context(), small(), (&faulty{}).start(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	faults(t, r, err)
 	figures(t, r, map[string]float64{"probe_lost": 0, "lost": 0, "streams": 10})
 	if !(r.Value("probe_events") > 0) || !(r.Value("published") > 0) {
 		t.Errorf("found %+v", r.Figures)
+	}
+	_, err = i.Run(t.Context(), small(), (&faulty{refused: func(n int) bool { return n > 10 }}).start(t))
+	if err == nil || !strings.Contains(err.Error(), "the stream of the one did not open: expected HTTP/1.1 200") {
+		t.Errorf("the one is refused: found %v", err)
+	}
+}
+
+// TestAServerThatTakesNothing has not delivered everything.
+func TestAServerThatTakesNothing(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		what Scenario
+		says string
+	}{
+		"fanout":    {Fanout{Rate: 100, For: 100 * time.Millisecond}, "10 events were refused by the server"},
+		"flat out":  {Fanout{For: 50 * time.Millisecond}, "events were refused by the server"},
+		"warm-up":   {Fanout{Rate: 100, For: 100 * time.Millisecond, Warm: 1}, "1 of the first 1 events were not acknowledged: expected status 2xx, found 413"},
+		"hold":      {Hold{Broadcasts: 1}, "not acknowledged"},
+		"storm":     {Storm{Rate: 100, Before: 100 * time.Millisecond}, "events were refused by the server"},
+		"slow":      {Slow{Rate: 100, For: 100 * time.Millisecond, Share: 0.5}, "not acknowledged"},
+		"isolation": {Isolation{For: 100 * time.Millisecond, Every: 20 * time.Millisecond, Probe: time.Millisecond}, "not acknowledged"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, err := c.what.Run(t.Context(), small(), (&faulty{deaf: true}).start(t))
+			if err == nil {
+				faults(t, r, nil, c.says)
+			} else if !strings.Contains(err.Error(), c.says) {
+				t.Errorf("expected %q, found %v", c.says, err)
+			}
+		})
+	}
+}
+
+// TestIdle finds the streams without heartbeats, though others have twice theirs.
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	idle := Idle{Interval: 200 * time.Millisecond, For: 800 * time.Millisecond}
+	r, err := idle.Run(t.Context(), small(), (&faulty{beat: 200 * time.Millisecond}).start(t))
+	faults(t, r, err)
+	r, err = idle.Run(t.Context(), small(), (&faulty{beat: 50 * time.Millisecond, mute: 2}).start(t))
+	faults(t, r, err, "5 of 10 streams had fewer than 2 heartbeats")
+	r, err = idle.Run(t.Context(), small(), (&faulty{}).start(t))
+	faults(t, r, err, "no heartbeat came within 800ms")
+	r, err = Hold{Beats: 1}.Run(t.Context(), small(), (&faulty{beat: 20 * time.Millisecond, mute: 2}).start(t))
+	faults(t, r, err, "5 streams had no heartbeat while others had more than theirs")
+}
+
+// TestStreamsThatAreRefusedOnce are tried again, before anything is published that they would lack.
+func TestStreamsThatAreRefusedOnce(t *testing.T) {
+	t.Parallel()
+	storm := Storm{Rate: 200, Before: 50 * time.Millisecond, Away: 50 * time.Millisecond}
+	r, err := storm.Run(t.Context(), small(), (&faulty{refused: func(n int) bool { return n <= 3 }}).start(t))
+	faults(t, r, err)
+	figures(t, r, map[string]float64{"streams": 10, "failed": 0, "dropped": 10, "exact": 10})
+	r, err = Hold{Broadcasts: 1, Drop: 4}.Run(t.Context(), small(), (&faulty{refused: func(n int) bool { return n == 11 }}).start(t))
+	faults(t, r, err)
+	figures(t, r, map[string]float64{"dropped": 4, "exact": 10, "refused_connects": 1})
+}
+
+// TestNobodyWaitsLongAfterAnInterruption, whatever is still on its way.
+func TestNobodyWaitsLongAfterAnInterruption(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	longer, stop := lingering(ctx, time.Hour)
+	defer stop()
+	if longer.Err() != nil {
+		t.Fatal("it ends before it is interrupted")
+	}
+	cancel()
+	if longer.Err() != nil {
+		t.Error("what is on its way has no time")
+	}
+	select {
+	case <-longer.Done():
+	case <-time.After(time.Minute):
+		t.Error("it goes on")
 	}
 }
 

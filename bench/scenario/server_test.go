@@ -17,9 +17,13 @@ type faulty struct {
 	forgetful  bool // no history: a stream gets what is published while it is open
 	spoilAt    int  // this event, from 1,
 	spoil      func(event string) string
-	refuse     int    // every refuse-th stream is refused
-	hangUp     bool   // streams end as soon as they are open
-	publishing func() // called with each event before it is sent
+	refuse     int              // every refuse-th stream is refused
+	refused    func(n int) bool // whether the n-th attempt to subscribe is refused, from 1; nil: none
+	deaf       bool             // publishes are refused
+	beat       time.Duration    // between two heartbeats; 0: none
+	mute       int              // every mute-th stream gets no heartbeats
+	hangUp     bool             // streams end as soon as they are open
+	publishing func()           // called with each event before it is sent
 
 	mu      sync.Mutex
 	topics  map[string][]string
@@ -44,7 +48,13 @@ func (f *faulty) subscribe(w http.ResponseWriter, r *http.Request) {
 	topic := r.FormValue("topic")
 	f.mu.Lock()
 	f.opened++
-	refused := f.refuse > 0 && f.opened%f.refuse == 0
+	refused := f.refuse > 0 && f.opened%f.refuse == 0 || f.refused != nil && f.refused(f.opened)
+	var beats <-chan time.Time
+	if f.beat > 0 && (f.mute == 0 || f.opened%f.mute != 0) {
+		ticker := time.NewTicker(f.beat)
+		defer ticker.Stop()
+		beats = ticker.C
+	}
 	sent := len(f.topics[topic])
 	f.mu.Unlock()
 	if refused {
@@ -72,6 +82,8 @@ func (f *faulty) subscribe(w http.ResponseWriter, r *http.Request) {
 		}
 		select {
 		case <-changed:
+		case <-beats:
+			io.WriteString(w, ":\n\n")
 		case <-r.Context().Done():
 			return
 		}
@@ -80,6 +92,10 @@ func (f *faulty) subscribe(w http.ResponseWriter, r *http.Request) {
 
 func (f *faulty) publish(w http.ResponseWriter, r *http.Request) {
 	data, _ := io.ReadAll(r.Body)
+	if f.deaf {
+		http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+		return
+	}
 	if f.publishing != nil {
 		f.publishing()
 	}

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"ssedge/bench/load"
@@ -72,7 +73,8 @@ func Warm(ctx context.Context, o Options, t Target) error {
 		return err
 	}
 	defer p.Close()
-	if _, err := p.Run(ctx, publish.Schedule{Count: 1}); err != nil {
+	report, err := p.Run(ctx, publish.Schedule{Count: 1})
+	if err = errors.Join(err, taken(ctx, report)); err != nil {
 		return err
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, answerMax, fmt.Errorf("not every stream has its event after %v", answerMax))

@@ -39,7 +39,7 @@ func (s Slow) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 
 	idle := x.pss()
 	c := o.streams(&t, 0, o.Topics)
-	c.Slow = load.Slow{Every: max(1, int(1/s.Share+0.5)), Bytes: s.Dribble, Pause: s.Pause}
+	c.Slow = load.Slow{Share: s.Share, Bytes: s.Dribble, Pause: s.Pause}
 	if err := x.open(ctx, c); err != nil {
 		return x.r, err
 	}
@@ -71,20 +71,20 @@ func (s Slow) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	if err != nil {
 		return x.r, err
 	}
-	x.latency("", times, "of streams that read, from when an event was due to when it was read")
+	x.latency("", times, "from when an event was due to when it was read")
 	x.r.Add("p99_ratio", x.r.Value("p99")/x.r.Value("without_p99"), result.Times, "with slow streams to without")
 	x.r.Add("cpu_per_event", (x.cpu()-cpu)*micros/float64(totals.Events), result.Microseconds, "of the server, for each event that was read")
 	x.r.Add("pss_idle", idle, result.Bytes, "of the server, before")
 	x.r.Add("pss_open", pss, result.Bytes, "with all streams open")
 	x.r.Add("pss", x.pss(), result.Bytes, "after the load")
 	x.r.Add("rss_peak", x.peak(), result.Bytes, "the most meanwhile")
-	x.booked(report)
+	x.booked(ctx, report)
 	return x.r, x.judgeSlow(ctx)
 }
 
 // others waits until the streams that read have everything.
 func (x *trial) others(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), arriveMax)
+	ctx, cancel := lingering(ctx, arriveMax)
 	defer cancel()
 	since, events := time.Now(), uint64(0)
 	for ctx.Err() == nil {
@@ -96,8 +96,8 @@ func (x *trial) others(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if t.Events != events {
-			since, events = time.Now(), t.Events
+		if now := t.Events - t.Duplicates; now != events {
+			since, events = time.Now(), now
 		}
 		if time.Since(since) > lostAfter*x.o.Settle {
 			return nil
@@ -112,7 +112,7 @@ func (x *trial) judgeSlow(ctx context.Context) error {
 	if err := x.crowd.Quicken(); err != nil {
 		return err
 	}
-	quiet, cancel := context.WithTimeout(context.WithoutCancel(ctx), arriveMax)
+	quiet, cancel := lingering(ctx, arriveMax)
 	defer cancel()
 	if err := x.crowd.WaitQuiet(quiet, lostAfter*x.o.Settle/2); err != nil && quiet.Err() == nil {
 		return err
@@ -128,11 +128,14 @@ func (x *trial) judgeSlow(ctx context.Context) error {
 	totals.Ended -= uint64(v.Slow.Ended) // it may end those
 	x.verdict(v.Normal, totals)
 	s := v.Slow
-	x.r.Add("slow_streams", float64(s.Streams), "", "")
+	x.r.Add("slow_streams", float64(s.Streams), "", "that read badly, until the end")
 	x.r.Add("slow_exact", float64(s.Exact), "", "of them had everything in the end")
 	x.r.Add("slow_told", float64(s.Told), "", "of them were told of a gap")
 	x.r.Add("slow_ended", float64(s.Ended), "", "of them the server ended")
 	x.r.Add("slow_lost", float64(s.Lost), "", "events missing on slow streams in silence")
+	if s.Exact == s.Streams {
+		x.r.Note("no slow stream missed anything: buffers took it all (try more --rate, --payload or --for)")
+	}
 	if s.Short > 0 {
 		x.r.Fault("%d of %d slow streams lost events in silence", s.Short, s.Streams)
 	}

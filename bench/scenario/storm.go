@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -70,7 +71,7 @@ func (s Storm) Run(ctx context.Context, o Options, t Target) (*result.Result, er
 		return x.r, err
 	}
 	x.latency("", times, "from when an event was due to when it was read, the break included")
-	x.booked(report)
+	x.booked(ctx, report)
 	return x.r, x.judge()
 }
 
@@ -109,18 +110,21 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 	defer stop()
 	limited, cancel := context.WithTimeout(ctx, stormMax)
 	defer cancel()
-	err = x.crowd.Wait(limited, func(t load.Totals) bool { return t.Live >= before.Live })
-	live := time.Since(back)
-	x.away = err != nil && ctx.Err() != nil
-	if err != nil && limited.Err() == nil {
-		return err
+	// A stream that the server ends meanwhile does not come again.
+	err = x.crowd.Wait(limited, func(t load.Totals) bool { return t.Live+t.Ended-before.Ended >= before.Live })
+	live := time.Since(back).Seconds()
+	if err != nil {
+		if limited.Err() == nil {
+			return err
+		}
+		live, x.away = math.NaN(), ctx.Err() != nil
 	}
 	whole, err := x.await(limited, x.publisher.Published()) // what they must have to be caught up
 	if err != nil {
 		return err
 	}
 	caught := math.NaN()
-	if whole {
+	if whole && err == nil {
 		caught = time.Since(back).Seconds()
 	}
 	after, err := x.crowd.Totals()
@@ -129,7 +133,7 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 	}
 	x.r.Add("dropped", float64(dropped), "", "streams")
 	x.r.Add("away", back.Sub(began).Seconds(), result.Seconds, "until the first came back")
-	x.r.Add("live_seconds", live.Seconds(), result.Seconds, "from then until all were open again")
+	x.r.Add("live_seconds", live, result.Seconds, "from then until all were open again")
 	x.r.Add("caught_up_seconds", caught, result.Seconds, "from then until all had what they missed")
 	x.r.Add("refused_connects", float64(after.Failed-before.Failed), "", "attempts that failed meanwhile")
 	x.r.Add("storm_cpu_per_stream", (x.cpu()-cpu)*micros/float64(dropped), result.Microseconds, "of the server, for a stream that left and came back")
@@ -144,9 +148,9 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 // resume drops n of the held streams, publishes to all topics while they are away, and has them resume.
 func (x *trial) resume(ctx context.Context, n int) error {
 	err := x.storm(ctx, n, func() error {
-		_, err := x.publisher.Run(ctx, publish.Schedule{Count: x.o.Topics})
+		report, err := x.publisher.Run(ctx, publish.Schedule{Count: x.o.Topics})
 		wait(ctx, x.o.Settle)
-		return err
+		return errors.Join(err, taken(ctx, report))
 	})
 	if err != nil {
 		return err

@@ -56,11 +56,28 @@ func (x *trial) open(ctx context.Context, c load.Config) error {
 	if err != nil && ctx.Err() == nil {
 		return err
 	}
-	return x.opened()
+	return x.gathered(ctx, c)
+}
+
+// gathered waits a while for streams that try again, and gives up those that are not open then: they would lack what is
+// published before they are. Then it books what opening came to.
+func (x *trial) gathered(ctx context.Context, c load.Config) error {
+	if c.Retry > 0 {
+		limited, cancel := context.WithTimeout(ctx, c.OpenTimeout)
+		defer cancel()
+		err := x.crowd.Wait(limited, func(t load.Totals) bool { return t.Live+t.Ended >= uint64(x.o.Streams) })
+		if err != nil && limited.Err() == nil {
+			return err
+		}
+		if err := x.crowd.Cease(); err != nil {
+			return err
+		}
+	}
+	return x.opened(ctx, c)
 }
 
 // opened books failures and says if there is nothing to go on with.
-func (x *trial) opened() error {
+func (x *trial) opened(ctx context.Context, c load.Config) error {
 	totals, err := x.crowd.Totals()
 	if err != nil {
 		return err
@@ -70,15 +87,21 @@ func (x *trial) opened() error {
 		return err
 	}
 	x.r.Add("streams", float64(totals.Live), "", "open")
-	x.r.Add("failed", float64(totals.Failed), "", "did not open")
+	failed := totals.Failed
+	if c.Retry > 0 { // those are attempts
+		if failed = 0; ctx.Err() == nil {
+			failed = uint64(x.o.Streams) - min(uint64(x.o.Streams), totals.Live+totals.Ended)
+		}
+	}
+	x.r.Add("failed", float64(failed), "", "did not open")
 	for _, cause := range slices.Sorted(maps.Keys(causes)) {
 		x.r.Note("did not open: %d streams: %s", causes[cause], cause)
 	}
 	if n := x.crowd.Processes(); n > 1 {
 		x.r.Note("the client is %d processes", n)
 	}
-	if totals.Failed > 0 {
-		x.r.Fault("%d of %d streams did not open", totals.Failed, x.o.Streams)
+	if failed > 0 {
+		x.r.Fault("%d of %d streams did not open", failed, x.o.Streams)
 	}
 	switch {
 	case totals.Live > 0:
@@ -118,7 +141,7 @@ func (x *trial) connect(ctx context.Context, c publish.Config) error {
 	}
 	p, err := publish.New(ctx, c)
 	if err != nil {
-		return err
+		return fmt.Errorf("publishing to %s: %w", c.URL, err)
 	}
 	x.publisher = p
 	return nil

@@ -1,6 +1,8 @@
 package scenario
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -13,7 +15,7 @@ import (
 // judge adds what the streams received, held against what was published, and what is wrong with it.
 func (x *trial) judge() error {
 	if x.away {
-		x.r.Note("interrupted before all streams were back: loss was not looked for")
+		x.r.Note("interrupted before everything had arrived: loss was not looked for")
 		return nil
 	}
 	time.Sleep(x.o.Settle) // what comes twice comes late
@@ -43,6 +45,12 @@ func (x *trial) verdict(v load.Verdict, totals load.Totals) {
 	if v.Whole() && totals.Ended == 0 {
 		return
 	}
+	if totals.Others > 0 && v.Lost > 0 {
+		r.Note("%d events came without a mark: the server's own, or damaged", totals.Others)
+	}
+	if totals.Stale > 0 && v.Lost > 0 {
+		r.Note("%d events were of an earlier run, or due before this one began", totals.Stale)
+	}
 	for _, f := range []struct {
 		n    int
 		what string
@@ -60,15 +68,47 @@ func (x *trial) verdict(v load.Verdict, totals load.Totals) {
 	}
 }
 
-// booked adds what publishing came to.
-func (x *trial) booked(p publish.Report) {
+// booked adds what publishing came to. An interrupted run has nothing to answer for.
+func (x *trial) booked(ctx context.Context, p publish.Report) {
 	x.r.Add("published", float64(p.Acknowledged), "", "events acknowledged")
-	x.r.Add("published_rate", float64(p.Acknowledged)/p.Took.Seconds(), result.PerSecond, "")
+	x.r.Add("published_rate", float64(p.Acknowledged)/p.Took.Seconds(), result.PerSecond, "events acknowledged, while publishing")
 	x.r.Add("refused", float64(p.Refused), "", "events that the server did not take")
 	x.r.Add("unsure", float64(p.Unsure), "", "events whose answer never came")
+	x.r.Add("skipped", float64(p.Skipped), "", "events that fell due and were never sent")
 	x.r.Add("late_p99", millis(p.Late, 99), result.Milliseconds, "from when an event was due to when it was written")
 	x.r.Add("answer_p99", millis(p.Answer, 99), result.Milliseconds, "from then to its answer")
+	x.owed(ctx, "", p)
+}
+
+// owed says what was not published as it should have been: of what nobody took, nothing can be lost.
+func (x *trial) owed(ctx context.Context, where string, p publish.Report) {
 	for _, cause := range slices.Sorted(maps.Keys(p.Causes)) {
 		x.r.Note("not acknowledged: %d events: %s", p.Causes[cause], cause)
 	}
+	if ctx.Err() != nil {
+		return
+	}
+	for _, f := range []struct {
+		n    uint64
+		what string
+	}{
+		{p.Refused, "events were refused by the server"}, {p.Unsure, "events got no answer"},
+		{p.Skipped, "events fell due and were never sent: server or client cannot keep up"},
+	} {
+		if f.n > 0 {
+			x.r.Fault("%s%d %s", where, f.n, f.what)
+		}
+	}
+	if p.Acknowledged+p.Refused+p.Unsure+p.Skipped == 0 {
+		x.r.Fault("%snothing was published", where)
+	}
+}
+
+// taken fails unless all events of a run were acknowledged: without the first ones there is no point in going on.
+func taken(ctx context.Context, p publish.Report) error {
+	if p.Refused+p.Unsure == 0 || ctx.Err() != nil {
+		return nil
+	}
+	causes := slices.Sorted(maps.Keys(p.Causes))
+	return fmt.Errorf("publishing: %d of the first %d events were not acknowledged: %s", p.Refused+p.Unsure, p.Acknowledged+p.Refused+p.Unsure, causes[0])
 }

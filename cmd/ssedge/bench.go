@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,6 +55,8 @@ type loadFlags struct {
 	Expect      []string      `help:"A bound that fails the run, as in 'p99<50ms'; names are those of the figures." sep:"none" placeholder:"BOUND"`
 	JSON        bool          `help:"Print the results as JSON."`
 	Report      string        `help:"Write raw.json and a page with plots into this directory." placeholder:"DIR"`
+
+	several bool // there will be several results, with different figures
 }
 
 // targetFlags say which server is measured, and how to talk to it. In URLs, headers and bodies {topic}, {payload},
@@ -72,6 +75,8 @@ type targetFlags struct {
 	Start         string   `help:"Start a server for it, and end it: ssedge, ssedge/2 with two shards, twin or limit." placeholder:"NAME"`
 	Arguments     string   `help:"Further arguments of that ssedge serve, blanks between them." placeholder:"TEXT"`
 	Beside        bool     `help:"Also measure the bare send loop, before and after, and print ratios."`
+
+	lines bool // several events in one request
 }
 
 func (f *loadFlags) options(bar scenario.Progress) (scenario.Options, error) {
@@ -106,9 +111,47 @@ func (f *targetFlags) complete() {
 
 // publishes is complete, for scenarios that publish.
 func (f *targetFlags) publishes() error {
+	if f.Start != "" {
+		return f.alone()
+	}
 	f.complete()
 	if f.PublishURL == "" {
 		return errors.New("expected --publish-url: this scenario publishes, and --subscribe names a server")
+	}
+	return nil
+}
+
+// ours is whether the server is an ssedge that was not described.
+func (f *targetFlags) ours() bool {
+	return strings.HasPrefix(f.Start, server.Ssedge) || f.Start == "" && f.Subscribe == ssedgeSubscribe && f.PublishURL == ssedgePublish
+}
+
+// inLines has several events published to an ssedge in one request.
+func inLines(t *scenario.Target) {
+	t.PublishURL, _, _ = strings.Cut(t.PublishURL, "?")
+	t.PublishHeaders = slices.DeleteFunc(t.PublishHeaders, func(line string) bool { return strings.HasPrefix(line, "Content-Type:") })
+	t.PublishHeaders = append(t.PublishHeaders, "Content-Type: application/x-ndjson")
+	t.PublishBody = `{"topic":"t{topic}","data":"{payload}"}`
+}
+
+// alone says which flags have no meaning beside --start.
+func (f *targetFlags) alone() error {
+	if f.Start == "" {
+		if f.Arguments != "" {
+			return errors.New("--arguments: expected --start ssedge with it")
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		name string
+		set  bool
+	}{
+		{"--subscribe", f.Subscribe != ""}, {"--header", f.Header != nil}, {"--publish-url", f.PublishURL != ""}, {"--publish-header", f.PublishHeader != nil},
+		{"--pid", f.Pid != nil}, {"--admin", f.Admin != ""}, {"--arguments for another server than ssedge", f.Arguments != "" && !strings.HasPrefix(f.Start, server.Ssedge)},
+	} {
+		if c.set {
+			return fmt.Errorf("--start measures a server of its own: expected no %s with it", c.name)
+		}
 	}
 	return nil
 }
@@ -130,9 +173,19 @@ func (f *targetFlags) target() (scenario.Target, error) {
 	t.Local = to.Addr().IsLoopback()
 	switch {
 	case f.Admin != "":
+		admin, err := url.Parse(f.Admin)
+		if err != nil || admin.Host == "" {
+			return t, fmt.Errorf("--admin %s: expected http://host:port", f.Admin)
+		}
+		if _, err := load.Resolve(admin.Host, f.AllowRemote); err != nil {
+			return t, fmt.Errorf("--admin: %w", err)
+		}
 		t.Server = observe.Metrics{URL: strings.TrimSuffix(strings.TrimSuffix(f.Admin, "/"), "/metrics") + "/metrics"}
 	case len(f.Pid) > 0:
 		t.Server = observe.Server(f.Pid)
+		if _, err := t.Server.CPU(); err != nil {
+			return t, fmt.Errorf("--pid: %w", err)
+		}
 	case t.Local:
 		if found, err := observe.Listeners(to.Port()); err == nil {
 			t.Server = found
@@ -144,12 +197,18 @@ func (f *targetFlags) target() (scenario.Target, error) {
 // measure runs a scenario against the target and reports what it came to.
 func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 	return f.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
+		if err := target.alone(); err != nil {
+			return nil, err
+		}
 		target.complete()
 		t, err := target.target()
 		if err != nil {
 			return nil, err
 		}
 		o.Topics, o.AllowRemote = target.Topics, target.AllowRemote
+		if target.lines {
+			inLines(&t)
+		}
 		if err := o.Check(&t); err != nil {
 			return nil, err
 		}
@@ -171,6 +230,9 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 			}
 			defer child.Stop()
 			t = scenario.Child(child)
+			if target.lines {
+				inLines(&t)
+			}
 			if err := scenario.Warm(ctx, o, t); err != nil {
 				return nil, err
 			}
@@ -183,14 +245,18 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 			r, err = s.Run(ctx, o, t)
 			results = append(results, r)
 		}
-		interrupted := ctx.Err() != nil
-		for _, r := range results {
-			if r != nil && (err == nil || interrupted) {
-				each(r)
-			}
-		}
-		if interrupted {
+		if ctx.Err() != nil {
 			err = nil // the figures so far are what was asked for
+		}
+		for _, r := range results {
+			if r == nil || err != nil && !(r.Value("streams") > 0) {
+				continue // it did not begin: the error says all there is to say
+			}
+			if err != nil {
+				r.Fault("ended early: %v", err)
+				err = nil
+			}
+			each(r)
 		}
 		return nil, err
 	})
@@ -218,6 +284,11 @@ func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*re
 		}
 		expectations = append(expectations, e)
 	}
+	if f.Report != "" {
+		if err := os.MkdirAll(f.Report, 0o755); err != nil {
+			return fmt.Errorf("--report: %w", err)
+		}
+	}
 	bar := progress.New(os.Stderr)
 	o, err := f.options(bar)
 	if err != nil {
@@ -237,24 +308,32 @@ func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*re
 	var failures []error
 	tables, err := run(ctx, o, func(r *result.Result) {
 		bar.Close()
+		one := *r // what is expected here is no fault where results are held against each other
+		one.Faults = slices.Clone(r.Faults)
 		for _, e := range expectations {
-			if err := e.Check(r); err != nil && !r.Reference {
-				r.Faults = append(r.Faults, err.Error())
+			if err := e.Check(r); err != nil && !r.Reference && (e.Of(r) || !f.several) {
+				one.Faults = append(one.Faults, err.Error())
 			}
 		}
-		all.Results = append(all.Results, *r)
+		all.Results = append(all.Results, one)
 		if !f.JSON {
-			r.WriteText(os.Stdout)
+			one.WriteText(os.Stdout)
 		}
 		failures = append(failures, write())
 	})
+	for _, e := range expectations {
+		if f.several && !slices.ContainsFunc(all.Results, func(r result.Result) bool { return !r.Reference && e.Of(&r) }) {
+			failures = append(failures, fmt.Errorf("expected %v: there is no such figure", e))
+		}
+	}
 	bar.Close()
 	all.Tables = tables
 	failures = append(failures, err, write())
 	if f.JSON {
 		text, err := json.MarshalIndent(all, "", " ")
-		failures = append(failures, err)
-		fmt.Println(string(text))
+		if failures = append(failures, err); err == nil {
+			fmt.Println(string(text))
+		}
 	} else {
 		for _, t := range tables {
 			t.WriteText(os.Stdout)

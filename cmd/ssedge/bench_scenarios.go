@@ -30,7 +30,13 @@ type benchHold struct {
 }
 
 func (c *benchHold) Run() error {
-	c.complete()
+	if c.For < 0 || c.Broadcasts < 0 || c.Beats < 0 || c.Drop < 0 || c.Drop > c.Streams {
+		return fmt.Errorf("--for, --broadcasts, --beats, --drop: expected 0 or more, and to drop at most the %d streams; found %v, %d, %d, %d",
+			c.Streams, c.For, c.Broadcasts, c.Beats, c.Drop)
+	}
+	if c.Start == "" {
+		c.complete()
+	}
 	if c.Broadcasts+c.Beats+c.Drop == 0 {
 		c.PublishURL = "" // nothing is published, and nobody need answer there
 	}
@@ -51,13 +57,28 @@ func (c *benchFanout) Run() error {
 	if err := c.publishes(); err != nil {
 		return err
 	}
-	if c.Rate <= 0 && !c.FlatOut {
-		return fmt.Errorf("--rate: expected events a second, found %v (--flat-out publishes as fast as answers come)", c.Rate)
-	}
 	if c.FlatOut {
 		c.Rate = 0
+	} else if err := rate(c.Rate); err != nil {
+		return fmt.Errorf("%w (--flat-out publishes as fast as answers come)", err)
+	}
+	if c.For <= 0 || c.Warm < 0 || c.Batch < 1 {
+		return fmt.Errorf("--for, --warm, --batch: expected a time above 0, 0 or more, and 1 or more, found %v, %d, %d", c.For, c.Warm, c.Batch)
+	}
+	if c.Batch > 1 && c.PublishBody == "{payload}" {
+		if c.lines = c.ours(); !c.lines {
+			return fmt.Errorf("--batch %d: expected --publish-body, and --publish-header, with which this server takes lines for single events", c.Batch)
+		}
 	}
 	return c.measure(&c.targetFlags, scenario.Fanout{Rate: c.Rate, For: c.For, Warm: c.Warm, Batch: c.Batch})
+}
+
+// rate checks a number of events a second.
+func rate(r float64) error {
+	if !(r >= scenario.RateMin && r <= scenario.RateMax) {
+		return fmt.Errorf("--rate: expected %v to %d events a second, found %v", scenario.RateMin, int(scenario.RateMax), r)
+	}
+	return nil
 }
 
 type benchIsolation struct {
@@ -72,10 +93,10 @@ func (c *benchIsolation) Run() error {
 	if err := c.publishes(); err != nil {
 		return err
 	}
-	if c.Every <= 0 || c.Probe <= 0 {
-		return fmt.Errorf("--every, --probe: expected times above 0, found %v, %v", c.Every, c.Probe)
+	if c.For <= 0 || c.Every < time.Millisecond || c.Probe < time.Millisecond {
+		return fmt.Errorf("--for, --every, --probe: expected a time above 0, and 1ms or more, found %v, %v, %v", c.For, c.Every, c.Probe)
 	}
-	if !strings.Contains(c.Subscribe, "{topic}") || !strings.Contains(c.PublishURL+c.PublishBody, "{topic}") {
+	if c.Start == "" && (!strings.Contains(c.Subscribe, "{topic}") || !strings.Contains(c.PublishURL+c.PublishBody, "{topic}")) {
 		return fmt.Errorf("expected {topic} in --subscribe and in --publish-url or --publish-body: the one needs a topic of its own")
 	}
 	return c.measure(&c.targetFlags, scenario.Isolation{For: c.For, Every: c.Every, Probe: c.Probe})
@@ -94,8 +115,11 @@ func (c *benchStorm) Run() error {
 	if err := c.publishes(); err != nil {
 		return err
 	}
-	if c.Rate <= 0 {
-		return fmt.Errorf("--rate: expected events a second, found %v", c.Rate)
+	if err := rate(c.Rate); err != nil {
+		return err
+	}
+	if c.Before < 0 || c.Away < 0 || c.After < 0 {
+		return fmt.Errorf("--before, --away, --after: expected times of 0 or more, found %v, %v, %v", c.Before, c.Away, c.After)
 	}
 	return c.measure(&c.targetFlags, scenario.Storm{Rate: c.Rate, Before: c.Before, Away: c.Away, After: c.After})
 }
@@ -114,28 +138,33 @@ func (c *benchSlow) Run() error {
 	if err := c.publishes(); err != nil {
 		return err
 	}
-	if c.Share <= 0 || c.Share > 0.5 {
+	if !(c.Share > 0 && c.Share <= 0.5) {
 		return fmt.Errorf("--share: expected more than 0 and at most 0.5, found %v", c.Share)
 	}
-	if c.Rate <= 0 || c.Dribble < 0 {
-		return fmt.Errorf("--rate, --dribble: expected events a second and bytes, found %v, %v", c.Rate, c.Dribble)
+	if err := rate(c.Rate); err != nil {
+		return err
+	}
+	if c.For <= 0 || c.Dribble < 0 || c.Pause < time.Millisecond {
+		return fmt.Errorf("--for, --dribble, --pause: expected a time above 0, 0 or more bytes, and 1ms or more, found %v, %d, %v", c.For, c.Dribble, c.Pause)
 	}
 	return c.measure(&c.targetFlags, scenario.Slow{Rate: c.Rate, For: c.For, Share: c.Share, Dribble: c.Dribble, Pause: c.Pause})
 }
 
 type benchIdle struct {
 	Interval time.Duration `help:"The server's heartbeat interval (default ${default})." default:"25s" placeholder:"TIME"`
-	For      time.Duration `help:"How long; 0: two intervals." placeholder:"TIME"`
+	For      time.Duration `help:"How long, after one and a half intervals in which streams find their rhythm; 0: two intervals." placeholder:"TIME"`
 	loadFlags
 	targetFlags
 }
 
 func (c *benchIdle) Run() error {
-	if c.Interval <= 0 {
-		return fmt.Errorf("--interval: expected a time above 0, found %v", c.Interval)
+	if c.Interval <= 0 || c.For < 0 {
+		return fmt.Errorf("--interval, --for: expected a time above 0, and one of 0 or more, found %v, %v", c.Interval, c.For)
 	}
-	c.complete()
-	c.PublishURL = ""
+	if c.Start == "" {
+		c.complete()
+		c.PublishURL = ""
+	}
 	return c.measure(&c.targetFlags, scenario.Idle{Interval: c.Interval, For: c.For})
 }
 
@@ -153,6 +182,7 @@ func (c *benchLimit) Run() error {
 		}
 		r, err := scenario.Fresh(ctx, server.Kind{Name: server.Limit, Shards: c.Loops}, start, scenario.Hold{Broadcasts: c.Broadcasts}, o)
 		if r != nil {
+			r.Scenario, r.Reference = "limit", false // it is what is measured here
 			each(r)
 		}
 		return nil, err
@@ -183,6 +213,10 @@ func (c *benchCompare) Run() error {
 	if c.Rounds < 1 || c.Flood < 1 || c.Broadcasts < 1 {
 		return fmt.Errorf("--rounds, --flood, --broadcasts: expected 1 or more, found %d, %d, %d", c.Rounds, c.Flood, c.Broadcasts)
 	}
+	if c.IdleWait < 0 || c.For <= 0 || c.Beat <= 0 {
+		return fmt.Errorf("--idle-wait, --for, --beat: expected times, the last two above 0, found %v, %v, %v", c.IdleWait, c.For, c.Beat)
+	}
+	c.several = true
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
 		start, err := ourselves(c.Arguments)
 		if err != nil {
@@ -213,6 +247,10 @@ func (c *benchGrowth) Run() error {
 	if err != nil {
 		return fmt.Errorf("--server: %w", err)
 	}
+	if c.For <= 0 {
+		return fmt.Errorf("--for: expected a time above 0, found %v", c.For)
+	}
+	c.several = true
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
 		start, err := ourselves(c.Arguments)
 		if err != nil {

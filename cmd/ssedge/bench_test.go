@@ -84,7 +84,7 @@ func TestBenchStartsItsServers(t *testing.T) {
 	}
 	if !testing.Short() {
 		dir := t.TempDir()
-		all, _ = bench(t, 0, "compare", "--servers=ssedge/1,limit/1,twin", "--rounds=1", "--streams=100", "--flood=20", "--idle-wait=100ms", "--broadcasts=3", "--for=400ms", "--beat=300ms", "--settle=30ms", "--report="+dir)
+		all, _ = bench(t, 0, "compare", "--servers=ssedge/1,limit/1,twin", "--rounds=1", "--streams=100", "--flood=20", "--idle-wait=100ms", "--broadcasts=3", "--for=400ms", "--beat=300ms", "--settle=30ms", "--report="+dir, "--expect=p50>0us")
 		if len(all.Tables) != 1 || len(all.Tables[0].Columns) != 4 {
 			t.Fatalf("found %+v", all.Tables)
 		}
@@ -177,6 +177,28 @@ func TestBenchFailsOnFaults(t *testing.T) {
 	}
 }
 
+// TestBenchLimitIsHeldToWhatIsExpected, as nothing else is measured.
+func TestBenchLimitIsHeldToWhatIsExpected(t *testing.T) {
+	t.Parallel()
+	for expect, code := range map[string]int{"exact=20": 0, "exact=21": 1, "nonsense<1": 1} {
+		_, errors := bench(t, code, "limit", "--streams=20", "--broadcasts=1", "--expect="+expect)
+		if code != 0 && !strings.Contains(errors, expect) {
+			t.Errorf("%s: found %q", expect, errors)
+		}
+	}
+}
+
+// TestBenchSaysWhatTheServerWouldNotTake, and does not call that exact.
+func TestBenchSaysWhatTheServerWouldNotTake(t *testing.T) {
+	t.Parallel()
+	_, url, _ := serve(t, "--dev")
+	_, errors := bench(t, 1, append([]string{"fanout", "--streams=10", "--rate=50", "--for=200ms", "--publish-method=PUT", "--warm=0"}, target(url)...)...)
+	if !strings.Contains(errors, "10 events were refused by the server") {
+		t.Errorf("found %q", errors)
+	}
+	bench(t, 0, "fanout", "--start=ssedge/1", "--streams=10", "--rate=100", "--batch=10", "--for=200ms") // as lines, without being told
+}
+
 // TestBenchMistakes get a line that says what was expected, and nothing is measured.
 func TestBenchMistakes(t *testing.T) {
 	for _, c := range []struct {
@@ -200,6 +222,24 @@ func TestBenchMistakes(t *testing.T) {
 		{[]string{"compare", "--servers=nginx"}, []string{"--servers", "nginx", "twin"}},
 		{[]string{"growth", "--along=beauty"}, []string{"--along", "beauty", "payload"}},
 		{[]string{"storm", "--start=apache"}, []string{"--start", "apache"}},
+		{[]string{"storm", "--start=ssedge", "--subscribe=http://127.0.0.1:1/x"}, []string{"--start", "--subscribe"}},
+		{[]string{"storm", "--start=twin", "--arguments=--x"}, []string{"--start", "--arguments"}},
+		{[]string{"hold", "--arguments=--x"}, []string{"--arguments", "--start"}},
+		{[]string{"fanout", "--for=0s"}, []string{"--for", "0s"}},
+		{[]string{"fanout", "--rate=NaN"}, []string{"--rate", "NaN"}},
+		{[]string{"fanout", "--rate=1e-12"}, []string{"--rate", "0.001"}},
+		{[]string{"slow", "--share=NaN"}, []string{"--share", "NaN"}},
+		{[]string{"storm", "--away=-1s"}, []string{"--away", "-1s"}},
+		{[]string{"fanout", "--batch=3", "--subscribe=http://127.0.0.1:1/x", "--publish-url=http://127.0.0.1:1/x"}, []string{"--batch", "--publish-body"}},
+		{[]string{"hold", "--workers=-1"}, []string{"--workers", "-1"}},
+		{[]string{"hold", "--ramp=NaN"}, []string{"--ramp", "NaN"}},
+		{[]string{"hold", "--settle=0s"}, []string{"--settle", "0s"}},
+		{[]string{"hold", "--broadcasts=-1"}, []string{"--broadcasts", "-1"}},
+		{[]string{"hold", "--drop=1001"}, []string{"--drop", "1000", "1001"}},
+		{[]string{"hold", "--admin=http://192.0.2.1:1"}, []string{"--admin", "--allow-remote"}},
+		{[]string{"hold", "--pid=99999999"}, []string{"--pid", "99999999"}},
+		{[]string{"hold", "--report=/proc/x"}, []string{"--report", "/proc/x"}},
+		{[]string{"fanout", "--publish-header=Content-Length: 3"}, []string{"Content-Length", "itself"}},
 	} {
 		_, errors, code := run(t, append([]string{"bench"}, c.args...)...)
 		oneLine(t, errors, code, c.says...)
