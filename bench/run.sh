@@ -22,7 +22,7 @@ measure() {
 	mv "$dir/$name.txt" "$dir/$name/output.txt"
 }
 
-measure compare compare --streams "$streams" --rounds 5
+measure compare compare --streams "$streams" --rounds 4
 measure hold hold --start ssedge --streams "$streams" --broadcasts 5 --drop 1000 --beside
 measure own-topics hold --start ssedge --streams "$streams" --topics "$streams" --broadcasts 2
 measure fanout fanout --start ssedge --streams "$streams" --rate 3 --for 20s --beside
