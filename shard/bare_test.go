@@ -67,6 +67,8 @@ func bareLoop(fds []int, threads int, b []byte) int64 {
 type audience struct {
 	epoll int
 	bytes atomic.Int64
+	left  atomic.Bool
+	gone  sync.WaitGroup
 }
 
 func newAudience(b *testing.B) *audience {
@@ -74,17 +76,23 @@ func newAudience(b *testing.B) *audience {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &audience{epoll: epoll}
+	a := &audience{epoll: epoll}
+	a.gone.Go(a.read)
+	return a
+}
+
+// leave ends the thread before its descriptor can become another's.
+func (a *audience) leave() {
+	a.left.Store(true)
+	a.gone.Wait()
+	unix.Close(a.epoll)
 }
 
 func (a *audience) read() {
 	runtime.LockOSThread()
 	events, buf := make([]unix.EpollEvent, 512), make([]byte, 64<<10)
-	for {
-		n, err := unix.EpollWait(a.epoll, events, -1)
-		if err != nil && err != unix.EINTR {
-			return // closed
-		}
+	for !a.left.Load() {
+		n, _ := unix.EpollWait(a.epoll, events, 100) // interrupted at worst
 		for _, ev := range events[:max(n, 0)] {
 			if n, err := unix.Read(int(ev.Fd), buf); err == nil {
 				a.bytes.Add(int64(n))
@@ -165,7 +173,7 @@ func againstTheBareLoop(b *testing.B, shards, streams int) {
 	servers, clients := connections(b, streams)
 	defer g.Stop() // closes the servers' ends
 	a := newAudience(b)
-	defer unix.Close(a.epoll)
+	defer a.leave()
 	for i, fd := range clients {
 		defer unix.Close(fd)
 		unix.SetNonblock(fd, true)
@@ -182,7 +190,6 @@ func againstTheBareLoop(b *testing.B, shards, streams int) {
 		}
 	}
 	g.Wake()
-	go a.read()
 
 	const pause = 20 * time.Millisecond // after everything has arrived: all sleep
 	used := func() (sum int64) {
