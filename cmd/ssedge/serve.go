@@ -148,10 +148,10 @@ func (c *serveCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	if err := config.Validate(); err != nil {
+		return err
+	}
 	if c.Check {
-		if err := config.Validate(); err != nil {
-			return err
-		}
 		fmt.Println("The settings are in order.")
 		return nil
 	}

@@ -46,6 +46,8 @@ func TestCheckStartsNothing(t *testing.T) {
 	}
 	_, errors, code = run(t, "serve", "--check", "--dev", "--shards=65")
 	oneLine(t, errors, code, "--shards 65", "1 to 64")
+	_, errors, code = run(t, "serve", "--dev", "--shards=2000000000") // nor makes it room for them
+	oneLine(t, errors, code, "--shards 2000000000", "1 to 64")
 	_, errors, code = run(t, "serve", "--check", "--shards=65", "--pollers=500")
 	if code != 1 || strings.Count(errors, "\n") != 3 {
 		t.Errorf("exit code %d, %q: expected all three complaints", code, errors)
