@@ -66,7 +66,7 @@ func (g *Group) Stats() []*Stats {
 }
 
 // Crowded reports whether the scheduler of Go (GOMAXPROCS) has no place for anyone beside
-// the shards. They then yield to goroutines as well, which costs a busy shard some 5 %.
+// the shards. They then yield to goroutines as well, which costs a busy shard some 10 %.
 func (g *Group) Crowded() bool { return runtime.GOMAXPROCS(0) <= len(g.shards) }
 
 // Start starts the shards' goroutines, and one that lets old history go.

@@ -166,7 +166,7 @@ func Fields(lines []string, usual ...string) (string, error) {
 		}
 		switch name = strings.ToLower(name); name {
 		case "content-length", "transfer-encoding", "connection", "last-event-id":
-			return "", fmt.Errorf("expected another header than %q: it is written by the tool itself", line)
+			return "", fmt.Errorf("expected another header than %q: that is for the tool itself to say", line)
 		}
 		set[name] = true
 		own.WriteString(line + "\r\n")

@@ -239,6 +239,26 @@ func TestStreamsThatAreRefusedOnce(t *testing.T) {
 	figures(t, r, map[string]float64{"dropped": 4, "exact": 10, "refused_connects": 1})
 }
 
+// TestAStormInterruptedWhileAllAreAway has not seen them come back.
+func TestAStormInterruptedWhileAllAreAway(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var dropped atomic.Bool
+	f := &faulty{refused: func(n int) bool { // whoever comes again
+		if n > 10 && !dropped.Swap(true) {
+			cancel()
+		}
+		return n > 10
+	}}
+	r, err := Storm{Rate: 100, Before: 50 * time.Millisecond}.Run(ctx, small(), f.start(t))
+	faults(t, r, err)
+	figures(t, r, map[string]float64{"dropped": 10, "live_seconds": absent, "caught_up_seconds": absent, "lost": absent})
+	if !r.Interrupted {
+		t.Errorf("found %+v", r)
+	}
+}
+
 // TestNobodyWaitsLongAfterAnInterruption, whatever is still on its way.
 func TestNobodyWaitsLongAfterAnInterruption(t *testing.T) {
 	t.Parallel()

@@ -84,10 +84,10 @@ func (s Slow) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 
 // others waits until the streams that read have everything.
 func (x *trial) others(ctx context.Context) error {
-	ctx, cancel := lingering(ctx, arriveMax)
+	longer, cancel := lingering(ctx, arriveMax)
 	defer cancel()
 	since, events := time.Now(), uint64(0)
-	for ctx.Err() == nil {
+	for longer.Err() == nil {
 		v, err := x.crowd.Verify(x.publisher.Published())
 		if err != nil || v.Normal.Exact == v.Normal.Streams {
 			return err
@@ -104,6 +104,7 @@ func (x *trial) others(ctx context.Context) error {
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
+	x.away = ctx.Err() != nil
 	return nil
 }
 
@@ -114,8 +115,14 @@ func (x *trial) judgeSlow(ctx context.Context) error {
 	}
 	quiet, cancel := lingering(ctx, arriveMax)
 	defer cancel()
-	if err := x.crowd.WaitQuiet(quiet, lostAfter*x.o.Settle/2); err != nil && quiet.Err() == nil {
-		return err
+	if err := x.crowd.WaitQuiet(quiet, lostAfter*x.o.Settle/2); err != nil {
+		if quiet.Err() == nil {
+			return err
+		}
+		x.away = x.away || ctx.Err() != nil
+	}
+	if x.away {
+		return x.judge() // which says that there was no time
 	}
 	v, err := x.crowd.Verify(x.publisher.Published())
 	if err != nil {

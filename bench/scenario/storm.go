@@ -124,7 +124,7 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 		return err
 	}
 	caught := math.NaN()
-	if whole && err == nil {
+	if whole && !math.IsNaN(live) {
 		caught = time.Since(back).Seconds()
 	}
 	after, err := x.crowd.Totals()

@@ -126,10 +126,13 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 			err = nil // the figures so far are what was asked for
 		}
 		for _, r := range results {
-			if r == nil || err != nil && !(r.Value("streams") > 0) {
+			switch {
+			case r == nil:
+				continue
+			case err == nil || r.Reference: // what is wrong with a reference fails nothing
+			case !(r.Value("streams") > 0):
 				continue // it did not begin: the error says all there is to say
-			}
-			if err != nil {
+			default:
 				r.Fault("ended early: %v", err)
 				err = nil
 			}

@@ -196,6 +196,8 @@ func TestBenchSaysWhatTheServerWouldNotTake(t *testing.T) {
 	if !strings.Contains(errors, "10 events were refused by the server") {
 		t.Errorf("found %q", errors)
 	}
+	// Nor is it the limit's fault, where that is measured beside it.
+	bench(t, 1, "hold", "--beside", "--streams=10", "--for=0s", "--subscribe=http://127.0.0.1:1/events", "--publish-url="+url+"/publish?topic=t{topic}")
 	bench(t, 0, "fanout", "--start=ssedge/1", "--streams=10", "--rate=100", "--batch=10", "--for=200ms") // as lines, without being told
 }
 
