@@ -28,10 +28,12 @@ measure own-topics hold --start ssedge --streams "$streams" --topics "$streams" 
 measure fanout fanout --start ssedge --streams "$streams" --rate 3 --for 20s --beside
 measure topics fanout --start ssedge --streams "$streams" --topics 1000 --rate 2000 --for 20s
 measure flood fanout --start ssedge/1 --streams 1000 --flat-out --allow-gaps --for 10s
+measure ndjson fanout --start ssedge --streams 1000 --flat-out --batch 1000 --allow-gaps --for 10s
 measure isolation isolation --start ssedge/1 --streams "$streams"
 measure storm storm --start ssedge --streams "$streams"
-measure slow slow --start ssedge --streams 2000 --payload 4000 --rate 50
-measure dribble slow --start ssedge --streams 2000 --payload 4000 --rate 50 --dribble 50
+# More than the kernel's buffers take: the slow ones must be told what they missed.
+measure slow slow --start ssedge --streams 200 --payload 20000 --rate 100
+measure dribble slow --start ssedge --streams 200 --payload 20000 --rate 100 --dribble 50
 measure idle idle --start ssedge --streams "$streams" --interval 25s
 # As many heartbeats a second as a million streams have every 30 s.
 measure heartbeats idle --start ssedge --streams "$streams" --interval "$((streams * 30 / 1000))ms" --for 10s

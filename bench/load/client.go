@@ -154,10 +154,11 @@ func (c *Client) Verify(published []Published) (Verdicts, error) {
 			for slot := range l.streams {
 				s := &l.streams[slot]
 				p := published[int(s.number)%c.plan.Topics]
+				lanes := l.lanes[slot*(c.plan.Lanes-1):][:c.plan.Lanes-1]
 				if c.plan.slow(s.number) {
-					v.Slow.add(s, p)
+					v.Slow.add(s, lanes, p)
 				} else {
-					v.Normal.add(s, p)
+					v.Normal.add(s, lanes, p)
 				}
 				if s.phase == streaming && s.received < p.Sure {
 					v.Behind++

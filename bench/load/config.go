@@ -109,6 +109,7 @@ func splitURL(text string) (host, target string, err error) {
 	if strings.ContainsAny(rest, " \t\r\n") {
 		return "", "", fmt.Errorf("%q: expected a URL without blanks: write %%20", text)
 	}
+	rest, _, _ = strings.Cut(rest, "#")
 	at := strings.IndexAny(rest, "/?")
 	if at < 0 {
 		return rest, "/", nil
@@ -117,7 +118,6 @@ func splitURL(text string) (host, target string, err error) {
 	if target[0] == '?' {
 		target = "/" + target
 	}
-	target, _, _ = strings.Cut(target, "#")
 	return host, target, nil
 }
 

@@ -149,12 +149,12 @@ func (c *Crowd) Wait(ctx context.Context, until func(Totals) bool) error {
 	}
 }
 
-// WaitQuiet waits until no event and no gap has come, and no stream has ended, for the given time. Heartbeats go on.
+// WaitQuiet waits until no new event and no gap has come, and no stream has ended, for the given time. Heartbeats go on.
 func (c *Crowd) WaitQuiet(ctx context.Context, quiet time.Duration) error {
 	var seen uint64
 	since := time.Now()
 	return c.Wait(ctx, func(t Totals) bool {
-		if now := t.Events + t.Gaps + t.Ended; now != seen {
+		if now := t.Events - t.Duplicates + t.Gaps + t.Ended; now != seen {
 			seen, since = now, time.Now()
 		}
 		return time.Since(since) >= quiet

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 )
@@ -125,7 +126,7 @@ func (l *loop) open(slot int32) {
 		err = unix.Connect(fd, to)
 	}
 	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
-		l.fail(slot, fmt.Errorf("connect: %w", err))
+		l.fail(slot, fmt.Errorf("connect to %v: %w", l.plan.address, err))
 		return
 	}
 	events := uint32(unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET)
@@ -168,6 +169,9 @@ func (l *loop) takeHead(slot int32, b []byte) error {
 	}
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
+		if bytes.Contains(b, []byte("\n\n")) {
+			return errors.New("expected a response head whose lines end in CRLF, found LF")
+		}
 		if len(b) > headBytesMax {
 			return fmt.Errorf("no end of the response head within %d bytes", headBytesMax)
 		}
@@ -176,7 +180,7 @@ func (l *loop) takeHead(slot int32, b []byte) error {
 	}
 	framing, err := checkHead(b[:end+2])
 	if err != nil {
-		return err
+		return said(err, b[end+4:])
 	}
 	delete(l.opener.waiting, slot)
 	l.first.RecordValue(a.first.Microseconds())
@@ -192,6 +196,23 @@ func (l *loop) takeHead(slot int32, b []byte) error {
 	return l.body(slot, b[end+4:])
 }
 
+// said adds the beginning of what a server that refuses has to say.
+func said(err error, body []byte) error {
+	text := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) && !unicode.IsSpace(r) {
+			return '.'
+		}
+		return r
+	}, string(body[:min(len(body), saidBytes)]))
+	if text = strings.Join(strings.Fields(text), " "); text == "" {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, text)
+}
+
+// saidBytes is how much of that is kept.
+const saidBytes = 200
+
 // checkHead takes the head with the line end of its last field.
 func checkHead(head []byte) (framing, error) {
 	status, fields, _ := bytes.Cut(head, []byte("\r\n"))
@@ -199,14 +220,17 @@ func checkHead(head []byte) (framing, error) {
 		return 0, fmt.Errorf("expected HTTP/1.1 200, found %q", status)
 	}
 	lower := strings.ToLower("\r\n" + string(fields))
-	if !strings.HasPrefix(field(lower, "content-type"), "text/event-stream") {
-		return 0, errors.New("expected Content-Type: text/event-stream, found another or none")
+	if media, _, _ := strings.Cut(field(lower, "content-type"), ";"); strings.TrimSpace(media) != "text/event-stream" {
+		return 0, fmt.Errorf("expected Content-Type: text/event-stream, found %.60q", media)
 	}
 	if coding := field(lower, "content-encoding"); coding != "" && coding != "identity" {
 		return 0, fmt.Errorf("expected no Content-Encoding, found %q", coding)
 	}
 	switch coding := field(lower, "transfer-encoding"); coding {
 	case "", "identity":
+		if length := field(lower, "content-length"); length != "" {
+			return 0, fmt.Errorf("expected a stream without end, found Content-Length: %.20q", length)
+		}
 		return untilClose, nil
 	case "chunked":
 		return chunkSize, nil

@@ -6,8 +6,11 @@ import (
 )
 
 // Published says how many events a topic has had: Sure were acknowledged; up to Maybe more may have been taken, as their
-// answer was lost.
-type Published struct{ Sure, Maybe uint32 }
+// answer was lost. Highest is the last number that was given out, in each lane; nil: that is not known.
+type Published struct {
+	Sure, Maybe uint32
+	Highest     []uint32
+}
 
 // Verdict is what streams received, held against what was published while they were open.
 type Verdict struct {
@@ -16,7 +19,7 @@ type Verdict struct {
 	Short        int    `json:"short"`   // with fewer events, and never told of a gap, nor ended by the server
 	Told         int    `json:"told"`    // with fewer, and told of a gap
 	Cut          int    `json:"cut"`     // with fewer, as the server ended them
-	Over         int    `json:"over"`    // with more different events than were published
+	Over         int    `json:"over"`    // with more different events than were published, or with a number that never was
 	Duplicate    int    `json:"duplicate"`
 	Late         int    `json:"late"` // with an event behind a later one
 	Unsorted     int    `json:"unsorted"`
@@ -72,8 +75,8 @@ func (v Verdict) String() string {
 	return fmt.Sprintf("of %d streams %d are exact, %s", v.Streams, v.Exact, strings.Join(faults, ", "))
 }
 
-// add judges one stream.
-func (v *Verdict) add(s *stream, p Published) {
+// add judges one stream; lanes are its sequences but for the first.
+func (v *Verdict) add(s *stream, lanes []sequence, p Published) {
 	if s.history&wasOpen == 0 {
 		return
 	}
@@ -98,6 +101,9 @@ func (v *Verdict) add(s *stream, p Published) {
 		v.Lost += missing
 	}
 	over := s.received > p.Sure+p.Maybe
+	for lane, highest := range p.Highest {
+		over = over || lane == 0 && s.high > highest || lane > 0 && lanes[lane-1].high > highest
+	}
 	count(&v.Over, over)
 	count(&v.Duplicate, s.history&gotDuplicate != 0)
 	count(&v.Late, s.history&gotLate != 0)

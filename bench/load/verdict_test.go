@@ -37,6 +37,7 @@ func TestVerifyTellsFaultsApart(t *testing.T) {
 		"told of a gap":       {events(1) + "event: gap\ndata: {}\nid: 17-3\n\n" + events(4), Verdict{Told: 1, MissedTold: 2}},
 		"of another topic":    {events(1, 2) + eventWith(1, 1, "17-2-other") + events(3, 4), Verdict{Misdelivered: 1}},
 		"too many":            {events(1, 2, 3, 4, 5), Verdict{Over: 1}},
+		"never published":     {events(1, 2, 3, 5), Verdict{Over: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -47,7 +48,7 @@ func TestVerifyTellsFaultsApart(t *testing.T) {
 			awaits(t, crowd, "three ends", func(t Totals) bool { return t.Others == 3 })
 			want := c.want
 			want.Streams, want.Exact, want.Expected = 3, 2, 12
-			if v := verdict(t, crowd, Published{Sure: 4}).Normal; v != want || v.Whole() {
+			if v := verdict(t, crowd, Published{Sure: 4, Highest: []uint32{4}}).Normal; v != want || v.Whole() {
 				t.Errorf("expected %+v, found %+v", want, v)
 			}
 		})
@@ -72,7 +73,11 @@ func TestFaultsOfOnePublisherAmongSeveral(t *testing.T) {
 	opens(t, crowd, 5, 0)
 	awaits(t, crowd, "five ends", func(t Totals) bool { return t.Others == 5 })
 	want := Verdict{Streams: 5, Exact: 2, Duplicate: 1, Late: 1, Misdelivered: 1, Short: 2, Lost: 2, Expected: 20}
-	if v := verdict(t, crowd, Published{Sure: 4}).Normal; v != want {
+	if v := verdict(t, crowd, Published{Sure: 4, Highest: []uint32{2, 2}}).Normal; v != want {
+		t.Errorf("expected %+v, found %+v", want, v)
+	}
+	want.Over, want.Exact = 3, 0 // all but those that lost it
+	if v := verdict(t, crowd, Published{Sure: 4, Highest: []uint32{2, 1}}).Normal; v != want {
 		t.Errorf("expected %+v, found %+v", want, v)
 	}
 }
@@ -200,6 +205,10 @@ func TestFailuresHaveTheirCauses(t *testing.T) {
 	for cause, script := range map[string]func(net.Conn){
 		"503":                   says("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
 		"text/event-stream":     says("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"),
+		"streamlike":            says("HTTP/1.1 200 OK\r\nContent-Type: text/event-streamlike\r\n\r\n"),
+		"Content-Length":        says("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 0\r\n\r\n"),
+		"CRLF":                  says("HTTP/1.1 200 OK\nContent-Type: text/event-stream\n\n"),
+		"a.[31m key":            says("HTTP/1.1 401 Unauthorized\r\n\r\na\x1b[31m\nkey"),
 		"no Content-Encoding":   says("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Encoding: gzip\r\n\r\n"),
 		"closed the connection": thenCloses("HTTP/1.1 200 OK\r\n"),
 		"no end of the":         says("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("y", headBytesMax)),

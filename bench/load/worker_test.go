@@ -166,7 +166,7 @@ func TestWorkersAreAsOneClient(t *testing.T) {
 			}
 			b.mu.Unlock()
 			causes, err := c.Causes()
-			if err != nil || len(causes) != 1 || causes[`expected HTTP/1.1 200, found "HTTP/1.1 503 Service Unavailable"`] != 1 {
+			if err != nil || len(causes) != 1 || causes[`expected HTTP/1.1 200, found "HTTP/1.1 503 Service Unavailable": full`] != 1 {
 				t.Errorf("%v: found %v", err, causes)
 			}
 

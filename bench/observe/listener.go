@@ -2,7 +2,10 @@ package observe
 
 import (
 	"bufio"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,9 +14,9 @@ import (
 
 const stateListen = "0A"
 
-// Listeners finds the processes of this machine that listen on a TCP port: all that hold such a socket, as nginx's
-// workers do. It finds those that this user may look into.
-func Listeners(port uint16) (Server, error) {
+// Listeners finds the processes of this machine that accept connections to an address: all that hold a socket that
+// listens there, or on that port of every address, as nginx's workers do. It finds those that this user may look into.
+func Listeners(at netip.AddrPort) (Server, error) {
 	inodes := make(map[string]bool)
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
 		f, err := os.Open(file)
@@ -22,14 +25,14 @@ func Listeners(port uint16) (Server, error) {
 		}
 		for lines := bufio.NewScanner(f); lines.Scan(); {
 			words := strings.Fields(lines.Text())
-			if len(words) > 9 && words[3] == stateListen && strings.HasSuffix(words[1], fmt.Sprintf(":%04X", port)) {
+			if len(words) > 9 && words[3] == stateListen && accepts(words[1], at) {
 				inodes["socket:["+words[9]+"]"] = true
 			}
 		}
 		f.Close()
 	}
 	if len(inodes) == 0 {
-		return nil, fmt.Errorf("nothing listens on port %d here", port)
+		return nil, fmt.Errorf("nothing listens on %v here", at)
 	}
 	var found Server
 	processes, err := filepath.Glob("/proc/[0-9]*")
@@ -43,9 +46,27 @@ func Listeners(port uint16) (Server, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("the process that listens on port %d is another user's: its CPU and memory cannot be read", port)
+		return nil, fmt.Errorf("the process that listens on %v is another user's: its CPU and memory cannot be read", at)
 	}
 	return found, nil
+}
+
+// accepts reports whether a socket bound to local, as /proc/net/tcp writes it (words of 32 bits in the machine's order), gets
+// connections to an address. One that is bound to all of IPv6 usually gets those of IPv4 too.
+func accepts(local string, at netip.AddrPort) bool {
+	text, port, _ := strings.Cut(local, ":")
+	raw, err := hex.DecodeString(text)
+	if n, portErr := strconv.ParseUint(port, 16, 16); err != nil || portErr != nil || uint16(n) != at.Port() || len(raw)%4 != 0 {
+		return false
+	}
+	for i := 0; i < len(raw); i += 4 {
+		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
+	}
+	bound, ok := netip.AddrFromSlice(raw)
+	if bound = bound.Unmap(); !ok || bound == at.Addr().Unmap() {
+		return ok
+	}
+	return bound.IsUnspecified() && (bound.Is6() || at.Addr().Unmap().Is4())
 }
 
 // holds reports whether a directory of descriptors has one of the sockets. Listening sockets are opened early: a server

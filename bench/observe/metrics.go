@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,52 +23,83 @@ type Source interface {
 }
 
 // Metrics reads them from a Prometheus page, as ssedge's admin listener has one: for servers elsewhere. Memory is the
-// resident set then: only the machine itself knows more.
-type Metrics struct{ URL string }
+// resident set then: only the machine itself knows more. A page that does not answer in time once is not asked again: a
+// run must not wait for it at each of its readings.
+type Metrics struct {
+	URL  string
+	mu   sync.Mutex
+	gone error
+}
 
 // client goes where it is told, and nowhere else.
 var client = &http.Client{
-	Timeout:       10 * time.Second,
+	Timeout:       2 * time.Second,
 	Transport:     &http.Transport{Proxy: nil},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-func (m Metrics) CPU() (time.Duration, error) {
+func (m *Metrics) CPU() (time.Duration, error) {
 	v, err := m.read("process_cpu_seconds_total")
 	return time.Duration(v * float64(time.Second)), err
 }
 
-func (m Metrics) PSS() (int64, error) {
+func (m *Metrics) PSS() (int64, error) {
 	v, err := m.read("process_resident_memory_bytes")
 	return int64(v), err
 }
 
 // Peak is the process's since its start.
-func (m Metrics) Peak() (int64, error) {
+func (m *Metrics) Peak() (int64, error) {
 	v, err := m.read("process_resident_memory_peak_bytes")
 	return int64(v), err
 }
 
-func (m Metrics) Settle() error { return errors.ErrUnsupported }
+func (m *Metrics) Settle() error { return errors.ErrUnsupported }
 
-func (m Metrics) read(name string) (float64, error) {
+// valueMax is what no CPU time in seconds and no memory in bytes comes to.
+const valueMax = 1e15
+
+func (m *Metrics) read(name string) (float64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.gone != nil {
+		return 0, m.gone
+	}
+	v, err := m.ask(name)
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		m.gone = err
+	}
+	return v, err
+}
+
+func (m *Metrics) ask(name string) (float64, error) {
 	answer, err := client.Get(m.URL)
 	if err != nil {
 		return 0, err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("%s: expected status 200, found %s", m.URL, answer.Status)
+		return 0, fmt.Errorf("%s: expected status 200, found %q", m.redacted(), answer.Status)
 	}
 	for lines := bufio.NewScanner(io.LimitReader(answer.Body, 8<<20)); lines.Scan(); {
 		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
 			value, _, _ = strings.Cut(strings.TrimLeft(value, " "), " ") // a timestamp may follow
 			v, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				return 0, fmt.Errorf("%s: expected a number after %s, found %q", m.URL, name, value)
+			if err != nil || !(v >= 0 && v <= valueMax) {
+				return 0, fmt.Errorf("%s: expected a number of 0 or more after %s, found %.40q", m.redacted(), name, value)
 			}
 			return v, nil
 		}
 	}
-	return 0, fmt.Errorf("%s: expected a metric %s, found none", m.URL, name)
+	return 0, fmt.Errorf("%s: expected a metric %s, found none", m.redacted(), name)
+}
+
+// redacted is the URL without its password.
+func (m *Metrics) redacted() string {
+	u, err := url.Parse(m.URL)
+	if err != nil {
+		return "--admin"
+	}
+	return u.Redacted()
 }

@@ -7,10 +7,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -85,9 +87,9 @@ func TestListeners(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		port := uint16(l.Addr().(*net.TCPAddr).Port)
+		at := l.Addr().(*net.TCPAddr).AddrPort()
 		// A connection from the port is no listener's.
-		if found, err := Listeners(port); err != nil || !slices.Contains(found, os.Getpid()) {
+		if found, err := Listeners(at); err != nil || !slices.Contains(found, os.Getpid()) {
 			t.Errorf("%s: expected %d, found %v, %v", l.Addr(), os.Getpid(), found, err)
 		}
 		l.Close()
@@ -106,7 +108,8 @@ func TestListeners(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := name.(*syscall.SockaddrInet4).Port
-	if found, err := Listeners(uint16(port)); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("nothing listens on port %d", port)) {
+	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if found, err := Listeners(netip.AddrPortFrom(loopback, uint16(port))); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("nothing listens on 127.0.0.1:%d", port)) {
 		t.Errorf("found %v, %v", found, err)
 	}
 }
@@ -179,7 +182,7 @@ process_resident_memory_peak_bytes much
 		}
 	}))
 	defer server.Close()
-	m := Metrics{server.URL + "/metrics"}
+	m := &Metrics{URL: server.URL + "/metrics"}
 	if d, err := m.CPU(); err != nil || d != 12500*time.Millisecond {
 		t.Errorf("found %v, %v", d, err)
 	}
@@ -199,11 +202,65 @@ process_resident_memory_peak_bytes much
 	}
 	_, err := m.Peak()
 	says(err, "process_resident_memory_peak_bytes", "much")
-	_, err = Metrics{server.URL + "/empty"}.CPU()
+	_, err = (&Metrics{URL: server.URL + "/empty"}).CPU()
 	says(err, "process_cpu_seconds_total", "none")
-	_, err = Metrics{server.URL + "/elsewhere"}.CPU()
+	_, err = (&Metrics{URL: server.URL + "/elsewhere"}).CPU()
 	says(err, "404")
 	server.Close()
 	_, err = m.CPU()
 	says(err, "refused")
+}
+
+// TestValuesThatCannotBe are no readings.
+func TestValuesThatCannotBe(t *testing.T) {
+	t.Parallel()
+	value := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "process_cpu_seconds_total %s\n", <-value)
+	}))
+	defer server.Close()
+	for _, text := range []string{"NaN", "+Inf", "-1", "1e300"} {
+		value <- text
+		if d, err := (&Metrics{URL: server.URL}).CPU(); err == nil || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: found %v, %v", text, d, err)
+		}
+	}
+}
+
+// TestAPageThatDoesNotAnswer is asked once.
+func TestAPageThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	m := &Metrics{URL: strings.Replace(server.URL, "http://", "http://bob:hunter2@", 1)}
+	for range 3 {
+		if _, err := m.PSS(); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("found %v", err)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+// TestWhoListensElsewhere on the same port is another server.
+func TestWhoListensElsewhere(t *testing.T) {
+	for local, want := range map[string]bool{
+		"0100007F:1F90": true, "0200007F:1F90": false, "0100007F:1F91": false, "00000000:1F90": true,
+		"00000000000000000000000000000000:1F90": true, "0000000000000000FFFF00000100007F:1F90": true,
+		"00000000000000000000000001000000:1F90": false, "nonsense": false, "0100007F": false,
+	} {
+		if got := accepts(local, netip.MustParseAddrPort("127.0.0.1:8080")); got != want {
+			t.Errorf("%s: found %v", local, got)
+		}
+	}
+	for local, want := range map[string]bool{"00000000000000000000000001000000:1F90": true, "00000000:1F90": false, "00000000000000000000000000000000:1F90": true} {
+		if got := accepts(local, netip.MustParseAddrPort("[::1]:8080")); got != want {
+			t.Errorf("%s: found %v", local, got)
+		}
+	}
 }

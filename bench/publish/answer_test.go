@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"ssedge/bench/load"
 	"ssedge/bench/publish"
 )
 
@@ -33,7 +32,7 @@ func TestAnswers(t *testing.T) {
 			s := serve(t, always(c.text, c.more))
 			p := publisher(t, s, nil)
 			r := run(t, p, publish.Schedule{Count: 3})
-			if r.Acknowledged != 3 || len(r.Causes) != 0 || sum(p) != (load.Published{Sure: 3}) {
+			if r.Acknowledged != 3 || len(r.Causes) != 0 || sum(p) != (counted{Sure: 3}) {
 				t.Errorf("found %+v, %+v", r, sum(p))
 			}
 			if n := s.connected(); n != c.connections {
@@ -58,7 +57,7 @@ func TestWhatIsRefusedIsNotPublished(t *testing.T) {
 	})
 	p := publisher(t, s, func(c *publish.Config) { c.Topics, c.Connections = 4, 4 })
 	r := run(t, p, publish.Schedule{Count: 80})
-	if r.Requests != 80 || r.Acknowledged != 40 || r.Refused != 40 || r.Unsure != 0 || sum(p) != (load.Published{Sure: 40}) {
+	if r.Requests != 80 || r.Acknowledged != 40 || r.Refused != 40 || r.Unsure != 0 || sum(p) != (counted{Sure: 40}) {
 		t.Errorf("found %+v, %+v", r, sum(p))
 	}
 	// Of all connections together.
@@ -83,7 +82,7 @@ func TestOfARefusedBatch(t *testing.T) {
 		return ok, true
 	})
 	p := publisher(t, s, func(c *publish.Config) { c.Batch = 5 })
-	if r := run(t, p, publish.Schedule{Count: 15}); r.Refused != 5 || sum(p) != (load.Published{Sure: 10, Maybe: 5}) {
+	if r := run(t, p, publish.Schedule{Count: 15}); r.Refused != 5 || sum(p) != (counted{Sure: 10, Maybe: 5}) {
 		t.Errorf("found %+v, %+v", r, sum(p))
 	}
 }
@@ -108,7 +107,7 @@ func TestAnAnswerThatBreaksOff(t *testing.T) {
 			})
 			p := publisher(t, s, nil)
 			r := run(t, p, publish.Schedule{Count: 10})
-			if r.Acknowledged != 9 || r.Unsure != 1 || r.Refused != 0 || len(r.Causes) != 1 || sum(p) != (load.Published{Sure: 9, Maybe: 1}) {
+			if r.Acknowledged != 9 || r.Unsure != 1 || r.Refused != 0 || len(r.Causes) != 1 || sum(p) != (counted{Sure: 9, Maybe: 1}) {
 				t.Errorf("found %+v, %+v", r, sum(p))
 			}
 			if n := len(s.requests()); n != 10 || s.connected() != 2 {
@@ -124,7 +123,7 @@ func TestAServerThatNeverAnswers(t *testing.T) {
 	s := serve(t, always("", false))
 	p := publisher(t, s, nil)
 	r, err := p.Run(t.Context(), publish.Schedule{Count: 100})
-	if err == nil || !strings.Contains(err.Error(), "10 requests in a row") || r.Unsure != 10 || sum(p) != (load.Published{Maybe: 10}) {
+	if err == nil || !strings.Contains(err.Error(), "10 requests in a row") || r.Unsure != 10 || sum(p) != (counted{Maybe: 10}) {
 		t.Errorf("found %v, %+v, %+v", err, r, sum(p))
 	}
 }

@@ -180,6 +180,7 @@ func (p *Publisher) Published() []load.Published {
 	all := make([]load.Published, p.config.Topics)
 	for i := range p.counts {
 		of := &all[i/p.lanes]
+		of.Highest = append(of.Highest, p.counts[i].next.Load())
 		of.Sure += p.counts[i].sure.Load()
 		of.Maybe += p.counts[i].maybe.Load()
 	}
@@ -191,10 +192,11 @@ func (s *sender) exchange(ctx context.Context, request []byte) error {
 	conn := s.conn
 	conn.SetDeadline(time.Now().Add(answerTimeout))
 	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now().Add(leaveTimeout)) })()
-	if _, err := s.conn.Write(request); err != nil {
-		return err
-	}
+	_, unwritten := s.conn.Write(request) // a server may refuse before it has read all, and say why
 	answer, err := http.ReadResponse(s.reader, s.asked)
+	if unwritten != nil && (err != nil || answer.StatusCode/100 == 2) {
+		return unwritten
+	}
 	for err == nil && answer.StatusCode/100 == 1 { // the answer is still to come (RFC 9110, 15.2)
 		answer, err = http.ReadResponse(s.reader, s.asked)
 	}
@@ -205,16 +207,16 @@ func (s *sender) exchange(ctx context.Context, request []byte) error {
 	if answer.StatusCode/100 != 2 {
 		said, _ = io.ReadAll(io.LimitReader(answer.Body, 200))
 	}
-	if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil && unwritten == nil {
 		return err
 	}
 	answer.Body.Close()
-	if answer.Close {
+	if answer.Close || unwritten != nil {
 		s.conn.Close()
 		s.conn = nil
 	}
 	if answer.StatusCode/100 != 2 {
-		return &StatusError{answer.Status, printable(string(said))}
+		return &StatusError{printable(answer.Status), printable(string(said))}
 	}
 	return nil
 }

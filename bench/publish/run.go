@@ -43,6 +43,7 @@ type Report struct {
 	Acknowledged uint64 // events
 	Refused      uint64 // events that the server said it did not take
 	Unsure       uint64 // events whose answer never came
+	InFlight     uint64 // events that were on their way when the run's context ended, and got no answer in time
 	Skipped      uint64 // events that fell due and were never sent
 	Causes       map[string]uint64
 	Took         time.Duration
@@ -108,6 +109,7 @@ func (p *Publisher) Run(ctx context.Context, s Schedule) (Report, error) {
 		sum.Acknowledged += r.Acknowledged
 		sum.Refused += r.Refused
 		sum.Unsure += r.Unsure
+		sum.InFlight += r.InFlight
 		sum.Skipped += r.Skipped
 		for cause, n := range r.Causes {
 			sum.because(cause, n)
@@ -213,7 +215,11 @@ func (s *sender) publish(ctx context.Context, number int, n uint32, due time.Tim
 		return nil
 	}
 	t.maybe.Add(n)
-	s.report.Unsure += uint64(n)
+	if ctx.Err() != nil {
+		s.report.InFlight += uint64(n)
+	} else {
+		s.report.Unsure += uint64(n)
+	}
 	s.report.because(cause(err), uint64(n))
 	if s.conn != nil {
 		s.conn.Close()

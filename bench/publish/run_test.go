@@ -196,7 +196,7 @@ func TestTheEndOfItsContextEndsARun(t *testing.T) {
 		want    publish.Report
 	}{
 		"between events":   {true, publish.Report{Requests: 1, Acknowledged: 1}},
-		"before an answer": {false, publish.Report{Requests: 1, Unsure: 1}},
+		"before an answer": {false, publish.Report{Requests: 1, InFlight: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -215,7 +215,7 @@ func TestTheEndOfItsContextEndsARun(t *testing.T) {
 			if took := time.Since(began); err != nil || took > patience {
 				t.Errorf("%v, after %v", err, took)
 			}
-			if r.Requests != c.want.Requests || r.Acknowledged != c.want.Acknowledged || r.Unsure != c.want.Unsure {
+			if r.Requests != c.want.Requests || r.Acknowledged != c.want.Acknowledged || r.Unsure != c.want.Unsure || r.InFlight != c.want.InFlight {
 				t.Errorf("expected %+v, found %+v", c.want, r)
 			}
 		})

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"ssedge/bench/load"
 	"ssedge/bench/mark"
 	"ssedge/bench/publish"
 )
@@ -143,7 +142,10 @@ func run(t *testing.T, p *publish.Publisher, s publish.Schedule) publish.Report 
 }
 
 // sum adds up what all topics have had.
-func sum(p *publish.Publisher) (all load.Published) {
+// counted is load.Published of all topics together.
+type counted struct{ Sure, Maybe uint32 }
+
+func sum(p *publish.Publisher) (all counted) {
 	for _, one := range p.Published() {
 		all.Sure += one.Sure
 		all.Maybe += one.Maybe

@@ -60,9 +60,7 @@ func pageOf(run *result.Run) ([]byte, error) {
 		Plots:       plots,
 		Results:     run.Results,
 	}
-	for _, r := range run.Results {
-		c.Scenarios = distinct(c.Scenarios, r.Scenario)
-	}
+	c.Scenarios = scenarios(run)
 	for _, t := range run.Tables {
 		c.Tables = append(c.Tables, tableOf(t))
 	}
@@ -71,14 +69,28 @@ func pageOf(run *result.Run) ([]byte, error) {
 	return out.Bytes(), err
 }
 
+// scenarios are what was asked for: with a table, which is made of parts, the one of the command.
+func scenarios(run *result.Run) (all []string) {
+	if words := strings.Fields(run.Environment.Command); len(run.Tables) > 0 && len(words) > 2 {
+		return words[2:3]
+	}
+	for _, r := range run.Results {
+		all = distinct(all, r.Scenario)
+	}
+	return all
+}
+
 // exact is the figures of a result that checked what arrived.
 var exact = []string{"lost", "duplicates", "disorder"}
 
-// sound says that everything arrived once and in order, if results looked, and all that looked found so; "" otherwise.
+// sound says that everything arrived once and in order, if results looked, and all that looked found so; "" otherwise. What
+// was only compared with has no part in it.
 func sound(run *result.Run) string {
 	looked, of := 0, 0
+	faulty := false
 	for _, r := range run.Results {
-		if r.Reference {
+		if r.Reference || r.Interrupted {
+			faulty = faulty || r.Reference && len(r.Faults) > 0
 			continue
 		}
 		of++
@@ -99,13 +111,17 @@ func sound(run *result.Run) string {
 			looked++
 		}
 	}
-	switch looked {
-	case 0:
+	if looked == 0 {
 		return ""
-	case of:
-		return "No loss, no duplicate, no disorder."
 	}
-	return fmt.Sprintf("No loss, no duplicate, no disorder in the %d of %d results that look for them.", looked, of)
+	text := "No loss, no duplicate, no disorder"
+	if looked < of {
+		text += fmt.Sprintf(" in any of the results that look for them, %d of %d", looked, of)
+	}
+	if faulty {
+		text += ". What was only compared with had some"
+	}
+	return text + "."
 }
 
 func environment(e result.Environment) []entry {

@@ -43,6 +43,27 @@ func Write(dir string, run *result.Run) error {
 	return replace(filepath.Join(dir, "index.html"), page)
 }
 
+// Writable makes the directory if there is none, and says whether Write will be able to write there.
+func Writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, name := range []string{"raw.json", "index.html"} {
+		if i, err := os.Stat(filepath.Join(dir, name)); err == nil && !i.Mode().IsRegular() {
+			return fmt.Errorf("%s: expected a file or nothing", filepath.Join(dir, name))
+		}
+	}
+	f, err := os.CreateTemp(dir, ".ssedge-")
+	if err != nil {
+		return err
+	}
+	f.Close()
+	return os.Remove(f.Name())
+}
+
+// JSON is a run as it is written to raw.json.
+func JSON(run *result.Run) ([]byte, error) { return rawOf(clean(run)) }
+
 // clean is a copy without what is no finite number: it was not measured, and has no place in JSON.
 func clean(run *result.Run) *result.Run {
 	copied := *run
@@ -75,6 +96,7 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 func replace(file string, content []byte) error {
 	beside := file + ".new"
 	if err := os.WriteFile(beside, content, 0o644); err != nil {
+		os.Remove(beside)
 		return err
 	}
 	if err := os.Rename(beside, file); err != nil {

@@ -2,7 +2,9 @@ package report
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -40,7 +42,7 @@ func TestThePageHasEverythingInOrder(t *testing.T) {
 	page, _ := written(t, demo())
 	at := 0
 	for _, want := range []string{
-		"<title>ssedge bench: fanout, memory</title>", "<h1>ssedge bench <span>fanout, memory</span></h1>", `class="box bad"`, "<strong>A fault</strong>",
+		"<title>ssedge bench: compare</title>", "<h1>ssedge bench <span>compare</span></h1>", `class="box bad"`, "<strong>A fault</strong>",
 		"<li>fanout net/http twin: 3 of 15,000 streams", "<h2>Environment</h2>", "<dd>25 November 2026, 22:23 UTC</dd>", "<dt>Command</dt><dd><code>", "<dd>1.4.0</dd>", "<dd>go1.26.8</dd>",
 		"<dd>6.18.44</dd>", "<dd>AMD EPYC</dd>", "<dt>Cores</dt><dd>2</dd>", "<dd>23.5 GB</dd>", "<dd>20,000</dd>", "<code>net.core.somaxconn</code></dt><dd>4096</dd>",
 		"<h2>Table</h2>", "<h3>Three servers", `<th scope="col"></th><th scope="col" class="number">ssedge/1</th>`,
@@ -167,7 +169,7 @@ func TestFilesAreReplaced(t *testing.T) {
 		if contentOf(t, dir, name) != before {
 			t.Errorf("%s was changed", name)
 		}
-		if err := os.Remove(beside); err != nil {
+		if err := os.Remove(beside); err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
 		}
 	}
@@ -205,18 +207,22 @@ func TestSoundIsSaidOnlyOfWhatLooked(t *testing.T) {
 	}
 	faulty := with(0, 0, 0)
 	faulty.Fault("late")
+	compared, interrupted := faulty, with(0, 0, 0)
+	compared.Reference, interrupted.Interrupted = true, true
 	for name, c := range map[string]struct {
 		results []result.Result
 		want    string
 	}{
-		"nothing":            {nil, ""},
-		"no such figures":    {[]result.Result{with()}, ""},
-		"one of them":        {[]result.Result{with(0)}, ""},
-		"all are zero":       {[]result.Result{with(0, 0, 0)}, "No loss, no duplicate, no disorder."},
-		"one is not":         {[]result.Result{with(0, 0, 0), with(0, 0, 2)}, ""},
-		"lost is not":        {[]result.Result{with(0, 0, 0), with(1)}, ""},
-		"some do not look":   {[]result.Result{with(0, 0, 0), with()}, "No loss, no duplicate, no disorder in the 1 of 2 results that look for them."},
-		"a fault of another": {[]result.Result{with(0, 0, 0), faulty}, ""},
+		"nothing":                  {nil, ""},
+		"no such figures":          {[]result.Result{with()}, ""},
+		"one of them":              {[]result.Result{with(0)}, ""},
+		"all are zero":             {[]result.Result{with(0, 0, 0)}, "No loss, no duplicate, no disorder."},
+		"one is not":               {[]result.Result{with(0, 0, 0), with(0, 0, 2)}, ""},
+		"lost is not":              {[]result.Result{with(0, 0, 0), with(1)}, ""},
+		"some do not look":         {[]result.Result{with(0, 0, 0), with()}, "No loss, no duplicate, no disorder in any of the results that look for them, 1 of 2."},
+		"of what is compared with": {[]result.Result{with(0, 0, 0), compared}, "No loss, no duplicate, no disorder. What was only compared with had some."},
+		"interrupted":              {[]result.Result{interrupted}, ""},
+		"a fault of another":       {[]result.Result{with(0, 0, 0), faulty}, ""},
 	} {
 		if got := sound(&result.Run{Results: c.results}); got != c.want {
 			t.Errorf("%s: expected %q, found %q", name, c.want, got)
@@ -238,5 +244,41 @@ func TestColumnsOfNumbersAreFound(t *testing.T) {
 	}
 	if c := got.Rows[2][3]; c.Text != "3ms (x)" {
 		t.Errorf("a text was split: %+v", c)
+	}
+}
+
+// TestADirectoryIsTriedBeforeAnythingIsMeasured.
+func TestADirectoryIsTriedBeforeAnythingIsMeasured(t *testing.T) {
+	dir := t.TempDir()
+	if err := Writable(filepath.Join(dir, "new", "er")); err != nil {
+		t.Error(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "in the way", "index.html"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"in the way", "file"} {
+		if err := Writable(filepath.Join(dir, name)); err == nil {
+			t.Errorf("%s: found none", name)
+		}
+	}
+	if err := Writable("/proc/1"); err == nil {
+		t.Error("found none")
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "new", "er")); err != nil || len(left) != 0 {
+		t.Errorf("%v, %v left", err, left)
+	}
+}
+
+// TestWhatWasNotMeasuredIsLeftOut of the JSON, which has no word for it.
+func TestWhatWasNotMeasuredIsLeftOut(t *testing.T) {
+	r := result.Result{Curves: []result.Curve{{Points: [][2]float64{{1, math.NaN()}, {2, 3}}}}}
+	r.Add("pss", math.NaN(), "", "")
+	r.Add("lost", 0, "", "")
+	text, err := JSON(&result.Run{Results: []result.Result{r}})
+	if err != nil || strings.Contains(string(text), "pss") || !strings.Contains(string(text), "lost") {
+		t.Errorf("%v: %s", err, text)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -70,6 +71,7 @@ func quoted(args []string) []string {
 		case found && strings.HasPrefix(arg, "-") && filepath.IsAbs(value):
 			arg = name + "=" + filepath.Base(value)
 		}
+		arg = user.ReplaceAllString(arg, "://…@")
 		if strings.ContainsAny(arg, " \t\"'{}&?*<>|;$") {
 			arg = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 		}
@@ -77,6 +79,9 @@ func quoted(args []string) []string {
 	}
 	return out
 }
+
+// user is the user and the password in a URL.
+var user = regexp.MustCompile(`://[^/@\s]*@`)
 
 func contentOf(file string) string {
 	text, err := os.ReadFile(file)

@@ -16,7 +16,7 @@ type Expectation struct {
 	text     string
 }
 
-var expectation = regexp.MustCompile(`^\s*([a-z][a-z0-9_.]*)\s*(<=|>=|<|>|=)\s*([0-9.]+(?:e[0-9]+)?)\s*([A-Za-zµ/×%]*)\s*$`)
+var expectation = regexp.MustCompile(`^\s*([A-Za-z][A-Za-z0-9_.-]*)\s*(<=|>=|<|>|=)\s*([0-9.]+(?:e[0-9]+)?)\s*([A-Za-zµ/×%]*)\s*$`)
 
 // scales say how many of its first unit a unit is.
 var scales = map[string]struct {
@@ -63,6 +63,9 @@ func (e Expectation) Check(r *Result) error {
 		return fmt.Errorf("expected %v: %s has no figure %s, but %s", e, r.Scenario, e.Figure, strings.Join(names, ", "))
 	}
 	value, bound := f.Value, e.bound
+	if e.unit == "" && f.Unit != "" {
+		return fmt.Errorf("expected %v: %s is in %s: write %s%s%v%s", e, e.Figure, f.Unit, e.Figure, e.operator, e.bound, f.Unit)
+	}
 	if e.unit != "" {
 		have, want := scales[f.Unit], scales[e.unit]
 		if have.base != want.base {

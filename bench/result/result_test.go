@@ -33,7 +33,7 @@ func TestExpectations(t *testing.T) {
 	r.Add("none", math.NaN(), "", "")
 	for text, want := range map[string]bool{
 		"p99<50ms": true, "p99 <= 42ms": true, "p99<42ms": false, "p99>41ms": true, "p99>=43ms": false, "p99<0.05s": true, "p99<42000us": false,
-		"p99<50": true, "p99.9<1ms": true, "p99.9=900us": true, "p99.9=0.9ms": true, "lost=0": true, "lost>0": false, "pss<4MB": true, "pss<3MB": false,
+		"p99<50": false, "p99.9<1ms": true, "p99.9=900us": true, "p99.9=0.9ms": true, "lost=0": true, "lost>0": false, "pss<4MB": true, "pss<3MB": false,
 		"ratio<1x": true, "ratio<=0.8": false,
 	} {
 		e, err := ParseExpectation(text)
@@ -45,7 +45,7 @@ func TestExpectations(t *testing.T) {
 			t.Errorf("%q: expected %v, found %v", text, want, err)
 		}
 	}
-	for text, says := range map[string]string{"p98<1ms": "p99.9", "lost<1ms": "ms", "p99<3MB": "MB", "none<1": "no figure none"} {
+	for text, says := range map[string]string{"p98<1ms": "p99.9", "lost<1ms": "ms", "p99<50": "write p99<50ms", "slab_TCP<1B": "no figure slab_TCP", "p99<3MB": "MB", "none<1": "no figure none"} {
 		e, err := ParseExpectation(text)
 		if err != nil {
 			t.Errorf("%q: %v", text, err)

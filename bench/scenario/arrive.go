@@ -47,7 +47,11 @@ func (x *trial) arrive(ctx context.Context) (seconds float64, err error) {
 		x.away = x.away || ctx.Err() != nil
 		return math.NaN(), err
 	}
-	return time.Since(began).Seconds(), err
+	took := time.Since(began).Seconds()
+	if t, err := x.crowd.Totals(); err != nil || t.Live == 0 {
+		return math.NaN(), err // nobody is there to have it
+	}
+	return took, nil
 }
 
 // await waits until every live stream has what is due; what does not come before ctx ends, or after lostAfter of

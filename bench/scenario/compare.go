@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -111,7 +112,7 @@ func one(server.Kind) server.Kind { return server.Kind{Name: server.Limit, Shard
 func (c Compare) table(all measured, o Options) result.Table {
 	streams, flood := result.Format(float64(o.Streams), ""), result.Format(float64(c.Flood), "")
 	t := result.Table{
-		Title:   "medians of " + result.Format(float64(c.Rounds), "") + " rounds, in brackets the least and the most",
+		Title:   title(c.Rounds),
 		Columns: []string{""},
 		Notes: []string{"memory is PSS, less the idle server's; the limit is a bare send loop that parses nothing but the topic",
 			"ratios are of the medians; their brackets are the ratios of single rounds"},
@@ -151,4 +152,11 @@ func (r row) cell(all measured, k server.Kind) string {
 		return "–"
 	}
 	return result.Ratio(values, base).Text(r.unit)
+}
+
+func title(rounds int) string {
+	if rounds == 1 {
+		return "one round"
+	}
+	return fmt.Sprintf("medians of %d rounds, in brackets the least and the most", rounds)
 }

@@ -54,6 +54,7 @@ func (f Fanout) Run(ctx context.Context, o Options, t Target) (*result.Result, e
 
 // fanout measures a run of the publisher.
 func (x *trial) fanout(ctx context.Context, s publish.Schedule) error {
+	cpu := x.cpu() // first: it may take a while
 	before, err := x.crowd.Totals()
 	if err != nil {
 		return err
@@ -62,7 +63,6 @@ func (x *trial) fanout(ctx context.Context, s publish.Schedule) error {
 	began := time.Now()
 	stopBar := x.report(func(load.Totals) int { return int(time.Since(began).Seconds() * 10) })
 	stopCurve := x.over("delivered events a second", result.Axis{Name: "delivered", Unit: result.PerSecond}, x.overTime())
-	cpu := x.cpu()
 	report, err := x.publisher.Run(ctx, s)
 	within, totalsErr := x.crowd.Totals()
 	publishing := time.Since(began)
@@ -80,7 +80,7 @@ func (x *trial) fanout(ctx context.Context, s publish.Schedule) error {
 		return err
 	}
 	took := publishing + time.Since(arriving)
-	cpu = x.cpu() - cpu
+	cpu = x.spent(cpu)
 	after, err := x.crowd.Totals()
 	if err != nil {
 		return err

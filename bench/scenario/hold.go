@@ -46,30 +46,34 @@ func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	}
 	wait(ctx, o.Settle) // what the server still does for streams that have their head is part of the price
 	accepted := x.cpu()
-	x.r.Add("cpu_per_stream", (accepted-cpu)*micros/x.r.Value("streams"), result.Microseconds, "of the server, to accept it")
+	x.r.Add("cpu_per_stream", x.less(accepted, cpu)*micros/x.r.Value("streams"), result.Microseconds, "of the server, to accept it")
 	began := time.Now()
 	o.Progress.Stage("holding", int(h.For.Seconds()*10))
 	stop := x.report(func(load.Totals) int { return int(time.Since(began).Seconds() * 10) })
 	wait(ctx, h.For)
 	stop()
-	if h.For > 0 {
-		x.r.Add("cores_idle", (x.cpu()-accepted)/time.Since(began).Seconds(), "", "that the server kept busy meanwhile")
+	if h.For > 0 && ctx.Err() == nil {
+		x.r.Add("cores_idle", x.spent(accepted)/time.Since(began).Seconds(), "", "that the server kept busy meanwhile")
 	}
 	x.memory(pss, kernel)
-	if t.PublishURL == "" || ctx.Err() != nil {
-		if ctx.Err() == nil && h.Broadcasts+h.Beats+h.Drop > 0 {
-			x.r.Note("nothing was broadcast, awaited or dropped: there is no --publish-url")
+	publishes := t.PublishURL != "" && h.Broadcasts+h.Drop > 0 && ctx.Err() == nil
+	if publishes {
+		if err := x.connect(ctx, o.publishing(&t, 0, o.Topics)); err != nil {
+			return x.r, err
 		}
-		return x.r, x.still()
+	} else if h.Broadcasts+h.Drop > 0 && ctx.Err() == nil {
+		x.r.Note("nothing was broadcast: there is no --publish-url")
+		h.Broadcasts, h.Drop = 0, 0
 	}
-	p := o.publishing(&t, 0, o.Topics)
-	if err := x.connect(ctx, p); err != nil {
-		return x.r, err
+	if ctx.Err() == nil {
+		if err := h.alive(ctx, x); err != nil {
+			return x.r, err
+		}
 	}
-	if err := h.alive(ctx, x); err != nil {
-		return x.r, err
+	if publishes {
+		return x.r, x.judge()
 	}
-	return x.r, x.judge()
+	return x.r, x.still()
 }
 
 // ramp opens the streams in parts and reads the server's memory after each.
@@ -98,6 +102,10 @@ func (x *trial) ramp(ctx context.Context, c load.Config, idle float64) error {
 	if err != nil && ctx.Err() == nil {
 		return err
 	}
+	opened, err := crowd.Totals()
+	if err != nil {
+		return err
+	}
 	if err := x.gathered(ctx, c); err != nil {
 		return err
 	}
@@ -105,7 +113,7 @@ func (x *trial) ramp(ctx context.Context, c load.Config, idle float64) error {
 	if err != nil {
 		return err
 	}
-	x.r.Add("connect_rate", x.r.Value("streams")/took.Seconds(), result.PerSecond, "streams opened")
+	x.r.Add("connect_rate", float64(opened.Opened)/took.Seconds(), result.PerSecond, "streams opened, without those that had to try again")
 	x.latency("first_byte_", first, "from connect to the first byte")
 	if len(grown.Points) > 0 {
 		x.r.Curves = append(x.r.Curves, grown)
@@ -140,11 +148,24 @@ func (x *trial) still() error {
 	if err != nil {
 		return err
 	}
-	x.r.Add("ended", float64(totals.Ended), "", "streams that the server ended")
-	if totals.Ended > 0 {
-		x.r.Fault("the server ended %d streams", totals.Ended)
-	}
+	x.unexpected(totals)
 	return nil
+}
+
+// unexpected says what streams had that they should not, though nothing was published.
+func (x *trial) unexpected(t load.Totals) {
+	x.r.Add("ended", float64(t.Ended), "", "streams that the server ended")
+	for _, f := range []struct {
+		n    uint64
+		what string
+	}{
+		{t.Ended, "streams were ended by the server"}, {t.Damaged, "damaged lines came"}, {t.Misdelivered, "events of other topics came"},
+		{t.Duplicates, "events came twice"}, {t.Late + t.Unsorted, "events came out of order"},
+	} {
+		if f.n > 0 {
+			x.r.Fault("%d %s", f.n, f.what)
+		}
+	}
 }
 
 // alive shows that the held streams live: a broadcast reaches them, heartbeats come, some resume.
@@ -198,7 +219,7 @@ func (x *trial) broadcast(ctx context.Context, n int) error {
 	}
 	x.r.Add("delivered", delivered, "", "events of the broadcasts, over all streams")
 	x.r.Add("broadcast_seconds", took.Seconds()/float64(n), result.Seconds, "for each, until the last stream had it")
-	x.r.Add("cpu_per_event", (x.cpu()-cpu)*micros/delivered, result.Microseconds, "of the server, for each delivered event")
+	x.r.Add("cpu_per_event", x.spent(cpu)*micros/delivered, result.Microseconds, "of the server, for each delivered event")
 	x.latency("broadcast_", latency, "from when a broadcast was due to when it was read")
 	return nil
 }
@@ -214,12 +235,13 @@ func (x *trial) beats(ctx context.Context, n int) error {
 	from := totals.Comments
 	stop := x.report(func(t load.Totals) int { return int(t.Comments - from) })
 	defer stop()
+	cpu := x.cpu()
 	if _, err := x.crowd.Silent(0); err != nil {
 		return err
 	}
 	limited, cancel := context.WithTimeout(ctx, time.Duration(n)*beatMax)
 	defer cancel()
-	cpu, began := x.cpu(), time.Now()
+	began := time.Now()
 	seen, since := from, began
 	err = x.crowd.Wait(limited, func(t load.Totals) bool {
 		if t.Comments != seen {
@@ -241,7 +263,7 @@ func (x *trial) beats(ctx context.Context, n int) error {
 	beats := float64(now.Comments - from)
 	x.r.Add("heartbeats", beats, "", "comments received, over all streams")
 	x.r.Add("heartbeat_seconds", time.Since(began).Seconds(), result.Seconds, "until there were as many as streams, for each asked for")
-	x.r.Add("cpu_per_heartbeat", (x.cpu()-cpu)*micros/beats, result.Microseconds, "of the server")
+	x.r.Add("cpu_per_heartbeat", x.spent(cpu)*micros/beats, result.Microseconds, "of the server")
 	switch {
 	case ctx.Err() != nil:
 	case beats < float64(want):

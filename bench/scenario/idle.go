@@ -15,6 +15,13 @@ type Idle struct {
 	For      time.Duration // how long they are watched; 0: two intervals
 }
 
+// Over beatsTold intervals and more fewer heartbeats than beatsLeast for each stream and interval are too few: over fewer, one
+// that comes a little late may miss the end.
+const (
+	beatsTold  = 4
+	beatsLeast = 0.75
+)
+
 // Run measures the server's CPU time over heartbeat intervals, and whether each stream gets its heartbeats.
 func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, error) {
 	if i.For == 0 {
@@ -28,6 +35,7 @@ func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	o.Progress.Stage("settling", 0)
 	wait(ctx, i.Interval*3/2) // the first beats are spread; then each stream has its own rhythm
 	o.Progress.Stage("watching", int(i.For.Seconds()*10))
+	cpu := x.cpu() // first: it may take a while
 	before, err := x.crowd.Totals()
 	if err != nil {
 		return x.r, err
@@ -35,32 +43,36 @@ func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	if _, err := x.crowd.Silent(0); err != nil {
 		return x.r, err
 	}
-	cpu, began := x.cpu(), time.Now()
+	began := time.Now()
 	stop := x.report(func(load.Totals) int { return int(time.Since(began).Seconds() * 10) })
 	wait(ctx, i.For)
 	took := time.Since(began).Seconds()
-	stop()
 	after, err := x.crowd.Totals()
+	stop()
 	if err != nil {
 		return x.r, err
 	}
-	cpu = x.cpu() - cpu
+	least := max(1, min(int(i.For/i.Interval)/2, math.MaxUint8)) // servers are late by their batches
+	silent, err := x.crowd.Silent(least)
+	if err != nil {
+		return x.r, err
+	}
+	cpu = x.spent(cpu)
+	each := float64(after.Comments+after.Others-before.Comments-before.Others) / float64(before.Live) / (took / i.Interval.Seconds())
 	beats := float64(after.Comments + after.Others - before.Comments - before.Others) // some servers ping with events
 	x.r.Add("heartbeats", beats, "", "received, over all streams")
-	x.r.Add("heartbeats_per_stream", beats/float64(before.Live)/(took/i.Interval.Seconds()), "", "and interval: 1 when none is missing")
+	x.r.Add("heartbeats_per_stream", each, "", "and interval: 1 when none is missing")
 	x.r.Add("cores", cpu/took, "", "that the server kept busy")
 	x.r.Add("cpu_per_heartbeat", cpu*micros/beats, result.Microseconds, "of the server")
 	x.r.Add("pss", x.pss(), result.Bytes, "of the server")
-	least := min(int(i.For/i.Interval)/2, math.MaxUint8) // servers are late by their batches
-	silent, err := x.crowd.Silent(least)
 	switch {
-	case err != nil:
-		return x.r, err
 	case ctx.Err() != nil:
 	case beats == 0:
-		x.r.Fault("no heartbeat came within %v", i.For)
+		x.r.Fault("no heartbeat came within %v (is the server's interval %v? --interval)", i.For, i.Interval)
 	case silent > 0:
-		x.r.Fault("%d of %d streams had fewer than %d heartbeats within %v", silent, after.Live, least, i.For)
+		x.r.Fault("%d of %d streams had fewer than %d heartbeats within %v (is the server's interval %v? --interval)", silent, after.Live, least, i.For, i.Interval)
+	case each < beatsLeast && i.For >= beatsTold*i.Interval:
+		x.r.Fault("%.2f heartbeats came for each stream and interval", each)
 	}
 	return x.r, x.still()
 }

@@ -71,8 +71,8 @@ type Silent struct{}
 func (Silent) Stage(string, int) {}
 func (Silent) At(int)            {}
 
-// Check holds the options against each other and against a target.
-func (o *Options) Check(t *Target) error {
+// CheckLoad holds the options against each other.
+func (o *Options) CheckLoad() error {
 	for _, c := range []struct {
 		name        string
 		value, most int
@@ -99,6 +99,14 @@ func (o *Options) Check(t *Target) error {
 	if o.Settle <= 0 || o.OpenTimeout <= 0 {
 		return fmt.Errorf("--settle, --open-timeout: expected times above 0, found %v, %v", o.Settle, o.OpenTimeout)
 	}
+	return nil
+}
+
+// Check holds the options against each other and against a target.
+func (o *Options) Check(t *Target) error {
+	if err := o.CheckLoad(); err != nil {
+		return err
+	}
 	subscribe, err := template.Parse(t.Subscribe)
 	if err != nil {
 		return fmt.Errorf("--subscribe: %w", err)
@@ -108,6 +116,19 @@ func (o *Options) Check(t *Target) error {
 	}
 	if t.PublishURL == "" {
 		return nil
+	}
+	if o.Topics > 1 {
+		named := false
+		for _, text := range append([]string{t.PublishURL, t.PublishBody}, t.PublishHeaders...) {
+			part, err := template.Parse(text)
+			if err != nil {
+				return fmt.Errorf("publishing: %w", err)
+			}
+			named = named || part.Has(template.Topic)
+		}
+		if !named {
+			return fmt.Errorf("--publish-url, --publish-body: expected {topic} in one of them for --topics %d", o.Topics)
+		}
 	}
 	return o.publishing(t, 0, o.Topics).Check()
 }

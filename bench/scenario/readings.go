@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"math"
 	"slices"
 
@@ -17,6 +18,19 @@ func (x *trial) cpu() float64 {
 	d, err := x.t.Server.CPU()
 	return x.seen(d.Seconds(), err)
 }
+
+// spent is the server's time since a reading.
+func (x *trial) spent(since float64) float64 { return x.less(x.cpu(), since) }
+
+// less is the difference of two readings of a clock that only goes forward; NaN if it did not: then it is another process's.
+func (x *trial) less(now, since float64) float64 {
+	if now < since {
+		return x.seen(0, errRestarted)
+	}
+	return now - since
+}
+
+var errRestarted = errors.New("its CPU time has gone back: the process was started again meanwhile")
 
 func (x *trial) pss() float64 {
 	if x.t.Server == nil {

@@ -90,7 +90,7 @@ func TestHold(t *testing.T) {
 	r, err = Hold{}.Run(t.Context(), o, (&faulty{refuse: 4}).start(t))
 	faults(t, r, err, "10 of 40 streams did not open")
 	figures(t, r, map[string]float64{"streams": 30, "failed": 10})
-	if want := `did not open: 10 streams: expected HTTP/1.1 200, found "HTTP/1.1 503 Service Unavailable"`; !slices.Contains(r.Notes, want) {
+	if want := `did not open: 10 streams: expected HTTP/1.1 200, found "HTTP/1.1 503 Service Unavailable": full`; !slices.Contains(r.Notes, want) {
 		t.Errorf("expected the note %q, found %q", want, r.Notes)
 	}
 }
@@ -225,6 +225,58 @@ func TestIdle(t *testing.T) {
 	faults(t, r, err, "no heartbeat came within 800ms")
 	r, err = Hold{Beats: 1}.Run(t.Context(), small(), (&faulty{beat: 20 * time.Millisecond, mute: 2}).start(t))
 	faults(t, r, err, "5 streams had no heartbeat while others had more than theirs")
+	// Whom nobody can publish to has heartbeats, too.
+	target := (&faulty{beat: 20 * time.Millisecond, mute: 2}).start(t)
+	target.PublishURL = ""
+	r, err = Hold{Beats: 1}.Run(t.Context(), small(), target)
+	faults(t, r, err, "5 streams had no heartbeat while others had more than theirs")
+	// In one interval, and at half the rate.
+	r, err = Idle{Interval: 200 * time.Millisecond, For: 200 * time.Millisecond}.Run(t.Context(), small(), (&faulty{beat: 50 * time.Millisecond, mute: 2}).start(t))
+	faults(t, r, err, "5 of 10 streams had fewer than 1 heartbeats")
+	r, err = Idle{Interval: 100 * time.Millisecond, For: 800 * time.Millisecond}.Run(t.Context(), small(), (&faulty{beat: 190 * time.Millisecond}).start(t))
+	faults(t, r, err, "heartbeats came for each stream and interval")
+	// What comes with them.
+	r, err = idle.Run(t.Context(), small(), (&faulty{beat: 200 * time.Millisecond, garbage: true}).start(t))
+	faults(t, r, err, "damaged lines came")
+}
+
+// restarted is a server whose CPU time goes back: it was started again.
+type restarted struct{ used atomic.Int64 }
+
+func (s *restarted) CPU() (time.Duration, error) { return time.Duration(s.used.Add(-1e9) + 1e12), nil }
+func (s *restarted) PSS() (int64, error)         { return 1, nil }
+func (s *restarted) Peak() (int64, error)        { return 1, nil }
+func (s *restarted) Settle() error               { return nil }
+
+// TestAServerThatWasStartedAgain has no CPU time that means anything.
+func TestAServerThatWasStartedAgain(t *testing.T) {
+	t.Parallel()
+	target := (&faulty{}).start(t)
+	target.Server = &restarted{}
+	r, err := Fanout{Rate: 100, For: 100 * time.Millisecond}.Run(t.Context(), small(), target)
+	faults(t, r, err)
+	figures(t, r, map[string]float64{"cores": absent, "cpu_per_event": absent, "lost": 0})
+	if !strings.Contains(strings.Join(r.Notes, " "), "gone back") {
+		t.Errorf("found %q", r.Notes)
+	}
+}
+
+// TestWhatWasRefusedBeforeAnInterrupt is not forgiven for it.
+func TestWhatWasRefusedBeforeAnInterrupt(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	r, err := Fanout{Rate: 100, For: time.Hour}.Run(ctx, small(), (&faulty{deaf: true}).start(t))
+	faults(t, r, err, "events were refused by the server")
+}
+
+// TestStreamsThatEndWhenTheyComeBack are never all there, nor caught up.
+func TestStreamsThatEndWhenTheyComeBack(t *testing.T) {
+	t.Parallel()
+	r, err := Storm{Rate: 100, Before: 50 * time.Millisecond}.Run(t.Context(), small(), (&faulty{hangUpAfter: 10}).start(t))
+	if err != nil || r.Value("live_seconds") >= 0 || r.Value("caught_up_seconds") >= 0 || !strings.Contains(strings.Join(r.Faults, " "), "the server ended 10 streams after they had come back") {
+		t.Errorf("found %v, %+v", err, r)
+	}
 }
 
 // TestStreamsThatAreRefusedOnce are tried again, before anything is published that they would lack.

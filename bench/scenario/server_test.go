@@ -14,16 +14,18 @@ import (
 // faulty is a small server of event streams, with faults. Without any it is faultless: it has every event since its
 // start, and resumes after the id that is asked for.
 type faulty struct {
-	forgetful  bool // no history: a stream gets what is published while it is open
-	spoilAt    int  // this event, from 1,
-	spoil      func(event string) string
-	refuse     int              // every refuse-th stream is refused
-	refused    func(n int) bool // whether the n-th attempt to subscribe is refused, from 1; nil: none
-	deaf       bool             // publishes are refused
-	beat       time.Duration    // between two heartbeats; 0: none
-	mute       int              // every mute-th stream gets no heartbeats
-	hangUp     bool             // streams end as soon as they are open
-	publishing func()           // called with each event before it is sent
+	forgetful   bool // no history: a stream gets what is published while it is open
+	spoilAt     int  // this event, from 1,
+	spoil       func(event string) string
+	refuse      int              // every refuse-th stream is refused
+	refused     func(n int) bool // whether the n-th attempt to subscribe is refused, from 1; nil: none
+	deaf        bool             // publishes are refused
+	beat        time.Duration    // between two heartbeats; 0: none
+	mute        int              // every mute-th stream gets no heartbeats
+	hangUp      bool             // streams end as soon as they are open,
+	hangUpAfter int              // or all behind so many; 0: none
+	garbage     bool             // with each heartbeat comes a line that is none
+	publishing  func()           // called with each event before it is sent
 
 	mu      sync.Mutex
 	topics  map[string][]string
@@ -56,6 +58,7 @@ func (f *faulty) subscribe(w http.ResponseWriter, r *http.Request) {
 		beats = ticker.C
 	}
 	sent := len(f.topics[topic])
+	ends := f.hangUp || f.hangUpAfter > 0 && f.opened > f.hangUpAfter
 	f.mu.Unlock()
 	if refused {
 		http.Error(w, "full", http.StatusServiceUnavailable)
@@ -67,7 +70,7 @@ func (f *faulty) subscribe(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)
 	out.Flush()
-	if f.hangUp {
+	if ends {
 		return
 	}
 	for {
@@ -83,6 +86,9 @@ func (f *faulty) subscribe(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-changed:
 		case <-beats:
+			if f.garbage {
+				io.WriteString(w, "GARBAGE\n")
+			}
 			io.WriteString(w, ":\n\n")
 		case <-r.Context().Done():
 			return

@@ -73,7 +73,7 @@ func (s Slow) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	}
 	x.latency("", times, "from when an event was due to when it was read")
 	x.r.Add("p99_ratio", x.r.Value("p99")/x.r.Value("without_p99"), result.Times, "with slow streams to without")
-	x.r.Add("cpu_per_event", (x.cpu()-cpu)*micros/float64(totals.Events), result.Microseconds, "of the server, for each event that was read")
+	x.r.Add("cpu_per_event", x.spent(cpu)*micros/float64(totals.Events), result.Microseconds, "of the server, for each event that was read")
 	x.r.Add("pss_idle", idle, result.Bytes, "of the server, before")
 	x.r.Add("pss_open", pss, result.Bytes, "with all streams open")
 	x.r.Add("pss", x.pss(), result.Bytes, "after the load")
@@ -135,6 +135,9 @@ func (x *trial) judgeSlow(ctx context.Context) error {
 	totals.Ended -= uint64(v.Slow.Ended) // it may end those
 	x.verdict(v.Normal, totals)
 	s := v.Slow
+	if s.Streams == 0 || v.Normal.Streams == 0 {
+		x.r.Fault("of %d streams %d were slow: expected some that are and some that are not (--share, --streams)", s.Streams+v.Normal.Streams, s.Streams)
+	}
 	x.r.Add("slow_streams", float64(s.Streams), "", "that read badly, until the end")
 	x.r.Add("slow_exact", float64(s.Exact), "", "of them had everything in the end")
 	x.r.Add("slow_told", float64(s.Told), "", "of them were told of a gap")

@@ -94,11 +94,12 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 	if err != nil {
 		return err
 	}
+	cpu := x.cpu() // first: it may take a while
 	dropped, err := x.crowd.Drop(n)
 	if err != nil {
 		return err
 	}
-	cpu, began := x.cpu(), time.Now()
+	began := time.Now()
 	if err := meanwhile(); err != nil {
 		return err
 	}
@@ -119,6 +120,13 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 		}
 		live, x.away = math.NaN(), ctx.Err() != nil
 	}
+	here, err := x.crowd.Totals()
+	if err != nil {
+		return err
+	}
+	if here.Live < before.Live {
+		live = math.NaN() // some were ended: they are never all there
+	}
 	whole, err := x.await(limited, x.publisher.Published()) // what they must have to be caught up
 	if err != nil {
 		return err
@@ -136,11 +144,19 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 	x.r.Add("live_seconds", live, result.Seconds, "from then until all were open again")
 	x.r.Add("caught_up_seconds", caught, result.Seconds, "from then until all had what they missed")
 	x.r.Add("refused_connects", float64(after.Failed-before.Failed), "", "attempts that failed meanwhile")
-	x.r.Add("storm_cpu_per_stream", (x.cpu()-cpu)*micros/float64(dropped), result.Microseconds, "of the server, for a stream that left and came back")
+	perStream := math.NaN()
+	if !math.IsNaN(live) {
+		perStream = x.spent(cpu) * micros / float64(dropped)
+	}
+	x.r.Add("storm_cpu_per_stream", perStream, result.Microseconds, "of the server, for a stream that left and came back")
 	x.r.Add("pss_before", idle, result.Bytes, "of the server, before")
 	x.r.Add("rss_peak", x.peak(), result.Bytes, "of the server, the most meanwhile")
-	if missing := before.Live - min(before.Live, after.Live); missing > 0 && ctx.Err() == nil {
+	ended := after.Ended - before.Ended
+	if missing := before.Live - min(before.Live, after.Live+ended); missing > 0 && ctx.Err() == nil {
 		x.r.Fault("%d of %d streams did not come back within %v", missing, dropped, stormMax)
+	}
+	if ended > 0 {
+		x.r.Fault("the server ended %d streams after they had come back", ended)
 	}
 	return nil
 }

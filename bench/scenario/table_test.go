@@ -30,6 +30,7 @@ func TestCheck(t *testing.T) {
 		{func(o *Options, _ *Target) { o.Ramp = -1 }, []string{"--ramp", "-1"}},
 		{func(_ *Options, t *Target) { t.Subscribe += "{x}" }, []string{"--subscribe", "{x}"}},
 		{func(o *Options, t *Target) { o.Topics, t.Subscribe = 2, "http://127.0.0.1:1/" }, []string{"--subscribe", "{topic}", "--topics 2"}},
+		{func(o *Options, t *Target) { o.Topics, t.PublishURL = 2, "http://127.0.0.1:1/" }, []string{"--publish-url", "{topic}", "--topics 2"}},
 		{func(_ *Options, t *Target) { t.PublishBody = "x" }, []string{"{payload}"}},
 		{func(_ *Options, t *Target) { t.PublishURL = "nowhere" }, []string{"http://", "nowhere"}},
 		{func(_ *Options, t *Target) { t.PublishHeaders = []string{"x"} }, []string{"Name: value"}},

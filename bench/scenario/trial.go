@@ -95,7 +95,11 @@ func (x *trial) opened(ctx context.Context, c load.Config) error {
 	}
 	x.r.Add("failed", float64(failed), "", "did not open")
 	for _, cause := range slices.Sorted(maps.Keys(causes)) {
-		x.r.Note("did not open: %d streams: %s", causes[cause], cause)
+		what := "streams"
+		if c.Retry > 0 {
+			what = "attempts"
+		}
+		x.r.Note("did not open: %d %s: %s", causes[cause], what, cause)
 	}
 	if n := x.crowd.Processes(); n > 1 {
 		x.r.Note("the client is %d processes", n)

@@ -33,6 +33,10 @@ func (x *trial) judge() error {
 
 func (x *trial) verdict(v load.Verdict, totals load.Totals) {
 	r := x.r
+	if v.Expected == 0 { // nothing was published, and nothing is shown
+		x.unexpected(totals)
+		return
+	}
 	r.Add("exact", float64(v.Exact), "", "streams with every event once, in order")
 	r.Add("lost", float64(v.Lost), "", "events missing in silence")
 	r.Add("told", float64(v.MissedTold), "", "events missing on streams that were told of a gap")
@@ -68,25 +72,28 @@ func (x *trial) verdict(v load.Verdict, totals load.Totals) {
 	}
 }
 
-// booked adds what publishing came to. An interrupted run has nothing to answer for.
+// booked adds what publishing came to.
 func (x *trial) booked(ctx context.Context, p publish.Report) {
 	x.r.Add("published", float64(p.Acknowledged), "", "events acknowledged")
 	x.r.Add("published_rate", float64(p.Acknowledged)/p.Took.Seconds(), result.PerSecond, "events acknowledged, while publishing")
 	x.r.Add("refused", float64(p.Refused), "", "events that the server did not take")
-	x.r.Add("unsure", float64(p.Unsure), "", "events whose answer never came")
+	x.r.Add("unsure", float64(p.Unsure+p.InFlight), "", "events whose answer never came")
 	x.r.Add("skipped", float64(p.Skipped), "", "events that fell due and were never sent")
 	x.r.Add("late_p99", millis(p.Late, 99), result.Milliseconds, "from when an event was due to when it was written")
 	x.r.Add("answer_p99", millis(p.Answer, 99), result.Milliseconds, "from then to its answer")
 	x.owed(ctx, "", p)
 }
 
-// owed says what was not published as it should have been: of what nobody took, nothing can be lost.
+// owed says what was not published as it should have been: of what nobody took, nothing can be lost. An interrupt excuses
+// what it cut short, not what was refused before.
 func (x *trial) owed(ctx context.Context, where string, p publish.Report) {
 	for _, cause := range slices.Sorted(maps.Keys(p.Causes)) {
 		x.r.Note("not acknowledged: %d events: %s", p.Causes[cause], cause)
 	}
-	if ctx.Err() != nil {
-		return
+	if ctx.Err() == nil {
+		p.Unsure += p.InFlight
+	} else {
+		p.Skipped = 0
 	}
 	for _, f := range []struct {
 		n    uint64
@@ -99,16 +106,16 @@ func (x *trial) owed(ctx context.Context, where string, p publish.Report) {
 			x.r.Fault("%s%d %s", where, f.n, f.what)
 		}
 	}
-	if p.Acknowledged+p.Refused+p.Unsure+p.Skipped == 0 {
+	if p.Acknowledged+p.Refused+p.Unsure+p.Skipped == 0 && ctx.Err() == nil {
 		x.r.Fault("%snothing was published", where)
 	}
 }
 
 // taken fails unless all events of a run were acknowledged: without the first ones there is no point in going on.
 func taken(ctx context.Context, p publish.Report) error {
-	if p.Refused+p.Unsure == 0 || ctx.Err() != nil {
+	if p.Refused+p.Unsure+p.InFlight == 0 || ctx.Err() != nil {
 		return nil
 	}
 	causes := slices.Sorted(maps.Keys(p.Causes))
-	return fmt.Errorf("publishing: %d of the first %d events were not acknowledged: %s", p.Refused+p.Unsure, p.Acknowledged+p.Refused+p.Unsure, causes[0])
+	return fmt.Errorf("publishing: %d of the first %d events were not acknowledged: %s", p.Refused+p.Unsure+p.InFlight, p.Acknowledged+p.Refused+p.Unsure+p.InFlight, causes[0])
 }

@@ -32,7 +32,7 @@ func ParseKind(text string) (Kind, error) {
 	name, size, sized := strings.Cut(text, "/")
 	k := Kind{Name: name}
 	if !slices.Contains([]string{Ssedge, Twin, Limit}, name) {
-		return k, fmt.Errorf("expected ssedge, twin or limit, found %q", text)
+		return k, fmt.Errorf("expected ssedge, twin or limit, found %q; another server is started by you, and named with --subscribe and --publish-url", text)
 	}
 	if sized {
 		n, err := strconv.Atoi(size)

@@ -35,7 +35,7 @@ type Template struct{ parts []part }
 // part is literal text and the name that follows it; "" at the end.
 type part struct{ text, name string }
 
-var braces = regexp.MustCompile(`\{[a-z_]+\}`)
+var braces = regexp.MustCompile(`\{[A-Za-z_]+\}`)
 
 // Parse refuses a name that it does not know: it would be sent as it stands.
 func Parse(text string) (Template, error) {

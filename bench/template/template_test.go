@@ -13,7 +13,7 @@ func TestNamesAreFilledIn(t *testing.T) {
 		"/t{topic}":            "/t7",
 		"{topic}{stream}{run}": "712ab",
 		`{"channel":"t{topic}","d":{"v":"{payload}","at":{now}}}`: `{"channel":"t7","d":{"v":"~x","at":1763880000123}}`,
-		"{}{ topic }{Topic}": "{}{ topic }{Topic}",
+		"{}{ topic }{0}": "{}{ topic }{0}",
 	} {
 		parsed, err := Parse(text)
 		if err != nil {
@@ -30,8 +30,10 @@ func TestNamesAreFilledIn(t *testing.T) {
 }
 
 func TestAnUnknownNameIsRefused(t *testing.T) {
-	_, err := Parse("/{tpoic}")
-	if err == nil || !strings.Contains(err.Error(), "{tpoic}") || !strings.Contains(err.Error(), "{topic}") {
-		t.Errorf("found %v", err)
+	for _, name := range []string{"{tpoic}", "{Topic}", "{TOPIC}"} {
+		_, err := Parse("/" + name)
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "{topic}") {
+			t.Errorf("found %v", err)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -31,11 +30,20 @@ type benchCmd struct {
 	Slow      benchSlow      `cmd:"" help:"Let a share of the streams read badly, and look at the others."`
 	Idle      benchIdle      `cmd:"" help:"Watch heartbeats."`
 	Limit     benchLimit     `cmd:"" help:"Measure the bare send loop: what no server here can beat."`
-	Compare   benchCompare   `cmd:"" help:"ssedge, a plain net/http server and the limit, in turn."`
+	Compare   benchCompare   `cmd:"" help:"ssedge, a plain net/http server and the limit, in turn: some six minutes a round."`
 	Growth    benchGrowth    `cmd:"" help:"How ssedge's costs grow: streams, topics, history, payload, rate."`
 
 	Server benchServer `cmd:"" hidden:"" help:"Run one of the servers that come along."`
 	Worker benchWorker `cmd:"" hidden:"" help:"Hold streams for another process."`
+}
+
+// Help is what ssedge bench --help says below its first line.
+func (benchCmd) Help() string {
+	return `A scenario starts a server (--start ssedge), or measures one that runs: an ssedge at 127.0.0.1:8080, or any other by URL templates, in which {topic}, {payload}, {now}, {run} and {stream} are filled in. A Mercure hub:
+
+ssedge bench fanout --subscribe 'http://127.0.0.1:3000/.well-known/mercure?topic=t{topic}' --publish-url http://127.0.0.1:3000/.well-known/mercure --publish-header 'Authorization: Bearer TOKEN' --publish-header 'Content-Type: application/x-www-form-urlencoded' --publish-body 'topic=t{topic}&data={payload}'
+
+Payloads need no escaping in a form, in JSON or in a URL. bench/README.md has the figures, and recipes for Mercure, Centrifugo, nchan and Pushpin.`
 }
 
 // loadFlags are what all scenarios have.
@@ -103,7 +111,7 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 			}
 			child, err := server.Start(ctx, k, start)
 			if err != nil {
-				return nil, err
+				return nil, unlessEnded(ctx, err)
 			}
 			defer child.Stop()
 			t = scenario.Child(child)
@@ -111,7 +119,7 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 				inLines(&t)
 			}
 			if err := scenario.Warm(ctx, o, t); err != nil {
-				return nil, err
+				return nil, unlessEnded(ctx, err)
 			}
 		}
 		var results []*result.Result
@@ -122,7 +130,7 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 			r, err = s.Run(ctx, o, t)
 			results = append(results, r)
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && len(results) > 0 {
 			err = nil // the figures so far are what was asked for
 		}
 		for _, r := range results {
@@ -140,6 +148,14 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 		}
 		return nil, err
 	})
+}
+
+// unlessEnded is an error, or that the run was interrupted instead.
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return errors.New("interrupted before anything was measured")
+	}
+	return err
 }
 
 // ourselves is how servers that come along are started.
@@ -165,12 +181,15 @@ func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*re
 		expectations = append(expectations, e)
 	}
 	if f.Report != "" {
-		if err := os.MkdirAll(f.Report, 0o755); err != nil {
+		if err := report.Writable(f.Report); err != nil {
 			return fmt.Errorf("--report: %w", err)
 		}
 	}
 	bar := progress.New(os.Stderr)
 	o, err := f.options(bar)
+	if err == nil {
+		err = o.CheckLoad()
+	}
 	if err != nil {
 		return err
 	}
@@ -197,9 +216,9 @@ func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*re
 		}
 		all.Results = append(all.Results, one)
 		if !f.JSON {
-			one.WriteText(os.Stdout)
+			failures = append(failures, one.WriteText(os.Stdout))
 		}
-		failures = append(failures, write())
+		write() // what goes wrong goes wrong at the end again
 	})
 	for _, e := range expectations {
 		if f.several && !slices.ContainsFunc(all.Results, func(r result.Result) bool { return !r.Reference && e.Of(&r) }) {
@@ -210,13 +229,14 @@ func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*re
 	all.Tables = tables
 	failures = append(failures, err, write())
 	if f.JSON {
-		text, err := json.MarshalIndent(all, "", " ")
-		if failures = append(failures, err); err == nil {
-			fmt.Println(string(text))
+		text, err := report.JSON(&all)
+		if err == nil {
+			_, err = os.Stdout.Write(text)
 		}
+		failures = append(failures, err)
 	} else {
 		for _, t := range tables {
-			t.WriteText(os.Stdout)
+			failures = append(failures, t.WriteText(os.Stdout))
 		}
 	}
 	for _, fault := range all.Faults() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -37,7 +38,10 @@ func (c *benchHold) Run() error {
 	if c.Start == "" {
 		c.complete()
 	}
-	if c.Broadcasts+c.Beats+c.Drop == 0 {
+	if c.Start == "" && c.PublishURL == "" && c.Drop > 0 {
+		return errors.New("--drop: expected --publish-url: it is told by what was published meanwhile whether streams resume")
+	}
+	if c.Broadcasts+c.Drop == 0 {
 		c.PublishURL = "" // nothing is published, and nobody need answer there
 	}
 	return c.measure(&c.targetFlags, scenario.Hold{For: c.For, Broadcasts: c.Broadcasts, Beats: c.Beats, Drop: c.Drop})
@@ -158,8 +162,8 @@ type benchIdle struct {
 }
 
 func (c *benchIdle) Run() error {
-	if c.Interval <= 0 || c.For < 0 {
-		return fmt.Errorf("--interval, --for: expected a time above 0, and one of 0 or more, found %v, %v", c.Interval, c.For)
+	if c.Interval <= 0 || c.For != 0 && c.For < c.Interval {
+		return fmt.Errorf("--interval, --for: expected a time above 0, and none or one at least as long, found %v, %v", c.Interval, c.For)
 	}
 	if c.Start == "" {
 		c.complete()
@@ -175,6 +179,9 @@ type benchLimit struct {
 }
 
 func (c *benchLimit) Run() error {
+	if c.Broadcasts < 1 || c.Loops < 1 || c.Loops > 64 {
+		return fmt.Errorf("--broadcasts, --loops: expected 1 or more, and 1 to 64, found %d, %d", c.Broadcasts, c.Loops)
+	}
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
 		start, err := ourselves("")
 		if err != nil {

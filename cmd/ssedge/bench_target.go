@@ -17,11 +17,11 @@ import (
 // {now}, {run} and {stream} are filled in.
 type targetFlags struct {
 	Topics        int      `help:"Topics, of which each stream has one (default ${default})." default:"1" placeholder:"N"`
-	Subscribe     string   `help:"URL of a stream; {topic} is its topic's number (default: an ssedge at 127.0.0.1:8080)." placeholder:"URL"`
-	Header        []string `help:"Header of its request, as 'Name: value'." sep:"none" placeholder:"LINE"`
+	Subscribe     string   `help:"URL of a stream; {topic} is its topic's number, {stream} its own (default: an ssedge at 127.0.0.1:8080)." placeholder:"URL"`
+	Header        []string `help:"Header of its request, as 'Name: value'; may be repeated." sep:"none" placeholder:"LINE"`
 	PublishURL    string   `name:"publish-url" help:"URL to publish to (default: that ssedge's; with --subscribe there is none)." placeholder:"URL"`
 	PublishMethod string   `help:"Its method (default ${default})." default:"POST" placeholder:"NAME"`
-	PublishHeader []string `help:"Header of its request, as 'Name: value'." sep:"none" placeholder:"LINE"`
+	PublishHeader []string `help:"Header of its request, as 'Name: value'; may be repeated." sep:"none" placeholder:"LINE"`
 	PublishBody   string   `help:"Its body; {payload} is the event's data, {now} the time (default ${default})." default:"{payload}" placeholder:"TEXT"`
 	Pid           []int    `help:"The server's processes, for CPU and memory; by default those that listen there." placeholder:"PID"`
 	Admin         string   `help:"Take CPU and memory from this server's /metrics instead." placeholder:"URL"`
@@ -121,14 +121,16 @@ func (f *targetFlags) target() (scenario.Target, error) {
 		if _, err := load.Resolve(admin.Host, f.AllowRemote); err != nil {
 			return t, fmt.Errorf("--admin: %w", err)
 		}
-		t.Server = observe.Metrics{URL: strings.TrimSuffix(strings.TrimSuffix(f.Admin, "/"), "/metrics") + "/metrics"}
+		t.Server = &observe.Metrics{URL: strings.TrimSuffix(strings.TrimSuffix(f.Admin, "/"), "/metrics") + "/metrics"}
 	case len(f.Pid) > 0:
-		t.Server = observe.Server(f.Pid)
+		pids := slices.Clone(f.Pid)
+		slices.Sort(pids)
+		t.Server = observe.Server(slices.Compact(pids))
 		if _, err := t.Server.CPU(); err != nil {
 			return t, fmt.Errorf("--pid: %w", err)
 		}
 	case t.Local:
-		if found, err := observe.Listeners(to.Port()); err == nil {
+		if found, err := observe.Listeners(to); err == nil {
 			t.Server = found
 		}
 	}

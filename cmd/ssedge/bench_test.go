@@ -188,6 +188,19 @@ func TestBenchLimitIsHeldToWhatIsExpected(t *testing.T) {
 	}
 }
 
+// TestBenchFailsWhereItsResultsCannotBeWritten.
+func TestBenchFailsWhereItsResultsCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	for _, form := range []string{"", " --json"} {
+		cmd := exec.Command("sh", "-c", `exec "$0" bench limit --streams=5 --broadcasts=1`+form+` > /dev/full`, os.Args[0])
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "no space left") {
+			t.Errorf("%q: %v: %s", form, err, out)
+		}
+	}
+}
+
 // TestBenchSaysWhatTheServerWouldNotTake, and does not call that exact.
 func TestBenchSaysWhatTheServerWouldNotTake(t *testing.T) {
 	t.Parallel()
@@ -241,6 +254,12 @@ func TestBenchMistakes(t *testing.T) {
 		{[]string{"hold", "--admin=http://192.0.2.1:1"}, []string{"--admin", "--allow-remote"}},
 		{[]string{"hold", "--pid=99999999"}, []string{"--pid", "99999999"}},
 		{[]string{"hold", "--report=/proc/x"}, []string{"--report", "/proc/x"}},
+		{[]string{"hold", "--drop=1", "--subscribe=http://127.0.0.1:1/x"}, []string{"--drop", "--publish-url"}},
+		{[]string{"idle", "--interval=2s", "--for=1s"}, []string{"--for", "1s"}},
+		{[]string{"limit", "--streams=-1"}, []string{"--streams", "-1"}},
+		{[]string{"limit", "--broadcasts=-1"}, []string{"--broadcasts", "-1"}},
+		{[]string{"compare", "--streams=-3", "--servers=limit/1"}, []string{"--streams", "-3"}},
+		{[]string{"growth", "--ramp=-4"}, []string{"--ramp", "-4"}},
 		{[]string{"fanout", "--publish-header=Content-Length: 3"}, []string{"Content-Length", "itself"}},
 	} {
 		_, errors, code := run(t, append([]string{"bench"}, c.args...)...)
