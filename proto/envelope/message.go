@@ -1,0 +1,99 @@
+package envelope
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"ssedge/proto/eventid"
+)
+
+// Message is an event on its way. The slices are parts of what was parsed.
+type Message struct {
+	ID      eventid.ID // zero in a raw message
+	Prev    eventid.ID // of the event before it in its topic; zero: it is the first one
+	Event   []byte     // its name; may be empty
+	Data    []byte
+	RetryMS int64 // above 0: the reconnection time that comes with it
+}
+
+// Raw reports whether m came without an envelope: it has no place in its topic.
+func (m *Message) Raw() bool { return m.ID.IsZero() }
+
+// What [Parse] finds, wrapped with what it found.
+var (
+	ErrVersion = errors.New("envelope: expected version s1")
+	ErrHeader  = errors.New(`envelope: expected "id prev bytes-of-event[ retry]" and a line feed`)
+)
+
+const version = "\x00s1 "
+
+// Append appends m in its envelope. m must have an id.
+func Append(dst []byte, m *Message) []byte {
+	dst = append(dst, version...)
+	dst = append(m.ID.Append(dst), ' ')
+	dst = append(m.Prev.Append(dst), ' ')
+	dst = strconv.AppendInt(dst, int64(len(m.Event)), 10)
+	if m.RetryMS > 0 {
+		dst = append(dst, ' ')
+		dst = strconv.AppendInt(dst, m.RetryMS, 10)
+	}
+	dst = append(dst, '\n')
+	return append(append(dst, m.Event...), m.Data...)
+}
+
+// headerBytesMax bounds the header line: two ids, two numbers and what is between them.
+const headerBytesMax = 2*eventid.MaxPositionBytes + 2*19 + 4
+
+// Parse reads a message with or without an envelope. b is not changed; the message's
+// slices are parts of it. The error is [ErrVersion] or [ErrHeader], wrapped.
+func Parse(b []byte) (Message, error) {
+	if len(b) == 0 || b[0] != 0 {
+		return Message{Data: b}, nil
+	}
+	if !bytes.HasPrefix(b, []byte(version)) {
+		return Message{}, fmt.Errorf("%w, found %q", ErrVersion, b[:min(len(b), len(version))])
+	}
+	b = b[len(version):]
+	header, _, ok := bytes.Cut(b[:min(len(b), headerBytesMax)], []byte{'\n'})
+	if !ok {
+		return Message{}, fmt.Errorf("%w, found %.80q", ErrHeader, b)
+	}
+	body := b[len(header)+1:]
+	var m Message
+	id, rest, _ := bytes.Cut(header, space)
+	prev, rest, _ := bytes.Cut(rest, space)
+	size, retry, hasRetry := bytes.Cut(rest, space)
+	idOK, prevOK := false, false
+	m.ID, idOK = eventid.Parse(id)
+	m.Prev, prevOK = eventid.Parse(prev)
+	n, sizeOK := number(size)
+	retryOK := !hasRetry
+	if hasRetry {
+		m.RetryMS, retryOK = number(retry)
+		retryOK = retryOK && m.RetryMS > 0
+	}
+	if !idOK || !prevOK || !sizeOK || !retryOK || m.ID.IsZero() || !m.Prev.Less(m.ID) || n > int64(len(body)) {
+		return Message{}, fmt.Errorf("%w, found %q with %d bytes behind it", ErrHeader, header, len(body))
+	}
+	m.Event, m.Data = body[:n], body[n:]
+	return m, nil
+}
+
+var space = []byte{' '}
+
+// number reads a decimal number as [strconv.AppendInt] writes it, from 0 on.
+func number(s []byte) (int64, bool) {
+	if len(s) == 0 || len(s) > 18 || s[0] == '0' && len(s) > 1 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range s {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, true
+}
