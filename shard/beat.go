@@ -35,6 +35,8 @@ func (s *Shard) arm(i uint32, sl *slot) {
 	next, has := due, false
 	if sl.flags&flagBlocked != 0 {
 		next, has = sl.since+s.stallTicks, true
+	} else if s.headDue(i, sl) {
+		next, has = sl.lastWrite+headDelay, true
 	} else if s.heartbeatTicks > 0 {
 		next, has = s.beatDue(i, sl), true
 	}
@@ -60,12 +62,21 @@ func (s *Shard) due(i uint32) {
 			s.close(i, sl, ClosedWriteStalled)
 			return
 		}
+	} else if s.headDue(i, sl) {
+		if s.reached(sl.lastWrite+headDelay) && !s.sendHead(i, sl) {
+			return
+		}
 	} else if s.heartbeatTicks > 0 && s.reached(s.beatDue(i, sl)) {
 		if !s.beat(i, sl) {
 			return
 		}
 	}
 	s.arm(i, sl)
+}
+
+// headDue reports whether slot i waits and was not sent its response head.
+func (s *Shard) headDue(i uint32, sl *slot) bool {
+	return sl.flags&flagWaiting != 0 && !s.waits[i].join.headSent
 }
 
 func (s *Shard) reached(tick uint32) bool { return int32(s.tick-tick) >= 0 }

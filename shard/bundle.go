@@ -13,7 +13,7 @@ import (
 // is sent.
 type eventEnd struct {
 	end  uint64
-	last eventid.ID
+	last eventid.Position
 }
 
 // What goes into one send at most: bundleEventsMax events, each of two pieces; and
@@ -122,16 +122,16 @@ func (s *Shard) pushEvents(i uint32, sl *slot, b *bundle, sub *sub) bool {
 	was := sub.last
 	ids := s.idLines(len(b.subs))
 	for at := sub.cursor; at < s.snap.head && len(ends) < bundleEventsMax && total < bytesMax; {
-		body, id, end := s.snap.event(at)
+		body, last, end := s.snap.event(at)
 		if chunked && len(ends) > 0 && total+len(body) > bytesMax {
 			break // a long event has a chunk of its own
 		}
-		sub.last = eventid.After(id)
+		sub.last = last
 		begin := len(ids)
 		ids = b.appendID(ids)
 		pieces = append(pieces, body, ids[begin:])
 		total += len(body) + len(ids) - begin
-		ends = append(ends, eventEnd{end, id})
+		ends = append(ends, eventEnd{end, last})
 		at = end
 	}
 	sub.last = was
@@ -157,7 +157,7 @@ func (s *Shard) pushEvents(i uint32, sl *slot, b *bundle, sub *sub) bool {
 		}
 		begun++
 		body, idLine := pieces[1+2*k], pieces[2+2*k]
-		sub.cursor, sub.last = e.end, eventid.After(e.last)
+		sub.cursor, sub.last = e.end, e.last
 		if size := len(body) + len(idLine); left >= size {
 			left -= size
 			continue
@@ -197,7 +197,7 @@ func (s *Shard) pushEventsChunked(i uint32, sl *slot, sub *sub, bytes int) bool 
 		return s.block(i, sl, rest{})
 	}
 	last := s.ends[len(s.ends)-1]
-	sub.cursor, sub.last = last.end, eventid.After(last.last)
+	sub.cursor, sub.last = last.end, last.last
 	s.stats.batch(len(s.ends))
 	if n < total {
 		return s.block(i, sl, promised(s.pieces, n, sub.state, last.end))

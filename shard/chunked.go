@@ -51,7 +51,7 @@ func (s *Shard) pushChunked(i uint32, sl *slot, st *state) bool {
 		}
 	}
 	for sl.cursor < s.snap.head {
-		events, id, end := s.snap.run(sl.cursor, chunkBytes)
+		events, at, end := s.snap.run(sl.cursor, chunkBytes)
 		s.size = appendChunkSize(s.size[:0], len(events))
 		s.pieces = append(s.pieces[:0], s.size, events, chunkEnd)
 		total := len(s.size) + len(events) + len(chunkEnd)
@@ -63,7 +63,7 @@ func (s *Shard) pushChunked(i uint32, sl *slot, st *state) bool {
 			return s.block(i, sl, rest{})
 		}
 		sl.cursor = end
-		sl.lastID, sl.flags = id, sl.flags&^flagLastIsTime
+		sl.setLast(at)
 		s.stats.batch(countBlankLines(events))
 		if n < total {
 			return s.block(i, sl, promised(s.pieces, n, sl.topic, end))
@@ -100,9 +100,9 @@ func (s *Shard) endChunks(sl *slot, reason CloseReason) {
 }
 
 // run returns the events that begin at cursor, which must be below head, as far as
-// they fit into bytesMax and lie in one segment, at least one; the id of the last of
-// them, and where it ends.
-func (s *snapshot) run(cursor uint64, bytesMax int) (events []byte, id eventid.ID, end uint64) {
+// they fit into bytesMax and lie in one segment, at least one; the position after them,
+// and where they end.
+func (s *snapshot) run(cursor uint64, bytesMax int) (events []byte, at eventid.Position, end uint64) {
 	p := s.pieces[s.pieceAt(cursor)]
 	events = p.buf[cursor-p.base:]
 	if len(events) > bytesMax {
@@ -112,5 +112,5 @@ func (s *snapshot) run(cursor uint64, bytesMax int) (events []byte, id eventid.I
 			events = events[:sse.Boundary(events, 1)]
 		}
 	}
-	return events, idOf(events), cursor + uint64(len(events))
+	return events, lastPosition(events), cursor + uint64(len(events))
 }

@@ -5,7 +5,10 @@ import "ssedge/shard/sys"
 // close ends a stream: the one way out. Whoever calls it must not touch the slot
 // afterwards. It may be called in the middle of a pass.
 func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
-	if sl.flags&flagMulti != 0 {
+	if sl.flags&flagWaiting != 0 {
+		s.releaseTopics(&s.waits[i].join)
+		s.endWait(i, sl)
+	} else if sl.flags&flagMulti != 0 {
 		b := s.bundles[sl.topic]
 		for k := range b.subs {
 			s.unsubscribe(b.subs[k].state, b.subs[k].at)

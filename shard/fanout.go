@@ -140,7 +140,7 @@ func (s *Shard) push(i uint32, sl *slot, st *state) bool {
 	case n == total:
 		if total > lead {
 			sl.cursor = s.snap.head
-			sl.lastID, sl.flags = s.snap.last, sl.flags&^flagLastIsTime
+			sl.setLast(s.snap.last)
 			s.stats.batch(s.snap.eventsBehind())
 		}
 		return true
@@ -151,10 +151,10 @@ func (s *Shard) push(i uint32, sl *slot, st *state) bool {
 	}
 	// The cursor goes to the end of the event that the send stopped in; what is
 	// unsent of it is kept aside. So a cursor never stands inside an event.
-	end, id, unsent := s.snap.halfSent(sl.cursor + uint64(n-lead))
+	end, at, unsent := s.snap.halfSent(sl.cursor + uint64(n-lead))
 	s.stats.batch(countEvents(pieces, lead, n+len(unsent)))
 	sl.cursor = end
-	sl.lastID, sl.flags = id, sl.flags&^flagLastIsTime
+	sl.setLast(at)
 	return s.block(i, sl, restOf(unsent, nil, sl.topic, end))
 }
 

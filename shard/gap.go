@@ -30,7 +30,7 @@ func (s *Shard) appendGap(topic string, p *place) {
 		s.lead = append(s.lead, "null"...)
 	}
 	s.lead = append(s.lead, `,"to":`...)
-	if p.to.IsZero() {
+	if p.to == (eventid.Position{}) {
 		s.lead = append(s.lead, "null"...)
 	} else {
 		s.lead = append(p.to.Append(append(s.lead, '"')), '"')
@@ -61,9 +61,9 @@ func (s *Shard) overrun(i uint32, sl *slot, st *state) bool {
 // overrunPlace is where a subscriber that has seen everything up to from goes on
 // after an overrun.
 func (s *Shard) overrunPlace(from eventid.Position, st *state) place {
-	p := place{cursor: s.snap.tail, at: eventid.After(s.snap.lost), cause: GapOverrun, from: from, known: true, to: s.snap.lost}
-	if s.snap.evicted {
-		p.cause = GapEvicted
+	p := place{cursor: s.snap.tail, at: positionOf(s.snap.lost), cause: s.snap.cause, from: from, known: true, to: positionOf(s.snap.lost)}
+	if p.cause == gapNone {
+		p.cause = GapOverrun
 	}
 	if st.policy == PolicyLatest {
 		s.skipToNewest(&p)
@@ -74,7 +74,7 @@ func (s *Shard) overrunPlace(from eventid.Position, st *state) place {
 // skipToNewest moves p on so that only the newest event follows.
 func (s *Shard) skipToNewest(p *place) {
 	if cursor, before, ok := s.snap.newest(); ok && cursor > p.cursor {
-		p.cursor, p.at, p.to = cursor, eventid.After(before), before
+		p.cursor, p.at, p.to = cursor, before, before
 	}
 }
 

@@ -29,6 +29,9 @@ func (c *Config) greet(j *Join, scratch []byte) []byte {
 	if j.More != nil || j.Resume == ResumeMalformed {
 		return scratch
 	}
+	if j.Topic.feed != nil && j.Topic.doubts(j.Resume, j.Position, 0) {
+		return scratch
+	}
 	p := j.Topic.locate(j.Resume, j.Position)
 	if p.cause != gapNone || p.cursor != p.head {
 		return scratch

@@ -26,11 +26,12 @@ type inbox struct {
 	kernel   sys.Kernel
 	joinsMax int
 
-	mu    sync.Mutex
-	joins []Join
-	dirty []dirtyMark
-	calls []func()
-	shut  bool // the shard takes nothing any more
+	mu       sync.Mutex
+	joins    []Join
+	dirty    []dirtyMark
+	calls    []func()
+	answered []*Topic // of which the upstream has said something
+	shut     bool     // the shard takes nothing any more
 
 	depth   atomic.Int32 // everything that waits in here
 	joining atomic.Int32 // joins that are no streams yet, here or taken
@@ -40,6 +41,15 @@ type inbox struct {
 func (b *inbox) markDirty(t *Topic, since int64) {
 	b.mu.Lock()
 	b.dirty = append(b.dirty, dirtyMark{t, since})
+	b.depth.Add(1)
+	b.mu.Unlock()
+	b.wake()
+}
+
+// answer has the shard look at the streams that wait for the upstream of a topic.
+func (b *inbox) answer(t *Topic) {
+	b.mu.Lock()
+	b.answered = append(b.answered, t)
 	b.depth.Add(1)
 	b.mu.Unlock()
 	b.wake()
@@ -116,6 +126,7 @@ type letters struct {
 	dirty    []dirtyMark
 	queued   int // of dirty, those that are queued by now
 	calls    []func()
+	answered []*Topic
 }
 
 // left is how many are not dealt with yet.
@@ -128,6 +139,7 @@ func (b *inbox) take(l *letters) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.calls, l.calls = l.calls, b.calls
+	b.answered, l.answered = l.answered, b.answered
 	if len(l.joins) == 0 {
 		b.joins, l.joins = l.joins, b.joins
 	}
@@ -140,6 +152,7 @@ func (b *inbox) take(l *letters) {
 // forget empties what has been dealt with: it keeps no topic alive.
 func (l *letters) forget() {
 	l.calls = emptied(l.calls)
+	l.answered = emptied(l.answered)
 	if l.admitted == len(l.joins) {
 		l.joins, l.admitted = emptied(l.joins), 0
 	}

@@ -26,6 +26,7 @@ type Join struct {
 	Owner     uint32 // given back to Config.OnClose
 
 	greeting greeting
+	headSent bool // the response head and what follows it was sent: the stream had to wait
 }
 
 // Resume is what a client said of the events it has seen.
@@ -89,10 +90,12 @@ func (s *Shard) admit(j *Join) {
 	}
 	lastWrite := sl.lastWrite
 
-	if !s.open(i, sl, j) {
+	if !s.begin(i, sl, j) {
 		return
 	}
-	sl.lastWrite = lastWrite
+	if sl.flags&flagWaiting == 0 {
+		sl.lastWrite = lastWrite
+	}
 	s.arm(i, sl)
 }
 
@@ -102,7 +105,10 @@ func (s *Shard) open(i uint32, sl *slot, j *Join) bool {
 	if j.greeting.done {
 		return s.openGreeted(i, sl, j)
 	}
-	s.lead = s.config.appendOpening(s.lead[:0], j.Head, s.rng.Int64N)
+	s.lead = s.lead[:0]
+	if !j.headSent {
+		s.lead = s.config.appendOpening(s.lead, j.Head, s.rng.Int64N)
+	}
 	if j.More == nil {
 		return s.openOne(i, sl, j)
 	}
@@ -129,7 +135,7 @@ func (s *Shard) openOne(i uint32, sl *slot, j *Join) bool {
 	s.tellAtJoin(j.Topic, &p)
 	s.lead = sse.AppendID(s.lead, p.at.Append(s.idBuf[:0]))
 	if p.cursor == p.head || j.Chunks {
-		if !s.pushOpening(i, sl, j) {
+		if !s.pushOpening(i, sl, j, headLeft(j)) {
 			return false
 		}
 		if p.cursor == p.head || sl.flags&flagBlocked != 0 {
@@ -159,7 +165,7 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 		s.tellAtJoin(t, &p)
 	}
 	s.lead = b.appendID(s.lead)
-	if !s.pushOpening(i, sl, j) {
+	if !s.pushOpening(i, sl, j, headLeft(j)) {
 		return false
 	}
 	if sl.flags&flagBlocked != 0 {
@@ -168,11 +174,19 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 	return s.catchUpBundle(i, sl, false)
 }
 
-// pushOpening sends s.lead, which begins with the response head, and empties it. It
-// reports whether the stream is still open.
-func (s *Shard) pushOpening(i uint32, sl *slot, j *Join) bool {
+// headLeft is how many bytes of an opening are response head.
+func headLeft(j *Join) int {
+	if j.headSent {
+		return 0
+	}
+	return len(j.Head)
+}
+
+// pushOpening sends s.lead, which begins with so many bytes of response head, and empties
+// it. It reports whether the stream is still open.
+func (s *Shard) pushOpening(i uint32, sl *slot, j *Join, head int) bool {
 	if j.Chunks {
-		s.lead = framed(s.lead, len(j.Head))
+		s.lead = framed(s.lead, head)
 	}
 	open := s.pushRaw(i, sl)
 	s.lead = s.lead[:0]
@@ -184,7 +198,9 @@ func (s *Shard) pushOpening(i uint32, sl *slot, j *Join) bool {
 // gaps comes back with the id it had, and is told again.
 func (s *Shard) tellAtJoin(t *Topic, p *place) {
 	if p.cause != gapNone {
-		s.lead = append(s.lead, '\n')
+		if len(s.lead) > 0 {
+			s.lead = append(s.lead, '\n')
+		}
 		s.appendGap(t.name, p)
 	}
 }

@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"math"
+
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
 )
@@ -13,10 +15,13 @@ type log struct {
 	first    int        // first event of segments[0] that is still retained
 	tail     uint64     // position of the first retained event
 	head     uint64     // position after the newest event
+	lowest   uint64     // with foreign: the lowest position there ever was
 	events   int        // retained events
 	last     eventid.ID // of the newest event ever appended; zero if there was none
 	lost     eventid.ID // the newest id that is not retained: every later event is
-	evicted  bool       // the node-wide cap, not the topic's own bounds, took the last event that was lost
+	foreign  bool       // the events are those of an upstream, which gives them their ids
+	placed   bool       // with foreign: lost is known, so that the log has a place in its topic
+	cause    GapCause   // why the last event that was lost was: GapOverrun, GapEvicted or GapMissed
 }
 
 // Retention bounds one topic's history. A bound of 0 is no bound.
@@ -30,7 +35,18 @@ type Retention struct {
 // how much the memory held has grown. id must be above last and lost.
 func (l *log) append(body []byte, id eventid.ID) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
-	idText := id.Append(text[:0])
+	grown = l.put(body, id, id.Append(text[:0]))
+	l.last = id
+	return grown
+}
+
+// appendRaw adds an event that has no id: a receiver stands where it stood.
+func (l *log) appendRaw(body []byte) (grown int64) {
+	var text [eventid.MaxPositionBytes]byte
+	return l.put(body, l.newestID(), l.place().Append(text[:0]))
+}
+
+func (l *log) put(body []byte, id eventid.ID, idText []byte) (grown int64) {
 	need := len(body) + len(idText) + sse.IDOverheadBytes
 
 	g := l.newest()
@@ -46,9 +62,53 @@ func (l *log) append(body []byte, id eventid.ID) (grown int64) {
 	grown += int64(cap(g.index)-indexed) * entryBytes
 
 	l.head = g.end()
-	l.last = id
 	l.events++
 	return grown
+}
+
+// prepend adds the events that lie right before the oldest one; lost is the id before them. It
+// returns by how much the memory held has grown. Nothing may ever have been let go: positions
+// below the tail would be given a second time, and streams that are overrun stand there.
+func (l *log) prepend(events []Older, lost eventid.ID) (grown int64) {
+	var before []*segment
+	var text [eventid.MaxPositionBytes]byte
+	total := uint64(0)
+	for _, e := range events {
+		idText := e.ID.Append(text[:0])
+		need := len(e.Body) + len(idText) + sse.IDOverheadBytes
+		var g *segment
+		if n := len(before); n > 0 && cap(before[n-1].buf)-len(before[n-1].buf) >= need {
+			g = before[n-1]
+		} else {
+			g = newSegment(0, need, total)
+			before = append(before, g)
+		}
+		g.buf = sse.AppendID(append(g.buf, e.Body...), idText)
+		g.index = append(g.index, entry{id: e.ID, end: uint32(len(g.buf))})
+		total += uint64(need)
+	}
+	l.tail -= total
+	l.lowest = l.tail
+	base := l.tail
+	for _, g := range before {
+		g.base = base
+		base += uint64(len(g.buf))
+		grown += g.held()
+	}
+	l.segments = append(before, l.segments...)
+	l.events += len(events)
+	l.lost = lost
+	if l.last.IsZero() {
+		l.last = events[len(events)-1].ID
+	}
+	return grown
+}
+
+// reset empties the log, whose newest event is from now on known as lost.
+func (l *log) reset(lost eventid.ID) (shrunk int64) {
+	shrunk = l.clear()
+	l.lost, l.last, l.cause = lost, eventid.ID{}, GapMissed
+	return shrunk
 }
 
 func (l *log) newest() *segment {
@@ -69,7 +129,7 @@ func (l *log) trim(r *Retention, nowMS uint64) (shrunk int64) {
 			break
 		}
 		shrunk += l.drop(oldest)
-		l.evicted = false
+		l.cause = GapOverrun
 	}
 	return shrunk
 }
@@ -99,7 +159,7 @@ func (l *log) clear() (shrunk int64) {
 	}
 	if l.events > 0 {
 		l.lost = l.last
-		l.evicted = true
+		l.cause = GapEvicted
 	}
 	l.segments, l.first, l.events = nil, 0, 0
 	l.tail = l.head
@@ -125,8 +185,35 @@ func (l *log) start(nowMS uint64) eventid.Position {
 	switch {
 	case !l.last.IsZero():
 		return eventid.After(l.last)
-	case nowMS > l.lost.MS:
-		return eventid.At(nowMS)
+	case l.foreign || nowMS <= l.lost.MS:
+		return positionOf(l.lost)
 	}
-	return eventid.After(l.lost)
+	return eventid.At(nowMS)
+}
+
+// place is the position after the newest event or, before the first one, after what is
+// known to be lost.
+func (l *log) place() eventid.Position {
+	if l.last.IsZero() {
+		return positionOf(l.lost)
+	}
+	return eventid.After(l.last)
+}
+
+// A point in time stands among ids as the last one that is possible before it.
+
+// Before is the greatest id before every event of a time or of later ones.
+func Before(at eventid.Position) eventid.ID {
+	if at.Time && at.ID.MS > 0 {
+		return eventid.ID{MS: at.ID.MS - 1, Seq: math.MaxUint64}
+	}
+	return at.ID
+}
+
+// positionOf is the inverse: the position after id.
+func positionOf(id eventid.ID) eventid.Position {
+	if id.Seq == math.MaxUint64 && id.MS < math.MaxUint64 {
+		return eventid.At(id.MS + 1)
+	}
+	return eventid.After(id)
 }

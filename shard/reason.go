@@ -34,6 +34,7 @@ const (
 	gapNone      GapCause = iota
 	GapOverrun            // a slow consumer: the topic's own bounds let events go before it was sent them
 	GapEvicted            // the node-wide history cap let them go
+	GapMissed             // this node was away from its upstream for longer than that keeps events, or the upstream has lost events itself
 	GapConflated          // policy latest: a slow consumer goes on with the newest event
 	GapExpired            // a resume from before what is retained
 	GapUnknown            // a resume from an id that was never given out
@@ -43,7 +44,7 @@ const (
 )
 
 var gapCauseNames = [gapCauses]string{
-	"", "overrun", "evicted", "conflated", "expired", "unknown", "future", "malformed",
+	"", "overrun", "evicted", "missed", "conflated", "expired", "unknown", "future", "malformed",
 }
 
 func (c GapCause) String() string { return gapCauseNames[c] }

@@ -41,7 +41,7 @@ func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 	held := t.held.Add(grown)
 	// Read without the lock: whoever takes the topic out of the list after this
 	// also empties its log after this, and linger looks at the log first.
-	if stamp := usedAt(nowMS); topic.stamp.Load() != stamp {
+	if stamp := usedAt(nowMS); topic.stamp.Load() != stamp && !t.mayGo(topic) {
 		r.mu.Lock()
 		r.unlink(topic)
 		r.link(topic, stamp)
@@ -51,6 +51,9 @@ func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 		t.evict()
 	}
 }
+
+// mayGo reports whether a topic is one that nobody holds and whose events its upstream keeps.
+func (t *Table) mayGo(topic *Topic) bool { return t.upstream != nil && topic.refs.Load() == 0 }
 
 // linger is called when the last holder or the last event of a topic went. The
 // topic is kept for as long as an event would be: only the topic itself can prove
@@ -71,7 +74,7 @@ func (t *Table) putIdle(topic *Topic) {
 	defer r.mu.Unlock()
 	topic.mu.Lock()
 	defer topic.mu.Unlock()
-	if stamp := idleSince(t.nowMS()); topic.log.events == 0 && topic.stamp.Load() != stamp {
+	if stamp := idleSince(t.nowMS()); (topic.log.events == 0 || t.mayGo(topic)) && topic.stamp.Load() != stamp {
 		r.unlink(topic)
 		r.link(topic, stamp)
 	}
@@ -94,23 +97,12 @@ func (t *Table) evict() {
 // and forgets the topics that have been idle for as long: a busy topic trims
 // itself, an idle one has nobody else to do it. It is called about once a second.
 func (t *Table) expire() {
-	age := t.retention.AgeMS
-	if age <= 0 {
-		return
-	}
 	now := t.nowMS()
-	if now < uint64(age) {
-		return
+	if before := ago(now, t.lingerMS); before > 0 {
+		t.forgetIdle(now, before)
 	}
-	before := secondOf(now - uint64(age))
-	for {
-		topic := t.recency.takeOlderThan(&t.recency.idle, before)
-		if topic == nil {
-			break
-		}
-		t.forgetIfUnused(topic)
-	}
-	for {
+	before := ago(now, t.retention.AgeMS)
+	for before > 0 {
 		topic := t.recency.takeOlderThan(&t.recency.used, before)
 		if topic == nil {
 			return
@@ -125,6 +117,27 @@ func (t *Table) expire() {
 			continue
 		}
 		t.settle(topic)
+	}
+}
+
+// ago is the second so many milliseconds before now; 0 if that is no bound.
+func ago(nowMS uint64, ms int64) uint64 {
+	if ms <= 0 || nowMS < uint64(ms) {
+		return 0
+	}
+	return secondOf(nowMS - uint64(ms))
+}
+
+// forgetIdle forgets the topics that have been idle since before a second.
+func (t *Table) forgetIdle(nowMS, before uint64) {
+	for {
+		topic := t.recency.takeOlderThan(&t.recency.idle, before)
+		if topic == nil {
+			return
+		}
+		if !t.forgetIfUnused(topic) && !topic.unused() { // somebody has come back to it
+			t.used(topic, nowMS, 0)
+		}
 	}
 }
 

@@ -150,6 +150,10 @@ func (s *Shard) checkBlocked(i uint32, sl *slot, n uint32, st *state) {
 // whether the stream is still open. slow says that it was blocked: then policy
 // latest goes on with the newest event.
 func (s *Shard) catchUp(i uint32, sl *slot, slow bool) bool {
+	if sl.flags&flagWaiting != 0 {
+		s.retries = append(s.retries, user(i, sl)) // something may have been heard while it was blocked
+		return s.sendHead(i, sl)
+	}
 	s.lead = s.lead[:0]
 	if sl.flags&flagMulti != 0 {
 		return s.catchUpBundle(i, sl, slow)

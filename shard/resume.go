@@ -13,7 +13,7 @@ type place struct {
 	cause  GapCause         // gapNone: nothing is missing
 	from   eventid.Position // the gap: after from …
 	known  bool             // … if that is known at all
-	to     eventid.ID       // … up to and including to; zero if it has no name
+	to     eventid.Position // … up to to; zero if it has no name
 }
 
 // resume finds the place for a client that has seen everything up to p: the one
@@ -26,10 +26,10 @@ type place struct {
 //   - one that was never given out (unknown), or lies ahead of the topic
 //     (future), says nothing about what the client has: it goes on live.
 func (l *log) resume(p eventid.Position, nowMS uint64) place {
-	live := place{cursor: l.head, at: l.start(nowMS), from: p, known: true, to: l.last}
+	live := place{cursor: l.head, at: l.start(nowMS), from: p, known: true, to: eventid.After(l.last)}
 	if p.Time {
 		switch {
-		case p.ID.MS > nowMS:
+		case p.ID.MS > nowMS && !l.foreign: // whose clock is another one
 			live.cause = GapFuture
 			return live
 		case p.ID.MS <= l.lost.MS && !l.lost.IsZero():
@@ -45,7 +45,7 @@ func (l *log) resume(p eventid.Position, nowMS uint64) place {
 		live.cause = GapFuture
 		return live
 	case id == l.lost:
-		return place{cursor: l.tail, at: p}
+		return l.after(p)
 	case id.Less(l.lost):
 		return l.expired(p, nowMS)
 	}
@@ -60,15 +60,15 @@ func (l *log) resume(p eventid.Position, nowMS uint64) place {
 // expired is the place of a client whose position lies before the tail. If the
 // topic was forgotten in between, lost is at or above its last event.
 func (l *log) expired(p eventid.Position, nowMS uint64) place {
-	at := eventid.After(l.lost)
+	at := positionOf(l.lost)
 	if l.events == 0 {
 		at = l.start(nowMS)
 	}
 	cause := GapExpired
-	if l.evicted {
+	if l.cause == GapEvicted {
 		cause = GapEvicted
 	}
-	return place{cursor: l.tail, at: at, cause: cause, from: p, known: true, to: l.lost}
+	return place{cursor: l.tail, at: at, cause: cause, from: p, known: true, to: positionOf(l.lost)}
 }
 
 // after is the place right behind the last retained event that does not lie

@@ -34,14 +34,14 @@ func checkGap(t *testing.T, l *log, twin *naiveLog, p eventid.Position, now uint
 	if cause == GapExpired || cause == GapEvicted {
 		n, to = twin.gone, l.lost // … or with the oldest event there is
 	}
-	if got.cause != cause || got.cursor != twin.endOf(n) || got.from != p || !got.known || got.to != to {
+	if got.cause != cause || got.cursor != twin.endOf(n) || got.from != p || !got.known || got.to != eventid.After(to) {
 		t.Fatalf("resume at %v of %v (gone %d) at %d: %+v, want %v to %v, cursor %d", p, twin.ids, twin.gone, now, got, cause, to, twin.endOf(n))
 	}
 	checkExact(t, l, twin, got.at, now, n) // the gap is told once
 }
 
 func (l *log) expiredCause() GapCause {
-	if l.evicted {
+	if l.cause == GapEvicted {
 		return GapEvicted
 	}
 	return GapExpired

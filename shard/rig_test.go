@@ -144,7 +144,7 @@ func (c *client) connect(lastID string, room, shard int) {
 
 // greet is Config.greet on a scripted socket.
 func (c *client) greet(j *Join) {
-	if j.More != nil || j.Resume == ResumeMalformed {
+	if j.More != nil || j.Resume == ResumeMalformed || j.Topic.feed != nil && j.Topic.doubts(j.Resume, j.Position, 0) {
 		return
 	}
 	p := j.Topic.locate(j.Resume, j.Position)
@@ -277,10 +277,10 @@ func (r *rig) empty() {
 	for i, s := range r.shards {
 		st := &s.stats
 		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.rest)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.unused)),
-			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
+			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Waiting.Load(), int64(len(s.waits) + len(s.hearing) + len(s.retries)), st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
 		for _, n := range gauges {
 			if n != 0 {
-				r.t.Errorf("shard %d: slots, states, rests, timers, bundles, queue, streams, blocked, subscriptions, topics, rest bytes, inbox are %v", i, gauges)
+				r.t.Errorf("shard %d: slots, states, rests, timers, bundles, queue, streams, blocked, waiting, what they wait for, subscriptions, topics, rest bytes, inbox are %v", i, gauges)
 				break
 			}
 		}

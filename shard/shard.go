@@ -41,11 +41,14 @@ type Shard struct {
 
 	slots   slots
 	states  states
-	bundles []*bundle       // of streams with several topics
-	unused  []uint32        // free elements of bundles
-	rest    map[uint32]rest // by slot: what is unsent of a half-sent event
-	queue   queue           // states that wait for their pass
-	wheel   *wheel.Wheel    // one entry per slot: heartbeat, stall, end
+	bundles []*bundle                      // of streams with several topics
+	unused  []uint32                       // free elements of bundles
+	rest    map[uint32]rest                // by slot: what is unsent of a half-sent event
+	waits   map[uint32]*wait               // by slot: streams that cannot begin yet
+	hearing map[*Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
+	retries []uint64                       // which of them to look at again
+	queue   queue                          // states that wait for their pass
+	wheel   *wheel.Wheel                   // one entry per slot: heartbeat, stall, end
 	drain   drain
 	letters letters     // taken from the inbox
 	joined  int         // of them joins, in this turn
@@ -98,9 +101,10 @@ func ticks(d time.Duration) uint32 { return uint32(min(max(int64(d)>>tickShift, 
 func newShard(number int, c *Config, t *Table, k sys.Kernel, rests restBudget, now int64, seed uint64) *Shard {
 	s := &Shard{
 		number: number, config: c, table: t, kernel: k, rests: rests,
-		inbox:  inbox{kernel: k, joinsMax: c.InboxMax},
-		slots:  slots{free: noSlot},
-		rest:   make(map[uint32]rest),
+		inbox: inbox{kernel: k, joinsMax: c.InboxMax},
+		slots: slots{free: noSlot},
+		rest:  make(map[uint32]rest),
+		waits: make(map[uint32]*wait), hearing: make(map[*Topic]map[uint32]struct{}),
 		wheel:  wheel.New(wheelBuckets, uint32(now>>tickShift)),
 		clock:  nanotime,
 		events: make([]sys.Event, min(c.TurnSends, eventsMax))[:0], // each may cost a send
@@ -216,7 +220,7 @@ func (s *Shard) step(now int64) time.Duration {
 	idle := s.wheel.Advance(s.tick, firesPerTurn, s.due)
 	s.stats.Turns.Add(1)
 	s.stats.Turn.observeNanos(s.clock() - now)
-	if busy || !idle {
+	if busy || !idle || len(s.retries) > 0 {
 		return 0
 	}
 	s.dropBytes()
@@ -248,7 +252,7 @@ func (s *Shard) untilDeadline() time.Duration {
 func (s *Shard) takeLetters() bool {
 	l := &s.letters
 	s.joined = 0
-	if s.inbox.depth.Load() == 0 && l.left() == 0 {
+	if s.inbox.depth.Load() == 0 && l.left() == 0 && len(s.retries) == 0 {
 		s.stats.Inbox.Store(0)
 		return true
 	}
@@ -267,12 +271,21 @@ func (s *Shard) takeLetters() bool {
 		s.enqueue(l.dirty[l.queued])
 		more = b.spend(s)
 	}
+	for _, t := range l.answered {
+		s.heard(t)
+	}
+	for more := true; more && len(s.retries) > 0; more = b.spend(s) {
+		of := s.retries[len(s.retries)-1]
+		s.retries = s.retries[:len(s.retries)-1]
+		s.retry(of)
+		s.sends++ // as much as a join
+	}
 	for _, f := range l.calls {
 		f()
 	}
 	l.forget()
 	s.stats.Inbox.Store(int64(l.left()))
-	return l.left() == 0
+	return l.left() == 0 && len(s.retries) == 0
 }
 
 // handleEvents takes what the kernel has reported, within a budget: who unblocks may

@@ -68,7 +68,7 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	for _, cause := range GapCauses() { // a simulation that never gets there shows nothing
-		if gaps[cause.String()] == 0 {
+		if gaps[cause.String()] == 0 && cause != GapMissed { // which only an upstream's topics know
 			t.Errorf("no gap was told by %v", cause)
 		}
 	}

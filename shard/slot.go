@@ -30,6 +30,7 @@ const (
 	flagLastIsTime // lastID is a time
 	flagEnds       // endsAt and endReason are set
 	flagChunked    // it is sent in chunks
+	flagWaiting    // it has no subscriptions yet: Shard.waits has what it was joined with
 	flagLeaving    // its last words are in the rest: it is closed when they are sent
 )
 

@@ -11,9 +11,9 @@ import (
 // topic's lock, read without it. The bytes in it are immutable.
 type snapshot struct {
 	tail, head uint64
-	last       eventid.ID
+	last       eventid.Position
 	pieces     []piece
-	evicted    bool
+	cause      GapCause // why the events before tail are not there
 	lost       eventid.ID
 
 	// Most subscribers of a topic stand at the same cursor: what they are sent is
@@ -31,7 +31,7 @@ type piece struct {
 
 // take fills the snapshot from l. The caller holds the topic's lock.
 func (s *snapshot) take(l *log) {
-	s.tail, s.head, s.last, s.evicted, s.lost = l.tail, l.head, l.last, l.evicted, l.lost
+	s.tail, s.head, s.last, s.cause, s.lost = l.tail, l.head, l.place(), l.cause, l.lost
 	s.pieces = s.pieces[:0]
 	for _, g := range l.segments {
 		s.pieces = append(s.pieces, piece{g.base, g.buf})
@@ -83,49 +83,51 @@ func (s *snapshot) pieceAt(p uint64) int {
 	return 0
 }
 
-// event returns the event that begins at cursor: what precedes its id line, its
-// id, and where it ends.
-func (s *snapshot) event(cursor uint64) (body []byte, id eventid.ID, end uint64) {
+// event returns the event that begins at cursor: what precedes its id line, what that
+// says, and where it ends.
+func (s *snapshot) event(cursor uint64) (body []byte, at eventid.Position, end uint64) {
 	p := s.pieces[s.pieceAt(cursor)]
 	buf := p.buf[cursor-p.base:]
 	buf = buf[:sse.Boundary(buf, 1)]
 	idLine := lastLine(buf)
-	id, _ = eventid.Parse(buf[idLine+len("id: ") : len(buf)-len("\n\n")])
-	return buf[:idLine], id, cursor + uint64(len(buf))
+	return buf[:idLine], positionIn(buf[idLine:]), cursor + uint64(len(buf))
 }
 
-// newest returns where the newest event begins and the id of the one before it;
-// false if there are not two.
-func (s *snapshot) newest() (cursor uint64, before eventid.ID, ok bool) {
+// newest returns where the newest event begins and the position before it; false if
+// there are not two.
+func (s *snapshot) newest() (cursor uint64, before eventid.Position, ok bool) {
 	if s.tail == s.head {
-		return 0, eventid.ID{}, false
+		return 0, eventid.Position{}, false
 	}
 	p := s.pieces[len(s.pieces)-1]
 	at := bytes.LastIndex(p.buf[:len(p.buf)-len(blankLine)], blankLine)
 	if at >= 0 {
 		at += len(blankLine)
-		return p.base + uint64(at), idOf(p.buf[:at]), true
+		return p.base + uint64(at), lastPosition(p.buf[:at]), true
 	}
 	if p.base <= s.tail || len(s.pieces) < 2 {
-		return 0, eventid.ID{}, false
+		return 0, eventid.Position{}, false
 	}
-	return p.base, idOf(s.pieces[len(s.pieces)-2].buf), true
+	return p.base, lastPosition(s.pieces[len(s.pieces)-2].buf), true
 }
 
 // halfSent says what became of the event in which a send stopped at position
-// sent: where it ends, its id, and the bytes of it that are still to be sent,
-// none if sent is a boundary between events.
-func (s *snapshot) halfSent(sent uint64) (end uint64, id eventid.ID, rest []byte) {
+// sent: where it ends, the position after it, and the bytes of it that are still to be
+// sent, none if sent is a boundary between events.
+func (s *snapshot) halfSent(sent uint64) (end uint64, at eventid.Position, rest []byte) {
 	p := s.pieces[s.pieceAt(sent-1)]
 	off := int(sent - p.base)
 	boundary := sse.Boundary(p.buf, off)
-	return p.base + uint64(boundary), idOf(p.buf[:boundary]), p.buf[off:boundary]
+	return p.base + uint64(boundary), lastPosition(p.buf[:boundary]), p.buf[off:boundary]
 }
 
-// idOf reads the id of the last event in buf back from its id line.
-func idOf(buf []byte) eventid.ID {
-	id, _ := eventid.Parse(buf[lastLine(buf)+len("id: ") : len(buf)-len(blankLine)])
-	return id
+// lastPosition is the position after the last event in buf.
+func lastPosition(buf []byte) eventid.Position { return positionIn(buf[lastLine(buf):]) }
+
+// positionIn reads a position back from an id line and the blank line after it.
+func positionIn(line []byte) eventid.Position {
+	p, _ := eventid.ParsePosition(line[len("id: ") : len(line)-len(blankLine)])
+	return p
 }
 
 // lastLine returns where the last line of the event at the end of buf begins.

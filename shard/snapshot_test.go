@@ -38,7 +38,7 @@ func TestEventIsTheOneAtEveryCursor(t *testing.T) {
 	snapshots(t, func(s *snapshot, twin *naiveLog) {
 		for n := twin.gone; n < len(twin.ids); n++ {
 			body, id, end := s.event(twin.endOf(n))
-			if id != twin.ids[n] || end != twin.endOf(n+1) {
+			if id != eventid.After(twin.ids[n]) || end != twin.endOf(n+1) {
 				t.Fatalf("event %d is %v and ends at %d, want %v, %d", n, id, end, twin.ids[n], twin.endOf(n+1))
 			}
 			if got := sse.AppendID(bytes.Clone(body), id.Append(nil)); !bytes.Equal(got, twin.wire[n]) {
@@ -55,7 +55,7 @@ func TestHalfSentAtEveryByte(t *testing.T) {
 		for n := twin.gone; n < len(twin.ids); n++ {
 			for off := 1; off <= len(twin.wire[n]); off++ {
 				end, id, rest := s.halfSent(twin.endOf(n) + uint64(off))
-				if end != twin.endOf(n+1) || id != twin.ids[n] || !bytes.Equal(rest, twin.wire[n][off:]) {
+				if end != twin.endOf(n+1) || id != eventid.After(twin.ids[n]) || !bytes.Equal(rest, twin.wire[n][off:]) {
 					t.Fatalf("%d bytes into event %d: ends at %d, is %v, rest %q; want %d, %v, %q",
 						off, n, end, id, rest, twin.endOf(n+1), twin.ids[n], twin.wire[n][off:])
 				}
@@ -71,7 +71,7 @@ func TestNewestIsTheLastOfAtLeastTwo(t *testing.T) {
 		if left >= 2 && !ok || left == 0 && ok {
 			t.Fatalf("with %d events newest says %v", left, ok)
 		}
-		if n := len(twin.ids) - 1; ok && (cursor != twin.endOf(n) || before != twin.ids[n-1]) {
+		if n := len(twin.ids) - 1; ok && (cursor != twin.endOf(n) || before != eventid.After(twin.ids[n-1])) {
 			t.Fatalf("newest begins at %d after %v, want %d, %v", cursor, before, twin.endOf(n), twin.ids[n-1])
 		}
 	})
@@ -86,7 +86,7 @@ func TestNewestAcrossSegments(t *testing.T) {
 	}
 	var s snapshot
 	s.take(l)
-	if cursor, before, ok := s.newest(); !ok || cursor != l.segments[2].base || before.MS != 2 {
+	if cursor, before, ok := s.newest(); !ok || cursor != l.segments[2].base || before.ID.MS != 2 {
 		t.Errorf("newest is at %d after %v, %v", cursor, before, ok)
 	}
 	l.trim(&Retention{Events: 1}, 0)

@@ -6,6 +6,7 @@ import "sync/atomic"
 type Stats struct {
 	Streams       atomic.Int64
 	Blocked       atomic.Int64 // streams whose socket is full
+	Waiting       atomic.Int64 // streams that cannot begin yet
 	Subscriptions atomic.Int64
 	Topics        atomic.Int64 // topics with subscribers here
 	RestBytes     atomic.Int64 // copies of half-sent events

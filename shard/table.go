@@ -21,14 +21,19 @@ type TableConfig struct {
 	Retention  Retention
 	HistoryMax int64 // memory of all logs, bytes; beyond it the least recently used are evicted
 	TopicsMax  int
+	Upstream   Upstream      // nil: events are published here and nowhere else
+	LingerMS   int64         // with an upstream: how long a topic without holder is followed
 	WallMS     func() uint64 // the wall clock in Unix milliseconds; nil is the system's
 }
 
 // Table holds all topics of a node by name. It is safe from any goroutine.
 type Table struct {
 	retention  Retention
+	ageless    Retention // the same without an age
 	historyMax int64
 	topicsMax  int64
+	upstream   Upstream
+	lingerMS   int64
 	wallMS     func() uint64
 	shards     []*Shard // set once, before the first publish
 
@@ -55,7 +60,11 @@ type stripe struct {
 
 // NewTable makes an empty table.
 func NewTable(c TableConfig) *Table {
-	t := &Table{retention: c.Retention, historyMax: c.HistoryMax, topicsMax: int64(c.TopicsMax), wallMS: c.WallMS, seed: maphash.MakeSeed()}
+	t := &Table{retention: c.Retention, historyMax: c.HistoryMax, topicsMax: int64(c.TopicsMax), upstream: c.Upstream, lingerMS: c.LingerMS, wallMS: c.WallMS, seed: maphash.MakeSeed()}
+	t.ageless = Retention{Events: c.Retention.Events, Bytes: c.Retention.Bytes}
+	if t.upstream == nil {
+		t.lingerMS = c.Retention.AgeMS
+	}
 	if t.wallMS == nil {
 		t.wallMS = func() uint64 { return uint64(time.Now().UnixMilli()) }
 	}
@@ -64,6 +73,16 @@ func NewTable(c TableConfig) *Table {
 		t.stripes[i] = stripe{byName: make(map[string]*Topic), floor: floor}
 	}
 	return t
+}
+
+// live is the retention of a log that is in use. With an upstream an event may be old when it
+// comes, and events without an id have that of an older one: age is looked at when a topic
+// is quiet.
+func (t *Table) live() *Retention {
+	if t.upstream == nil {
+		return &t.retention
+	}
+	return &t.ageless
 }
 
 // nowMS is the wall clock, held back from going back.
@@ -130,13 +149,18 @@ func (t *Table) acquire(name []byte) (*Topic, error) {
 	}
 	topic.refs.Store(1)
 	s.byName[topic.name] = topic
+	if t.upstream != nil {
+		topic.log = log{foreign: true, head: foreignHead, tail: foreignHead, lowest: foreignHead}
+		topic.feed = &feed{}
+		topic.feed.Feed = t.upstream.Follow(topic)
+	}
 	return topic, nil
 }
 
 // Release gives back what Acquire held. A topic without holders and without
 // history lingers, and is forgotten in time.
 func (t *Table) Release(topic *Topic) {
-	if topic.refs.Add(-1) == 0 && topic.unused() {
+	if topic.refs.Add(-1) == 0 && (t.upstream != nil || topic.unused()) {
 		t.linger(topic)
 	}
 }
@@ -152,17 +176,47 @@ func (t *Table) forgetIfUnused(topic *Topic) bool {
 		return false
 	}
 	topic.mu.Lock()
+	shrunk := int64(0)
+	if t.upstream != nil {
+		shrunk = topic.log.clear()
+	}
 	empty, newest := topic.log.events == 0, topic.log.last
 	topic.mu.Unlock()
 	if !empty {
 		return false
 	}
+	t.held.Add(-shrunk)
 	delete(s.byName, topic.name)
 	t.topics.Add(-1)
 	if s.floor.Less(newest) {
 		s.floor = newest
 	}
+	if t.upstream != nil {
+		topic.feed.Stop()
+	}
 	return true
+}
+
+// Find returns the topic called name, nil if there is none, without holding it: it may be
+// forgotten at any time.
+func (t *Table) Find(name string) *Topic {
+	s := &t.stripes[maphash.String(t.seed, name)%stripes]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.byName[name]
+}
+
+// Each calls f with each topic there is, with a lock of the table held: f must be short,
+// and must not call the table.
+func (t *Table) Each(f func(*Topic)) {
+	for i := range t.stripes {
+		s := &t.stripes[i]
+		s.mu.RLock()
+		for _, topic := range s.byName {
+			f(topic)
+		}
+		s.mu.RUnlock()
+	}
 }
 
 // Publish appends an event to the topic called name and wakes the shards that

@@ -31,6 +31,8 @@ type Topic struct {
 	mu  sync.Mutex // guards log
 	log log
 
+	feed *feed // with an upstream
+
 	stamp atomic.Uint64 // its place in recency; written under recency's lock, like the links
 	newer *Topic
 	older *Topic
@@ -38,6 +40,9 @@ type Topic struct {
 
 // Name returns the topic's name.
 func (t *Topic) Name() string { return t.name }
+
+// Holders returns how many hold the topic: its subscribers and, for a moment, others.
+func (t *Topic) Holders() int { return int(t.refs.Load()) }
 
 // publish appends an event and gives it the next id: the present millisecond, or
 // the sequence number after the last one. Safe from any goroutine.
@@ -112,16 +117,16 @@ func (t *Topic) locate(r Resume, p eventid.Position) place {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	shrunk := t.log.trim(&t.table.retention, now)
+	shrunk := t.log.trim(t.table.live(), now)
 	if shrunk != 0 {
 		t.table.held.Add(-shrunk)
 	}
-	found := place{cursor: t.log.head, at: t.log.start(now), to: t.log.last}
+	found := place{cursor: t.log.head, at: t.log.start(now), to: eventid.After(t.log.last)}
 	switch {
 	case r == ResumeAt:
 		found = t.log.resume(p, now)
 	case r == ResumeEarliest && t.log.events > 0:
-		found = place{cursor: t.log.tail, at: eventid.After(t.log.lost)}
+		found = place{cursor: t.log.tail, at: positionOf(t.log.lost)}
 	}
 	found.head = t.log.head
 	return found

@@ -1,0 +1,193 @@
+package shard
+
+import "ssedge/proto/eventid"
+
+// wait is a stream that cannot begin yet, because only the upstream knows where. Until
+// then it has a slot, a timer and a connection that is watched, but no subscriptions.
+type wait struct {
+	join Join
+	asks []uint64 // for each of its topics the number of its ask; 0: none, nil: none at all
+}
+
+// headDelay is how long, in ticks, a waiting stream waits before it is sent its response
+// head: most begin within a round trip, and what is published once the client has its
+// head is the stream's.
+const headDelay = 1 << 30 >> tickShift
+
+// topics returns the topics of a join.
+func (j *Join) topics() []*Topic {
+	if j.More != nil {
+		return j.More
+	}
+	return []*Topic{j.Topic}
+}
+
+// position is what the client has said of topic k.
+func (j *Join) position(k int) eventid.Position {
+	if j.More != nil && j.Resume == ResumeAt {
+		return j.Positions[k]
+	}
+	return j.Position
+}
+
+func (w *wait) ask(k int) uint64 {
+	if w.asks == nil {
+		return 0
+	}
+	return w.asks[k]
+}
+
+// inDoubt returns the topics whose upstream must be heard before the stream can begin. It
+// has been asked, and this shard is told of the answer.
+func (s *Shard) inDoubt(w *wait) (doubtful []*Topic) {
+	for k, t := range w.join.topics() {
+		r, at := w.join.Resume, w.join.position(k)
+		if !t.doubts(r, at, w.ask(k)) {
+			continue
+		}
+		t.feed.waiting.Or(1 << s.number) // whatever is answered from here on is heard
+		if w.ask(k) == 0 && (r == ResumeAt || r == ResumeEarliest) {
+			if w.asks == nil {
+				w.asks = make([]uint64, len(w.join.topics()))
+			}
+			w.asks[k] = t.feed.Ask(at)
+		}
+		if t.doubts(r, at, w.ask(k)) {
+			doubtful = append(doubtful, t)
+		}
+	}
+	return doubtful
+}
+
+// doubts reports whether only the upstream can say where a stream begins that has seen
+// everything up to p, and has not said so since ask.
+func (t *Topic) doubts(r Resume, p eventid.Position, ask uint64) bool {
+	now := t.table.nowMS()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := &t.log
+	switch {
+	case !l.placed:
+		return true
+	case ask != 0 && t.feed.answered >= ask:
+		return false
+	case r == ResumeEarliest:
+		return t.feed.floor.Less(l.lost)
+	case r != ResumeAt:
+		return false
+	}
+	switch l.resume(p, now).cause {
+	case GapExpired, GapEvicted:
+		return t.feed.floor.Less(l.lost)
+	case GapFuture:
+		return true
+	}
+	return false
+}
+
+// begin makes a stream of an admitted join: at once or, if its upstream must be heard first,
+// later. It reports whether the stream is open.
+func (s *Shard) begin(i uint32, sl *slot, j *Join) bool {
+	if s.table.upstream == nil || j.greeting.done {
+		return s.open(i, sl, j)
+	}
+	w := &wait{join: *j}
+	doubtful := s.inDoubt(w)
+	if len(doubtful) == 0 {
+		return s.open(i, sl, j)
+	}
+	sl.flags |= flagWaiting
+	sl.lastWrite = s.tick
+	s.waits[i] = w
+	s.stats.Waiting.Add(1)
+	s.hear(i, doubtful)
+	return true
+}
+
+// hear notes that slot i waits for an answer about topics.
+func (s *Shard) hear(i uint32, topics []*Topic) {
+	for _, t := range topics {
+		if s.hearing[t] == nil {
+			s.hearing[t] = make(map[uint32]struct{})
+		}
+		s.hearing[t][i] = struct{}{}
+	}
+}
+
+// heard is called when something is known of a topic that was not.
+func (s *Shard) heard(t *Topic) {
+	for i := range s.hearing[t] {
+		s.retries = append(s.retries, user(i, s.slots.at(i)))
+	}
+	delete(s.hearing, t)
+}
+
+// retry looks again at a stream that waits.
+func (s *Shard) retry(of uint64) {
+	i, sl := s.slots.find(of)
+	if sl == nil || sl.flags&flagWaiting == 0 || sl.flags&flagBlocked != 0 { // when it unblocks it comes back here
+		return
+	}
+	w := s.waits[i]
+	if doubtful := s.inDoubt(w); len(doubtful) > 0 {
+		s.hear(i, doubtful)
+		return
+	}
+	s.endWait(i, sl)
+	if s.open(i, sl, &w.join) {
+		s.arm(i, sl)
+	}
+}
+
+// fix makes a stream that has said nothing begin where its topics are now: what is published once
+// its client has the response head is the stream's.
+func (j *Join) fix() {
+	if j.Resume != ResumeNot {
+		return
+	}
+	j.Resume = ResumeAt
+	here := func(t *Topic) eventid.Position {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.log.placed {
+			return t.log.place()
+		}
+		return t.feed.Now()
+	}
+	if j.More == nil {
+		j.Position = here(j.Topic)
+		return
+	}
+	j.Positions = make([]eventid.Position, len(j.More))
+	for k, t := range j.More {
+		j.Positions[k] = here(t)
+	}
+}
+
+// sendHead sends a waiting stream its response head, if it has not got it yet. It reports
+// whether the stream is open.
+func (s *Shard) sendHead(i uint32, sl *slot) bool {
+	j := &s.waits[i].join
+	if j.headSent {
+		return true
+	}
+	j.headSent = true
+	j.fix()
+	s.lead = append(s.config.appendOpening(s.lead[:0], j.Head, s.rng.Int64N), '\n')
+	return s.pushOpening(i, sl, j, len(j.Head))
+}
+
+// endWait forgets that a stream waits. Its holds on its topics go on.
+func (s *Shard) endWait(i uint32, sl *slot) {
+	for _, t := range s.waits[i].join.topics() {
+		if waiters := s.hearing[t]; waiters != nil {
+			delete(waiters, i)
+			if len(waiters) == 0 {
+				delete(s.hearing, t)
+			}
+		}
+	}
+	delete(s.waits, i)
+	sl.flags &^= flagWaiting
+	s.stats.Waiting.Add(-1)
+}
