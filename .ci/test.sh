@@ -29,13 +29,16 @@ step() {
 }
 
 # needs: Go is there if this runs at all; the race detector needs a C compiler, the
-# limit of bench/ too, the browser tests a Chromium, the proxy tests nginx and HAProxy.
+# limit of bench/ too, the browser tests a Chromium, the proxy tests nginx and HAProxy, those of
+# several edges Redis and openssl.
 needs() {
 	missing=""
 	command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 	command -v chromium >/dev/null || missing="$missing chromium"
 	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 	command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
+	command -v redis-server >/dev/null || missing="$missing redis-server"
+	command -v openssl >/dev/null || missing="$missing openssl"
 	command -v git >/dev/null || missing="$missing git"
 	[ -z "$missing" ] && return 0
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -70,6 +70,19 @@ type Config struct {
 	HistoryAge    time.Duration // each topic
 	HistoryMax    int64         // all topics
 
+	// Redis.
+	Redis            string        // URL; "": events are published here and nowhere else
+	RedisPrefix      string        // of channels and keys
+	RedisRequired    bool          // a node does not start while the servers are away
+	RedisTTL         time.Duration // how long the history of a topic without events is kept there
+	RedisTimeout     time.Duration // for one answer
+	RedisProbe       time.Duration // between two messages to oneself
+	RedisCatchUpRate int           // topics a second that are looked at after a connection was lost, by each master
+	RedisPresence    time.Duration // how often a node says in Redis what it has
+	RedisLinger      time.Duration // how long a topic without subscribers is followed
+	ReadyNeedsRedis  bool          // not ready while the servers are away
+	Edge             string        // the name of this node among others
+
 	// The end.
 	DrainDelay   time.Duration // not ready any more, but everything goes on: balancers learn of it
 	DrainRate    float64
@@ -86,6 +99,7 @@ func DefaultConfig() Config {
 	cores := runtime.GOMAXPROCS(0)
 	return Config{
 		Version: "dev",
+		Edge:    "edge",
 		Logger:  slog.Default(),
 		Listen:  []string{"127.0.0.1:8080"},
 		Admin:   "127.0.0.1:8081",
@@ -125,6 +139,15 @@ func DefaultConfig() Config {
 		HistoryBytes:  4 << 20,
 		HistoryAge:    10 * time.Minute,
 		HistoryMax:    256 << 20,
+
+		RedisPrefix:      "sse:",
+		RedisRequired:    true,
+		RedisTTL:         time.Hour,
+		RedisTimeout:     3 * time.Second,
+		RedisProbe:       2 * time.Second,
+		RedisCatchUpRate: 50_000,
+		RedisPresence:    10 * time.Second,
+		RedisLinger:      15 * time.Second,
 
 		DrainRate:    5000,
 		DrainTimeout: 30 * time.Second,

@@ -14,6 +14,7 @@ import (
 
 	"ssedge/engine/auth"
 	"ssedge/engine/fanin"
+	"ssedge/engine/fanin/redis"
 	"ssedge/engine/httpapi"
 	"ssedge/engine/intake"
 	"ssedge/proto/http1"
@@ -30,7 +31,9 @@ type Engine struct {
 	admission *intake.Admission
 	group     *shard.Group
 	intake    *intake.Intake
-	source    *fanin.Memory
+	memory    *fanin.Memory // one of the two is where events come from
+	redis     *redis.Source
+	source    fanin.Source
 	public    *httpapi.Public
 	http      *http.Server
 	admin     *http.Server
@@ -71,6 +74,11 @@ func New(c Config) (_ *Engine, err error) {
 		Authorizer:  e.access,
 		Logger:      c.Logger,
 	})
+	if c.Redis != "" {
+		if e.redis, err = e.openRedis(); err != nil {
+			return nil, fmt.Errorf("--redis: %w", err)
+		}
+	}
 	if e.group, err = e.newGroup(); err != nil {
 		return nil, err
 	}
@@ -80,7 +88,13 @@ func New(c Config) (_ *Engine, err error) {
 	}
 	e.group.Start()
 	e.admission.Attach(e.group)
-	e.source = fanin.NewMemory(e.group.Table(), c.KeysMax, c.KeyTTL)
+	if e.redis != nil {
+		e.redis.Attach(e.group.Table())
+		e.source = e.redis
+	} else {
+		e.memory = fanin.NewMemory(e.group.Table(), c.KeysMax, c.KeyTTL)
+		e.source = e.memory
+	}
 
 	if e.intake, err = intake.Open(intake.Config{
 		Listen: c.Listen, Pollers: c.Pollers,
@@ -116,6 +130,7 @@ func (e *Engine) newGroup() (*shard.Group, error) {
 	}, shard.TableConfig{
 		Retention:  shard.Retention{Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: c.HistoryAge.Milliseconds()},
 		HistoryMax: c.HistoryMax, TopicsMax: c.TopicsMax,
+		Upstream: e.upstream(), LingerMS: c.RedisLinger.Milliseconds(),
 	})
 }
 
@@ -144,7 +159,8 @@ func (e *Engine) newServers() {
 	e.metrics = newMetrics(e)
 	e.admin = &http.Server{
 		Handler: httpapi.NewAdmin(httpapi.AdminConfig{
-			Ready: e.Ready, Metrics: e.metrics.write, Status: e.status, Local: isLoopback(e.adminLn),
+			Edges: e.edges, Topics: e.topicCounts,
+			Ready: e.Ready, Degraded: e.Degraded, Metrics: e.metrics.write, Status: e.status, Local: isLoopback(e.adminLn),
 		}),
 		ReadHeaderTimeout: c.HeadTimeout,
 		ReadTimeout:       c.BodyTimeout,
@@ -205,6 +221,9 @@ func (e *Engine) Streams() int { return e.admission.Streams() }
 func (e *Engine) Ready() error {
 	if e.unready.Load() {
 		return errDraining
+	}
+	if e.config.ReadyNeedsRedis {
+		return e.Degraded()
 	}
 	return nil
 }
@@ -272,6 +291,9 @@ func (e *Engine) Close() {
 		}
 		if e.group != nil {
 			e.group.Stop()
+		}
+		if e.redis != nil {
+			e.redis.Close()
 		}
 	})
 }

@@ -10,7 +10,7 @@ var metricHelp = map[string]string{
 	"ssedge_build_info": "1, with the version as a label.",
 	"ssedge_ready":      "1 if new streams should come here, 0 if not.",
 
-	"ssedge_streams":              "Streams that are open: blocked are those whose socket is full.",
+	"ssedge_streams":              "Streams: blocked are those whose socket is full, waiting those that cannot begin before the Redis servers are heard.",
 	"ssedge_subscriptions":        "Topics of all streams, counted for each stream.",
 	"ssedge_topics":               "Topics with subscribers, with history, or kept for those who come back.",
 	"ssedge_history_bytes":        "Memory of all history.",
@@ -68,6 +68,28 @@ var metricHelp = map[string]string{
 	"ssedge_body_silence_seconds_max":        "--body-timeout.",
 	"ssedge_write_stall_seconds_max":         "--write-stall.",
 	"ssedge_memory_bytes_max":                "--memory-max; 0 is no bound.",
+
+	"ssedge_redis_up":                      "1 if all Redis servers can be reached.",
+	"ssedge_redis_topics":                  "Topics that are followed: live ones have everything, those that are catching up read what they may have missed, those that are away are not subscribed.",
+	"ssedge_redis_published_total":         "Events published to the Redis servers from here.",
+	"ssedge_redis_messages_total":          "Messages that came through channels.",
+	"ssedge_redis_message_bytes_total":     "Their bytes.",
+	"ssedge_redis_events_total":            "Events appended to topics here.",
+	"ssedge_redis_lag_seconds":             "From an event's id, the server's time, to its append here.",
+	"ssedge_redis_catchups_total":          "Looks at the end of a topic's stream, by cause.",
+	"ssedge_redis_duplicates_total":        "Events that came again and were dropped.",
+	"ssedge_redis_forks_total":             "Events that follow another one than the newest here: the servers have forgotten some.",
+	"ssedge_redis_gaps_total":              "Histories that did not reach back to what a topic had.",
+	"ssedge_redis_resets_total":            "Histories that were gone before their time.",
+	"ssedge_redis_malformed_total":         "Messages and stream elements that cannot be read.",
+	"ssedge_redis_unfit_total":             "Events that may not be sent: too long, or named like the server's own.",
+	"ssedge_redis_moved_total":             "Subscriptions that ended because their slot has moved.",
+	"ssedge_redis_reconnects_total":        "Connections for subscriptions that have ended.",
+	"ssedge_redis_probe_failures_total":    "Connections given up because messages to oneself did not come back.",
+	"ssedge_redis_errors_total":            "Answers that are errors, and answers that never came, by what was asked and why.",
+	"ssedge_redis_history_seconds_max":     "--redis-ttl.",
+	"ssedge_redis_answer_seconds_max":      "--redis-timeout.",
+	"ssedge_redis_catchups_per_second_max": "--redis-catch-up-rate, of each master.",
 }
 
 // writeExplained writes text in Prometheus' format, with words in the HELP lines

@@ -52,8 +52,9 @@ func newMetrics(e *Engine) *metricSet {
 			return float64(total)
 		}
 	}
-	gauge(`ssedge_streams{state="open"}`, sum(func(s *shard.Stats) int64 { return s.Streams.Load() - s.Blocked.Load() }))
+	gauge(`ssedge_streams{state="open"}`, sum(func(s *shard.Stats) int64 { return s.Streams.Load() - s.Blocked.Load() - s.Waiting.Load() }))
 	gauge(`ssedge_streams{state="blocked"}`, sum(func(s *shard.Stats) int64 { return s.Blocked.Load() }))
+	gauge(`ssedge_streams{state="waiting"}`, sum(func(s *shard.Stats) int64 { return s.Waiting.Load() }))
 	gauge("ssedge_subscriptions", sum(func(s *shard.Stats) int64 { return s.Subscriptions.Load() }))
 	gauge("ssedge_half_sent_bytes", sum(func(s *shard.Stats) int64 { return s.RestBytes.Load() }))
 	gauge("ssedge_inbox_depth", func() float64 { return float64(e.group.InboxDepth()) })
@@ -61,7 +62,7 @@ func newMetrics(e *Engine) *metricSet {
 	gauge("ssedge_history_bytes", func() float64 { return float64(e.group.Table().HistoryBytes()) })
 	gauge(`ssedge_connections{state="head"}`, func() float64 { return float64(e.intake.HeadCount()) })
 	gauge(`ssedge_connections{state="http"}`, func() float64 { return float64(e.intake.HTTPCount()) })
-	gauge("ssedge_idempotency_keys", func() float64 { held, _ := e.source.Keys(); return float64(held) })
+	gauge("ssedge_idempotency_keys", func() float64 { held, _ := e.keys(); return float64(held) })
 	gauge("ssedge_shards", func() float64 { return float64(e.group.Shards()) })
 
 	limit("ssedge_streams_max", float64(c.StreamsMax))
@@ -94,6 +95,14 @@ func newMetrics(e *Engine) *metricSet {
 	limit("ssedge_body_silence_seconds_max", c.BodyTimeout.Seconds())
 	limit("ssedge_write_stall_seconds_max", c.WriteStall.Seconds())
 	limit("ssedge_memory_bytes_max", float64(c.MemoryMax))
+	if e.redis != nil {
+		for name, f := range e.redis.Gauges() {
+			gauge(name, f)
+		}
+		limit("ssedge_redis_history_seconds_max", c.RedisTTL.Seconds())
+		limit("ssedge_redis_answer_seconds_max", c.RedisTimeout.Seconds())
+		limit("ssedge_redis_catchups_per_second_max", float64(c.RedisCatchUpRate))
+	}
 	return m
 }
 
@@ -110,6 +119,9 @@ func (m *metricSet) write(w io.Writer) {
 	writeHistogram(&text, "ssedge_turn_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Turn })
 	writeHistogram(&text, "ssedge_send_bytes", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendBytes })
 	writeHistogram(&text, "ssedge_send_events", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendEvents })
+	if e := m.engine; e.redis != nil {
+		e.redis.WriteLag(&text)
+	}
 	writeExplained(w, text.Bytes())
 	metrics.WriteProcessMetrics(w)
 	writeFiles(w)
@@ -149,13 +161,16 @@ func (m *metricSet) count() {
 	set("ssedge_heartbeats_total", total(func(s *shard.Stats) uint64 { return s.Heartbeats.Load() }))
 	set("ssedge_turns_total", total(func(s *shard.Stats) uint64 { return s.Turns.Load() }))
 	set("ssedge_history_evicted_total", e.group.Table().Evicted.Load())
-	_, forgotten := e.source.Keys()
+	_, forgotten := e.keys()
 	set("ssedge_idempotency_keys_forgotten_total", forgotten)
 	for _, r := range shard.CloseReasons() {
 		set(`ssedge_streams_closed_total{reason="`+r.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Closed[r].Load() }))
 	}
 	for _, c := range shard.GapCauses() {
 		set(`ssedge_gaps_total{cause="`+c.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Gaps[c].Load() }))
+	}
+	if e.redis != nil {
+		e.redis.Counters(set)
 	}
 	for _, cause := range refusalCauses() {
 		set(`ssedge_refused_total{cause="`+cause+`"}`, e.intake.RefusedCount(cause))
@@ -213,6 +228,9 @@ func writeHistogram(w io.Writer, name string, stats []*shard.Stats, of func(*sha
 // status is what /admin/status says.
 func (e *Engine) status() any {
 	ready := "ready"
+	if err := e.Degraded(); err != nil {
+		ready = "degraded: " + err.Error()
+	}
 	if err := e.Ready(); err != nil {
 		ready = err.Error()
 	}

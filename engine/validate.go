@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ssedge/engine/auth"
+	"ssedge/engine/fanin/redis"
 	"ssedge/shard"
 )
 
@@ -29,6 +30,7 @@ func (c *Config) Validate() error {
 	c.checkAccess(fail)
 	c.checkBounds(fail)
 	c.checkRelations(fail)
+	c.checkRedis(fail)
 	c.checkFiles(fail)
 	return errors.Join(all...)
 }
@@ -199,6 +201,42 @@ func (c *Config) checkRelations(fail failure) {
 	}
 	if c.Heartbeat > 0 && c.Lifetime > 0 && c.Heartbeat > c.Lifetime {
 		fail("--heartbeat %v is more than --lifetime %v: there would never be one", c.Heartbeat, c.Lifetime)
+	}
+}
+
+func (c *Config) checkRedis(fail failure) {
+	if strings.ContainsAny(c.RedisPrefix, "{}%") {
+		fail("--redis-prefix %s: expected no braces and no per cent sign", c.RedisPrefix)
+	}
+	if c.RedisTTL < time.Second {
+		fail("--redis-ttl %v: expected 1s or more", c.RedisTTL)
+	}
+	if c.RedisTimeout < 10*time.Millisecond || c.RedisTimeout > time.Minute {
+		fail("--redis-timeout %v: expected 10ms to 1m", c.RedisTimeout)
+	}
+	if c.RedisProbe < 10*time.Millisecond || c.RedisProbe > time.Minute {
+		fail("--redis-probe %v: expected 10ms to 1m", c.RedisProbe)
+	}
+	if c.RedisPresence < 100*time.Millisecond {
+		fail("--redis-presence %v: expected 100ms or more", c.RedisPresence)
+	}
+	if c.RedisLinger < time.Second {
+		fail("--redis-linger %v: expected 1s or more", c.RedisLinger)
+	}
+	if c.RedisCatchUpRate < 1 {
+		fail("--redis-catch-up-rate %d: expected 1 or more", c.RedisCatchUpRate)
+	}
+	if c.Redis == "" {
+		return
+	}
+	if err := redis.CheckURL(c.Redis); err != nil {
+		fail("--redis: %w", err)
+	}
+	if c.RedisTTL < c.HistoryAge {
+		fail("--redis-ttl %v is less than --history-age %v: the events of a quiet topic would be gone before their time", c.RedisTTL, c.HistoryAge)
+	}
+	if c.Edge == "" || strings.ContainsAny(c.Edge, " \t\r\n{}") {
+		fail("--edge %q: expected a name without blanks and braces, different for each node", c.Edge)
 	}
 }
 

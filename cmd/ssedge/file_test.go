@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func TestEveryFlagOfServeStandsInTheFile(t *testing.T) {
 		case f.Target.Type() == reflect.TypeFor[time.Duration]():
 			value = "77s"
 		case f.IsBool():
-			value = "true"
+			value = strconv.FormatBool(f.Default != "true")
 		case f.Target.Kind() == reflect.String || f.Target.Kind() == reflect.Slice:
 			value = "x77"
 		default:

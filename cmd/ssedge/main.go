@@ -18,6 +18,7 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Run the server."`
 	Publish   publishCmd   `cmd:"" help:"Publish an event."`
 	Subscribe subscribeCmd `cmd:"" help:"Follow topics, as a browser would."`
+	Redis     redisCmd     `cmd:"" help:"What Redis servers need, for publishing without an edge."`
 	Bench     benchCmd     `cmd:"" help:"Put load on a server of event streams, and measure it."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }

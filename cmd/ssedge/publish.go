@@ -19,6 +19,9 @@ type publishCmd struct {
 	Retry  time.Duration `help:"Also set the receivers' reconnection time, as in 5s." placeholder:"TIME" env:"SSEDGE_PUBLISH_RETRY"`
 	Once   string        `help:"Idempotency key: publishing again with it does nothing." placeholder:"KEY"`
 	Client clientFlags   `embed:""`
+
+	Redis   string       `help:"Publish to these Redis servers, without an edge." placeholder:"URL" env:"SSEDGE_PUBLISH_REDIS"`
+	History historyFlags `embed:""`
 }
 
 // Run publishes one event and prints its id.
@@ -32,6 +35,13 @@ func (c *publishCmd) Run() error {
 			return err
 		}
 		data = strings.TrimSuffix(string(text), "\n")
+	}
+	if c.Redis != "" {
+		id, err := c.viaRedis(data)
+		if err == nil {
+			fmt.Println(id)
+		}
+		return err
 	}
 	message := map[string]any{"topic": c.Topic, "data": data}
 	if c.Event != "" {

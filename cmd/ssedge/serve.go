@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -69,6 +71,18 @@ type serveCmd struct {
 	HistoryAge    time.Duration `help:"Age of the same." default:"${history_age}" group:"Topics and events"`
 	HistoryMax    int64         `help:"Bytes of all topics' history; beyond it the least recently used are dropped." default:"${history_max}" group:"Topics and events"`
 
+	Redis            string        `help:"Where events come from and go to, if there are several edges: redis://host:port, redis+sentinel://host:port,…/master or redis+cluster://host:port,…; rediss for TLS." placeholder:"URL" group:"Redis"`
+	RedisPrefix      string        `help:"Prefix of channels and keys." default:"${redis_prefix}" group:"Redis"`
+	RedisRequired    bool          `help:"Do not start while the servers are away." default:"true" negatable:"" group:"Redis"`
+	RedisTTL         time.Duration `name:"redis-ttl" help:"Time the history of a topic without events is kept there." default:"${redis_ttl}" group:"Redis"`
+	RedisTimeout     time.Duration `help:"Time for one answer." default:"${redis_timeout}" group:"Redis"`
+	RedisProbe       time.Duration `help:"Time between two messages to oneself; when two are missing, the connection is given up." default:"${redis_probe}" group:"Redis"`
+	RedisCatchUpRate int           `help:"Topics a second that are looked at after a connection was lost, by each master." default:"${redis_catch_up_rate}" group:"Redis"`
+	RedisPresence    time.Duration `help:"Time between two words of an edge, in Redis, on how many subscribers it has of which topic." default:"${redis_presence}" group:"Redis"`
+	RedisLinger      time.Duration `help:"Time a topic without subscribers is followed." default:"${redis_linger}" group:"Redis"`
+	ReadyNeedsRedis  bool          `help:"/readyz says no while the servers are away; otherwise it says yes, degraded." group:"Redis"`
+	Edge             string        `help:"Name of this edge among others (default: the host's, and a few letters)." placeholder:"NAME" group:"Redis"`
+
 	DrainDelay   time.Duration `help:"Time after SIGTERM in which /readyz says no, and nothing else changes: for balancers to notice." default:"${drain_delay}" group:"The end"`
 	DrainRate    float64       `help:"Streams closed per second after SIGTERM." default:"${drain_rate}" group:"The end"`
 	DrainTimeout time.Duration `help:"Time after which the rest is closed at once." default:"${drain_timeout}" group:"The end"`
@@ -111,9 +125,23 @@ func (c *serveCmd) config() (engine.Config, error) {
 		HTTPConnectionsMax: c.HTTPConnectionsMax, HTTPIdle: c.HTTPIdle, Workers: c.Workers, BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
 		TopicsMax: c.TopicsMax, TopicBytes: c.TopicBytes, EventBytes: c.EventBytes, KeyBytes: c.KeyBytes, KeysMax: c.KeysMax, KeyTTL: c.KeyTTL,
 		HistoryEvents: c.HistoryEvents, HistoryBytes: c.HistoryBytes, HistoryAge: c.HistoryAge, HistoryMax: c.HistoryMax,
+		Redis: c.Redis, RedisPrefix: c.RedisPrefix, RedisRequired: c.RedisRequired, RedisTTL: c.RedisTTL, RedisTimeout: c.RedisTimeout, RedisProbe: c.RedisProbe,
+		RedisCatchUpRate: c.RedisCatchUpRate, RedisPresence: c.RedisPresence, RedisLinger: c.RedisLinger, ReadyNeedsRedis: c.ReadyNeedsRedis, Edge: edgeName(c.Edge),
 		DrainDelay: c.DrainDelay, DrainRate: c.DrainRate, DrainTimeout: c.DrainTimeout,
 		MemoryMax: c.MemoryMax, TurnSends: c.TurnSends, TurnTime: c.TurnTime,
 	}, nil
+}
+
+// edgeName is a name of this node that no other has.
+func edgeName(given string) string {
+	if given != "" {
+		return given
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "edge"
+	}
+	return host + "-" + strconv.FormatUint(rand.Uint64N(1<<24), 36)
 }
 
 func (c *serveCmd) keys() ([]string, error) {

@@ -1,18 +1,24 @@
 package httpapi
 
 import (
+	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/pprof"
+	"strconv"
 	"time"
 )
 
 // AdminConfig is what the admin listener needs. All fields must be set.
 type AdminConfig struct {
-	Ready   func() error // nil: ready; else why not
-	Metrics func(io.Writer)
-	Status  func() any // for /admin/status, as JSON
-	Local   bool       // the listener is this machine's: no other Host is served
+	Ready    func() error // nil: ready; else why not
+	Degraded func() error // nil: nothing is missing; else what
+	Metrics  func(io.Writer)
+	Edges    func(context.Context) (any, error)                                // for /admin/edges, as JSON
+	Topics   func(ctx context.Context, names []string, limit int) (any, error) // for /admin/topics
+	Status   func() any                                                        // for /admin/status, as JSON
+	Local    bool                                                              // the listener is this machine's: no other Host is served
 }
 
 // scrapeTimeout is how long a scraper may take to read the metrics.
@@ -22,8 +28,26 @@ const adminIndex = `/metrics        for Prometheus
 /healthz        200 while the process runs
 /readyz         200 if new streams should come here, else 503
 /admin/status   what this node is and holds, as JSON
+/admin/edges    all edges that share topics with this one
+/admin/topics   subscribers of topics on all of them: ?topic=a&topic=b, or ?limit=100 of those with the most
 /debug/pprof/   profiles
 `
+
+// topicsLimit is how many topics are listed if nobody says.
+const topicsLimit = 100
+
+// writeAnswer writes what others have to be asked for.
+func writeAnswer(w http.ResponseWriter, r *http.Request, ask func(context.Context) (any, error)) {
+	ctx, cancel := context.WithTimeout(r.Context(), scrapeTimeout)
+	defer cancel()
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * scrapeTimeout))
+	said, err := ask(ctx)
+	if err != nil {
+		writeJSON(w, http.StatusServiceUnavailable, answer{Error: err.Error(), Status: http.StatusServiceUnavailable})
+		return
+	}
+	writeJSON(w, http.StatusOK, said)
+}
 
 // NewAdmin makes the handler of the admin listener. It has no access control: the
 // listener belongs on an address that only operators reach.
@@ -37,7 +61,11 @@ func NewAdmin(c AdminConfig) http.Handler {
 			writeBody(w, http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte(err.Error()+"\n"))
 			return
 		}
-		writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte("ready\n"))
+		text := "ready\n"
+		if err := c.Degraded(); err != nil {
+			text = "ready, degraded: " + err.Error() + "\n"
+		}
+		writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte(text))
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -49,6 +77,21 @@ func NewAdmin(c AdminConfig) http.Handler {
 	})
 	mux.HandleFunc("GET /admin/status", func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, c.Status())
+	})
+	mux.HandleFunc("GET /admin/edges", func(w http.ResponseWriter, r *http.Request) {
+		writeAnswer(w, r, c.Edges)
+	})
+	mux.HandleFunc("GET /admin/topics", func(w http.ResponseWriter, r *http.Request) {
+		limit := topicsLimit
+		if text := r.FormValue("limit"); text != "" {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 {
+				writeJSON(w, http.StatusBadRequest, answer{Error: fmt.Sprintf("expected limit to be a positive number, found %.40q", text), Status: http.StatusBadRequest})
+				return
+			}
+			limit = n
+		}
+		writeAnswer(w, r, func(ctx context.Context) (any, error) { return c.Topics(ctx, r.Form["topic"], limit) })
 	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)

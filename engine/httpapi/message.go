@@ -144,8 +144,8 @@ func (m *message) text() ([]byte, *problem) {
 	return m.Data, nil
 }
 
-// gapName is the name of the events in which shards tell of gaps.
-const gapName = "gap"
+// GapName is the name of the events in which shards tell of gaps.
+const GapName = "gap"
 
 // add is the one gate that every published event passes, in whatever form it came.
 func (ds *drafts) add(topic, key string, e *sse.Event) *problem {
@@ -164,8 +164,8 @@ func (ds *drafts) add(topic, key string, e *sse.Event) *problem {
 	if n := len(e.Data) + len(e.Name); n > lim.EventBytes {
 		return tooLarge("the event (its data and name)", int64(n), int64(lim.EventBytes), "event-bytes")
 	}
-	if string(e.Name) == gapName {
-		return bad("bad_event", "the event name %q is the server's own: it tells subscribers that events are missing", gapName)
+	if string(e.Name) == GapName {
+		return bad("bad_event", "the event name %q is the server's own: it tells subscribers that events are missing", GapName)
 	}
 	if err := e.Check(); err != nil {
 		return bad("bad_event", "%s", strings.TrimPrefix(err.Error(), "sse: "))

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"ssedge/engine"
+	"ssedge/engine/fanin"
+	"ssedge/engine/fanin/redis"
+	"ssedge/engine/httpapi"
+	"ssedge/engine/intake"
+	"ssedge/proto/sse"
+)
+
+type redisCmd struct {
+	Install redisInstall `cmd:"" help:"Load the publish function on all masters, so that any client can publish: redis-cli FCALL ssedge_publish 1 sse:news hello."`
+	Script  redisScript  `cmd:"" help:"Print the same as a script for EVAL."`
+}
+
+// historyFlags are the settings of a publish: the same as those of the edges, or a topic's history is cut
+// by one of them and not by the other.
+type historyFlags struct {
+	RedisPrefix   string        `help:"Prefix of channels and keys." default:"${redis_prefix}"`
+	RedisTTL      time.Duration `name:"redis-ttl" help:"Time the history of a topic without events is kept." default:"${redis_ttl}"`
+	HistoryEvents int           `help:"Events of each topic that are kept." default:"${history_events}"`
+	HistoryAge    time.Duration `help:"Their age." default:"${history_age}"`
+	KeyTTL        time.Duration `name:"key-ttl" help:"Time an idempotency key is remembered." default:"${key_ttl}"`
+}
+
+func (f *historyFlags) config(url string) (redis.Config, error) {
+	if f.HistoryEvents < 1 || f.HistoryAge <= 0 || f.KeyTTL <= 0 || f.RedisTTL < f.HistoryAge {
+		return redis.Config{}, fmt.Errorf("--history-events, --history-age, --key-ttl, --redis-ttl: expected 1 or more, times above 0, and the last one no less than the second, found %d, %v, %v, %v",
+			f.HistoryEvents, f.HistoryAge, f.KeyTTL, f.RedisTTL)
+	}
+	d := engine.DefaultConfig()
+	return redis.Config{
+		URL: url, Required: true, Prefix: f.RedisPrefix, Edge: edgeName(""), Logger: slog.New(slog.DiscardHandler),
+		Timeout: d.RedisTimeout, ProbeInterval: d.RedisProbe, CatchUpRate: d.RedisCatchUpRate,
+		HistoryEvents: f.HistoryEvents, HistoryAge: f.HistoryAge, HistoryBytes: d.HistoryBytes, TTL: f.RedisTTL, KeyTTL: f.KeyTTL,
+		EventBytes: d.EventBytes, GapName: httpapi.GapName,
+	}, nil
+}
+
+// open connects.
+func (f *historyFlags) open(url string) (*redis.Source, error) {
+	c, err := f.config(url)
+	if err != nil {
+		return nil, err
+	}
+	s, err := redis.Open(c)
+	if err != nil {
+		return nil, fmt.Errorf("--redis: %w", err)
+	}
+	return s, nil
+}
+
+type redisInstall struct {
+	Redis string `help:"redis://host:port, redis+sentinel://host:port,…/master or redis+cluster://host:port,…" placeholder:"URL" required:""`
+	historyFlags
+}
+
+// Run loads the library and says where.
+func (c *redisInstall) Run() error {
+	s, err := c.open(c.Redis)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	n, err := s.Install(ctx)
+	if err != nil {
+		return fmt.Errorf("--redis: after %d masters: %w", n, err)
+	}
+	fmt.Printf("ssedge_publish is on %d %s\n", n, map[bool]string{true: "master", false: "masters"}[n == 1])
+	return nil
+}
+
+type redisScript struct {
+	Cluster bool `help:"For a cluster, where channels are sharded."`
+	historyFlags
+}
+
+// Run prints it.
+func (c *redisScript) Run() error {
+	config, err := c.config("")
+	if err != nil {
+		return err
+	}
+	kind := redis.Standalone
+	if c.Cluster {
+		kind = redis.Cluster
+	}
+	fmt.Print(config.Script(kind))
+	return nil
+}
+
+// viaRedis publishes an event without an edge.
+func (c *publishCmd) viaRedis(data string) (id string, err error) {
+	e := sse.Event{Name: []byte(c.Event), Data: []byte(data), RetryMS: c.Retry.Milliseconds()}
+	d := engine.DefaultConfig()
+	switch {
+	case !intake.ValidTopic([]byte(c.Topic), d.TopicBytes):
+		return "", fmt.Errorf("expected a topic name of at most %d bytes of UTF-8 without control characters, found %.80q", d.TopicBytes, c.Topic)
+	case c.Event == httpapi.GapName:
+		return "", fmt.Errorf("--event %s: that name is the server's own", c.Event)
+	case len(data)+len(c.Event) > d.EventBytes:
+		return "", fmt.Errorf("the event is %d bytes; edges take at most %d (--event-bytes)", len(data)+len(c.Event), d.EventBytes)
+	}
+	if err := e.Check(); err != nil {
+		return "", errors.New(strings.TrimPrefix(err.Error(), "sse: "))
+	}
+	s, err := c.History.open(c.Redis)
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	got, err := s.Publish(&fanin.Event{Topic: []byte(c.Topic), Body: sse.AppendBody(nil, &e), Key: c.Once})
+	if err != nil {
+		return "", err
+	}
+	return got.ID.String(), nil
+}

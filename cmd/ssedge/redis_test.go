@@ -1,0 +1,102 @@
+package main
+
+import (
+	"net"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// redisServer is one of the test's own; it returns its URL, and what redis-cli says to it.
+func redisServer(t *testing.T) (url string, cli func(...string) string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(ln.Addr().String())
+	ln.Close()
+	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--logfile", "log")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	cli = func(args ...string) string {
+		out, _ := exec.Command("redis-cli", append([]string{"-p", port}, args...)...).CombinedOutput()
+		return strings.TrimSpace(string(out))
+	}
+	for deadline := time.Now().Add(20 * time.Second); cli("PING") != "PONG"; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("redis-server does not answer")
+		}
+	}
+	return "redis://127.0.0.1:" + port, cli
+}
+
+// TestPublishingWithoutAnEdge in all ways: the command, the function, the script, and PUBLISH. An edge has them all.
+func TestPublishingWithoutAnEdge(t *testing.T) {
+	t.Parallel()
+	redis, cli := redisServer(t)
+	_, url, _ := serve(t, "--dev", "--redis="+redis)
+	publish := func(args ...string) string {
+		t.Helper()
+		out, errors, code := run(t, append([]string{"publish", "--redis=" + redis, "news"}, args...)...)
+		if code != 0 {
+			t.Fatalf("%q: exit code %d, %s", args, code, errors)
+		}
+		return strings.TrimSpace(out)
+	}
+	first := publish("one", "--event=e", "--retry=2s", "--once=k")
+	if again := publish("one", "--once=k"); again != first {
+		t.Errorf("published again as %s, first as %s", again, first)
+	}
+	out, errors, code := run(t, "redis", "install", "--redis="+redis)
+	if code != 0 || out != "ssedge_publish is on 1 master\n" {
+		t.Fatalf("exit code %d, %q, %s", code, out, errors)
+	}
+	if got := cli("FCALL", "ssedge_publish", "1", "sse:news", "two\nlines", "named"); !strings.HasSuffix(got, "new") {
+		t.Errorf("FCALL: %s", got)
+	}
+	script, errors, code := run(t, "redis", "script")
+	if code != 0 {
+		t.Fatal(errors)
+	}
+	last := cli("EVAL", script, "1", "sse:news", "four")
+	id, _, _ := strings.Cut(last, "\n")
+	got := received(t, url+"/events?topic=news&last_event_id=earliest", "id: "+id+"\n\n")
+	for _, want := range []string{"event: e\nretry: 2000\ndata: one\nid: " + first + "\n\n", "event: named\ndata: two\ndata: lines\n", "data: four\nid: " + id} {
+		if _, after, ok := strings.Cut(got, want); !ok {
+			t.Errorf("expected %q in %q", want, got)
+		} else {
+			got = after
+		}
+	}
+	for _, bad := range []string{"0", "-5", "x", "1.5"} {
+		if got := cli("FCALL", "ssedge_publish", "1", "sse:news", "x", "", "", bad); !strings.Contains(got, "milliseconds") {
+			t.Errorf("a reconnection time of %s: %s", bad, got)
+		}
+	}
+}
+
+// TestPublishingWithoutAnEdgeMistakes get a line that says what was expected.
+func TestPublishingWithoutAnEdgeMistakes(t *testing.T) {
+	for _, c := range []struct{ args, says []string }{
+		{[]string{"publish", "--redis=redis://127.0.0.1:1", "t", "x"}, []string{"--redis", "refused"}},
+		{[]string{"publish", "--redis=nowhere", "t", "x"}, []string{"--redis", "expected redis://", "nowhere"}},
+		{[]string{"publish", "--redis=redis://127.0.0.1:1", "a\nb", "x"}, []string{"topic"}},
+		{[]string{"publish", "--redis=redis://127.0.0.1:1", "t", "x", "--event=gap"}, []string{"gap"}},
+		{[]string{"publish", "--redis=redis://127.0.0.1:1", "t", "x", "--event=a\nb"}, []string{"event name"}},
+		{[]string{"publish", "--redis=redis://127.0.0.1:1", "t", "x", "--redis-ttl=1s"}, []string{"--redis-ttl", "1s"}},
+		{[]string{"redis", "install", "--redis=redis://127.0.0.1:1"}, []string{"--redis", "refused"}},
+		{[]string{"serve", "--dev", "--check", "--redis=redis://a,b"}, []string{"--redis", "redis+cluster"}},
+		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--redis-prefix={x}"}, []string{"--redis-prefix", "{x}"}},
+		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--redis-ttl=1m"}, []string{"--redis-ttl", "--history-age"}},
+		{[]string{"serve", "--dev", "--redis=redis://127.0.0.1:1"}, []string{"--redis", "refused"}},
+	} {
+		_, errors, code := run(t, c.args...)
+		oneLine(t, errors, code, c.says...)
+	}
+}

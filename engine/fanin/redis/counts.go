@@ -1,0 +1,156 @@
+package redis
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"sync/atomic"
+
+	"ssedge/proto/eventid"
+)
+
+// cause is why a topic's stream was read.
+type cause uint8
+
+const (
+	causeNew       cause = iota // the topic is new on this node
+	causeReconnect              // its subscription had ended
+	causeGap                    // an event came whose predecessor had not
+	causeOverflow               // more came than was held
+	causeAsk                    // a client has seen more than this node
+	causes
+)
+
+var causeNames = [causes]string{"new", "reconnect", "gap", "overflow", "ask"}
+
+// op is what failed.
+type op uint8
+
+const (
+	opPublish op = iota
+	opRead
+	opSubscribe
+	opProbe
+	opSlots
+	opPresence
+	ops
+)
+
+var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "presence"}
+
+// errorKinds are the kinds of errors that are counted.
+var errorKinds = []string{
+	"readonly", "oom", "misconf", "clusterdown", "tryagain", "loading", "noscript", "noperm", "noreplicas",
+	"moved", "ask", "masterdown", "wrongtype", "noauth", "timeout", "connection", "other",
+}
+
+// counts are what is counted, ever.
+type counts struct {
+	published              atomic.Uint64 // events by the publish script
+	messages, messageBytes atomic.Uint64 // that came through channels
+	events                 atomic.Uint64 // appended to logs
+	duplicates             atomic.Uint64 // dropped
+	forks                  atomic.Uint64 // events whose predecessor is not the newest one here, but an older one
+	gaps                   atomic.Uint64 // histories that did not reach back to what a topic had
+	resets                 atomic.Uint64 // streams that were gone before their time
+	malformed              atomic.Uint64 // messages and stream elements that cannot be read
+	unfit                  atomic.Uint64 // events that may not be sent
+	moved                  atomic.Uint64 // subscriptions that ended because their slot has moved
+	reconnects             atomic.Uint64
+	probeFailures          atomic.Uint64
+	catchUps               [causes]atomic.Uint64
+	errors                 [ops][17]atomic.Uint64
+	states                 [states]atomic.Int64 // feeds
+	lag                    []atomic.Uint64      // events by lag, as lagBounds say; one more
+	lagMS                  atomic.Uint64        // of all together
+}
+
+// lagBounds are upper bounds of the time from an event's id to its append here, in milliseconds:
+// ids are no finer, and another clock's.
+var lagBounds = [...]int64{0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 60000}
+
+func newCounts() counts { return counts{lag: make([]atomic.Uint64, len(lagBounds)+1)} }
+
+// appended counts an event that has come.
+func (c *counts) appended(id eventid.ID) {
+	c.events.Add(1)
+	lag := max(wallMS()-int64(id.MS), 0)
+	i := 0
+	for i < len(lagBounds) && lag > lagBounds[i] {
+		i++
+	}
+	c.lag[i].Add(1)
+	c.lagMS.Add(uint64(lag))
+}
+
+// Gauges are what is so at the moment, by the names of metrics.
+func (s *Source) Gauges() map[string]func() float64 {
+	all := map[string]func() float64{
+		"ssedge_redis_up": func() float64 {
+			if s.Up() != nil {
+				return 0
+			}
+			return 1
+		},
+	}
+	for i, name := range stateNames {
+		all[`ssedge_redis_topics{state="`+name+`"}`] = func() float64 { return float64(s.counts.states[i].Load()) }
+	}
+	return all
+}
+
+// Counters calls set with the name of each counter and what it has come to.
+func (s *Source) Counters(set func(name string, value uint64)) {
+	c := &s.counts
+	set("ssedge_redis_published_total", c.published.Load())
+	set("ssedge_redis_messages_total", c.messages.Load())
+	set("ssedge_redis_message_bytes_total", c.messageBytes.Load())
+	set("ssedge_redis_events_total", c.events.Load())
+	set("ssedge_redis_duplicates_total", c.duplicates.Load())
+	set("ssedge_redis_forks_total", c.forks.Load())
+	set("ssedge_redis_gaps_total", c.gaps.Load())
+	set("ssedge_redis_resets_total", c.resets.Load())
+	set("ssedge_redis_malformed_total", c.malformed.Load())
+	set("ssedge_redis_unfit_total", c.unfit.Load())
+	set("ssedge_redis_moved_total", c.moved.Load())
+	set("ssedge_redis_reconnects_total", c.reconnects.Load())
+	set("ssedge_redis_probe_failures_total", c.probeFailures.Load())
+	for i, name := range causeNames {
+		set(`ssedge_redis_catchups_total{cause="`+name+`"}`, c.catchUps[i].Load())
+	}
+	for o, of := range opNames {
+		for k, kind := range errorKinds {
+			if n := c.errors[o][k].Load(); n > 0 { // most pairs cannot be
+				set(`ssedge_redis_errors_total{op="`+of+`",kind="`+kind+`"}`, n)
+			}
+		}
+	}
+}
+
+// WriteLag writes the histogram of lags, as Prometheus has them.
+func (s *Source) WriteLag(w io.Writer) {
+	const name = "ssedge_redis_lag_seconds"
+	fmt.Fprintf(w, "# HELP %s\n# TYPE %s histogram\n", name, name)
+	below := uint64(0)
+	for i := range s.counts.lag {
+		below += s.counts.lag[i].Load()
+		bound := "+Inf"
+		if i < len(lagBounds) {
+			bound = strconv.FormatFloat(float64(lagBounds[i])/1000, 'g', -1, 64)
+		}
+		fmt.Fprintf(w, "%s_bucket{le=%q} %d\n", name, bound, below)
+	}
+	fmt.Fprintf(w, "%s_sum %g\n%s_count %d\n", name, float64(s.counts.lagMS.Load())/1000, name, below)
+}
+
+func (c *counts) failed(o op, err error) {
+	if err == nil {
+		return
+	}
+	kind := errorKind(err)
+	for i, name := range errorKinds {
+		if name == kind {
+			c.errors[o][i].Add(1)
+		}
+	}
+}

@@ -1,0 +1,306 @@
+package redis
+
+import (
+	"bytes"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"ssedge/proto/envelope"
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
+	"ssedge/shard"
+)
+
+// feed keeps one topic's log in step with its stream. It is a machine with these states:
+//
+//	away      its channel is not subscribed: nothing is known of what is published
+//	catching  it is subscribed, and what it may have missed before is being read; what comes
+//	          through the channel meanwhile is held
+//	live      the log has everything up to the event that came last
+//
+// An event that comes through the channel carries the id of its predecessor. If that is the
+// newest event of the log, the event follows it. If it is a later one, something was
+// missed: the feed is catching again. If it is an earlier one, the servers have forgotten
+// events that they had acknowledged, and gone on (a replica was promoted that had not got
+// them): a fork.
+type feed struct {
+	source *Source
+	topic  *shard.Topic
+	told   atomic.Int32 // how many subscribers it was last said to have
+	strays atomic.Bool  // it is among those whose master is not known
+	gone   atomic.Bool  // nobody wants the topic any more
+
+	mu      sync.Mutex
+	node    *node // whose connection the channel is subscribed on, or will be
+	queue   *node // in whose queue of what is to be read it stands; nil: in none
+	state   state
+	hurries bool   // it stands there among the urgent ones
+	urgent  bool   // a stream waits for what is read
+	gap     bool   // events after the log's newest one are to be read
+	whole   bool   // events after what the log has lost are to be read: some of its own may be gone
+	back    bool   // events before the log's oldest one are to be read, from …
+	spilt   bool   // held was full: what came then must be read
+	epoch   uint32 // counts subscriptions that were lost
+	doubts  uint32 // counts reasons to look at the end of the stream
+	looked  uint32 // doubts when the last look was asked for
+	since   int64  // when the doubt began (see now), while not live
+
+	asked, answered uint64 // the last ask, and the last one that was answered
+	from            eventid.Position
+	floor           eventid.ID // found while reading: the newest id that the servers have no more
+	stuck           eventid.ID // of the event whose predecessor was missing last
+	readBytes       int64      // while reading backward
+	held            []string
+	heldBytes       int
+}
+
+type state uint8
+
+const (
+	away state = iota
+	catching
+	live
+	states
+)
+
+var stateNames = [states]string{"away", "catching_up", "live"}
+
+// What is held of a topic at most, messages and bytes: more of it is read again.
+const (
+	heldMax      = 64
+	heldBytesMax = 256 << 10
+)
+
+// Ask is called when a stream wants to go on from where the log does not reach.
+func (f *feed) Ask(from eventid.Position) (n uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked++
+	if !f.back || shard.Before(from).Less(shard.Before(f.from)) {
+		f.from = from
+	}
+	f.back, f.urgent = true, true
+	if _, last, _ := f.topic.Span(); last.Less(shard.Before(from)) { // whatever is being read may be older than that
+		f.doubt(causeAsk)
+	}
+	f.enqueue()
+	return f.asked
+}
+
+// Now is before everything that is still to come.
+func (f *feed) Now() eventid.Position { return eventid.At(f.source.clock.lower()) }
+
+// Stop is called when the topic was forgotten, with a lock of the table held: appending to
+// another log may wait for that, with its feed locked.
+func (f *feed) Stop() {
+	f.gone.Store(true)
+	f.source.leavers.add(f)
+}
+
+// lostBy is called when the connection of n is no more, or the subscription is not. It reports
+// whether the feed needs another one.
+func (f *feed) lostBy(n *node) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.node != n || f.gone.Load() {
+		return false
+	}
+	if f.state == live {
+		f.since = now()
+	}
+	f.away()
+	return true
+}
+
+// away is a feed without a subscription.
+func (f *feed) away() {
+	f.epoch++
+	f.set(away)
+	f.release()
+}
+
+// moveTo has the channel subscribed on n. It returns the node that it is subscribed on now, nil if there
+// is none or it is the same.
+func (f *feed) moveTo(n *node) (from *node) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone.Load() || f.node == n && f.state != away {
+		return nil
+	}
+	if f.node != n {
+		from, f.node = f.node, n
+	}
+	if f.state == live {
+		f.since = now()
+	}
+	f.away()
+	n.join(f)
+	return from
+}
+
+// at reports whether the channel is, or will be, subscribed on n.
+func (f *feed) at(n *node) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.node == n && !f.gone.Load()
+}
+
+// joins reports whether the channel is to be subscribed on n, and the epoch in which it is.
+func (f *feed) joins(n *node) (epoch uint32, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.epoch, f.node == n && f.state == away && !f.gone.Load()
+}
+
+// subscribed is called when the channel is subscribed on n: from here on everything comes through
+// it, unless the subscription was lost before anybody was told that it is there.
+func (f *feed) subscribed(n *node, epoch uint32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone.Load() || f.node != n || f.state != away || f.epoch != epoch {
+		return
+	}
+	c := causeReconnect
+	if _, _, placed := f.topic.Span(); !placed {
+		c, f.urgent = causeNew, true
+	}
+	f.set(catching)
+	f.doubt(c)
+}
+
+// set changes the state, and counts it.
+func (f *feed) set(to state) {
+	f.source.counts.states[f.state].Add(-1)
+	f.source.counts.states[to].Add(1)
+	f.state = to
+}
+
+// doubt makes the feed look at the end of the stream, anew if it is being looked at.
+func (f *feed) doubt(c cause) {
+	f.doubts++
+	f.source.counts.catchUps[c].Add(1)
+	if f.state == live {
+		f.since = now()
+		f.set(catching)
+	}
+	f.enqueue()
+}
+
+// receive takes a message from the channel. It is called on the connection's reading goroutine
+// and does not block.
+func (f *feed) receive(text string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.gone.Load():
+	case f.state == live:
+		f.take(text, false)
+	case f.state == catching:
+		f.hold(text)
+	}
+}
+
+// hold keeps a message until what may lie before it was read.
+func (f *feed) hold(text string) {
+	if f.spilt || len(f.held) == heldMax || f.heldBytes+len(text) > heldBytesMax {
+		f.held, f.heldBytes, f.spilt = nil, 0, true
+		return
+	}
+	f.held = append(f.held, text)
+	f.heldBytes += len(text)
+}
+
+// release gives up what is held.
+func (f *feed) release() { f.held, f.heldBytes, f.spilt = nil, 0, false }
+
+// take adds an event to the log, if it is the next one. late says that it was held: what was read
+// meanwhile may have it.
+func (f *feed) take(text string, late bool) {
+	m, err := envelope.Parse(unsafe.Slice(unsafe.StringData(text), len(text))) // which is only read
+	if err != nil {
+		f.source.refuse(f.topic, err)
+		f.doubt(causeGap) // the stream may have it in order
+		return
+	}
+	if m.Raw() {
+		if body, ok := f.source.body(&m); ok {
+			f.topic.AppendRaw(body.B)
+			bodies.Put(body)
+		}
+		return
+	}
+	lost, last, _ := f.topic.Span()
+	fits := m.Prev == last || m.Prev.IsZero() // to whoever missed nothing, a stream that begins anew is nothing new
+	switch {
+	case m.ID == last, f.topic.Has(m.ID):
+		f.source.counts.duplicates.Add(1)
+	case fits && last.Less(m.ID):
+		f.add(&m)
+	case f.stuck == m.ID: // what lies before it was looked for, and is not there
+		f.source.counts.gaps.Add(1)
+		f.beginAt(&m, last)
+	case !lost.Less(m.ID) && late: // read before it was held, and let go
+		f.source.counts.duplicates.Add(1)
+	default:
+		if !last.Less(m.Prev) { // of another history than the log's newest event
+			f.whole = true
+		}
+		f.stuck = m.ID
+		f.hold(text)
+		f.doubt(causeGap)
+	}
+}
+
+// beginAt goes on with an event though what lies between last and it is not known: that is told.
+func (f *feed) beginAt(m *envelope.Message, last eventid.ID) {
+	to := m.Prev
+	if to.IsZero() { // a stream that begins anew: what was before has no name
+		to = shard.Before(eventid.At(m.ID.MS))
+	}
+	if !last.Less(m.ID) { // ids have gone back: a server with another clock has taken over
+		f.fork(to)
+	}
+	f.topic.Skip(to)
+	f.add(m)
+}
+
+// add appends an event. One that is not fit to be sent is told as a gap: its place in the order
+// is taken.
+func (f *feed) add(m *envelope.Message) {
+	body, ok := f.source.body(m)
+	if !ok {
+		f.topic.Skip(m.ID)
+		return
+	}
+	f.topic.Append(m.ID, body.B)
+	bodies.Put(body)
+	f.source.counts.appended(m.ID)
+}
+
+// fork begins anew after id, which the log has.
+func (f *feed) fork(id eventid.ID) {
+	f.source.counts.forks.Add(1)
+	f.topic.Fork(id)
+}
+
+// body puts an event into wire form. It reports false for one that cannot be sent.
+func (s *Source) body(m *envelope.Message) (*buffer, bool) {
+	e := sse.Event{Name: m.Event, Data: m.Data, RetryMS: m.RetryMS}
+	if e.Check() != nil { // from a publisher that does not know: as browsers would read it
+		e.Data = bytes.ToValidUTF8(e.Data, replacement)
+		if e.Check() != nil {
+			s.counts.unfit.Add(1)
+			return nil, false
+		}
+	}
+	if len(e.Data)+len(e.Name) > s.config.EventBytes || string(e.Name) == s.config.GapName {
+		s.counts.unfit.Add(1)
+		return nil, false
+	}
+	b := bodies.Get()
+	b.B = sse.AppendBody(b.B[:0], &e)
+	return b, true
+}
+
+var replacement = []byte("\uFFFD")

@@ -1,0 +1,179 @@
+package redis
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"ssedge/shard"
+)
+
+// fetches is the queue of feeds whose streams are to be read, on one node. Those that a
+// stream waits for go first.
+type fetches struct {
+	mu     sync.Mutex
+	urgent []*feed
+	others []*feed
+	wake   chan struct{}
+}
+
+// What is read in one go: topics of a batch, events of a topic.
+const (
+	fetchTopics = 256
+	fetchEvents = 128
+)
+
+// enqueue queues the feed, whose lock is held. One that is away will be queued when it is
+// subscribed. One that has become urgent stands there twice; what it had to read it reads once.
+func (f *feed) enqueue() {
+	n := f.node
+	if n == nil || f.state == away || f.queue == n && (f.hurries || !f.urgent) {
+		return
+	}
+	f.queue, f.hurries = n, f.urgent
+	q := &n.fetches
+	q.mu.Lock()
+	if f.urgent {
+		q.urgent = append(q.urgent, f)
+	} else {
+		q.others = append(q.others, f)
+	}
+	q.mu.Unlock()
+	poke(q.wake)
+}
+
+// take returns up to n feeds; none if there is none.
+func (q *fetches) take(n int) (batch []*feed, urgent int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	urgent = min(n, len(q.urgent))
+	batch = append(batch, q.urgent[:urgent]...)
+	q.urgent = cut(q.urgent, urgent)
+	others := min(n-urgent, len(q.others))
+	batch = append(batch, q.others[:others]...)
+	q.others = cut(q.others, others)
+	return batch, urgent
+}
+
+// cut removes the first n; the array goes when nothing is left in it.
+func cut[T any](s []T, n int) []T {
+	clear(s[:n])
+	if s = s[n:]; len(s) == 0 {
+		return nil
+	}
+	return s
+}
+
+// reading is what is read of a stream next.
+type reading uint8
+
+const (
+	nothing  reading = iota
+	theEnd           // the newest event
+	forward          // events after the log's newest one
+	newest           // the last events, the log's own among them
+	backward         // events before the log's oldest one
+)
+
+// request is one reading: of which feed, and how many doubts it answers.
+type request struct {
+	feed   *feed
+	kind   reading
+	doubts uint32
+}
+
+// next says what to read of the feed's stream, and the command for it.
+func (f *feed) next(n *node) (request, rueidis.Completed) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.queue == n {
+		f.queue, f.hurries = nil, false
+	}
+	if f.gone.Load() || f.state == away || f.node != n {
+		return request{}, rueidis.Completed{}
+	}
+	s := f.source
+	key := s.channel(f.topic.Name())
+	lost, last, placed := f.topic.Span()
+	of := func(kind reading) request { return request{f, kind, f.doubts} }
+	switch {
+	case f.looked != f.doubts || !placed:
+		return of(theEnd), s.client.B().Xrevrange().Key(key).End("+").Start("-").Count(1).Build()
+	case f.whole:
+		return of(newest), s.client.B().Xrevrange().Key(key).End("+").Start("-").Count(fetchEvents).Build()
+	case f.gap:
+		return of(forward), s.client.B().Xrange().Key(key).Start("(" + last.String()).End("+").Count(fetchEvents).Build()
+	case f.back && shard.Before(f.from).Less(lost):
+		return of(backward), s.client.B().Xrevrange().Key(key).End(lost.String()).Start("(" + shard.Before(f.from).String()).Count(fetchEvents).Build()
+	}
+	f.settle()
+	return request{}, rueidis.Completed{}
+}
+
+// fetch reads what is queued on this node, until ctx ends.
+func (n *node) fetch(ctx context.Context) {
+	s := n.source
+	for {
+		batch, urgent := n.fetches.take(fetchTopics)
+		if len(batch) == 0 {
+			select {
+			case <-n.fetches.wake:
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		began := time.Now()
+		var requests []request
+		var commands []rueidis.Completed
+		for _, f := range batch {
+			if r, command := f.next(n); r.kind != nothing {
+				requests, commands = append(requests, r), append(commands, command)
+			}
+		}
+		if len(commands) == 0 {
+			continue
+		}
+		within, cancel := context.WithTimeout(ctx, s.config.Timeout)
+		failed := 0
+		for i, result := range s.client.DoMulti(within, commands...) {
+			entries, err := result.AsXRange()
+			if _, refused := rueidis.IsRedisErr(err); refused && !rueidis.IsRedisNil(err) && !passing(err) {
+				s.counts.failed(opRead, err) // of this topic only: another type of key, no permission
+				time.AfterFunc(refusedPause, requests[i].feed.again)
+				continue
+			} else if err != nil && !rueidis.IsRedisNil(err) {
+				failed++
+				s.counts.failed(opRead, err)
+				requests[i].feed.again()
+				continue
+			}
+			requests[i].read(entries)
+		}
+		cancel()
+		pause := time.Duration(0)
+		if failed > 0 {
+			pause = retryPause
+		} else if others := len(batch) - urgent; others > 0 {
+			pause = time.Duration(others)*time.Second/time.Duration(s.config.CatchUpRate) - time.Since(began)
+		}
+		if pause > 0 && !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+// again queues the feed once more.
+func (f *feed) again() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.enqueue()
+}
+
+// retryPause is how long nothing is read after something could not be.
+const retryPause = 200 * time.Millisecond
+
+// refusedPause is how long a topic waits whose stream the servers do not let us read.
+const refusedPause = time.Second

@@ -1,0 +1,228 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// node is one master: a connection for subscriptions, and the queue of what is to be read.
+type node struct {
+	source  *Source
+	address string // "" if there is only one
+	client  func() rueidis.Client
+	fetches fetches
+	probe   atomic.Pointer[string] // a channel of its own
+	stop    context.CancelFunc     // of a cluster's node
+	waits   atomic.Int64           // since when a message to itself has not come back (nanotime); 0: none is missing
+	up      atomic.Bool
+
+	mu      sync.Mutex
+	open    bool     // there is a session: otherwise nothing is queued, for the next one begins with all feeds
+	joining []*feed  // to be subscribed
+	leaving []string // channels to be unsubscribed
+	wake    chan struct{}
+}
+
+func newNode(s *Source, address, probe string, client func() rueidis.Client) *node {
+	n := &node{
+		source: s, address: address, client: client, stop: func() {},
+		fetches: fetches{wake: make(chan struct{}, 1)}, wake: make(chan struct{}, 1),
+	}
+	n.probe.Store(&probe)
+	return n
+}
+
+// poke wakes whoever waits on a channel of capacity one.
+func poke(wake chan struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
+	}
+}
+
+// join has a feed's channel subscribed here.
+func (n *node) join(feeds ...*feed) {
+	n.mu.Lock()
+	if n.open {
+		n.joining = append(n.joining, feeds...)
+	}
+	n.mu.Unlock()
+	poke(n.wake)
+}
+
+func (n *node) leave(channels ...string) {
+	n.mu.Lock()
+	if n.open {
+		n.leaving = append(n.leaving, channels...)
+	}
+	n.mu.Unlock()
+	poke(n.wake)
+}
+
+// shut drops what is queued.
+func (n *node) shut() {
+	n.mu.Lock()
+	n.open, n.joining, n.leaving = false, nil, nil
+	n.mu.Unlock()
+}
+
+// run keeps a connection until ctx ends.
+func (n *node) run(ctx context.Context) {
+	s := n.source
+	go n.fetch(ctx)
+	for attempt := 0; ; attempt++ {
+		began := time.Now()
+		err := n.session(ctx)
+		n.up.Store(false)
+		n.shut()
+		n.loseAll()
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > 10*time.Second {
+			attempt = 0
+		}
+		s.counts.reconnects.Add(1)
+		s.counts.failed(opSubscribe, err)
+		s.config.Logger.Warn("the connection for subscriptions has ended", "server", n.name(), "error", err)
+		s.refreshSlots()
+		pause := min(reconnectPause<<min(attempt, 6), reconnectPauseMax)
+		if !sleep(ctx, pause/2+rand.N(pause/2)) {
+			return
+		}
+	}
+}
+
+const (
+	reconnectPause    = 50 * time.Millisecond
+	reconnectPauseMax = 2 * time.Second
+)
+
+func (n *node) name() string {
+	if n.address == "" {
+		return n.source.target.redacted
+	}
+	return n.address
+}
+
+// loseAll says to all feeds of this node that they are away.
+func (n *node) loseAll() {
+	for _, f := range n.source.feeds() {
+		f.lostBy(n)
+	}
+}
+
+var (
+	errProbe   = errors.New("messages to oneself do not come back")
+	errNothing = errors.New("it owns no slots")
+)
+
+// session is the life of one connection.
+func (n *node) session(ctx context.Context) error {
+	s := n.source
+	client := n.client()
+	if client == nil {
+		return fmt.Errorf("no connection to %s", n.name())
+	}
+	c, release := client.Dedicate()
+	defer release()
+	defer c.Close() // first: what is given back open is used again
+	ended := c.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: n.receive, OnSubscription: n.subscription})
+	n.waits.Store(0)
+	if _, err := n.moveProbe(ctx, c); err != nil {
+		return err
+	}
+	if err := n.subscribe(ctx, c, []string{*n.probe.Load()}); err != nil {
+		return err
+	}
+	if err := n.sendProbe(ctx); err != nil { // and learn the time before anybody needs it
+		return err
+	}
+	n.rejoin()
+	n.up.Store(true)
+	probes := time.NewTicker(s.config.ProbeInterval)
+	defer probes.Stop()
+	for {
+		more, err := n.work(ctx, c)
+		if err != nil {
+			return err
+		}
+		idle := n.wake
+		if more { // only look whether there is anything else
+			idle = ready
+		}
+		select {
+		case err := <-ended:
+			if err == nil {
+				err = rueidis.ErrClosing
+			}
+			return err
+		case <-probes.C:
+			if err := n.look(ctx, c); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-idle:
+		}
+	}
+}
+
+// ready never makes anybody wait.
+var ready = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// rejoin queues all feeds of this node.
+func (n *node) rejoin() {
+	n.mu.Lock()
+	n.open, n.joining, n.leaving = true, nil, nil
+	n.mu.Unlock()
+	var own []*feed
+	for _, f := range n.source.feeds() {
+		if _, ok := f.joins(n); ok {
+			own = append(own, f)
+		}
+	}
+	n.join(own...)
+}
+
+// receive is called on the connection's reading goroutine.
+func (n *node) receive(m rueidis.PubSubMessage) {
+	s := n.source
+	s.counts.messages.Add(1)
+	s.counts.messageBytes.Add(uint64(len(m.Message)))
+	if m.Channel == *n.probe.Load() {
+		n.waits.Store(0)
+		return
+	}
+	if f := s.feedOf(m.Channel); f != nil {
+		f.receive(m.Message)
+	}
+}
+
+// subscription is called there, too. A subscription that ends without having been asked to has
+// moved to another master with its slot.
+func (n *node) subscription(p rueidis.PubSubSubscription) {
+	if p.Kind != "sunsubscribe" {
+		return
+	}
+	if p.Channel == *n.probe.Load() {
+		n.source.refreshSlots()
+		return
+	}
+	if f := n.source.feedOf(p.Channel); f != nil && f.lostBy(n) {
+		n.source.counts.moved.Add(1)
+		n.source.stray(f)
+		n.source.refreshSlots()
+	}
+}

@@ -1,0 +1,239 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"ssedge/shard"
+)
+
+// Each edge says in Redis that it lives and how many subscribers it has of which topic, so that any edge can
+// tell it of all of them:
+//
+//	ssedge:<prefix>edges           sorted set: names, by the time they were last heard of
+//	ssedge:<prefix>edge:<name>     what the edge says of itself, JSON; it expires
+//	ssedge:<prefix>topics:<name>   hash: subscribers by topic; it expires
+//
+// Only what has changed is written. What an edge has said goes when three words of it are missing.
+
+// presenceBatch is how many fields one command writes.
+const presenceBatch = 500
+
+// Edge is what an edge says of itself.
+type Edge struct {
+	Name    string    `json:"edge"`
+	Version string    `json:"version"`
+	Streams int       `json:"streams"`
+	Topics  int       `json:"topics"`
+	Seen    time.Time `json:"seen"`
+}
+
+// TopicCount is the subscribers of a topic, on all edges together.
+type TopicCount struct {
+	Topic       string         `json:"topic"`
+	Subscribers int            `json:"subscribers"`
+	Edges       map[string]int `json:"edges"`
+}
+
+func (s *Source) presenceKey(what string) string { return "ssedge:" + s.config.Prefix + what }
+
+// presence says what this edge has, until ctx ends; then it takes its leave.
+func (s *Source) presence(ctx context.Context) {
+	for {
+		if !sleep(ctx, s.config.PresenceEvery) {
+			break
+		}
+		within, cancel := context.WithTimeout(ctx, s.config.PresenceEvery)
+		if err := s.tell(within); err != nil {
+			s.counts.failed(opPresence, err)
+			s.told.Store(false)
+		}
+		cancel()
+	}
+	if s.connected.Load() {
+		within, cancel := context.WithTimeout(context.Background(), s.config.Timeout/2)
+		defer cancel()
+		b := s.client.B
+		s.client.DoMulti(within,
+			b().Zrem().Key(s.presenceKey("edges")).Member(s.config.Edge).Build(),
+			b().Del().Key(s.presenceKey("edge:"+s.config.Edge)).Build(),
+			b().Del().Key(s.presenceKey("topics:"+s.config.Edge)).Build(),
+		)
+	}
+}
+
+// presenceTTL is how long what is said stays, in seconds.
+func (s *Source) presenceTTL() int64 {
+	return seconds(3 * s.config.PresenceEvery)
+}
+
+// tell writes what has changed since the last time; all of it, if that is gone.
+func (s *Source) tell(ctx context.Context) error {
+	key := s.presenceKey("topics:" + s.config.Edge)
+	kept, err := s.client.Do(ctx, s.client.B().Expire().Key(key).Seconds(s.presenceTTL()).Build()).AsBool()
+	if err != nil {
+		return err
+	}
+	type change struct {
+		topic string
+		count int
+	}
+	var changes []change
+	for _, name := range s.forgotten.take() {
+		changes = append(changes, change{name, 0})
+	}
+	all := !kept || !s.told.Load()
+	s.table.Each(func(t *shard.Topic) {
+		f, ok := t.Feed().(*feed)
+		if !ok {
+			return
+		}
+		n := int32(t.Holders())
+		if f.told.Swap(n) != n || all && n > 0 {
+			changes = append(changes, change{t.Name(), int(n)})
+		}
+	})
+	for len(changes) > 0 {
+		batch := changes[:min(len(changes), presenceBatch)]
+		changes = changes[len(batch):]
+		set, gone := s.client.B().Hset().Key(key).FieldValue(), []string(nil)
+		some := false
+		for _, c := range batch {
+			if c.count > 0 {
+				set, some = set.FieldValue(c.topic, strconv.Itoa(c.count)), true
+			} else {
+				gone = append(gone, c.topic)
+			}
+		}
+		var commands []rueidis.Completed
+		if len(gone) > 0 { // first: the same name may be there again
+			commands = append(commands, s.client.B().Hdel().Key(key).Field(gone...).Build())
+		}
+		if some {
+			commands = append(commands, set.Build())
+		}
+		for _, r := range s.client.DoMulti(ctx, commands...) {
+			if err := r.Error(); err != nil {
+				return err
+			}
+		}
+	}
+	text, err := json.Marshal(Edge{s.config.Edge, s.config.Version, s.config.Streams(), s.table.Topics(), time.Now().UTC().Truncate(time.Second)})
+	if err != nil {
+		return err
+	}
+	b := s.client.B
+	ttl := time.Duration(s.presenceTTL()) * time.Second
+	for _, r := range s.client.DoMulti(ctx,
+		b().Expire().Key(key).Seconds(s.presenceTTL()).Build(),
+		b().Set().Key(s.presenceKey("edge:"+s.config.Edge)).Value(string(text)).Ex(ttl).Build(),
+		b().Zadd().Key(s.presenceKey("edges")).ScoreMember().ScoreMember(float64(time.Now().Unix()), s.config.Edge).Build(),
+		b().Zremrangebyscore().Key(s.presenceKey("edges")).Min("-inf").Max(strconv.FormatInt(time.Now().Add(-2*ttl).Unix(), 10)).Build(),
+	) {
+		if err := r.Error(); err != nil {
+			return err
+		}
+	}
+	s.told.Store(true)
+	return nil
+}
+
+// Edges returns those that live, by name.
+func (s *Source) Edges(ctx context.Context) ([]Edge, error) {
+	if !s.connected.Load() {
+		return nil, ErrUnavailable
+	}
+	names, err := s.client.Do(ctx, s.client.B().Zrange().Key(s.presenceKey("edges")).Min("0").Max("-1").Build()).AsStrSlice()
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names)
+	all := []Edge{}
+	var commands []rueidis.Completed
+	for _, name := range names {
+		commands = append(commands, s.client.B().Get().Key(s.presenceKey("edge:"+name)).Build())
+	}
+	for _, r := range s.client.DoMulti(ctx, commands...) {
+		text, err := r.ToString()
+		if rueidis.IsRedisNil(err) {
+			continue // it has said nothing for long
+		}
+		if err != nil {
+			return nil, err
+		}
+		var e Edge
+		if json.Unmarshal([]byte(text), &e) == nil {
+			all = append(all, e)
+		}
+	}
+	return all, nil
+}
+
+// TopicCounts returns the subscribers of topics over all edges: of those that are named or, if none is, of
+// the limit that have the most.
+func (s *Source) TopicCounts(ctx context.Context, names []string, limit int) ([]TopicCount, error) {
+	edges, err := s.Edges(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sums := map[string]*TopicCount{}
+	add := func(edge, topic, count string) {
+		n, err := strconv.Atoi(count)
+		if err != nil || n <= 0 {
+			return
+		}
+		c := sums[topic]
+		if c == nil {
+			c = &TopicCount{Topic: topic, Edges: map[string]int{}}
+			sums[topic] = c
+		}
+		c.Subscribers += n
+		c.Edges[edge] += n
+	}
+	for _, e := range edges {
+		key := s.presenceKey("topics:" + e.Name)
+		if len(names) > 0 {
+			counts, err := s.client.Do(ctx, s.client.B().Hmget().Key(key).Field(names...).Build()).ToArray()
+			if err != nil {
+				return nil, err
+			}
+			for i, c := range counts {
+				if text, err := c.ToString(); err == nil {
+					add(e.Name, names[i], text)
+				}
+			}
+			continue
+		}
+		for cursor := uint64(0); ; {
+			part, err := s.client.Do(ctx, s.client.B().Hscan().Key(key).Cursor(cursor).Count(1000).Build()).AsScanEntry()
+			if err != nil {
+				return nil, err
+			}
+			for i := 0; i+1 < len(part.Elements); i += 2 {
+				add(e.Name, part.Elements[i], part.Elements[i+1])
+			}
+			if cursor = part.Cursor; cursor == 0 {
+				break
+			}
+		}
+	}
+	all := make([]TopicCount, 0, len(sums))
+	for _, c := range sums {
+		all = append(all, *c)
+	}
+	return Largest(all, limit), nil
+}
+
+// Largest returns the topics with the most subscribers, at most limit of them.
+func Largest(all []TopicCount, limit int) []TopicCount {
+	slices.SortFunc(all, func(a, b TopicCount) int {
+		return cmp.Or(cmp.Compare(b.Subscribers, a.Subscribers), cmp.Compare(a.Topic, b.Topic))
+	})
+	return all[:min(len(all), limit)]
+}

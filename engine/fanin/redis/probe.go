@@ -1,0 +1,89 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/redis/rueidis"
+)
+
+// look sends a message to itself, unless one is missing for too long.
+func (n *node) look(ctx context.Context, c rueidis.DedicatedClient) error {
+	moved, err := n.moveProbe(ctx, c)
+	if err != nil {
+		return err
+	}
+	if moved {
+		n.waits.Store(0)
+	}
+	if since := n.waits.Load(); since != 0 && nanotime()-since > int64(2*n.source.config.ProbeInterval) {
+		n.source.counts.probeFailures.Add(1)
+		return errProbe
+	}
+	go n.sendProbe(ctx) // an answer that does not come must not hold up subscribing
+	return nil
+}
+
+// sendProbe publishes to this node's own channel, and asks for the time on the way.
+func (n *node) sendProbe(ctx context.Context) error {
+	s := n.source
+	client := n.client()
+	if client == nil {
+		return rueidis.ErrClosing
+	}
+	within, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
+	n.waits.CompareAndSwap(0, nanotime())
+	sent := wallMS()
+	parts, err := client.Do(within, client.B().Time().Build()).AsStrSlice()
+	got := wallMS()
+	if err == nil {
+		err = s.publishProbe(within, *n.probe.Load())
+	}
+	if err != nil {
+		s.counts.failed(opProbe, err)
+		return err
+	}
+	if len(parts) == 2 {
+		seconds, _ := strconv.ParseInt(parts[0], 10, 64)
+		micros, _ := strconv.ParseInt(parts[1], 10, 64)
+		s.clock.sample(n.address, sent, got, seconds*1000+micros/1000)
+	}
+	return nil
+}
+
+// publishProbe goes by the client for commands: to whoever owns the channel now, which may be another
+// than who did when this node's connection was made.
+func (s *Source) publishProbe(ctx context.Context, channel string) error {
+	if s.target.kind == Cluster {
+		return s.client.Do(ctx, s.client.B().Spublish().Channel(channel).Message("").Build()).Error()
+	}
+	return s.client.Do(ctx, s.client.B().Publish().Channel(channel).Message("").Build()).Error()
+}
+
+// moveProbe takes another channel if the slot of the one there is has moved. It reports whether there
+// is a new one, or nothing to probe.
+func (n *node) moveProbe(ctx context.Context, c rueidis.DedicatedClient) (moved bool, err error) {
+	t := n.source.slots.Load()
+	if t == nil || t.owner(slotOf(*n.probe.Load())) == n {
+		return false, nil
+	}
+	channel, ok := probeChannel(n.source.config.Edge, func(slot uint16) bool { return t.owner(slot) == n })
+	if !ok {
+		return true, errNothing
+	}
+	n.probe.Store(&channel)
+	return true, n.subscribe(ctx, c, []string{channel})
+}
+
+// probeChannel is a channel for the probes of one edge that belongs to a master: owns says of a
+// slot whether it does. There is none if it owns too little.
+func probeChannel(edge string, owns func(slot uint16) bool) (channel string, ok bool) {
+	for k := range 1 << 20 {
+		channel := "ssedge:probe:" + edge + ":" + strconv.Itoa(k)
+		if owns(slotOf(channel)) {
+			return channel, true
+		}
+	}
+	return "ssedge:probe:" + edge, false
+}

@@ -1,0 +1,262 @@
+package redis
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/redis/rueidis"
+
+	"ssedge/proto/envelope"
+	"ssedge/proto/eventid"
+	"ssedge/shard"
+)
+
+// passing reports whether an error is the server's, and of the moment.
+func passing(err error) bool {
+	switch errorKind(err) {
+	case "wrongtype", "noperm", "other":
+		return false
+	}
+	return true
+}
+
+// read takes what was read.
+func (r request) read(entries []rueidis.XRangeEntry) {
+	f := r.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.gone.Load() || f.state == away {
+		return
+	}
+	events := make([]element, 0, len(entries))
+	for _, e := range entries {
+		if m, ok := f.source.element(e); ok {
+			events = append(events, m)
+		}
+	}
+	switch r.kind {
+	case theEnd:
+		f.looked = r.doubts
+		f.readEnd(events)
+	case forward:
+		f.readForward(events)
+	case newest:
+		f.readNewest(events)
+	case backward:
+		f.readBackward(events)
+	}
+	f.settle()
+}
+
+// element is an element of a stream. One that is bad is not of the publish script's making: it has an id
+// and nothing else that could be relied on, and can only be told as missing.
+type element struct {
+	envelope.Message
+	bad bool
+}
+
+func (s *Source) element(e rueidis.XRangeEntry) (element, bool) {
+	m := element{Message: envelope.Message{Event: []byte(e.FieldValues["e"]), Data: []byte(e.FieldValues["d"])}}
+	var ok, prevOK bool
+	m.ID, ok = eventid.Parse([]byte(e.ID))
+	m.Prev, prevOK = eventid.Parse([]byte(e.FieldValues["p"]))
+	if retry := e.FieldValues["r"]; retry != "" {
+		m.RetryMS, _ = strconv.ParseInt(retry, 10, 64)
+		m.RetryMS = max(m.RetryMS, 0)
+	}
+	if _, hasData := e.FieldValues["d"]; !prevOK || !hasData {
+		s.counts.malformed.Add(1)
+		m.bad = true
+	}
+	return m, ok
+}
+
+// readEnd takes the newest event of the stream, if it has one.
+func (f *feed) readEnd(events []element) {
+	_, last, placed := f.topic.Span()
+	if len(events) == 0 {
+		now := f.source.clock.lower()
+		switch {
+		case !placed:
+			f.topic.Place(eventid.At(now), eventid.ID{})
+		case !f.source.mayHaveExpired(last, f.since):
+			f.source.counts.resets.Add(1)
+			f.topic.Skip(shard.Before(eventid.At(now)))
+		}
+		return
+	}
+	m := &events[0]
+	switch {
+	case !placed:
+		f.topic.Place(eventid.After(m.ID), eventid.ID{})
+	case m.ID == last, f.topic.Has(m.ID): // in that case the servers have forgotten what followed it here: the next event will tell
+	case last.Less(m.ID) && !m.bad && f.follows(m, last):
+		f.add(&m.Message)
+	case last.Less(m.ID) && (m.bad || last.Less(m.Prev)):
+		f.gap = true
+	default:
+		f.whole = true
+	}
+}
+
+// follows reports whether nothing lies between last and m.
+func (f *feed) follows(m *element, last eventid.ID) bool {
+	if m.Prev.IsZero() {
+		return last.IsZero() || f.source.mayHaveExpired(last, f.since)
+	}
+	return m.Prev == last
+}
+
+// readForward takes events after the log's newest one.
+func (f *feed) readForward(events []element) {
+	f.gap = len(events) == fetchEvents
+	for i := range events {
+		m := &events[i]
+		_, last, _ := f.topic.Span()
+		switch {
+		case !last.Less(m.ID):
+		case m.bad:
+			f.source.counts.gaps.Add(1)
+			f.topic.Skip(m.ID)
+		case f.follows(m, last):
+			f.add(&m.Message)
+		case m.Prev.Less(last) && !m.Prev.IsZero(): // of another history than the log's newest event
+			f.whole, f.gap = true, false
+			return
+		default:
+			f.source.counts.gaps.Add(1)
+			f.beginAt(&m.Message, last)
+		}
+	}
+}
+
+// readNewest holds the last events of the stream, newest first, against the log: where they part, the servers have
+// forgotten what the log has, and what they have instead follows. If they parted before all of these, only the last is taken, behind a gap.
+func (f *feed) readNewest(events []element) {
+	f.whole = false
+	lost, last, _ := f.topic.Span()
+	common := slices.IndexFunc(events, func(m element) bool { return m.ID == lost || f.topic.Has(m.ID) })
+	apart := events
+	if common >= 0 {
+		apart = events[:common]
+		if at := events[common].ID; len(apart) > 0 && at != last {
+			f.fork(at)
+		}
+	} else if n := len(events); n > 0 && (events[n-1].Prev == lost || f.topic.Has(events[n-1].Prev)) {
+		f.fork(events[n-1].Prev)
+	} else { // what of the others came already cannot be told
+		apart = events[:min(n, 1)]
+	}
+	for _, m := range slices.Backward(apart) {
+		_, last, _ := f.topic.Span()
+		switch {
+		case m.bad && last.Less(m.ID):
+			f.source.counts.gaps.Add(1)
+			f.topic.Skip(m.ID)
+		case m.bad:
+		case m.Prev == last && last.Less(m.ID):
+			f.add(&m.Message)
+		default:
+			f.source.counts.gaps.Add(1)
+			f.beginAt(&m.Message, last)
+		}
+	}
+}
+
+// readBackward takes events before the log's oldest one, newest first.
+func (f *feed) readBackward(events []element) {
+	lost, _, _ := f.topic.Span()
+	from := shard.Before(f.from)
+	older := make([]shard.Older, 0, len(events))
+	before := lost // the id before the oldest of them
+	size := int64(0)
+	for i := range events {
+		m := &events[i]
+		if m.ID != before || m.bad { // the event before the oldest one that is known is not there any more
+			break
+		}
+		body, ok := f.source.body(&m.Message)
+		if !ok {
+			break
+		}
+		older = append(older, shard.Older{ID: m.ID, Body: append([]byte(nil), body.B...)})
+		size += int64(len(body.B))
+		bodies.Put(body)
+		if before = m.Prev; before.IsZero() {
+			before = f.source.beginning(m.ID, f.from)
+			break
+		}
+		if !from.Less(before) {
+			break
+		}
+	}
+	slices.Reverse(older)
+	if len(events) == 0 && lost.Seq == maxSeq && f.from.Time && int64(lost.MS) < int64(from.MS)+f.source.config.TTL.Milliseconds() {
+		before = from // there was no stream then, there was none when the log began, and none can have come and gone
+	}
+	kept := f.topic.Prepend(older, before, lost)
+	f.readBytes += size
+	complete := len(older) < fetchEvents || !from.Less(before) // all that there is, or all that is asked for
+	f.back = kept && !complete && f.readBytes < f.source.config.HistoryBytes
+	if kept && complete && from.Less(before) {
+		f.floor = before
+	}
+}
+
+// beginning is the id that lies before the first event of a stream, for a reader who has seen everything
+// up to from. Had there been an earlier stream of this topic, and its end been forgotten,
+// then not before it had been quiet for as long as streams are kept.
+func (s *Source) beginning(first eventid.ID, from eventid.Position) eventid.ID {
+	if from.Time && int64(first.MS) < int64(from.ID.MS)+s.config.TTL.Milliseconds() {
+		return shard.Before(from)
+	}
+	return shard.Before(eventid.At(first.MS))
+}
+
+// mayHaveExpired reports whether a stream whose newest event is last can have gone by itself, and
+// nothing can have been published and gone since the doubt began.
+func (s *Source) mayHaveExpired(last eventid.ID, since int64) bool {
+	ttl := s.config.TTL.Milliseconds()
+	if now()-since >= ttl/1000 {
+		return false
+	}
+	if last.Seq == maxSeq { // a time: there was none
+		return true
+	}
+	return int64(last.MS)+ttl <= int64(s.clock.upper())
+}
+
+// settle ends the reading if there is nothing more to read, goes on with what was held, and answers who
+// has asked.
+func (f *feed) settle() {
+	lost, _, placed := f.topic.Span()
+	if f.looked != f.doubts || f.whole || f.gap || !placed || f.back && shard.Before(f.from).Less(lost) {
+		f.enqueue()
+		return
+	}
+	f.back = false
+	if f.state == catching {
+		held, spilt := f.held, f.spilt
+		f.release()
+		f.set(live)
+		f.since = 0
+		if spilt {
+			f.doubt(causeOverflow)
+			return
+		}
+		for i, text := range held {
+			f.take(text, true)
+			if f.state != live {
+				for _, text := range held[i+1:] {
+					f.hold(text)
+				}
+				return
+			}
+		}
+	}
+	if f.asked > f.answered {
+		f.answered = f.asked
+		f.topic.Answer(f.asked, f.floor)
+	}
+	f.floor, f.readBytes, f.urgent = eventid.ID{}, 0, false
+}

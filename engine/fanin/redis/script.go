@@ -1,0 +1,122 @@
+package redis
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"ssedge/engine/fanin"
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
+)
+
+// The publish function: what it is made with are settings, a table that goes before it.
+//
+//go:embed publish.lua
+var publishFunction string
+
+// settings is the line before the publish function.
+func (c *Config) settings(kind Kind) string {
+	command := "PUBLISH"
+	if kind == Cluster {
+		command = "SPUBLISH"
+	}
+	return fmt.Sprintf("local settings = {events = '%d', age = '%d', ttl = '%d', key_ttl = '%d', command = '%s'}\n",
+		c.HistoryEvents, c.HistoryAge.Milliseconds(), seconds(c.TTL), seconds(c.KeyTTL), command)
+}
+
+func seconds(d time.Duration) int64 { return int64(max(d, time.Second) / time.Second) }
+
+// Script is the text for EVAL, with the channel as the key, and data, the event's name, an idempotency key and a
+// reconnection time as arguments.
+func (c *Config) Script(kind Kind) string {
+	return c.settings(kind) + publishFunction + "return ssedge_publish(KEYS, ARGV)\n"
+}
+
+// Library is the text for FUNCTION LOAD, with which
+//
+//	FCALL ssedge_publish 1 sse:news hello
+//
+// publishes from any client.
+func (c *Config) Library(kind Kind) string {
+	return "#!lua name=ssedge\n" + c.settings(kind) + publishFunction + "redis.register_function('ssedge_publish', ssedge_publish)\n"
+}
+
+// Install loads the library on all masters, in place of an older one, and returns how many there are.
+func (s *Source) Install(ctx context.Context) (masters int, err error) {
+	text := s.config.Library(s.target.kind)
+	if s.target.kind != Cluster {
+		return 1, s.client.Do(ctx, s.client.B().FunctionLoad().Replace().FunctionCode(text).Build()).Error()
+	}
+	spans, err := s.readSlots(ctx)
+	if err != nil {
+		return 0, err
+	}
+	nodes, done := s.client.Nodes(), map[string]bool{}
+	for _, sp := range spans {
+		if done[sp.master] {
+			continue
+		}
+		node := nodes[sp.master]
+		if node == nil {
+			return masters, fmt.Errorf("no connection to %s", sp.master)
+		}
+		if err := node.Do(ctx, node.B().FunctionLoad().Replace().FunctionCode(text).Build()).Error(); err != nil {
+			return masters, fmt.Errorf("%s: %w", sp.master, err)
+		}
+		done[sp.master] = true
+		masters++
+	}
+	return masters, nil
+}
+
+// retryMax is the longest reconnection time that envelopes carry, in milliseconds.
+const retryMax = 1e15 - 1
+
+// publish runs the script.
+func (s *Source) publish(ctx context.Context, e *fanin.Event) (fanin.Receipt, error) {
+	parts, err := sse.ParseBody(e.Body)
+	if err != nil {
+		return fanin.Receipt{}, err
+	}
+	retry := ""
+	if parts.RetryMS > 0 {
+		retry = strconv.FormatInt(min(parts.RetryMS, retryMax), 10)
+	}
+	reply, err := s.script.Exec(ctx, s.client, []string{s.channel(string(e.Topic))}, []string{
+		rueidis.BinaryString(parts.Data), rueidis.BinaryString(parts.Name), e.Key, retry,
+	}).AsStrSlice()
+	if err != nil {
+		return fanin.Receipt{}, err
+	}
+	if len(reply) != 2 {
+		return fanin.Receipt{}, fmt.Errorf("redis: expected an id and a word from the publish script, found %q", reply)
+	}
+	id, ok := eventid.Parse([]byte(reply[0]))
+	if !ok {
+		return fanin.Receipt{}, fmt.Errorf("redis: expected an id from the publish script, found %q", reply[0])
+	}
+	return fanin.Receipt{ID: id, Duplicate: reply[1] == "dup"}, nil
+}
+
+// errorKind names an error of a server or of the connection to it, for a metric.
+func errorKind(err error) string {
+	if e, ok := rueidis.IsRedisErr(err); ok {
+		for _, kind := range []string{"READONLY", "OOM", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "LOADING", "NOSCRIPT", "NOPERM", "NOREPLICAS", "MOVED", "ASK", "MASTERDOWN", "WRONGTYPE", "NOAUTH"} {
+			if strings.HasPrefix(e.Error(), kind) {
+				return strings.ToLower(kind)
+			}
+		}
+		return "other"
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "timeout"
+	}
+	return "connection"
+}

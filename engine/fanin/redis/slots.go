@@ -1,0 +1,170 @@
+package redis
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// slotTable says which master owns a slot: an index into nodes. It is never changed.
+type slotTable struct {
+	nodes  []*node
+	owners [slotsMax]uint16 // 1 more than the index; 0: nobody that is known
+}
+
+func (t *slotTable) owner(slot uint16) *node {
+	if t == nil || t.owners[slot] == 0 {
+		return nil
+	}
+	return t.nodes[t.owners[slot]-1]
+}
+
+// span is a range of slots and the address of its master.
+type span struct {
+	from, to uint16
+	master   string
+}
+
+// readSlots reads CLUSTER SLOTS from one of the servers.
+func (s *Source) readSlots(ctx context.Context) ([]span, error) {
+	var last error
+	for address, client := range s.client.Nodes() {
+		within, cancel := context.WithTimeout(ctx, s.config.Timeout)
+		rows, err := client.Do(within, client.B().ClusterSlots().Build()).ToArray()
+		cancel()
+		if err != nil {
+			last = err
+			continue
+		}
+		var spans []span
+		for _, row := range rows {
+			fields, err := row.ToArray()
+			if err != nil || len(fields) < 3 {
+				continue
+			}
+			from, _ := fields[0].AsInt64()
+			to, _ := fields[1].AsInt64()
+			master, err := fields[2].ToArray()
+			if err != nil || len(master) < 2 || from < 0 || to >= slotsMax {
+				continue
+			}
+			host, _ := master[0].ToString()
+			port, _ := master[1].AsInt64()
+			if host == "" || host == "?" { // the server does not know its own address: it is the one that was asked
+				host, _, _ = net.SplitHostPort(address)
+			}
+			spans = append(spans, span{uint16(from), uint16(to), net.JoinHostPort(host, strconv.FormatInt(port, 10))})
+		}
+		if len(spans) > 0 {
+			return spans, nil
+		}
+	}
+	if last == nil {
+		last = rueidis.ErrClosing
+	}
+	return nil, last
+}
+
+// refreshSlots asks for a new look at who owns what.
+func (s *Source) refreshSlots() {
+	if s.target.kind == Cluster {
+		poke(s.refresh)
+	}
+}
+
+// The least time between two looks, and the most.
+const (
+	slotsPause = 100 * time.Millisecond
+	slotsEvery = 5 * time.Second
+)
+
+// watchSlots keeps the table of slots, and feeds with their masters, until ctx ends.
+func (s *Source) watchSlots(ctx context.Context) {
+	every := time.NewTicker(slotsEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-s.refresh:
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+		if spans, err := s.readSlots(ctx); err != nil {
+			s.counts.failed(opSlots, err)
+		} else {
+			s.setSlots(ctx, spans)
+		}
+		for _, f := range s.strays.take() {
+			f.strays.Store(false)
+			if !f.gone.Load() {
+				s.settle(f)
+			}
+		}
+		if !sleep(ctx, slotsPause) {
+			return
+		}
+	}
+}
+
+// setSlots makes a new table if there is anything new, starts nodes that are new, and moves feeds.
+func (s *Source) setSlots(ctx context.Context, spans []span) {
+	t := &slotTable{}
+	index := map[string]uint16{}
+	for _, sp := range spans {
+		if index[sp.master] == 0 {
+			t.nodes = append(t.nodes, s.nodeAt(ctx, sp.master, spans))
+			index[sp.master] = uint16(len(t.nodes))
+		}
+		for slot := int(sp.from); slot <= int(sp.to); slot++ {
+			t.owners[slot] = index[sp.master]
+		}
+	}
+	old := s.slots.Swap(t)
+	changed := false
+	for slot := range uint16(slotsMax) {
+		if old.owner(slot) != t.owner(slot) {
+			changed = true
+			break
+		}
+	}
+	if !changed {
+		return
+	}
+	s.config.Logger.Info("the slots of the cluster have moved", "masters", len(t.nodes))
+	for _, f := range s.feeds() {
+		if n := t.owner(slotOf(s.channel(f.topic.Name()))); n != nil {
+			if from := f.moveTo(n); from != nil {
+				from.leave(s.channel(f.topic.Name()))
+			}
+		}
+	}
+	for address, n := range s.nodes { // who owns nothing any more: all feeds have left
+		if index[address] == 0 {
+			n.stop()
+			delete(s.nodes, address)
+		}
+	}
+}
+
+// nodeAt returns the node at an address, made and started if need be.
+func (s *Source) nodeAt(ctx context.Context, address string, spans []span) *node {
+	if n := s.nodes[address]; n != nil {
+		return n
+	}
+	probe, _ := probeChannel(s.config.Edge, func(slot uint16) bool {
+		for _, sp := range spans {
+			if sp.master == address && sp.from <= slot && slot <= sp.to {
+				return true
+			}
+		}
+		return false
+	})
+	n := newNode(s, address, probe, func() rueidis.Client { return s.subs.Nodes()[address] })
+	s.nodes[address] = n
+	ctx, n.stop = context.WithCancel(ctx)
+	s.running.Go(func() { n.run(ctx) })
+	return n
+}

@@ -1,0 +1,397 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+	"github.com/valyala/bytebufferpool"
+
+	"ssedge/engine/fanin"
+	"ssedge/shard"
+)
+
+// Config is what a source needs to know. All fields must be set, but for Prefix.
+type Config struct {
+	URL           string
+	Required      bool   // Open fails if the servers cannot be reached; otherwise it goes on trying
+	Prefix        string // of channels, streams and keys
+	Edge          string // the name of this node among others
+	Version       string
+	Streams       func() int    // how many this node has
+	PresenceEvery time.Duration // how often an edge says what it has
+	Logger        *slog.Logger
+
+	Timeout       time.Duration // for one answer of a server
+	ProbeInterval time.Duration // between two messages to oneself; the connection is given up when two are missing
+	CatchUpRate   int           // topics a second that are looked at after a connection was lost, by each master
+
+	HistoryEvents int           // of each topic's stream
+	HistoryAge    time.Duration // of each topic's stream
+	HistoryBytes  int64         // read back for a client that resumes
+	TTL           time.Duration // how long the stream of a topic without events is kept
+	KeyTTL        time.Duration // how long an idempotency key is remembered
+
+	EventBytes int    // of name and data; longer events are told as gaps
+	GapName    string // the name that no event may have
+}
+
+// Source is a fanin.Source and a shard.Upstream. It is safe from any goroutine.
+type Source struct {
+	config    Config
+	target    *target
+	connected atomic.Bool    // then the clients are set
+	client    rueidis.Client // for commands
+	subs      rueidis.Client // for subscriptions: it is asked for dedicated connections only
+	table     *shard.Table   // set once, before the first topic
+	script    *rueidis.Lua
+	counts    counts
+	clock     clock
+
+	nodes     map[string]*node // of a cluster, by address; watchSlots' own
+	only      *node            // of all others
+	slots     atomic.Pointer[slotTable]
+	refresh   chan struct{}
+	strays    feedList    // whose master is not known
+	leavers   feedList    // whose topics were forgotten
+	forgotten nameList    // of them, those that were told of
+	told      atomic.Bool // what this edge has is known to be written
+	stop      context.CancelFunc
+	running   sync.WaitGroup
+}
+
+const maxSeq = math.MaxUint64
+
+var bodies bytebufferpool.Pool
+
+type buffer = bytebufferpool.ByteBuffer
+
+// feedList is a list of feeds that one goroutine takes from.
+type feedList struct {
+	mu   sync.Mutex
+	all  []*feed
+	wake chan struct{}
+}
+
+func (l *feedList) add(f *feed) {
+	l.mu.Lock()
+	l.all = append(l.all, f)
+	l.mu.Unlock()
+	poke(l.wake)
+}
+
+func (l *feedList) take() (all []*feed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all, l.all = l.all, nil
+	return all
+}
+
+// nameList is a list of names that one goroutine takes from.
+type nameList struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *nameList) add(name string) {
+	l.mu.Lock()
+	l.all = append(l.all, name)
+	l.mu.Unlock()
+}
+
+func (l *nameList) take() (all []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all, l.all = l.all, nil
+	return all
+}
+
+// Open connects to the servers. The error says in one line what is wrong with the URL, or
+// which server could not be reached, and why.
+func Open(c Config) (*Source, error) {
+	t, err := parseURL(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{config: c, target: t, counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
+	s.strays.wake, s.leavers.wake = s.refresh, make(chan struct{}, 1)
+	s.script = rueidis.NewLuaScript(c.Script(t.kind))
+	if err := s.connect(); err != nil {
+		if c.Required || errors.Is(err, errUnfit) {
+			return nil, err
+		}
+		c.Logger.Warn("the servers cannot be reached: topics wait, and nothing can be published", "error", err)
+	}
+	return s, nil
+}
+
+// connect makes the clients.
+func (s *Source) connect() error {
+	client, err := rueidis.NewClient(s.target.commandOptions(&s.config))
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.target.redacted, err)
+	}
+	if err := s.fit(client); err != nil {
+		client.Close()
+		return fmt.Errorf("%s: %w", s.target.redacted, err)
+	}
+	subs, err := rueidis.NewClient(s.target.subscriptionOptions(&s.config))
+	if err != nil {
+		client.Close()
+		return fmt.Errorf("%s: %w", s.target.redacted, err)
+	}
+	s.client, s.subs = client, subs
+	s.connected.Store(true)
+	return nil
+}
+
+var errUnfit = errors.New("these servers will not do")
+
+// fit looks whether the servers are what the URL says, and can do what is asked of them. Servers that
+// do not say are taken as they are.
+func (s *Source) fit(client rueidis.Client) error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
+	defer cancel()
+	info, err := client.Do(ctx, client.B().Info().Build()).ToString()
+	if _, refused := rueidis.IsRedisErr(err); refused {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	clustered := strings.Contains(info, "cluster_enabled:1")
+	switch {
+	case clustered && s.target.kind != Cluster:
+		return fmt.Errorf("%w: they are a cluster, expected redis+cluster://…", errUnfit)
+	case s.target.kind == Cluster && !clustered && strings.Contains(info, "cluster_enabled:0"):
+		return fmt.Errorf("%w: they are no cluster, expected redis://…", errUnfit)
+	}
+	least := 6
+	if s.target.kind == Cluster {
+		least = 7 // sharded channels
+	}
+	_, after, found := strings.Cut(info, "redis_version:")
+	major, _, _ := strings.Cut(after, ".")
+	if n, err := strconv.Atoi(major); found && err == nil && n < least {
+		return fmt.Errorf("%w: they are version %.10s, expected %d or later", errUnfit, strings.Fields(after)[0], least)
+	}
+	return nil
+}
+
+// awaitConnection goes on trying until there is one, or ctx ends.
+func (s *Source) awaitConnection(ctx context.Context) bool {
+	for pause := reconnectPause; !s.connected.Load(); pause = min(2*pause, reconnectPauseMax) {
+		if !sleep(ctx, pause) {
+			return false
+		}
+		if err := s.connect(); err != nil {
+			s.counts.failed(opSubscribe, err)
+		}
+	}
+	return true
+}
+
+// Up reports whether all servers can be reached: nil, or which not.
+func (s *Source) Up() error {
+	switch t := s.slots.Load(); {
+	case !s.connected.Load():
+		return fmt.Errorf("%s was never reached", s.target.redacted)
+	case s.only != nil && !s.only.up.Load():
+		return fmt.Errorf("%s cannot be reached", s.target.redacted)
+	case s.only == nil && t == nil:
+		return errors.New("the masters of the cluster are not known")
+	case t != nil:
+		for _, n := range t.nodes {
+			if !n.up.Load() {
+				return fmt.Errorf("%s cannot be reached", n.address)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *target) commandOptions(c *Config) rueidis.ClientOption {
+	o := t.options
+	o.ClientName = "ssedge-" + c.Edge
+	o.DisableCache, o.DisableRetry, o.AlwaysPipelining = true, true, true
+	o.PipelineMultiplex = -1 // one connection: what is published one after the other stays in order
+	o.Dialer.Timeout, o.Dialer.KeepAlive = time.Second, time.Second
+	o.ConnWriteTimeout = c.Timeout
+	o.ClusterOption.ShardsRefreshInterval = slotsEvery
+	o.ClusterOption.MaxMovedRedirections = 8
+	o.Sentinel.TopologyRefreshInterval = slotsEvery
+	o.ForceSingleClient = t.kind == Standalone
+	return o
+}
+
+func (t *target) subscriptionOptions(c *Config) rueidis.ClientOption {
+	o := t.commandOptions(c)
+	o.ClientName += "-sub"
+	o.AlwaysPipelining = false
+	o.ReadBufferEachConn, o.WriteBufferEachConn, o.RingScaleEachConn = 256<<10, 32<<10, 8
+	o.BlockingPoolSize = 16
+	o.ConnWriteTimeout = 10 * time.Second // a backlog of messages comes before the answer to a ping
+	return o
+}
+
+// Attach sets the topics, and starts. It is called once, before the first topic is made.
+func (s *Source) Attach(table *shard.Table) {
+	s.table = table
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	run := s.watchSlots
+	if s.target.kind == Cluster {
+		s.refreshSlots()
+	} else {
+		s.only = newNode(s, "", "ssedge:probe:"+s.config.Edge, func() rueidis.Client { return s.subs })
+		run = s.only.run
+	}
+	s.running.Go(func() {
+		if s.awaitConnection(ctx) {
+			s.running.Go(func() { s.presence(ctx) })
+			run(ctx)
+		}
+	})
+	s.running.Go(func() { s.bury(ctx) })
+}
+
+// bury unsubscribes the channels of topics that were forgotten.
+func (s *Source) bury(ctx context.Context) {
+	for {
+		for _, f := range s.leavers.take() {
+			if f.told.Load() > 0 {
+				s.forgotten.add(f.topic.Name())
+			}
+			f.mu.Lock()
+			n := f.node
+			f.release()
+			s.counts.states[f.state].Add(-1)
+			f.mu.Unlock()
+			if n != nil {
+				n.leave(s.channel(f.topic.Name()))
+			}
+		}
+		select {
+		case <-s.leavers.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Close ends everything. What is being published may or may not be.
+func (s *Source) Close() {
+	if s.stop != nil {
+		s.stop()
+	}
+	if s.connected.Load() {
+		s.client.Close()
+		s.subs.Close()
+	}
+	s.running.Wait()
+}
+
+// Follow makes the feed of a topic.
+func (s *Source) Follow(t *shard.Topic) shard.Feed {
+	f := &feed{source: s, topic: t, since: now()}
+	s.counts.states[away].Add(1)
+	s.settle(f)
+	return f
+}
+
+// settle finds the node of a feed, and has its channel subscribed there.
+func (s *Source) settle(f *feed) {
+	n := s.only
+	if n == nil {
+		n = s.slots.Load().owner(slotOf(s.channel(f.topic.Name())))
+	}
+	if n == nil {
+		s.stray(f)
+		return
+	}
+	f.moveTo(n)
+}
+
+// stray notes that a feed has no master that is known.
+func (s *Source) stray(f *feed) {
+	if !f.gone.Load() && !f.strays.Swap(true) {
+		s.strays.add(f)
+	}
+}
+
+// channel is the name of a topic at the servers: of its channel, and of its stream. Braces,
+// which would make a part of it decide about the slot, are escaped.
+func (s *Source) channel(topic string) string {
+	if strings.ContainsAny(topic, "{}%") {
+		topic = escaper.Replace(topic)
+	}
+	return s.config.Prefix + topic
+}
+
+var (
+	escaper   = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
+	unescaper = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}")
+)
+
+// feedOf returns the feed of a channel, nil if there is none.
+func (s *Source) feedOf(channel string) *feed {
+	name, ok := strings.CutPrefix(channel, s.config.Prefix)
+	if !ok {
+		return nil
+	}
+	if strings.IndexByte(name, '%') >= 0 {
+		name = unescaper.Replace(name)
+	}
+	t := s.table.Find(name)
+	if t == nil {
+		return nil
+	}
+	f, _ := t.Feed().(*feed)
+	return f
+}
+
+// feeds returns all there are.
+func (s *Source) feeds() []*feed {
+	all := make([]*feed, 0, s.table.Topics())
+	s.table.Each(func(t *shard.Topic) {
+		if f, ok := t.Feed().(*feed); ok {
+			all = append(all, f)
+		}
+	})
+	return all
+}
+
+// ErrUnavailable is what a publisher gets while the servers cannot take an event. Whether they have
+// taken it is not known if there was no answer: a publisher that comes back with the
+// same idempotency key publishes it once.
+var ErrUnavailable = errors.New("redis does not take the event")
+
+// Publish publishes an event. The error is ErrUnavailable, wrapped.
+func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
+	if !s.connected.Load() {
+		return fanin.Receipt{}, fmt.Errorf("%w: it was never reached", ErrUnavailable)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
+	defer cancel()
+	r, err := s.publish(ctx, e)
+	if err != nil {
+		s.counts.failed(opPublish, err)
+		return r, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	s.counts.published.Add(1)
+	return r, nil
+}
+
+// refuse counts a message that cannot be read.
+func (s *Source) refuse(t *shard.Topic, err error) {
+	if s.counts.malformed.Add(1)%1000 == 1 {
+		s.config.Logger.Warn("a message cannot be read", "topic", t.Name(), "error", err)
+	}
+}

@@ -1,0 +1,164 @@
+package redis
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// Kind is how the servers behind a URL belong together.
+type Kind uint8
+
+const (
+	Standalone Kind = iota
+	Sentinel
+	Cluster
+)
+
+var kindNames = []string{"standalone", "sentinel", "cluster"}
+
+func (k Kind) String() string { return kindNames[k] }
+
+// schemes of URLs, without the s at the end that asks for TLS.
+var schemes = map[string]Kind{
+	"redis": Standalone, "redis+sentinel": Sentinel, "redis+cluster": Cluster,
+	"valkey": Standalone, "valkey+sentinel": Sentinel, "valkey+cluster": Cluster,
+}
+
+const expectedURL = "expected redis://[user:password@]host[:port][/db], redis+sentinel://[user:password@]host[:port],…/master[/db] or " +
+	"redis+cluster://[user:password@]host[:port],…; rediss for TLS, valkey for redis"
+
+// target is what a URL says.
+type target struct {
+	kind     Kind
+	options  rueidis.ClientOption
+	redacted string // the URL without its password, for logs
+}
+
+// CheckURL says what is wrong with a URL: nil, or in one line what was expected.
+func CheckURL(text string) error {
+	_, err := parseURL(text)
+	return err
+}
+
+// parseURL reads where the servers are. Several addresses are separated by commas. In the
+// query may stand sentinel_user and sentinel_password, and insecure=true, with which
+// certificates are not verified.
+func parseURL(text string) (*target, error) {
+	scheme, rest, ok := strings.Cut(text, "://")
+	// RFC 3986 knows no list of hosts: the rest is cut by hand, and its parts are read by the library.
+	secure := strings.HasPrefix(scheme, "rediss") || strings.HasPrefix(scheme, "valkeys")
+	kind, known := schemes[strings.Replace(strings.Replace(scheme, "rediss", "redis", 1), "valkeys", "valkey", 1)]
+	if !ok || !known {
+		return nil, fmt.Errorf("%s, found %.20q", expectedURL, scheme)
+	}
+	authority, tail := rest, ""
+	if i := strings.IndexAny(rest, "/?"); i >= 0 {
+		authority, tail = rest[:i], rest[i:]
+	}
+	user, hosts := "", authority
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		user, hosts = authority[:i+1], authority[i+1:]
+	}
+	u, err := url.Parse("redis://" + user + "host" + tail)
+	if err != nil { // its text would have the password
+		return nil, fmt.Errorf("%s; the user, the password or what stands behind the addresses cannot be read: reserved characters are written %%XX", expectedURL)
+	}
+	t := &target{kind: kind, redacted: scheme + "://" + hosts + tail}
+	o := &t.options
+	for _, host := range strings.Split(hosts, ",") {
+		address, err := addressOf(host, kind)
+		if err != nil {
+			return nil, err
+		}
+		o.InitAddress = append(o.InitAddress, address)
+	}
+	if kind == Standalone && len(o.InitAddress) > 1 {
+		return nil, fmt.Errorf("%s; several addresses are those of redis+sentinel or redis+cluster", expectedURL)
+	}
+	if u.User != nil {
+		o.Username = u.User.Username()
+		o.Password, _ = u.User.Password()
+	}
+	if err := t.path(strings.Trim(u.Path, "/")); err != nil {
+		return nil, err
+	}
+	if err := t.query(u.Query(), secure); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func addressOf(host string, kind Kind) (string, error) {
+	port := map[Kind]string{Sentinel: "26379"}[kind]
+	if port == "" {
+		port = "6379"
+	}
+	name := host
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		name, port = h, p
+	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		name = host[1 : len(host)-1]
+	} else if strings.Contains(host, ":") {
+		return "", fmt.Errorf("%s, found the address %q", expectedURL, host)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); name == "" || err != nil || n == 0 {
+		return "", fmt.Errorf("%s, found the address %q", expectedURL, host)
+	}
+	return net.JoinHostPort(name, port), nil
+}
+
+// path is a database or, with Sentinel, the name of the master and a database.
+func (t *target) path(path string) error {
+	o := &t.options
+	if t.kind == Sentinel {
+		o.Sentinel.MasterSet, path, _ = strings.Cut(path, "/")
+		if o.Sentinel.MasterSet == "" {
+			return fmt.Errorf("%s, found no name of a master", expectedURL)
+		}
+	}
+	if path == "" {
+		return nil
+	}
+	db, err := strconv.ParseUint(path, 10, 16)
+	if err != nil || t.kind == Cluster && db != 0 {
+		return fmt.Errorf("%s, found the database %q", expectedURL, path)
+	}
+	o.SelectDB = int(db)
+	return nil
+}
+
+func (t *target) query(q url.Values, secure bool) error {
+	o := &t.options
+	insecure := false
+	for key, values := range q {
+		value := values[len(values)-1]
+		switch {
+		case key == "insecure" && secure:
+			var err error
+			if insecure, err = strconv.ParseBool(value); err != nil {
+				return fmt.Errorf("%s; insecure must be true or false, found %q", expectedURL, value)
+			}
+		case key == "sentinel_user" && t.kind == Sentinel:
+			o.Sentinel.Username = value
+		case key == "sentinel_password" && t.kind == Sentinel:
+			o.Sentinel.Password = value
+			t.redacted, _, _ = strings.Cut(t.redacted, "?")
+		default:
+			return fmt.Errorf("%s; in the query sentinel_user and sentinel_password, and with TLS insecure are known, found %q", expectedURL, key)
+		}
+	}
+	if secure {
+		// The name is set for each connection by the address that is dialled.
+		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: insecure}
+		if t.kind == Sentinel {
+			o.Sentinel.TLSConfig = o.TLSConfig
+		}
+	}
+	return nil
+}

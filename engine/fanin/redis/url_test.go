@@ -1,0 +1,64 @@
+package redis
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestURLs(t *testing.T) {
+	for text, want := range map[string]struct {
+		kind      Kind
+		addresses string
+		user      string
+		master    string
+		db        int
+		tls       bool
+	}{
+		"redis://127.0.0.1":                           {Standalone, "127.0.0.1:6379", "", "", 0, false},
+		"redis://me:p%40ss@h:7000/3":                  {Standalone, "h:7000", "me/p@ss", "", 3, false},
+		"rediss://:secret@h":                          {Standalone, "h:6379", "/secret", "", 0, true},
+		"valkeys://h/":                                {Standalone, "h:6379", "", "", 0, true},
+		"redis://[::1]:7000":                          {Standalone, "[::1]:7000", "", "", 0, false},
+		"redis+cluster://a:1,b:2,[::1]":               {Cluster, "a:1 b:2 [::1]:6379", "", "", 0, false},
+		"rediss+cluster://me:pw@a,b?insecure=true":    {Cluster, "a:6379 b:6379", "me/pw", "", 0, true},
+		"redis+sentinel://a,b:7/mymaster":             {Sentinel, "a:26379 b:7", "", "mymaster", 0, false},
+		"valkey+sentinel://me:pw@a/m/2":               {Sentinel, "a:26379", "me/pw", "m", 2, false},
+		"redis+sentinel://a/m?sentinel_password=hush": {Sentinel, "a:26379", "", "m", 0, false},
+	} {
+		got, err := parseURL(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		o := &got.options
+		user := ""
+		if o.Username != "" || o.Password != "" {
+			user = o.Username + "/" + o.Password
+		}
+		if got.kind != want.kind || strings.Join(o.InitAddress, " ") != want.addresses || user != want.user ||
+			o.Sentinel.MasterSet != want.master || o.SelectDB != want.db || (o.TLSConfig != nil) != want.tls {
+			t.Errorf("%s is read as %v %v %q %q %d %v", text, got.kind, o.InitAddress, user, o.Sentinel.MasterSet, o.SelectDB, o.TLSConfig != nil)
+		}
+		for _, secret := range []string{"secret", "p%40ss", "p@ss", "pw", "hush"} {
+			if strings.Contains(got.redacted, secret) {
+				t.Errorf("%s is shown as %s", text, got.redacted)
+			}
+		}
+	}
+}
+
+func TestBadURLsAreRefused(t *testing.T) {
+	for _, text := range []string{
+		"", "127.0.0.1:6379", "http://h", "redis:h", "redis://", "redis://h:0", "redis://h:70000", "redis://h:x", "redis://::1",
+		"redis://a,b", "redis://h/x", "redis://h/-1", "redis://h?x=1", "redis://h?insecure=true", "rediss://h?insecure=perhaps",
+		"redis+cluster://a,,b", "redis+cluster://a/1", "redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel://a/m/x",
+		"redis+cluster://a?sentinel_user=x", "redis://me:pa%zzss@h", "redisss://h",
+	} {
+		got, err := parseURL(text)
+		if err == nil {
+			t.Errorf("%q is read as %v %v", text, got.kind, got.options.InitAddress)
+		} else if !strings.HasPrefix(err.Error(), "expected redis://") || strings.Contains(err.Error(), "ss@") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"ssedge/engine/fanin/redis"
+	"ssedge/engine/httpapi"
+	"ssedge/shard"
+)
+
+// openRedis connects to where events come from, if not from this node alone.
+func (e *Engine) openRedis() (*redis.Source, error) {
+	c := &e.config
+	return redis.Open(redis.Config{
+		URL: c.Redis, Required: c.RedisRequired, Prefix: c.RedisPrefix, Edge: c.Edge, Version: c.Version, Streams: e.Streams, PresenceEvery: c.RedisPresence, Logger: c.Logger,
+		Timeout: c.RedisTimeout, ProbeInterval: c.RedisProbe, CatchUpRate: c.RedisCatchUpRate,
+		HistoryEvents: c.HistoryEvents, HistoryAge: c.HistoryAge, HistoryBytes: c.HistoryBytes, TTL: c.RedisTTL, KeyTTL: c.KeyTTL,
+		EventBytes: c.EventBytes, GapName: httpapi.GapName,
+	})
+}
+
+// upstream is what topics follow: nothing, if events come from this node alone.
+func (e *Engine) upstream() shard.Upstream {
+	if e.redis == nil {
+		return nil // not an interface that holds nil
+	}
+	return e.redis
+}
+
+// Degraded says whether something that streams could do without is missing: nil, or what.
+func (e *Engine) Degraded() error {
+	if e.redis == nil {
+		return nil
+	}
+	return e.redis.Up()
+}
+
+// edges are all that share topics with this one, itself among them.
+func (e *Engine) edges(ctx context.Context) (any, error) {
+	if e.redis != nil {
+		return e.redis.Edges(ctx)
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	return []redis.Edge{{Name: e.config.Edge, Version: e.config.Version, Streams: e.Streams(), Topics: e.group.Table().Topics(), Seen: now}}, nil
+}
+
+// topicCounts are the subscribers of topics on all of them.
+func (e *Engine) topicCounts(ctx context.Context, names []string, limit int) (any, error) {
+	if e.redis != nil {
+		return e.redis.TopicCounts(ctx, names, limit)
+	}
+	all := []redis.TopicCount{}
+	e.group.Table().Each(func(t *shard.Topic) {
+		if n := t.Holders(); n > 0 && (len(names) == 0 || slices.Contains(names, t.Name())) {
+			all = append(all, redis.TopicCount{Topic: t.Name(), Subscribers: n, Edges: map[string]int{e.config.Edge: n}})
+		}
+	})
+	return redis.Largest(all, limit), nil
+}
+
+// keys are the idempotency keys that this node remembers: none, if the servers of Redis do.
+func (e *Engine) keys() (held int, forgotten uint64) {
+	if e.memory == nil {
+		return 0, 0
+	}
+	return e.memory.Keys()
+}

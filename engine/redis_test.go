@@ -1,0 +1,136 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// gets checks that these are the next events.
+func (st *stream) gets(t testing.TB, data ...string) {
+	t.Helper()
+	for _, want := range data {
+		m, err := st.next()
+		if err != nil || m.Data != want {
+			t.Fatalf("found %q %.100q (id %s), %v, expected %q", m.Event, m.Data, m.LastEventID, err, want)
+		}
+	}
+}
+
+func topic(name string) ask { return ask{topics: []string{name}} }
+
+func after(name, id string) ask { return ask{topics: []string{name}, after: id} }
+
+func TestTwoEdgesOneStream(t *testing.T) {
+	t.Parallel()
+	for name, url := range map[string]func(*testing.T) (string, func(...string) string, string){
+		"standalone": func(t *testing.T) (string, func(...string) string, string) {
+			r := startRedis(t)
+			return "redis://" + r.address(), r.cli, "PUBLISH"
+		},
+		"cluster": func(t *testing.T) (string, func(...string) string, string) {
+			all := startCluster(t, 0)
+			return clusterURL(all), func(arguments ...string) string { return all[0].cli(append([]string{"-c"}, arguments...)...) }, "SPUBLISH"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, cli, publish := url(t)
+			a, b := edge(t, url, nil), edge(t, url, nil)
+			for k := range 5 { // on several masters
+				news := fmt.Sprintf("news %d {%%", k)
+				onA, onB := a.opened(t, topic(news)), b.opened(t, topic(news))
+				id := a.publish(t, news, "hello")
+				onA.gets(t, "hello")
+				onB.gets(t, "hello")
+				if got := onB.decoder.LastEventID(); got != id {
+					t.Errorf("id %s, published as %s", got, id)
+				}
+				cli(publish, strings.NewReplacer("%", "%25", "{", "%7B").Replace("sse:"+news), "raw")
+				onA.gets(t, "raw")
+				onB.gets(t, "raw")
+				onA.reset()
+				b.publish(t, news, "missed")
+				b.publish(t, news, "missed too")
+				onB.gets(t, "missed", "missed too")
+				c := edge(t, url, nil)
+				c.opened(t, after(news, onA.decoder.LastEventID())).gets(t, "missed", "missed too")
+				m, err := c.opened(t, after(news, "5-5")).next()
+				if err != nil || m.Event != "gap" || !strings.Contains(m.Data, `"from":"5-5"`) || !strings.Contains(m.Data, `"cause":"expired"`) {
+					t.Errorf("found %+v, %v", m, err)
+				}
+			}
+		})
+	}
+}
+
+// load is readers and publishers on some topics.
+func (x *tier) load(topics, readers int, pause time.Duration) {
+	if chaos {
+		topics, readers = 5*topics, 2*readers
+	}
+	for k := range topics {
+		for range readers {
+			x.follow(fmt.Sprint("topic", k))
+		}
+		x.publishTo(fmt.Sprint("topic", k), pause)
+	}
+}
+
+func TestConnectionsAreKilled(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	url := "redis://" + r.address()
+	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x.load(5, 4, 2*time.Millisecond)
+	for range 5 {
+		x.pause(300 * time.Millisecond)
+		r.cli("CLIENT", "KILL", "TYPE", "pubsub")
+		r.cli("CLIENT", "KILL", "TYPE", "normal")
+	}
+	if gaps := x.finish(); len(gaps) != 0 {
+		t.Errorf("gaps were told: %q", gaps)
+	}
+	x.stayed()
+}
+
+// A server that hangs, and goes on.
+func TestTheServerHangs(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	url := "redis://" + r.address()
+	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x.load(5, 4, 2*time.Millisecond)
+	for range 2 {
+		x.pause(300 * time.Millisecond)
+		r.signal(syscall.SIGSTOP)
+		time.Sleep(2500 * time.Millisecond)
+		r.signal(syscall.SIGCONT)
+	}
+	if gaps := x.finish(); len(gaps) != 0 {
+		t.Errorf("gaps were told: %q", gaps)
+	}
+	x.stayed()
+}
+
+// A server that forgets everything: what was missed meanwhile is told.
+func TestTheServerStartsAgainEmpty(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	url := "redis://" + r.address()
+	a := edge(t, url, nil)
+	x := newTier(t, &a.server, edgeAt(t, url))
+	x.load(3, 4, 2*time.Millisecond)
+	x.pause(300 * time.Millisecond)
+	r.kill()
+	x.pause(300 * time.Millisecond)
+	if code, body := a.get(t, a.admin, "/readyz"); code != 200 || !strings.Contains(body, "degraded") {
+		t.Errorf("/readyz says %d %s", code, body)
+	}
+	r.start()
+	x.pause(time.Second)
+	x.finish()
+	x.stayed()
+}

@@ -1,0 +1,128 @@
+package engine_test
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// masters are the servers that are masters now, by their own word.
+func masters(all []*redisServer) (found []*redisServer) {
+	for _, r := range all {
+		if strings.Contains(r.cli("ROLE"), "master") {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+func (r *redisServer) id() string { return r.cli("CLUSTER", "MYID") }
+
+// A master is killed, and its replica takes over. Nothing that was acknowledged before the replica had it may
+// be lost here: the test waits for the replicas first.
+func TestAMasterIsKilled(t *testing.T) {
+	t.Parallel()
+	all := startCluster(t, 1)
+	url := clusterURL(all)
+	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x.load(6, 2, 5*time.Millisecond)
+	x.pause(500 * time.Millisecond)
+	masters(all)[0].kill()
+	time.Sleep(4 * time.Second)
+	gaps := x.finish()
+	for _, g := range gaps { // replication is asynchronous: what the replica had not got is gone, and may be told
+		t.Logf("told: %s", g)
+	}
+	x.stayed()
+}
+
+func TestAGracefulFailover(t *testing.T) {
+	t.Parallel()
+	all := startCluster(t, 1)
+	url := clusterURL(all)
+	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x.load(6, 2, 5*time.Millisecond)
+	for range 2 {
+		x.pause(500 * time.Millisecond)
+		for _, r := range all {
+			if strings.Contains(r.cli("ROLE"), "slave") {
+				if out := r.cli("CLUSTER", "FAILOVER"); out != "OK" {
+					t.Fatalf("CLUSTER FAILOVER: %s", out)
+				}
+				break
+			}
+		}
+		x.pause(1500 * time.Millisecond)
+	}
+	if gaps := x.finish(); len(gaps) != 0 {
+		t.Errorf("gaps were told: %q", gaps)
+	}
+	x.stayed()
+}
+
+func TestSlotsMoveUnderLoad(t *testing.T) {
+	t.Parallel()
+	all := startCluster(t, 0)
+	url := clusterURL(all)
+	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x.load(20, 2, 10*time.Millisecond)
+	x.pause(500 * time.Millisecond)
+	for k := range 2 {
+		from, to := all[k], all[(k+1)%3]
+		out, err := exec.Command("redis-cli", "--cluster", "reshard", all[0].address(), "--cluster-from", from.id(), "--cluster-to", to.id(),
+			"--cluster-slots", "2000", "--cluster-yes").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %.1000s", err, out)
+		}
+		x.pause(500 * time.Millisecond)
+	}
+	if gaps := x.finish(); len(gaps) != 0 {
+		t.Errorf("gaps were told: %q", gaps)
+	}
+	x.stayed()
+}
+
+// A slot is left half migrated: its key has moved, its owner has not changed. What is published then goes to the other
+// master, where nobody can subscribe; it must arrive when the slot does.
+func TestASlotIsLeftHalfMigrated(t *testing.T) {
+	t.Parallel()
+	all := startCluster(t, 0)
+	url := clusterURL(all)
+	a := edge(t, url, nil)
+	st := a.opened(t, topic("half"))
+	a.publish(t, "half", "before")
+	st.gets(t, "before")
+	slot := all[0].cli("CLUSTER", "KEYSLOT", "sse:half")
+	var from, to *redisServer
+	for _, r := range all {
+		if r.cli("EXISTS", "sse:half") == "1" {
+			from = r
+		} else {
+			to = r
+		}
+	}
+	must := func(r *redisServer, arguments ...string) {
+		t.Helper()
+		if out := r.cli(arguments...); out != "OK" {
+			t.Fatalf("%v: %s", arguments, out)
+		}
+	}
+	must(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", from.id())
+	must(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", to.id())
+	must(from, "MIGRATE", "127.0.0.1", to.port, "sse:half", "0", "5000")
+	for k := range 5 {
+		a.publish(t, "half", fmt.Sprint("meanwhile ", k))
+	}
+	onOther := edge(t, url, nil)
+	for _, r := range []*redisServer{to, from} {
+		must(r, "CLUSTER", "SETSLOT", slot, "NODE", to.id())
+	}
+	for k := range 5 {
+		st.gets(t, fmt.Sprint("meanwhile ", k))
+	}
+	onOther.publish(t, "half", "after")
+	st.gets(t, "after")
+	onOther.opened(t, after("half", st.decoder.LastEventID()))
+}

@@ -1,0 +1,228 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ssedge/engine"
+)
+
+// forge publishes an event as a server would that has lost some, or whose clock is another one.
+func (r *redisServer) forge(topic, id, prev, data string) {
+	r.t.Helper()
+	r.cli("XADD", "sse:"+topic, id, "p", prev, "e", "", "d", data, "r", "")
+	if out := r.cli("EVAL", "return redis.call('PUBLISH', KEYS[1], '\\0s1 '..ARGV[1]..' '..ARGV[2]..' 0\\n'..ARGV[3])", "1", "sse:"+topic, id, prev, data); out == "0" {
+		r.t.Fatal("nobody has got it")
+	}
+}
+
+// A promoted replica lacks the last event, and has others instead by the time an edge sees it: whatever their ids are, none of
+// them is missing.
+func TestAForkOfSeveralEvents(t *testing.T) {
+	t.Parallel()
+	for name, ahead := range map[string]time.Duration{"behind the lost one": 30 * time.Second, "around it": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := startRedis(t)
+			relay := startRelay(t, r.address())
+			cut, direct := edge(t, "redis://"+relay.address, nil), edge(t, "redis://"+r.address(), nil)
+			st := cut.opened(t, topic("x"))
+			first := direct.publish(t, "x", "E1")
+			st.gets(t, "E1")
+			lost := time.Now().Add(ahead)
+			r.forge("x", fmt.Sprint(lost.UnixMilli(), "-0"), first, "lost")
+			st.gets(t, "lost")
+			relay.swallow(true)
+			r.cli("DEL", "sse:x")
+			r.cli("XADD", "sse:x", first, "p", "0-0", "e", "", "d", "E1", "r", "")
+			direct.publish(t, "x", "A1")
+			direct.publish(t, "x", "A2")
+			if ahead < 10*time.Second {
+				time.Sleep(time.Until(lost) + 100*time.Millisecond)
+			}
+			direct.publish(t, "x", "A3")
+			relay.swallow(false)
+			st.gets(t, "A1", "A2", "A3")
+			direct.publish(t, "x", "A4")
+			st.gets(t, "A4")
+		})
+	}
+}
+
+// Elements that the script has not made stand among the others: they are told as gaps, and nothing else is held up.
+func TestForeignElements(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	relay := startRelay(t, r.address())
+	cut, direct := edge(t, "redis://"+relay.address, nil), edge(t, "redis://"+r.address(), nil)
+	st := cut.opened(t, topic("x"))
+	direct.publish(t, "x", "begin")
+	st.gets(t, "begin")
+	relay.swallow(true)
+	for k := range 300 { // more than is read in one go
+		if k == 50 {
+			r.cli("XADD", "sse:x", "*", "foo", "bar")
+		}
+		direct.publish(t, "x", fmt.Sprint("m", k))
+	}
+	relay.swallow(false)
+	gaps, seen := 0, map[string]bool{}
+	for !seen["m299"] {
+		m, err := st.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[m.Data] {
+			t.Fatalf("%s came twice", m.Data)
+		}
+		seen[m.Data] = true
+		if m.Event == "gap" {
+			gaps++
+		}
+	}
+	if gaps == 0 && len(seen) < 301 {
+		t.Errorf("%d of 300 came, and no gap was told", len(seen))
+	}
+	for k := 51; k < 300; k++ {
+		if !seen[fmt.Sprint("m", k)] {
+			t.Fatalf("m%d is missing behind the gap", k)
+		}
+	}
+}
+
+// Events without an id are delivered on a topic that has been quiet for longer than history is kept.
+func TestRawEventsOnAQuietTopic(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	n := edge(t, "redis://"+r.address(), func(c *engine.Config) { c.HistoryAge = time.Second })
+	st := n.opened(t, topic("x"))
+	n.publish(t, "x", "1")
+	st.gets(t, "1")
+	time.Sleep(2500 * time.Millisecond)
+	for _, data := range []string{"a", "b", "c"} {
+		r.cli("PUBLISH", "sse:x", data)
+		st.gets(t, data)
+	}
+}
+
+// Who has its response head has what is published from then on, though its place was not known yet.
+func TestAStreamThatWaitedHasEverything(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	relay := startRelay(t, r.address())
+	cut, direct := edge(t, "redis://"+relay.address, nil), edge(t, "redis://"+r.address(), nil)
+	direct.publish(t, "y", "long ago")
+	time.Sleep(1500 * time.Millisecond) // clocks are known to a second
+	relay.swallow(true)
+	late := cut.open(t, topic("y")) // returns with the head
+	direct.publish(t, "y", "1")
+	direct.publish(t, "y", "2")
+	relay.swallow(false)
+	late.gets(t, "1", "2")
+	direct.publish(t, "y", "3")
+	late.gets(t, "3")
+}
+
+// One master that hangs holds up a stream of topics of two, but loses it nothing.
+func TestAStreamOfTwoMasters(t *testing.T) {
+	t.Parallel()
+	all := startCluster(t, 0)
+	for _, r := range all {
+		r.cli("CONFIG", "SET", "cluster-require-full-coverage", "no")
+	}
+	a := edge(t, clusterURL(all), nil)
+	on := map[int]string{}
+	for k := 0; len(on) < 2; k++ {
+		name := fmt.Sprint("t", k)
+		a.publish(t, name, "x")
+		for i, r := range all[:2] {
+			if r.cli("EXISTS", "sse:"+name) == "1" && on[i] == "" {
+				on[i] = name
+			}
+		}
+	}
+	time.Sleep(1500 * time.Millisecond)
+	all[1].signal(syscall.SIGSTOP)
+	st := a.open(t, ask{topics: []string{on[0], on[1]}})
+	for k := range 3 {
+		a.publish(t, on[0], fmt.Sprint("a", k))
+	}
+	all[1].signal(syscall.SIGCONT)
+	st.gets(t, "a0", "a1", "a2")
+}
+
+// A channel or a key that the servers refuse concerns its topic only.
+func TestWhatIsRefusedConcernsItsTopicOnly(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	r.cli("ACL", "SETUSER", "e", "on", ">p", "~*", "resetchannels", "&sse:a*", "&ssedge:*", "+@all")
+	n := edge(t, "redis://e:p@"+r.address(), nil)
+	st := n.opened(t, topic("a1"))
+	n.open(t, topic("b1")) // is refused
+	r.cli("SET", "sse:a2", "no stream")
+	n.open(t, topic("a2"))
+	began := time.Now()
+	for k := range 20 {
+		n.opened(t, topic(fmt.Sprint("a-new", k)))
+	}
+	if took := time.Since(began); took > 10*time.Second { // each would wait for the bad one
+		t.Errorf("20 topics took %v", took)
+	}
+	n.publish(t, "a1", "1")
+	st.gets(t, "1")
+	if m := n.metrics(t); m["ssedge_redis_up"] != 1 || m["ssedge_redis_reconnects_total"] != 0 {
+		t.Errorf("up %v, %v reconnects", m["ssedge_redis_up"], m["ssedge_redis_reconnects_total"])
+	}
+}
+
+// The slot of the channel by which an edge hears itself moves, and no other.
+func TestTheSlotOfAProbeMoves(t *testing.T) {
+	t.Parallel()
+	all := startCluster(t, 0)
+	n := edge(t, clusterURL(all), nil)
+	streams := map[string]*stream{}
+	for k := range 12 {
+		name := fmt.Sprint("t", k)
+		streams[name] = n.opened(t, topic(name))
+	}
+	for _, channel := range strings.Fields(all[0].cli("PUBSUB", "SHARDCHANNELS", "ssedge:probe:*")) {
+		slot := all[0].cli("CLUSTER", "KEYSLOT", channel)
+		for _, r := range []*redisServer{all[1], all[0], all[2]} {
+			if out := r.cli("CLUSTER", "SETSLOT", slot, "NODE", all[1].id()); out != "OK" {
+				t.Fatal(out)
+			}
+		}
+	}
+	time.Sleep(3 * time.Second) // several probes
+	eventually(t, "all are live", func() bool {
+		m := n.metrics(t)
+		return m["ssedge_redis_up"] == 1 && m[`ssedge_redis_topics{state="live"}`] == 12
+	})
+	for name, st := range streams {
+		n.publish(t, name, name)
+		st.gets(t, name)
+	}
+}
+
+// Whoever asks for everything does not make others believe that there was nothing before it.
+func TestEarliestProvesNothing(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	short := func(c *engine.Config) {
+		c.RedisTTL, c.HistoryAge, c.RedisLinger = 2*time.Second, 2*time.Second, time.Second
+	}
+	a, b := edge(t, "redis://"+r.address(), short), edge(t, "redis://"+r.address(), short)
+	st := a.opened(t, topic("x"))
+	began := st.decoder.LastEventID()
+	st.reset()
+	b.publish(t, "x", "gone")
+	time.Sleep(3500 * time.Millisecond)
+	b.publish(t, "x", "new")
+	b.opened(t, ask{topics: []string{"x"}, after: "earliest"}).gets(t, "new")
+	if m, err := b.opened(t, after("x", began)).next(); err != nil || m.Event != "gap" {
+		t.Errorf("found %+v, %v", m, err)
+	}
+}

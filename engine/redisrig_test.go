@@ -1,0 +1,246 @@
+package engine_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"ssedge/engine"
+)
+
+// redisServer is a server of its own, on a free port, until the test ends.
+type redisServer struct {
+	t         testing.TB
+	port, bus string
+	dir       string
+	arguments []string
+	cmd       *exec.Cmd
+}
+
+// freePorts are ports that nobody listens on now.
+func freePorts(t testing.TB, n int) (all []string) {
+	t.Helper()
+	for range n {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		_, port, _ := net.SplitHostPort(ln.Addr().String())
+		all = append(all, port)
+	}
+	return all
+}
+
+func startRedis(t testing.TB, arguments ...string) *redisServer {
+	t.Helper()
+	ports := freePorts(t, 2)
+	r := &redisServer{t: t, port: ports[0], bus: ports[1], dir: t.TempDir(), arguments: arguments}
+	r.start()
+	t.Cleanup(r.kill)
+	return r
+}
+
+// start starts it, empty, and waits until it answers.
+func (r *redisServer) start() {
+	r.t.Helper()
+	arguments := append([]string{
+		"--port", r.port, "--bind", "127.0.0.1", "--dir", r.dir, "--logfile", filepath.Join(r.dir, "log"),
+		"--save", "", "--appendonly", "no", "--enable-debug-command", "local",
+	}, r.arguments...)
+	r.cmd = exec.Command("redis-server", arguments...)
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := r.cmd.Start(); err != nil {
+		r.t.Fatalf("%v (make test installs redis-server)", err)
+	}
+	eventually(r.t, "redis-server answers", func() bool {
+		out := r.cli("PING")
+		return strings.Contains(out, "PONG") || strings.Contains(out, "NOAUTH")
+	})
+}
+
+func (r *redisServer) kill() {
+	r.cmd.Process.Kill()
+	r.cmd.Wait()
+}
+
+func (r *redisServer) signal(s syscall.Signal) { r.cmd.Process.Signal(s) }
+
+func (r *redisServer) address() string { return "127.0.0.1:" + r.port }
+
+func (r *redisServer) cli(arguments ...string) string {
+	out, _ := exec.Command("redis-cli", append([]string{"-p", r.port}, arguments...)...).CombinedOutput()
+	return strings.TrimSpace(string(out))
+}
+
+// eventually waits until something is so.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came to be that %s", what)
+		}
+	}
+}
+
+// startCluster starts three masters, each with so many replicas.
+func startCluster(t testing.TB, replicas int) []*redisServer {
+	t.Helper()
+	var all []*redisServer
+	create := []string{"--cluster", "create"}
+	for range 3 * (1 + replicas) {
+		r := &redisServer{t: t, dir: t.TempDir()}
+		ports := freePorts(t, 2)
+		r.port, r.bus = ports[0], ports[1]
+		r.arguments = []string{
+			"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1000", "--cluster-port", r.bus,
+			"--cluster-announce-ip", "127.0.0.1", "--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0",
+		}
+		r.start()
+		t.Cleanup(r.kill)
+		all = append(all, r)
+		create = append(create, r.address())
+	}
+	create = append(create, "--cluster-replicas", fmt.Sprint(replicas), "--cluster-yes")
+	if out, err := exec.Command("redis-cli", create...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, r := range all {
+		eventually(t, "the cluster is whole", func() bool {
+			return strings.Contains(r.cli("CLUSTER", "INFO"), "cluster_state:ok") && strings.Count(r.cli("CLUSTER", "NODES"), "connected") == len(all)
+		})
+	}
+	return all
+}
+
+func clusterURL(all []*redisServer) string {
+	var addresses []string
+	for _, r := range all {
+		addresses = append(addresses, r.address())
+	}
+	return "redis+cluster://" + strings.Join(addresses, ",")
+}
+
+var edges atomicCounter
+
+// edge is a node on these servers.
+func edge(t testing.TB, url string, change func(*engine.Config)) *node {
+	t.Helper()
+	return startNode(t, func(c *engine.Config) {
+		c.Redis, c.Edge = url, fmt.Sprint("edge", edges.next())
+		c.RedisTimeout, c.RedisProbe = time.Second, 500*time.Millisecond
+		if change != nil {
+			change(c)
+		}
+	})
+}
+
+func edgeAt(t testing.TB, url string) *server { return &edge(t, url, nil).server }
+
+// edgeProcess is one in a process of its own.
+func edgeProcess(t testing.TB, url string, flags ...string) *process {
+	t.Helper()
+	return startProcess(t, append(flags, "--redis="+url, "--redis-timeout=1s", "--redis-probe=500ms", "--retry=1s", "--retry-jitter=0s")...)
+}
+
+// relay passes bytes on between clients and an address, until it swallows them.
+type relay struct {
+	address  string // of the relay
+	to       string
+	mu       sync.Mutex
+	swallows bool
+	open     []net.Conn
+}
+
+func startRelay(t testing.TB, to string) *relay {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{address: ln.Addr().String(), to: to}
+	t.Cleanup(func() {
+		ln.Close()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		for _, c := range r.open {
+			c.Close()
+		}
+	})
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			up, err := net.Dial("tcp", to)
+			if err != nil {
+				c.Close()
+				continue
+			}
+			r.mu.Lock()
+			r.open = append(r.open, c, up)
+			r.mu.Unlock()
+			go r.pass(c, up)
+			go r.pass(up, c)
+		}
+	}()
+	return r
+}
+
+// pass copies until an end closes. What comes while the relay swallows is gone: that connection will never say
+// anything again, and is not closed.
+func (r *relay) pass(from, to net.Conn) {
+	buf := make([]byte, 64<<10)
+	dead := false
+	for {
+		n, err := from.Read(buf)
+		r.mu.Lock()
+		dead = dead || r.swallows
+		r.mu.Unlock()
+		if dead {
+			if err != nil {
+				return
+			}
+			continue
+		}
+		if _, writeErr := to.Write(buf[:n]); err != nil || writeErr != nil {
+			from.Close()
+			to.Close()
+			return
+		}
+	}
+}
+
+func (r *relay) swallow(on bool) {
+	r.mu.Lock()
+	r.swallows = on
+	r.mu.Unlock()
+}
+
+// startSentinel watches a master under the name mymaster.
+func startSentinel(t testing.TB, master *redisServer) *redisServer {
+	t.Helper()
+	dir := t.TempDir()
+	r := &redisServer{t: t, port: freePorts(t, 1)[0], dir: dir}
+	conf := filepath.Join(dir, "sentinel.conf")
+	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor mymaster 127.0.0.1 %s 1\nsentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 5000\n", r.port, dir, master.port)
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.cmd = exec.Command("redis-server", conf, "--sentinel")
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.kill)
+	eventually(t, "the sentinel knows the replica", func() bool { return strings.Contains(r.cli("SENTINEL", "REPLICAS", "mymaster"), "flags") })
+	return r
+}

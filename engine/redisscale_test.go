@@ -1,0 +1,110 @@
+package engine_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// manyTopics opens streams of 500 topics each.
+func manyTopics(t testing.TB, s *server, topics int) (all []*stream) {
+	t.Helper()
+	for first := 0; first < topics; first += 500 {
+		all = append(all, s.open(t, manyTopicsOf(first)))
+	}
+	for _, st := range all {
+		if err := st.opening(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all
+}
+
+var manyFlags = []string{"--topics-per-stream=500", "--target-bytes=65536", "--head-bytes=131072", "--topics-max=2000000"}
+
+// Very many topics are subscribed again, and looked at, when their connection or their server was lost.
+func TestManyTopicsAreFollowedAgain(t *testing.T) {
+	topics := pick(100_000, 20_000, 10_000)
+	r := startRedis(t, "--appendonly", "no")
+	p := edgeProcess(t, "redis://"+r.address(), manyFlags...)
+	began := time.Now()
+	streams := manyTopics(t, &p.server, topics)
+	t.Logf("%d topics: followed after %v", topics, time.Since(began).Round(time.Millisecond))
+	live := func() bool { return p.metrics(t)[`ssedge_redis_topics{state="live"}`] == float64(topics) }
+	eventually(t, "all are live", live)
+	p.publish(t, "topic7", "before")
+	for _, how := range []string{"killed", "restarted"} {
+		began = time.Now()
+		switch how {
+		case "killed":
+			r.cli("CLIENT", "KILL", "TYPE", "pubsub")
+		case "restarted":
+			r.kill()
+			r.start()
+		}
+		eventually(t, "it is noticed", func() bool { return p.metrics(t)[`ssedge_redis_topics{state="live"}`] != float64(topics) })
+		eventually(t, "all are live again", live)
+		t.Logf("%s: live again after %v", how, time.Since(began).Round(time.Millisecond))
+		p.publish(t, "topic9", how)
+	}
+	var got []string
+	for len(got) < 3 {
+		m, err := streams[0].next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Event == "gap" && !strings.Contains(m.Data, `"topic7"`) && !strings.Contains(m.Data, `"topic9"`) { // only those had something to forget
+			t.Fatalf("a gap of a topic that had nothing: %s", m.Data)
+		}
+		if m.Event != "gap" {
+			got = append(got, m.Data)
+		}
+	}
+	if fmt.Sprint(got) != "[before killed restarted]" {
+		t.Errorf("found %v", got)
+	}
+}
+
+// Very many topics whose subscribers come and go: what is subscribed in the end is what somebody wants, and
+// nothing that is wanted is missing.
+func TestInterestComesAndGoes(t *testing.T) {
+	t.Parallel()
+	topics := pick(100_000, 20_000, 10_000)
+	r := startRedis(t)
+	p := edgeProcess(t, "redis://"+r.address(), append(manyFlags, "--redis-linger=1s")...)
+	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	open := map[int]*stream{} // by the first of its topics
+	for range 3 * topics / 500 {
+		first := rng.IntN(topics/500) * 500
+		if st := open[first]; st != nil {
+			st.reset()
+			delete(open, first)
+			continue
+		}
+		open[first] = p.open(t, manyTopicsOf(first))
+	}
+	for first, st := range open {
+		if err := st.opening(); err != nil {
+			t.Fatalf("the stream of topics from %d: %v", first, err)
+		}
+	}
+	want := 500 * len(open)
+	eventually(t, "what nobody wants is dropped", func() bool {
+		return strings.Count(r.cli("PUBSUB", "CHANNELS", "sse:*")+"\n", "\n") == want && p.metrics(t)["ssedge_topics"] == float64(want)
+	})
+	for first, st := range open {
+		name := fmt.Sprint("topic", first+rng.IntN(500))
+		p.publish(t, name, name)
+		st.gets(t, name)
+	}
+}
+
+func manyTopicsOf(first int) ask {
+	a := ask{readBuffer: 32 << 10}
+	for k := range 500 {
+		a.topics = append(a.topics, fmt.Sprintf("topic%d", first+k))
+	}
+	return a
+}
