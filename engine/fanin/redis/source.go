@@ -158,9 +158,7 @@ var errUnfit = errors.New("these servers will not do")
 // fit looks whether the servers are what the URL says, and can do what is asked of them. Servers that
 // do not say are taken as they are.
 func (s *Source) fit(client rueidis.Client) error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
-	defer cancel()
-	info, err := client.Do(ctx, client.B().Info().Build()).ToString()
+	info, err := s.info(client)
 	if _, refused := rueidis.IsRedisErr(err); refused {
 		return nil
 	} else if err != nil {
@@ -183,6 +181,19 @@ func (s *Source) fit(client rueidis.Client) error {
 		return fmt.Errorf("%w: they are version %.10s, expected %d or later", errUnfit, strings.Fields(after)[0], least)
 	}
 	return nil
+}
+
+// info is what the first server that answers says of itself.
+func (s *Source) info(client rueidis.Client) (text string, err error) {
+	for _, node := range client.Nodes() {
+		ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
+		text, err = node.Do(ctx, node.B().Info().Build()).ToString()
+		cancel()
+		if _, refused := rueidis.IsRedisErr(err); err == nil || refused {
+			return text, err
+		}
+	}
+	return text, err
 }
 
 // awaitConnection goes on trying until there is one, or ctx ends.
