@@ -26,6 +26,13 @@ func (c *clock) sample(node string, sent, got, ms int64) {
 	c.offsets[node] = offset{ms - got, ms + 1 - sent}
 }
 
+// forget forgets a node that is no more.
+func (c *clock) forget(node string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.offsets, node)
+}
+
 // slack is by how much clocks may have gone apart since the last sample, in milliseconds.
 const slack = 1000
 

@@ -145,6 +145,7 @@ func (s *Source) setSlots(ctx context.Context, spans []span) {
 		if index[address] == 0 {
 			n.stop()
 			delete(s.nodes, address)
+			s.clock.forget(address)
 		}
 	}
 }

@@ -204,9 +204,12 @@ func (s *Source) awaitConnection(ctx context.Context) bool {
 		}
 		if err := s.connect(); err != nil {
 			s.counts.failed(opSubscribe, err)
+			if errors.Is(err, errUnfit) {
+				s.config.Logger.Error("the servers cannot be used", "error", err)
+			}
 		}
 	}
-	return true
+	return ctx.Err() == nil
 }
 
 // Up reports whether all servers can be reached: nil, or which not.
@@ -302,11 +305,15 @@ func (s *Source) Close() {
 	if s.stop != nil {
 		s.stop()
 	}
-	if s.connected.Load() {
+	if s.connected.Load() { // ends what waits for an answer
 		s.client.Close()
 		s.subs.Close()
 	}
 	s.running.Wait()
+	if s.connected.Load() { // perhaps only since then
+		s.client.Close()
+		s.subs.Close()
+	}
 }
 
 // Follow makes the feed of a topic.
