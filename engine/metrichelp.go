@@ -83,6 +83,7 @@ var metricHelp = map[string]string{
 	"ssedge_redis_resets_total":            "Histories that were gone before their time.",
 	"ssedge_redis_malformed_total":         "Messages and stream elements that cannot be read.",
 	"ssedge_redis_unfit_total":             "Events that may not be sent: too long, or named like the server's own.",
+	"ssedge_redis_channels_refused_total":  "Channels that the servers do not let this edge subscribe, each time it tried.",
 	"ssedge_redis_moved_total":             "Subscriptions that ended because their slot has moved.",
 	"ssedge_redis_reconnects_total":        "Connections for subscriptions that have ended.",
 	"ssedge_redis_probe_failures_total":    "Connections given up because messages to oneself did not come back.",

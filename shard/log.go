@@ -20,6 +20,7 @@ type log struct {
 	last     eventid.ID // of the newest event ever appended; zero if there was none
 	lost     eventid.ID // the newest id that is not retained: every later event is
 	foreign  bool       // the events are those of an upstream, which gives them their ids
+	over     bool       // with foreign: the topic was forgotten, and nothing is added any more
 	placed   bool       // with foreign: lost is known, so that the log has a place in its topic
 	cause    GapCause   // why the last event that was lost was: GapOverrun, GapEvicted or GapMissed
 }

@@ -83,6 +83,9 @@ func (t *Table) putIdle(topic *Topic) {
 // evict empties the least recently used logs until what is left fits.
 func (t *Table) evict() {
 	for t.held.Load() > t.historyMax {
+		if t.upstream != nil && t.forgetOne() { // whom nobody holds goes first: the upstream has it all
+			continue
+		}
 		topic := t.recency.takeOldest(&t.recency.used)
 		if topic == nil {
 			return
@@ -135,10 +138,19 @@ func (t *Table) forgetIdle(nowMS, before uint64) {
 		if topic == nil {
 			return
 		}
-		if !t.forgetIfUnused(topic) && !topic.unused() { // somebody has come back to it
-			t.used(topic, nowMS, 0)
-		}
+		t.tryForget(topic, nowMS)
 	}
+}
+
+// tryForget forgets a topic that was taken out of the idle ones, unless somebody has come back to it.
+func (t *Table) tryForget(topic *Topic, nowMS uint64) bool {
+	if t.forgetIfUnused(topic) {
+		return true
+	}
+	if !topic.unused() {
+		t.used(topic, nowMS, 0)
+	}
+	return false
 }
 
 // empty drops a topic's whole log.
@@ -169,7 +181,7 @@ func (t *Table) forgetOne() bool {
 		if topic == nil {
 			return false
 		}
-		if t.forgetIfUnused(topic) {
+		if t.tryForget(topic, t.nowMS()) {
 			return true
 		}
 	}

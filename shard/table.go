@@ -179,6 +179,7 @@ func (t *Table) forgetIfUnused(topic *Topic) bool {
 	shrunk := int64(0)
 	if t.upstream != nil {
 		shrunk = topic.log.clear()
+		topic.log.over = true
 	}
 	empty, newest := topic.log.events == 0, topic.log.last
 	topic.mu.Unlock()

@@ -77,6 +77,10 @@ func (t *Topic) Place(at eventid.Position, floor eventid.ID) {
 // Append adds the event that follows the newest one. id must be above that.
 func (t *Topic) Append(id eventid.ID, body []byte) {
 	t.mu.Lock()
+	if t.log.over {
+		t.mu.Unlock()
+		return
+	}
 	now := t.table.nowMS()
 	grown := t.log.append(body, id)
 	grown -= t.log.trim(t.table.live(), now)
@@ -89,6 +93,10 @@ func (t *Topic) Append(id eventid.ID, body []byte) {
 // gets it, whoever resumes does not.
 func (t *Topic) AppendRaw(body []byte) {
 	t.mu.Lock()
+	if t.log.over {
+		t.mu.Unlock()
+		return
+	}
 	now := t.table.nowMS()
 	grown := t.log.appendRaw(body)
 	grown -= t.log.trim(t.table.live(), now)
@@ -111,7 +119,7 @@ type Older struct {
 func (t *Topic) Prepend(events []Older, lost, below eventid.ID) bool {
 	t.mu.Lock()
 	l := &t.log
-	if l.lost != below || l.tail != l.lowest {
+	if l.over || l.lost != below || l.tail != l.lowest {
 		t.mu.Unlock()
 		return false
 	}

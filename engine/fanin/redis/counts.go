@@ -39,7 +39,7 @@ const (
 var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "presence"}
 
 // errorKinds are the kinds of errors that are counted.
-var errorKinds = []string{
+var errorKinds = [...]string{
 	"readonly", "oom", "misconf", "clusterdown", "tryagain", "loading", "noscript", "noperm", "noreplicas",
 	"moved", "ask", "masterdown", "wrongtype", "noauth", "timeout", "connection", "other",
 }
@@ -55,11 +55,12 @@ type counts struct {
 	resets                 atomic.Uint64 // streams that were gone before their time
 	malformed              atomic.Uint64 // messages and stream elements that cannot be read
 	unfit                  atomic.Uint64 // events that may not be sent
+	refused                atomic.Uint64 // subscriptions of single channels
 	moved                  atomic.Uint64 // subscriptions that ended because their slot has moved
 	reconnects             atomic.Uint64
 	probeFailures          atomic.Uint64
 	catchUps               [causes]atomic.Uint64
-	errors                 [ops][17]atomic.Uint64
+	errors                 [ops][len(errorKinds)]atomic.Uint64
 	states                 [states]atomic.Int64 // feeds
 	lag                    []atomic.Uint64      // events by lag, as lagBounds say; one more
 	lagMS                  atomic.Uint64        // of all together
@@ -112,6 +113,7 @@ func (s *Source) Counters(set func(name string, value uint64)) {
 	set("ssedge_redis_resets_total", c.resets.Load())
 	set("ssedge_redis_malformed_total", c.malformed.Load())
 	set("ssedge_redis_unfit_total", c.unfit.Load())
+	set("ssedge_redis_channels_refused_total", c.refused.Load())
 	set("ssedge_redis_moved_total", c.moved.Load())
 	set("ssedge_redis_reconnects_total", c.reconnects.Load())
 	set("ssedge_redis_probe_failures_total", c.probeFailures.Load())

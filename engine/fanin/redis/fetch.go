@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"ssedge/proto/eventid"
 	"ssedge/shard"
 )
 
@@ -77,11 +78,13 @@ const (
 	backward         // events before the log's oldest one
 )
 
-// request is one reading: of which feed, and how many doubts it answers.
+// request is one reading: of which feed, how many doubts it answers, and with backward as far back as
+// where. Others may doubt, and ask, while it is under way.
 type request struct {
 	feed   *feed
 	kind   reading
 	doubts uint32
+	from   eventid.Position
 }
 
 // next says what to read of the feed's stream, and the command for it.
@@ -97,7 +100,7 @@ func (f *feed) next(n *node) (request, rueidis.Completed) {
 	s := f.source
 	key := s.channel(f.topic.Name())
 	lost, last, placed := f.topic.Span()
-	of := func(kind reading) request { return request{f, kind, f.doubts} }
+	of := func(kind reading) request { return request{f, kind, f.doubts, f.from} }
 	switch {
 	case f.looked != f.doubts || !placed:
 		return of(theEnd), s.client.B().Xrevrange().Key(key).End("+").Start("-").Count(1).Build()

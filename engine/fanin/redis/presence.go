@@ -99,6 +99,11 @@ func (s *Source) tell(ctx context.Context) error {
 			changes = append(changes, change{t.Name(), int(n)})
 		}
 	})
+	if all { // what is there may be of topics that nobody remembers here
+		if err := s.client.Do(ctx, s.client.B().Del().Key(key).Build()).Error(); err != nil {
+			return err
+		}
+	}
 	for len(changes) > 0 {
 		batch := changes[:min(len(changes), presenceBatch)]
 		changes = changes[len(batch):]

@@ -43,7 +43,7 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 	case newest:
 		f.readNewest(events)
 	case backward:
-		f.readBackward(events)
+		f.readBackward(events, r.from)
 	}
 	f.settle()
 }
@@ -163,10 +163,11 @@ func (f *feed) readNewest(events []element) {
 	}
 }
 
-// readBackward takes events before the log's oldest one, newest first.
-func (f *feed) readBackward(events []element) {
+// readBackward takes events before the log's oldest one and after a position, newest first. Who has asked for still
+// older ones meanwhile has them read next.
+func (f *feed) readBackward(events []element, position eventid.Position) {
 	lost, _, _ := f.topic.Span()
-	from := shard.Before(f.from)
+	from := shard.Before(position)
 	older := make([]shard.Older, 0, len(events))
 	before := lost // the id before the oldest of them
 	size := int64(0)
@@ -183,7 +184,7 @@ func (f *feed) readBackward(events []element) {
 		size += int64(len(body.B))
 		bodies.Put(body)
 		if before = m.Prev; before.IsZero() {
-			before = f.source.beginning(m.ID, f.from)
+			before = f.source.beginning(m.ID, position)
 			break
 		}
 		if !from.Less(before) {
@@ -191,15 +192,18 @@ func (f *feed) readBackward(events []element) {
 		}
 	}
 	slices.Reverse(older)
-	if len(events) == 0 && lost.Seq == maxSeq && f.from.Time && int64(lost.MS) < int64(from.MS)+f.source.config.TTL.Milliseconds() {
+	if len(events) == 0 && lost.Seq == maxSeq && position.Time && int64(lost.MS) < int64(from.MS)+f.source.config.TTL.Milliseconds() {
 		before = from // there was no stream then, there was none when the log began, and none can have come and gone
 	}
 	kept := f.topic.Prepend(older, before, lost)
 	f.readBytes += size
-	complete := len(older) < fetchEvents || !from.Less(before) // all that there is, or all that is asked for
-	f.back = kept && !complete && f.readBytes < f.source.config.HistoryBytes
-	if kept && complete && from.Less(before) {
-		f.floor = before
+	switch {
+	case !kept:
+		f.back = false
+	case from.Less(before) && len(older) < fetchEvents: // that is all there is
+		f.back, f.floor = false, before
+	default:
+		f.back = f.readBytes < f.source.config.HistoryBytes
 	}
 }
 

@@ -11,6 +11,9 @@ import (
 // joinChannels is how many channels one command subscribes.
 const joinChannels = 512
 
+// channelPause is how long a channel waits that the servers do not let us subscribe.
+const channelPause = 10 * time.Second
+
 // work unsubscribes and subscribes some of what is queued. It reports whether there is more.
 func (n *node) work(ctx context.Context, c rueidis.DedicatedClient) (more bool, err error) {
 	s := n.source
@@ -119,8 +122,10 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 			}
 		default:
 			f := group[0].feed
-			n.source.config.Logger.Warn("a channel may not be subscribed", "channel", group[0].channel, "error", err)
-			time.AfterFunc(refusedPause, func() { n.join(f) })
+			if n.source.counts.refused.Add(1)%1000 == 1 { // clients decide how many there are
+				n.source.config.Logger.Warn("a channel may not be subscribed", "channel", group[0].channel, "error", err)
+			}
+			time.AfterFunc(channelPause, func() { n.join(f) })
 		}
 	}
 	return n.subscribeAll(ctx, c, single)

@@ -1,0 +1,114 @@
+package redis
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"ssedge/proto/eventid"
+	"ssedge/shard"
+)
+
+// followed is the feed of a topic that has been placed after event 100, of servers that are not there: tests say what was
+// read.
+func followed(t *testing.T) *feed {
+	t.Helper()
+	s := &Source{config: Config{
+		TTL: time.Hour, HistoryBytes: 1 << 20, EventBytes: 1 << 10, GapName: "gap", CatchUpRate: 1000,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}, target: &target{}, counts: newCounts(), nodes: map[string]*node{}}
+	s.leavers.wake = make(chan struct{}, 1)
+	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
+	s.table = shard.NewTable(shard.TableConfig{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s})
+	topic, err := s.table.Acquire([]byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := topic.Feed().(*feed)
+	topic.Place(eventid.After(id(100)), eventid.ID{})
+	f.set(live)
+	return f
+}
+
+func id(ms uint64) eventid.ID { return eventid.ID{MS: ms} }
+
+// elements are those of a stream, each behind the one that stands after it here.
+func elements(ids ...uint64) (all []rueidis.XRangeEntry) {
+	for i, ms := range ids[:len(ids)-1] {
+		all = append(all, rueidis.XRangeEntry{ID: fmt.Sprint(ms, "-0"), FieldValues: map[string]string{"p": fmt.Sprint(ids[i+1], "-0"), "d": fmt.Sprint(ms)}})
+	}
+	return all
+}
+
+func (f *feed) reading(kind reading) request { return request{f, kind, f.doubts, f.from} }
+
+// Who asks for still older events while others are being read is not told that there are none.
+func TestAskingForOlderEventsMeanwhile(t *testing.T) {
+	f := followed(t)
+	f.Ask(eventid.After(id(90)))
+	first := f.reading(backward)
+	f.Ask(eventid.After(id(50)))
+	first.read(elements(100, 95, 90))
+	if lost, _, _ := f.topic.Span(); lost != id(90) || !f.back || f.answered != 0 || !f.floor.IsZero() {
+		t.Fatalf("after the first reading: the log begins after %v; goes on: %v, answered %d, floor %v", lost, f.back, f.answered, f.floor)
+	}
+	f.reading(backward).read(elements(90, 60, 50))
+	if lost, _, _ := f.topic.Span(); lost != id(50) || f.back || f.answered != 2 {
+		t.Errorf("after the second: the log begins after %v; goes on: %v, answered %d", lost, f.back, f.answered)
+	}
+}
+
+// Whoever asks from before what the servers have is answered, with what there is.
+func TestAskingForMoreThanThereIs(t *testing.T) {
+	f := followed(t)
+	f.Ask(eventid.After(id(10)))
+	f.reading(backward).read(elements(100, 95, 90)) // 90 is gone
+	if lost, _, _ := f.topic.Span(); lost != id(90) || f.back || f.answered != 1 {
+		t.Errorf("the log begins after %v; goes on: %v, answered %d", lost, f.back, f.answered)
+	}
+}
+
+// A reply that was under way when something else gave reason to look does not end the doubt.
+func TestAReplyFromBeforeADoubt(t *testing.T) {
+	f := followed(t)
+	f.mu.Lock()
+	f.doubt(causeGap)
+	f.mu.Unlock()
+	early := f.reading(theEnd)
+	f.Ask(eventid.After(id(120))) // is ahead of the log
+	early.read(elements(100, 95))
+	if f.state != catching || f.answered != 0 {
+		t.Fatalf("state %s, answered %d", stateNames[f.state], f.answered)
+	}
+	f.reading(theEnd).read(elements(120, 100))
+	if _, last, _ := f.topic.Span(); last != id(120) || f.state != live || f.answered != 1 {
+		t.Errorf("last %v, state %s, answered %d", last, stateNames[f.state], f.answered)
+	}
+}
+
+// What comes for a topic that was forgotten is not added: nobody would ever let it go again.
+func TestNothingIsAddedToAForgottenTopic(t *testing.T) {
+	f := followed(t)
+	table, topic := f.source.table, f.topic
+	topic.Append(id(101), []byte("data: x\n"))
+	table.Release(topic)
+	for range 8 { // more idle topics than there may be
+		other, err := table.Acquire([]byte(fmt.Sprint("other", table.Topics())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		table.Release(other)
+	}
+	if !f.gone.Load() {
+		t.Fatal("it was not forgotten")
+	}
+	topic.Append(id(102), []byte("data: y\n"))
+	topic.AppendRaw([]byte("data: z\n"))
+	if n := table.HistoryBytes(); n != 0 {
+		t.Errorf("%d bytes are held", n)
+	}
+}
