@@ -90,7 +90,8 @@ func (s *Source) publish(ctx context.Context, e *fanin.Event) (fanin.Receipt, er
 		retry = strconv.FormatInt(min(parts.RetryMS, retryMax), 10)
 	}
 	reply, err := s.script.Exec(ctx, s.client, []string{s.channel(string(e.Topic))}, []string{
-		rueidis.BinaryString(parts.Data), rueidis.BinaryString(parts.Name), e.Key, retry,
+		// Copies: a command that was given up may still be written, when e's buffer is another event's.
+		string(parts.Data), string(parts.Name), e.Key, retry,
 	}).AsStrSlice()
 	if err != nil {
 		return fanin.Receipt{}, err
