@@ -73,6 +73,8 @@ type Config struct {
 	// Redis.
 	Redis            string        // URL; "": events are published here and nowhere else
 	RedisPrefix      string        // of channels and keys
+	FanIn            string        // through which channels events come: redis.FanIn
+	Partitions       int           // with fan-in by partition
 	RedisRequired    bool          // a node does not start while the servers are away
 	RedisTTL         time.Duration // how long the history of a topic without events is kept there
 	RedisTimeout     time.Duration // for one answer
@@ -141,6 +143,8 @@ func DefaultConfig() Config {
 		HistoryMax:    256 << 20,
 
 		RedisPrefix:      "sse:",
+		FanIn:            "topic",
+		Partitions:       64,
 		RedisRequired:    true,
 		RedisTTL:         time.Hour,
 		RedisTimeout:     3 * time.Second,

@@ -208,6 +208,9 @@ func (c *Config) checkRedis(fail failure) {
 	if strings.ContainsAny(c.RedisPrefix, "{}%") {
 		fail("--redis-prefix %s: expected no braces and no per cent sign", c.RedisPrefix)
 	}
+	if err := redis.CheckFanIn(redis.FanIn(c.FanIn), c.Partitions); err != nil {
+		fail("--fan-in %s, --partitions %d: %v", c.FanIn, c.Partitions, err)
+	}
 	if c.RedisTTL < time.Second {
 		fail("--redis-ttl %v: expected 1s or more", c.RedisTTL)
 	}

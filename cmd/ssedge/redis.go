@@ -19,12 +19,15 @@ import (
 type redisCmd struct {
 	Install redisInstall `cmd:"" help:"Load the publish function on all masters, so that any client can publish: redis-cli FCALL ssedge_publish 1 sse:news hello."`
 	Script  redisScript  `cmd:"" help:"Print the same as a script for EVAL."`
+	Key     redisKey     `cmd:"" help:"Print the key of a topic, with which it is published to: sse:news, or sse:{17}news with partitions."`
 }
 
 // historyFlags are the settings of a publish: the same as those of the edges, or a topic's history is cut
 // by one of them and not by the other.
 type historyFlags struct {
 	RedisPrefix   string        `help:"Prefix of channels and keys." default:"${redis_prefix}"`
+	FanIn         string        `help:"topic, partition or pattern, as the edges." default:"${fan_in}" placeholder:"WAY"`
+	Partitions    int           `help:"With --fan-in=partition, how many, as the edges." default:"${partitions}"`
 	RedisTTL      time.Duration `name:"redis-ttl" help:"Time the history of a topic without events is kept." default:"${redis_ttl}"`
 	HistoryEvents int           `help:"Events of each topic that are kept." default:"${history_events}"`
 	HistoryAge    time.Duration `help:"Their age." default:"${history_age}"`
@@ -36,9 +39,12 @@ func (f *historyFlags) config(url string) (redis.Config, error) {
 		return redis.Config{}, fmt.Errorf("--history-events, --history-age, --key-ttl, --redis-ttl: expected 1 or more, times above 0, and the last one no less than the second, found %d, %v, %v, %v",
 			f.HistoryEvents, f.HistoryAge, f.KeyTTL, f.RedisTTL)
 	}
+	if err := redis.CheckFanIn(redis.FanIn(f.FanIn), f.Partitions); err != nil {
+		return redis.Config{}, fmt.Errorf("--fan-in, --partitions: %w", err)
+	}
 	d := engine.DefaultConfig()
 	return redis.Config{
-		URL: url, Required: true, Prefix: f.RedisPrefix, Edge: edgeName(""), Logger: slog.New(slog.DiscardHandler),
+		URL: url, Required: true, Prefix: f.RedisPrefix, FanIn: redis.FanIn(f.FanIn), Partitions: f.Partitions, Edge: edgeName(""), Logger: slog.New(slog.DiscardHandler),
 		Timeout: d.RedisTimeout, ProbeInterval: d.RedisProbe, CatchUpRate: d.RedisCatchUpRate,
 		HistoryEvents: f.HistoryEvents, HistoryAge: f.HistoryAge, HistoryBytes: d.HistoryBytes, TTL: f.RedisTTL, KeyTTL: f.KeyTTL,
 		EventBytes: d.EventBytes, GapName: httpapi.GapName,
@@ -96,6 +102,23 @@ func (c *redisScript) Run() error {
 		kind = redis.Cluster
 	}
 	fmt.Print(config.Script(kind))
+	return nil
+}
+
+type redisKey struct {
+	Topics []string `arg:"" help:"Topics."`
+	historyFlags
+}
+
+// Run prints them, one in a line.
+func (c *redisKey) Run() error {
+	config, err := c.config("")
+	if err != nil {
+		return err
+	}
+	for _, topic := range c.Topics {
+		fmt.Println(config.Key(topic))
+	}
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 type Message struct {
 	ID      eventid.ID // zero in a raw message
 	Prev    eventid.ID // of the event before it in its topic; zero: it is the first one
+	Topic   []byte     // of the event, as its publisher writes it; nil: the channel says it
 	Event   []byte     // its name; may be empty
 	Data    []byte
 	RetryMS int64 // above 0: the reconnection time that comes with it
@@ -23,28 +24,38 @@ func (m *Message) Raw() bool { return m.ID.IsZero() }
 
 // What [Parse] finds, wrapped with what it found.
 var (
-	ErrVersion = errors.New("envelope: expected version s1")
-	ErrHeader  = errors.New(`envelope: expected "id prev bytes-of-event[ retry]" and a line feed`)
+	ErrVersion = errors.New("envelope: expected version s1 or s2")
+	ErrHeader  = errors.New(`envelope: expected "id prev bytes-of-event[ bytes-of-topic][ retry]" and a line feed`)
 )
 
-const version = "\x00s1 "
+const (
+	version      = "\x00s1 "
+	versionTopic = "\x00s2 " // as long
+)
 
 // Append appends m in its envelope. m must have an id.
 func Append(dst []byte, m *Message) []byte {
-	dst = append(dst, version...)
+	if m.Topic != nil {
+		dst = append(dst, versionTopic...)
+	} else {
+		dst = append(dst, version...)
+	}
 	dst = append(m.ID.Append(dst), ' ')
 	dst = append(m.Prev.Append(dst), ' ')
 	dst = strconv.AppendInt(dst, int64(len(m.Event)), 10)
+	if m.Topic != nil {
+		dst = strconv.AppendInt(append(dst, ' '), int64(len(m.Topic)), 10)
+	}
 	if m.RetryMS > 0 {
 		dst = append(dst, ' ')
 		dst = strconv.AppendInt(dst, m.RetryMS, 10)
 	}
-	dst = append(dst, '\n')
+	dst = append(append(dst, '\n'), m.Topic...)
 	return append(append(dst, m.Event...), m.Data...)
 }
 
 // headerBytesMax bounds the header line: two ids, two numbers and what is between them.
-const headerBytesMax = 2*eventid.MaxPositionBytes + 2*19 + 4
+const headerBytesMax = 2*eventid.MaxPositionBytes + 3*19 + 5
 
 // Parse reads a message with or without an envelope. b is not changed; the message's
 // slices are parts of it. The error is [ErrVersion] or [ErrHeader], wrapped.
@@ -52,7 +63,8 @@ func Parse(b []byte) (Message, error) {
 	if len(b) == 0 || b[0] != 0 {
 		return Message{Data: b}, nil
 	}
-	if !bytes.HasPrefix(b, []byte(version)) {
+	hasTopic := bytes.HasPrefix(b, []byte(versionTopic))
+	if !hasTopic && !bytes.HasPrefix(b, []byte(version)) {
 		return Message{}, fmt.Errorf("%w, found %q", ErrVersion, b[:min(len(b), len(version))])
 	}
 	b = b[len(version):]
@@ -64,18 +76,28 @@ func Parse(b []byte) (Message, error) {
 	var m Message
 	id, rest, _ := bytes.Cut(header, space)
 	prev, rest, _ := bytes.Cut(rest, space)
-	size, retry, hasRetry := bytes.Cut(rest, space)
+	size, rest, more := bytes.Cut(rest, space)
+	topicBytes, topicOK := int64(0), true
+	if hasTopic {
+		var text []byte
+		text, rest, more = bytes.Cut(rest, space)
+		topicBytes, topicOK = number(text)
+		topicOK = topicOK && topicBytes > 0
+	}
 	idOK, prevOK := false, false
 	m.ID, idOK = eventid.Parse(id)
 	m.Prev, prevOK = eventid.Parse(prev)
 	n, sizeOK := number(size)
-	retryOK := !hasRetry
-	if hasRetry {
-		m.RetryMS, retryOK = number(retry)
+	retryOK := !more
+	if more {
+		m.RetryMS, retryOK = number(rest)
 		retryOK = retryOK && m.RetryMS > 0
 	}
-	if !idOK || !prevOK || !sizeOK || !retryOK || m.ID.IsZero() || !m.Prev.Less(m.ID) || n > int64(len(body)) {
+	if !idOK || !prevOK || !sizeOK || !topicOK || !retryOK || m.ID.IsZero() || !m.Prev.Less(m.ID) || n > int64(len(body))-topicBytes {
 		return Message{}, fmt.Errorf("%w, found %q with %d bytes behind it", ErrHeader, header, len(body))
+	}
+	if hasTopic {
+		m.Topic, body = body[:topicBytes], body[topicBytes:]
 	}
 	m.Event, m.Data = body[:n], body[n:]
 	return m, nil

@@ -72,6 +72,9 @@ const (
 	heldBytesMax = 256 << 10
 )
 
+// key is the name of the topic's stream.
+func (f *feed) key() string { return f.source.names.key(f.topic.Name()) }
+
 // Ask is called when a stream wants to go on from where the log does not reach.
 func (f *feed) Ask(from eventid.Position) (n uint64) {
 	f.mu.Lock()
@@ -214,12 +217,15 @@ func (f *feed) hold(text string) {
 // release gives up what is held.
 func (f *feed) release() { f.held, f.heldBytes, f.spilt = nil, 0, false }
 
+// bytesOf is the text itself, which must only be read.
+func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
+
 // take adds an event to the log, if it is the next one. late says that it was held: what was read
 // meanwhile may have it.
 func (f *feed) take(text string, late bool) {
-	m, err := envelope.Parse(unsafe.Slice(unsafe.StringData(text), len(text))) // which is only read
+	m, err := envelope.Parse(bytesOf(text))
 	if err != nil {
-		f.source.refuse(f.topic, err)
+		f.source.refuse(f.topic.Name(), err)
 		f.doubt(causeGap) // the stream may have it in order
 		return
 	}

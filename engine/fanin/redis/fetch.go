@@ -98,7 +98,7 @@ func (f *feed) next(n *node) (request, rueidis.Completed) {
 		return request{}, rueidis.Completed{}
 	}
 	s := f.source
-	key := s.channel(f.topic.Name())
+	key := f.key()
 	lost, last, placed := f.topic.Span()
 	of := func(kind reading) request { return request{f, kind, f.doubts, f.from} }
 	switch {

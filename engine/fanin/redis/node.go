@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"ssedge/proto/envelope"
 )
 
 // node is one master: a connection for subscriptions, and the queue of what is to be read.
@@ -24,9 +26,10 @@ type node struct {
 	up      atomic.Bool
 
 	mu      sync.Mutex
-	open    bool     // there is a session: otherwise nothing is queued, for the next one begins with all feeds
-	joining []*feed  // to be subscribed
-	leaving []string // channels to be unsubscribed
+	open    bool                // there is a session: otherwise nothing is queued, for the next one begins with all feeds
+	joining []*feed             // to be subscribed
+	leaving []string            // channels to be unsubscribed
+	shared  map[string]struct{} // with shared names: what is subscribed
 	wake    chan struct{}
 }
 
@@ -47,7 +50,7 @@ func poke(wake chan struct{}) {
 	}
 }
 
-// join has a feed's channel subscribed here.
+// join has feeds' channels subscribed here.
 func (n *node) join(feeds ...*feed) {
 	n.mu.Lock()
 	if n.open {
@@ -57,10 +60,14 @@ func (n *node) join(feeds ...*feed) {
 	poke(n.wake)
 }
 
-func (n *node) leave(channels ...string) {
+// leave has a feed's channel unsubscribed. One that others have as well stays: where its slot goes, it goes.
+func (n *node) leave(f *feed) {
+	if n.source.names.shared() {
+		return
+	}
 	n.mu.Lock()
 	if n.open {
-		n.leaving = append(n.leaving, channels...)
+		n.leaving = append(n.leaving, f.key())
 	}
 	n.mu.Unlock()
 	poke(n.wake)
@@ -69,7 +76,7 @@ func (n *node) leave(channels ...string) {
 // shut drops what is queued.
 func (n *node) shut() {
 	n.mu.Lock()
-	n.open, n.joining, n.leaving = false, nil, nil
+	n.open, n.joining, n.leaving, n.shared = false, nil, nil, nil
 	n.mu.Unlock()
 }
 
@@ -139,7 +146,7 @@ func (n *node) session(ctx context.Context) error {
 	if _, err := n.moveProbe(ctx, c); err != nil {
 		return err
 	}
-	if err := n.subscribe(ctx, c, []string{*n.probe.Load()}); err != nil {
+	if err := n.subscribeProbe(ctx, c); err != nil {
 		return err
 	}
 	if err := n.sendProbe(ctx); err != nil { // and learn the time before anybody needs it
@@ -185,7 +192,7 @@ var ready = func() chan struct{} {
 // rejoin queues all feeds of this node.
 func (n *node) rejoin() {
 	n.mu.Lock()
-	n.open, n.joining, n.leaving = true, nil, nil
+	n.open, n.joining, n.leaving, n.shared = true, nil, nil, map[string]struct{}{}
 	n.mu.Unlock()
 	var own []*feed
 	for _, f := range n.source.feeds() {
@@ -205,10 +212,26 @@ func (n *node) receive(m rueidis.PubSubMessage) {
 		n.waits.Store(0)
 		return
 	}
-	if f := s.feedOf(m.Channel); f != nil {
+	topic, ok := s.names.topicOf(m.Channel)
+	if s.config.FanIn == ByPartition {
+		e, err := envelope.Parse(bytesOf(m.Message))
+		if err == nil && len(e.Topic) == 0 {
+			err = errTopic
+		}
+		if err != nil {
+			s.refuse(m.Channel, err)
+			return
+		}
+		topic = unescape(string(e.Topic))
+	} else if !ok {
+		return
+	}
+	if f := s.feedOf(topic); f != nil {
 		f.receive(m.Message)
 	}
 }
+
+var errTopic = errors.New("expected the topic in the message of a partition")
 
 // subscription is called there, too. A subscription that ends without having been asked to has
 // moved to another master with its slot.
@@ -220,9 +243,19 @@ func (n *node) subscription(p rueidis.PubSubSubscription) {
 		n.source.refreshSlots()
 		return
 	}
-	if f := n.source.feedOf(p.Channel); f != nil && f.lostBy(n) {
-		n.source.counts.moved.Add(1)
-		n.source.stray(f)
-		n.source.refreshSlots()
+	s := n.source
+	if s.names.shared() {
+		n.mu.Lock()
+		delete(n.shared, p.Channel)
+		n.mu.Unlock()
+		s.counts.moved.Add(1)
+		s.moved.add(movedChannel{n, p.Channel})
+		return
+	}
+	topic, _ := s.names.topicOf(p.Channel)
+	if f := s.feedOf(topic); f != nil && f.lostBy(n) {
+		s.counts.moved.Add(1)
+		s.stray(f)
+		s.refreshSlots()
 	}
 }

@@ -19,6 +19,7 @@ import (
 //	ssedge:<prefix>edges           sorted set: names, by the time they were last heard of
 //	ssedge:<prefix>edge:<name>     what the edge says of itself, JSON; it expires
 //	ssedge:<prefix>topics:<name>   hash: subscribers by topic; it expires
+//	ssedge:<prefix>fanin           see agree
 //
 // Only what has changed is written. What an edge has said goes when three words of it are missing.
 
@@ -45,6 +46,9 @@ func (s *Source) presenceKey(what string) string { return "ssedge:" + s.config.P
 
 // presence says what this edge has, until ctx ends; then it takes its leave.
 func (s *Source) presence(ctx context.Context) {
+	if err := s.insist(ctx); err != nil {
+		s.counts.failed(opPresence, err)
+	}
 	for {
 		if !sleep(ctx, s.config.PresenceEvery) {
 			break
@@ -75,6 +79,9 @@ func (s *Source) presenceTTL() int64 {
 
 // tell writes what has changed since the last time; all of it, if that is gone.
 func (s *Source) tell(ctx context.Context) error {
+	if err := s.insist(ctx); err != nil {
+		return err
+	}
 	key := s.presenceKey("topics:" + s.config.Edge)
 	kept, err := s.client.Do(ctx, s.client.B().Expire().Key(key).Seconds(s.presenceTTL()).Build()).AsBool()
 	if err != nil {

@@ -34,9 +34,7 @@ func (n *node) sendProbe(ctx context.Context) error {
 	within, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	n.waits.CompareAndSwap(0, nanotime())
-	sent := wallMS()
-	parts, err := client.Do(within, client.B().Time().Build()).AsStrSlice()
-	got := wallMS()
+	err := s.readClock(within, n.address, client)
 	if err == nil {
 		err = s.publishProbe(within, *n.probe.Load())
 	}
@@ -44,18 +42,34 @@ func (n *node) sendProbe(ctx context.Context) error {
 		s.counts.failed(opProbe, err)
 		return err
 	}
-	if len(parts) == 2 {
-		seconds, _ := strconv.ParseInt(parts[0], 10, 64)
-		micros, _ := strconv.ParseInt(parts[1], 10, 64)
-		s.clock.sample(n.address, sent, got, seconds*1000+micros/1000)
+	if s.target.kind == Cluster && !s.sharded() { // events come from all
+		for address, other := range s.client.Nodes() {
+			go s.readClock(ctx, address, other)
+		}
 	}
+	return nil
+}
+
+// readClock takes a sample of a server's clock.
+func (s *Source) readClock(ctx context.Context, address string, client rueidis.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
+	sent := wallMS()
+	parts, err := client.Do(ctx, client.B().Time().Build()).AsStrSlice()
+	got := wallMS()
+	if err != nil || len(parts) != 2 {
+		return err
+	}
+	seconds, _ := strconv.ParseInt(parts[0], 10, 64)
+	micros, _ := strconv.ParseInt(parts[1], 10, 64)
+	s.clock.sample(address, sent, got, seconds*1000+micros/1000)
 	return nil
 }
 
 // publishProbe goes by the client for commands: to whoever owns the channel now, which may be another
 // than who did when this node's connection was made.
 func (s *Source) publishProbe(ctx context.Context, channel string) error {
-	if s.target.kind == Cluster {
+	if s.sharded() {
 		return s.client.Do(ctx, s.client.B().Spublish().Channel(channel).Message("").Build()).Error()
 	}
 	return s.client.Do(ctx, s.client.B().Publish().Channel(channel).Message("").Build()).Error()
@@ -73,7 +87,7 @@ func (n *node) moveProbe(ctx context.Context, c rueidis.DedicatedClient) (moved 
 		return true, errNothing
 	}
 	n.probe.Store(&channel)
-	return true, n.subscribe(ctx, c, []string{channel})
+	return true, n.subscribeProbe(ctx, c)
 }
 
 // probeChannel is a channel for the probes of one edge that belongs to a master: owns says of a

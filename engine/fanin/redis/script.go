@@ -24,11 +24,11 @@ var publishFunction string
 // settings is the line before the publish function.
 func (c *Config) settings(kind Kind) string {
 	command := "PUBLISH"
-	if kind == Cluster {
+	if kind == Cluster && c.FanIn != ByPattern {
 		command = "SPUBLISH"
 	}
-	return fmt.Sprintf("local settings = {events = '%d', age = '%d', ttl = '%d', key_ttl = '%d', command = '%s'}\n",
-		c.HistoryEvents, c.HistoryAge.Milliseconds(), seconds(c.TTL), seconds(c.KeyTTL), command)
+	return fmt.Sprintf("local settings = {events = '%d', age = '%d', ttl = '%d', key_ttl = '%d', command = '%s', partitions = %t}\n",
+		c.HistoryEvents, c.HistoryAge.Milliseconds(), seconds(c.TTL), seconds(c.KeyTTL), command, c.FanIn == ByPartition)
 }
 
 func seconds(d time.Duration) int64 { return int64(max(d, time.Second) / time.Second) }
@@ -46,6 +46,12 @@ func (c *Config) Script(kind Kind) string {
 // publishes from any client.
 func (c *Config) Library(kind Kind) string {
 	return "#!lua name=ssedge\n" + c.settings(kind) + publishFunction + "redis.register_function('ssedge_publish', ssedge_publish)\n"
+}
+
+// Key is the name of a topic's stream, which a publisher gives to the script.
+func (c *Config) Key(topic string) string {
+	n := newNames(c)
+	return n.key(topic)
 }
 
 // Install loads the library on all masters, in place of an older one, and returns how many there are.
@@ -89,7 +95,7 @@ func (s *Source) publish(ctx context.Context, e *fanin.Event) (fanin.Receipt, er
 	if parts.RetryMS > 0 {
 		retry = strconv.FormatInt(min(parts.RetryMS, retryMax), 10)
 	}
-	reply, err := s.script.Exec(ctx, s.client, []string{s.channel(string(e.Topic))}, []string{
+	reply, err := s.script.Exec(ctx, s.client, []string{s.names.key(string(e.Topic))}, []string{
 		// Copies: a command that was given up may still be written, when e's buffer is another event's.
 		string(parts.Data), string(parts.Name), e.Key, retry,
 	}).AsStrSlice()

@@ -70,7 +70,7 @@ func (s *Source) readSlots(ctx context.Context) ([]span, error) {
 
 // refreshSlots asks for a new look at who owns what.
 func (s *Source) refreshSlots() {
-	if s.target.kind == Cluster {
+	if s.sharded() {
 		poke(s.refresh)
 	}
 }
@@ -97,6 +97,7 @@ func (s *Source) watchSlots(ctx context.Context) {
 		} else {
 			s.setSlots(ctx, spans)
 		}
+		s.loseMoved()
 		for _, f := range s.strays.take() {
 			f.strays.Store(false)
 			if !f.gone.Load() {
@@ -105,6 +106,31 @@ func (s *Source) watchSlots(ctx context.Context) {
 		}
 		if !sleep(ctx, slotsPause) {
 			return
+		}
+	}
+}
+
+// movedChannel is a shared channel whose subscription has ended because its slot has moved.
+type movedChannel struct {
+	node    *node
+	channel string
+}
+
+// loseMoved says to the feeds of channels that have moved that they are away.
+func (s *Source) loseMoved() {
+	lost := map[movedChannel]bool{}
+	for _, m := range s.moved.take() {
+		lost[m] = true
+	}
+	if len(lost) == 0 {
+		return
+	}
+	for _, f := range s.feeds() {
+		f.mu.Lock()
+		n := f.node
+		f.mu.Unlock()
+		if lost[movedChannel{n, s.names.subscription(f.topic.Name())}] && f.lostBy(n) {
+			s.stray(f)
 		}
 	}
 }
@@ -135,9 +161,9 @@ func (s *Source) setSlots(ctx context.Context, spans []span) {
 	}
 	s.config.Logger.Info("the slots of the cluster have moved", "masters", len(t.nodes))
 	for _, f := range s.feeds() {
-		if n := t.owner(slotOf(s.channel(f.topic.Name()))); n != nil {
+		if n := t.owner(slotOf(f.key())); n != nil {
 			if from := f.moveTo(n); from != nil {
-				from.leave(s.channel(f.topic.Name()))
+				from.leave(f)
 			}
 		}
 	}

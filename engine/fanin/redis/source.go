@@ -24,6 +24,8 @@ type Config struct {
 	URL           string
 	Required      bool   // Open fails if the servers cannot be reached; otherwise it goes on trying
 	Prefix        string // of channels, streams and keys
+	FanIn         FanIn
+	Partitions    int    // with ByPartition; all who publish and all edges have as many
 	Edge          string // the name of this node among others
 	Version       string
 	Streams       func() int    // how many this node has
@@ -48,6 +50,7 @@ type Config struct {
 type Source struct {
 	config    Config
 	target    *target
+	names     names
 	connected atomic.Bool    // then the clients are set
 	client    rueidis.Client // for commands
 	subs      rueidis.Client // for subscriptions: it is asked for dedicated connections only
@@ -60,10 +63,11 @@ type Source struct {
 	only      *node            // of all others
 	slots     atomic.Pointer[slotTable]
 	refresh   chan struct{}
-	strays    feedList    // whose master is not known
-	leavers   feedList    // whose topics were forgotten
-	forgotten nameList    // of them, those that were told of
-	told      atomic.Bool // what this edge has is known to be written
+	strays    list[*feed]        // whose master is not known
+	moved     list[movedChannel] // shared channels
+	leavers   list[*feed]        // whose topics were forgotten
+	forgotten list[string]       // of them, those that were told of
+	told      atomic.Bool        // what this edge has is known to be written
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 }
@@ -74,40 +78,21 @@ var bodies bytebufferpool.Pool
 
 type buffer = bytebufferpool.ByteBuffer
 
-// feedList is a list of feeds that one goroutine takes from.
-type feedList struct {
+// list is what one goroutine takes from, and is woken for.
+type list[T any] struct {
 	mu   sync.Mutex
-	all  []*feed
-	wake chan struct{}
+	all  []T
+	wake chan struct{} // nil: nobody is woken
 }
 
-func (l *feedList) add(f *feed) {
+func (l *list[T]) add(item T) {
 	l.mu.Lock()
-	l.all = append(l.all, f)
+	l.all = append(l.all, item)
 	l.mu.Unlock()
 	poke(l.wake)
 }
 
-func (l *feedList) take() (all []*feed) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	all, l.all = l.all, nil
-	return all
-}
-
-// nameList is a list of names that one goroutine takes from.
-type nameList struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (l *nameList) add(name string) {
-	l.mu.Lock()
-	l.all = append(l.all, name)
-	l.mu.Unlock()
-}
-
-func (l *nameList) take() (all []string) {
+func (l *list[T]) take() (all []T) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all, l.all = l.all, nil
@@ -121,8 +106,11 @@ func Open(c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{config: c, target: t, counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
-	s.strays.wake, s.leavers.wake = s.refresh, make(chan struct{}, 1)
+	if err := CheckFanIn(c.FanIn, c.Partitions); err != nil {
+		return nil, err
+	}
+	s := &Source{config: c, target: t, names: newNames(&c), counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
+	s.strays.wake, s.moved.wake, s.leavers.wake = s.refresh, s.refresh, make(chan struct{}, 1)
 	s.script = rueidis.NewLuaScript(c.Script(t.kind))
 	if err := s.connect(); err != nil {
 		if c.Required || errors.Is(err, errUnfit) {
@@ -140,6 +128,12 @@ func (s *Source) connect() error {
 		return fmt.Errorf("%s: %w", s.target.redacted, err)
 	}
 	if err := s.fit(client); err != nil {
+		client.Close()
+		return fmt.Errorf("%s: %w", s.target.redacted, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
+	defer cancel()
+	if err := s.agree(ctx, client); err != nil {
 		client.Close()
 		return fmt.Errorf("%s: %w", s.target.redacted, err)
 	}
@@ -261,10 +255,10 @@ func (s *Source) Attach(table *shard.Table) {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	run := s.watchSlots
-	if s.target.kind == Cluster {
+	if s.sharded() {
 		s.refreshSlots()
 	} else {
-		s.only = newNode(s, "", "ssedge:probe:"+s.config.Edge, func() rueidis.Client { return s.subs })
+		s.only = newNode(s, "", "ssedge:probe:"+s.config.Edge, s.anyServer)
 		run = s.only.run
 	}
 	s.running.Go(func() {
@@ -289,7 +283,7 @@ func (s *Source) bury(ctx context.Context) {
 			s.counts.states[f.state].Add(-1)
 			f.mu.Unlock()
 			if n != nil {
-				n.leave(s.channel(f.topic.Name()))
+				n.leave(f)
 			}
 		}
 		select {
@@ -328,7 +322,7 @@ func (s *Source) Follow(t *shard.Topic) shard.Feed {
 func (s *Source) settle(f *feed) {
 	n := s.only
 	if n == nil {
-		n = s.slots.Load().owner(slotOf(s.channel(f.topic.Name())))
+		n = s.slots.Load().owner(slotOf(f.key()))
 	}
 	if n == nil {
 		s.stray(f)
@@ -344,30 +338,23 @@ func (s *Source) stray(f *feed) {
 	}
 }
 
-// channel is the name of a topic at the servers: of its channel, and of its stream. Braces,
-// which would make a part of it decide about the slot, are escaped.
-func (s *Source) channel(topic string) string {
-	if strings.ContainsAny(topic, "{}%") {
-		topic = escaper.Replace(topic)
+// sharded reports whether subscriptions belong to slots, and so to the masters that own them.
+func (s *Source) sharded() bool { return s.target.kind == Cluster && s.config.FanIn != ByPattern }
+
+// anyServer is the client for subscriptions that are not sharded: in a cluster every server hears of everything.
+func (s *Source) anyServer() rueidis.Client {
+	if s.target.kind != Cluster {
+		return s.subs
 	}
-	return s.config.Prefix + topic
+	for _, client := range s.subs.Nodes() { // in no order: the next try finds another one
+		return client
+	}
+	return nil
 }
 
-var (
-	escaper   = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
-	unescaper = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}")
-)
-
-// feedOf returns the feed of a channel, nil if there is none.
-func (s *Source) feedOf(channel string) *feed {
-	name, ok := strings.CutPrefix(channel, s.config.Prefix)
-	if !ok {
-		return nil
-	}
-	if strings.IndexByte(name, '%') >= 0 {
-		name = unescaper.Replace(name)
-	}
-	t := s.table.Find(name)
+// feedOf returns the feed of a topic, nil if there is none.
+func (s *Source) feedOf(topic string) *feed {
+	t := s.table.Find(topic)
 	if t == nil {
 		return nil
 	}
@@ -408,8 +395,8 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 }
 
 // refuse counts a message that cannot be read.
-func (s *Source) refuse(t *shard.Topic, err error) {
+func (s *Source) refuse(from string, err error) {
 	if s.counts.malformed.Add(1)%1000 == 1 {
-		s.config.Logger.Warn("a message cannot be read", "topic", t.Name(), "error", err)
+		s.config.Logger.Warn("a message cannot be read", "of", from, "error", err)
 	}
 }

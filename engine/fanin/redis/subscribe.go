@@ -25,7 +25,8 @@ func (n *node) work(ctx context.Context, c rueidis.DedicatedClient) (more bool, 
 	more = len(n.joining) > 0
 	n.mu.Unlock()
 	leaving = slices.DeleteFunc(leaving, func(channel string) bool { // somebody has come back to it
-		f := s.feedOf(channel)
+		topic, _ := s.names.topicOf(channel)
+		f := s.feedOf(topic)
 		return f != nil && f.at(n)
 	})
 	if len(leaving) > 0 {
@@ -33,34 +34,66 @@ func (n *node) work(ctx context.Context, c rueidis.DedicatedClient) (more bool, 
 			return false, err
 		}
 	}
-	var joins []joining
-	for _, f := range batch {
-		if epoch, ok := f.joins(n); ok {
-			joins = append(joins, joining{f, epoch, s.channel(f.topic.Name())})
-		}
-	}
-	return more, n.subscribeAll(ctx, c, n.groups(joins))
+	return more, n.subscribeAll(ctx, c, n.groups(n.wanted(batch)))
+}
+
+// wanted is a channel that is to be subscribed, and whose it is.
+type wanted struct {
+	channel string
+	feeds   []joining
 }
 
 // joining is a feed whose channel is being subscribed, and in which of its epochs.
 type joining struct {
-	feed    *feed
-	epoch   uint32
-	channel string
+	feed  *feed
+	epoch uint32
+}
+
+// wanted are the channels of these feeds that are not subscribed. Feeds whose channel others have had
+// subscribed before are told so.
+func (n *node) wanted(feeds []*feed) (all []wanted) {
+	names := &n.source.names
+	shared := map[string]int{} // index in all, by channel
+	for _, f := range feeds {
+		epoch, ok := f.joins(n)
+		if !ok {
+			continue
+		}
+		j, channel := joining{f, epoch}, names.subscription(f.topic.Name())
+		if !names.shared() {
+			all = append(all, wanted{channel, []joining{j}})
+		} else if n.has(channel) {
+			f.subscribed(n, epoch)
+		} else if k, ok := shared[channel]; ok {
+			all[k].feeds = append(all[k].feeds, j)
+		} else {
+			shared[channel] = len(all)
+			all = append(all, wanted{channel, []joining{j}})
+		}
+	}
+	return all
+}
+
+// has reports whether a shared channel is subscribed.
+func (n *node) has(channel string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, ok := n.shared[channel]
+	return ok
 }
 
 // groups are what one command can subscribe: in a cluster, what is of one slot.
-func (n *node) groups(joins []joining) (all [][]joining) {
-	if len(joins) == 0 {
+func (n *node) groups(channels []wanted) (all [][]wanted) {
+	if len(channels) == 0 {
 		return nil
 	}
-	if n.source.target.kind != Cluster {
-		return [][]joining{joins}
+	if !n.source.sharded() {
+		return [][]wanted{channels}
 	}
-	bySlot := map[uint16][]joining{}
-	for _, j := range joins {
-		slot := slotOf(j.channel)
-		bySlot[slot] = append(bySlot[slot], j)
+	bySlot := map[uint16][]wanted{}
+	for _, w := range channels {
+		slot := slotOf(w.channel)
+		bySlot[slot] = append(bySlot[slot], w)
 	}
 	for _, group := range bySlot {
 		all = append(all, group)
@@ -68,42 +101,48 @@ func (n *node) groups(joins []joining) (all [][]joining) {
 	return all
 }
 
-func (n *node) subscribe(ctx context.Context, c rueidis.DedicatedClient, channels []string) error {
+// subscribeProbe subscribes the channel of messages to oneself.
+func (n *node) subscribeProbe(ctx context.Context, c rueidis.DedicatedClient) error {
 	within, cancel := context.WithTimeout(ctx, n.source.config.Timeout)
 	defer cancel()
-	return c.Do(within, n.subscribing(c, channels)).Error()
+	channel := *n.probe.Load()
+	if n.source.sharded() {
+		return c.Do(within, c.B().Ssubscribe().Channel(channel).Build()).Error()
+	}
+	return c.Do(within, c.B().Subscribe().Channel(channel).Build()).Error()
 }
 
 func (n *node) subscribing(c rueidis.DedicatedClient, channels []string) rueidis.Completed {
-	if n.source.target.kind == Cluster {
+	switch {
+	case n.source.sharded():
 		return c.B().Ssubscribe().Channel(channels...).Build()
+	case n.source.config.FanIn == ByPattern:
+		return c.B().Psubscribe().Pattern(channels...).Build()
 	}
 	return c.B().Subscribe().Channel(channels...).Build()
 }
 
 // subscribeAll sends one command for each group. If the server refuses one because of a channel, the others
 // are subscribed without that; if a slot has moved, its channels are joined again when it is known where to.
-func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, groups [][]joining) error {
+func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, groups [][]wanted) error {
 	if len(groups) == 0 {
 		return nil
 	}
 	var commands []rueidis.Completed
 	for _, group := range groups {
 		channels := make([]string, len(group))
-		for i, j := range group {
-			channels[i] = j.channel
+		for i, w := range group {
+			channels[i] = w.channel
 		}
 		commands = append(commands, n.subscribing(c, channels))
 	}
 	within, cancel := context.WithTimeout(ctx, n.source.config.Timeout)
 	defer cancel()
-	var single [][]joining
+	var single [][]wanted
 	for k, result := range c.DoMulti(within, commands...) {
 		group, err := groups[k], result.Error()
 		if err == nil {
-			for _, j := range group {
-				j.feed.subscribed(n, j.epoch)
-			}
+			n.subscribed(group)
 			continue
 		}
 		if _, refused := rueidis.IsRedisErr(err); !refused {
@@ -111,31 +150,53 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 		}
 		n.source.counts.failed(opSubscribe, err)
 		switch {
+		case passing(err) && !n.source.sharded(): // nobody else has it
+			return err
 		case passing(err):
-			for _, j := range group {
-				n.source.stray(j.feed)
+			for _, w := range group {
+				for _, j := range w.feeds {
+					n.source.stray(j.feed)
+				}
 			}
 			n.source.refreshSlots()
 		case len(group) > 1:
-			for _, j := range group {
-				single = append(single, []joining{j})
+			for _, w := range group {
+				single = append(single, []wanted{w})
 			}
 		default:
-			f := group[0].feed
+			w := group[0]
 			if n.source.counts.refused.Add(1)%1000 == 1 { // clients decide how many there are
-				n.source.config.Logger.Warn("a channel may not be subscribed", "channel", group[0].channel, "error", err)
+				n.source.config.Logger.Warn("a channel may not be subscribed", "channel", w.channel, "error", err)
 			}
-			time.AfterFunc(channelPause, func() { n.join(f) })
+			time.AfterFunc(channelPause, func() {
+				for _, j := range w.feeds {
+					n.join(j.feed)
+				}
+			})
 		}
 	}
 	return n.subscribeAll(ctx, c, single)
+}
+
+// subscribed says so to all whose channels these are.
+func (n *node) subscribed(group []wanted) {
+	for _, w := range group {
+		if n.source.names.shared() {
+			n.mu.Lock()
+			n.shared[w.channel] = struct{}{}
+			n.mu.Unlock()
+		}
+		for _, j := range w.feeds {
+			j.feed.subscribed(n, j.epoch)
+		}
+	}
 }
 
 // unsubscribe drops channels that nobody has come back to.
 func (n *node) unsubscribe(ctx context.Context, c rueidis.DedicatedClient, channels []string) error {
 	within, cancel := context.WithTimeout(ctx, n.source.config.Timeout)
 	defer cancel()
-	if n.source.target.kind != Cluster {
+	if !n.source.sharded() {
 		return c.Do(within, c.B().Unsubscribe().Channel(channels...).Build()).Error()
 	}
 	bySlot := map[uint16][]string{}

@@ -1,0 +1,121 @@
+package redis
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// FanIn is through which channels events come to an edge.
+type FanIn string
+
+const (
+	ByTopic     FanIn = "topic"     // one for each topic; an edge subscribes those of the topics that it has subscribers of
+	ByPartition FanIn = "partition" // some for all topics: an edge gets the events of all topics that share one
+	ByPattern   FanIn = "pattern"   // as with ByTopic, but an edge subscribes them all, by a pattern
+)
+
+// PartitionsMax is how many partitions there can be: each has a range of slots.
+const PartitionsMax = 4096
+
+// CheckFanIn says what is wrong with these settings: nil, or in one line what was expected.
+func CheckFanIn(f FanIn, partitions int) error {
+	switch f {
+	case ByTopic, ByPattern:
+		return nil
+	case ByPartition:
+		if partitions < 1 || partitions > PartitionsMax || partitions&(partitions-1) != 0 {
+			return fmt.Errorf("expected a power of two from 1 to %d as the number of partitions, found %d", PartitionsMax, partitions)
+		}
+		return nil
+	}
+	return fmt.Errorf("expected topic, partition or pattern, found %.20q", string(f))
+}
+
+// names says what topics are called at the servers. It is never changed.
+//
+//	         stream (key)     channel it is sent to   subscribed
+//	topic      sse:news         sse:news                sse:news
+//	partition  sse:{17}news     sse:{17}                sse:{17}
+//	pattern    sse:news         sse:news                sse:*
+//
+// A partition has a range of a cluster's slots: those topics are of it whose names are in these slots, and what stands in
+// its braces is the least number that is in one of them. So topics are spread over masters as evenly as slots are.
+type names struct {
+	prefix string
+	fanIn  FanIn
+	tags   []string // of the partitions
+}
+
+func newNames(c *Config) names {
+	n := names{prefix: c.Prefix, fanIn: c.FanIn}
+	if c.FanIn == ByPartition {
+		n.tags = partitionTags(c.Partitions)
+	}
+	return n
+}
+
+// partitionTags are what stands in the braces of each partition.
+func partitionTags(partitions int) []string {
+	tags := make([]string, partitions)
+	for k, left := 0, partitions; left > 0; k++ {
+		tag := strconv.Itoa(k)
+		if p := int(slotOf(tag)) * partitions / slotsMax; tags[p] == "" {
+			tags[p] = tag
+			left--
+		}
+	}
+	return tags
+}
+
+// key is the name of a topic's stream. Braces, which would make a part of it decide about
+// the slot, are escaped.
+func (n *names) key(topic string) string {
+	if strings.ContainsAny(topic, "{}%") {
+		topic = escaper.Replace(topic)
+	}
+	if n.fanIn != ByPartition {
+		return n.prefix + topic
+	}
+	return n.prefix + n.tag(topic) + topic
+}
+
+func (n *names) tag(escaped string) string {
+	return "{" + n.tags[int(slotOf(escaped))*len(n.tags)/slotsMax] + "}"
+}
+
+// subscription is the name under which a topic's events are subscribed; that of others may be the
+// same if names are shared.
+func (n *names) subscription(topic string) string {
+	switch n.fanIn {
+	case ByPartition:
+		key := n.key(topic)
+		return key[:strings.IndexByte(key, '}')+1]
+	case ByPattern:
+		return globEscaper.Replace(n.prefix) + "*"
+	}
+	return n.key(topic)
+}
+
+// shared reports whether several topics have the same subscription.
+func (n *names) shared() bool { return n.fanIn != ByTopic }
+
+// topicOf is the topic of a channel, false if it is none's. With partitions, the message says of which
+// topic it is.
+func (n *names) topicOf(channel string) (topic string, ok bool) {
+	topic, ok = strings.CutPrefix(channel, n.prefix)
+	return unescape(topic), ok
+}
+
+func unescape(topic string) string {
+	if strings.IndexByte(topic, '%') >= 0 {
+		return unescaper.Replace(topic)
+	}
+	return topic
+}
+
+var (
+	escaper     = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
+	unescaper   = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}")
+	globEscaper = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`)
+)

@@ -1,0 +1,199 @@
+package engine_test
+
+import (
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"ssedge/engine"
+	"ssedge/engine/fanin/redis"
+)
+
+// by is an edge with another fan-in than the usual one.
+func by(way redis.FanIn) func(*engine.Config) {
+	return func(c *engine.Config) { c.FanIn, c.Partitions = string(way), 16 }
+}
+
+func keyBy(way redis.FanIn, topic string) string {
+	c := redis.Config{Prefix: "sse:", FanIn: way, Partitions: 16}
+	return c.Key(topic)
+}
+
+// With every fan-in events come to all edges, live and when a client comes back elsewhere.
+func TestFanInOfTwoEdges(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"standalone", "cluster"} {
+		for _, way := range []redis.FanIn{redis.ByPartition, redis.ByPattern} {
+			t.Run(fmt.Sprint(kind, " by ", way), func(t *testing.T) {
+				t.Parallel()
+				var url string
+				var cli func(...string) string
+				if kind == "cluster" {
+					all := startCluster(t, 0)
+					url, cli = clusterURL(all), func(arguments ...string) string { return all[0].cli(append([]string{"-c"}, arguments...)...) }
+				} else {
+					r := startRedis(t)
+					url, cli = "redis://"+r.address(), r.cli
+				}
+				a, b, c := edge(t, url, by(way)), edge(t, url, by(way)), edge(t, url, by(way))
+				for k := range 6 { // on several masters
+					news := fmt.Sprintf("news %d {%%", k)
+					onA, onB := a.opened(t, topic(news)), b.opened(t, topic(news))
+					id := a.publish(t, news, "hello")
+					onA.gets(t, "hello")
+					onB.gets(t, "hello")
+					if got := onB.decoder.LastEventID(); got != id {
+						t.Errorf("id %s, published as %s", got, id)
+					}
+					if way == redis.ByPattern {
+						cli("PUBLISH", keyBy(way, news), "raw")
+						onA.gets(t, "raw")
+						onB.gets(t, "raw")
+					}
+					onA.reset()
+					b.publish(t, news, "missed")
+					b.publish(t, news, "missed too")
+					onB.gets(t, "missed", "missed too")
+					c.opened(t, after(news, onA.decoder.LastEventID())).gets(t, "missed", "missed too")
+					if n := cli("EXISTS", keyBy(way, news)); n != "1" {
+						t.Errorf("there is no stream %s", keyBy(way, news))
+					}
+					m, err := c.opened(t, after(news, "5-5")).next()
+					if err != nil || m.Event != "gap" || !strings.Contains(m.Data, `"from":"5-5"`) {
+						t.Errorf("found %+v, %v", m, err)
+					}
+				}
+				if n := a.metrics(t)["ssedge_redis_malformed_total"]; n != 0 {
+					t.Errorf("%v messages could not be read", n)
+				}
+			})
+		}
+	}
+}
+
+// Connections of every fan-in break, and nothing is lost.
+func TestFanInKilled(t *testing.T) {
+	t.Parallel()
+	for _, way := range []redis.FanIn{redis.ByPartition, redis.ByPattern} {
+		t.Run(string(way), func(t *testing.T) {
+			t.Parallel()
+			r := startRedis(t)
+			url := "redis://" + r.address()
+			a, b := edge(t, url, by(way)), edge(t, url, by(way))
+			x := newTier(t, &a.server, &b.server)
+			x.load(5, 4, 2*time.Millisecond)
+			for range 4 {
+				x.pause(300 * time.Millisecond)
+				r.cli("CLIENT", "KILL", "TYPE", "pubsub")
+			}
+			if gaps := x.finish(); len(gaps) != 0 {
+				t.Errorf("gaps were told: %q", gaps)
+			}
+			x.stayed()
+		})
+	}
+}
+
+// Slots, and with them partitions, move while events are published; then a master changes places with its replica.
+func TestFanInSlotsMove(t *testing.T) {
+	t.Parallel()
+	for _, way := range []redis.FanIn{redis.ByPartition, redis.ByPattern} {
+		t.Run(string(way), func(t *testing.T) {
+			t.Parallel()
+			all := startCluster(t, 1)
+			url := clusterURL(all)
+			a, b := edge(t, url, by(way)), edge(t, url, by(way))
+			x := newTier(t, &a.server, &b.server)
+			x.load(20, 2, 10*time.Millisecond)
+			x.pause(300 * time.Millisecond)
+			m := masters(all)
+			for k := range 2 {
+				out, err := exec.Command("redis-cli", "--cluster", "reshard", all[0].address(), "--cluster-from", m[k].id(), "--cluster-to", m[(k+1)%3].id(),
+					"--cluster-slots", "2500", "--cluster-yes").CombinedOutput()
+				if err != nil {
+					t.Fatalf("%v: %.1000s", err, out)
+				}
+				x.pause(300 * time.Millisecond)
+			}
+			for _, r := range all {
+				if strings.Contains(r.cli("ROLE"), "slave") {
+					if out := r.cli("CLUSTER", "FAILOVER"); out != "OK" {
+						t.Fatalf("CLUSTER FAILOVER: %s", out)
+					}
+					break
+				}
+			}
+			x.pause(1500 * time.Millisecond)
+			if gaps := x.finish(); len(gaps) != 0 {
+				t.Errorf("gaps were told: %q", gaps)
+			}
+			x.stayed()
+			if n := a.metrics(t)["ssedge_redis_moved_total"]; way == redis.ByPartition && n == 0 {
+				t.Error("no partition has moved")
+			}
+		})
+	}
+}
+
+// Edges that would not hear each other do not start; when the others are gone, they do.
+func TestFanInMustAgree(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	url := "redis://" + r.address()
+	quick := func(c *engine.Config) { c.RedisPresence = 400 * time.Millisecond }
+	a := edge(t, url, quick)
+	eventually(t, "the edge has said how it does it", func() bool { return r.cli("GET", "ssedge:sse:fanin") == "--fan-in=topic" })
+	start := func() error {
+		c := engine.DefaultConfig()
+		c.Dev, c.Listen, c.Admin, c.Redis, c.Logger = true, []string{"127.0.0.1:0"}, "", url, slog.New(slog.DiscardHandler)
+		by(redis.ByPartition)(&c)
+		e, err := engine.New(c)
+		if err == nil {
+			e.Close()
+		}
+		return err
+	}
+	if err := start(); err == nil || !strings.Contains(err.Error(), "edges there have --fan-in=topic, this is --fan-in=partition --partitions=16") {
+		t.Errorf("found %v", err)
+	}
+	a.engine.Close()
+	eventually(t, "another one may start", func() bool { return start() == nil })
+}
+
+// The script tells a publisher that has another fan-in.
+func TestFanInOfThePublisher(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	for _, c := range []struct {
+		way       redis.FanIn
+		key, says string
+	}{
+		{redis.ByPartition, "sse:news", "expected a key with a partition"},
+		{redis.ByPartition, "sse:{}news", "expected a key with a partition"},
+		{redis.ByPartition, "sse:{3}", "expected a key with a partition"},
+		{redis.ByTopic, "sse:{3}news", "expected %7B and %7D"},
+		{redis.ByPattern, "sse:{3}news", "expected %7B and %7D"},
+		{redis.ByPartition, keyBy(redis.ByPartition, "news"), "new"},
+		{redis.ByTopic, keyBy(redis.ByTopic, "{news}"), "new"},
+	} {
+		config := redis.Config{Prefix: "sse:", FanIn: c.way, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute}
+		if got := r.cli("EVAL", config.Script(redis.Standalone), "1", c.key, "x"); !strings.Contains(got, c.says) {
+			t.Errorf("%s, %s: %s", c.way, c.key, got)
+		}
+	}
+	// Keys of publishers are those of their topic.
+	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute}
+	answers := map[string]bool{}
+	for _, of := range [][2]string{{"a", "b:i:c"}, {"a:i:b", "c"}, {"a", "c"}} {
+		first := r.cli("EVAL", config.Script(redis.Standalone), "1", "sse:{0}"+of[0], "x", "", of[1])
+		again := r.cli("EVAL", config.Script(redis.Standalone), "1", "sse:{0}"+of[0], "x", "", of[1])
+		id, word, _ := strings.Cut(first, "\n")
+		if word != "new" || again != id+"\ndup" || answers[of[0]+id] {
+			t.Errorf("%q: %q, then %q", of, first, again)
+		}
+		answers[of[0]+id] = true
+	}
+}
