@@ -93,10 +93,29 @@ func TestPublishingWithoutAnEdgeMistakes(t *testing.T) {
 		{[]string{"redis", "install", "--redis=redis://127.0.0.1:1"}, []string{"--redis", "refused"}},
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a,b"}, []string{"--redis", "redis+cluster"}},
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--redis-prefix={x}"}, []string{"--redis-prefix", "{x}"}},
+		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--fan-in=channel"}, []string{"--fan-in channel", "topic, partition or pattern"}},
+		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--fan-in=partition", "--partitions=48"}, []string{"--partitions 48", "power of two"}},
+		{[]string{"redis", "key", "--fan-in=partition", "--partitions=0", "news"}, []string{"--partitions", "power of two", "0"}},
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--redis-ttl=1m"}, []string{"--redis-ttl", "--history-age"}},
 		{[]string{"serve", "--dev", "--redis=redis://127.0.0.1:1"}, []string{"--redis", "refused"}},
 	} {
 		_, errors, code := run(t, c.args...)
 		oneLine(t, errors, code, c.says...)
+	}
+}
+
+// TestKeysOfTopics are what publishers elsewhere give to the function.
+func TestKeysOfTopics(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"news", "{b}"}, "sse:news\nsse:%7Bb%7D\n"},
+		{[]string{"--fan-in=partition", "news"}, "sse:{28}news\n"},
+		{[]string{"--fan-in=partition", "--partitions=1", "--redis-prefix=p.", "news"}, "p.{0}news\n"},
+	} {
+		if out, errors, code := run(t, append([]string{"redis", "key"}, c.args...)...); code != 0 || out != c.want {
+			t.Errorf("%q: exit code %d, %q, %s", c.args, code, out, errors)
+		}
 	}
 }

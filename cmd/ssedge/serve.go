@@ -127,7 +127,7 @@ func (c *serveCmd) config() (engine.Config, error) {
 		HTTPConnectionsMax: c.HTTPConnectionsMax, HTTPIdle: c.HTTPIdle, Workers: c.Workers, BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
 		TopicsMax: c.TopicsMax, TopicBytes: c.TopicBytes, EventBytes: c.EventBytes, KeyBytes: c.KeyBytes, KeysMax: c.KeysMax, KeyTTL: c.KeyTTL,
 		HistoryEvents: c.HistoryEvents, HistoryBytes: c.HistoryBytes, HistoryAge: c.HistoryAge, HistoryMax: c.HistoryMax,
-		Redis: c.Redis, RedisPrefix: c.RedisPrefix, RedisRequired: c.RedisRequired, RedisTTL: c.RedisTTL, RedisTimeout: c.RedisTimeout, RedisProbe: c.RedisProbe,
+		Redis: c.Redis, RedisPrefix: c.RedisPrefix, FanIn: c.FanIn, Partitions: c.Partitions, RedisRequired: c.RedisRequired, RedisTTL: c.RedisTTL, RedisTimeout: c.RedisTimeout, RedisProbe: c.RedisProbe,
 		RedisCatchUpRate: c.RedisCatchUpRate, RedisPresence: c.RedisPresence, RedisLinger: c.RedisLinger, ReadyNeedsRedis: c.ReadyNeedsRedis, Edge: edgeName(c.Edge),
 		DrainDelay: c.DrainDelay, DrainRate: c.DrainRate, DrainTimeout: c.DrainTimeout,
 		MemoryMax: c.MemoryMax, TurnSends: c.TurnSends, TurnTime: c.TurnTime,
