@@ -72,6 +72,8 @@ var metricHelp = map[string]string{
 	"ssedge_redis_up":                      "1 if all Redis servers can be reached.",
 	"ssedge_redis_topics":                  "Topics that are followed: live ones have everything, those that are catching up read what they may have missed, those that are away are not subscribed.",
 	"ssedge_redis_published_total":         "Events published to the Redis servers from here.",
+	"ssedge_redis_reads_total":             "Streams that were read, each time.",
+	"ssedge_redis_told_total":              "Topics whose number of subscribers was written, each time.",
 	"ssedge_redis_messages_total":          "Messages that came through channels.",
 	"ssedge_redis_message_bytes_total":     "Their bytes.",
 	"ssedge_redis_events_total":            "Events appended to topics here.",

@@ -46,6 +46,7 @@ type Shard struct {
 	rest    map[uint32]rest                // by slot: what is unsent of a half-sent event
 	waits   map[uint32]*wait               // by slot: streams that cannot begin yet
 	hearing map[*Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
+	heardOf int                            // how many have gone from it since it was made
 	retries []uint64                       // which of them to look at again
 	queue   queue                          // states that wait for their pass
 	wheel   *wheel.Wheel                   // one entry per slot: heartbeat, stall, end

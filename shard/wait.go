@@ -119,8 +119,21 @@ func (s *Shard) heard(t *Topic) {
 	for i := range s.hearing[t] {
 		s.retries = append(s.retries, user(i, s.slots.at(i)))
 	}
-	delete(s.hearing, t)
+	s.forgetHearing(t)
 }
+
+// forgetHearing forgets that anybody waits for an answer about t. A map that was large once stays so:
+// when nobody waits any more there is a new one.
+func (s *Shard) forgetHearing(t *Topic) {
+	delete(s.hearing, t)
+	s.heardOf++
+	if len(s.hearing) == 0 && s.heardOf > hearingKept {
+		s.hearing, s.heardOf = make(map[*Topic]map[uint32]struct{}), 0
+	}
+}
+
+// hearingKept is how many topics may have been waited for without the map being made anew.
+const hearingKept = 1000
 
 // retry looks again at a stream that waits.
 func (s *Shard) retry(of uint64) {
@@ -183,7 +196,7 @@ func (s *Shard) endWait(i uint32, sl *slot) {
 		if waiters := s.hearing[t]; waiters != nil {
 			delete(waiters, i)
 			if len(waiters) == 0 {
-				delete(s.hearing, t)
+				s.forgetHearing(t)
 			}
 		}
 	}

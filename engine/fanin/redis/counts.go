@@ -47,6 +47,8 @@ var errorKinds = [...]string{
 // counts are what is counted, ever.
 type counts struct {
 	published              atomic.Uint64 // events by the publish script
+	readings               atomic.Uint64 // of streams
+	told                   atomic.Uint64 // topics whose number of subscribers was written
 	messages, messageBytes atomic.Uint64 // that came through channels
 	events                 atomic.Uint64 // appended to logs
 	duplicates             atomic.Uint64 // dropped
@@ -104,6 +106,8 @@ func (s *Source) Gauges() map[string]func() float64 {
 func (s *Source) Counters(set func(name string, value uint64)) {
 	c := &s.counts
 	set("ssedge_redis_published_total", c.published.Load())
+	set("ssedge_redis_reads_total", c.readings.Load())
+	set("ssedge_redis_told_total", c.told.Load())
 	set("ssedge_redis_messages_total", c.messages.Load())
 	set("ssedge_redis_message_bytes_total", c.messageBytes.Load())
 	set("ssedge_redis_events_total", c.events.Load())

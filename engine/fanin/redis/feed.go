@@ -27,32 +27,50 @@ import (
 type feed struct {
 	source *Source
 	topic  *shard.Topic
-	told   atomic.Int32 // how many subscribers it was last said to have
-	strays atomic.Bool  // it is among those whose master is not known
-	gone   atomic.Bool  // nobody wants the topic any more
+	told   atomic.Int32  // how many subscribers it was last said to have
+	flags  atomic.Uint32 // flagGone, flagStray
 
-	mu      sync.Mutex
-	node    *node // whose connection the channel is subscribed on, or will be
-	queue   *node // in whose queue of what is to be read it stands; nil: in none
-	state   state
+	mu     sync.Mutex
+	state  state
+	epoch  uint32 // counts subscriptions that were lost
+	doubts uint32 // counts reasons to look at the end of the stream
+	node   *node  // whose connection the channel is subscribed on, or will be
+	*todo         // nil while it is live and nothing is to be read, as most are most of the time
+}
+
+const (
+	flagGone  = 1 << iota // nobody wants the topic any more
+	flagStray             // it is among those whose master is not known
+)
+
+func (f *feed) isGone() bool { return f.flags.Load()&flagGone != 0 }
+
+// todo is what a feed has to find out, and has found out so far.
+type todo struct {
+	queue   *node  // in whose queue of what is to be read it stands; nil: in none
 	hurries bool   // it stands there among the urgent ones
 	urgent  bool   // a stream waits for what is read
 	gap     bool   // events after the log's newest one are to be read
 	whole   bool   // events after what the log has lost are to be read: some of its own may be gone
 	back    bool   // events before the log's oldest one are to be read, from …
 	spilt   bool   // held was full: what came then must be read
-	epoch   uint32 // counts subscriptions that were lost
-	doubts  uint32 // counts reasons to look at the end of the stream
-	looked  uint32 // doubts when the last look was asked for
+	looked  uint32 // the feed's doubts when the last look was asked for
 	since   int64  // when the doubt began (see now), while not live
 
-	asked, answered uint64 // the last ask, and the last one that was answered
-	from            eventid.Position
-	floor           eventid.ID // found while reading: the newest id that the servers have no more
-	stuck           eventid.ID // of the event whose predecessor was missing last
-	readBytes       int64      // while reading backward
-	held            []string
-	heldBytes       int
+	asked     uint64 // the last ask, 0 if it is answered
+	from      eventid.Position
+	floor     eventid.ID // found while reading: the newest id that the servers have no more
+	stuck     eventid.ID // of the event whose predecessor was missing last
+	readBytes int64      // while reading backward
+	held      []string
+	heldBytes int
+}
+
+// busy makes what the feed has to do, if it has nothing. Its lock is held.
+func (f *feed) busy() {
+	if f.todo == nil {
+		f.todo = &todo{looked: f.doubts, since: now()}
+	}
 }
 
 type state uint8
@@ -79,7 +97,8 @@ func (f *feed) key() string { return f.source.names.key(f.topic.Name()) }
 func (f *feed) Ask(from eventid.Position) (n uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked++
+	f.busy()
+	f.asked = f.source.asks.Add(1)
 	if !f.back || shard.Before(from).Less(shard.Before(f.from)) {
 		f.from = from
 	}
@@ -97,7 +116,7 @@ func (f *feed) Now() eventid.Position { return eventid.At(f.source.clock.lower()
 // Stop is called when the topic was forgotten, with a lock of the table held: appending to
 // another log may wait for that, with its feed locked.
 func (f *feed) Stop() {
-	f.gone.Store(true)
+	f.flags.Or(flagGone)
 	f.source.leavers.add(f)
 }
 
@@ -106,11 +125,8 @@ func (f *feed) Stop() {
 func (f *feed) lostBy(n *node) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.node != n || f.gone.Load() {
+	if f.node != n || f.isGone() {
 		return false
-	}
-	if f.state == live {
-		f.since = now()
 	}
 	f.away()
 	return true
@@ -118,6 +134,10 @@ func (f *feed) lostBy(n *node) bool {
 
 // away is a feed without a subscription.
 func (f *feed) away() {
+	f.busy()
+	if f.state == live {
+		f.since = now()
+	}
 	f.epoch++
 	f.set(away)
 	f.release()
@@ -128,14 +148,11 @@ func (f *feed) away() {
 func (f *feed) moveTo(n *node) (from *node) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone.Load() || f.node == n && f.state != away {
+	if f.isGone() || f.node == n && f.state != away {
 		return nil
 	}
 	if f.node != n {
 		from, f.node = f.node, n
-	}
-	if f.state == live {
-		f.since = now()
 	}
 	f.away()
 	n.join(f)
@@ -146,14 +163,14 @@ func (f *feed) moveTo(n *node) (from *node) {
 func (f *feed) at(n *node) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.node == n && !f.gone.Load()
+	return f.node == n && !f.isGone()
 }
 
 // joins reports whether the channel is to be subscribed on n, and the epoch in which it is.
 func (f *feed) joins(n *node) (epoch uint32, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.epoch, f.node == n && f.state == away && !f.gone.Load()
+	return f.epoch, f.node == n && f.state == away && !f.isGone()
 }
 
 // subscribed is called when the channel is subscribed on n: from here on everything comes through
@@ -161,7 +178,7 @@ func (f *feed) joins(n *node) (epoch uint32, ok bool) {
 func (f *feed) subscribed(n *node, epoch uint32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone.Load() || f.node != n || f.state != away || f.epoch != epoch {
+	if f.isGone() || f.node != n || f.state != away || f.epoch != epoch {
 		return
 	}
 	c := causeReconnect
@@ -181,6 +198,7 @@ func (f *feed) set(to state) {
 
 // doubt makes the feed look at the end of the stream, anew if it is being looked at.
 func (f *feed) doubt(c cause) {
+	f.busy()
 	f.doubts++
 	f.source.counts.catchUps[c].Add(1)
 	if f.state == live {
@@ -196,7 +214,7 @@ func (f *feed) receive(text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case f.gone.Load():
+	case f.isGone():
 	case f.state == live:
 		f.take(text, false)
 	case f.state == catching:
@@ -243,12 +261,13 @@ func (f *feed) take(text string, late bool) {
 		f.source.counts.duplicates.Add(1)
 	case fits && last.Less(m.ID):
 		f.add(&m)
-	case f.stuck == m.ID: // what lies before it was looked for, and is not there
+	case f.todo != nil && f.stuck == m.ID: // what lies before it was looked for, and is not there
 		f.source.counts.gaps.Add(1)
 		f.beginAt(&m, last)
 	case !lost.Less(m.ID) && late: // read before it was held, and let go
 		f.source.counts.duplicates.Add(1)
 	default:
+		f.busy()
 		if !last.Less(m.Prev) { // of another history than the log's newest event
 			f.whole = true
 		}

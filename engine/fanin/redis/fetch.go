@@ -27,10 +27,10 @@ const (
 )
 
 // enqueue queues the feed, whose lock is held. One that is away will be queued when it is
-// subscribed. One that has become urgent stands there twice; what it had to read it reads once.
+// subscribed. One that has become urgent stands there twice; whatever comes first is meant.
 func (f *feed) enqueue() {
 	n := f.node
-	if n == nil || f.state == away || f.queue == n && (f.hurries || !f.urgent) {
+	if n == nil || f.todo == nil || f.state == away || f.queue == n && (f.hurries || !f.urgent) {
 		return
 	}
 	f.queue, f.hurries = n, f.urgent
@@ -79,28 +79,30 @@ const (
 )
 
 // request is one reading: of which feed, how many doubts it answers, and with backward as far back as
-// where. Others may doubt, and ask, while it is under way.
+// where, from what the log had lost then. Others may doubt, and ask, while it is under way.
 type request struct {
 	feed   *feed
 	kind   reading
 	doubts uint32
 	from   eventid.Position
+	lost   eventid.ID
 }
 
 // next says what to read of the feed's stream, and the command for it.
 func (f *feed) next(n *node) (request, rueidis.Completed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.queue == n {
-		f.queue, f.hurries = nil, false
+	if f.todo == nil || f.queue != n {
+		return request{}, rueidis.Completed{}
 	}
-	if f.gone.Load() || f.state == away || f.node != n {
+	f.queue, f.hurries = nil, false
+	if f.isGone() || f.state == away || f.node != n {
 		return request{}, rueidis.Completed{}
 	}
 	s := f.source
 	key := f.key()
 	lost, last, placed := f.topic.Span()
-	of := func(kind reading) request { return request{f, kind, f.doubts, f.from} }
+	of := func(kind reading) request { return request{f, kind, f.doubts, f.from, lost} }
 	switch {
 	case f.looked != f.doubts || !placed:
 		return of(theEnd), s.client.B().Xrevrange().Key(key).End("+").Start("-").Count(1).Build()
@@ -139,6 +141,7 @@ func (n *node) fetch(ctx context.Context) {
 		if len(commands) == 0 {
 			continue
 		}
+		s.counts.readings.Add(uint64(len(commands)))
 		within, cancel := context.WithTimeout(ctx, s.config.Timeout)
 		failed := 0
 		for i, result := range s.client.DoMulti(within, commands...) {

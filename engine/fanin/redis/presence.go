@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-
-	"ssedge/shard"
 )
 
 // Each edge says in Redis that it lives and how many subscribers it has of which topic, so that any edge can
@@ -87,54 +85,34 @@ func (s *Source) tell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	type change struct {
-		topic string
-		count int
-	}
-	var changes []change
-	for _, name := range s.forgotten.take() {
-		changes = append(changes, change{name, 0})
-	}
 	all := !kept || !s.told.Load()
-	s.table.Each(func(t *shard.Topic) {
-		f, ok := t.Feed().(*feed)
-		if !ok {
-			return
-		}
-		n := int32(t.Holders())
-		if f.told.Swap(n) != n || all && n > 0 {
-			changes = append(changes, change{t.Name(), int(n)})
-		}
-	})
+	gone := s.forgotten.take()
 	if all { // what is there may be of topics that nobody remembers here
 		if err := s.client.Do(ctx, s.client.B().Del().Key(key).Build()).Error(); err != nil {
 			return err
 		}
+		gone = nil
 	}
-	for len(changes) > 0 {
-		batch := changes[:min(len(changes), presenceBatch)]
-		changes = changes[len(batch):]
-		set, gone := s.client.B().Hset().Key(key).FieldValue(), []string(nil)
-		some := false
-		for _, c := range batch {
-			if c.count > 0 {
-				set, some = set.FieldValue(c.topic, strconv.Itoa(c.count)), true
-			} else {
-				gone = append(gone, c.topic)
-			}
+	for batch := range slices.Chunk(gone, presenceBatch) { // first: the same names may be there again
+		if err := s.client.Do(ctx, s.client.B().Hdel().Key(key).Field(batch...).Build()).Error(); err != nil {
+			return err
 		}
-		var commands []rueidis.Completed
-		if len(gone) > 0 { // first: the same name may be there again
-			commands = append(commands, s.client.B().Hdel().Key(key).Field(gone...).Build())
+	}
+	var changed []*feed
+	for _, f := range s.feeds() {
+		n := int32(f.topic.Holders())
+		if f.told.Swap(n) == n && (!all || n == 0) {
+			continue
 		}
-		if some {
-			commands = append(commands, set.Build())
-		}
-		for _, r := range s.client.DoMulti(ctx, commands...) {
-			if err := r.Error(); err != nil {
+		if changed = append(changed, f); len(changed) == presenceBatch {
+			if err := s.tellOf(ctx, key, changed); err != nil {
 				return err
 			}
+			changed = changed[:0]
 		}
+	}
+	if err := s.tellOf(ctx, key, changed); err != nil {
+		return err
 	}
 	text, err := json.Marshal(Edge{s.config.Edge, s.config.Version, s.config.Streams(), s.table.Topics(), time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
@@ -154,6 +132,29 @@ func (s *Source) tell(ctx context.Context) error {
 	}
 	s.told.Store(true)
 	return nil
+}
+
+// tellOf writes how many subscribers these topics have.
+func (s *Source) tellOf(ctx context.Context, key string, feeds []*feed) error {
+	s.counts.told.Add(uint64(len(feeds)))
+	set, some := s.client.B().Hset().Key(key).FieldValue(), false
+	var gone []string
+	for _, f := range feeds {
+		if n := f.told.Load(); n > 0 {
+			set, some = set.FieldValue(f.topic.Name(), strconv.Itoa(int(n))), true
+		} else {
+			gone = append(gone, f.topic.Name())
+		}
+	}
+	if len(gone) > 0 {
+		if err := s.client.Do(ctx, s.client.B().Hdel().Key(key).Field(gone...).Build()).Error(); err != nil {
+			return err
+		}
+	}
+	if !some {
+		return nil
+	}
+	return s.client.Do(ctx, set.Build()).Error()
 }
 
 // Edges returns those that live, by name.

@@ -25,7 +25,7 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 	f := r.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gone.Load() || f.state == away {
+	if f.isGone() || f.todo == nil || f.state == away {
 		return
 	}
 	events := make([]element, 0, len(entries))
@@ -43,7 +43,7 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 	case newest:
 		f.readNewest(events)
 	case backward:
-		f.readBackward(events, r.from)
+		f.readBackward(events, r.from, r.lost)
 	}
 	f.settle()
 }
@@ -165,8 +165,11 @@ func (f *feed) readNewest(events []element) {
 
 // readBackward takes events before the log's oldest one and after a position, newest first. Who has asked for still
 // older ones meanwhile has them read next.
-func (f *feed) readBackward(events []element, position eventid.Position) {
+func (f *feed) readBackward(events []element, position eventid.Position, below eventid.ID) {
 	lost, _, _ := f.topic.Span()
+	if lost.Less(below) { // others have read these
+		return
+	}
 	from := shard.Before(position)
 	older := make([]shard.Older, 0, len(events))
 	before := lost // the id before the oldest of them
@@ -233,6 +236,9 @@ func (s *Source) mayHaveExpired(last eventid.ID, since int64) bool {
 // settle ends the reading if there is nothing more to read, goes on with what was held, and answers who
 // has asked.
 func (f *feed) settle() {
+	if f.todo == nil {
+		return
+	}
 	lost, _, placed := f.topic.Span()
 	if f.looked != f.doubts || f.whole || f.gap || !placed || f.back && shard.Before(f.from).Less(lost) {
 		f.enqueue()
@@ -243,7 +249,6 @@ func (f *feed) settle() {
 		held, spilt := f.held, f.spilt
 		f.release()
 		f.set(live)
-		f.since = 0
 		if spilt {
 			f.doubt(causeOverflow)
 			return
@@ -258,9 +263,8 @@ func (f *feed) settle() {
 			}
 		}
 	}
-	if f.asked > f.answered {
-		f.answered = f.asked
+	if f.asked > 0 {
 		f.topic.Answer(f.asked, f.floor)
 	}
-	f.floor, f.readBytes, f.urgent = eventid.ID{}, 0, false
+	f.todo = nil
 }

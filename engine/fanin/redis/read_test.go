@@ -44,7 +44,12 @@ func elements(ids ...uint64) (all []rueidis.XRangeEntry) {
 	return all
 }
 
-func (f *feed) reading(kind reading) request { return request{f, kind, f.doubts, f.from} }
+func (f *feed) reading(kind reading) request { return request{f, kind, f.doubts, f.from, lostOf(f)} }
+
+func lostOf(f *feed) eventid.ID {
+	lost, _, _ := f.topic.Span()
+	return lost
+}
 
 // Who asks for still older events while others are being read is not told that there are none.
 func TestAskingForOlderEventsMeanwhile(t *testing.T) {
@@ -53,12 +58,12 @@ func TestAskingForOlderEventsMeanwhile(t *testing.T) {
 	first := f.reading(backward)
 	f.Ask(eventid.After(id(50)))
 	first.read(elements(100, 95, 90))
-	if lost, _, _ := f.topic.Span(); lost != id(90) || !f.back || f.answered != 0 || !f.floor.IsZero() {
-		t.Fatalf("after the first reading: the log begins after %v; goes on: %v, answered %d, floor %v", lost, f.back, f.answered, f.floor)
+	if lost, _, _ := f.topic.Span(); lost != id(90) || f.todo == nil || !f.back || f.asked != 2 || !f.floor.IsZero() {
+		t.Fatalf("after the first reading: the log begins after %v, to do %+v", lost, f.todo)
 	}
 	f.reading(backward).read(elements(90, 60, 50))
-	if lost, _, _ := f.topic.Span(); lost != id(50) || f.back || f.answered != 2 {
-		t.Errorf("after the second: the log begins after %v; goes on: %v, answered %d", lost, f.back, f.answered)
+	if lost, _, _ := f.topic.Span(); lost != id(50) || f.todo != nil {
+		t.Errorf("after the second: the log begins after %v, to do %+v", lost, f.todo)
 	}
 }
 
@@ -67,8 +72,8 @@ func TestAskingForMoreThanThereIs(t *testing.T) {
 	f := followed(t)
 	f.Ask(eventid.After(id(10)))
 	f.reading(backward).read(elements(100, 95, 90)) // 90 is gone
-	if lost, _, _ := f.topic.Span(); lost != id(90) || f.back || f.answered != 1 {
-		t.Errorf("the log begins after %v; goes on: %v, answered %d", lost, f.back, f.answered)
+	if lost, _, _ := f.topic.Span(); lost != id(90) || f.todo != nil {
+		t.Errorf("the log begins after %v, to do %+v", lost, f.todo)
 	}
 }
 
@@ -81,12 +86,12 @@ func TestAReplyFromBeforeADoubt(t *testing.T) {
 	early := f.reading(theEnd)
 	f.Ask(eventid.After(id(120))) // is ahead of the log
 	early.read(elements(100, 95))
-	if f.state != catching || f.answered != 0 {
-		t.Fatalf("state %s, answered %d", stateNames[f.state], f.answered)
+	if f.state != catching || f.asked != 1 {
+		t.Fatalf("state %s, asked %d", stateNames[f.state], f.asked)
 	}
 	f.reading(theEnd).read(elements(120, 100))
-	if _, last, _ := f.topic.Span(); last != id(120) || f.state != live || f.answered != 1 {
-		t.Errorf("last %v, state %s, answered %d", last, stateNames[f.state], f.answered)
+	if _, last, _ := f.topic.Span(); last != id(120) || f.state != live || f.todo != nil {
+		t.Errorf("last %v, state %s, to do %+v", last, stateNames[f.state], f.todo)
 	}
 }
 
@@ -103,12 +108,30 @@ func TestNothingIsAddedToAForgottenTopic(t *testing.T) {
 		}
 		table.Release(other)
 	}
-	if !f.gone.Load() {
+	if !f.isGone() {
 		t.Fatal("it was not forgotten")
 	}
 	topic.Append(id(102), []byte("data: y\n"))
 	topic.AppendRaw([]byte("data: z\n"))
 	if n := table.HistoryBytes(); n != 0 {
 		t.Errorf("%d bytes are held", n)
+	}
+}
+
+// A reading that was asked for twice proves nothing the second time.
+func TestAReadingThatComesTwice(t *testing.T) {
+	f := followed(t)
+	f.Ask(eventid.After(id(90)))
+	first := f.reading(backward)
+	f.Ask(eventid.After(id(50)))
+	second := f.reading(backward)
+	first.read(elements(100, 95, 90))
+	second.read(elements(100, 95, 90))
+	if lost, _, _ := f.topic.Span(); lost != id(90) || f.todo == nil || !f.back {
+		t.Fatalf("the log begins after %v, to do %+v", lost, f.todo)
+	}
+	f.reading(backward).read(elements(90, 60, 50))
+	if lost, _, _ := f.topic.Span(); lost != id(50) || f.todo != nil {
+		t.Errorf("the log begins after %v, to do %+v", lost, f.todo)
 	}
 }

@@ -99,8 +99,8 @@ func (s *Source) watchSlots(ctx context.Context) {
 		}
 		s.loseMoved()
 		for _, f := range s.strays.take() {
-			f.strays.Store(false)
-			if !f.gone.Load() {
+			f.flags.And(^uint32(flagStray))
+			if !f.isGone() {
 				s.settle(f)
 			}
 		}

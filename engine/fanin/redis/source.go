@@ -67,6 +67,7 @@ type Source struct {
 	moved     list[movedChannel] // shared channels
 	leavers   list[*feed]        // whose topics were forgotten
 	forgotten list[string]       // of them, those that were told of
+	asks      atomic.Uint64      // numbers them
 	told      atomic.Bool        // what this edge has is known to be written
 	stop      context.CancelFunc
 	running   sync.WaitGroup
@@ -264,6 +265,7 @@ func (s *Source) Attach(table *shard.Table) {
 	s.running.Go(func() {
 		if s.awaitConnection(ctx) {
 			s.running.Go(func() { s.presence(ctx) })
+			s.running.Go(func() { s.tidy(ctx) })
 			run(ctx)
 		}
 	})
@@ -279,7 +281,7 @@ func (s *Source) bury(ctx context.Context) {
 			}
 			f.mu.Lock()
 			n := f.node
-			f.release()
+			f.todo = nil
 			s.counts.states[f.state].Add(-1)
 			f.mu.Unlock()
 			if n != nil {
@@ -312,7 +314,8 @@ func (s *Source) Close() {
 
 // Follow makes the feed of a topic.
 func (s *Source) Follow(t *shard.Topic) shard.Feed {
-	f := &feed{source: s, topic: t, since: now()}
+	f := &feed{source: s, topic: t}
+	f.busy()
 	s.counts.states[away].Add(1)
 	s.settle(f)
 	return f
@@ -333,7 +336,7 @@ func (s *Source) settle(f *feed) {
 
 // stray notes that a feed has no master that is known.
 func (s *Source) stray(f *feed) {
-	if !f.gone.Load() && !f.strays.Swap(true) {
+	if !f.isGone() && f.flags.Or(flagStray)&flagStray == 0 {
 		s.strays.add(f)
 	}
 }
