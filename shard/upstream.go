@@ -27,6 +27,10 @@ type Feed interface {
 	// looked since, and extended the log as far as it can be, it calls Topic.Answer with that
 	// number or a later one.
 	Ask(from eventid.Position) (n uint64)
+	// Read has events read that the log has no place for: some of those after from, in their order. got is
+	// called once with them, from any goroutine, unless the topic is forgotten before. Nothing lies between lost and
+	// the first of them; there may be none.
+	Read(from eventid.Position, got func(lost eventid.ID, events []Older))
 	// Now is a point in time before every event that is still to come.
 	Now() eventid.Position
 	// Stop says that nobody has wanted the topic for a while, and that it was forgotten.
@@ -132,6 +136,13 @@ func (t *Topic) Prepend(events []Older, lost, below eventid.ID) bool {
 	t.mu.Unlock()
 	t.table.used(t, t.table.nowMS(), grown)
 	return true
+}
+
+// Extends reports whether events can be put before the oldest one of the log.
+func (t *Topic) Extends() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.log.over && t.log.tail == t.log.lowest
 }
 
 // Skip says that everything between the newest event and the one after id cannot be had any

@@ -19,8 +19,14 @@ type fakeUpstream struct {
 type fakeFeed struct {
 	*Topic
 	asks    []eventid.Position
+	reads   []fakeRead
 	last    uint64 // number of the last ask
 	stopped bool
+}
+
+type fakeRead struct {
+	from eventid.Position
+	got  func(eventid.ID, []Older)
 }
 
 func (u *fakeUpstream) Follow(t *Topic) Feed {
@@ -33,6 +39,10 @@ func (f *fakeFeed) Ask(from eventid.Position) uint64 {
 	f.asks = append(f.asks, from)
 	f.last++
 	return f.last
+}
+
+func (f *fakeFeed) Read(from eventid.Position, got func(eventid.ID, []Older)) {
+	f.reads = append(f.reads, fakeRead{from, got})
 }
 
 func (f *fakeFeed) Now() eventid.Position { return eventid.At(50) }

@@ -5,9 +5,19 @@ import "ssedge/proto/eventid"
 // wait is a stream that cannot begin yet, because only the upstream knows where. Until
 // then it has a slot, a timer and a connection that is watched, but no subscriptions.
 type wait struct {
-	join Join
-	asks []uint64 // for each of its topics the number of its ask; 0: none, nil: none at all
+	join    Join
+	topics  []waitTopic // one for each of its topics
+	reading bool        // older events are being read for it
 }
+
+// waitTopic is what a waiting stream knows of one of its topics.
+type waitTopic struct {
+	ask      uint64 // the number of its ask; 0: it has not asked
+	earliest bool   // it wants the earliest event there is, and was sent none yet
+	gone     bool   // what follows its position is not to be had: that will be told
+}
+
+func (w *wait) of(k int) *waitTopic { return &w.topics[k] }
 
 // headDelay is how long, in ticks, a waiting stream waits before it is sent its response
 // head: most begin within a round trip, and what is published once the client has its
@@ -30,29 +40,28 @@ func (j *Join) position(k int) eventid.Position {
 	return j.Position
 }
 
-func (w *wait) ask(k int) uint64 {
-	if w.asks == nil {
-		return 0
+// setPosition notes what the client has been sent of topic k.
+func (j *Join) setPosition(k int, at eventid.Position) {
+	if j.More != nil {
+		j.Positions[k] = at
+	} else {
+		j.Position = at
 	}
-	return w.asks[k]
 }
 
 // inDoubt returns the topics whose upstream must be heard before the stream can begin. It
 // has been asked, and this shard is told of the answer.
 func (s *Shard) inDoubt(w *wait) (doubtful []*Topic) {
 	for k, t := range w.join.topics() {
-		r, at := w.join.Resume, w.join.position(k)
-		if !t.doubts(r, at, w.ask(k)) {
+		r, at, about := w.join.Resume, w.join.position(k), w.of(k)
+		if !t.doubts(r, at, about.ask) {
 			continue
 		}
 		t.feed.waiting.Or(1 << s.number) // whatever is answered from here on is heard
-		if w.ask(k) == 0 && (r == ResumeAt || r == ResumeEarliest) {
-			if w.asks == nil {
-				w.asks = make([]uint64, len(w.join.topics()))
-			}
-			w.asks[k] = t.feed.Ask(at)
+		if about.ask == 0 && (r == ResumeAt || r == ResumeEarliest) {
+			about.ask = t.feed.Ask(at)
 		}
-		if t.doubts(r, at, w.ask(k)) {
+		if t.doubts(r, at, about.ask) {
 			doubtful = append(doubtful, t)
 		}
 	}
@@ -91,9 +100,10 @@ func (s *Shard) begin(i uint32, sl *slot, j *Join) bool {
 	if s.table.upstream == nil || j.greeting.done {
 		return s.open(i, sl, j)
 	}
-	w := &wait{join: *j}
+	w := &wait{join: *j, topics: make([]waitTopic, len(j.topics()))}
 	doubtful := s.inDoubt(w)
-	if len(doubtful) == 0 {
+	k, lacks := s.lacking(w)
+	if len(doubtful) == 0 && !lacks {
 		return s.open(i, sl, j)
 	}
 	sl.flags |= flagWaiting
@@ -101,6 +111,9 @@ func (s *Shard) begin(i uint32, sl *slot, j *Join) bool {
 	s.waits[i] = w
 	s.stats.Waiting.Add(1)
 	s.hear(i, doubtful)
+	if len(doubtful) == 0 {
+		s.readOlder(i, sl, w, k)
+	}
 	return true
 }
 
@@ -142,10 +155,18 @@ func (s *Shard) retry(of uint64) {
 		return
 	}
 	w := s.waits[i]
+	if w.reading {
+		return
+	}
 	if doubtful := s.inDoubt(w); len(doubtful) > 0 {
 		s.hear(i, doubtful)
 		return
 	}
+	if k, ok := s.lacking(w); ok {
+		s.readOlder(i, sl, w, k)
+		return
+	}
+	w.name()
 	s.endWait(i, sl)
 	if s.open(i, sl, &w.join) {
 		s.arm(i, sl)

@@ -102,7 +102,7 @@ func (f *feed) Ask(from eventid.Position) (n uint64) {
 	if !f.back || shard.Before(from).Less(shard.Before(f.from)) {
 		f.from = from
 	}
-	f.back, f.urgent = true, true
+	f.back, f.urgent = f.topic.Extends(), true
 	if _, last, _ := f.topic.Span(); last.Less(shard.Before(from)) { // whatever is being read may be older than that
 		f.doubt(causeAsk)
 	}

@@ -17,6 +17,7 @@ type fetches struct {
 	mu     sync.Mutex
 	urgent []*feed
 	others []*feed
+	wishes []wish
 	wake   chan struct{}
 }
 
@@ -45,17 +46,20 @@ func (f *feed) enqueue() {
 	poke(q.wake)
 }
 
-// take returns up to n feeds; none if there is none.
-func (q *fetches) take(n int) (batch []*feed, urgent int) {
+// take returns up to n feeds and some wishes; none if there is none.
+func (q *fetches) take(n int) (batch []*feed, urgent int, wishes []wish) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	some := min(wishesMax, len(q.wishes))
+	wishes = append(wishes, q.wishes[:some]...)
+	q.wishes = cut(q.wishes, some)
 	urgent = min(n, len(q.urgent))
 	batch = append(batch, q.urgent[:urgent]...)
 	q.urgent = cut(q.urgent, urgent)
 	others := min(n-urgent, len(q.others))
 	batch = append(batch, q.others[:others]...)
 	q.others = cut(q.others, others)
-	return batch, urgent
+	return batch, urgent, wishes
 }
 
 // cut removes the first n; the array goes when nothing is left in it.
@@ -121,8 +125,8 @@ func (f *feed) next(n *node) (request, rueidis.Completed) {
 func (n *node) fetch(ctx context.Context) {
 	s := n.source
 	for {
-		batch, urgent := n.fetches.take(fetchTopics)
-		if len(batch) == 0 {
+		batch, urgent, wishes := n.fetches.take(fetchTopics)
+		if len(batch) == 0 && len(wishes) == 0 {
 			select {
 			case <-n.fetches.wake:
 				continue
@@ -138,25 +142,42 @@ func (n *node) fetch(ctx context.Context) {
 				requests, commands = append(requests, r), append(commands, command)
 			}
 		}
+		for _, w := range wishes {
+			commands = append(commands, w.command(s))
+		}
 		if len(commands) == 0 {
 			continue
 		}
 		s.counts.readings.Add(uint64(len(commands)))
 		within, cancel := context.WithTimeout(ctx, s.config.Timeout)
 		failed := 0
-		for i, result := range s.client.DoMulti(within, commands...) {
-			entries, err := result.AsXRange()
-			if _, refused := rueidis.IsRedisErr(err); refused && !rueidis.IsRedisNil(err) && !passing(err) {
+		results := s.client.DoMulti(within, commands...)
+		for i, r := range requests {
+			entries, err := results[i].AsXRange()
+			switch {
+			case err == nil || rueidis.IsRedisNil(err):
+				r.read(entries)
+			case refusal(err):
 				s.counts.failed(opRead, err) // of this topic only: another type of key, no permission
-				time.AfterFunc(refusedPause, requests[i].feed.again)
-				continue
-			} else if err != nil && !rueidis.IsRedisNil(err) {
+				time.AfterFunc(refusedPause, r.feed.again)
+			default:
 				failed++
 				s.counts.failed(opRead, err)
-				requests[i].feed.again()
-				continue
+				r.feed.again()
 			}
-			requests[i].read(entries)
+		}
+		for i, w := range wishes {
+			entries, err := results[len(requests)+i].AsXRange()
+			switch {
+			case err == nil || rueidis.IsRedisNil(err):
+				w.answer(entries)
+			case refusal(err):
+				s.counts.failed(opRead, err)
+				w.got(eventid.ID{}, nil)
+			default:
+				s.counts.failed(opRead, err)
+				w.again(retryPause)
+			}
 		}
 		cancel()
 		pause := time.Duration(0)
@@ -169,6 +190,12 @@ func (n *node) fetch(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// refusal reports whether an error is the server's, and of one key only.
+func refusal(err error) bool {
+	_, servers := rueidis.IsRedisErr(err)
+	return servers && !passing(err)
 }
 
 // again queues the feed once more.

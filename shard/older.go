@@ -1,0 +1,139 @@
+package shard
+
+import (
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
+)
+
+// A log that has let events go has no place for those before them any more, and one that is full gets none. The
+// upstream may have them: they are read for the one stream that wants them, which waits, and is sent them some at a
+// time, until it stands where the log begins.
+
+// lacks reports whether a stream that has seen everything up to p, or wants the earliest event there is, wants some that
+// the log has not got and the upstream may have.
+func (t *Topic) lacks(p eventid.Position, earliest bool) bool {
+	now := t.table.nowMS()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := &t.log
+	if earliest {
+		return t.feed.floor.Less(l.lost)
+	}
+	switch l.resume(p, now).cause {
+	case GapExpired, GapEvicted:
+		return !Before(p).Less(t.feed.floor)
+	}
+	return false
+}
+
+// lacking returns which of its topics a waiting stream must be sent older events of before it begins; false if none.
+func (s *Shard) lacking(w *wait) (k int, ok bool) {
+	if w.join.Resume != ResumeAt && w.join.Resume != ResumeEarliest {
+		return 0, false
+	}
+	for _, earliest := range []bool{true, false} { // first all beginnings: the ids of several topics name them
+		for k, t := range w.join.topics() {
+			of := w.of(k)
+			switch {
+			case of.gone, (of.earliest || w.join.Resume == ResumeEarliest) != earliest, !earliest && s.policy(t.name) == PolicyLatest:
+			case t.lacks(w.join.position(k), earliest):
+				return k, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// name makes a stream that wants the earliest events one that has positions: those where its logs begin, unless that of a
+// topic was learned from the upstream.
+func (w *wait) name() {
+	j := &w.join
+	if j.Resume == ResumeEarliest {
+		j.Resume = ResumeAt
+		if j.More != nil {
+			j.Positions = make([]eventid.Position, len(j.More))
+		}
+		for k := range j.topics() {
+			w.of(k).earliest = true
+		}
+	}
+	for k, t := range j.topics() {
+		if w.of(k).earliest {
+			lost, _, _ := t.Span()
+			j.setPosition(k, positionOf(lost))
+		}
+	}
+}
+
+// readOlder has the events after what a waiting stream has seen of its topic k read.
+func (s *Shard) readOlder(i uint32, sl *slot, w *wait, k int) {
+	w.name()
+	w.reading = true
+	from := w.join.position(k)
+	if w.of(k).earliest {
+		from = eventid.Position{}
+	}
+	of := user(i, sl)
+	w.join.topics()[k].feed.Read(from, func(lost eventid.ID, events []Older) {
+		s.inbox.call(func() { s.gotOlder(of, k, lost, events) })
+	})
+}
+
+// gotOlder goes on with a waiting stream for which events were read. Of one that wants the earliest ones they say where it
+// begins.
+func (s *Shard) gotOlder(of uint64, k int, lost eventid.ID, events []Older) {
+	i, sl := s.slots.find(of)
+	if sl == nil || sl.flags&flagWaiting == 0 {
+		return
+	}
+	w := s.waits[i]
+	w.reading = false
+	if sl.flags&flagBlocked != 0 { // by a heartbeat: when it unblocks they are read again
+		return
+	}
+	at := w.join.position(k)
+	switch about := w.of(k); {
+	case len(events) == 0:
+		about.gone = true
+	case about.earliest:
+		about.earliest = false
+		w.join.setPosition(k, positionOf(lost))
+	case lost != Before(at) && !(at.Time && lost.Less(at.ID)): // what follows is not there any more: that will be told
+		about.gone = true
+	default:
+		if !s.sendOlder(i, sl, w, k, events) {
+			return
+		}
+	}
+	s.retries = append(s.retries, of)
+}
+
+// sendOlder sends a waiting stream events of its topic k. It reports whether the stream is open.
+func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bool {
+	if !s.sendHead(i, sl) {
+		return false
+	}
+	if sl.flags&flagBlocked != 0 { // they are read again
+		return true
+	}
+	j := &w.join
+	ids := &bundle{subs: make([]sub, len(j.More))}
+	for n, t := range j.More {
+		ids.check = eventid.Check(ids.check, t.name)
+		ids.subs[n].last = j.Positions[n]
+	}
+	s.lead = s.lead[:0]
+	for _, e := range events {
+		at := eventid.After(e.ID)
+		s.lead = append(s.lead, e.Body...)
+		if j.More == nil {
+			s.lead = sse.AppendID(s.lead, at.Append(s.idBuf[:0]))
+		} else {
+			ids.subs[k].last = at
+			s.lead = ids.appendID(s.lead)
+		}
+		j.setPosition(k, at)
+	}
+	s.stats.batch(len(events))
+	return s.pushLead(i, sl)
+}

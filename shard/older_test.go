@@ -1,0 +1,233 @@
+package shard
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"ssedge/proto/eventid"
+)
+
+// give answers the oldest reading that is wanted, with the events behind lost.
+func (f *fakeFeed) give(lost uint64, ids ...uint64) (from eventid.Position) {
+	read := f.reads[0]
+	f.reads = f.reads[1:]
+	var events []Older
+	for _, ms := range ids {
+		events = append(events, Older{id(ms), eventBody(ms)})
+	}
+	read.got(id(lost), events)
+	return read.from
+}
+
+// trimmed is a rig whose topic a has let its oldest events go: its log has 103 to 105, its upstream more.
+func trimmed(t *testing.T) (*rig, *fakeFeed) {
+	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3}})
+	_, feed := placed(r, u)
+	feed.add(101, 102, 103, 104, 105)
+	r.settle()
+	if feed.Extends() {
+		t.Fatal("nothing was let go")
+	}
+	return r, feed
+}
+
+// A stream that resumes from before what the log can have is sent what the upstream has, and then begins.
+func TestOlderEventsAreReadForOneStream(t *testing.T) {
+	for _, chunks := range []bool{false, true} {
+		for _, topics := range []string{"a", "a,b"} {
+			r, feed := trimmed(t)
+			last := "70-0"
+			if topics == "a,b" {
+				other := r.join("b", "", unlimited)
+				r.settle()
+				r.table.Find("b").Feed().(*fakeFeed).Place(eventid.At(90), eventid.ID{})
+				r.settle()
+				other.sock.hangUp()
+				first := r.join("a,b", "", unlimited)
+				r.settle()
+				first.read()
+				b := &bundle{subs: []sub{{last: eventid.After(id(70))}, {last: eventid.At(90)}}}
+				b.check = eventid.Check(eventid.Check(0, "a"), "b")
+				last = strings.TrimSuffix(strings.TrimPrefix(string(b.appendID(nil)), "id: "), "\n\n")
+			}
+			c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
+			c.connect(last, unlimited, 0)
+			r.settle()
+			if len(feed.asks) != 1 || len(feed.reads) != 0 {
+				t.Fatalf("%s: asked %v, %d readings", topics, feed.asks, len(feed.reads))
+			}
+			feed.Answer(feed.last, eventid.ID{})
+			r.settle()
+			if from := feed.give(70, 80, 100, 101); from != eventid.After(id(70)) {
+				t.Errorf("%s: read from %v", topics, from)
+			}
+			r.settle()
+			c.want("80", "100", "101")
+			middle := c.decoder.LastEventID()
+			feed.add(106) // 103 goes
+			r.settle()
+			if from := feed.give(101, 102, 103, 104); from != eventid.After(id(101)) {
+				t.Errorf("%s: then from %v", topics, from)
+			}
+			r.settle()
+			c.want("80", "100", "101", "102", "103", "104", "105", "106")
+			feed.add(107)
+			r.settle()
+			c.want("80", "100", "101", "102", "103", "104", "105", "106", "107")
+			if len(feed.reads) != 0 || r.shards[0].stats.Waiting.Load() != 0 {
+				t.Errorf("%s: %d readings, %d wait", topics, len(feed.reads), r.shards[0].stats.Waiting.Load())
+			}
+			again := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks} // who is cut off on the way goes on from there
+			again.connect(middle, unlimited, 0)
+			r.settle()
+			feed.Answer(feed.last, eventid.ID{})
+			r.settle()
+			if from := feed.give(101, 102, 103, 104, 105, 106, 107); from != eventid.After(id(101)) {
+				t.Errorf("%s: again from %v", topics, from)
+			}
+			r.settle()
+			again.want("102", "103", "104", "105", "106", "107")
+		}
+	}
+}
+
+// What is not there any more is told, once.
+func TestOlderEventsThatAreGone(t *testing.T) {
+	for name, give := range map[string]func(*fakeFeed){
+		"nothing":    func(f *fakeFeed) { f.give(0) },
+		"later ones": func(f *fakeFeed) { f.give(80, 90, 100) },
+		"a part":     func(f *fakeFeed) { f.give(70, 80) },
+	} {
+		r, feed := trimmed(t)
+		c := r.join("a", "70-0", unlimited)
+		r.settle()
+		feed.Answer(feed.last, eventid.ID{})
+		r.settle()
+		give(feed)
+		r.settle()
+		want := "gap:expired 103 104 105"
+		if name == "a part" {
+			feed.give(90, 100)
+			r.settle()
+			want = "80 " + want
+		}
+		if got := strings.Join(c.data(), " "); got != want {
+			t.Errorf("%s: got %q, expected %q", name, got, want)
+		}
+	}
+}
+
+// What is known to be gone is not read, nor is what nobody wants.
+func TestOlderEventsThatNobodyWants(t *testing.T) {
+	r, feed := trimmed(t)
+	c := r.join("a", "70-0", unlimited)
+	r.settle()
+	feed.Answer(feed.last, id(102))
+	r.settle()
+	if got := strings.Join(c.data(), " "); got != "gap:expired 103 104 105" || len(feed.reads) != 0 {
+		t.Errorf("got %q, %d readings", got, len(feed.reads))
+	}
+
+	latest := patient()
+	latest.Policy = func(string) Policy { return PolicyLatest }
+	r, u := fed(t, latest, TableConfig{Retention: Retention{Events: 3}})
+	_, feed = placed(r, u)
+	feed.add(101, 102, 103, 104, 105)
+	c = r.join("a", "70-0", unlimited)
+	r.settle()
+	feed.Answer(feed.last, eventid.ID{})
+	r.settle()
+	if got := strings.Join(c.data(), " "); got != "gap:expired 105" || len(feed.reads) != 0 {
+		t.Errorf("with policy latest: got %q, %d readings", got, len(feed.reads))
+	}
+}
+
+func TestTheEarliestEventsAreRead(t *testing.T) {
+	for _, topics := range []string{"a", "a,b"} {
+		r, feed := trimmed(t)
+		if topics == "a,b" {
+			r.join("b", "", unlimited)
+			r.settle()
+			r.table.Find("b").Feed().(*fakeFeed).Place(eventid.After(id(40)), id(40))
+			r.table.Find("b").Feed().(*fakeFeed).add(41)
+			r.settle()
+		}
+		c := r.join(topics, "", unlimited)
+		joins := r.shards[0].inbox.joins
+		joins[len(joins)-1].Resume = ResumeEarliest
+		r.settle()
+		feed.Answer(feed.last, eventid.ID{})
+		r.settle()
+		if from := feed.give(50, 60, 101); from != (eventid.Position{}) {
+			t.Errorf("read from %v", from)
+		}
+		r.settle()
+		c.want()
+		if from := feed.give(50, 60, 101); from != eventid.After(id(50)) {
+			t.Errorf("then from %v", from)
+		}
+		r.settle()
+		c.want("60", "101")
+		feed.give(101, 102, 103)
+		r.settle()
+		want := []string{"60", "101", "102", "103", "104", "105"}
+		if topics == "a,b" {
+			want = append(want, "41")
+		}
+		c.want(want...)
+
+		c = r.join(topics, "", unlimited) // of nothing there is no earliest, and nothing is missing
+		joins = r.shards[0].inbox.joins
+		joins[len(joins)-1].Resume = ResumeEarliest
+		r.settle()
+		feed.Answer(feed.last, eventid.ID{})
+		r.settle()
+		feed.give(0)
+		r.settle()
+		want = []string{"103", "104", "105"}
+		if topics == "a,b" {
+			want = append(want, "41")
+		}
+		c.want(want...)
+	}
+}
+
+// A socket that takes little gets everything all the same, whatever it stops in; who leaves leaves nothing.
+func TestOlderEventsOfASlowStream(t *testing.T) {
+	for room := range 120 {
+		r, feed := trimmed(t)
+		c := r.join("a", "70-0", room)
+		r.settle()
+		feed.Answer(feed.last, eventid.ID{})
+		r.settle()
+		next := map[eventid.Position][]uint64{
+			eventid.After(id(70)): {80, 90}, eventid.After(id(90)): {100, 101}, eventid.After(id(101)): {102, 103},
+		}
+		for range 1000 {
+			if len(feed.reads) > 0 {
+				from := feed.reads[0].from
+				feed.give(from.ID.MS, next[from]...)
+			}
+			c.sock.free(1 + room%7)
+			r.settle()
+			c.read()
+		}
+		c.want("80", "90", "100", "101", "102", "103", "104", "105")
+		c.sock.hangUp()
+
+		gone := r.join("a", "70-0", room)
+		r.settle()
+		feed.Answer(feed.last, eventid.ID{})
+		r.settle()
+		gone.sock.hangUp()
+		r.settle()
+		for len(feed.reads) > 0 {
+			feed.give(70, 80)
+			r.settle()
+		}
+		if n := r.shards[0].stats.Waiting.Load(); n != 0 || len(r.shards[0].waits) != 0 {
+			t.Fatal(fmt.Sprint(n, " still wait"))
+		}
+	}
+}
