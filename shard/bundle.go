@@ -94,7 +94,7 @@ func (s *Shard) pushSub(i uint32, sl *slot, b *bundle, sub *sub, st *state) bool
 // moveSub sets a subscription to p and tells the gap in s.lead.
 func (s *Shard) moveSub(b *bundle, sub *sub, st *state, p *place) {
 	sub.cursor, sub.last = p.cursor, p.at
-	s.appendGap(st.topic.name, p)
+	s.tellGap(st.topic.name, p)
 	s.lead = b.appendID(s.lead)
 }
 

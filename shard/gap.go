@@ -17,27 +17,31 @@ import (
 // client did not say anything that could be read, to if there is nothing to name.
 // The id makes a client that reconnects go on from there: a gap is told once.
 
-// appendGap appends the event and data lines of a gap to s.lead; its id line is
-// for the caller to add. It counts the gap.
-func (s *Shard) appendGap(topic string, p *place) {
+// appendGap appends the event and data lines of a gap.
+func appendGap(dst []byte, topic string, p *place) []byte {
 	name, _ := json.Marshal(topic) // a string cannot fail
-	s.lead = append(s.lead, "event: gap\ndata: {\"topic\":"...)
-	s.lead = append(s.lead, name...)
-	s.lead = append(s.lead, `,"from":`...)
+	dst = append(dst, "event: gap\ndata: {\"topic\":"...)
+	dst = append(dst, name...)
+	dst = append(dst, `,"from":`...)
 	if p.known {
-		s.lead = append(p.from.Append(append(s.lead, '"')), '"')
+		dst = append(p.from.Append(append(dst, '"')), '"')
 	} else {
-		s.lead = append(s.lead, "null"...)
+		dst = append(dst, "null"...)
 	}
-	s.lead = append(s.lead, `,"to":`...)
+	dst = append(dst, `,"to":`...)
 	if p.to == (eventid.Position{}) {
-		s.lead = append(s.lead, "null"...)
+		dst = append(dst, "null"...)
 	} else {
-		s.lead = append(p.to.Append(append(s.lead, '"')), '"')
+		dst = append(p.to.Append(append(dst, '"')), '"')
 	}
-	s.lead = append(s.lead, `,"cause":"`...)
-	s.lead = append(s.lead, p.cause.String()...)
-	s.lead = append(s.lead, "\"}\n"...)
+	dst = append(dst, `,"cause":"`...)
+	dst = append(dst, p.cause.String()...)
+	return append(dst, "\"}\n"...)
+}
+
+// tellGap appends them to s.lead; the id line is for the caller to add. It counts the gap.
+func (s *Shard) tellGap(topic string, p *place) {
+	s.lead = appendGap(s.lead, topic, p)
 	s.stats.Gaps[p.cause].Add(1)
 }
 
@@ -53,7 +57,7 @@ func (s *Shard) overrun(i uint32, sl *slot, st *state) bool {
 	p := s.overrunPlace(sl.last(), st)
 	sl.cursor = p.cursor
 	sl.setLast(p.at)
-	s.appendGap(st.topic.name, &p)
+	s.tellGap(st.topic.name, &p)
 	s.lead = sse.AppendID(s.lead, p.at.Append(s.idBuf[:0]))
 	return true
 }
@@ -92,6 +96,6 @@ func (s *Shard) conflate(sl *slot) {
 	name := s.states.at(sl.topic).topic.name
 	sl.cursor = p.cursor
 	sl.setLast(p.at)
-	s.appendGap(name, &p)
+	s.tellGap(name, &p)
 	s.lead = sse.AppendID(s.lead, p.at.Append(s.idBuf[:0]))
 }

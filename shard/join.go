@@ -201,7 +201,7 @@ func (s *Shard) tellAtJoin(t *Topic, p *place) {
 		if len(s.lead) > 0 {
 			s.lead = append(s.lead, '\n')
 		}
-		s.appendGap(t.name, p)
+		s.tellGap(t.name, p)
 	}
 }
 

@@ -47,6 +47,14 @@ func (l *log) appendRaw(body []byte) (grown int64) {
 	return l.put(body, l.newestID(), l.place().Append(text[:0]))
 }
 
+// appendGap adds a gap event: whoever has been sent it has nothing to miss up to to.
+func (l *log) appendGap(body []byte, to eventid.ID) (grown int64) {
+	var text [eventid.MaxPositionBytes]byte
+	grown = l.put(body, to, positionOf(to).Append(text[:0]))
+	l.last = to
+	return grown
+}
+
 func (l *log) put(body []byte, id eventid.ID, idText []byte) (grown int64) {
 	need := len(body) + len(idText) + sse.IDOverheadBytes
 
@@ -185,7 +193,7 @@ func (l *log) segmentAt(p uint64) int {
 func (l *log) start(nowMS uint64) eventid.Position {
 	switch {
 	case !l.last.IsZero():
-		return eventid.After(l.last)
+		return positionOf(l.last)
 	case l.foreign || nowMS <= l.lost.MS:
 		return positionOf(l.lost)
 	}
@@ -198,7 +206,7 @@ func (l *log) place() eventid.Position {
 	if l.last.IsZero() {
 		return positionOf(l.lost)
 	}
-	return eventid.After(l.last)
+	return positionOf(l.last)
 }
 
 // A point in time stands among ids as the last one that is possible before it.

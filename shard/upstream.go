@@ -145,19 +145,24 @@ func (t *Topic) Extends() bool {
 	return !t.log.over && t.log.tail == t.log.lowest
 }
 
-// Skip says that everything between the newest event and the one after id cannot be had any
-// more: all subscribers are told of a gap.
-func (t *Topic) Skip(to eventid.ID) {
+// Skip says that events after from and up to to cannot be had any more. It is an event in the log: whoever comes by is told
+// of the gap.
+func (t *Topic) Skip(from, to eventid.ID) {
 	t.mu.Lock()
+	if t.log.over {
+		t.mu.Unlock()
+		return
+	}
 	if newest := t.log.newestID(); to.Less(newest) { // ids do not go back
 		to = newest
 	}
-	shrunk := t.log.reset(to)
-	t.log.head++ // nobody's cursor: whoever stood at the head is behind the tail now
-	t.log.tail = t.log.head
-	t.feed.floor = to
+	gap := place{from: positionOf(from), known: true, to: positionOf(to), cause: GapMissed}
+	now := t.table.nowMS()
+	grown := t.log.appendGap(appendGap(nil, t.name, &gap), to)
+	grown -= t.log.trim(t.table.live(), now)
 	t.mu.Unlock()
-	t.table.held.Add(-shrunk)
+	t.table.used(t, now, grown)
+	t.table.shards[0].stats.Gaps[GapMissed].Add(uint64(t.refs.Load())) // each stream is told, by whichever shard
 	t.wake()
 }
 

@@ -251,6 +251,9 @@ func (f *feed) take(text string, late bool) {
 		if body, ok := f.source.body(&m); ok {
 			f.topic.AppendRaw(body.B)
 			bodies.Put(body)
+		} else { // it has no place, but it was one
+			_, last, _ := f.topic.Span()
+			f.topic.Skip(last, last)
 		}
 		return
 	}
@@ -286,7 +289,7 @@ func (f *feed) beginAt(m *envelope.Message, last eventid.ID) {
 	if !last.Less(m.ID) { // ids have gone back: a server with another clock has taken over
 		f.fork(to)
 	}
-	f.topic.Skip(to)
+	f.topic.Skip(last, to)
 	f.add(m)
 }
 
@@ -295,7 +298,8 @@ func (f *feed) beginAt(m *envelope.Message, last eventid.ID) {
 func (f *feed) add(m *envelope.Message) {
 	body, ok := f.source.body(m)
 	if !ok {
-		f.topic.Skip(m.ID)
+		_, last, _ := f.topic.Span()
+		f.topic.Skip(last, m.ID)
 		return
 	}
 	f.topic.Append(m.ID, body.B)

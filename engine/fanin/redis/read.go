@@ -81,7 +81,7 @@ func (f *feed) readEnd(events []element) {
 			f.topic.Place(eventid.At(now), eventid.ID{})
 		case !f.source.mayHaveExpired(last, f.since):
 			f.source.counts.resets.Add(1)
-			f.topic.Skip(shard.Before(eventid.At(now)))
+			f.topic.Skip(last, shard.Before(eventid.At(now)))
 		}
 		return
 	}
@@ -117,7 +117,7 @@ func (f *feed) readForward(events []element) {
 		case !last.Less(m.ID):
 		case m.bad:
 			f.source.counts.gaps.Add(1)
-			f.topic.Skip(m.ID)
+			f.topic.Skip(last, m.ID)
 		case f.follows(m, last):
 			f.add(&m.Message)
 		case m.Prev.Less(last) && !m.Prev.IsZero(): // of another history than the log's newest event
@@ -152,7 +152,7 @@ func (f *feed) readNewest(events []element) {
 		switch {
 		case m.bad && last.Less(m.ID):
 			f.source.counts.gaps.Add(1)
-			f.topic.Skip(m.ID)
+			f.topic.Skip(last, m.ID)
 		case m.bad:
 		case m.Prev == last && last.Less(m.ID):
 			f.add(&m.Message)
