@@ -54,6 +54,7 @@ func (r *redisServer) start() {
 	arguments := append([]string{
 		"--port", r.port, "--bind", "127.0.0.1", "--dir", r.dir, "--logfile", filepath.Join(r.dir, "log"),
 		"--save", "", "--appendonly", "no", "--enable-debug-command", "local",
+		"--repl-diskless-sync", "no", // otherwise a replica may get nothing for a second after it is called online
 	}, r.arguments...)
 	r.cmd = exec.Command("redis-server", arguments...)
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -90,6 +91,15 @@ func eventually(t testing.TB, what string, is func() bool) {
 	}
 }
 
+// startPair starts a master and a replica of it.
+func startPair(t testing.TB) (master, replica *redisServer) {
+	t.Helper()
+	master, replica = startRedis(t), startRedis(t)
+	replica.cli("REPLICAOF", "127.0.0.1", master.port)
+	eventually(t, "there is a replica", func() bool { return strings.Contains(master.cli("INFO", "replication"), "state=online") })
+	return master, replica
+}
+
 // startCluster starts three masters, each with so many replicas.
 func startCluster(t testing.TB, replicas int) []*redisServer {
 	t.Helper()
@@ -101,7 +111,7 @@ func startCluster(t testing.TB, replicas int) []*redisServer {
 		r.port, r.bus = ports[0], ports[1]
 		r.arguments = []string{
 			"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1000", "--cluster-port", r.bus,
-			"--cluster-announce-ip", "127.0.0.1", "--repl-diskless-sync-delay", "0", "--cluster-replica-validity-factor", "0",
+			"--cluster-announce-ip", "127.0.0.1", "--cluster-replica-validity-factor", "0",
 		}
 		r.start()
 		t.Cleanup(r.kill)
@@ -153,9 +163,10 @@ func edgeProcess(t testing.TB, url string, flags ...string) *process {
 // relay passes bytes on between clients and an address, until it swallows them.
 type relay struct {
 	address  string // of the relay
-	to       string
 	mu       sync.Mutex
+	to       string
 	swallows bool
+	mute     bool // swallows answers only
 	open     []net.Conn
 }
 
@@ -168,11 +179,7 @@ func startRelay(t testing.TB, to string) *relay {
 	r := &relay{address: ln.Addr().String(), to: to}
 	t.Cleanup(func() {
 		ln.Close()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		for _, c := range r.open {
-			c.Close()
-		}
+		r.cut()
 	})
 	go func() {
 		for {
@@ -180,6 +187,9 @@ func startRelay(t testing.TB, to string) *relay {
 			if err != nil {
 				return
 			}
+			r.mu.Lock()
+			to := r.to
+			r.mu.Unlock()
 			up, err := net.Dial("tcp", to)
 			if err != nil {
 				c.Close()
@@ -188,8 +198,8 @@ func startRelay(t testing.TB, to string) *relay {
 			r.mu.Lock()
 			r.open = append(r.open, c, up)
 			r.mu.Unlock()
-			go r.pass(c, up)
-			go r.pass(up, c)
+			go r.pass(c, up, false)
+			go r.pass(up, c, true)
 		}
 	}()
 	return r
@@ -197,13 +207,13 @@ func startRelay(t testing.TB, to string) *relay {
 
 // pass copies until an end closes. What comes while the relay swallows is gone: that connection will never say
 // anything again, and is not closed.
-func (r *relay) pass(from, to net.Conn) {
+func (r *relay) pass(from, to net.Conn, answers bool) {
 	buf := make([]byte, 64<<10)
 	dead := false
 	for {
 		n, err := from.Read(buf)
 		r.mu.Lock()
-		dead = dead || r.swallows
+		dead = dead || r.swallows || answers && r.mute
 		r.mu.Unlock()
 		if dead {
 			if err != nil {
@@ -223,6 +233,30 @@ func (r *relay) swallow(on bool) {
 	r.mu.Lock()
 	r.swallows = on
 	r.mu.Unlock()
+}
+
+// turn has new connections go elsewhere; those that are open stay where they are.
+func (r *relay) turn(to string) {
+	r.mu.Lock()
+	r.to = to
+	r.mu.Unlock()
+}
+
+// silence swallows answers: what is asked for is done, and nobody hears of it.
+func (r *relay) silence(on bool) {
+	r.mu.Lock()
+	r.mute = on
+	r.mu.Unlock()
+}
+
+// cut closes what is open.
+func (r *relay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.open {
+		c.Close()
+	}
+	r.open = nil
 }
 
 // startSentinel watches a master under the name mymaster.
