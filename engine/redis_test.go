@@ -83,9 +83,10 @@ func TestConnectionsAreKilled(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	url := "redis://" + r.address()
-	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x := newTier(t, []*redisServer{r}, edgeAt(t, url))
+	x.process(url)
 	x.load(5, 4, 2*time.Millisecond)
-	for range 5 {
+	for range rounds(5, 15) {
 		x.pause(300 * time.Millisecond)
 		r.cli("CLIENT", "KILL", "TYPE", "pubsub")
 		r.cli("CLIENT", "KILL", "TYPE", "normal")
@@ -101,7 +102,7 @@ func TestTheServerHangs(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	url := "redis://" + r.address()
-	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x := newTier(t, []*redisServer{r}, edgeAt(t, url), edgeAt(t, url))
 	x.load(5, 4, 2*time.Millisecond)
 	for range 2 {
 		x.pause(300 * time.Millisecond)
@@ -121,7 +122,8 @@ func TestTheServerStartsAgainEmpty(t *testing.T) {
 	r := startRedis(t)
 	url := "redis://" + r.address()
 	a := edge(t, url, nil)
-	x := newTier(t, &a.server, edgeAt(t, url))
+	x := newTier(t, []*redisServer{r}, &a.server, edgeAt(t, url))
+	x.mayLose = true
 	x.load(3, 4, 2*time.Millisecond)
 	x.pause(300 * time.Millisecond)
 	r.kill()

@@ -2,21 +2,29 @@ package engine_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
-// masters are the servers that are masters now, by their own word.
-func masters(all []*redisServer) (found []*redisServer) {
+// masters are the servers that are masters now, by their own word; replicas those that are replicas.
+func masters(all []*redisServer) []*redisServer  { return withRole(all, "master") }
+func replicas(all []*redisServer) []*redisServer { return withRole(all, "slave") }
+
+func withRole(all []*redisServer, role string) (found []*redisServer) {
 	for _, r := range all {
-		if strings.Contains(r.cli("ROLE"), "master") {
+		if strings.HasPrefix(r.cli("ROLE"), role) {
 			found = append(found, r)
 		}
 	}
 	return found
 }
+
+// anyOf is one of them.
+func anyOf(rng *rand.Rand, all []*redisServer) *redisServer { return all[rng.IntN(len(all))] }
 
 func (r *redisServer) id() string { return r.cli("CLUSTER", "MYID") }
 
@@ -26,10 +34,12 @@ func TestAMasterIsKilled(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 1)
 	url := clusterURL(all)
-	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x := newTier(t, all, edgeAt(t, url))
+	x.process(url)
+	x.mayLose = true
 	x.load(6, 2, 5*time.Millisecond)
 	x.pause(500 * time.Millisecond)
-	masters(all)[0].kill()
+	anyOf(x.rng, masters(all)).kill()
 	time.Sleep(4 * time.Second)
 	gaps := x.finish()
 	for _, g := range gaps { // replication is asynchronous: what the replica had not got is gone, and may be told
@@ -42,17 +52,13 @@ func TestAGracefulFailover(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 1)
 	url := clusterURL(all)
-	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x := newTier(t, all, edgeAt(t, url))
+	x.process(url)
 	x.load(6, 2, 5*time.Millisecond)
 	for range 2 {
 		x.pause(500 * time.Millisecond)
-		for _, r := range all {
-			if strings.Contains(r.cli("ROLE"), "slave") {
-				if out := r.cli("CLUSTER", "FAILOVER"); out != "OK" {
-					t.Fatalf("CLUSTER FAILOVER: %s", out)
-				}
-				break
-			}
+		if out := anyOf(x.rng, replicas(all)).cli("CLUSTER", "FAILOVER"); out != "OK" {
+			t.Fatalf("CLUSTER FAILOVER: %s", out)
 		}
 		x.pause(1500 * time.Millisecond)
 	}
@@ -66,11 +72,13 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 0)
 	url := clusterURL(all)
-	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x := newTier(t, all, edgeAt(t, url))
+	x.process(url)
 	x.load(20, 2, 10*time.Millisecond)
 	x.pause(500 * time.Millisecond)
-	for k := range 2 {
-		from, to := all[k], all[(k+1)%3]
+	for range 2 {
+		k := x.rng.IntN(3)
+		from, to := all[k], all[(k+1+x.rng.IntN(2))%3]
 		out, err := exec.Command("redis-cli", "--cluster", "reshard", all[0].address(), "--cluster-from", from.id(), "--cluster-to", to.id(),
 			"--cluster-slots", "2000", "--cluster-yes").CombinedOutput()
 		if err != nil {
@@ -95,14 +103,8 @@ func TestASlotIsLeftHalfMigrated(t *testing.T) {
 	a.publish(t, "half", "before")
 	st.gets(t, "before")
 	slot := all[0].cli("CLUSTER", "KEYSLOT", "sse:half")
-	var from, to *redisServer
-	for _, r := range all {
-		if r.cli("EXISTS", "sse:half") == "1" {
-			from = r
-		} else {
-			to = r
-		}
-	}
+	k := slices.IndexFunc(all, func(r *redisServer) bool { return r.cli("EXISTS", "sse:half") == "1" })
+	from, to := all[k], anyOf(newSeed(t).of("test"), slices.Concat(all[:k], all[k+1:]))
 	must := func(r *redisServer, arguments ...string) {
 		t.Helper()
 		if out := r.cli(arguments...); out != "OK" {

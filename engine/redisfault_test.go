@@ -137,7 +137,7 @@ func TestAnEdgeIsKilled(t *testing.T) {
 	r := startRedis(t)
 	url := "redis://" + r.address()
 	dying := edgeProcess(t, url)
-	x := newTier(t, &dying.server)
+	x := newTier(t, []*redisServer{r}, &dying.server)
 	for k := range 4 {
 		for range 5 {
 			x.follow(fmt.Sprint("topic", k))
@@ -163,7 +163,7 @@ func TestARollingRestart(t *testing.T) {
 	r := startRedis(t)
 	url := "redis://" + r.address()
 	nodes := []*node{edge(t, url, quickDrain), edge(t, url, quickDrain)}
-	x := newTier(t, &nodes[0].server, &nodes[1].server)
+	x := newTier(t, []*redisServer{r}, &nodes[0].server, &nodes[1].server)
 	x.load(4, 5, 2*time.Millisecond)
 	for k := range nodes {
 		x.pause(200 * time.Millisecond)
@@ -185,12 +185,11 @@ func quickDrain(c *engine.Config) { c.DrainRate, c.DrainTimeout = 1000, 5*time.S
 // With Sentinel, an edge goes with the master.
 func TestSentinel(t *testing.T) {
 	t.Parallel()
-	first, second := startRedis(t), startRedis(t)
-	second.cli("REPLICAOF", "127.0.0.1", first.port)
-	eventually(t, "there is a replica", func() bool { return strings.Contains(first.cli("INFO", "replication"), "state=online") })
+	first, second := startPair(t)
 	sentinel := startSentinel(t, first)
 	url := "redis+sentinel://" + sentinel.address() + "/mymaster"
-	x := newTier(t, edgeAt(t, url), edgeAt(t, url))
+	x := newTier(t, []*redisServer{second, first}, edgeAt(t, url), edgeAt(t, url))
+	x.mayLose = true
 	x.load(4, 3, 5*time.Millisecond)
 	x.pause(300 * time.Millisecond)
 	if out := sentinel.cli("SENTINEL", "FAILOVER", "mymaster"); out != "OK" {

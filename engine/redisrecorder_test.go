@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +27,10 @@ func (c *atomicCounter) next() int64 { return c.n.Add(1) }
 //	I5  what was acknowledged was published once, whatever was tried again
 type tier struct {
 	t       *testing.T
+	seed    seed
+	rng     *rand.Rand     // of the test's own goroutine
+	servers []*redisServer // the first that lives knows what was kept
+	mayLose bool           // what was acknowledged may go with a server: no replica had it, or all is forgotten
 	mu      sync.Mutex
 	edges   []*server
 	acked   map[string][]event // by topic, in the order of their answers: one publisher each
@@ -36,6 +39,8 @@ type tier struct {
 	read    sync.WaitGroup
 	closing atomic.Bool
 	readers []*reader
+	again   int                 // answers that said that the event was there already
+	counted map[*server]float64 // goroutines that an edge in a process of its own had in the beginning
 }
 
 // reader is a client that comes back to any edge.
@@ -47,30 +52,39 @@ type reader struct {
 	closedBy int // connections that ended though nobody meant them to
 }
 
-// chaos is how much longer and larger things are with CHAOS=1 (make chaos).
-var chaos = os.Getenv("CHAOS") != ""
-
 // pause lets the load go on for about so long.
 func (x *tier) pause(d time.Duration) {
 	if chaos {
 		d *= 3
 	}
-	time.Sleep(d/2 + rand.N(d))
+	time.Sleep(about(x.rng, d))
 }
 
-func newTier(t *testing.T, edges ...*server) *tier {
-	return &tier{t: t, edges: edges, acked: map[string][]event{}, stop: make(chan struct{})}
+// about is a time between half of d and one and a half.
+func about(rng *rand.Rand, d time.Duration) time.Duration {
+	return d/2 + time.Duration(rng.Int64N(int64(d)))
 }
 
-func (x *tier) edge() *server {
+func newTier(t *testing.T, servers []*redisServer, edges ...*server) *tier {
+	t.Helper()
+	seed := newSeed(t)
+	return &tier{
+		t: t, seed: seed, rng: seed.of("test"), servers: servers, edges: edges,
+		acked: map[string][]event{}, stop: make(chan struct{}), counted: map[*server]float64{},
+	}
+}
+
+// edge is any of them.
+func (x *tier) edge(rng *rand.Rand) *server {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.edges[rand.IntN(len(x.edges))]
+	return x.edges[rng.IntN(len(x.edges))]
 }
 
 // publishTo publishes numbered events to a topic, one after the other, each until it is acknowledged, by any edge.
 func (x *tier) publishTo(topic string, pause time.Duration) {
 	x.publish.Add(1)
+	rng := x.seed.of("publisher of " + topic)
 	go func() {
 		defer x.publish.Done()
 		client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
@@ -79,14 +93,17 @@ func (x *tier) publishTo(topic string, pause time.Duration) {
 			select {
 			case <-x.stop:
 				return
-			case <-time.After(pause/2 + rand.N(pause)):
+			case <-time.After(about(rng, pause)):
 			}
 			data := fmt.Sprintf("%s-%d", topic, n)
 			for {
-				id, ok := tryPublish(client, x.edge(), topic, data)
+				id, again, ok := tryPublish(client, x.edge(rng), topic, data)
 				if ok {
 					x.mu.Lock()
 					x.acked[topic] = append(x.acked[topic], event{id, data})
+					if again {
+						x.again++
+					}
 					x.mu.Unlock()
 					break
 				}
@@ -96,26 +113,30 @@ func (x *tier) publishTo(topic string, pause time.Duration) {
 	}()
 }
 
-// tryPublish publishes with a key, so that trying again is safe.
-func tryPublish(client *http.Client, to *server, topic, data string) (id string, ok bool) {
+// tryPublish publishes with a key, so that trying again is safe; again says that it was there already.
+func tryPublish(client *http.Client, to *server, topic, data string) (id string, again, ok bool) {
 	body, _ := json.Marshal(map[string]string{"topic": topic, "data": data, "key": data})
 	answer, err := client.Post("http://"+to.addr+"/publish", "application/json", strings.NewReader(string(body)))
 	if err != nil {
-		return "", false
+		return "", false, false
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
-	var receipt struct{ ID string }
-	if err != nil || answer.StatusCode != 200 || json.Unmarshal(text, &receipt) != nil {
-		return "", false
+	var receipt struct {
+		ID        string
+		Duplicate bool
 	}
-	return receipt.ID, true
+	if err != nil || answer.StatusCode != 200 || json.Unmarshal(text, &receipt) != nil {
+		return "", false, false
+	}
+	return receipt.ID, receipt.Duplicate, true
 }
 
 // follow reads a topic until the end, by any edge, coming back with the last id.
 func (x *tier) follow(topic string) *reader {
 	r := &reader{topic: topic}
-	st, err := x.edge().dial(ask{topics: []string{topic}})
+	rng := x.seed.of(fmt.Sprint("reader ", len(x.readers)))
+	st, err := x.edge(rng).dial(ask{topics: []string{topic}})
 	if err == nil {
 		err = st.opening()
 	}
@@ -156,7 +177,7 @@ func (x *tier) follow(topic string) *reader {
 			r.closedBy++
 			x.mu.Unlock()
 			for {
-				if st, err = x.edge().dial(ask{topics: []string{topic}, after: last}); err == nil {
+				if st, err = x.edge(rng).dial(ask{topics: []string{topic}, after: last}); err == nil {
 					break
 				}
 				if x.closing.Load() {
@@ -175,8 +196,9 @@ func (x *tier) finish() (gaps []string) {
 	x.t.Helper()
 	close(x.stop)
 	x.publish.Wait()
+	kept := x.kept()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		missing := x.missing()
+		missing := x.missing(kept)
 		if missing == "" {
 			break
 		}
@@ -185,9 +207,11 @@ func (x *tier) finish() (gaps []string) {
 		}
 	}
 	time.Sleep(100 * time.Millisecond) // what comes twice comes late
+	x.followed()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.closing.Store(true)
+	gone, total := 0, 0
 	for topic, all := range x.acked {
 		seen := map[string]bool{}
 		for _, e := range all {
@@ -195,18 +219,34 @@ func (x *tier) finish() (gaps []string) {
 				x.t.Errorf("I5: %s: the id %s was given twice", topic, e.id)
 			}
 			seen[e.id] = true
+			if !kept[topic].has(e) {
+				gone++
+				if !x.mayLose {
+					x.t.Errorf("I5: %s: %s was acknowledged as %s, and is not there", topic, e.data, e.id)
+				}
+			}
 		}
+		total += len(all)
 	}
+	x.t.Logf("%d events were acknowledged, %d of them are gone, %d were tried again and there", total, gone, x.again)
 	for i, r := range x.readers {
-		seen := map[string]bool{}
-		for k, e := range r.got {
+		ids, seen, last := map[string]bool{}, map[string]bool{}, ""
+		for _, e := range r.got {
+			if ids[e.id] {
+				x.t.Errorf("I2: reader %d of %s got %s twice", i, r.topic, e.id)
+			}
+			ids[e.id] = true
+			if x.mayLose && !kept[r.topic].has(e) { // what the servers have forgotten may be published anew, and later ones be before it
+				continue
+			}
 			if seen[e.data] {
 				x.t.Errorf("I2: reader %d of %s got %s twice", i, r.topic, e.data)
 			}
 			seen[e.data] = true
-			if k > 0 && !idLess(r.got[k-1].id, e.id) {
-				x.t.Errorf("I3: reader %d of %s got %s behind %s", i, r.topic, e.id, r.got[k-1].id)
+			if last != "" && !idLess(last, e.id) {
+				x.t.Errorf("I3: reader %d of %s got %s behind %s", i, r.topic, e.id, last)
 			}
+			last = e.id
 		}
 		gaps = append(gaps, r.gaps...)
 	}
@@ -214,7 +254,7 @@ func (x *tier) finish() (gaps []string) {
 }
 
 // missing says which reader lacks what; "" if none lacks anything it was not told of.
-func (x *tier) missing() string {
+func (x *tier) missing(kept map[string]*history) string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for i, r := range x.readers {
@@ -223,6 +263,9 @@ func (x *tier) missing() string {
 		}
 		at := 0
 		for _, e := range x.acked[r.topic][r.began:] {
+			if x.mayLose && !kept[r.topic].has(e) {
+				continue
+			}
 			for at < len(r.got) && r.got[at].data != e.data {
 				at++
 			}

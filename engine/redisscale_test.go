@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +73,7 @@ func TestInterestComesAndGoes(t *testing.T) {
 	topics := pick(100_000, 20_000, 10_000)
 	r := startRedis(t)
 	p := edgeProcess(t, "redis://"+r.address(), append(manyFlags, "--redis-linger=1s")...)
-	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	rng := newSeed(t).of("test")
 	open := map[int]*stream{} // by the first of its topics
 	for range 3 * topics / 500 {
 		first := rng.IntN(topics/500) * 500
