@@ -97,23 +97,69 @@ func TestConnectionsAreKilled(t *testing.T) {
 	x.stayed()
 }
 
-// A server that hangs, and goes on.
+// A server that hangs, and goes on: its process is stopped, or it is busy with one command. Publishers are told
+// so in time.
 func TestTheServerHangs(t *testing.T) {
 	t.Parallel()
-	r := startRedis(t)
-	url := "redis://" + r.address()
-	x := newTier(t, []*redisServer{r}, edgeAt(t, url), edgeAt(t, url))
-	x.load(5, 4, 2*time.Millisecond)
-	for range 2 {
-		x.pause(300 * time.Millisecond)
-		r.signal(syscall.SIGSTOP)
-		time.Sleep(2500 * time.Millisecond)
-		r.signal(syscall.SIGCONT)
+	for how, hang := range map[string]func(*redisServer, time.Duration){
+		"stopped": func(r *redisServer, d time.Duration) {
+			r.signal(syscall.SIGSTOP)
+			time.Sleep(d)
+			r.signal(syscall.SIGCONT)
+		},
+		"busy": func(r *redisServer, d time.Duration) { r.cli("DEBUG", "SLEEP", fmt.Sprint(d.Seconds())) },
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			r := startRedis(t)
+			url := "redis://" + r.address()
+			x := newTier(t, []*redisServer{r}, edgeAt(t, url))
+			x.process(url)
+			x.load(5, 4, 2*time.Millisecond)
+			for range rounds(1, 3) {
+				x.pause(300 * time.Millisecond)
+				done := make(chan struct{})
+				go func() {
+					hang(r, 2500*time.Millisecond)
+					close(done)
+				}()
+				for _, s := range x.edges {
+					refusesInTime(t, s, done)
+				}
+				<-done
+			}
+			if gaps := x.finish(); len(gaps) != 0 {
+				t.Errorf("gaps were told: %q", gaps)
+			}
+			x.stayed()
+		})
 	}
-	if gaps := x.finish(); len(gaps) != 0 {
-		t.Errorf("gaps were told: %q", gaps)
+}
+
+// refusesInTime waits until an edge cannot publish, at most until it can again, and checks that it says so as it should.
+func refusesInTime(t *testing.T, s *server, again <-chan struct{}) {
+	t.Helper()
+	for {
+		select {
+		case <-again:
+			t.Error("an edge was never refused while the server hung")
+			return
+		default:
+		}
+		began := time.Now()
+		answer, err := s.http.Post("http://"+s.addr+"/publish?topic=hangs", "text/plain", strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode == 200 {
+			continue // it does not hang yet
+		}
+		if took := time.Since(began); answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" || took > 2*time.Second {
+			t.Errorf("publishing: %s after %v, Retry-After %q", answer.Status, took, answer.Header.Get("Retry-After"))
+		}
+		return
 	}
-	x.stayed()
 }
 
 // A server that forgets everything: what was missed meanwhile is told.

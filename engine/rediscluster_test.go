@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -43,6 +44,31 @@ func TestAMasterIsKilled(t *testing.T) {
 	time.Sleep(4 * time.Second)
 	gaps := x.finish()
 	for _, g := range gaps { // replication is asynchronous: what the replica had not got is gone, and may be told
+		t.Logf("told: %s", g)
+	}
+	x.stayed()
+}
+
+// A master hangs for so long that its replica takes over, and goes on: until it hears of that it is a zombie, does what
+// was asked of it before, and tells the new master's subscribers.
+func TestAMasterHangs(t *testing.T) {
+	t.Parallel()
+	all := startCluster(t, 1)
+	url := clusterURL(all)
+	x := newTier(t, all, edgeAt(t, url))
+	x.process(url)
+	x.mayLose = true
+	x.load(6, 2, 5*time.Millisecond)
+	x.pause(300 * time.Millisecond)
+	hung := anyOf(x.rng, masters(all))
+	others := slices.DeleteFunc(slices.Clone(all), func(r *redisServer) bool { return r == hung })
+	hung.signal(syscall.SIGSTOP)
+	eventually(t, "a replica takes over", func() bool { return len(masters(others)) == 3 })
+	x.pause(300 * time.Millisecond)
+	hung.signal(syscall.SIGCONT)
+	eventually(t, "it is a replica", func() bool { return len(masters(all)) == 3 })
+	x.pause(500 * time.Millisecond)
+	for _, g := range x.finish() {
 		t.Logf("told: %s", g)
 	}
 	x.stayed()
