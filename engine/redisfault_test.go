@@ -181,24 +181,3 @@ func TestARollingRestart(t *testing.T) {
 }
 
 func quickDrain(c *engine.Config) { c.DrainRate, c.DrainTimeout = 1000, 5*time.Second }
-
-// With Sentinel, an edge goes with the master.
-func TestSentinel(t *testing.T) {
-	t.Parallel()
-	first, second := startPair(t)
-	sentinel := startSentinel(t, first)
-	url := "redis+sentinel://" + sentinel.address() + "/mymaster"
-	x := newTier(t, []*redisServer{second, first}, edgeAt(t, url), edgeAt(t, url))
-	x.mayLose = true
-	x.load(4, 3, 5*time.Millisecond)
-	x.pause(300 * time.Millisecond)
-	if out := sentinel.cli("SENTINEL", "FAILOVER", "mymaster"); out != "OK" {
-		t.Fatalf("SENTINEL FAILOVER: %s", out)
-	}
-	eventually(t, "the other one is master", func() bool { return strings.Contains(second.cli("ROLE"), "master") })
-	x.pause(2 * time.Second)
-	for _, g := range x.finish() { // a failover by Sentinel may lose what was not replicated
-		t.Logf("told: %s", g)
-	}
-	x.stayed()
-}
