@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -119,8 +120,20 @@ func startCluster(t testing.TB, replicas int) []*redisServer {
 		create = append(create, r.address())
 	}
 	create = append(create, "--cluster-replicas", fmt.Sprint(replicas), "--cluster-yes")
-	if out, err := exec.Command("redis-cli", create...).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	for attempt := 1; ; attempt++ { // redis-cli waits for ever when servers forget each other before they have met, as on a busy machine
+		ctx, cancel := context.WithTimeout(t.Context(), patience/2)
+		out, err := exec.CommandContext(ctx, "redis-cli", create...).CombinedOutput()
+		cancel()
+		if err == nil {
+			break
+		}
+		if attempt == 3 {
+			t.Fatalf("%v: %s", err, out)
+		}
+		t.Logf("the cluster is made again: %v: %s", err, out)
+		for _, r := range all {
+			r.cli("CLUSTER", "RESET", "HARD")
+		}
 	}
 	for _, r := range all {
 		eventually(t, "the cluster is whole", func() bool {
