@@ -30,7 +30,7 @@ func (x *tier) kept() map[string]*history {
 		h := &history{ids: map[string]string{}}
 		seen := map[string]string{} // ids by data
 		// A line for each id, and for the names and values of four fields; the last value is empty, and trimmed.
-		lines := strings.Split(x.servers[at].cli("-c", "XRANGE", "sse:"+topic, "-", "+"), "\n")
+		lines := strings.Split(x.servers[at].cli("-c", "XRANGE", keyBy(x.way, topic), "-", "+"), "\n")
 		for k := 0; k+6 < len(lines); k += 9 {
 			id, data := lines[k], lines[k+6]
 			if !strings.HasPrefix(data, topic) {

@@ -83,7 +83,8 @@ func TestFanInKilled(t *testing.T) {
 			r := startRedis(t)
 			url := "redis://" + r.address()
 			a, b := edge(t, url, by(way)), edge(t, url, by(way))
-			x := newTier(t, &a.server, &b.server)
+			x := newTier(t, []*redisServer{r}, &a.server, &b.server)
+			x.way = way
 			x.load(5, 4, 2*time.Millisecond)
 			for range 4 {
 				x.pause(300 * time.Millisecond)
@@ -106,10 +107,12 @@ func TestFanInSlotsMove(t *testing.T) {
 			all := startCluster(t, 1)
 			url := clusterURL(all)
 			a, b := edge(t, url, by(way)), edge(t, url, by(way))
-			x := newTier(t, &a.server, &b.server)
+			x := newTier(t, all, &a.server, &b.server)
+			x.way = way
 			x.load(20, 2, 10*time.Millisecond)
 			x.pause(300 * time.Millisecond)
 			m := masters(all)
+			x.rng.Shuffle(len(m), func(i, k int) { m[i], m[k] = m[k], m[i] })
 			for k := range 2 {
 				out, err := exec.Command("redis-cli", "--cluster", "reshard", all[0].address(), "--cluster-from", m[k].id(), "--cluster-to", m[(k+1)%3].id(),
 					"--cluster-slots", "2500", "--cluster-yes").CombinedOutput()
@@ -118,13 +121,8 @@ func TestFanInSlotsMove(t *testing.T) {
 				}
 				x.pause(300 * time.Millisecond)
 			}
-			for _, r := range all {
-				if strings.Contains(r.cli("ROLE"), "slave") {
-					if out := r.cli("CLUSTER", "FAILOVER"); out != "OK" {
-						t.Fatalf("CLUSTER FAILOVER: %s", out)
-					}
-					break
-				}
+			if out := anyOf(x.rng, replicas(all)).cli("CLUSTER", "FAILOVER"); out != "OK" {
+				t.Fatalf("CLUSTER FAILOVER: %s", out)
 			}
 			x.pause(1500 * time.Millisecond)
 			if gaps := x.finish(); len(gaps) != 0 {
