@@ -81,6 +81,7 @@ var metricHelp = map[string]string{
 	"ssedge_redis_catchups_total":          "Looks at the end of a topic's stream, by cause.",
 	"ssedge_redis_duplicates_total":        "Events that came again and were dropped.",
 	"ssedge_redis_forks_total":             "Events that follow another one than the newest here: the servers have forgotten some.",
+	"ssedge_redis_phantoms_total":          "Messages that were dropped because their topic's stream has not got them: an old master's.",
 	"ssedge_redis_gaps_total":              "Histories that did not reach back to what a topic had.",
 	"ssedge_redis_resets_total":            "Histories that were gone before their time.",
 	"ssedge_redis_malformed_total":         "Messages and stream elements that cannot be read.",

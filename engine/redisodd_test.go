@@ -226,3 +226,73 @@ func TestEarliestProvesNothing(t *testing.T) {
 		t.Errorf("found %+v, %v", m, err)
 	}
 }
+
+// A message whose event is not in the stream is an old master's: what was published again at the new one comes once, and nothing is
+// missing.
+func TestAPhantomIsDropped(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	a := edge(t, "redis://"+r.address(), nil)
+	st := a.opened(t, topic("x"))
+	first := a.publish(t, "x", "1")
+	a.publish(t, "x", "2")
+	st.gets(t, "1", "2")
+	time.Sleep(5 * time.Millisecond) // with an id of its own
+	phantom := fmt.Sprint(time.Now().UnixMilli(), "-0")
+	r.cli("EVAL", "return redis.call('PUBLISH', KEYS[1], '\\0s1 '..ARGV[1]..' '..ARGV[2]..' 0\\nphantom')", "1", "sse:x", phantom, first)
+	a.publish(t, "x", "3")
+	st.gets(t, "3")
+	eventually(t, "it is counted", func() bool { return a.metrics(t)["ssedge_redis_phantoms_total"] == 1 })
+	a.publish(t, "x", "4")
+	st.gets(t, "4")
+}
+
+// A fork of very many events: the stream has them all, and so has who was there.
+func TestAForkOfVeryManyEvents(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	relay := startRelay(t, r.address())
+	cut, direct := edge(t, "redis://"+relay.address, nil), edge(t, "redis://"+r.address(), nil)
+	st := cut.opened(t, topic("x"))
+	first := direct.publish(t, "x", "E1")
+	st.gets(t, "E1")
+	r.forge("x", fmt.Sprint(time.Now().Add(time.Hour).UnixMilli(), "-0"), first, "lost")
+	st.gets(t, "lost")
+	relay.swallow(true)
+	r.cli("DEL", "sse:x")
+	r.cli("XADD", "sse:x", first, "p", "0-0", "e", "", "d", "E1", "r", "")
+	var want []string
+	for k := range 1000 {
+		want = append(want, fmt.Sprint("A", k))
+		direct.publish(t, "x", want[k])
+	}
+	relay.swallow(false)
+	st.gets(t, want...)
+	direct.publish(t, "x", "on")
+	st.gets(t, "on")
+}
+
+// An event that may not be sent is told as a gap where it stands, with a name of its own or without one.
+func TestWhatMayNotBeSentIsAGap(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	a := edge(t, "redis://"+r.address(), func(c *engine.Config) { c.EventBytes = 1000 })
+	long := edge(t, "redis://"+r.address(), nil)
+	st := a.opened(t, topic("x"))
+	first := a.publish(t, "x", "1")
+	st.gets(t, "1")
+	r.cli("PUBLISH", "sse:x", strings.Repeat("y", 1001))
+	second := long.publish(t, "x", strings.Repeat("x", 1001))
+	long.publish(t, "x", "3")
+	for _, want := range []string{first, second} {
+		m, err := st.next()
+		if err != nil || m.Event != "gap" || !strings.Contains(m.Data, `"from":"`+first+`","to":"`+want+`","cause":"missed"`) {
+			t.Fatalf("found %+v, %v", m, err)
+		}
+	}
+	st.gets(t, "3")
+	if m, err := a.opened(t, after("x", first)).next(); err != nil || m.Event != "gap" {
+		t.Errorf("who comes back finds %+v, %v", m, err)
+	}
+	a.opened(t, after("x", second)).gets(t, "3")
+}

@@ -65,7 +65,7 @@ func TestSentinel(t *testing.T) {
 	a, b := edge(t, url, nil), edge(t, url, nil)
 	x := newTier(t, []*redisServer{heir, old}, &a.server, &b.server)
 	x.mayLose = true
-	x.load(4, 3, 40*time.Millisecond) // more than 128 events behind a fork are told as a gap
+	x.load(4, 3, 5*time.Millisecond)
 	x.pause(300 * time.Millisecond)
 	if out := sentinel.cli("SENTINEL", "FAILOVER", "mymaster"); out != "OK" {
 		t.Fatalf("SENTINEL FAILOVER: %s", out)

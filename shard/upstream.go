@@ -156,6 +156,9 @@ func (t *Topic) Skip(from, to eventid.ID) {
 	if newest := t.log.newestID(); to.Less(newest) { // ids do not go back
 		to = newest
 	}
+	if to.Less(from) { // the history is another one
+		from = to
+	}
 	gap := place{from: positionOf(from), known: true, to: positionOf(to), cause: GapMissed}
 	now := t.table.nowMS()
 	grown := t.log.appendGap(appendGap(nil, t.name, &gap), to)

@@ -53,6 +53,7 @@ type counts struct {
 	events                 atomic.Uint64 // appended to logs
 	duplicates             atomic.Uint64 // dropped
 	forks                  atomic.Uint64 // events whose predecessor is not the newest one here, but an older one
+	phantoms               atomic.Uint64 // messages that their streams have not got
 	gaps                   atomic.Uint64 // histories that did not reach back to what a topic had
 	resets                 atomic.Uint64 // streams that were gone before their time
 	malformed              atomic.Uint64 // messages and stream elements that cannot be read
@@ -113,6 +114,7 @@ func (s *Source) Counters(set func(name string, value uint64)) {
 	set("ssedge_redis_events_total", c.events.Load())
 	set("ssedge_redis_duplicates_total", c.duplicates.Load())
 	set("ssedge_redis_forks_total", c.forks.Load())
+	set("ssedge_redis_phantoms_total", c.phantoms.Load())
 	set("ssedge_redis_gaps_total", c.gaps.Load())
 	set("ssedge_redis_resets_total", c.resets.Load())
 	set("ssedge_redis_malformed_total", c.malformed.Load())

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"ssedge/proto/envelope"
@@ -61,6 +62,8 @@ type todo struct {
 	from      eventid.Position
 	floor     eventid.ID // found while reading: the newest id that the servers have no more
 	stuck     eventid.ID // of the event whose predecessor was missing last
+	apart     []element  // the last events of the stream, newest first, as far as they were read and the log has none of them …
+	apartSize int        // … and their bytes
 	readBytes int64      // while reading backward
 	held      []string
 	heldBytes int
@@ -264,18 +267,32 @@ func (f *feed) take(text string, late bool) {
 		f.source.counts.duplicates.Add(1)
 	case fits && last.Less(m.ID):
 		f.add(&m)
-	case f.todo != nil && f.stuck == m.ID: // what lies before it was looked for, and is not there
-		f.source.counts.gaps.Add(1)
-		f.beginAt(&m, last)
+	case f.todo != nil && f.stuck == m.ID: // since it came the stream was read, and has not got it
+		f.source.counts.phantoms.Add(1)
+		time.AfterFunc(phantomPause, f.lookAgain)
 	case !lost.Less(m.ID) && late: // read before it was held, and let go
 		f.source.counts.duplicates.Add(1)
 	default:
 		f.busy()
 		if !last.Less(m.Prev) { // of another history than the log's newest event
-			f.whole = true
+			f.compare()
 		}
 		f.stuck = m.ID
 		f.hold(text)
+		f.doubt(causeGap)
+	}
+}
+
+// phantomPause is how long after an event that its stream has not got that is looked at again. It may be that of an old
+// master, which was published again at the new one, or be gone; but if it was the old master that was asked, the client for
+// commands must have heard of the new one by then.
+const phantomPause = 2 * slotsEvery
+
+// lookAgain has the end of the stream looked at.
+func (f *feed) lookAgain() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.isGone() && f.state != away { // else it will be anyway
 		f.doubt(causeGap)
 	}
 }

@@ -90,6 +90,15 @@ type request struct {
 	doubts uint32
 	from   eventid.Position
 	lost   eventid.ID
+	below  eventid.ID // with newest: of what was read already
+}
+
+// apartEnd is the id before which the newest events are still to be read; zero: none were.
+func (f *feed) apartEnd() eventid.ID {
+	if f.todo == nil || len(f.apart) == 0 {
+		return eventid.ID{}
+	}
+	return f.apart[len(f.apart)-1].ID
 }
 
 // next says what to read of the feed's stream, and the command for it.
@@ -106,12 +115,16 @@ func (f *feed) next(n *node) (request, rueidis.Completed) {
 	s := f.source
 	key := f.key()
 	lost, last, placed := f.topic.Span()
-	of := func(kind reading) request { return request{f, kind, f.doubts, f.from, lost} }
+	of := func(kind reading) request { return request{f, kind, f.doubts, f.from, lost, f.apartEnd()} }
 	switch {
 	case f.looked != f.doubts || !placed:
 		return of(theEnd), s.client.B().Xrevrange().Key(key).End("+").Start("-").Count(1).Build()
 	case f.whole:
-		return of(newest), s.client.B().Xrevrange().Key(key).End("+").Start("-").Count(fetchEvents).Build()
+		end := "+"
+		if below := f.apartEnd(); !below.IsZero() {
+			end = "(" + below.String()
+		}
+		return of(newest), s.client.B().Xrevrange().Key(key).End(end).Start("-").Count(fetchEvents).Build()
 	case f.gap:
 		return of(forward), s.client.B().Xrange().Key(key).Start("(" + last.String()).End("+").Count(fetchEvents).Build()
 	case f.back && shard.Before(f.from).Less(lost):

@@ -41,7 +41,9 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 	case forward:
 		f.readForward(events)
 	case newest:
-		f.readNewest(events)
+		if r.below == f.apartEnd() { // else others have read these
+			f.readNewest(events)
+		}
 	case backward:
 		f.readBackward(events, r.from, r.lost)
 	}
@@ -95,9 +97,12 @@ func (f *feed) readEnd(events []element) {
 	case last.Less(m.ID) && (m.bad || last.Less(m.Prev)):
 		f.gap = true
 	default:
-		f.whole = true
+		f.compare()
 	}
 }
+
+// compare has the stream's last events held against the log.
+func (f *feed) compare() { f.whole, f.apart, f.apartSize = true, nil, 0 }
 
 // follows reports whether nothing lies between last and m.
 func (f *feed) follows(m *element, last eventid.ID) bool {
@@ -121,7 +126,8 @@ func (f *feed) readForward(events []element) {
 		case f.follows(m, last):
 			f.add(&m.Message)
 		case m.Prev.Less(last) && !m.Prev.IsZero(): // of another history than the log's newest event
-			f.whole, f.gap = true, false
+			f.compare()
+			f.gap = false
 			return
 		default:
 			f.source.counts.gaps.Add(1)
@@ -130,23 +136,36 @@ func (f *feed) readForward(events []element) {
 	}
 }
 
-// readNewest holds the last events of the stream, newest first, against the log: where they part, the servers have
-// forgotten what the log has, and what they have instead follows. If they parted before all of these, only the last is taken, behind a gap.
+// readNewest holds the last events of the stream, newest first, against the log, and then those before them: where they
+// part, the servers have forgotten what the log has, and what they have instead follows. If that is more than a log could have, only
+// the last is taken, behind a gap.
 func (f *feed) readNewest(events []element) {
-	f.whole = false
 	lost, last, _ := f.topic.Span()
 	common := slices.IndexFunc(events, func(m element) bool { return m.ID == lost || f.topic.Has(m.ID) })
-	apart := events
+	all := len(events) < fetchEvents
 	if common >= 0 {
-		apart = events[:common]
+		f.apart = append(f.apart, events[:common]...)
+	} else {
+		f.apart = append(f.apart, events...)
+		for i := range events {
+			f.apartSize += len(events[i].Event) + len(events[i].Data)
+		}
+	}
+	apart := f.apart
+	oldest := len(apart) - 1
+	switch {
+	case common >= 0:
 		if at := events[common].ID; len(apart) > 0 && at != last {
 			f.fork(at)
 		}
-	} else if n := len(events); n > 0 && (events[n-1].Prev == lost || f.topic.Has(events[n-1].Prev)) {
-		f.fork(events[n-1].Prev)
-	} else { // what of the others came already cannot be told
-		apart = events[:min(n, 1)]
+	case oldest >= 0 && (apart[oldest].Prev == lost || f.topic.Has(apart[oldest].Prev)):
+		f.fork(apart[oldest].Prev)
+	case !all && int64(f.apartSize) < f.source.config.HistoryBytes: // go on reading
+		return
+	default: // what of the others came already cannot be told
+		apart = apart[:min(len(apart), 1)]
 	}
+	f.whole, f.apart, f.apartSize = false, nil, 0
 	for _, m := range slices.Backward(apart) {
 		_, last, _ := f.topic.Span()
 		switch {

@@ -44,7 +44,9 @@ func elements(ids ...uint64) (all []rueidis.XRangeEntry) {
 	return all
 }
 
-func (f *feed) reading(kind reading) request { return request{f, kind, f.doubts, f.from, lostOf(f)} }
+func (f *feed) reading(kind reading) request {
+	return request{f, kind, f.doubts, f.from, lostOf(f), f.apartEnd()}
+}
 
 func lostOf(f *feed) eventid.ID {
 	lost, _, _ := f.topic.Span()
