@@ -44,6 +44,9 @@ func TestPrecedence(t *testing.T) {
 			[4]any{map[string]string(nil), map[string]string{"a/*": "close", "b": "gap"}, map[string]string{"e": "latest", "e2": "gap"}, map[string]string{"f": "gap"}}},
 	} {
 		for given := range 8 { // bit 0: in the file, bit 1: in the environment, bit 2: as a flag
+			if raced && given%7 != 0 {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s%03b", c.name, given), func(t *testing.T) {
 				args := []string{"serve"}
 				want := c.wants[0]
@@ -78,8 +81,8 @@ func TestEveryFlagOfServeStandsInTheFile(t *testing.T) {
 	if _, err := newParser(&plain).Parse([]string{"serve"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range commands(t)["serve"] {
-		if f.Name == "help" || f.Name == "config" {
+	for n, f := range commands(t)["serve"] {
+		if f.Name == "help" || f.Name == "config" || raced && n%10 != 0 {
 			continue
 		}
 		value := map[string]string{"slow-policy": "latest", "log-format": "json", "log-level": "debug", "topic-policy": "{a: gap}"}[f.Name]
