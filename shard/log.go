@@ -83,7 +83,7 @@ func (l *log) prepend(events []Older, lost eventid.ID) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
 	total := uint64(0)
 	for _, e := range events {
-		idText := e.ID.Append(text[:0])
+		idText := positionOf(e.ID).Append(text[:0])
 		need := len(e.Body) + len(idText) + sse.IDOverheadBytes
 		var g *segment
 		if n := len(before); n > 0 && cap(before[n-1].buf)-len(before[n-1].buf) >= need {

@@ -15,15 +15,12 @@ func (t *Topic) lacks(p eventid.Position, earliest bool) bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := &t.log
-	if earliest {
-		return t.feed.floor.Less(l.lost)
+	if !earliest {
+		if cause := t.log.resume(p, now).cause; cause != GapExpired && cause != GapEvicted {
+			return false
+		}
 	}
-	switch l.resume(p, now).cause {
-	case GapExpired, GapEvicted:
-		return !Before(p).Less(t.feed.floor)
-	}
-	return false
+	return t.feed.floor.Less(t.log.lost)
 }
 
 // lacking returns which of its topics a waiting stream must be sent older events of before it begins; false if none.
@@ -36,7 +33,7 @@ func (s *Shard) lacking(w *wait) (k int, ok bool) {
 			of := w.of(k)
 			switch {
 			case of.gone, (of.earliest || w.join.Resume == ResumeEarliest) != earliest, !earliest && s.policy(t.name) == PolicyLatest:
-			case t.lacks(w.join.position(k), earliest):
+			case t.lacks(w.join.position(k), earliest && !of.begun):
 				return k, true
 			}
 		}
@@ -58,7 +55,7 @@ func (w *wait) name() {
 		}
 	}
 	for k, t := range j.topics() {
-		if w.of(k).earliest {
+		if about := w.of(k); about.earliest && !about.begun {
 			lost, _, _ := t.Span()
 			j.setPosition(k, positionOf(lost))
 		}
@@ -70,18 +67,20 @@ func (s *Shard) readOlder(i uint32, sl *slot, w *wait, k int) {
 	w.name()
 	w.reading = true
 	from := w.join.position(k)
-	if w.of(k).earliest {
+	if about := w.of(k); about.earliest && !about.begun {
 		from = eventid.Position{}
 	}
 	of := user(i, sl)
-	w.join.topics()[k].feed.Read(from, func(lost eventid.ID, events []Older) {
-		s.inbox.call(func() { s.gotOlder(of, k, lost, events) })
+	w.join.topics()[k].feed.Read(Reading{
+		From:   from,
+		Wanted: func() bool { return !w.ended.Load() },
+		Got:    func(events []Older) { s.inbox.call(func() { s.gotOlder(of, k, events) }) },
 	})
 }
 
-// gotOlder goes on with a waiting stream for which events were read. Of one that wants the earliest ones they say where it
-// begins.
-func (s *Shard) gotOlder(of uint64, k int, lost eventid.ID, events []Older) {
+// gotOlder goes on with a waiting stream for which events were read. Of one that wants the earliest ones the first time they
+// say where it begins.
+func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 	i, sl := s.slots.find(of)
 	if sl == nil || sl.flags&flagWaiting == 0 {
 		return
@@ -91,19 +90,21 @@ func (s *Shard) gotOlder(of uint64, k int, lost eventid.ID, events []Older) {
 	if sl.flags&flagBlocked != 0 { // by a heartbeat: when it unblocks they are read again
 		return
 	}
-	at := w.join.position(k)
-	switch about := w.of(k); {
-	case len(events) == 0:
+	_, newest, _ := w.join.topics()[k].Span()
+	for len(events) > 0 && newest.Less(events[len(events)-1].ID) { // what the log has not got is not older
+		events = events[:len(events)-1]
+	}
+	about := w.of(k)
+	begins := about.earliest && !about.begun
+	if len(events) == 0 { // the log is all there is
 		about.gone = true
-	case about.earliest:
-		about.earliest = false
-		w.join.setPosition(k, positionOf(lost))
-	case lost != Before(at) && !(at.Time && lost.Less(at.ID)): // what follows is not there any more: that will be told
-		about.gone = true
-	default:
-		if !s.sendOlder(i, sl, w, k, events) {
-			return
-		}
+	} else if about.earliest && events[0].Body == nil { // before the earliest event nothing is missing
+		w.join.setPosition(k, positionOf(events[0].ID))
+		about.begun = true
+		events = events[1:]
+	}
+	if !begins && len(events) > 0 && !s.sendOlder(i, sl, w, k, events) {
+		return
 	}
 	s.retries = append(s.retries, of)
 }
@@ -117,15 +118,25 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 		return true
 	}
 	j := &w.join
+	w.of(k).earliest = false
 	ids := &bundle{subs: make([]sub, len(j.More))}
 	for n, t := range j.More {
 		ids.check = eventid.Check(ids.check, t.name)
 		ids.subs[n].last = j.Positions[n]
 	}
 	s.lead = s.lead[:0]
-	for _, e := range events {
-		at := eventid.After(e.ID)
-		s.lead = append(s.lead, e.Body...)
+	sent := 0
+	for n, e := range events {
+		at := positionOf(e.ID)
+		switch {
+		case e.Body != nil:
+			s.lead = append(s.lead, e.Body...)
+			sent++
+		case n == 0:
+			s.tellGap(j.topics()[k].name, &place{from: j.position(k), known: true, to: at, cause: GapExpired})
+		default:
+			s.tellGap(j.topics()[k].name, &place{from: j.position(k), known: true, to: at, cause: GapMissed})
+		}
 		if j.More == nil {
 			s.lead = sse.AppendID(s.lead, at.Append(s.idBuf[:0]))
 		} else {
@@ -134,6 +145,6 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 		}
 		j.setPosition(k, at)
 	}
-	s.stats.batch(len(events))
+	s.stats.batch(sent)
 	return s.pushLead(i, sl)
 }

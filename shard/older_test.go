@@ -8,16 +8,26 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// give answers the oldest reading that is wanted, with the events behind lost.
+// give answers the oldest reading that is wanted, with the events behind lost. An id of 0 stands for a hole up to the next
+// one, which is one less.
 func (f *fakeFeed) give(lost uint64, ids ...uint64) (from eventid.Position) {
 	read := f.reads[0]
 	f.reads = f.reads[1:]
 	var events []Older
-	for _, ms := range ids {
+	if Before(read.From).Less(id(lost)) && len(ids) > 0 {
+		events = append(events, Older{ID: id(lost)})
+	}
+	for k, ms := range ids {
+		if ms == 0 {
+			events = append(events, Older{ID: id(ids[k+1] - 1)})
+			continue
+		}
 		events = append(events, Older{id(ms), eventBody(ms)})
 	}
-	read.got(id(lost), events)
-	return read.from
+	if read.Wanted() {
+		read.Got(events)
+	}
+	return read.From
 }
 
 // trimmed is a rig whose topic a has let its oldest events go: its log has 103 to 105, its upstream more.
@@ -92,29 +102,35 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 	}
 }
 
-// What is not there any more is told, once.
+// What is not there any more is told where it was, and what is there is sent.
 func TestOlderEventsThatAreGone(t *testing.T) {
-	for name, give := range map[string]func(*fakeFeed){
-		"nothing":    func(f *fakeFeed) { f.give(0) },
-		"later ones": func(f *fakeFeed) { f.give(80, 90, 100) },
-		"a part":     func(f *fakeFeed) { f.give(70, 80) },
+	for _, c := range []struct {
+		lost uint64
+		ids  []uint64
+		want string
+	}{
+		{70, nil, "gap:expired 103 104 105"},
+		{90, []uint64{100, 101, 102}, "gap:expired 100 101 102 103 104 105"},
+		{70, []uint64{80, 0, 100, 101, 102}, "80 gap:missed 100 101 102 103 104 105"},
+		{70, []uint64{80, 0, 104, 105}, "80 gap:missed 104 105"},
+		{70, []uint64{80, 100, 0, 103}, "80 100 gap:missed 103 104 105"},
+		{70, []uint64{80, 100, 101, 102, 103, 104, 105, 106, 107}, "80 100 101 102 103 104 105"}, // which are ahead of the log
 	} {
 		r, feed := trimmed(t)
-		c := r.join("a", "70-0", unlimited)
+		s := r.join("a", "70-0", unlimited)
 		r.settle()
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
-		give(feed)
+		feed.give(c.lost, c.ids...)
 		r.settle()
-		want := "gap:expired 103 104 105"
-		if name == "a part" {
-			feed.give(90, 100)
+		for len(feed.reads) > 0 {
+			feed.give(0)
 			r.settle()
-			want = "80 " + want
 		}
-		if got := strings.Join(c.data(), " "); got != want {
-			t.Errorf("%s: got %q, expected %q", name, got, want)
+		if got := strings.Join(s.data(), " "); got != c.want {
+			t.Errorf("%v behind %d: got %q, expected %q", c.ids, c.lost, got, c.want)
 		}
+		s.sock.hangUp()
 	}
 }
 
@@ -206,7 +222,7 @@ func TestOlderEventsOfASlowStream(t *testing.T) {
 		}
 		for range 1000 {
 			if len(feed.reads) > 0 {
-				from := feed.reads[0].from
+				from := feed.reads[0].From
 				feed.give(from.ID.MS, next[from]...)
 			}
 			c.sock.free(1 + room%7)

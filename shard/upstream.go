@@ -27,14 +27,22 @@ type Feed interface {
 	// looked since, and extended the log as far as it can be, it calls Topic.Answer with that
 	// number or a later one.
 	Ask(from eventid.Position) (n uint64)
-	// Read has events read that the log has no place for: some of those after from, in their order. got is
-	// called once with them, from any goroutine, unless the topic is forgotten before. Nothing lies between lost and
-	// the first of them; there may be none.
-	Read(from eventid.Position, got func(lost eventid.ID, events []Older))
+	// Read has events read that the log has no place for.
+	Read(Reading)
 	// Now is a point in time before every event that is still to come.
 	Now() eventid.Position
 	// Stop says that nobody has wanted the topic for a while, and that it was forgotten.
 	Stop()
+}
+
+// Reading is a wish for some of the events after From and before the log's end, for one stream.
+type Reading struct {
+	From eventid.Position // zero: from the first one there is
+	// Wanted reports whether the stream is still there.
+	Wanted func() bool
+	// Got is called once with them, in their order, unless they are not wanted any more: none, if there are none. Both may
+	// be called from any goroutine. What does not follow From begins with a hole, always if that is zero.
+	Got func([]Older)
 }
 
 // feed is what a topic with an upstream has in addition.
@@ -109,10 +117,10 @@ func (t *Topic) AppendRaw(body []byte) {
 	t.wake()
 }
 
-// Older is an event that is put before the others of a log.
+// Older is an event from before the log, or in its place a hole.
 type Older struct {
-	ID   eventid.ID
-	Body []byte // in wire form without its id; it is copied
+	ID   eventid.ID // of a hole: of the last event in it
+	Body []byte     // in wire form without its id; it is copied. nil: everything after the one before, up to ID, cannot be had
 }
 
 // Prepend adds the events that lie right before the oldest one, oldest first. lost is the id
@@ -129,6 +137,13 @@ func (t *Topic) Prepend(events []Older, lost, below eventid.ID) bool {
 	}
 	grown := int64(0)
 	if len(events) > 0 {
+		before := lost
+		for i := range events {
+			if e := &events[i]; e.Body == nil {
+				e.Body = appendGap(nil, t.name, &place{from: positionOf(before), known: true, to: positionOf(e.ID), cause: GapMissed})
+			}
+			before = events[i].ID
+		}
 		grown = l.prepend(events, lost)
 	} else {
 		l.lost = lost
@@ -138,11 +153,22 @@ func (t *Topic) Prepend(events []Older, lost, below eventid.ID) bool {
 	return true
 }
 
-// Extends reports whether events can be put before the oldest one of the log.
+// Extends reports whether events can, and should, be put before the oldest one of the log: not if all logs together
+// have half of what they may have, for then they would take the place of others that are in use.
 func (t *Topic) Extends() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.log.over && t.log.tail == t.log.lowest
+	return !t.log.over && t.log.tail == t.log.lowest && t.table.held.Load() <= t.table.historyMax/2
+}
+
+// EventBytes is the mean size of the log's events in wire form; 0 if it has none.
+func (t *Topic) EventBytes() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.log.events == 0 {
+		return 0
+	}
+	return int(t.log.head-t.log.tail) / t.log.events
 }
 
 // Skip says that events after from and up to to cannot be had any more. It is an event in the log: whoever comes by is told

@@ -19,14 +19,9 @@ type fakeUpstream struct {
 type fakeFeed struct {
 	*Topic
 	asks    []eventid.Position
-	reads   []fakeRead
+	reads   []Reading
 	last    uint64 // number of the last ask
 	stopped bool
-}
-
-type fakeRead struct {
-	from eventid.Position
-	got  func(eventid.ID, []Older)
 }
 
 func (u *fakeUpstream) Follow(t *Topic) Feed {
@@ -41,9 +36,7 @@ func (f *fakeFeed) Ask(from eventid.Position) uint64 {
 	return f.last
 }
 
-func (f *fakeFeed) Read(from eventid.Position, got func(eventid.ID, []Older)) {
-	f.reads = append(f.reads, fakeRead{from, got})
-}
+func (f *fakeFeed) Read(r Reading) { f.reads = append(f.reads, r) }
 
 func (f *fakeFeed) Now() eventid.Position { return eventid.At(50) }
 func (f *fakeFeed) Stop()                 { f.stopped = true }

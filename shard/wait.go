@@ -1,6 +1,10 @@
 package shard
 
-import "ssedge/proto/eventid"
+import (
+	"sync/atomic"
+
+	"ssedge/proto/eventid"
+)
 
 // wait is a stream that cannot begin yet, because only the upstream knows where. Until
 // then it has a slot, a timer and a connection that is watched, but no subscriptions.
@@ -8,13 +12,15 @@ type wait struct {
 	join    Join
 	topics  []waitTopic // one for each of its topics
 	reading bool        // older events are being read for it
+	ended   atomic.Bool // nobody waits any more
 }
 
 // waitTopic is what a waiting stream knows of one of its topics.
 type waitTopic struct {
 	ask      uint64 // the number of its ask; 0: it has not asked
-	earliest bool   // it wants the earliest event there is, and was sent none yet
-	gone     bool   // what follows its position is not to be had: that will be told
+	earliest bool   // it wants the earliest event there is, and was sent none yet …
+	begun    bool   // … but its position is that before it, as the upstream had it
+	gone     bool   // the upstream has nothing more than the log: if anything is missing, that will be told
 }
 
 func (w *wait) of(k int) *waitTopic { return &w.topics[k] }
@@ -166,7 +172,9 @@ func (s *Shard) retry(of uint64) {
 		s.readOlder(i, sl, w, k)
 		return
 	}
-	w.name()
+	if w.join.Resume == ResumeAt {
+		w.name()
+	}
 	s.endWait(i, sl)
 	if s.open(i, sl, &w.join) {
 		s.arm(i, sl)
@@ -213,6 +221,7 @@ func (s *Shard) sendHead(i uint32, sl *slot) bool {
 
 // endWait forgets that a stream waits. Its holds on its topics go on.
 func (s *Shard) endWait(i uint32, sl *slot) {
+	s.waits[i].ended.Store(true)
 	for _, t := range s.waits[i].join.topics() {
 		if waiters := s.hearing[t]; waiters != nil {
 			delete(waiters, i)

@@ -41,7 +41,7 @@ var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "pre
 // errorKinds are the kinds of errors that are counted.
 var errorKinds = [...]string{
 	"readonly", "oom", "misconf", "clusterdown", "tryagain", "loading", "noscript", "noperm", "noreplicas",
-	"moved", "ask", "masterdown", "wrongtype", "noauth", "timeout", "connection", "other",
+	"moved", "ask", "masterdown", "wrongtype", "noauth", "busy", "timeout", "connection", "other",
 }
 
 // counts are what is counted, ever.

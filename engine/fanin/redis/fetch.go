@@ -18,13 +18,18 @@ type fetches struct {
 	urgent []*feed
 	others []*feed
 	wishes []wish
+	closed bool // nobody takes from it any more
 	wake   chan struct{}
 }
 
-// What is read in one go: topics of a batch, events of a topic.
+// What is read in one go: topics of a batch, events of a topic, and bytes of either, by the size of the events that a topic's
+// log has.
 const (
-	fetchTopics = 256
-	fetchEvents = 128
+	fetchTopics     = 256
+	fetchEventsMax  = 128
+	fetchEventsMin  = 4
+	fetchTopicBytes = 1 << 20
+	fetchBytes      = 8 << 20
 )
 
 // enqueue queues the feed, whose lock is held. One that is away will be queued when it is
@@ -46,8 +51,8 @@ func (f *feed) enqueue() {
 	poke(q.wake)
 }
 
-// take returns up to n feeds and some wishes; none if there is none.
-func (q *fetches) take(n int) (batch []*feed, urgent int, wishes []wish) {
+// take returns up to n feeds and some wishes; none if there is none. It may be that only urgent ones are wanted.
+func (q *fetches) take(n int, all bool) (batch []*feed, urgent int, wishes []wish) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	some := min(wishesMax, len(q.wishes))
@@ -56,10 +61,22 @@ func (q *fetches) take(n int) (batch []*feed, urgent int, wishes []wish) {
 	urgent = min(n, len(q.urgent))
 	batch = append(batch, q.urgent[:urgent]...)
 	q.urgent = cut(q.urgent, urgent)
-	others := min(n-urgent, len(q.others))
+	others := 0
+	if all {
+		others = min(n-urgent, len(q.others))
+	}
 	batch = append(batch, q.others[:others]...)
 	q.others = cut(q.others, others)
 	return batch, urgent, wishes
+}
+
+// putBack queues feeds again that were taken.
+func (q *fetches) putBack(batch []*feed, urgent int) {
+	q.mu.Lock()
+	q.urgent = append(q.urgent, batch[:urgent]...)
+	q.others = append(q.others, batch[urgent:]...)
+	q.mu.Unlock()
+	poke(q.wake)
 }
 
 // cut removes the first n; the array goes when nothing is left in it.
@@ -91,6 +108,9 @@ type request struct {
 	from   eventid.Position
 	lost   eventid.ID
 	below  eventid.ID // with newest: of what was read already
+	epoch  uint32     // the feed's: a subscription may be lost, and another one made, meanwhile
+	count  int        // of events that are asked for
+	bytes  int        // and what they will take, probably
 }
 
 // apartEnd is the id before which the newest events are still to be read; zero: none were.
@@ -115,20 +135,25 @@ func (f *feed) next(n *node) (request, rueidis.Completed) {
 	s := f.source
 	key := f.key()
 	lost, last, placed := f.topic.Span()
-	of := func(kind reading) request { return request{f, kind, f.doubts, f.from, lost, f.apartEnd()} }
+	size := max(f.topic.EventBytes(), 100)
+	count := max(min(fetchTopicBytes/size, fetchEventsMax), fetchEventsMin)
+	of := func(kind reading) request {
+		return request{f, kind, f.doubts, f.from, lost, f.apartEnd(), f.epoch, count, count * size}
+	}
 	switch {
 	case f.looked != f.doubts || !placed:
+		count = 1
 		return of(theEnd), s.client.B().Xrevrange().Key(key).End("+").Start("-").Count(1).Build()
 	case f.whole:
 		end := "+"
 		if below := f.apartEnd(); !below.IsZero() {
 			end = "(" + below.String()
 		}
-		return of(newest), s.client.B().Xrevrange().Key(key).End(end).Start("-").Count(fetchEvents).Build()
+		return of(newest), s.client.B().Xrevrange().Key(key).End(end).Start("-").Count(int64(count)).Build()
 	case f.gap:
-		return of(forward), s.client.B().Xrange().Key(key).Start("(" + last.String()).End("+").Count(fetchEvents).Build()
+		return of(forward), s.client.B().Xrange().Key(key).Start("(" + last.String()).End("+").Count(int64(count)).Build()
 	case f.back && shard.Before(f.from).Less(lost):
-		return of(backward), s.client.B().Xrevrange().Key(key).End(lost.String()).Start("(" + shard.Before(f.from).String()).Count(fetchEvents).Build()
+		return of(backward), s.client.B().Xrevrange().Key(key).End(lost.String()).Start("(" + shard.Before(f.from).String()).Count(int64(count)).Build()
 	}
 	f.settle()
 	return request{}, rueidis.Completed{}
@@ -137,22 +162,36 @@ func (f *feed) next(n *node) (request, rueidis.Completed) {
 // fetch reads what is queued on this node, until ctx ends.
 func (n *node) fetch(ctx context.Context) {
 	s := n.source
+	defer n.fetches.close()
+	var next time.Time // before which only what is urgent is read
 	for {
-		batch, urgent, wishes := n.fetches.take(fetchTopics)
+		began := time.Now()
+		batch, urgent, wishes := n.fetches.take(fetchTopics, !began.Before(next))
 		if len(batch) == 0 && len(wishes) == 0 {
+			var until <-chan time.Time
+			if began.Before(next) {
+				until = time.After(next.Sub(began))
+			}
 			select {
 			case <-n.fetches.wake:
-				continue
+			case <-until:
 			case <-ctx.Done():
 				return
 			}
+			continue
 		}
-		began := time.Now()
 		var requests []request
 		var commands []rueidis.Completed
-		for _, f := range batch {
+		bytes := 0
+		for k, f := range batch {
+			if bytes > fetchBytes {
+				n.fetches.putBack(batch[k:], max(urgent-k, 0))
+				batch = batch[:k]
+				break
+			}
 			if r, command := f.next(n); r.kind != nothing {
 				requests, commands = append(requests, r), append(commands, command)
+				bytes += r.bytes
 			}
 		}
 		for _, w := range wishes {
@@ -163,7 +202,7 @@ func (n *node) fetch(ctx context.Context) {
 		}
 		s.counts.readings.Add(uint64(len(commands)))
 		within, cancel := context.WithTimeout(ctx, s.config.Timeout)
-		failed := 0
+		failed := false
 		results := s.client.DoMulti(within, commands...)
 		for i, r := range requests {
 			entries, err := results[i].AsXRange()
@@ -174,33 +213,26 @@ func (n *node) fetch(ctx context.Context) {
 				s.counts.failed(opRead, err) // of this topic only: another type of key, no permission
 				time.AfterFunc(refusedPause, r.feed.again)
 			default:
-				failed++
+				failed = true
 				s.counts.failed(opRead, err)
 				r.feed.again()
 			}
 		}
 		for i, w := range wishes {
 			entries, err := results[len(requests)+i].AsXRange()
-			switch {
-			case err == nil || rueidis.IsRedisNil(err):
+			if err == nil || rueidis.IsRedisNil(err) {
 				w.answer(entries)
-			case refusal(err):
+			} else {
 				s.counts.failed(opRead, err)
-				w.got(eventid.ID{}, nil)
-			default:
-				s.counts.failed(opRead, err)
-				w.again(retryPause)
+				w.again(refusedPause)
 			}
 		}
 		cancel()
-		pause := time.Duration(0)
-		if failed > 0 {
-			pause = retryPause
-		} else if others := len(batch) - urgent; others > 0 {
-			pause = time.Duration(others)*time.Second/time.Duration(s.config.CatchUpRate) - time.Since(began)
-		}
-		if pause > 0 && !sleep(ctx, pause) {
+		if failed && !sleep(ctx, retryPause) {
 			return
+		}
+		if others := len(batch) - urgent; others > 0 {
+			next = began.Add(time.Duration(others) * time.Second / time.Duration(s.config.CatchUpRate))
 		}
 	}
 }

@@ -11,13 +11,10 @@ import (
 	"ssedge/shard"
 )
 
-// passing reports whether an error is the server's, and of the moment.
+// passing reports whether an error is of the moment, and not of one key or channel.
 func passing(err error) bool {
-	switch errorKind(err) {
-	case "wrongtype", "noperm", "other":
-		return false
-	}
-	return true
+	kind := errorKind(err)
+	return kind != "wrongtype" && kind != "noperm"
 }
 
 // read takes what was read.
@@ -25,7 +22,7 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 	f := r.feed
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.isGone() || f.todo == nil || f.state == away {
+	if f.isGone() || f.todo == nil || f.state == away || f.epoch != r.epoch {
 		return
 	}
 	events := make([]element, 0, len(entries))
@@ -39,13 +36,13 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 		f.looked = r.doubts
 		f.readEnd(events)
 	case forward:
-		f.readForward(events)
+		f.readForward(events, r.count)
 	case newest:
 		if r.below == f.apartEnd() { // else others have read these
-			f.readNewest(events)
+			f.readNewest(events, r.count)
 		}
 	case backward:
-		f.readBackward(events, r.from, r.lost)
+		f.readBackward(events, r)
 	}
 	f.settle()
 }
@@ -83,7 +80,8 @@ func (f *feed) readEnd(events []element) {
 			f.topic.Place(eventid.At(now), eventid.ID{})
 		case !f.source.mayHaveExpired(last, f.since):
 			f.source.counts.resets.Add(1)
-			f.topic.Skip(last, shard.Before(eventid.At(now)))
+			to := shard.Before(eventid.At(max(now, last.MS+1))) // it is not known how many there were, but that some came after last
+			f.topic.Skip(last, to)
 		}
 		return
 	}
@@ -113,8 +111,8 @@ func (f *feed) follows(m *element, last eventid.ID) bool {
 }
 
 // readForward takes events after the log's newest one.
-func (f *feed) readForward(events []element) {
-	f.gap = len(events) == fetchEvents
+func (f *feed) readForward(events []element, asked int) {
+	f.gap = len(events) == asked
 	for i := range events {
 		m := &events[i]
 		_, last, _ := f.topic.Span()
@@ -139,10 +137,10 @@ func (f *feed) readForward(events []element) {
 // readNewest holds the last events of the stream, newest first, against the log, and then those before them: where they
 // part, the servers have forgotten what the log has, and what they have instead follows. If that is more than a log could have, only
 // the last is taken, behind a gap.
-func (f *feed) readNewest(events []element) {
+func (f *feed) readNewest(events []element, asked int) {
 	lost, last, _ := f.topic.Span()
 	common := slices.IndexFunc(events, func(m element) bool { return m.ID == lost || f.topic.Has(m.ID) })
-	all := len(events) < fetchEvents
+	all := len(events) < asked
 	if common >= 0 {
 		f.apart = append(f.apart, events[:common]...)
 	} else {
@@ -184,34 +182,40 @@ func (f *feed) readNewest(events []element) {
 
 // readBackward takes events before the log's oldest one and after a position, newest first. Who has asked for still
 // older ones meanwhile has them read next.
-func (f *feed) readBackward(events []element, position eventid.Position, below eventid.ID) {
+func (f *feed) readBackward(events []element, r request) {
 	lost, _, _ := f.topic.Span()
-	if lost.Less(below) { // others have read these
+	if lost.Less(r.lost) { // others have read these
 		return
 	}
-	from := shard.Before(position)
+	position, from := r.from, shard.Before(r.from)
 	older := make([]shard.Older, 0, len(events))
-	before := lost // the id before the oldest of them
+	before := lost   // the id before the oldest of them …
+	unknown := false // … is not known: that one is no event of ours
 	size := int64(0)
 	for i := range events {
 		m := &events[i]
-		if m.ID != before || m.bad { // the event before the oldest one that is known is not there any more
+		if m.ID != before && !unknown { // the event before the oldest one that is known is not there any more
 			break
 		}
-		body, ok := f.source.body(&m.Message)
-		if !ok {
-			break
+		event := shard.Older{ID: m.ID}
+		if unknown = m.bad; !m.bad {
+			if body, ok := f.source.body(&m.Message); ok {
+				event.Body = append([]byte(nil), body.B...)
+				size += int64(len(body.B))
+				bodies.Put(body)
+			}
 		}
-		older = append(older, shard.Older{ID: m.ID, Body: append([]byte(nil), body.B...)})
-		size += int64(len(body.B))
-		bodies.Put(body)
-		if before = m.Prev; before.IsZero() {
+		older = append(older, event)
+		switch before = m.Prev; {
+		case m.bad:
+			before = shard.Before(eventid.At(m.ID.MS))
+			continue
+		case before.IsZero():
 			before = f.source.beginning(m.ID, position)
-			break
+		case from.Less(before):
+			continue
 		}
-		if !from.Less(before) {
-			break
-		}
+		break
 	}
 	slices.Reverse(older)
 	if len(events) == 0 && lost.Seq == maxSeq && position.Time && int64(lost.MS) < int64(from.MS)+f.source.config.TTL.Milliseconds() {
@@ -222,10 +226,10 @@ func (f *feed) readBackward(events []element, position eventid.Position, below e
 	switch {
 	case !kept:
 		f.back = false
-	case from.Less(before) && len(older) < fetchEvents: // that is all there is
+	case from.Less(before) && (len(events) < r.count || len(older) < len(events)): // that is all there is
 		f.back, f.floor = false, before
 	default:
-		f.back = f.readBytes < f.source.config.HistoryBytes
+		f.back = f.readBytes < f.source.config.HistoryBytes && f.topic.Extends()
 	}
 }
 

@@ -45,7 +45,7 @@ func elements(ids ...uint64) (all []rueidis.XRangeEntry) {
 }
 
 func (f *feed) reading(kind reading) request {
-	return request{f, kind, f.doubts, f.from, lostOf(f), f.apartEnd()}
+	return request{feed: f, kind: kind, doubts: f.doubts, from: f.from, lost: lostOf(f), below: f.apartEnd(), epoch: f.epoch, count: fetchEventsMax}
 }
 
 func lostOf(f *feed) eventid.ID {

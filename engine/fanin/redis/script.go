@@ -115,7 +115,7 @@ func (s *Source) publish(ctx context.Context, e *fanin.Event) (fanin.Receipt, er
 // errorKind names an error of a server or of the connection to it, for a metric.
 func errorKind(err error) string {
 	if e, ok := rueidis.IsRedisErr(err); ok {
-		for _, kind := range []string{"READONLY", "OOM", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "LOADING", "NOSCRIPT", "NOPERM", "NOREPLICAS", "MOVED", "ASK", "MASTERDOWN", "WRONGTYPE", "NOAUTH"} {
+		for _, kind := range []string{"READONLY", "OOM", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "LOADING", "NOSCRIPT", "NOPERM", "NOREPLICAS", "MOVED", "ASK", "MASTERDOWN", "WRONGTYPE", "NOAUTH", "BUSY"} {
 			if strings.HasPrefix(e.Error(), kind) {
 				return strings.ToLower(kind)
 			}

@@ -12,74 +12,119 @@ import (
 // wish is a reading for one stream: events that its topic's log has no place for.
 type wish struct {
 	feed *feed
-	from eventid.Position // zero: from the first one there is
-	got  func(lost eventid.ID, events []shard.Older)
+	shard.Reading
 }
 
-// What is read for streams in one go: how many of them, events of each, and bytes of each unless one event has more.
+// What is read for streams in one go: how many of them, events of each, and their bytes, by the size of those in the log.
 const (
-	wishesMax      = 16
-	wishEvents     = 32
-	wishEventBytes = 64 << 10
+	wishesMax     = 16
+	wishEventsMax = 32
+	wishEventsMin = 4
+	wishBytes     = 64 << 10
 )
 
 // Read is called for a stream that is behind what the log can have.
-func (f *feed) Read(from eventid.Position, got func(lost eventid.ID, events []shard.Older)) {
-	wish{f, from, got}.enqueue()
-}
+func (f *feed) Read(r shard.Reading) { wish{f, r}.enqueue() }
 
 // enqueue queues the wish at its topic's master. While that is not known, or its connection is lost, it waits.
 func (w wish) enqueue() {
 	f := w.feed
+	if !w.Wanted() {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case f.isGone():
-	case f.node == nil || f.state == away:
+	case f.node == nil || f.state == away || !f.node.fetches.wish(w):
 		w.again(refusedPause)
-	default:
-		q := &f.node.fetches
-		q.mu.Lock()
-		q.wishes = append(q.wishes, w)
-		q.mu.Unlock()
-		poke(q.wake)
 	}
 }
 
 func (w wish) again(after time.Duration) { time.AfterFunc(after, w.enqueue) }
 
-func (w wish) command(s *Source) rueidis.Completed {
-	start := "-"
-	if w.from != (eventid.Position{}) {
-		start = "(" + shard.Before(w.from).String()
+// wish queues a wish; false if nobody takes from the queue any more.
+func (q *fetches) wish(w wish) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return false
 	}
-	return s.client.B().Xrange().Key(w.feed.key()).Start(start).End("+").Count(wishEvents).Build()
+	q.wishes = append(q.wishes, w)
+	poke(q.wake)
+	return true
 }
 
-// answer takes what was read: as much as is without a gap.
+// close has the wishes that are left queued elsewhere.
+func (q *fetches) close() {
+	q.mu.Lock()
+	left := q.wishes
+	q.wishes, q.closed = nil, true
+	q.mu.Unlock()
+	for _, w := range left {
+		w.again(refusedPause)
+	}
+}
+
+// command reads what comes after the wish's position and is not newer than the log: that comes with it.
+func (w wish) command(s *Source) rueidis.Completed {
+	start, end := "-", "+"
+	if w.From != (eventid.Position{}) {
+		start = "(" + shard.Before(w.From).String()
+	}
+	if _, last, _ := w.feed.topic.Span(); !last.IsZero() {
+		end = last.String()
+	}
+	n := wishEventsMin
+	if size := w.feed.topic.EventBytes(); size > 0 {
+		n = max(min(wishBytes/size, wishEventsMax), wishEventsMin)
+	}
+	return s.client.B().Xrange().Key(w.feed.key()).Start(start).End(end).Count(int64(n)).Build()
+}
+
+// answer gives the stream what was read, with holes in it where something is missing.
 func (w wish) answer(entries []rueidis.XRangeEntry) {
 	s := w.feed.source
-	var events []shard.Older
-	var lost, last eventid.ID
-	size := 0
-	for i, entry := range entries {
+	events := make([]shard.Older, 0, len(entries)+1)
+	last := shard.Before(w.From)
+	for _, entry := range entries {
 		m, ok := s.element(entry)
-		if !ok || m.bad || i > 0 && (m.Prev != last || size >= wishEventBytes) {
-			break
-		}
-		body, ok := s.body(&m.Message)
 		if !ok {
-			break
+			continue
 		}
-		if i == 0 {
-			if lost = m.Prev; lost.IsZero() {
-				lost = s.beginning(m.ID, w.from)
+		if !m.bad && !w.follows(&m, last) {
+			hole := shard.Before(eventid.At(m.ID.MS)) // what was before a stream that begins anew has no name
+			if !m.Prev.IsZero() {
+				hole = m.Prev
+			}
+			if hole.Less(last) { // the client's id is of another history
+				hole = last
+			}
+			events = append(events, shard.Older{ID: hole})
+		}
+		last = m.ID
+		event := shard.Older{ID: m.ID}
+		if !m.bad {
+			if body, ok := s.body(&m.Message); ok {
+				event.Body = append([]byte(nil), body.B...)
+				bodies.Put(body)
 			}
 		}
-		events = append(events, shard.Older{ID: m.ID, Body: append([]byte(nil), body.B...)})
-		size += len(body.B)
-		bodies.Put(body)
-		last = m.ID
+		events = append(events, event)
 	}
-	w.got(lost, events)
+	w.Got(events)
+}
+
+// follows reports whether nothing is missing between last and m.
+func (w wish) follows(m *element, last eventid.ID) bool {
+	first := last == shard.Before(w.From)
+	switch {
+	case m.Prev == last && !last.IsZero():
+		return true
+	case !first || !w.From.Time:
+		return false
+	case m.Prev.IsZero():
+		return !last.Less(w.feed.source.beginning(m.ID, w.From))
+	}
+	return m.Prev.Less(last)
 }
