@@ -37,7 +37,7 @@ var limits = map[string]string{
 var redisLimits = strings.Fields("RedisTTL RedisTimeout RedisCatchUpRate")
 
 // notLimits are the numbers among the settings that bound nothing.
-var notLimits = strings.Fields("Shards Pollers Heartbeat Retry RetryJitter SendBuffer NotSentLowat UserTimeout DrainDelay DrainRate DrainTimeout TurnSends TurnTime RedisProbe RedisPresence RedisLinger")
+var notLimits = strings.Fields("Shards Pollers Heartbeat Retry RetryJitter SendBuffer NotSentLowat UserTimeout DrainDelay DrainRate DrainTimeout TurnSends TurnTime RedisProbe RedisPresence RedisLinger Partitions")
 
 // TestEveryLimitHasAMetric also fails for a setting that is new and in neither
 // list.

@@ -143,7 +143,7 @@ func TestFanInMustAgree(t *testing.T) {
 	url := "redis://" + r.address()
 	quick := func(c *engine.Config) { c.RedisPresence = 400 * time.Millisecond }
 	a := edge(t, url, quick)
-	eventually(t, "the edge has said how it does it", func() bool { return r.cli("GET", "ssedge:sse:fanin") == "--fan-in=topic" })
+	eventually(t, "the edge has said how it does it", func() bool { return strings.HasPrefix(r.cli("GET", "ssedge:sse:fanin"), "--fan-in=topic; ") })
 	start := func() error {
 		c := engine.DefaultConfig()
 		c.Dev, c.Listen, c.Admin, c.Redis, c.Logger = true, []string{"127.0.0.1:0"}, "", url, slog.New(slog.DiscardHandler)
@@ -169,22 +169,30 @@ func TestFanInOfThePublisher(t *testing.T) {
 		way       redis.FanIn
 		key, says string
 	}{
-		{redis.ByPartition, "sse:news", "expected a key with a partition"},
-		{redis.ByPartition, "sse:{}news", "expected a key with a partition"},
-		{redis.ByPartition, "sse:{3}", "expected a key with a partition"},
+		{redis.ByPartition, "sse:news", "expected the key of a partition"},
+		{redis.ByPartition, "sse:{x}news", "expected the key of a partition"},
+		{redis.ByPartition, "sse:{3}", "expected a topic behind the prefix"},
 		{redis.ByTopic, "sse:{3}news", "expected %7B and %7D"},
 		{redis.ByPattern, "sse:{3}news", "expected %7B and %7D"},
 		{redis.ByPartition, keyBy(redis.ByPartition, "news"), "new"},
+		{redis.ByPartition, "sse:{3}a}b", "expected %7B and %7D"},
+		{redis.ByTopic, "news", "expected a key that begins with sse:"},
+		{redis.ByTopic, "sse:", "expected a topic behind the prefix"},
 		{redis.ByTopic, keyBy(redis.ByTopic, "{news}"), "new"},
 	} {
-		config := redis.Config{Prefix: "sse:", FanIn: c.way, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute}
+		config := redis.Config{Prefix: "sse:", FanIn: c.way, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, EventBytes: 100, GapName: "gap"}
 		if got := r.cli("EVAL", config.Script(redis.Standalone), "1", c.key, "x"); !strings.Contains(got, c.says) {
 			t.Errorf("%s, %s: %s", c.way, c.key, got)
 		}
 	}
 	// Keys of publishers are those of their topic.
-	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute}
+	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, EventBytes: 100, GapName: "gap"}
 	answers := map[string]bool{}
+	for _, bad := range [][]string{{"x", "gap"}, {"x", "a\nb"}, {"x", "a\rb"}, {strings.Repeat("x", 101)}, {"x", strings.Repeat("e", 100)}, {"x", "", "", "soon"}} {
+		if got := r.cli(append([]string{"EVAL", config.Script(redis.Standalone), "1", "sse:{0}a"}, bad...)...); !strings.HasPrefix(got, "ERR expected") {
+			t.Errorf("%.20q: %s", bad, got)
+		}
+	}
 	for _, of := range [][2]string{{"a", "b:i:c"}, {"a:i:b", "c"}, {"a", "c"}} {
 		first := r.cli("EVAL", config.Script(redis.Standalone), "1", "sse:{0}"+of[0], "x", "", of[1])
 		again := r.cli("EVAL", config.Script(redis.Standalone), "1", "sse:{0}"+of[0], "x", "", of[1])
@@ -194,4 +202,48 @@ func TestFanInOfThePublisher(t *testing.T) {
 		}
 		answers[of[0]+id] = true
 	}
+}
+
+// What could not be sent was not published: whoever tries again is not told that it was.
+func TestWhatCouldNotBeSentWasNotPublished(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	r.cli("ACL", "SETUSER", "mute", "on", ">p", "~*", "resetchannels", "+@all")
+	n := edge(t, "redis://"+r.address(), nil)
+	st := n.opened(t, topic("x"))
+	n.publish(t, "x", "0")
+	st.gets(t, "0")
+	config := redis.Config{Prefix: "sse:", FanIn: redis.ByTopic, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, EventBytes: 100, GapName: "gap"}
+	script := config.Script(redis.Standalone)
+	if got := r.cli("--user", "mute", "--pass", "p", "--no-auth-warning", "EVAL", script, "1", "sse:x", "1", "", "key"); !strings.Contains(got, "publish") {
+		t.Errorf("without permission: %s", got)
+	}
+	if got := r.cli("EVAL", script, "1", "sse:x", "1", "", "key"); !strings.HasSuffix(got, "new") {
+		t.Errorf("again: %s", got)
+	}
+	st.gets(t, "1")
+	if n := r.cli("XLEN", "sse:x"); n != "2" {
+		t.Errorf("%s events are kept", n)
+	}
+}
+
+// A topic in the channel of a partition that it is not of comes to nobody: not to some of the edges.
+func TestTheWrongPartition(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	a := edge(t, "redis://"+r.address(), by(redis.ByPartition))
+	news, other := keyBy(redis.ByPartition, "news"), ""
+	tag, _, _ := strings.Cut(news, "news")
+	for k := 0; other == ""; k++ {
+		if name := fmt.Sprint("other", k); !strings.HasPrefix(keyBy(redis.ByPartition, name), tag) {
+			other = name
+		}
+	}
+	a.opened(t, topic("news"))
+	st := a.opened(t, topic(other))
+	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, EventBytes: 100, GapName: "gap"}
+	r.cli("EVAL", config.Script(redis.Standalone), "1", tag+other, "wrong")
+	eventually(t, "it is refused", func() bool { return a.metrics(t)["ssedge_redis_malformed_total"] == 1 })
+	a.publish(t, other, "right")
+	st.gets(t, "right")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"ssedge/engine"
 )
@@ -69,5 +70,117 @@ func TestWhatTheEdgeHasLetGo(t *testing.T) {
 			}
 			n.opened(t, after("a", ids[60])).gets(t, want[61:]...)
 		})
+	}
+}
+
+// little is an edge that keeps a few events of a topic.
+func little(events int) func(*engine.Config) {
+	return func(c *engine.Config) { c.EventBytes, c.HistoryBytes, c.HistoryEvents = 2<<10, 4<<10, events }
+}
+
+// tells reads until an event with that data, and returns what came, gaps as their cause.
+func (st *stream) tells(t testing.TB, last string) (all []string) {
+	t.Helper()
+	for {
+		m, err := st.next()
+		if err != nil {
+			t.Fatalf("behind %q: %v", all, err)
+		}
+		data, _, _ := strings.Cut(m.Data, " ")
+		if m.Event == "gap" {
+			data = "gap"
+		}
+		all = append(all, data)
+		if data == last {
+			return all
+		}
+	}
+}
+
+// numbers are those from first to last, as data begins with them.
+func numbers(first, last int) (all []string) {
+	for k := first; k <= last; k++ {
+		all = append(all, fmt.Sprint(k))
+	}
+	return all
+}
+
+var padding = " " + strings.Repeat("x", 500)
+
+// What is missing of what the edge has let go is told where it was, and no more than that.
+func TestHolesInWhatTheEdgeHasLetGo(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	n := edge(t, "redis://"+r.address(), little(300))
+	n.opened(t, topic("trimmed"))
+	n.opened(t, topic("bad"))
+	var ids []string
+	for k := range 400 {
+		ids = append(ids, n.publish(t, "trimmed", fmt.Sprint(k, padding)))
+	}
+	equal := func(what string, got, want []string) {
+		t.Helper()
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, expected %v", what, got, want)
+		}
+	}
+	equal("from before the history", n.opened(t, after("trimmed", ids[50])).tells(t, "399"), append([]string{"gap"}, numbers(100, 399)...))
+	equal("the earliest", n.opened(t, after("trimmed", "earliest")).tells(t, "399"), numbers(100, 399))
+
+	r.cli("XADD", "sse:bad", "*", "not", "ours")
+	ids = nil
+	for k := range 100 {
+		if k == 50 {
+			r.cli("XADD", "sse:bad", "*", "not", "ours")
+		}
+		ids = append(ids, n.publish(t, "bad", fmt.Sprint(k, padding)))
+	}
+	equal("from before a bad one", n.opened(t, after("bad", ids[40])).tells(t, "99"), append(append(numbers(41, 49), "gap"), numbers(50, 99)...))
+	equal("the earliest behind a bad one", n.opened(t, after("bad", "earliest")).tells(t, "99"), append(append(numbers(0, 49), "gap"), numbers(50, 99)...))
+}
+
+// While servers are busy with somebody's script, who is read for waits, and is told nothing.
+func TestServersAreBusy(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	r.cli("CONFIG", "SET", "lua-time-limit", "50")
+	n := edge(t, "redis://"+r.address(), little(4000))
+	n.opened(t, topic("x"))
+	var first string
+	for k := range 600 {
+		id := n.publish(t, "x", fmt.Sprint(k, padding))
+		if k == 50 {
+			first = id
+		}
+	}
+	a := after("x", first)
+	a.receiveBuffer = 4096
+	st := n.open(t, a)
+	time.Sleep(200 * time.Millisecond) // it takes no more now
+	go r.cli("EVAL", "while true do end", "0")
+	eventually(t, "they are busy", func() bool { return strings.HasPrefix(r.cli("GET", "x"), "BUSY") })
+	time.AfterFunc(500*time.Millisecond, func() { r.cli("SCRIPT", "KILL") })
+	if got, want := st.tells(t, "599"), numbers(51, 599); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("found %v", got)
+	}
+}
+
+// A history is flushed right behind the last event that an edge had heard of, and another one in it: that is told to whoever comes back
+// with the last.
+func TestAResetRightBehindAnEvent(t *testing.T) {
+	t.Parallel()
+	r := startRedis(t)
+	relay := startRelay(t, r.address())
+	cut, direct := edge(t, "redis://"+relay.address, nil), edge(t, "redis://"+r.address(), nil)
+	st := cut.opened(t, topic("x"))
+	last := direct.publish(t, "x", "1")
+	st.gets(t, "1")
+	st.reset()
+	relay.cut()
+	direct.publish(t, "x", "2")
+	r.cli("FLUSHALL")
+	eventually(t, "it has looked", func() bool { return cut.metrics(t)["ssedge_redis_resets_total"] == 1 })
+	if m, err := cut.opened(t, after("x", last)).next(); err != nil || m.Event != "gap" {
+		t.Errorf("found %+v, %v", m, err)
 	}
 }

@@ -180,7 +180,9 @@ func TestMetricsOfRedis(t *testing.T) {
 	}
 	r.cli("SPUBLISH", "sse:x", "of another kind")
 	r.cli("EVAL", "redis.call('PUBLISH', 'sse:x', '\\0s9')", "0") // and this one an envelope of a later version
-	r.cli("EVAL", "redis.call('PUBLISH', 'sse:x', '\\0s1 9999999999999-0 9999999999998-0 3\\ngapx')", "0")
+	r.cli("EVAL", "redis.call('PUBLISH', 'sse:x', '\\0s1 9999999999999-0 9999999999998-0 3\\ngapx')", "0") // and one of another history
+	r.cli("EVAL", "local id = redis.call('XADD', 'sse:x', '*', 'p', ARGV[1], 'e', 'gap', 'd', 'x', 'r', '')\n"+
+		"redis.call('PUBLISH', 'sse:x', '\\0s1 ' .. id .. ' ' .. ARGV[1] .. ' 3\\ngapx')", "0", st.decoder.LastEventID())
 	eventually(t, "the bad ones are counted", func() bool {
 		m := n.metrics(t)
 		return m["ssedge_redis_malformed_total"] == 1 && m[`ssedge_redis_topics{state="live"}`] == 1
@@ -199,7 +201,7 @@ func TestMetricsOfRedis(t *testing.T) {
 	m := n.metrics(t)
 	for name, want := range map[string]float64{
 		"ssedge_redis_up": 1, `ssedge_redis_topics{state="live"}`: 1, `ssedge_redis_topics{state="away"}`: 0, `ssedge_redis_topics{state="catching_up"}`: 0,
-		"ssedge_redis_published_total": 4, "ssedge_redis_events_total": 4, "ssedge_redis_lag_seconds_count": 4, "ssedge_redis_unfit_total": 1, `ssedge_redis_catchups_total{cause="new"}`: 1,
+		"ssedge_redis_published_total": 4, "ssedge_redis_events_total": 4, "ssedge_redis_lag_seconds_count": 4, "ssedge_redis_unfit_total": 1, "ssedge_redis_phantoms_total": 1, `ssedge_redis_catchups_total{cause="new"}`: 1,
 		"ssedge_redis_history_seconds_max": 3600, "ssedge_redis_answer_seconds_max": 1, "ssedge_redis_catchups_per_second_max": 50_000,
 	} {
 		if m[name] != want {

@@ -26,15 +26,19 @@ type redisCmd struct {
 // by one of them and not by the other.
 type historyFlags struct {
 	RedisPrefix   string        `help:"Prefix of channels and keys." default:"${redis_prefix}"`
-	FanIn         string        `help:"topic, partition or pattern, as the edges." default:"${fan_in}" placeholder:"WAY"`
+	FanIn         string        `help:"topic, partition or pattern, as the edges." default:"${fan_in}"`
 	Partitions    int           `help:"With --fan-in=partition, how many, as the edges." default:"${partitions}"`
 	RedisTTL      time.Duration `name:"redis-ttl" help:"Time the history of a topic without events is kept." default:"${redis_ttl}"`
 	HistoryEvents int           `help:"Events of each topic that are kept." default:"${history_events}"`
 	HistoryAge    time.Duration `help:"Their age." default:"${history_age}"`
+	EventBytes    int           `help:"Bytes of an event, data and name." default:"${event_bytes}"`
 	KeyTTL        time.Duration `name:"key-ttl" help:"Time an idempotency key is remembered." default:"${key_ttl}"`
 }
 
 func (f *historyFlags) config(url string) (redis.Config, error) {
+	if f.EventBytes < 1 {
+		return redis.Config{}, fmt.Errorf("--event-bytes: expected 1 or more, found %d", f.EventBytes)
+	}
 	if f.HistoryEvents < 1 || f.HistoryAge <= 0 || f.KeyTTL <= 0 || f.RedisTTL < f.HistoryAge {
 		return redis.Config{}, fmt.Errorf("--history-events, --history-age, --key-ttl, --redis-ttl: expected 1 or more, times above 0, and the last one no less than the second, found %d, %v, %v, %v",
 			f.HistoryEvents, f.HistoryAge, f.KeyTTL, f.RedisTTL)
@@ -47,7 +51,7 @@ func (f *historyFlags) config(url string) (redis.Config, error) {
 		URL: url, Required: true, Prefix: f.RedisPrefix, FanIn: redis.FanIn(f.FanIn), Partitions: f.Partitions, Edge: edgeName(""), Logger: slog.New(slog.DiscardHandler),
 		Timeout: d.RedisTimeout, ProbeInterval: d.RedisProbe, CatchUpRate: d.RedisCatchUpRate,
 		HistoryEvents: f.HistoryEvents, HistoryAge: f.HistoryAge, HistoryBytes: d.HistoryBytes, TTL: f.RedisTTL, KeyTTL: f.KeyTTL,
-		EventBytes: d.EventBytes, GapName: httpapi.GapName,
+		EventBytes: f.EventBytes, GapName: httpapi.GapName,
 	}, nil
 }
 
@@ -80,7 +84,7 @@ func (c *redisInstall) Run() error {
 	defer cancel()
 	n, err := s.Install(ctx)
 	if err != nil {
-		return fmt.Errorf("--redis: after %d masters: %w", n, err)
+		return fmt.Errorf("--redis: installed on %d masters, then: %w", n, err)
 	}
 	fmt.Printf("ssedge_publish is on %d %s\n", n, map[bool]string{true: "master", false: "masters"}[n == 1])
 	return nil
@@ -131,8 +135,8 @@ func (c *publishCmd) viaRedis(data string) (id string, err error) {
 		return "", fmt.Errorf("expected a topic name of at most %d bytes of UTF-8 without control characters, found %.80q", d.TopicBytes, c.Topic)
 	case c.Event == httpapi.GapName:
 		return "", fmt.Errorf("--event %s: that name is the server's own", c.Event)
-	case len(data)+len(c.Event) > d.EventBytes:
-		return "", fmt.Errorf("the event is %d bytes; edges take at most %d (--event-bytes)", len(data)+len(c.Event), d.EventBytes)
+	case len(data)+len(c.Event) > c.History.EventBytes:
+		return "", fmt.Errorf("the event is %d bytes; edges take at most %d (--event-bytes)", len(data)+len(c.Event), c.History.EventBytes)
 	}
 	if err := e.Check(); err != nil {
 		return "", errors.New(strings.TrimPrefix(err.Error(), "sse: "))

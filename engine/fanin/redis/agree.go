@@ -19,13 +19,32 @@ func (c *Config) way() string {
 	return "--fan-in=" + string(c.FanIn)
 }
 
-// agree says that the others do it in another way: nil, or errUnfit. It is nil, too, if they cannot be asked.
+// keeps is what it does to histories. If others do it in another way, one cuts what another keeps: that is not
+// refused, for it is how settings are changed, but warned of.
+func (c *Config) keeps() string {
+	return fmt.Sprintf("--history-events=%d --history-age=%v --redis-ttl=%v", c.HistoryEvents, c.HistoryAge, c.TTL)
+}
+
+const waySeparator = "; "
+
+// agree says that the others do it in another way: nil, or errUnfit. It is nil, too, if they cannot be asked. An edge
+// claims its way at once, so that of two that begin together one is refused.
 func (s *Source) agree(ctx context.Context, client rueidis.Client) error {
-	way, err := client.Do(ctx, client.B().Get().Key(s.presenceKey("fanin")).Build()).ToString()
-	if err != nil || way == s.config.way() || !strings.HasPrefix(way, "--fan-in=") {
-		return nil
+	key := s.presenceKey("fanin")
+	if s.config.PresenceEvery > 0 {
+		client.Do(ctx, client.B().Set().Key(key).Value(s.config.way()+waySeparator+s.config.keeps()).Nx().ExSeconds(s.presenceTTL()).Build())
 	}
-	return fmt.Errorf("%w: edges there have %s, this is %s", errUnfit, way, s.config.way())
+	text, err := client.Do(ctx, client.B().Get().Key(key).Build()).ToString()
+	way, keeps, ok := strings.Cut(text, waySeparator)
+	switch {
+	case err != nil || !ok:
+		return nil
+	case way != s.config.way():
+		return fmt.Errorf("%w: edges there have %s, this is %s", errUnfit, way, s.config.way())
+	case keeps != s.config.keeps() && !s.warned.Swap(true):
+		s.config.Logger.Warn("others keep histories in another way: one of them cuts what the other keeps", "others", keeps, "this", s.config.keeps())
+	}
+	return nil
 }
 
 // insist writes how it is done here. It lasts as long as what else this edge says.
@@ -34,5 +53,5 @@ func (s *Source) insist(ctx context.Context) error {
 		s.config.Logger.Error("the servers' topics are not those of this edge: one of them must change", "error", err)
 		return nil
 	}
-	return s.client.Do(ctx, s.client.B().Set().Key(s.presenceKey("fanin")).Value(s.config.way()).ExSeconds(s.presenceTTL()).Build()).Error()
+	return s.client.Do(ctx, s.client.B().Set().Key(s.presenceKey("fanin")).Value(s.config.way()+waySeparator+s.config.keeps()).ExSeconds(s.presenceTTL()).Build()).Error()
 }

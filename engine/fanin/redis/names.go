@@ -21,15 +21,14 @@ const PartitionsMax = 4096
 // CheckFanIn says what is wrong with these settings: nil, or in one line what was expected.
 func CheckFanIn(f FanIn, partitions int) error {
 	switch f {
-	case ByTopic, ByPattern:
-		return nil
-	case ByPartition:
-		if partitions < 1 || partitions > PartitionsMax || partitions&(partitions-1) != 0 {
-			return fmt.Errorf("expected a power of two from 1 to %d as the number of partitions, found %d", PartitionsMax, partitions)
-		}
-		return nil
+	case ByTopic, ByPartition, ByPattern:
+	default:
+		return fmt.Errorf("expected topic, partition or pattern, found %.20q", string(f))
 	}
-	return fmt.Errorf("expected topic, partition or pattern, found %.20q", string(f))
+	if partitions < 1 || partitions > PartitionsMax || partitions&(partitions-1) != 0 {
+		return fmt.Errorf("expected a power of two from 1 to %d as the number of partitions, found %d", PartitionsMax, partitions)
+	}
+	return nil
 }
 
 // names says what topics are called at the servers. It is never changed.

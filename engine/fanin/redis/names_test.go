@@ -55,7 +55,7 @@ func TestFanInMistakes(t *testing.T) {
 		partitions int
 		good       bool
 	}{
-		{ByTopic, 0, true}, {ByPattern, 0, true}, {ByPartition, 1, true}, {ByPartition, PartitionsMax, true},
+		{ByTopic, 64, true}, {ByPattern, 64, true}, {ByTopic, 0, false}, {ByPartition, 1, true}, {ByPartition, PartitionsMax, true},
 		{ByPartition, 0, false}, {ByPartition, 3, false}, {ByPartition, 2 * PartitionsMax, false}, {ByPartition, -2, false}, {"", 1, false}, {"topics", 1, false},
 	} {
 		if err := CheckFanIn(c.way, c.partitions); (err == nil) != c.good {

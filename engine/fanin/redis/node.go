@@ -24,12 +24,14 @@ type node struct {
 	stop    context.CancelFunc     // of a cluster's node
 	waits   atomic.Int64           // since when a message to itself has not come back (nanotime); 0: none is missing
 	up      atomic.Bool
+	isUp    func() // called when it is; run's own
 
 	mu      sync.Mutex
 	open    bool                // there is a session: otherwise nothing is queued, for the next one begins with all feeds
 	joining []*feed             // to be subscribed
 	leaving []string            // channels to be unsubscribed
 	shared  map[string]struct{} // with shared names: what is subscribed
+	losses  uint64              // counts subscriptions of shared channels that have ended by themselves
 	wake    chan struct{}
 }
 
@@ -84,8 +86,15 @@ func (n *node) shut() {
 func (n *node) run(ctx context.Context) {
 	s := n.source
 	go n.fetch(ctx)
+	lost := time.Time{} // since when there is no connection; zero: there is
 	for attempt := 0; ; attempt++ {
 		began := time.Now()
+		n.isUp = func() {
+			if !lost.IsZero() {
+				s.config.Logger.Info("there is a connection for subscriptions again", "server", n.name(), "after", time.Since(lost).Round(time.Millisecond))
+			}
+			lost = time.Time{}
+		}
 		err := n.session(ctx)
 		n.up.Store(false)
 		n.shut()
@@ -98,7 +107,12 @@ func (n *node) run(ctx context.Context) {
 		}
 		s.counts.reconnects.Add(1)
 		s.counts.failed(opSubscribe, err)
-		s.config.Logger.Warn("the connection for subscriptions has ended", "server", n.name(), "error", err)
+		if lost.IsZero() {
+			lost = time.Now()
+			s.config.Logger.Warn("the connection for subscriptions has ended; another one is tried until there is one", "server", n.name(), "error", err)
+		} else {
+			s.config.Logger.Debug("there is no connection for subscriptions", "server", n.name(), "error", err)
+		}
 		s.refreshSlots()
 		pause := min(reconnectPause<<min(attempt, 6), reconnectPauseMax)
 		if !sleep(ctx, pause/2+rand.N(pause/2)) {
@@ -149,11 +163,12 @@ func (n *node) session(ctx context.Context) error {
 	if err := n.subscribeProbe(ctx, c); err != nil {
 		return err
 	}
-	if err := n.sendProbe(ctx); err != nil { // and learn the time before anybody needs it
+	if err := n.sendProbe(ctx, client); err != nil { // and learn the time before anybody needs it
 		return err
 	}
 	n.rejoin()
 	n.up.Store(true)
+	n.isUp()
 	probes := time.NewTicker(s.config.ProbeInterval)
 	defer probes.Stop()
 	for {
@@ -172,7 +187,7 @@ func (n *node) session(ctx context.Context) error {
 			}
 			return err
 		case <-probes.C:
-			if err := n.look(ctx, c); err != nil {
+			if err := n.look(ctx, client, c); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -223,6 +238,10 @@ func (n *node) receive(m rueidis.PubSubMessage) {
 			return
 		}
 		topic = unescape(string(e.Topic))
+		if s.names.subscription(topic) != m.Channel { // other edges look for it elsewhere
+			s.refuse(m.Channel, errPartition)
+			return
+		}
 	} else if !ok {
 		return
 	}
@@ -231,7 +250,10 @@ func (n *node) receive(m rueidis.PubSubMessage) {
 	}
 }
 
-var errTopic = errors.New("expected the topic in the message of a partition")
+var (
+	errTopic     = errors.New("expected the topic in the message of a partition")
+	errPartition = errors.New("expected a topic of this partition")
+)
 
 // subscription is called there, too. A subscription that ends without having been asked to has
 // moved to another master with its slot.
@@ -247,6 +269,7 @@ func (n *node) subscription(p rueidis.PubSubSubscription) {
 	if s.names.shared() {
 		n.mu.Lock()
 		delete(n.shared, p.Channel)
+		n.losses++
 		n.mu.Unlock()
 		s.counts.moved.Add(1)
 		s.moved.add(movedChannel{n, p.Channel})

@@ -26,11 +26,12 @@ const presenceBatch = 500
 
 // Edge is what an edge says of itself.
 type Edge struct {
-	Name    string    `json:"edge"`
-	Version string    `json:"version"`
-	Streams int       `json:"streams"`
-	Topics  int       `json:"topics"`
-	Seen    time.Time `json:"seen"`
+	Name     string    `json:"edge"`
+	Instance string    `json:"instance"` // differs for two of the same name
+	Version  string    `json:"version"`
+	Streams  int       `json:"streams"`
+	Topics   int       `json:"topics"`
+	Seen     time.Time `json:"seen"`
 }
 
 // TopicCount is the subscribers of a topic, on all edges together.
@@ -44,13 +45,7 @@ func (s *Source) presenceKey(what string) string { return "ssedge:" + s.config.P
 
 // presence says what this edge has, until ctx ends; then it takes its leave.
 func (s *Source) presence(ctx context.Context) {
-	if err := s.insist(ctx); err != nil {
-		s.counts.failed(opPresence, err)
-	}
-	for {
-		if !sleep(ctx, s.config.PresenceEvery) {
-			break
-		}
+	for first := true; first || sleep(ctx, s.config.PresenceEvery); first = false {
 		within, cancel := context.WithTimeout(ctx, s.config.PresenceEvery)
 		if err := s.tell(within); err != nil {
 			s.counts.failed(opPresence, err)
@@ -97,6 +92,11 @@ func (s *Source) tell(ctx context.Context) error {
 		if err := s.client.Do(ctx, s.client.B().Hdel().Key(key).Field(batch...).Build()).Error(); err != nil {
 			return err
 		}
+		for _, name := range batch {
+			if f := s.feedOf(name); f != nil {
+				f.told.Store(-1) // whatever was said of it is gone, too
+			}
+		}
 	}
 	var changed []*feed
 	for _, f := range s.feeds() {
@@ -114,16 +114,18 @@ func (s *Source) tell(ctx context.Context) error {
 	if err := s.tellOf(ctx, key, changed); err != nil {
 		return err
 	}
-	text, err := json.Marshal(Edge{s.config.Edge, s.config.Version, s.config.Streams(), s.table.Topics(), time.Now().UTC().Truncate(time.Second)})
+	text, err := json.Marshal(Edge{s.config.Edge, s.instance, s.config.Version, s.config.Streams(), s.table.Topics(), time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
 		return err
 	}
+	s.heedNamesake(ctx)
 	b := s.client.B
 	ttl := time.Duration(s.presenceTTL()) * time.Second
 	for _, r := range s.client.DoMulti(ctx,
 		b().Expire().Key(key).Seconds(s.presenceTTL()).Build(),
 		b().Set().Key(s.presenceKey("edge:"+s.config.Edge)).Value(string(text)).Ex(ttl).Build(),
 		b().Zadd().Key(s.presenceKey("edges")).ScoreMember().ScoreMember(float64(time.Now().Unix()), s.config.Edge).Build(),
+		b().Expire().Key(s.presenceKey("edges")).Seconds(2*s.presenceTTL()).Build(),
 		b().Zremrangebyscore().Key(s.presenceKey("edges")).Min("-inf").Max(strconv.FormatInt(time.Now().Add(-2*ttl).Unix(), 10)).Build(),
 	) {
 		if err := r.Error(); err != nil {
@@ -155,6 +157,18 @@ func (s *Source) tellOf(ctx context.Context, key string, feeds []*feed) error {
 		return nil
 	}
 	return s.client.Do(ctx, set.Build()).Error()
+}
+
+// heedNamesake warns of another edge that has the same name: what both say would be the one's, then the other's.
+func (s *Source) heedNamesake(ctx context.Context) {
+	if !s.told.Load() { // what is there may be what this one said before it was started again
+		return
+	}
+	text, err := s.client.Do(ctx, s.client.B().Get().Key(s.presenceKey("edge:"+s.config.Edge)).Build()).ToString()
+	var e Edge
+	if err == nil && json.Unmarshal([]byte(text), &e) == nil && e.Instance != "" && e.Instance != s.instance {
+		s.config.Logger.Warn("another edge has the same name, expected one for each (--edge)", "edge", s.config.Edge)
+	}
 }
 
 // Edges returns those that live, by name.

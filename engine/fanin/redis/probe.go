@@ -8,7 +8,7 @@ import (
 )
 
 // look sends a message to itself, unless one is missing for too long.
-func (n *node) look(ctx context.Context, c rueidis.DedicatedClient) error {
+func (n *node) look(ctx context.Context, client rueidis.Client, c rueidis.DedicatedClient) error {
 	moved, err := n.moveProbe(ctx, c)
 	if err != nil {
 		return err
@@ -20,23 +20,19 @@ func (n *node) look(ctx context.Context, c rueidis.DedicatedClient) error {
 		n.source.counts.probeFailures.Add(1)
 		return errProbe
 	}
-	go n.sendProbe(ctx) // an answer that does not come must not hold up subscribing
+	go n.sendProbe(ctx, client) // an answer that does not come must not hold up subscribing
 	return nil
 }
 
 // sendProbe publishes to this node's own channel, and asks for the time on the way.
-func (n *node) sendProbe(ctx context.Context) error {
+func (n *node) sendProbe(ctx context.Context, client rueidis.Client) error {
 	s := n.source
-	client := n.client()
-	if client == nil {
-		return rueidis.ErrClosing
-	}
 	within, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	n.waits.CompareAndSwap(0, nanotime())
 	err := s.readClock(within, n.address, client)
-	if err == nil {
-		err = s.publishProbe(within, *n.probe.Load())
+	if sent := s.publishProbe(within, client, *n.probe.Load()); err == nil {
+		err = sent
 	}
 	if err != nil {
 		s.counts.failed(opProbe, err)
@@ -67,10 +63,14 @@ func (s *Source) readClock(ctx context.Context, address string, client rueidis.C
 }
 
 // publishProbe goes by the client for commands: to whoever owns the channel now, which may be another
-// than who did when this node's connection was made.
-func (s *Source) publishProbe(ctx context.Context, channel string) error {
-	if s.sharded() {
+// than who did when this node's connection was made. If every server hears of everything, it goes to the one
+// of the connection: that others are away is no fault of it.
+func (s *Source) publishProbe(ctx context.Context, own rueidis.Client, channel string) error {
+	switch {
+	case s.sharded():
 		return s.client.Do(ctx, s.client.B().Spublish().Channel(channel).Message("").Build()).Error()
+	case s.target.kind == Cluster:
+		return own.Do(ctx, own.B().Publish().Channel(channel).Message("").Build()).Error()
 	}
 	return s.client.Do(ctx, s.client.B().Publish().Channel(channel).Message("").Build()).Error()
 }
@@ -82,7 +82,7 @@ func (n *node) moveProbe(ctx context.Context, c rueidis.DedicatedClient) (moved 
 	if t == nil || t.owner(slotOf(*n.probe.Load())) == n {
 		return false, nil
 	}
-	channel, ok := probeChannel(n.source.config.Edge, func(slot uint16) bool { return t.owner(slot) == n })
+	channel, ok := probeChannel(n.source.instance, func(slot uint16) bool { return t.owner(slot) == n })
 	if !ok {
 		return true, errNothing
 	}
@@ -90,14 +90,14 @@ func (n *node) moveProbe(ctx context.Context, c rueidis.DedicatedClient) (moved 
 	return true, n.subscribeProbe(ctx, c)
 }
 
-// probeChannel is a channel for the probes of one edge that belongs to a master: owns says of a
+// probeChannel is a channel for the probes of one instance that belongs to a master: owns says of a
 // slot whether it does. There is none if it owns too little.
-func probeChannel(edge string, owns func(slot uint16) bool) (channel string, ok bool) {
+func probeChannel(instance string, owns func(slot uint16) bool) (channel string, ok bool) {
 	for k := range 1 << 20 {
-		channel := "ssedge:probe:" + edge + ":" + strconv.Itoa(k)
+		channel := "ssedge:probe:" + instance + ":" + strconv.Itoa(k)
 		if owns(slotOf(channel)) {
 			return channel, true
 		}
 	}
-	return "ssedge:probe:" + edge, false
+	return "ssedge:probe:" + instance, false
 }

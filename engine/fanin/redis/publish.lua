@@ -6,19 +6,23 @@
 --          It is the only declared key, so that publishing goes on while its slot moves between masters.
 -- args     data, event's name, idempotency key, reconnection time (ms); all but the first may be left out
 local function ssedge_publish(keys, args)
+  local function refuse(expected, found) return redis.error_reply('ERR expected ' .. expected .. (found and ', found ' .. found or '')) end
   local stream, data = keys[1], args[1]
   local event, key, retry = args[2] or '', args[3] or '', args[4] or ''
-  if not stream or not data then return redis.error_reply('ERR expected one key, the channel, and data') end
-  local channel, topic = stream, ''
+  if not stream or not data then return refuse('one key, that of a topic, and data') end
+  if string.sub(stream, 1, #settings.prefix) ~= settings.prefix then return refuse('a key that begins with ' .. settings.prefix, stream) end
+  local channel, topic = stream, string.sub(stream, #settings.prefix + 1)
   if settings.partitions then
-    channel, topic = string.match(stream, '^([^{]*{[^}]+})(.+)$')
-    if not channel then return redis.error_reply('ERR expected a key with a partition, as in sse:{17}news, found ' .. stream) end
-  elseif string.find(stream, '[{}]') then
-    return redis.error_reply('ERR expected %7B and %7D for braces in a topic, found ' .. stream)
+    local tag, rest = string.match(topic, '^({%d+})(.*)$')
+    if not tag then return refuse('the key of a partition, as in ' .. settings.prefix .. '{17}news (this function is for --fan-in=partition)', stream) end
+    channel, topic = settings.prefix .. tag, rest
   end
-  if retry ~= '' and (#retry > 15 or not string.match(retry, '^[1-9]%d*$')) then
-    return redis.error_reply('ERR expected a reconnection time in milliseconds')
-  end
+  if topic == '' then return refuse('a topic behind the prefix', stream) end
+  if string.find(topic, '[{}]') then return refuse('%7B and %7D for braces in a topic (this function is for --fan-in=' .. settings.fan_in .. ')', stream) end
+  if event ~= '' and event == settings.gap then return refuse('another event name than ' .. settings.gap) end
+  if string.find(event, '[%z\r\n]') then return refuse('an event name of one line') end
+  if #data + #event > settings.event_bytes then return refuse('at most ' .. settings.event_bytes .. ' bytes of data and name', #data + #event) end
+  if retry ~= '' and (#retry > 15 or not string.match(retry, '^[1-9]%d*$')) then return refuse('a reconnection time in milliseconds', retry) end
   local used
   if key ~= '' then -- before anything is written: this may fail while the slot moves
     used = (settings.partitions and '' or '{') .. stream .. '}:i:' .. key -- in the same slot
@@ -29,12 +33,16 @@ local function ssedge_publish(keys, args)
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   if last[1] then prev = last[1][1] end
   local id = redis.call('XADD', stream, 'MAXLEN', '=', settings.events, '*', 'p', prev, 'e', event, 'd', data, 'r', retry)
+  local version, of, named = 's1 ', '', ''
+  if settings.partitions then version, of, named = 's2 ', ' ' .. #topic, topic end
+  if retry ~= '' then retry = ' ' .. retry end
+  local sent = redis.pcall(settings.command, channel, '\0' .. version .. id .. ' ' .. prev .. ' ' .. #event .. of .. retry .. '\n' .. named .. event .. data)
+  if type(sent) == 'table' and sent.err then -- nobody was sent it: it was never published
+    redis.call('XDEL', stream, id)
+    return sent
+  end
   redis.call('XTRIM', stream, 'MINID', '=', string.format('%.0f', string.match(id, '^%d+') - settings.age))
   redis.call('EXPIRE', stream, settings.ttl)
   if used then redis.call('SET', used, id, 'EX', settings.key_ttl) end
-  if retry ~= '' then retry = ' ' .. retry end
-  local version, of = 's1 ', ''
-  if settings.partitions then version, of = 's2 ', ' ' .. #topic end
-  redis.call(settings.command, channel, '\0' .. version .. id .. ' ' .. prev .. ' ' .. #event .. of .. retry .. '\n' .. topic .. event .. data)
   return {id, 'new'}
 end

@@ -27,8 +27,23 @@ func (c *Config) settings(kind Kind) string {
 	if kind == Cluster && c.FanIn != ByPattern {
 		command = "SPUBLISH"
 	}
-	return fmt.Sprintf("local settings = {events = '%d', age = '%d', ttl = '%d', key_ttl = '%d', command = '%s', partitions = %t}\n",
-		c.HistoryEvents, c.HistoryAge.Milliseconds(), seconds(c.TTL), seconds(c.KeyTTL), command, c.FanIn == ByPartition)
+	return fmt.Sprintf("local settings = {events = '%d', age = '%d', ttl = '%d', key_ttl = '%d', command = '%s', prefix = %s, fan_in = '%s', partitions = %t, gap = %s, event_bytes = %d}\n",
+		c.HistoryEvents, c.HistoryAge.Milliseconds(), seconds(c.TTL), seconds(c.KeyTTL), command,
+		luaString(c.Prefix), c.FanIn, c.FanIn == ByPartition, luaString(c.GapName), c.EventBytes)
+}
+
+// luaString is a string as Lua 5.1 has it, of any bytes.
+func luaString(s string) string {
+	quoted := make([]byte, 0, len(s)+2)
+	quoted = append(quoted, '"')
+	for i := range len(s) {
+		if c := s[i]; c >= ' ' && c < 127 && c != '"' && c != '\\' {
+			quoted = append(quoted, c)
+		} else {
+			quoted = fmt.Appendf(quoted, "\\%03d", c)
+		}
+	}
+	return string(append(quoted, '"'))
 }
 
 func seconds(d time.Duration) int64 { return int64(max(d, time.Second) / time.Second) }
@@ -58,7 +73,10 @@ func (c *Config) Key(topic string) string {
 func (s *Source) Install(ctx context.Context) (masters int, err error) {
 	text := s.config.Library(s.target.kind)
 	if s.target.kind != Cluster {
-		return 1, s.client.Do(ctx, s.client.B().FunctionLoad().Replace().FunctionCode(text).Build()).Error()
+		if err := s.client.Do(ctx, s.client.B().FunctionLoad().Replace().FunctionCode(text).Build()).Error(); err != nil {
+			return 0, err
+		}
+		return 1, nil
 	}
 	spans, err := s.readSlots(ctx)
 	if err != nil {

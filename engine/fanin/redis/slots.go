@@ -159,7 +159,11 @@ func (s *Source) setSlots(ctx context.Context, spans []span) {
 	if !changed {
 		return
 	}
-	s.config.Logger.Info("the slots of the cluster have moved", "masters", len(t.nodes))
+	if old == nil {
+		s.config.Logger.Info("connected to a cluster", "masters", len(t.nodes))
+	} else {
+		s.config.Logger.Info("the slots of the cluster have moved", "masters", len(t.nodes))
+	}
 	for _, f := range s.feeds() {
 		if n := t.owner(slotOf(f.key())); n != nil {
 			if from := f.moveTo(n); from != nil {
@@ -181,7 +185,7 @@ func (s *Source) nodeAt(ctx context.Context, address string, spans []span) *node
 	if n := s.nodes[address]; n != nil {
 		return n
 	}
-	probe, _ := probeChannel(s.config.Edge, func(slot uint16) bool {
+	probe, _ := probeChannel(s.instance, func(slot uint16) bool {
 		for _, sp := range spans {
 			if sp.master == address && sp.from <= slot && slot <= sp.to {
 				return true

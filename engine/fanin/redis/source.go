@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,6 +52,7 @@ type Source struct {
 	config    Config
 	target    *target
 	names     names
+	instance  string         // of this edge, unlike any other of the same name
 	connected atomic.Bool    // then the clients are set
 	client    rueidis.Client // for commands
 	subs      rueidis.Client // for subscriptions: it is asked for dedicated connections only
@@ -68,6 +70,7 @@ type Source struct {
 	leavers   list[*feed]        // whose topics were forgotten
 	forgotten list[string]       // of them, those that were told of
 	asks      atomic.Uint64      // numbers them
+	warned    atomic.Bool        // of others that keep histories in another way
 	told      atomic.Bool        // what this edge has is known to be written
 	stop      context.CancelFunc
 	running   sync.WaitGroup
@@ -110,7 +113,7 @@ func Open(c Config) (*Source, error) {
 	if err := CheckFanIn(c.FanIn, c.Partitions); err != nil {
 		return nil, err
 	}
-	s := &Source{config: c, target: t, names: newNames(&c), counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
+	s := &Source{config: c, target: t, names: newNames(&c), instance: c.Edge + ":" + strconv.FormatUint(rand.Uint64(), 36), counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
 	s.strays.wake, s.moved.wake, s.leavers.wake = s.refresh, s.refresh, make(chan struct{}, 1)
 	s.script = rueidis.NewLuaScript(c.Script(t.kind))
 	if err := s.connect(); err != nil {
@@ -126,7 +129,7 @@ func Open(c Config) (*Source, error) {
 func (s *Source) connect() error {
 	client, err := rueidis.NewClient(s.target.commandOptions(&s.config))
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.target.redacted, err)
+		return fmt.Errorf("%s: %w%s", s.target.redacted, err, s.target.hint(err))
 	}
 	if err := s.fit(client); err != nil {
 		client.Close()
@@ -259,7 +262,7 @@ func (s *Source) Attach(table *shard.Table) {
 	if s.sharded() {
 		s.refreshSlots()
 	} else {
-		s.only = newNode(s, "", "ssedge:probe:"+s.config.Edge, s.anyServer)
+		s.only = newNode(s, "", "ssedge:probe:"+s.instance, s.anyServer)
 		run = s.only.run
 	}
 	s.running.Go(func() {

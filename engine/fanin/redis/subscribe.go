@@ -136,13 +136,16 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 		}
 		commands = append(commands, n.subscribing(c, channels))
 	}
+	n.mu.Lock()
+	losses := n.losses
+	n.mu.Unlock()
 	within, cancel := context.WithTimeout(ctx, n.source.config.Timeout)
 	defer cancel()
 	var single [][]wanted
 	for k, result := range c.DoMulti(within, commands...) {
 		group, err := groups[k], result.Error()
 		if err == nil {
-			n.subscribed(group)
+			n.subscribed(group, losses)
 			continue
 		}
 		if _, refused := rueidis.IsRedisErr(err); !refused {
@@ -153,12 +156,7 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 		case passing(err) && !n.source.sharded(): // nobody else has it
 			return err
 		case passing(err):
-			for _, w := range group {
-				for _, j := range w.feeds {
-					n.source.stray(j.feed)
-				}
-			}
-			n.source.refreshSlots()
+			n.settleAgain(group)
 		case len(group) > 1:
 			for _, w := range group {
 				single = append(single, []wanted{w})
@@ -178,14 +176,34 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 	return n.subscribeAll(ctx, c, single)
 }
 
-// subscribed says so to all whose channels these are.
-func (n *node) subscribed(group []wanted) {
+// settleAgain has it found out where these channels are to be subscribed.
+func (n *node) settleAgain(group []wanted) {
 	for _, w := range group {
-		if n.source.names.shared() {
-			n.mu.Lock()
-			n.shared[w.channel] = struct{}{}
-			n.mu.Unlock()
+		for _, j := range w.feeds {
+			n.source.stray(j.feed)
 		}
+	}
+	n.source.refreshSlots()
+}
+
+// subscribed says so to all whose channels these are. Shared ones may have been lost since they were subscribed, which was when
+// so many had been: perhaps it was one of these.
+func (n *node) subscribed(group []wanted, losses uint64) {
+	if n.source.names.shared() {
+		n.mu.Lock()
+		lost := n.losses != losses
+		for _, w := range group {
+			if !lost && n.shared != nil {
+				n.shared[w.channel] = struct{}{}
+			}
+		}
+		n.mu.Unlock()
+		if lost {
+			n.settleAgain(group)
+			return
+		}
+	}
+	for _, w := range group {
 		for _, j := range w.feeds {
 			j.feed.subscribed(n, j.epoch)
 		}

@@ -1,8 +1,11 @@
 package redis
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strconv"
@@ -30,7 +33,7 @@ var schemes = map[string]Kind{
 	"valkey": Standalone, "valkey+sentinel": Sentinel, "valkey+cluster": Cluster,
 }
 
-const expectedURL = "expected redis://[user:password@]host[:port][/db], redis+sentinel://[user:password@]host[:port],…/master[/db] or " +
+const expectedURL = "expected redis://[user:password@]host[:port], redis+sentinel://[user:password@]host[:port],…/master or " +
 	"redis+cluster://[user:password@]host[:port],…; rediss for TLS, valkey for redis"
 
 // target is what a URL says.
@@ -113,7 +116,8 @@ func addressOf(host string, kind Kind) (string, error) {
 	return net.JoinHostPort(name, port), nil
 }
 
-// path is a database or, with Sentinel, the name of the master and a database.
+// path is with Sentinel the name of the master. A database other than 0 is refused: channels know no databases, so two
+// in different ones would have the same events and different histories.
 func (t *target) path(path string) error {
 	o := &t.options
 	if t.kind == Sentinel {
@@ -125,11 +129,9 @@ func (t *target) path(path string) error {
 	if path == "" {
 		return nil
 	}
-	db, err := strconv.ParseUint(path, 10, 16)
-	if err != nil || t.kind == Cluster && db != 0 {
-		return fmt.Errorf("%s, found the database %q", expectedURL, path)
+	if path != "0" {
+		return fmt.Errorf("%s; channels know no databases, so there is only 0: --redis-prefix keeps apart what shares a server; found %q", expectedURL, path)
 	}
-	o.SelectDB = int(db)
 	return nil
 }
 
@@ -161,4 +163,20 @@ func (t *target) query(q url.Values, secure bool) error {
 		}
 	}
 	return nil
+}
+
+// hint says what an error on connecting probably means, for those whose text does not.
+func (t *target) hint(err error) string {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "NOAUTH"):
+		return "; expected user and password in the URL, redis://user:password@…"
+	case t.kind == Sentinel && strings.Contains(text, "unknown command"):
+		return "; what answers there is no sentinel, expected redis://…"
+	case errors.Is(err, io.EOF):
+		return "; what listens there is no Redis, or expects TLS (rediss://…)"
+	case t.options.TLSConfig != nil && (errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(tls.RecordHeaderError))):
+		return "; what listens there may not know TLS, expected redis://…"
+	}
+	return ""
 }

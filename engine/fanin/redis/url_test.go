@@ -11,19 +11,18 @@ func TestURLs(t *testing.T) {
 		addresses string
 		user      string
 		master    string
-		db        int
 		tls       bool
 	}{
-		"redis://127.0.0.1":                           {Standalone, "127.0.0.1:6379", "", "", 0, false},
-		"redis://me:p%40ss@h:7000/3":                  {Standalone, "h:7000", "me/p@ss", "", 3, false},
-		"rediss://:secret@h":                          {Standalone, "h:6379", "/secret", "", 0, true},
-		"valkeys://h/":                                {Standalone, "h:6379", "", "", 0, true},
-		"redis://[::1]:7000":                          {Standalone, "[::1]:7000", "", "", 0, false},
-		"redis+cluster://a:1,b:2,[::1]":               {Cluster, "a:1 b:2 [::1]:6379", "", "", 0, false},
-		"rediss+cluster://me:pw@a,b?insecure=true":    {Cluster, "a:6379 b:6379", "me/pw", "", 0, true},
-		"redis+sentinel://a,b:7/mymaster":             {Sentinel, "a:26379 b:7", "", "mymaster", 0, false},
-		"valkey+sentinel://me:pw@a/m/2":               {Sentinel, "a:26379", "me/pw", "m", 2, false},
-		"redis+sentinel://a/m?sentinel_password=hush": {Sentinel, "a:26379", "", "m", 0, false},
+		"redis://127.0.0.1":                           {Standalone, "127.0.0.1:6379", "", "", false},
+		"redis://me:p%40ss@h:7000/0":                  {Standalone, "h:7000", "me/p@ss", "", false},
+		"rediss://:secret@h":                          {Standalone, "h:6379", "/secret", "", true},
+		"valkeys://h/":                                {Standalone, "h:6379", "", "", true},
+		"redis://[::1]:7000":                          {Standalone, "[::1]:7000", "", "", false},
+		"redis+cluster://a:1,b:2,[::1]":               {Cluster, "a:1 b:2 [::1]:6379", "", "", false},
+		"rediss+cluster://me:pw@a,b?insecure=true":    {Cluster, "a:6379 b:6379", "me/pw", "", true},
+		"redis+sentinel://a,b:7/mymaster":             {Sentinel, "a:26379 b:7", "", "mymaster", false},
+		"valkey+sentinel://me:pw@a/m/0":               {Sentinel, "a:26379", "me/pw", "m", false},
+		"redis+sentinel://a/m?sentinel_password=hush": {Sentinel, "a:26379", "", "m", false},
 	} {
 		got, err := parseURL(text)
 		if err != nil {
@@ -36,8 +35,8 @@ func TestURLs(t *testing.T) {
 			user = o.Username + "/" + o.Password
 		}
 		if got.kind != want.kind || strings.Join(o.InitAddress, " ") != want.addresses || user != want.user ||
-			o.Sentinel.MasterSet != want.master || o.SelectDB != want.db || (o.TLSConfig != nil) != want.tls {
-			t.Errorf("%s is read as %v %v %q %q %d %v", text, got.kind, o.InitAddress, user, o.Sentinel.MasterSet, o.SelectDB, o.TLSConfig != nil)
+			o.Sentinel.MasterSet != want.master || (o.TLSConfig != nil) != want.tls {
+			t.Errorf("%s is read as %v %v %q %q %v", text, got.kind, o.InitAddress, user, o.Sentinel.MasterSet, o.TLSConfig != nil)
 		}
 		for _, secret := range []string{"secret", "p%40ss", "p@ss", "pw", "hush"} {
 			if strings.Contains(got.redacted, secret) {
@@ -50,7 +49,7 @@ func TestURLs(t *testing.T) {
 func TestBadURLsAreRefused(t *testing.T) {
 	for _, text := range []string{
 		"", "127.0.0.1:6379", "http://h", "redis:h", "redis://", "redis://h:0", "redis://h:70000", "redis://h:x", "redis://::1",
-		"redis://a,b", "redis://h/x", "redis://h/-1", "redis://h?x=1", "redis://h?insecure=true", "rediss://h?insecure=perhaps",
+		"redis://a,b", "redis://h/x", "redis://h/-1", "redis://h/3", "redis+sentinel://a/m/2", "redis://h?x=1", "redis://h?insecure=true", "rediss://h?insecure=perhaps",
 		"redis+cluster://a,,b", "redis+cluster://a/1", "redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel://a/m/x",
 		"redis+cluster://a?sentinel_user=x", "redis://me:pa%zzss@h", "redisss://h",
 	} {

@@ -1,0 +1,59 @@
+package redis
+
+import (
+	"testing"
+
+	"ssedge/proto/eventid"
+	"ssedge/shard"
+)
+
+// Readings that are queued at a master whose node ends are not forgotten with it, and nothing is queued there any more.
+func TestWishesOutliveTheirNode(t *testing.T) {
+	f := followed(t)
+	f.node = newNode(f.source, "gone", "probe", nil)
+	got := make(chan []shard.Older, 1)
+	w := wish{f, shard.Reading{From: eventid.After(id(50)), Wanted: func() bool { return true }, Got: func(events []shard.Older) { got <- events }}}
+	w.enqueue()
+	gone := f.node
+	if len(gone.fetches.wishes) != 1 {
+		t.Fatal("it is not queued")
+	}
+	gone.fetches.close()
+	if gone.fetches.wish(w) {
+		t.Error("one was queued where nobody takes it")
+	}
+	f.mu.Lock()
+	f.node = f.source.only
+	f.mu.Unlock()
+	<-f.source.only.fetches.wake
+	_, _, wishes := f.source.only.fetches.take(1, true)
+	if len(wishes) != 1 {
+		t.Fatalf("%d are queued at the other one", len(wishes))
+	}
+	wishes[0].answer(elements(60, 50))
+	if events := <-got; len(events) != 1 || events[0].ID != id(60) {
+		t.Errorf("found %v", events)
+	}
+}
+
+// A shared channel that was lost before its subscription was noted is not taken for subscribed.
+func TestASharedChannelIsLostAtOnce(t *testing.T) {
+	f := followed(t)
+	s := f.source
+	s.config.FanIn = ByPartition
+	s.names = newNames(&Config{FanIn: ByPartition, Partitions: 4})
+	s.refresh = make(chan struct{}, 1)
+	n := s.only
+	n.shared = map[string]struct{}{}
+	group := []wanted{{s.names.subscription("x"), []joining{{f, f.epoch}}}}
+	n.subscribed(group, 0)
+	if !n.has(group[0].channel) {
+		t.Fatal("it is not noted")
+	}
+	delete(n.shared, group[0].channel)
+	n.losses++
+	n.subscribed(group, 0)
+	if n.has(group[0].channel) || len(s.strays.take()) != 1 {
+		t.Error("it is taken for subscribed")
+	}
+}
