@@ -136,7 +136,8 @@ func (f *feed) next(n *node) (request, rueidis.Completed) {
 	key := f.key()
 	lost, last, placed := f.topic.Span()
 	size := max(f.topic.EventBytes(), 100)
-	count := max(min(fetchTopicBytes/size, fetchEventsMax), fetchEventsMin)
+	most := min(fetchTopicBytes, int(s.config.HistoryBytes/4)) // streams must keep up with what is appended at once
+	count := max(min(most/size, fetchEventsMax), fetchEventsMin)
 	of := func(kind reading) request {
 		return request{f, kind, f.doubts, f.from, lost, f.apartEnd(), f.epoch, count, count * size}
 	}
