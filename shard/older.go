@@ -28,12 +28,13 @@ func (s *Shard) lacking(w *wait) (k int, ok bool) {
 	if w.join.Resume != ResumeAt && w.join.Resume != ResumeEarliest {
 		return 0, false
 	}
-	for _, earliest := range []bool{true, false} { // first all beginnings: the ids of several topics name them
+	for _, beginnings := range []bool{true, false} { // those first: the ids of several topics name them
 		for k, t := range w.join.topics() {
-			of := w.of(k)
+			about := w.of(k)
+			earliest := about.earliest || w.join.Resume == ResumeEarliest
 			switch {
-			case of.gone, (of.earliest || w.join.Resume == ResumeEarliest) != earliest, !earliest && s.policy(t.name) == PolicyLatest:
-			case t.lacks(w.join.position(k), earliest && !of.begun):
+			case about.gone, (earliest && !about.begun) != beginnings, !earliest && s.policy(t.name) == PolicyLatest:
+			case t.lacks(w.join.position(k), beginnings):
 				return k, true
 			}
 		}

@@ -247,3 +247,42 @@ func TestOlderEventsOfASlowStream(t *testing.T) {
 		}
 	}
 }
+
+// Of several topics all beginnings are learned before anything is sent: whoever is cut off then has an id that says so.
+func TestTheEarliestEventsOfSeveralTopics(t *testing.T) {
+	r, feed := trimmed(t)
+	r.join("b", "", unlimited)
+	r.settle()
+	other := r.table.Find("b").Feed().(*fakeFeed)
+	other.Place(eventid.After(id(100)), id(50))
+	other.add(201, 202, 203, 204)
+	c := r.join("a,b", "", unlimited)
+	joins := r.shards[0].inbox.joins
+	joins[len(joins)-1].Resume = ResumeEarliest
+	r.settle()
+	feed.Answer(feed.last, eventid.ID{})
+	other.Answer(other.last, eventid.ID{})
+	r.settle()
+	feed.give(50, 60, 101)
+	r.settle()
+	if from := other.give(70, 80, 201); from != (eventid.Position{}) {
+		t.Fatalf("b is read from %v", from)
+	}
+	r.settle()
+	feed.give(50, 60)
+	r.settle()
+	c.want("60")
+	again := r.join("a,b", c.decoder.LastEventID(), unlimited)
+	r.settle()
+	feed.Answer(feed.last, eventid.ID{})
+	other.Answer(other.last, eventid.ID{})
+	r.settle()
+	feed.reads = feed.reads[1:] // c's
+	feed.give(60, 101, 102)
+	r.settle()
+	if from := other.give(70, 80, 201, 202); from != eventid.After(id(70)) {
+		t.Errorf("b is read from %v", from)
+	}
+	r.settle()
+	again.want("101", "102", "80", "201", "202", "103", "104", "105", "203", "204")
+}
