@@ -179,7 +179,7 @@ func TestMetricsOfRedis(t *testing.T) {
 		st.gets(t, "hello")
 	}
 	r.cli("SPUBLISH", "sse:x", "of another kind")
-	r.cli("EVAL", "redis.call('PUBLISH', 'sse:x', '\\0s9')", "0") // and this one an envelope of a later version
+	r.cli("EVAL", "redis.call('PUBLISH', 'sse:x', '\\0s9')", "0")                                          // and this one an envelope of a later version
 	r.cli("EVAL", "redis.call('PUBLISH', 'sse:x', '\\0s1 9999999999999-0 9999999999998-0 3\\ngapx')", "0") // and one of another history
 	r.cli("EVAL", "local id = redis.call('XADD', 'sse:x', '*', 'p', ARGV[1], 'e', 'gap', 'd', 'x', 'r', '')\n"+
 		"redis.call('PUBLISH', 'sse:x', '\\0s1 ' .. id .. ' ' .. ARGV[1] .. ' 3\\ngapx')", "0", st.decoder.LastEventID())
