@@ -12,6 +12,8 @@ mkdir -p "$dir"
 out=$dir/results.txt
 pids=""
 work=$(mktemp -d)
+PORT=17601 # of the first master
+export PORT
 
 note() { echo "$*" | tee -a "$out"; }
 
@@ -83,8 +85,8 @@ for round in $(seq "$rounds"); do
 			edge a 18080
 			to=18080
 		else
-			edge a 18080 --redis redis+cluster://127.0.0.1:7001
-			edge b 18090 --redis redis+cluster://127.0.0.1:7001
+			edge a 18080 --redis redis+cluster://127.0.0.1:$PORT
+			edge b 18090 --redis redis+cluster://127.0.0.1:$PORT
 			to=18090
 		fi
 		# shellcheck disable=SC2086 # flags
