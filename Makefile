@@ -2,7 +2,7 @@
 # make test     everything CI runs; installs what it needs, or names it
 # make bench    the README's table and every scenario, raw files under bench/results/
 # make chaos    the fault tests of several edges, longer and larger, several times, each with another seed; half an hour
-# make cluster  three Redis masters on this machine; make cluster-down ends them
+# make cluster  three Redis masters on this machine, at ports 7001 to 7003 or from PORT; make cluster-down ends them
 # make million  a million streams of one server, in a virtual machine; log and figures in bin/million/
 
 GO      ?= go
@@ -51,5 +51,6 @@ cluster:
 cluster-down:
 	@engine/fanin/redis/cluster/run.sh down
 
-clean:
+# bin/cluster has the numbers of the cluster's processes.
+clean: cluster-down
 	rm -rf bin
