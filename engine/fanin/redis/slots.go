@@ -56,6 +56,9 @@ func (s *Source) readSlots(ctx context.Context) ([]span, error) {
 			if host == "" || host == "?" { // the server does not know its own address: it is the one that was asked
 				host, _, _ = net.SplitHostPort(address)
 			}
+			if port == 0 { // of one that is gone, some servers no longer know where it was
+				continue
+			}
 			spans = append(spans, span{uint16(from), uint16(to), net.JoinHostPort(host, strconv.FormatInt(port, 10))})
 		}
 		if len(spans) > 0 {
