@@ -104,7 +104,7 @@ func TestServersWithPasswordsAndTLS(t *testing.T) {
 	r := startRedis(t, "--requirepass", "p@ss", "--tls-port", tlsPort, "--tls-cert-file", filepath.Join(dir, "cert"), "--tls-key-file", filepath.Join(dir, "key"),
 		"--tls-ca-cert-file", filepath.Join(dir, "cert"), "--tls-auth-clients", "no")
 	r.cli("-a", "p@ss", "ACL", "SETUSER", "edge", "on", ">secret", "~sse:*", "~{sse:*", "~ssedge:*", "&sse:*", "&ssedge:*",
-		"+@all", "-@dangerous", "+info", "+cluster|slots", "+client|setname") // as engine/fanin/redis/README.md says
+		"+@all", "-@dangerous", "-function", "+info", "+role", "+cluster|slots", "+client|setname") // as engine/fanin/redis/README.md says
 	for _, url := range []string{"redis://:p%40ss@127.0.0.1:" + r.port, "redis://edge:secret@127.0.0.1:" + r.port, "rediss://edge:secret@127.0.0.1:" + tlsPort + "?insecure=true"} {
 		n := edge(t, url, nil)
 		st := n.opened(t, topic("x"))
