@@ -45,7 +45,7 @@ func TestHelpExplainsEveryFlag(t *testing.T) {
 			if f.Name == "help" {
 				continue
 			}
-			if strings.HasPrefix(command, "bench ") && f.Name != "config" {
+			if (strings.HasPrefix(command, "bench ") || command == "tune") && f.Name != "config" {
 				if len(f.Envs) != 0 {
 					t.Errorf("%s takes --%s from the environment, too: %v", command, f.Name, f.Envs)
 				}
@@ -108,7 +108,7 @@ func TestVersion(t *testing.T) {
 func TestWhoAsksForHelpGetsIt(t *testing.T) {
 	for _, args := range [][]string{nil, {"help"}, {"--help"}} {
 		out, errors, code := run(t, args...)
-		for _, command := range []string{"serve", "publish", "subscribe", "bench", "version"} {
+		for _, command := range []string{"serve", "publish", "subscribe", "tune", "bench", "version"} {
 			if code != 0 || errors != "" || !strings.Contains(out, "\n  "+command) {
 				t.Errorf("%q: exit code %d, %q, no word of %s in:\n%s", args, code, errors, command, out)
 			}

@@ -19,6 +19,7 @@ type cli struct {
 	Publish   publishCmd   `cmd:"" help:"Publish an event."`
 	Subscribe subscribeCmd `cmd:"" help:"Follow topics, as a browser would."`
 	Redis     redisCmd     `cmd:"" help:"What Redis servers need, for publishing without an edge."`
+	Tune      tuneCmd      `cmd:"" help:"Say what this host lacks for very many streams, and change it."`
 	Bench     benchCmd     `cmd:"" help:"Put load on a server of event streams, and measure it."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
@@ -26,8 +27,8 @@ type cli struct {
 func newParser(c *cli) *kong.Kong {
 	return kong.Must(c,
 		kong.Name("ssedge"),
-		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file."),
-		kong.PostBuild(benchTakesFlagsOnly),
+		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file."),
+		kong.PostBuild(flagsOnly),
 		kong.DefaultEnvars("SSEDGE"),
 		defaults(),
 		kong.Configuration(loadFile),
@@ -35,10 +36,10 @@ func newParser(c *cli) *kong.Kong {
 	)
 }
 
-// benchTakesFlagsOnly keeps what a measurement depends on in its command line.
-func benchTakesFlagsOnly(k *kong.Kong) error {
+// flagsOnly keeps in the command line what a measurement depends on, and what is done to a host.
+func flagsOnly(k *kong.Kong) error {
 	return kong.Visit(k.Model, func(v kong.Visitable, next kong.Next) error {
-		if n, ok := v.(*kong.Node); ok && n.Parent != nil && n.Path() != "" && strings.HasPrefix(n.Path()+" ", "bench ") {
+		if n, ok := v.(*kong.Node); ok && n.Parent != nil && n.Path() != "" && (strings.HasPrefix(n.Path()+" ", "bench ") || n.Path() == "tune") {
 			for _, f := range n.Flags {
 				f.Envs = []string{"-"}
 			}

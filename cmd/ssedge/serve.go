@@ -185,6 +185,9 @@ func (c *serveCmd) Run() error {
 		fmt.Println("The settings are in order.")
 		return nil
 	}
+	if !c.Dev {
+		warnOfHost(config.StreamsMax, config.Logger)
+	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	reload := make(chan os.Signal, 1)

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ssedge/tuning"
+)
+
+type tuneCmd struct {
+	Connections int    `help:"Streams that this host is to hold." default:"1000000"`
+	Memory      string `help:"Memory that ssedge may have, as in 8G; all of the host's, if not said." placeholder:"BYTES"`
+	Sources     int    `help:"Addresses that connections come from, if they are few: proxies, a load generator."`
+	JSON        bool   `name:"json" help:"Print the findings as JSON." xor:"form"`
+	Sysctl      bool   `help:"Print a drop-in file for /etc/sysctl.d." xor:"form"`
+	Apply       bool   `help:"Write /etc/sysctl.d/60-ssedge.conf and /etc/security/limits.d/60-ssedge.conf, and change what falls short (as root). No value is lowered." xor:"form"`
+	Undo        bool   `help:"Restore what was there before the first --apply." xor:"form"`
+}
+
+// errShort is what ends the command with status 1 when the table has said all there is to say.
+var errShort = errors.New("this host falls short")
+
+// Run says what the host lacks, or changes it.
+func (c *tuneCmd) Run() error {
+	memory, err := parseSize(c.Memory)
+	if err != nil {
+		return fmt.Errorf("--memory: %w", err)
+	}
+	if c.Connections < 1 || c.Sources < 0 {
+		return fmt.Errorf("--connections, --sources: expected 1 or more streams, and 0 or more addresses, found %d and %d", c.Connections, c.Sources)
+	}
+	load := tuning.Load{Connections: c.Connections, Memory: memory, Sources: c.Sources}
+	if c.Undo {
+		changes, err := tuning.Undo("/")
+		sayChanges(os.Stdout, changes)
+		return err
+	}
+	h, err := readHost()
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Sysctl:
+		fmt.Print(tuning.DropIn(h, load))
+		return nil
+	case c.Apply:
+		changes, err := tuning.Apply("/", h, load)
+		sayChanges(os.Stdout, changes)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s and %s are written; ssedge tune --undo takes it back. New logins have the limit on files; a unit needs LimitNOFILE.\n", "/"+tuning.DropInFile, "/"+tuning.LimitsFile)
+		for _, c := range changes {
+			if c.Err != nil || c.After != c.Wanted {
+				return errors.New("not everything was taken")
+			}
+		}
+		return nil
+	}
+	findings := tuning.Examine(h, load)
+	if c.JSON {
+		e := json.NewEncoder(os.Stdout)
+		e.SetIndent("", "  ")
+		err = e.Encode(findings)
+	} else {
+		err = tuning.WriteTable(os.Stdout, findings)
+	}
+	if err == nil && tuning.Short(findings) {
+		return errShort
+	}
+	return err
+}
+
+// readHost reads this one.
+func readHost() (*tuning.Host, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, err
+	}
+	return tuning.Read(os.DirFS("/"), tuning.Limit{Soft: limit.Cur, Hard: limit.Max}, os.Getenv)
+}
+
+// warnOfHost says once what a host lacks for so many streams. The limit on open files is the server's own to check.
+func warnOfHost(streams int, logger *slog.Logger) {
+	h, err := readHost()
+	if err != nil {
+		logger.Debug("the host cannot be looked at", "error", err)
+		return
+	}
+	var short []string
+	for _, f := range tuning.Examine(h, tuning.Load{Connections: streams}) {
+		if !f.OK && !f.Advice && f.Kind != tuning.Rlimit {
+			short = append(short, f.Name)
+		}
+	}
+	if len(short) > 0 {
+		logger.Warn("this host falls short of --streams-max", "streams", streams, "settings", strings.Join(short, ", "), "why", fmt.Sprintf("ssedge tune --connections %d", streams), "mend", fmt.Sprintf("ssedge tune --connections %d --apply", streams))
+	}
+}
+
+func sayChanges(w io.Writer, changes []tuning.Change) {
+	for _, c := range changes {
+		switch {
+		case c.Err != nil:
+			fmt.Fprintf(w, "%s: %s stays, %s was refused: %v\n", c.Name, c.Before, c.Wanted, c.Err)
+		case c.After != c.Wanted:
+			fmt.Fprintf(w, "%s: %s, now %s: the kernel did not take %s\n", c.Name, c.Before, c.After, c.Wanted)
+		default:
+			fmt.Fprintf(w, "%s: %s, now %s\n", c.Name, c.Before, c.After)
+		}
+	}
+}
+
+// parseSize reads a number of bytes, with K, M, G or T behind it for powers of 1024; 0 for nothing.
+func parseSize(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	digits, shift := s, 0
+	if i := strings.IndexByte("KMGT", s[len(s)-1]); i >= 0 {
+		digits, shift = s[:len(s)-1], 10*(i+1)
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 1 || n > 1<<62>>shift {
+		return 0, fmt.Errorf("expected a number of bytes, as in 8G, found %.20q", s)
+	}
+	return n << shift, nil
+}

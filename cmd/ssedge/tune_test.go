@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// TestTune says of this host what it lacks for very many streams, and nothing of one.
+func TestTune(t *testing.T) {
+	t.Parallel()
+	out, errors, code := run(t, "tune", "--connections=100000000")
+	if code != 1 || !strings.Contains(out, "SHORT") || !strings.Contains(out, "RLIMIT_NOFILE") || !strings.Contains(out, "To change it:") {
+		t.Errorf("exit code %d, %s, %s", code, out, errors)
+	}
+	out, _, _ = run(t, "tune", "--connections=10", "--json")
+	var findings []struct {
+		Name, Now, Needed, Why, Source string
+		OK                             bool
+	}
+	if err := json.Unmarshal([]byte(out), &findings); err != nil || len(findings) < 20 {
+		t.Errorf("%d findings, %v", len(findings), err)
+	}
+	out, _, code = run(t, "tune", "--connections=2000000", "--sysctl")
+	if code != 0 || !strings.Contains(out, "\nnet.ipv4.tcp_slow_start_after_idle = 0\n") {
+		t.Errorf("exit code %d, %s", code, out)
+	}
+}
+
+func TestTuneMistakes(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ args, says []string }{
+		{[]string{"--connections=0"}, []string{"--connections", "1 or more", "0"}},
+		{[]string{"--sources=-1"}, []string{"--sources", "-1"}},
+		{[]string{"--memory=8X"}, []string{"--memory", "8G", "8X"}},
+		{[]string{"--memory=-1G"}, []string{"--memory", "-1G"}},
+		{[]string{"--json", "--sysctl"}, []string{"--json", "--sysctl"}},
+	} {
+		_, errors, code := run(t, append([]string{"tune"}, c.args...)...)
+		oneLine(t, errors, code, c.says...)
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for s, want := range map[string]int64{"": 0, "1": 1, "8G": 8 << 30, "512M": 512 << 20, "1T": 1 << 40, "4K": 4096} {
+		if got, err := parseSize(s); err != nil || got != want {
+			t.Errorf("%q is read as %d, %v", s, got, err)
+		}
+	}
+	for _, s := range []string{"G", "0", "-1", "1.5G", "9999999999T", "8GB", "x"} {
+		if got, err := parseSize(s); err == nil {
+			t.Errorf("%q is read as %d", s, got)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package tuning
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// Host is what matters of a host for very many streams.
+type Host struct {
+	Kernel    string // release
+	Container string // what it seems to be in: "docker", "kubernetes", …; "" for none
+	Unit      string // the systemd unit this process runs under; "" for none
+	Nodes     int    // NUMA nodes
+	Memory    int64  // bytes, of the host or of the cgroup if that has less
+	CPUs      int    // of the host
+
+	Files      Limit // RLIMIT_NOFILE
+	CgroupMax  int64 // memory.max, bytes; math.MaxInt64: none
+	CgroupHigh int64 // memory.high
+	PidsMax    int64 // pids.max
+	CPUQuota   float64
+
+	HugePages  string // transparent huge pages: always, madvise or never; "" if there is no such setting
+	Conntrack  bool   // connections are tracked
+	Congestion string
+
+	GoMemLimit string // GOMEMLIMIT
+	GoMaxProcs string // GOMAXPROCS
+
+	sysctls fs.FS // proc/sys
+}
+
+// Limit is a resource limit of a process.
+type Limit struct{ Soft, Hard uint64 }
+
+// ErrNoProc is what [Read] returns where there is no /proc to read: the host is no Linux, or a jail without it.
+var ErrNoProc = errors.New("there is no /proc: expected Linux, with /proc mounted")
+
+// Read reads a host from its root directory (os.DirFS("/")). limit is RLIMIT_NOFILE of the process that
+// will serve, getenv its environment.
+func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
+	sysctls, err := fs.Sub(root, "proc/sys")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := fs.Stat(sysctls, "kernel"); err != nil {
+		return nil, ErrNoProc
+	}
+	h := &Host{Files: limit, CgroupMax: math.MaxInt64, CgroupHigh: math.MaxInt64, PidsMax: math.MaxInt64, sysctls: sysctls,
+		GoMemLimit: getenv("GOMEMLIMIT"), GoMaxProcs: getenv("GOMAXPROCS")}
+	h.Kernel, _ = h.Sysctl("kernel.osrelease")
+	h.Congestion, _ = h.Sysctl("net.ipv4.tcp_congestion_control")
+	_, err = h.Sysctl("net.netfilter.nf_conntrack_max")
+	h.Conntrack = err == nil
+	for line := range strings.Lines(text(root, "proc/meminfo")) {
+		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
+			h.Memory = kib << 10
+		}
+	}
+	for line := range strings.Lines(text(root, "proc/cpuinfo")) {
+		if strings.HasPrefix(line, "processor") {
+			h.CPUs++
+		}
+	}
+	if nodes, err := fs.Glob(root, "sys/devices/system/node/node[0-9]*"); err == nil {
+		h.Nodes = max(len(nodes), 1)
+	}
+	if _, after, ok := strings.Cut(text(root, "sys/kernel/mm/transparent_hugepage/enabled"), "["); ok {
+		h.HugePages, _, _ = strings.Cut(after, "]")
+	}
+	h.readCgroup(root)
+	h.Container = container(root, getenv)
+	return h, nil
+}
+
+// text is the content of a file without blanks around it; "" if it cannot be read.
+func text(root fs.FS, name string) string {
+	b, _ := fs.ReadFile(root, name)
+	return strings.TrimSpace(string(b))
+}
+
+// readCgroup reads the limits of this process's cgroup and of those above it (cgroup v2).
+func (h *Host) readCgroup(root fs.FS) {
+	_, group, ok := strings.Cut(text(root, "proc/self/cgroup"), "0::/")
+	if !ok {
+		return
+	}
+	group, _, _ = strings.Cut(group, "\n")
+	for part := range strings.SplitSeq(group, "/") {
+		if strings.HasSuffix(part, ".service") {
+			h.Unit = part
+		}
+	}
+	for dir := path.Join("sys/fs/cgroup", group); strings.HasPrefix(dir, "sys/fs/cgroup"); dir = path.Dir(dir) {
+		least := func(value *int64, file string) {
+			if n, err := strconv.ParseInt(text(root, path.Join(dir, file)), 10, 64); err == nil {
+				*value = min(*value, n)
+			}
+		}
+		least(&h.CgroupMax, "memory.max")
+		least(&h.CgroupHigh, "memory.high")
+		least(&h.PidsMax, "pids.max")
+		quota, period, _ := strings.Cut(text(root, path.Join(dir, "cpu.max")), " ")
+		q, err1 := strconv.ParseFloat(quota, 64)
+		p, err2 := strconv.ParseFloat(period, 64)
+		if err1 == nil && err2 == nil && p > 0 && (h.CPUQuota == 0 || q/p < h.CPUQuota) {
+			h.CPUQuota = q / p
+		}
+	}
+	h.Memory = min(h.Memory, h.CgroupMax)
+}
+
+// container says what kind of one this is in.
+func container(root fs.FS, getenv func(string) string) string {
+	if getenv("KUBERNETES_SERVICE_HOST") != "" {
+		return "kubernetes"
+	}
+	for name, kind := range map[string]string{".dockerenv": "docker", "run/.containerenv": "podman"} {
+		if _, err := fs.Stat(root, name); err == nil {
+			return kind
+		}
+	}
+	return getenv("container") // systemd-nspawn, podman and others set it
+}
+
+// ErrNoSysctl is what [Host.Sysctl] returns, wrapped, for a setting that this kernel does not have.
+var ErrNoSysctl = errors.New("this kernel has no such setting")
+
+// Sysctl is the value of a kernel setting, its numbers separated by single blanks.
+func (h *Host) Sysctl(name string) (string, error) {
+	if !validSysctl(name) {
+		return "", fmt.Errorf("expected the name of a kernel setting, as in net.core.somaxconn, found %.80q", name)
+	}
+	b, err := fs.ReadFile(h.sysctls, strings.ReplaceAll(name, ".", "/"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: %w", name, ErrNoSysctl)
+	} else if err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	return strings.Join(strings.Fields(string(b)), " "), nil
+}
+
+func validSysctl(name string) bool {
+	for part := range strings.SplitSeq(name, ".") {
+		if part == "" || strings.Trim(part, "abcdefghijklmnopqrstuvwxyz0123456789_-") != "" {
+			return false
+		}
+	}
+	return true
+}
