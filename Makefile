@@ -1,7 +1,7 @@
 # make run      builds ssedge and runs it for development
 # make test     everything CI runs; installs what it needs, or names it
 # make bench    the README's table and every scenario, raw files under bench/results/
-# make chaos    the fault tests of several edges, longer and larger, several times, each with another seed; half an hour
+# make chaos    the fault tests of several edges, longer and larger, several times, each with another seed; a quarter of an hour
 # make cluster  three Redis masters on this machine, at ports 7001 to 7003 or from PORT; make cluster-down ends them
 # make million  a million streams of one server, in a virtual machine; log and figures in bin/million/
 
