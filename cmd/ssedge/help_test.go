@@ -97,13 +97,6 @@ func TestHelpOfTheProgram(t *testing.T) {
 	}
 }
 
-func TestVersion(t *testing.T) {
-	out, _, code := run(t, "version")
-	if code != 0 || !regexp.MustCompile(`^ssedge \S+ go1\.\S+ linux/\w+\n$`).MatchString(out) {
-		t.Errorf("exit code %d, found %q: expected the version, Go's and the platform", code, out)
-	}
-}
-
 // TestWhoAsksForHelpGetsIt without knowing how it is spelled here.
 func TestWhoAsksForHelpGetsIt(t *testing.T) {
 	for _, args := range [][]string{nil, {"help"}, {"--help"}} {
