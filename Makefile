@@ -3,15 +3,19 @@
 # make bench    the README's table and every scenario, raw files under bench/results/
 # make chaos    the fault tests of several edges, longer and larger, several times, each with another seed; a quarter of an hour
 # make cluster  three Redis masters on this machine, at ports 7001 to 7003 or from PORT; make cluster-down ends them
+# make release  static programs for amd64 and arm64 in bin/release/, the same bytes wherever they are built, and their sums
+# make deb      a Debian package of each, beside them
+# make install  the program, its systemd unit and an example of its settings, below DESTDIR and PREFIX; make uninstall
 # make million  a million streams of one server, in a virtual machine; log and figures in bin/million/
 
 GO      ?= go
 BIN     := bin/ssedge
 RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
 FUZZ    ?= 100000x
 
-.PHONY: build run test bench million chaos cluster cluster-down clean
+.PHONY: build run test bench million chaos cluster cluster-down clean release deb reproduce install uninstall
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ssedge
@@ -54,3 +58,22 @@ cluster-down:
 # bin/cluster has the numbers of the cluster's processes.
 clean: cluster-down
 	rm -rf bin
+
+# What a release is made of is said here and nowhere else: no C, no paths, no looking at the work tree, the same
+# processors' baseline everywhere. SOURCE_DATE_EPOCH is the commit's time unless it is set. Without git (a source
+# archive) set RELEASE, COMMIT and SOURCE_DATE_EPOCH. The same Go makes the same bytes; make reproduce tries it.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+ARCHS ?= amd64 arm64
+DATE   = $(if $(SOURCE_DATE_EPOCH),$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ))
+STAMP  = $(if $(RELEASE),-X main.release=$(RELEASE)) $(if $(COMMIT),-X main.commit=$(COMMIT)) $(if $(DATE),-X main.date=$(DATE))
+PURE   = CGO_ENABLED=0 GOOS=linux GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0
+
+release:
+	rm -rf bin/release && mkdir -p bin/release
+	for arch in $(ARCHS); do \
+		$(PURE) GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid= $(STAMP)' -o bin/release/ssedge-linux-$$arch ./cmd/ssedge || exit 1; \
+	done
+	cd bin/release && sha256sum ssedge-linux-* >SHA256SUMS && cat SHA256SUMS
+
+reproduce:
+	tuning/packaging/reproduce.sh $(GO)
