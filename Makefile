@@ -10,7 +10,7 @@
 
 GO      ?= go
 BIN     := bin/ssedge
-RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+RELEASE ?= $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
 FUZZ    ?= 100000x
@@ -69,11 +69,34 @@ STAMP  = $(if $(RELEASE),-X main.release=$(RELEASE)) $(if $(COMMIT),-X main.comm
 PURE   = CGO_ENABLED=0 GOOS=linux GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0
 
 release:
-	rm -rf bin/release && mkdir -p bin/release
-	for arch in $(ARCHS); do \
+	@rm -rf bin/release && mkdir -p bin/release
+	@for arch in $(ARCHS); do \
 		$(PURE) GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid= $(STAMP)' -o bin/release/ssedge-linux-$$arch ./cmd/ssedge || exit 1; \
 	done
-	cd bin/release && sha256sum ssedge-linux-* >SHA256SUMS && cat SHA256SUMS
+	@cd bin/release && sha256sum ssedge-linux-* >SHA256SUMS && cat SHA256SUMS
 
 reproduce:
-	tuning/packaging/reproduce.sh $(GO)
+	@tuning/packaging/reproduce.sh $(GO)
+
+# As packagers expect it: DESTDIR is only in front, PREFIX stands in the unit, too. Settings that are there already are
+# left alone; uninstall takes them away only if nobody has changed them.
+PREFIX  ?= /usr/local
+UNIT     = $(DESTDIR)$(PREFIX)/lib/systemd/system/ssedge.service
+USERS    = $(DESTDIR)$(PREFIX)/lib/sysusers.d/ssedge.conf
+SETTINGS = $(DESTDIR)/etc/ssedge/ssedge.yaml
+PLACED   = s|/usr/local/bin/|$(PREFIX)/bin/|
+
+$(BIN):
+	$(MAKE) build
+
+install: $(BIN)
+	install -D -m 755 $(BIN) '$(DESTDIR)$(PREFIX)/bin/ssedge'
+	install -D -m 644 tuning/systemd/ssedge.service '$(UNIT)'
+	sed -i '$(PLACED)' '$(UNIT)'
+	install -D -m 644 tuning/systemd/sysusers.conf '$(USERS)'
+	[ -e '$(SETTINGS)' ] || install -D -m 644 tuning/packaging/ssedge.yaml '$(SETTINGS)'
+
+uninstall:
+	rm -f '$(DESTDIR)$(PREFIX)/bin/ssedge' '$(UNIT)' '$(USERS)'
+	! cmp -s tuning/packaging/ssedge.yaml '$(SETTINGS)' || rm -f '$(SETTINGS)'
+	[ ! -d '$(dir $(SETTINGS))' ] || rmdir --ignore-fail-on-non-empty '$(dir $(SETTINGS))'

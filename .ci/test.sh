@@ -50,7 +50,7 @@ needs() {
 }
 
 formatted() {
-	wrong=$(gofmt -l cmd engine proto shard bench ./*.go)
+	wrong=$(gofmt -l cmd engine proto shard bench tuning ./*.go)
 	[ -z "$wrong" ] && return 0
 	echo "gofmt would change: $wrong"
 	return 1
