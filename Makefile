@@ -100,3 +100,16 @@ uninstall:
 	rm -f '$(DESTDIR)$(PREFIX)/bin/ssedge' '$(UNIT)' '$(USERS)'
 	! cmp -s tuning/packaging/ssedge.yaml '$(SETTINGS)' || rm -f '$(SETTINGS)'
 	[ ! -d '$(dir $(SETTINGS))' ] || rmdir --ignore-fail-on-non-empty '$(dir $(SETTINGS))'
+
+# The packager comes from the Go module proxy and is built when it is needed: as a tool of go.mod it would bring a
+# hundred modules along. What is no release yet sorts before the first one, by date.
+NFPM        ?= $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+DEB_VERSION  = $(if $(filter v%,$(RELEASE)),$(subst -rc,~rc,$(patsubst v%,%,$(RELEASE))),0~$(subst :,,$(subst -,,$(DATE))).$(RELEASE))
+
+deb: release
+	@rm -rf bin/deb && mkdir -p bin/deb
+	@sed 's|/usr/local/bin/|/usr/bin/|' tuning/systemd/ssedge.service >bin/deb/ssedge.service
+	@for arch in $(ARCHS); do \
+		ARCH=$$arch VERSION='$(DEB_VERSION)' SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' $(NFPM) package -f tuning/packaging/nfpm.yaml -p deb -t bin/release/ || exit 1; \
+	done
+	@cd bin/release && sha256sum ssedge-linux-* *.deb >SHA256SUMS && cat SHA256SUMS
