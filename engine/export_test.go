@@ -8,3 +8,7 @@ func (e *Engine) Sends() (n uint64) {
 	}
 	return n
 }
+
+// MetricHelp has the names of all metrics of ours, also of those that are not there
+// before something has happened.
+var MetricHelp = metricHelp

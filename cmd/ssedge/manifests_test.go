@@ -296,3 +296,34 @@ func TestTheExampleOfSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatOperatorsAreToldIsThere: flags and variables that runbooks, panels, units and
+// manifests name.
+func TestWhatOperatorsAreToldIsThere(t *testing.T) {
+	known := map[string]bool{}
+	for _, f := range commands(t)["serve"] {
+		known["--"+f.Name] = true
+		for _, env := range f.Envs {
+			known[env] = true
+		}
+	}
+	for _, others := range []string{"--previous", "--platform", "--build-arg", "--rm", "--ulimit", "--stop-timeout", "--always", "--tags", "--format", "--date", "--from", "--interval", "--timeout", "--start-period", "--retries"} {
+		known[others] = true // of kubectl, docker and git
+	}
+	named := 0
+	for _, path := range []string{"prometheus/alerts.yaml", "grafana/ssedge.json", "systemd/ssedge.service", "packaging/ssedge.yaml", "docker/Dockerfile", "kubernetes/deployment.yaml", "kubernetes/horizontalpodautoscaler.yaml", "kubernetes/networkpolicy.yaml"} {
+		text, err := os.ReadFile("../../tuning/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`--[a-z][a-z-]+|\bSSEDGE_[A-Z_]+`).FindAllString(string(text), -1) {
+			named++
+			if !known[name] {
+				t.Errorf("%s names %s, which ssedge serve has not", path, name)
+			}
+		}
+	}
+	if named < 30 {
+		t.Errorf("found %d flags", named)
+	}
+}
