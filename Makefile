@@ -12,7 +12,10 @@ GO      ?= go
 BIN     := bin/ssedge
 RELEASE ?= $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
-LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE))
+# The commit's time, unless it is set (reproducible-builds.org).
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+DATE    := $(if $(SOURCE_DATE_EPOCH),$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ))
+LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE)) $(if $(COMMIT),-X main.commit=$(COMMIT)) $(if $(DATE),-X main.date=$(DATE))
 FUZZ    ?= 100000x
 
 .PHONY: build run test bench million chaos cluster cluster-down clean release deb reproduce install uninstall
@@ -60,18 +63,15 @@ clean: cluster-down
 	rm -rf bin
 
 # What a release is made of is said here and nowhere else: no C, no paths, no looking at the work tree, the same
-# processors' baseline everywhere. SOURCE_DATE_EPOCH is the commit's time unless it is set. Without git (a source
-# archive) set RELEASE, COMMIT and SOURCE_DATE_EPOCH. The same Go makes the same bytes; make reproduce tries it.
-SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
+# processors' baseline everywhere. Without git (a source archive) set RELEASE, COMMIT and SOURCE_DATE_EPOCH. The same Go
+# makes the same bytes; make reproduce tries it.
 ARCHS ?= amd64 arm64
-DATE   = $(if $(SOURCE_DATE_EPOCH),$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ))
-STAMP  = $(if $(RELEASE),-X main.release=$(RELEASE)) $(if $(COMMIT),-X main.commit=$(COMMIT)) $(if $(DATE),-X main.date=$(DATE))
 PURE   = CGO_ENABLED=0 GOOS=linux GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0
 
 release:
 	@rm -rf bin/release && mkdir -p bin/release
 	@for arch in $(ARCHS); do \
-		$(PURE) GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -buildid= $(STAMP)' -o bin/release/ssedge-linux-$$arch ./cmd/ssedge || exit 1; \
+		$(PURE) GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS) -buildid=' -o bin/release/ssedge-linux-$$arch ./cmd/ssedge || exit 1; \
 	done
 	@cd bin/release && sha256sum ssedge-linux-* >SHA256SUMS && cat SHA256SUMS
 
