@@ -102,7 +102,7 @@ uninstall:
 	[ ! -d '$(dir $(SETTINGS))' ] || rmdir --ignore-fail-on-non-empty '$(dir $(SETTINGS))'
 
 # The packager comes from the Go module proxy and is built when it is needed: as a tool of go.mod it would bring a
-# hundred modules along. What is no release yet sorts before the first one, by date.
+# lot of modules along. What is no release yet sorts before the first one, by date.
 NFPM        ?= $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 DEB_VERSION  = $(if $(filter v%,$(RELEASE)),$(subst -rc,~rc,$(patsubst v%,%,$(RELEASE))),0~$(subst :,,$(subst -,,$(DATE))).$(RELEASE))
 
