@@ -191,7 +191,9 @@ func (t *Topic) Skip(from, to eventid.ID) {
 	grown -= t.log.trim(t.table.live(), now)
 	t.mu.Unlock()
 	t.table.used(t, now, grown)
-	t.table.shards[0].stats.Gaps[GapMissed].Add(uint64(t.refs.Load())) // each stream is told, by whichever shard
+	for _, s := range t.table.shards[:min(len(t.table.shards), 1)] { // each stream is told, by whichever shard
+		s.stats.Gaps[GapMissed].Add(uint64(t.refs.Load()))
+	}
 	t.wake()
 }
 

@@ -160,6 +160,11 @@ func (f *feed) readNewest(events []element, asked int) {
 		f.fork(apart[oldest].Prev)
 	case !all && int64(f.apartSize) < f.source.config.HistoryBytes: // go on reading
 		return
+	case len(apart) > 0 && !lost.Less(apart[0].ID): // all of it lies before what the log has lost: whether it is the same cannot be told
+		f.fork(apart[0].ID)
+		f.source.counts.gaps.Add(1)
+		f.topic.Skip(apart[0].ID, apart[0].ID)
+		apart = nil
 	default: // what of the others came already cannot be told
 		apart = apart[:min(len(apart), 1)]
 	}

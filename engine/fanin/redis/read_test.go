@@ -137,3 +137,21 @@ func TestAReadingThatComesTwice(t *testing.T) {
 		t.Errorf("the log begins after %v, to do %+v", lost, f.todo)
 	}
 }
+
+// A promoted replica ends before what the log has lost: what it has is not sent again, and what follows it is.
+func TestAForkBeforeWhatTheLogHas(t *testing.T) {
+	f := followed(t)
+	f.topic.Append(id(101), []byte("data: x\n"))
+	f.mu.Lock()
+	f.doubt(causeGap)
+	f.mu.Unlock()
+	f.reading(theEnd).read(elements(99, 98))
+	f.reading(newest).read(elements(99, 98, 97))
+	if lost, last, _ := f.topic.Span(); lost != id(99) || last != id(99) || f.state != live {
+		t.Errorf("the log is from %v to %v, state %s", lost, last, stateNames[f.state])
+	}
+	f.receive("\x00s1 102-0 99-0 0\nx")
+	if _, last, _ := f.topic.Span(); last != id(102) || f.state != live {
+		t.Errorf("last %v, state %s", last, stateNames[f.state])
+	}
+}
