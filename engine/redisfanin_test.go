@@ -225,6 +225,12 @@ func TestWhatCouldNotBeSentWasNotPublished(t *testing.T) {
 	if n := r.cli("XLEN", "sse:x"); n != "2" {
 		t.Errorf("%s events are kept", n)
 	}
+	config.HistoryEvents = 1
+	r.cli("EVAL", config.Script(redis.Standalone), "1", "sse:x", "2") // now one is kept
+	r.cli("--user", "mute", "--pass", "p", "--no-auth-warning", "EVAL", config.Script(redis.Standalone), "1", "sse:x", "3")
+	if got := r.cli("XRANGE", "sse:x", "-", "+"); !strings.Contains(got, "\nd\n2\n") {
+		t.Errorf("a publish that was refused has taken the history: %q", got)
+	}
 }
 
 // A topic in the channel of a partition that it is not of comes to nobody: not to some of the edges.

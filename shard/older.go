@@ -99,7 +99,7 @@ func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 	begins := about.earliest && !about.begun
 	if len(events) == 0 { // the log is all there is
 		about.gone = true
-	} else if about.earliest && events[0].Body == nil { // before the earliest event nothing is missing
+	} else if begins && events[0].Body == nil { // before the earliest event nothing is missing
 		w.join.setPosition(k, positionOf(events[0].ID))
 		about.begun = true
 		events = events[1:]

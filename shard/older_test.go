@@ -286,3 +286,19 @@ func TestTheEarliestEventsOfSeveralTopics(t *testing.T) {
 	r.settle()
 	again.want("101", "102", "80", "201", "202", "103", "104", "105", "203", "204")
 }
+
+// What cannot be sent of the earliest events is told, though nothing comes before it.
+func TestTheEarliestEventCannotBeSent(t *testing.T) {
+	r, feed := trimmed(t)
+	c := r.join("a", "", unlimited)
+	joins := r.shards[0].inbox.joins
+	joins[len(joins)-1].Resume = ResumeEarliest
+	r.settle()
+	feed.Answer(feed.last, eventid.ID{})
+	r.settle()
+	feed.reads[0].Got([]Older{{ID: id(50)}, {ID: id(60)}, {id(61), eventBody(61)}})
+	r.settle()
+	feed.reads[1].Got([]Older{{ID: id(60)}, {id(61), eventBody(61)}, {id(103), eventBody(103)}})
+	r.settle()
+	c.want("gap:expired", "61", "103", "104", "105")
+}

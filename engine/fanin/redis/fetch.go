@@ -225,6 +225,7 @@ func (n *node) fetch(ctx context.Context) {
 				w.answer(entries)
 			} else {
 				s.counts.failed(opRead, err)
+				w.failures++
 				w.again(refusedPause)
 			}
 		}

@@ -32,17 +32,20 @@ local function ssedge_publish(keys, args)
   local prev = '0-0'
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)
   if last[1] then prev = last[1][1] end
-  local id = redis.call('XADD', stream, 'MAXLEN', '=', settings.events, '*', 'p', prev, 'e', event, 'd', data, 'r', retry)
+  local id = redis.call('XADD', stream, '*', 'p', prev, 'e', event, 'd', data, 'r', retry)
   local version, of, named = 's1 ', '', ''
   if settings.partitions then version, of, named = 's2 ', ' ' .. #topic, topic end
   if retry ~= '' then retry = ' ' .. retry end
   local sent = redis.pcall(settings.command, channel, '\0' .. version .. id .. ' ' .. prev .. ' ' .. #event .. of .. retry .. '\n' .. named .. event .. data)
   if type(sent) == 'table' and sent.err then -- nobody was sent it: it was never published
     redis.call('XDEL', stream, id)
+    redis.pcall('EXPIRE', stream, settings.ttl)
     return sent
   end
-  redis.call('XTRIM', stream, 'MINID', '=', string.format('%.0f', string.match(id, '^%d+') - settings.age))
-  redis.call('EXPIRE', stream, settings.ttl)
-  if used then redis.call('SET', used, id, 'EX', settings.key_ttl) end
+  -- It is published now, whatever becomes of the rest.
+  if used then redis.pcall('SET', used, id, 'EX', settings.key_ttl) end
+  redis.pcall('XTRIM', stream, 'MAXLEN', '=', settings.events)
+  redis.pcall('XTRIM', stream, 'MINID', '=', string.format('%.0f', math.max(string.match(id, '^%d+') - settings.age, 0)))
+  redis.pcall('EXPIRE', stream, settings.ttl)
   return {id, 'new'}
 end

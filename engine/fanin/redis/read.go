@@ -213,7 +213,7 @@ func (f *feed) readBackward(events []element, r request) {
 		older = append(older, event)
 		switch before = m.Prev; {
 		case m.bad:
-			before = shard.Before(eventid.At(m.ID.MS))
+			before = below(m.ID)
 			continue
 		case before.IsZero():
 			before = f.source.beginning(m.ID, position)
@@ -236,6 +236,14 @@ func (f *feed) readBackward(events []element, r request) {
 	default:
 		f.back = f.readBytes < f.source.config.HistoryBytes && f.topic.Extends()
 	}
+}
+
+// below is the id right below another one.
+func below(id eventid.ID) eventid.ID {
+	if id.Seq == 0 {
+		return shard.Before(eventid.At(id.MS))
+	}
+	return eventid.ID{MS: id.MS, Seq: id.Seq - 1}
 }
 
 // beginning is the id that lies before the first event of a stream, for a reader who has seen everything

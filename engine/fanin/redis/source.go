@@ -69,6 +69,7 @@ type Source struct {
 	moved     list[movedChannel] // shared channels
 	leavers   list[*feed]        // whose topics were forgotten
 	forgotten list[string]       // of them, those that were told of
+	wishSize  atomic.Int64       // mean bytes of the events that were read for a stream last
 	asks      atomic.Uint64      // numbers them
 	warned    atomic.Bool        // of others that keep histories in another way
 	told      atomic.Bool        // what this edge has is known to be written

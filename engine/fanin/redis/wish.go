@@ -13,9 +13,11 @@ import (
 type wish struct {
 	feed *feed
 	shard.Reading
+	failures int // of the servers' to answer, perhaps because it was too much
 }
 
-// What is read for streams in one go: how many of them, events of each, and their bytes, by the size of those in the log.
+// What is read for streams in one go: how many of them, events of each, and their bytes, by the size of those in the log
+// and of what was read last. No more bytes than that, or one event, are given to a stream at a time.
 const (
 	wishesMax     = 16
 	wishEventsMax = 32
@@ -24,7 +26,7 @@ const (
 )
 
 // Read is called for a stream that is behind what the log can have.
-func (f *feed) Read(r shard.Reading) { wish{f, r}.enqueue() }
+func (f *feed) Read(r shard.Reading) { wish{feed: f, Reading: r}.enqueue() }
 
 // enqueue queues the wish at its topic's master. While that is not known, or its connection is lost, it waits.
 func (w wish) enqueue() {
@@ -76,9 +78,10 @@ func (w wish) command(s *Source) rueidis.Completed {
 		end = last.String()
 	}
 	n := wishEventsMin
-	if size := w.feed.topic.EventBytes(); size > 0 {
+	if size := max(w.feed.topic.EventBytes(), int(s.wishSize.Load())); size > 0 {
 		n = max(min(wishBytes/size, wishEventsMax), wishEventsMin)
 	}
+	n = max(n>>min(w.failures, 8), 1)
 	return s.client.B().Xrange().Key(w.feed.key()).Start(start).End(end).Count(int64(n)).Build()
 }
 
@@ -87,10 +90,14 @@ func (w wish) answer(entries []rueidis.XRangeEntry) {
 	s := w.feed.source
 	events := make([]shard.Older, 0, len(entries)+1)
 	last := shard.Before(w.From)
+	size, bodiesRead := 0, 0
 	for _, entry := range entries {
 		m, ok := s.element(entry)
 		if !ok {
 			continue
+		}
+		if size >= wishBytes { // the rest is read again
+			break
 		}
 		if !m.bad && !w.follows(&m, last) {
 			hole := shard.Before(eventid.At(m.ID.MS)) // what was before a stream that begins anew has no name
@@ -107,10 +114,15 @@ func (w wish) answer(entries []rueidis.XRangeEntry) {
 		if !m.bad {
 			if body, ok := s.body(&m.Message); ok {
 				event.Body = append([]byte(nil), body.B...)
+				size += len(body.B)
+				bodiesRead++
 				bodies.Put(body)
 			}
 		}
 		events = append(events, event)
+	}
+	if bodiesRead > 0 {
+		s.wishSize.Store(int64(size / bodiesRead))
 	}
 	w.Got(events)
 }

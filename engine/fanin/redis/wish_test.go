@@ -12,7 +12,7 @@ func TestWishesOutliveTheirNode(t *testing.T) {
 	f := followed(t)
 	f.node = newNode(f.source, "gone", "probe", nil)
 	got := make(chan []shard.Older, 1)
-	w := wish{f, shard.Reading{From: eventid.After(id(50)), Wanted: func() bool { return true }, Got: func(events []shard.Older) { got <- events }}}
+	w := wish{feed: f, Reading: shard.Reading{From: eventid.After(id(50)), Wanted: func() bool { return true }, Got: func(events []shard.Older) { got <- events }}}
 	w.enqueue()
 	gone := f.node
 	if len(gone.fetches.wishes) != 1 {
