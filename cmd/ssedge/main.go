@@ -18,6 +18,7 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Run the server."`
 	Publish   publishCmd   `cmd:"" help:"Publish an event."`
 	Subscribe subscribeCmd `cmd:"" help:"Follow topics, as a browser would."`
+	Health    healthCmd    `cmd:"" help:"Ask a server whether it is well, for a container's health check."`
 	Redis     redisCmd     `cmd:"" help:"What Redis servers need, for publishing without an edge."`
 	Tune      tuneCmd      `cmd:"" help:"Say what this host lacks for very many streams, and change it."`
 	Bench     benchCmd     `cmd:"" help:"Put load on a server of event streams, and measure it."`

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+type healthCmd struct {
+	Admin   string        `help:"Admin listener of the server: the same as its own, so that one variable serves both." default:"127.0.0.1:8081" placeholder:"ADDRESS"`
+	Ready   bool          `help:"Ask whether it may be sent clients, not only whether it lives."`
+	Timeout time.Duration `help:"Time for the answer." default:"2s" env:"SSEDGE_HEALTH_TIMEOUT"`
+}
+
+// Run ends with status 0 if the server answers that it is well.
+func (c *healthCmd) Run() error {
+	host, port, err := net.SplitHostPort(c.Admin)
+	if err != nil {
+		return fmt.Errorf("--admin %s: expected host:port, that of a server's admin listener", c.Admin)
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() { // it listens on all
+		host = "127.0.0.1"
+	}
+	path := "/healthz"
+	if c.Ready {
+		path = "/readyz"
+	}
+	client := http.Client{Timeout: c.Timeout}
+	answer, err := client.Get("http://" + net.JoinHostPort(host, port) + path)
+	if err != nil {
+		return fmt.Errorf("it does not answer: %w", err)
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1<<10))
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", answer.Status, strings.TrimSpace(string(text)))
+	}
+	fmt.Println(strings.TrimSpace(string(text)))
+	return nil
+}
