@@ -99,7 +99,9 @@ mkdir -p "$(dirname "$saved")" "$(dirname "$file")" || die "nothing was changed"
 cat "$undo" >>"$saved" || die "nothing was changed: $saved cannot be written"
 cp "$new" "$file" || die "nothing was changed: $file cannot be written"
 chmod 644 "$file"
-echo "$changes" | while read -r name value; do
-	[ -z "$name" ] || put "$name" "$value"
-	[ "$status" = 0 ] || exit 1
-done
+echo "$changes" | {
+	while read -r name value; do
+		[ -z "$name" ] || put "$name" "$value"
+	done
+	exit "$status"
+}

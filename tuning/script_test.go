@@ -56,3 +56,15 @@ func TestMistakesOfTheScript(t *testing.T) {
 		t.Errorf("without /proc: %v, %s", err, out)
 	}
 }
+
+// What is refused is said, with a status, and the others are set.
+func TestTheScriptIsRefused(t *testing.T) {
+	dir := refusing(t)
+	out, err := script(dir, "10000000")
+	if err == nil || !strings.Contains(out, "fs.nr_open: 65536 stays, 10010000 was refused") {
+		t.Errorf("%v, %s", err, out)
+	}
+	if got := content(t, dir, "proc/sys/net/ipv4/tcp_max_orphans"); got != "1250000" {
+		t.Errorf("tcp_max_orphans is %s", got)
+	}
+}

@@ -249,27 +249,34 @@ func TestApplyWhereNothingCanBeWritten(t *testing.T) {
 	}
 }
 
+// refusing is a host whose nr_open can be read, and takes nothing: it is a setting of this kernel that nobody may change.
+func refusing(t *testing.T) string {
+	t.Helper()
+	dir := hostDir(t, nil)
+	file := filepath.Join(dir, "proc/sys/fs/nr_open")
+	os.Remove(file)
+	if err := os.Symlink("/proc/sys/kernel/ngroups_max", file); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // A value that the kernel refuses is told, and the others are set.
 func TestAValueIsRefused(t *testing.T) {
-	dir := hostDir(t, nil)
-	file := filepath.Join(dir, "proc/sys/net/core/somaxconn")
-	h := read(t, dir, 20_000)
-	os.Remove(file)
-	if err := os.Symlink("/dev/full", file); err != nil { // it cannot be written, nor read as a number
-		t.Fatal(err)
-	}
-	os.Remove(file)
-	if err := os.Mkdir(file, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	changes, err := Apply(dir, h, million)
+	dir := refusing(t)
+	changes, err := Apply(dir, read(t, dir, 20_000), Load{Connections: 10_000_000})
 	if err != nil {
 		t.Fatal(err)
 	}
+	refused := false
 	for _, c := range changes {
-		if (c.Name == "net.core.somaxconn") != (c.Err != nil) {
+		refused = refused || c.Name == "fs.nr_open"
+		if (c.Name == "fs.nr_open") != (c.Err != nil) {
 			t.Errorf("%+v", c)
 		}
+	}
+	if !refused || content(t, dir, "proc/sys/net/ipv4/tcp_max_orphans") != "1250000" {
+		t.Errorf("found %+v", changes)
 	}
 }
 

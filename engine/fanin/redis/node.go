@@ -238,14 +238,15 @@ func (n *node) receive(m rueidis.PubSubMessage) {
 			return
 		}
 		topic = unescape(string(e.Topic))
-		if s.names.subscription(topic) != m.Channel { // other edges look for it elsewhere
-			s.refuse(m.Channel, errPartition)
-			return
-		}
 	} else if !ok {
 		return
 	}
-	if f := s.feedOf(topic); f != nil {
+	f := s.feedOf(topic)
+	switch {
+	case f == nil: // most messages of a partition are nobody's here
+	case s.config.FanIn == ByPartition && s.names.subscription(topic) != m.Channel: // other edges look for it elsewhere
+		s.refuse(m.Channel, errPartition)
+	default:
 		f.receive(m.Message)
 	}
 }
