@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"runtime"
 	"time"
+
+	"ssedge/engine/intake"
 )
 
 // Config is every setting of a node. [DefaultConfig] has the defaults; the command
@@ -15,13 +17,17 @@ type Config struct {
 	Logger  *slog.Logger
 
 	// Listeners.
-	Listen []string // "host:port" or "unix:/path"
+	Listen []string // "host:port" or "unix:/path"; with "proxy:" in front connections begin with a PROXY protocol header
 	Admin  string   // "host:port"; "" for none
 
 	// Access.
 	Keys        []string // bearer keys that may publish and subscribe
 	Anonymous   []string // topics, or beginnings of topics and a *, that anyone may subscribe to
 	CORSOrigins []string // origins whose pages may subscribe and publish; "*" for all
+
+	// Whose word is taken on whom a request comes from.
+	TrustedProxies  []string // addresses, networks, "unix"
+	ForwardedHeader string   // x-forwarded-for or forwarded
 
 	// Cores.
 	Shards  int
@@ -105,6 +111,8 @@ func DefaultConfig() Config {
 		Logger:  slog.Default(),
 		Listen:  []string{"127.0.0.1:8080"},
 		Admin:   "127.0.0.1:8081",
+
+		ForwardedHeader: intake.XForwardedFor,
 
 		Shards:  min(cores, 64),
 		Pollers: (cores + 1) / 2,

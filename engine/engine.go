@@ -65,11 +65,13 @@ func New(c Config) (_ *Engine, err error) {
 			return nil, err
 		}
 	}
+	proxies, _ := intake.NewProxies(c.TrustedProxies, c.ForwardedHeader) // validated
 	e.admission = intake.NewAdmission(intake.AdmissionConfig{
 		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, RateMax: c.AcceptRate,
 		Request:     intake.RequestLimits{TopicsPerStream: c.TopicsPerStream, TopicBytes: c.TopicBytes},
 		Chunks:      c.Chunked,
 		CORSOrigins: c.CORSOrigins,
+		Proxies:     proxies,
 		LocalHosts:  c.Dev,
 		Authorizer:  e.access,
 		Logger:      c.Logger,

@@ -14,6 +14,7 @@ import (
 
 	"ssedge/engine/auth"
 	"ssedge/engine/fanin/redis"
+	"ssedge/engine/intake"
 	"ssedge/shard"
 )
 
@@ -28,6 +29,7 @@ func (c *Config) Validate() error {
 	var all []error
 	fail := func(format string, args ...any) { all = append(all, fmt.Errorf(format, args...)) }
 	c.checkAccess(fail)
+	c.checkProxies(fail)
 	c.checkBounds(fail)
 	c.checkRelations(fail)
 	c.checkRedis(fail)
@@ -53,7 +55,8 @@ func (c *Config) checkAccess(fail failure) {
 	if len(c.Listen) == 0 {
 		fail("--listen: expected at least one address")
 	}
-	for _, address := range c.Listen {
+	for _, listen := range c.Listen {
+		address, _ := intake.ListensForProxies(listen)
 		c.checkAddress("--listen", address, fail)
 	}
 	if c.Admin != "" {
@@ -74,6 +77,18 @@ func (c *Config) checkAccess(fail failure) {
 		fail("--key: expected at least one bearer key that may publish (SSEDGE_KEY, or key: in the file); anonymous subscribing is switched on with --anonymous 'public/*'; to try things out on this machine: --dev")
 	} else if err != nil {
 		fail("--key, --anonymous: %w", err)
+	}
+}
+
+func (c *Config) checkProxies(fail failure) {
+	_, wrong := intake.NewProxies(c.TrustedProxies, c.ForwardedHeader)
+	for _, err := range wrong {
+		fail("%w", err)
+	}
+	for _, address := range c.Listen {
+		if _, proxies := intake.ListensForProxies(address); proxies && len(c.TrustedProxies) == 0 {
+			fail("--listen %s: expected --trusted-proxies to name who may say there whom a connection is from", address)
+		}
 	}
 }
 

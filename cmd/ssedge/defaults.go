@@ -14,7 +14,7 @@ func defaults() kong.Vars {
 	d := engine.DefaultConfig()
 	vars := kong.Vars{}
 	for name, value := range map[string]any{
-		"listen":      strings.Join(d.Listen, ","),
+		"listen": strings.Join(d.Listen, ","), "forwarded_header": d.ForwardedHeader,
 		"streams_max": d.StreamsMax, "per_address_max": d.PerAddressMax, "accept_rate": d.AcceptRate,
 		"topics_per_stream": d.TopicsPerStream, "heartbeat": d.Heartbeat, "lifetime": d.Lifetime,
 		"retry": d.Retry, "retry_jitter": d.RetryJitter, "write_stall": d.WriteStall, "slow_policy": d.SlowPolicy,

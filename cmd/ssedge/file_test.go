@@ -85,7 +85,7 @@ func TestEveryFlagOfServeStandsInTheFile(t *testing.T) {
 		if f.Name == "help" || f.Name == "config" || raced && n%10 != 0 {
 			continue
 		}
-		value := map[string]string{"slow-policy": "latest", "log-format": "json", "log-level": "debug", "topic-policy": "{a: gap}"}[f.Name]
+		value := map[string]string{"slow-policy": "latest", "forwarded-header": "forwarded", "log-format": "json", "log-level": "debug", "topic-policy": "{a: gap}"}[f.Name]
 		switch {
 		case value != "":
 		case f.Target.Type() == reflect.TypeFor[time.Duration]():

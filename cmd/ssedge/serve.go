@@ -20,13 +20,16 @@ type serveCmd struct {
 	Dev   bool `help:"Development: everybody on this machine may publish and subscribe, and / is a page to try it."`
 	Check bool `help:"Check the settings and exit."`
 
-	Listen []string `help:"Public addresses: host:port, [v6]:port or unix:/path (default ${default})." default:"${listen}" placeholder:"ADDR" group:"Listeners"`
+	Listen []string `help:"Public addresses: host:port, [v6]:port or unix:/path; with proxy: in front, connections there begin with a PROXY protocol header (default ${default})." default:"${listen}" placeholder:"ADDR" group:"Listeners"`
 	Admin  string   `help:"Address for metrics, health and profiles; 'off' for none (default ${default})." default:"127.0.0.1:8081" placeholder:"ADDR" group:"Listeners"`
 
 	Key        []string `help:"Bearer key that may publish and subscribe; several for rotation. Better set as SSEDGE_KEY, or with --key-file, where other users do not see it." placeholder:"KEY" group:"Access"`
 	KeyFile    string   `help:"File with one key per line; SIGHUP reads it again." placeholder:"FILE" group:"Access"`
 	Anonymous  []string `help:"Topics that anyone may subscribe to: a name, or the beginning of names and a *, as in 'public/*'." placeholder:"TOPIC" group:"Access"`
 	CORSOrigin []string `name:"cors-origin" help:"Origins whose pages may subscribe and publish; * for all." placeholder:"ORIGIN" group:"Access"`
+
+	TrustedProxies  []string `help:"Proxies whose word is taken on whom a request comes from: addresses, networks, or unix for those that come through a unix socket." placeholder:"NETWORK" group:"Proxies"`
+	ForwardedHeader string   `help:"Where they say it: x-forwarded-for, or forwarded (RFC 7239). The address that counts is the last one that is no trusted proxy's." default:"${forwarded_header}" enum:"x-forwarded-for,forwarded" group:"Proxies"`
 
 	Shards  int `help:"Loops that hold streams; 0: one per CPU." default:"0" group:"Cores"`
 	Pollers int `help:"Threads that accept; 0: one per two CPUs." default:"0" group:"Cores"`
@@ -118,6 +121,7 @@ func (c *serveCmd) config() (engine.Config, error) {
 		Dev: c.Dev, Version: version(), Logger: c.logger(),
 		Listen: c.Listen, Admin: admin,
 		Keys: keys, Anonymous: c.Anonymous, CORSOrigins: c.CORSOrigin,
+		TrustedProxies: c.TrustedProxies, ForwardedHeader: c.ForwardedHeader,
 		Shards: or(c.Shards, d.Shards), Pollers: or(c.Pollers, d.Pollers),
 		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, AcceptRate: c.AcceptRate, TopicsPerStream: c.TopicsPerStream,
 		Heartbeat: c.Heartbeat, Lifetime: c.Lifetime, Retry: c.Retry, RetryJitter: c.RetryJitter, WriteStall: c.WriteStall,

@@ -101,7 +101,12 @@ func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // headEvents answers as a GET would begin, and takes no stream.
 func (s *Public) headEvents(w http.ResponseWriter, r *http.Request) {
-	request := streamRequest(r)
+	conn := intake.ConnFrom(r.Context())
+	if conn == nil {
+		s.refuse(w, notHere)
+		return
+	}
+	request := s.streamRequest(conn, r)
 	if refusal := s.config.Admission.Check(&request); refusal != nil {
 		s.refuse(w, problemOf(refusal))
 		return

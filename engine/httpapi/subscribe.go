@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"net/http"
-	"net/netip"
+	"strings"
 
 	"ssedge/engine/intake"
 	"ssedge/shard/sys"
@@ -16,7 +16,7 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 	conn := intake.ConnFrom(r.Context())
 	hijacker, ok := w.(http.Hijacker)
 	if conn == nil || !ok {
-		s.refuse(w, &problem{501, "not_hijackable", "streams cannot be served on this connection", 0})
+		s.refuse(w, notHere)
 		return
 	}
 	// Who asks for a stream and gets none has nothing more to ask for. Kept, such
@@ -26,7 +26,7 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, bad("body", "expected no body with a request for a stream"))
 		return
 	}
-	request := streamRequest(r)
+	request := s.streamRequest(conn, r)
 	fd, err := conn.Dup()
 	if err != nil {
 		s.refuse(w, &problem{503, "files_max", "this server has no file descriptors left", 5})
@@ -42,20 +42,20 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 	s.config.Admission.Wake()
 }
 
+var notHere = &problem{501, "not_hijackable", "streams cannot be served on this connection", 0}
+
 // streamRequest is what admission needs to know of a request.
-func streamRequest(r *http.Request) intake.Request {
-	request := intake.Request{
+func (s *Public) streamRequest(conn *intake.Conn, r *http.Request) intake.Request {
+	return intake.Request{
 		Query:         []byte(r.URL.RawQuery),
 		LastEventID:   []byte(r.Header.Get("Last-Event-ID")),
 		Authorization: authorization(r),
 		Origin:        []byte(r.Header.Get("Origin")),
+		Remote:        conn.Remote(),
+		Forwarded:     []byte(strings.Join(r.Header.Values(s.config.Admission.ForwardedField()), ", ")),
 		Minor:         r.ProtoMinor,
 		KeepAlive:     r.ProtoMinor > 0 && !r.Close,
 	}
-	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-		request.Remote = ap.Addr().Unmap()
-	}
-	return request
 }
 
 func problemOf(r *intake.Refusal) *problem {

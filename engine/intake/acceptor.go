@@ -32,8 +32,9 @@ const shortPause = 5 * time.Millisecond
 // browser's request for a stream that came in one piece, a connection is
 // accepted, read, admitted and on its way to a shard after two system calls.
 type acceptor struct {
-	in   *Intake
-	addr net.Addr
+	in      *Intake
+	addr    net.Addr
+	proxies bool // each connection begins with a PROXY protocol header
 
 	socket os.FileInfo // of a unix socket, when it was opened
 
@@ -53,8 +54,8 @@ type reader struct {
 	request Request
 }
 
-func newAcceptor(in *Intake, fd int, addr net.Addr) *acceptor {
-	a := &acceptor{in: in, addr: addr, fd: fd, buf: make([]byte, in.config.Head.HeadBytes)}
+func newAcceptor(in *Intake, fd int, addr net.Addr, proxies bool) *acceptor {
+	a := &acceptor{in: in, addr: addr, proxies: proxies, fd: fd, buf: make([]byte, in.config.Head.HeadBytes)}
 	if addr.Network() == "unix" {
 		a.socket, _ = os.Lstat(addr.String())
 	}
@@ -116,15 +117,28 @@ func (a *acceptor) greet(fd int, remote netip.Addr) {
 		sys.Close(fd)
 		return
 	}
+	received := a.buf[:n]
 	a.parser.Reset()
-	_, done, err := a.parser.Parse(a.buf[:n], &a.in.config.Head, &a.reader.head)
+	if a.proxies {
+		n, client, refusal := a.in.admission.config.Proxies.preface(received, remote)
+		switch {
+		case refusal != nil:
+			a.in.refuse(fd, refusal, nil)
+			return
+		case n == 0:
+			a.in.heads.add(fd, remote, received, &a.parser, true)
+			return
+		}
+		received, remote = received[n:], client
+	}
+	_, done, err := a.parser.Parse(received, &a.in.config.Head, &a.reader.head)
 	switch {
 	case err != nil:
 		a.in.refuse(fd, unreadable(err), nil)
 	case done:
-		a.in.judge(fd, remote, a.buf[:n], &a.reader)
+		a.in.judge(fd, remote, received, &a.reader)
 	default:
-		a.in.heads.add(fd, remote, a.buf[:n], &a.parser)
+		a.in.heads.add(fd, remote, received, &a.parser, false)
 	}
 }
 

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -18,6 +19,7 @@ type AdmissionConfig struct {
 	Request       RequestLimits
 	Chunks        bool // streams of HTTP/1.1 are sent in chunks
 	CORSOrigins   []string
+	Proxies       Proxies
 	LocalHosts    bool // a Host that is not this machine's is left to net/http, which refuses it
 	Authorizer    auth.Authorizer
 	Logger        *slog.Logger // each stream's beginning and end, at debug level
@@ -90,7 +92,11 @@ func (a *Admission) Admit(fd int, r *Request) *Refusal {
 	if refusal := r.parse(&a.config.Request); refusal != nil {
 		return refusal
 	}
-	owner, refusal := a.enter(r)
+	client, refusal := a.config.Proxies.client(r.Remote, r.Forwarded)
+	if refusal != nil {
+		return refusal
+	}
+	owner, refusal := a.enter(client)
 	if refusal != nil {
 		return refusal
 	}
@@ -104,7 +110,7 @@ func (a *Admission) Admit(fd int, r *Request) *Refusal {
 	}
 	a.Accepted.Add(1)
 	if a.debugs() {
-		a.config.Logger.Debug("stream admitted", "remote", r.Remote, "query", string(r.Query))
+		a.config.Logger.Debug("stream admitted", "client", client, "query", string(r.Query))
 	}
 	return nil
 }
@@ -113,7 +119,7 @@ func (a *Admission) Admit(fd int, r *Request) *Refusal {
 func (a *Admission) Wake() { a.group.Wake() }
 
 // enter counts a stream in, against all limits.
-func (a *Admission) enter(r *Request) (owner uint32, _ *Refusal) {
+func (a *Admission) enter(client netip.Addr) (owner uint32, _ *Refusal) {
 	switch {
 	case a.draining.Load():
 		return 0, refuseDraining
@@ -125,9 +131,9 @@ func (a *Admission) enter(r *Request) (owner uint32, _ *Refusal) {
 		return 0, refuseStreams
 	}
 	owner = noAddress
-	if a.config.PerAddressMax > 0 && r.Remote.IsValid() {
+	if a.config.PerAddressMax > 0 && client.IsValid() {
 		var ok bool
-		if owner, ok = a.addresses.enter(r.Remote, a.config.PerAddressMax); !ok {
+		if owner, ok = a.addresses.enter(client, a.config.PerAddressMax); !ok {
 			a.streams.Add(-1)
 			return 0, refuseAddress
 		}
@@ -143,6 +149,9 @@ func (a *Admission) enter(r *Request) (owner uint32, _ *Refusal) {
 // Check says how Admit would answer, but for limits.
 func (a *Admission) Check(r *Request) *Refusal {
 	if refusal := r.parse(&a.config.Request); refusal != nil {
+		return refusal
+	}
+	if _, refusal := a.config.Proxies.client(r.Remote, r.Forwarded); refusal != nil {
 		return refusal
 	}
 	return a.authorize(r)

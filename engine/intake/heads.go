@@ -48,6 +48,7 @@ type member struct {
 	fd         int
 	generation uint32
 	lingering  bool // was answered: what it still sends is thrown away
+	prefaced   bool // a PROXY protocol header comes first, and is not complete
 	remote     netip.Addr
 	parser     http1.Parser
 	buf        *bytebufferpool.ByteBuffer // nil if nothing has come
@@ -66,8 +67,8 @@ func newHeads(in *Intake) (*heads, error) {
 func (h *heads) tick() uint32 { return uint32(time.Since(h.started) / headTick) }
 
 // add takes in a connection with what it has sent so far, which the parser has
-// seen.
-func (h *heads) add(fd int, remote netip.Addr, received []byte, p *http1.Parser) {
+// seen; or, if it is prefaced, nobody has.
+func (h *heads) add(fd int, remote netip.Addr, received []byte, p *http1.Parser, prefaced bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i, m := h.take(fd)
@@ -76,7 +77,7 @@ func (h *heads) add(fd int, remote netip.Addr, received []byte, p *http1.Parser)
 		sys.Close(fd)
 		return
 	}
-	m.remote, m.parser = remote, *p
+	m.remote, m.parser, m.prefaced = remote, *p, prefaced
 	m.keep(received)
 	h.wheel.Arm(i, h.tick()+uint32(h.in.config.HeadTimeout/headTick))
 }
@@ -185,6 +186,19 @@ func (h *heads) read(i uint32, m *member) {
 		return
 	}
 	m.keep(h.scratch[:n])
+	if m.prefaced {
+		n, client, refusal := h.in.admission.config.Proxies.preface(m.buf.B, m.remote)
+		switch {
+		case refusal != nil:
+			h.in.answer(m.fd, refusal)
+			h.stay(i, m)
+			return
+		case n == 0:
+			return
+		}
+		m.buf.B = append(m.buf.B[:0], m.buf.B[n:]...)
+		m.remote, m.prefaced = client, false
+	}
 	_, done, err := m.parser.Parse(m.buf.B, &h.in.config.Head, &h.reader.head)
 	switch {
 	case err != nil:

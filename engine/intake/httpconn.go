@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -26,8 +27,9 @@ import (
 // is given to net/http as if the client had asked for the connection's end.
 type Conn struct {
 	net.Conn
-	in    *Intake
-	state atomic.Int32 // http.ConnState
+	in     *Intake
+	remote netip.Addr
+	state  atomic.Int32 // http.ConnState
 
 	// net/http reads from one goroutine at a time.
 	parser http1.Parser
@@ -158,6 +160,10 @@ func (c *Conn) Close() error {
 	c.once.Do(func() { c.in.httpConns.Add(-1) })
 	return c.Conn.Close()
 }
+
+// Remote returns the other end's address, or that of whom a PROXY protocol header
+// named; the zero Addr if it is a unix socket.
+func (c *Conn) Remote() netip.Addr { return c.remote }
 
 // Dup returns a descriptor of the connection, independent of this Conn.
 func (c *Conn) Dup() (int, error) {

@@ -19,7 +19,7 @@ import (
 
 // Config is what an intake needs to know. All fields must be set.
 type Config struct {
-	Listen             []string // "host:port", "[::1]:port", or "unix:/path"
+	Listen             []string // "host:port", "[::1]:port", or "unix:/path"; "proxy:" in front: connections begin with a PROXY protocol header
 	Pollers            int      // of the whole process: the first intake decides
 	Socket             sys.SocketOptions
 	Head               http1.Limits
@@ -43,7 +43,8 @@ type Intake struct {
 	httpConns atomic.Int64
 	handing   atomic.Int64 // over to net/http, at the moment
 	files     files
-	refused   sync.Map // cause → *atomic.Uint64
+	suspected sync.Once // of being a proxy
+	refused   sync.Map  // cause → *atomic.Uint64
 }
 
 // Open binds all addresses; nothing is accepted before Serve. The error names the
@@ -62,7 +63,8 @@ func Open(c Config, a *Admission) (in *Intake, err error) {
 	if in.heads, err = newHeads(in); err != nil {
 		return in, err
 	}
-	for _, address := range c.Listen {
+	for _, listen := range c.Listen {
+		address, proxies := ListensForProxies(listen)
 		network, where := sys.Network(address), address
 		if path, ok := strings.CutPrefix(address, "unix:"); ok {
 			network, where = "unix", path
@@ -72,7 +74,7 @@ func Open(c Config, a *Admission) (in *Intake, err error) {
 			return in, fmt.Errorf("--listen: cannot listen on %s: %w", address, err)
 		}
 		for _, fd := range fds {
-			in.acceptors = append(in.acceptors, newAcceptor(in, fd, addr))
+			in.acceptors = append(in.acceptors, newAcceptor(in, fd, addr, proxies))
 		}
 	}
 	in.http = &httpListener{conns: make(chan *Conn, c.HTTPConnectionsMax), addr: in.acceptors[0].addr}

@@ -20,17 +20,20 @@ const StreamPath = "/events"
 func (in *Intake) judge(fd int, remote netip.Addr, received []byte, r *reader) {
 	if !isStream(&r.head) || in.admission.config.LocalHosts && remote.IsValid() && !LocalHost(r.head.Authority) {
 		origin, _ := r.head.Get("origin")
-		in.toHTTP(fd, received, origin)
+		in.toHTTP(fd, remote, received, origin)
 		return
 	}
-	fill(&r.request, &r.head, remote)
+	r.request.fill(&r.head, remote, &in.admission.config.Proxies)
 	refusal := in.admission.Admit(fd, &r.request)
+	if refusal == refuseAddress {
+		in.suspectProxy(&r.head, remote)
+	}
 	switch {
 	case refusal == nil:
 	case refusal.overload():
 		in.refuse(fd, refusal, r.request.Origin)
 	default:
-		in.toHTTP(fd, received, r.request.Origin)
+		in.toHTTP(fd, remote, received, r.request.Origin)
 	}
 }
 
@@ -54,7 +57,8 @@ func LocalHost(authority []byte) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-func fill(r *Request, h *http1.Head, remote netip.Addr) {
+// fill takes from a request head what admission needs to know.
+func (r *Request) fill(h *http1.Head, remote netip.Addr, p *Proxies) {
 	r.Query = h.Query
 	r.LastEventID, _ = h.Get("last-event-id")
 	r.Origin, _ = h.Get("origin")
@@ -62,7 +66,11 @@ func fill(r *Request, h *http1.Head, remote netip.Addr) {
 	if value, n := h.Get("authorization"); n > 0 {
 		r.Authorization = value
 	}
-	r.Remote = remote
+	r.Remote, r.Forwarded = remote, nil
+	if !p.None() {
+		r.forwarded = h.AppendJoined(r.forwarded[:0], p.field)
+		r.Forwarded = r.forwarded
+	}
 	r.Minor, r.KeepAlive = h.Minor, h.KeepAlive
 }
 

@@ -1,5 +1,10 @@
 package intake
 
+import (
+	"ssedge/proto/forwarded"
+	"ssedge/proto/proxyproto"
+)
+
 // Refusal is why a request is not served: a complete answer, and a metric label.
 // Refusals are values of this package; nobody changes them.
 type Refusal struct {
@@ -15,6 +20,11 @@ var (
 	refuseNoTopic = &Refusal{Status: 400, Cause: "no_topic", Reason: "expected at least one topic in the query: /events?topic=NAME"}
 	refuseTopic   = &Refusal{Status: 400, Cause: "bad_topic", Reason: "a topic name is empty, too long, not UTF-8, or has control characters (--topic-bytes)"}
 	refuseTopics  = &Refusal{Status: 400, Cause: "too_many_topics", Reason: "more topics than one stream may have (--topics-per-stream)"}
+
+	refuseXForwardedFor = &Refusal{Status: 400, Cause: "bad_forwarded", Reason: forwarded.ErrXForwardedFor.Error()}
+	refuseForwarded     = &Refusal{Status: 400, Cause: "bad_forwarded", Reason: forwarded.ErrForwarded.Error()}
+	refuseProxyHeader   = &Refusal{Status: 400, Cause: "bad_proxy_header", Reason: proxyproto.ErrNoHeader.Error()}
+	refuseProxy         = &Refusal{Status: 403, Cause: "not_a_proxy", Reason: "only proxies may connect here (--trusted-proxies)"}
 
 	refuseUnknown      = &Refusal{Status: 401, Cause: "no_credentials", Reason: "these topics need a key: Authorization: Bearer KEY"}
 	refuseInvalid      = &Refusal{Status: 401, Cause: "bad_credentials", Reason: "the key is not valid; without one only public topics are open"}
@@ -41,6 +51,7 @@ func (r *Refusal) overload() bool { return r.Status == 503 }
 func Refusals() []*Refusal {
 	return []*Refusal{
 		refuseQuery, refuseResumes, refuseNoTopic, refuseTopic, refuseTopics,
+		refuseXForwardedFor, refuseForwarded, refuseProxyHeader, refuseProxy,
 		refuseUnknown, refuseInvalid, refuseNotPermitted,
 		refuseStreams, refuseAddress, refuseRate, refuseMemory, refuseDraining, refuseInbox, refuseTopicsMax,
 		refuseHTTP, refuseHeads, refuseFiles, refuseTimeout,

@@ -15,14 +15,16 @@ import (
 // read it: intake from the bytes, or net/http. Reuse one to reuse its scratch. Its
 // slices are only read during [Admission.Admit].
 type Request struct {
-	Query         []byte // of the target, still encoded
-	LastEventID   []byte // value of the field; empty if there is none
-	Authorization []byte // value of the field; nil if there is none
-	Origin        []byte // value of the field; empty if there is none
-	Remote        netip.Addr
-	Minor         int  // HTTP/1.<Minor>
-	KeepAlive     bool // the client expects that of the connection (RFC 9112 9.3)
+	Query         []byte     // of the target, still encoded
+	LastEventID   []byte     // value of the field; empty if there is none
+	Authorization []byte     // value of the field; nil if there is none
+	Origin        []byte     // value of the field; empty if there is none
+	Remote        netip.Addr // the other end of the connection, or whom a PROXY protocol header names; the zero Addr: a unix socket
+	Forwarded     []byte     // value of the field of [Proxies], of several joined by commas; empty if there is none
+	Minor         int        // HTTP/1.<Minor>
+	KeepAlive     bool       // the client expects that of the connection (RFC 9112 9.3)
 
+	forwarded []byte   // scratch
 	key       []byte   // scratch: a decoded key of the query
 	text      []byte   // scratch: decoded names and ids
 	topics    [][]byte // the topics, each once, by name: the order of the positions in an id

@@ -29,19 +29,44 @@ type Head struct {
 // many fields of that name there are: 0 when it is absent. name must be lower-case; the
 // names in the head match in any case. The value is lent as all slices of a Head are.
 func (h *Head) Get(name string) (value []byte, n int) {
-	for lines := h.lines; len(lines) > 0; {
+	for lines := h.lines; ; n++ {
+		v, rest, ok := nextNamed(lines, name)
+		if !ok {
+			return value, n
+		}
+		if n == 0 {
+			value = v
+		}
+		lines = rest
+	}
+}
+
+// AppendJoined appends to dst the values of all fields called name, joined by ", ": what
+// they say together (RFC 9110 5.3). name must be lower-case.
+func (h *Head) AppendJoined(dst []byte, name string) []byte {
+	value, rest, ok := nextNamed(h.lines, name)
+	for ok {
+		dst = append(dst, value...)
+		if value, rest, ok = nextNamed(rest, name); ok {
+			dst = append(dst, ", "...)
+		}
+	}
+	return dst
+}
+
+// nextNamed finds the first of some field lines that is called name, and what stands
+// behind it.
+func nextNamed(lines []byte, name string) (value, rest []byte, ok bool) {
+	for len(lines) > 0 {
 		end := bytes.IndexByte(lines, '\n')
 		line := lines[:end-1]
 		lines = lines[end+1:]
 		if len(line) > len(name) && line[len(name)] == ':' && equalFold(line[:len(name)], name) {
-			if n == 0 {
-				value = trimBlanks(line[len(name)+1:])
-				value = value[:len(value):len(value)]
-			}
-			n++
+			value = trimBlanks(line[len(name)+1:])
+			return value[:len(value):len(value)], lines, true
 		}
 	}
-	return value, n
+	return nil, nil, false
 }
 
 // Fields returns the number of field lines.
