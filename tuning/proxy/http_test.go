@@ -1,0 +1,420 @@
+package proxy
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ssedge/engine"
+)
+
+// every runs a test for each proxy.
+func every(t *testing.T, test func(t *testing.T, k kind)) {
+	t.Parallel()
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) { test(t, k) })
+	}
+}
+
+// TestEvents: through each proxy, in both framings, with connections that are kept on
+// either side and with such that are not: the first bytes come at once, each event
+// before the next is published, and a client resumes where it was.
+func TestEvents(t *testing.T) {
+	every(t, func(t *testing.T, k kind) {
+		for variant := range 8 {
+			chunked, keptHere, keptThere := variant&1 > 0, variant&2 > 0, variant&4 > 0
+			t.Run(fmt.Sprintf("chunked=%v,client=%v,server=%v", chunked, keptHere, keptThere), func(t *testing.T) {
+				e := startEdge(t, func(c *engine.Config) { c.Chunked, c.Heartbeat = chunked, time.Hour })
+				wire := newWire(t, e.addr)
+				edits := k.fresh
+				if keptThere {
+					edits = k.kept
+				}
+				address := k.start(t, []*edge{{addr: wire.Addr().String(), admin: e.admin}}, edits...)
+				c := newClient(t, address, "")
+				c.http.Transport.(*http.Transport).DisableKeepAlives = !keptHere
+
+				before := wire.opened.Load() // Caddy and HAProxy check at another port
+				for range 5 {
+					c.publish("before")
+				}
+				s := c.follow() // the head, and what opens a stream
+				if line, err := s.body.ReadString('\n'); err != nil || line != ": ssedge\n" {
+					t.Errorf("the first line is %q, %v", line, err)
+				}
+				// HAProxy keeps the connections of its backends apart.
+				if got := c.opened.Load(); keptHere && got != 1 || !keptHere && got != 6 {
+					t.Errorf("the client made %d connections for six requests", got)
+				}
+				if got := wire.opened.Load() - before; keptThere && got > 2 || !keptThere && got != 6 {
+					t.Errorf("the proxy made %d connections for six requests", got)
+				}
+
+				e.awaitStreams(t, 1)
+				other := newClient(t, address, "")
+				last := ""
+				for i := range 5 {
+					data := fmt.Sprint("event ", i, "\nand its second line")
+					other.publish(data)
+					m := s.next()
+					if m.Data != data {
+						t.Fatalf("found %+v, expected %q", m, data)
+					}
+					last = m.LastEventID
+				}
+				s.leave()
+				e.awaitStreams(t, 0)
+				other.publish("missed")
+				if m := c.follow("Last-Event-ID: " + last).next(); m.Data != "missed" {
+					t.Errorf("resumed with %+v", m)
+				}
+			})
+		}
+	})
+}
+
+// wire counts the connections that a proxy makes to an edge.
+type wire struct {
+	net.Listener
+	opened atomic.Int64
+}
+
+func newWire(t *testing.T, to string) *wire {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{Listener: ln}
+	t.Cleanup(func() { ln.Close() })
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			w.opened.Add(1)
+			s, err := net.Dial("tcp", to)
+			if err != nil {
+				c.Close()
+				continue
+			}
+			go func() { io.Copy(s, c); s.Close(); c.Close() }()
+			go func() { io.Copy(c, s); s.Close(); c.Close() }()
+		}
+	}()
+	return w
+}
+
+// TestLag: the first bytes and each event come through a proxy within 50 ms of when they
+// come without one, in both framings. Medians are held to that, for any one may be the
+// machine's.
+func TestLag(t *testing.T) {
+	every(t, func(t *testing.T, k kind) {
+		for _, chunked := range []bool{false, true} {
+			e := startEdge(t, func(c *engine.Config) { c.Chunked = chunked })
+			address := k.start(t, []*edge{e})
+			var first, lags []time.Duration
+			for range 9 {
+				first = append(first, firstByte(t, address)-firstByte(t, e.addr))
+			}
+			through, direct := newClient(t, address, "").follow(), newClient(t, e.addr, "").follow()
+			e.awaitStreams(t, 2)
+			publisher := newClient(t, e.addr, "")
+			for n := range 60 {
+				var came [2]time.Time
+				var both sync.WaitGroup
+				for i, s := range []*stream{through, direct} {
+					both.Go(func() {
+						if _, err := s.receive(); err != nil {
+							t.Error(err)
+						}
+						came[i] = time.Now()
+					})
+				}
+				publisher.publish(fmt.Sprint(n, strings.Repeat(" padding", n%10*20))) // 2 B to 1.5 KB
+				both.Wait()
+				lags = append(lags, came[0].Sub(came[1]))
+			}
+			for what, all := range map[string][]time.Duration{"first bytes": first, "events": lags} {
+				slices.Sort(all)
+				n := len(all)
+				t.Logf("%s, chunked=%v: %s after a direct connection: median %v, 90 %% %v, all %v", k.name, chunked, what, all[n/2], all[n*9/10], all[n-1])
+				if all[n/2] > 50*time.Millisecond {
+					t.Errorf("%s: the median is %v behind", what, all[n/2])
+				}
+			}
+		}
+	})
+}
+
+// firstByte is how long it takes from connecting to the first byte of a stream's body.
+func firstByte(t *testing.T, address string) time.Duration {
+	t.Helper()
+	began := time.Now()
+	s := newClient(t, address, "").follow()
+	defer s.leave()
+	if _, err := s.body.ReadByte(); err != nil {
+		t.Fatal(err)
+	}
+	return time.Since(began)
+}
+
+// TestAbort: a client that goes is gone at the edge, though nothing is sent to it that
+// could fail. The median is held to two seconds.
+func TestAbort(t *testing.T) {
+	every(t, func(t *testing.T, k kind) {
+		for _, chunked := range []bool{false, true} {
+			e := startEdge(t, func(c *engine.Config) { c.Heartbeat, c.Chunked = 0, chunked })
+			address := k.start(t, []*edge{e})
+			var took []time.Duration
+			for range 5 {
+				s := newClient(t, address, "").follow()
+				e.awaitStreams(t, 1)
+				began := time.Now()
+				s.leave()
+				e.awaitStreams(t, 0)
+				took = append(took, time.Since(began))
+			}
+			slices.Sort(took)
+			t.Logf("chunked=%v: gone after %v", chunked, took)
+			if took[2] > 2*time.Second {
+				t.Errorf("the median is %v", took[2])
+			}
+		}
+	})
+}
+
+// follower is a client that comes back as an EventSource does: at once, with the last
+// id, unless it is answered anything but 200. Then it has given up.
+type follower struct {
+	mu     sync.Mutex
+	heard  []string
+	gaveUp string
+	ended  chan struct{}
+}
+
+func (c *client) comeBack(stop chan struct{}) *follower {
+	f := &follower{ended: make(chan struct{})}
+	go func() {
+		defer close(f.ended)
+		for last := ""; ; time.Sleep(20 * time.Millisecond) {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			var fields []string
+			if last != "" {
+				fields = []string{"Last-Event-ID: " + last}
+			}
+			r, err := c.ask(fields...)
+			if err != nil {
+				continue
+			}
+			if r.StatusCode != 200 {
+				body, _ := io.ReadAll(r.Body)
+				f.mu.Lock()
+				f.gaveUp = fmt.Sprint(r.Status, " ", string(body))
+				f.mu.Unlock()
+				r.Body.Close()
+				return
+			}
+			s := newStream(c.t, r, patience)
+			unfollow := make(chan struct{})
+			go func() {
+				select {
+				case <-stop:
+					s.leave()
+				case <-unfollow:
+				}
+			}()
+			for {
+				m, err := s.receive()
+				if err != nil {
+					break
+				}
+				last = m.LastEventID
+				f.mu.Lock()
+				f.heard = append(f.heard, m.Event+" "+m.Data)
+				f.mu.Unlock()
+			}
+			close(unfollow)
+			s.leave()
+		}
+	}()
+	return f
+}
+
+func (f *follower) has(what string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.ContainsFunc(f.heard, func(h string) bool { return strings.HasPrefix(h, what) })
+}
+
+// TestTheEdgeStartsAgain behind a proxy: clients are told, cannot connect for a while,
+// and none gives up; the history was in memory, so they are told of a gap, and go on.
+func TestTheEdgeStartsAgain(t *testing.T) {
+	every(t, func(t *testing.T, k kind) {
+		e := startEdge(t, nil)
+		address := k.start(t, []*edge{e})
+		stop := make(chan struct{})
+		f := newClient(t, address, "").comeBack(stop)
+		t.Cleanup(func() { close(stop); <-f.ended })
+		e.awaitStreams(t, 1)
+		newClient(t, e.addr, "").publish("one")
+		await(t, "the first event", func() bool { return f.has("message one") })
+		for round := range 2 {
+			e.stop()
+			// Long enough for the proxy to have noticed.
+			for deadline := time.Now().Add(3 * time.Second); time.Now().Before(deadline) && f.up(); {
+				time.Sleep(50 * time.Millisecond)
+			}
+			r, err := http.Post("http://"+address+"/publish?topic=t", "text/plain", strings.NewReader("nobody takes it"))
+			if err != nil || r.StatusCode < 502 {
+				t.Errorf("publishing without an edge: %v, %v", r, err)
+			}
+			if err == nil {
+				r.Body.Close()
+			}
+			e.start(t)
+			e.awaitStreams(t, 1)
+			data := fmt.Sprint("again ", round)
+			newClient(t, e.addr, "").publish(data)
+			await(t, data+" after a restart", func() bool { return f.has("message "+data) || !f.up() })
+			if !f.up() {
+				t.Fatalf("the client gave up: %s", f.gaveUp)
+			}
+		}
+		if !f.has("gap ") {
+			t.Errorf("no gap is told: %q", f.heard)
+		}
+	})
+}
+
+func (f *follower) up() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.gaveUp == ""
+}
+
+// TestOneOfTwoEdgesStartsAgain: nobody is left without a stream for longer than it takes
+// to connect, and nobody is answered anything but 200.
+func TestOneOfTwoEdgesStartsAgain(t *testing.T) {
+	every(t, func(t *testing.T, k kind) {
+		a := startEdge(t, nil)
+		b := startEdge(t, func(c *engine.Config) { // as in a row of hosts: the ports are the same
+			_, port, _ := net.SplitHostPort(a.admin)
+			c.Listen, c.Admin = []string{"127.0.0.2:0"}, "127.0.0.2:"+port
+		})
+		address := k.start(t, []*edge{a, b})
+		stop := make(chan struct{})
+		var all []*follower
+		for range 20 {
+			all = append(all, newClient(t, address, "").comeBack(stop))
+		}
+		t.Cleanup(func() {
+			close(stop)
+			for _, f := range all {
+				<-f.ended
+			}
+		})
+		await(t, "all are there", func() bool { return a.engine.Streams()+b.engine.Streams() == len(all) })
+		if a.engine.Streams() == 0 || b.engine.Streams() == 0 {
+			t.Errorf("%d and %d streams: one edge has all", a.engine.Streams(), b.engine.Streams())
+		}
+		for _, e := range []*edge{a, b, a} {
+			other := a
+			if e == a {
+				other = b
+			}
+			e.stop()
+			await(t, "all are at the other edge", func() bool {
+				for i, f := range all {
+					if !f.up() {
+						t.Fatalf("client %d gave up: %s", i, f.gaveUp)
+					}
+				}
+				return other.engine.Streams() == len(all)
+			})
+			e.start(t)
+			time.Sleep(2500 * time.Millisecond) // until the proxy has noticed that it is back
+		}
+		for i, f := range all {
+			if !f.up() {
+				t.Errorf("client %d gave up: %s", i, f.gaveUp)
+			}
+		}
+	})
+}
+
+// TestCompression: a proxy that compresses whatever it may leaves streams alone, or, where
+// it does not heed no-transform, sends each event of them at once all the same.
+func TestCompression(t *testing.T) {
+	every(t, func(t *testing.T, k kind) {
+		e := startEdge(t, nil)
+		c := newClient(t, k.start(t, []*edge{e}), "")
+		s := c.follow("Accept-Encoding: gzip")
+		if got := s.response.Header.Get("Content-Encoding"); got != "" {
+			t.Errorf("as configured here: %s", got)
+		}
+		c.publish("plain")
+		if m := s.next(); m.Data != "plain" {
+			t.Errorf("%+v", m)
+		}
+		c = newClient(t, k.start(t, []*edge{e}, k.compress...), "")
+		s = c.follow("Accept-Encoding: gzip")
+		t.Logf("asked to compress everything: Content-Encoding %q", s.response.Header.Get("Content-Encoding"))
+		if k.name == "haproxy" && s.response.Header.Get("Content-Encoding") != "" {
+			t.Error("no-transform is not heeded")
+		}
+	})
+}
+
+// TestBuffering: nginx, whose default is to buffer, holds even the first bytes of a stream
+// back if X-Accel-Buffering is taken from it, and passes each event on at once if not.
+func TestBuffering(t *testing.T) {
+	t.Parallel()
+	for _, ignored := range []bool{true, false} {
+		e := startEdge(t, func(c *engine.Config) { c.Heartbeat = 0 })
+		var edits []edit
+		if ignored {
+			edits = []edit{{"        gzip off;\n", "        gzip off; proxy_ignore_headers X-Accel-Buffering;\n"}}
+		}
+		conn, err := net.Dial("tcp", kinds[0].start(t, []*edge{e}, edits...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		io.WriteString(conn, "GET /events?topic=t HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		var got atomic.Pointer[string]
+		got.Store(new(string))
+		go func() {
+			piece := make([]byte, 1<<16)
+			for {
+				n, err := conn.Read(piece)
+				text := *got.Load() + string(piece[:n])
+				if got.Store(&text); err != nil {
+					return
+				}
+			}
+		}()
+		e.awaitStreams(t, 1)
+		publisher := newClient(t, e.addr, "")
+		publisher.publish("an event")
+		if ignored {
+			time.Sleep(time.Second)
+			if *got.Load() != "" {
+				t.Errorf("nginx does not buffer, and this test shows nothing: %q", *got.Load())
+			}
+			publisher.publish(strings.Repeat("x", 1<<16)) // more than it holds
+		}
+		await(t, "the event", func() bool { return strings.Contains(*got.Load(), "data: an event\n") })
+	}
+}

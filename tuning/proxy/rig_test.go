@@ -1,0 +1,372 @@
+// Package proxy has tests only: of the configurations here, each with the proxy itself
+// and edges in this process.
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ssedge/engine"
+	"ssedge/proto/sse"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 40 * time.Second
+
+// edge is a server in this process.
+type edge struct {
+	engine      *engine.Engine
+	addr, admin string
+	config      engine.Config
+}
+
+// startEdge serves until the test ends, at some free port unless one is set.
+func startEdge(t *testing.T, change func(*engine.Config)) *edge {
+	t.Helper()
+	c := engine.DefaultConfig()
+	c.Dev, c.Listen, c.Admin = true, []string{"127.0.0.1:0"}, "127.0.0.1:0"
+	c.Logger = slog.New(slog.DiscardHandler)
+	c.Retry, c.RetryJitter, c.DrainTimeout = 100*time.Millisecond, 0, 5*time.Second
+	if change != nil {
+		change(&c)
+	}
+	e := &edge{config: c}
+	e.start(t)
+	t.Cleanup(func() { e.engine.Close() })
+	return e
+}
+
+func (e *edge) start(t *testing.T) {
+	t.Helper()
+	var err error
+	if e.engine, err = engine.New(e.config); err != nil {
+		t.Fatal(err)
+	}
+	if err = e.engine.Start(); err != nil {
+		t.Fatal(err)
+	}
+	e.addr, e.admin = e.engine.Addrs()[0].String(), e.engine.AdminAddr().String()
+	prefix := ""
+	if strings.HasPrefix(e.config.Listen[0], "proxy:") {
+		prefix = "proxy:"
+	}
+	e.config.Listen, e.config.Admin = []string{prefix + e.addr}, e.admin // where it is after a restart
+}
+
+// stop ends it as SIGTERM would.
+func (e *edge) stop() {
+	e.engine.Drain()
+	e.engine.Close()
+}
+
+func (e *edge) awaitStreams(t *testing.T, n int) {
+	t.Helper()
+	await(t, fmt.Sprint(n, " streams at the edge"), func() bool { return e.engine.Streams() == n })
+}
+
+// await waits until something is true.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not within the time: ", what)
+		}
+	}
+}
+
+// edit is a change of a configuration: what stands there, and what is to.
+type edit struct{ from, to string }
+
+// kind is a proxy over HTTP, with the changes of its configuration that tests make.
+type kind struct {
+	name, file string
+	// second takes the second edge away.
+	second []edit
+	// always is for a test's machine.
+	always []edit
+	// fresh has it make a connection for each request.
+	fresh []edit
+	// kept has it keep connections for the requests of all clients, if it does not anyway.
+	kept []edit
+	// usual takes the time limits away, so that its own, or its distribution's, apply.
+	usual []edit
+	// compress has it compress all it can.
+	compress []edit
+	wrap     string // what stands around the file; %s
+	args     []string
+}
+
+var kinds = []kind{
+	{
+		name: "nginx", file: "nginx.conf",
+		second:   []edit{{"    server 10.0.0.12:8080 max_fails=0;\n", ""}},
+		fresh:    []edit{{"    keepalive 64;", "    #"}},
+		usual:    []edit{{"        proxy_read_timeout 75s;\n", ""}},
+		compress: []edit{{"        gzip off;\n", "        gzip on; gzip_types *; gzip_proxied any; gzip_min_length 0;\n"}},
+		wrap:     nginxMain + "http {\n access_log off; client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;\n%s\n}\n",
+		args:     []string{"-e", "stderr", "-p", ".", "-c", "config"},
+	},
+	{
+		name: "haproxy", file: "haproxy.cfg",
+		second: []edit{{"    server edge2 10.0.0.12:8080 port 8081\n", ""}},
+		always: []edit{{"maxconn 100000", "maxconn 1000"}},
+		fresh:  []edit{{"    option forwardfor\n", "    option forwardfor\n    option http-server-close\n"}},
+		kept:   []edit{{"    option forwardfor\n", "    option forwardfor\n    http-reuse always\n"}},
+		// As in Debian's haproxy.cfg; HAProxy itself has none.
+		usual:    []edit{{"timeout client 75s", "timeout client 50s"}, {"timeout server 75s", "timeout server 50s"}},
+		compress: []edit{{"    option forwardfor\n", "    option forwardfor\n    compression algo gzip\n    compression type text/event-stream application/json\n"}},
+		wrap:     "%s\n",
+		args:     []string{"-db", "-f", "config"},
+	},
+	{
+		name: "caddy", file: "Caddyfile",
+		second:   []edit{{" 10.0.0.12:8080", ""}},
+		fresh:    []edit{{"		health_interval 1s\n", "		health_interval 1s\n		transport http {\n			keepalive off\n		}\n"}},
+		compress: []edit{{"	# No edge at all", "	encode {\n		gzip\n		minimum_length 1\n		match {\n			header Content-Type text/event-stream*\n		}\n	}\n	# No edge at all"}},
+		wrap:     "{\n	admin off\n	auto_https off\n}\n%s\n",
+		args:     []string{"run", "--adapter", "caddyfile", "--config", "config"},
+	},
+}
+
+const nginxMain = "daemon off; pid nginx.pid; error_log stderr; worker_processes 1; events { worker_connections 400; }\n"
+
+// start runs a proxy with its configuration, changed, in front of one or two edges,
+// until the test ends, and returns its address.
+func (k kind) start(t *testing.T, edges []*edge, edits ...edit) (address string) {
+	t.Helper()
+	text, err := os.ReadFile(k.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := string(text)
+	edits = slices.Concat(k.always, edits)
+	if len(edges) == 1 {
+		edits = slices.Concat(k.second, edits)
+	}
+	for _, e := range edits {
+		if !strings.Contains(config, e.from) {
+			t.Fatalf("%s has no %q", k.file, e.from)
+		}
+		config = strings.ReplaceAll(config, e.from, e.to)
+	}
+	address = freeAddress(t)
+	config = k.place(config, address, edges)
+	return run(t, k.name, fmt.Sprintf(k.wrap, config), k.args, address)
+}
+
+// place puts the addresses of the test in place of the file's.
+func (k kind) place(config, address string, edges []*edge) string {
+	for _, listen := range []string{"listen 80 ", "bind :80\n", "\n:80 {"} {
+		config = strings.ReplaceAll(config, listen, strings.NewReplacer("\n:80", "\nhttp://"+address, ":80", address, "80", address).Replace(listen))
+	}
+	lines := strings.Split(config, "\n")
+	for i, e := range edges {
+		for n, line := range lines {
+			if at := fmt.Sprint("10.0.0.1", i+1, ":8080"); strings.Contains(line, at) && !strings.Contains(line, "#") {
+				lines[n] = strings.Replace(line, at, e.addr, 1)
+				if _, port, _ := net.SplitHostPort(e.admin); strings.Contains(line, "port 8081") {
+					lines[n] = strings.Replace(lines[n], "port 8081", "port "+port, 1)
+				}
+			}
+			// Caddy has one port for the checks of all.
+			if _, port, _ := net.SplitHostPort(e.admin); strings.Contains(line, "health_port 8081") {
+				lines[n] = strings.Replace(line, "8081", port, 1)
+			}
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// run starts a program with a file called config and waits until it listens.
+func run(t *testing.T, program, config string, args []string, address string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil { // Debian's place for it is not on everybody's path
+		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil {
+			t.Fatalf("no %s on the PATH; `make test` installs it", program)
+		}
+	}
+	dir := t.TempDir()
+	os.Chmod(dir, 0o755)
+	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+	said, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = said, said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		select {
+		case <-ended:
+		case <-time.After(5 * time.Second): // it waits for its connections
+			cmd.Process.Kill()
+			<-ended
+		}
+		said.Close()
+		if t.Failed() {
+			log, _ := os.ReadFile(said.Name())
+			t.Logf("%s said:\n%s", program, log[max(0, len(log)-4096):])
+		}
+	})
+	await(t, program+" to listen", func() bool {
+		select {
+		case <-ended:
+			log, _ := os.ReadFile(said.Name())
+			t.Fatalf("%s ended: %s\n%s", program, log, config)
+		default:
+		}
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	return address
+}
+
+// client is one of a server, with one connection, unless more is asked at a time.
+type client struct {
+	t    *testing.T
+	addr string
+	from string // a loopback address; "": any
+	http *http.Client
+
+	opened atomic.Int64 // connections
+}
+
+func newClient(t *testing.T, addr, from string) *client {
+	c := &client{t: t, addr: addr, from: from}
+	var d net.Dialer
+	if from != "" {
+		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
+	}
+	transport := &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c.opened.Add(1)
+		return d.DialContext(ctx, network, addr)
+	}}
+	c.http = &http.Client{Transport: transport}
+	t.Cleanup(transport.CloseIdleConnections)
+	return c
+}
+
+// publish publishes an event to the topic t.
+func (c *client) publish(data string) {
+	c.t.Helper()
+	r, err := c.http.Post("http://"+c.addr+"/publish?topic=t", "text/plain", strings.NewReader(data))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	body, err := io.ReadAll(r.Body)
+	if r.Body.Close(); err != nil || r.StatusCode != 200 {
+		c.t.Fatalf("publishing: %s %s %v", r.Status, body, err)
+	}
+}
+
+// ask asks for a stream of the topic t, with some fields: "Name: value".
+func (c *client) ask(fields ...string) (*http.Response, error) {
+	r, err := http.NewRequest("GET", "http://"+c.addr+"/events?topic=t", nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for _, f := range fields {
+		name, value, _ := strings.Cut(f, ": ")
+		r.Header.Add(name, value)
+	}
+	return c.http.Do(r)
+}
+
+// stream is what a client has of a stream. It belongs to one goroutine.
+type stream struct {
+	t        *testing.T
+	response *http.Response
+	body     *bufio.Reader
+	decoder  sse.Decoder
+	ready    []sse.Message
+	stop     func() bool
+	once     sync.Once
+}
+
+// follow asks for a stream and expects one.
+func (c *client) follow(fields ...string) *stream {
+	c.t.Helper()
+	r, err := c.ask(fields...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if r.StatusCode != 200 {
+		body, _ := io.ReadAll(r.Body)
+		c.t.Fatalf("%s %s", r.Status, body)
+	}
+	return newStream(c.t, r, patience)
+}
+
+func newStream(t *testing.T, r *http.Response, patience time.Duration) *stream {
+	s := &stream{t: t, response: r, body: bufio.NewReader(r.Body)}
+	s.stop = time.AfterFunc(patience, func() { r.Body.Close() }).Stop
+	t.Cleanup(s.leave)
+	return s
+}
+
+// receive returns the next event.
+func (s *stream) receive() (sse.Message, error) {
+	for len(s.ready) == 0 {
+		line, err := s.body.ReadBytes('\n')
+		if err != nil {
+			return sse.Message{}, err
+		}
+		s.decoder.Feed(line, func(m sse.Message) { s.ready = append(s.ready, m) })
+	}
+	m := s.ready[0]
+	s.ready = s.ready[1:]
+	return m, nil
+}
+
+func (s *stream) next() sse.Message {
+	s.t.Helper()
+	m, err := s.receive()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return m
+}
+
+func (s *stream) leave() {
+	s.once.Do(func() {
+		s.stop()
+		s.response.Body.Close()
+	})
+}
