@@ -97,13 +97,16 @@ func New(c Config) (_ *Engine, err error) {
 	}
 
 	if e.intake, err = intake.Open(intake.Config{
-		Listen: c.Listen, Pollers: c.Pollers,
+		Listen: c.Listen, Inherited: c.Inherited, Pollers: c.Pollers,
 		Socket:      sys.SocketOptions{SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, DeferAccept: time.Second},
 		Head:        http1.Limits{HeadBytes: c.HeadBytes, Headers: c.HeadersMax, TargetBytes: c.TargetBytes},
 		HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
 		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers,
 		Logger: c.Logger,
 	}, e.admission); err != nil {
+		return nil, err
+	}
+	if err := c.checkDevAddresses(e.intake.Addrs()); err != nil {
 		return nil, err
 	}
 	if c.Admin != "" {
