@@ -245,10 +245,11 @@ func (e *Engine) Drain() {
 		return
 	}
 	began := time.Now()
-	e.draining.Store(true)
-	e.admission.Drain()
+	// Who was accepted is served: whoever comes later is not refused here, but by the kernel, or waits
+	// in the queue of an inherited socket for the next node.
 	e.intake.StopAccepting()
 	e.finishRequests()
+	e.refuseAll()
 	told, cut := e.closed(shard.ClosedDrain), e.closed(shard.ClosedShutdown)
 	e.group.Drain(c.DrainRate, max(c.DrainTimeout-time.Since(began), 0))
 	c.Logger.Info("drained", "told", e.closed(shard.ClosedDrain)-told, "cut", e.closed(shard.ClosedShutdown)-cut,
@@ -271,9 +272,19 @@ const requestsTimeout = 5 * time.Second
 func (e *Engine) finishRequests() {
 	ctx, cancel := context.WithTimeout(context.Background(), min(requestsTimeout, e.config.DrainTimeout/2))
 	defer cancel()
+	for e.intake.EnteringCount() > 0 && ctx.Err() == nil { // Shutdown would not wait for them
+		time.Sleep(time.Millisecond)
+	}
 	if e.http.Shutdown(ctx) != nil {
+		e.refuseAll()
 		e.http.Close()
 	}
+}
+
+// refuseAll refuses new streams and publishes.
+func (e *Engine) refuseAll() {
+	e.draining.Store(true)
+	e.admission.Drain()
 }
 
 // Close ends everything at once.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -301,4 +303,55 @@ func TestASocketWithoutAName(t *testing.T) {
 	addr := p.listen(t, "", "tcp", "127.0.0.1:0", 1)
 	p.serve(t, "--listen=systemd:unknown")
 	begins(t, follow(t, addr))
+}
+
+// TestARestartUnderLoad: clients that come without a pause, from before the drain until
+// after the next server's start, all get a stream or have their event taken, none a refusal.
+func TestARestartUnderLoad(t *testing.T) {
+	var p passing
+	addr := p.listen(t, "web", "tcp", "127.0.0.1:0", 2)
+	server := p.serve(t, "--listen=systemd:web", "--log-level=warn")
+	const clients = 8
+	var served atomic.Int64
+	var stop atomic.Bool
+	var all sync.WaitGroup
+	for i := range clients {
+		request := streamRequest
+		if i%2 == 0 {
+			request = "POST /publish?topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx"
+		}
+		all.Go(func() {
+			for !stop.Load() {
+				c, err := net.Dial("tcp", addr.String())
+				if err != nil {
+					t.Errorf("refused: %v", err)
+					return
+				}
+				c.SetDeadline(time.Now().Add(patience))
+				io.WriteString(c, request)
+				answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+				if err != nil || answer.StatusCode != 200 {
+					t.Errorf("found %v, %v: expected an answer to %.20q", answer, err, request)
+				}
+				c.Close()
+				served.Add(1)
+			}
+		})
+	}
+	more := func() {
+		t.Helper()
+		from := served.Load()
+		await(t, "clients to be served", func() (bool, string) { n := served.Load() - from; return n > 10*clients, fmt.Sprint(n) })
+	}
+	for range 5 {
+		more()
+		server.terminate()
+		if code := server.exit(); code != 0 {
+			t.Errorf("exit code %d, %s", code, server.said())
+		}
+		server = p.serve(t, "--listen=systemd:web", "--log-level=warn")
+	}
+	more()
+	stop.Store(true)
+	all.Wait()
 }

@@ -49,6 +49,7 @@ type Intake struct {
 	served    sync.WaitGroup
 	httpConns atomic.Int64
 	handing   atomic.Int64 // over to net/http, at the moment
+	entering  atomic.Int64 // connections at net/http whose first request has no handler yet
 	files     files
 	refused   sync.Map // cause → *atomic.Uint64
 }
@@ -240,3 +241,7 @@ func (in *Intake) Crowded() bool { return in.HTTPCount() > in.config.HTTPConnect
 func (in *Intake) HeadCount() int   { return in.heads.count() }
 func (in *Intake) HTTPCount() int   { return int(in.httpConns.Load()) }
 func (in *Intake) WorkerCount() int { return int(in.handing.Load()) }
+
+// EnteringCount returns the connections given to net/http whose first request, which is
+// there, has no handler yet ([Begun]): Shutdown would close them without an answer.
+func (in *Intake) EnteringCount() int { return int(in.entering.Load()) }
