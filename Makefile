@@ -5,7 +5,7 @@
 # make cluster  three Redis masters on this machine, at ports 7001 to 7003 or from PORT; make cluster-down ends them
 # make release  static programs for amd64 and arm64 in bin/release/, the same bytes wherever they are built, and their sums
 # make deb      a Debian package of each, beside them
-# make install  the program, its systemd unit and an example of its settings, below DESTDIR and PREFIX; make uninstall
+# make install  the program, its systemd units and an example of its settings, below DESTDIR and PREFIX; make uninstall
 # make million  a million streams of one server, in a virtual machine; log and figures in bin/million/
 
 GO      ?= go
@@ -82,6 +82,7 @@ reproduce:
 # left alone; uninstall takes them away only if nobody has changed them.
 PREFIX  ?= /usr/local
 UNIT     = $(DESTDIR)$(PREFIX)/lib/systemd/system/ssedge.service
+SOCKET   = $(DESTDIR)$(PREFIX)/lib/systemd/system/ssedge.socket
 USERS    = $(DESTDIR)$(PREFIX)/lib/sysusers.d/ssedge.conf
 SETTINGS = $(DESTDIR)/etc/ssedge/ssedge.yaml
 PLACED   = s|/usr/local/bin/|$(PREFIX)/bin/|
@@ -93,11 +94,12 @@ install: $(BIN)
 	install -D -m 755 $(BIN) '$(DESTDIR)$(PREFIX)/bin/ssedge'
 	install -D -m 644 tuning/systemd/ssedge.service '$(UNIT)'
 	sed -i '$(PLACED)' '$(UNIT)'
+	install -D -m 644 tuning/systemd/ssedge.socket '$(SOCKET)'
 	install -D -m 644 tuning/systemd/sysusers.conf '$(USERS)'
 	[ -e '$(SETTINGS)' ] || install -D -m 644 tuning/packaging/ssedge.yaml '$(SETTINGS)'
 
 uninstall:
-	rm -f '$(DESTDIR)$(PREFIX)/bin/ssedge' '$(UNIT)' '$(USERS)'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/ssedge' '$(UNIT)' '$(SOCKET)' '$(USERS)'
 	! cmp -s tuning/packaging/ssedge.yaml '$(SETTINGS)' || rm -f '$(SETTINGS)'
 	[ ! -d '$(dir $(SETTINGS))' ] || rmdir --ignore-fail-on-non-empty '$(dir $(SETTINGS))'
 

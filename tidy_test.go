@@ -35,6 +35,9 @@ var mayImport = map[string][]string{
 var onlyImporter = map[string]string{
 	"github.com/cloudwego/netpoll": "engine/intake",
 	"github.com/redis/rueidis":     "engine/fanin/redis",
+
+	"github.com/coreos/go-systemd/v22/activation": "cmd/ssedge",
+	"github.com/coreos/go-systemd/v22/daemon":     "cmd/ssedge",
 }
 
 // pure says what must not be imported below a directory: what is there owns no

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"log/slog"
+	"os"
 	"runtime"
 	"time"
 
@@ -17,8 +18,12 @@ type Config struct {
 	Logger  *slog.Logger
 
 	// Listeners.
-	Listen []string // "host:port" or "unix:/path"; with "proxy:" in front connections begin with a PROXY protocol header
+	Listen []string // "host:port", "unix:/path", or "systemd:NAME", a name of Inherited; with "proxy:" in front connections begin with a PROXY protocol header
 	Admin  string   // "host:port"; "" for none
+
+	// Inherited is listening sockets that were passed to the process, by name. They stay
+	// the caller's, who may close them after New.
+	Inherited map[string][]*os.File
 
 	// Access.
 	Keys        []string // bearer keys that may publish and subscribe

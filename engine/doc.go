@@ -3,10 +3,11 @@
 //
 //	config.go      every setting, with its default
 //	validate.go    settings as relations, checked before the first socket opens
+//	inherited.go   what is checked of sockets that were passed to the process
 //	engine.go      New, Start, Drain, Close
 //	metrics.go     what /metrics says
 //	metrichelp.go  … and what it means
-//	watch.go       readiness, memory
+//	watch.go       readiness, memory, whether the shards turn
 //
 // The parts: intake accepts connections and makes streams of them, shard (outside
 // of this tree) holds the streams and the topics, fanin is where events come from,

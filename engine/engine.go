@@ -99,13 +99,16 @@ func New(c Config) (_ *Engine, err error) {
 	}
 
 	if e.intake, err = intake.Open(intake.Config{
-		Listen: c.Listen, Pollers: c.Pollers,
+		Listen: c.Listen, Inherited: c.Inherited, Pollers: c.Pollers,
 		Socket:      sys.SocketOptions{SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, DeferAccept: time.Second},
 		Head:        http1.Limits{HeadBytes: c.HeadBytes, Headers: c.HeadersMax, TargetBytes: c.TargetBytes},
 		HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
 		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers,
 		Logger: c.Logger,
 	}, e.admission); err != nil {
+		return nil, err
+	}
+	if err := c.checkDevAddresses(e.intake.Addrs()); err != nil {
 		return nil, err
 	}
 	if c.Admin != "" {
@@ -244,10 +247,11 @@ func (e *Engine) Drain() {
 		return
 	}
 	began := time.Now()
-	e.draining.Store(true)
-	e.admission.Drain()
+	// Who was accepted is served: whoever comes later is not refused here, but by the kernel, or waits
+	// in the queue of an inherited socket for the next node.
 	e.intake.StopAccepting()
 	e.finishRequests()
+	e.refuseAll()
 	told, cut := e.closed(shard.ClosedDrain), e.closed(shard.ClosedShutdown)
 	e.group.Drain(c.DrainRate, max(c.DrainTimeout-time.Since(began), 0))
 	c.Logger.Info("drained", "told", e.closed(shard.ClosedDrain)-told, "cut", e.closed(shard.ClosedShutdown)-cut,
@@ -270,9 +274,19 @@ const requestsTimeout = 5 * time.Second
 func (e *Engine) finishRequests() {
 	ctx, cancel := context.WithTimeout(context.Background(), min(requestsTimeout, e.config.DrainTimeout/2))
 	defer cancel()
+	for e.intake.EnteringCount() > 0 && ctx.Err() == nil { // Shutdown would not wait for them
+		time.Sleep(time.Millisecond)
+	}
 	if e.http.Shutdown(ctx) != nil {
+		e.refuseAll()
 		e.http.Close()
 	}
+}
+
+// refuseAll refuses new streams and publishes.
+func (e *Engine) refuseAll() {
+	e.draining.Store(true)
+	e.admission.Drain()
 }
 
 // Close ends everything at once.

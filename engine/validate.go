@@ -95,6 +95,10 @@ func (c *Config) checkProxies(fail failure) {
 // checkAddress also keeps a development server, which has no access control, on
 // this machine.
 func (c *Config) checkAddress(flag, address string, fail failure) {
+	if name, ok := strings.CutPrefix(address, intake.InheritedPrefix); ok {
+		checkInherited(flag, name, fail)
+		return
+	}
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		if flag == "--admin" || path == "" || len(path) > 107 { // sun_path, unix(7)
 			fail("%s %s: expected host:port%s", flag, address, map[bool]string{true: " or unix:/path of at most 107 bytes"}[flag != "--admin"])

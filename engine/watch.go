@@ -57,3 +57,8 @@ func (e *Engine) watchMemory() {
 		}
 	}
 }
+
+// Pulse reports whether every shard makes a turn within the timeout: whether streams
+// are served at all. It costs each of them one wake-up. It may be called from New on, also
+// after Close.
+func (e *Engine) Pulse(timeout time.Duration) bool { return e.group.Pulse(timeout) }

@@ -29,6 +29,7 @@
 //	chunked.go                        the same for streams in chunks
 //	rest.go gap.go beat.go            full sockets; missing events; deadlines
 //	drain.go close.go reason.go       the ends of streams
+//	pulse.go                          whether the loops turn
 //	slot.go state.go stats.go         what there is per stream, per topic, per shard
 //
 // # What is always true

@@ -60,8 +60,14 @@ func (p *program) said() string {
 // it has exited before.
 func start(t testing.TB, args ...string) *program {
 	t.Helper()
-	p := &program{t: t, cmd: exec.Command(os.Args[0], args...), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=10")
+	return startCommand(t, exec.Command(os.Args[0], args...))
+}
+
+// startCommand runs a command that becomes ssedge.
+func startCommand(t testing.TB, cmd *exec.Cmd) *program {
+	t.Helper()
+	p := &program{t: t, cmd: cmd, ended: make(chan struct{})}
+	p.cmd.Env = append(os.Environ(), append(p.cmd.Env, asProgram+"=1", "GORACE=atexit_sleep_ms=10")...)
 	p.cmd.Stderr = p
 	r, w, err := os.Pipe()
 	if err != nil {

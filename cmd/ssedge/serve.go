@@ -20,7 +20,7 @@ type serveCmd struct {
 	Dev   bool `help:"Development: everybody on this machine may publish and subscribe, and / is a page to try it."`
 	Check bool `help:"Check the settings and exit."`
 
-	Listen []string `help:"Public addresses: host:port, [v6]:port or unix:/path; with proxy: in front, connections there begin with a PROXY protocol header (default ${default})." default:"${listen}" placeholder:"ADDR" group:"Listeners"`
+	Listen []string `help:"Public addresses: host:port, [v6]:port, unix:/path, or systemd:NAME for the sockets of that name (FileDescriptorName=) that systemd passes; with proxy: in front, connections there begin with a PROXY protocol header (default ${default})." default:"${listen}" placeholder:"ADDR" group:"Listeners"`
 	Admin  string   `help:"Address for metrics, health and profiles; 'off' for none (default ${default})." default:"127.0.0.1:8081" placeholder:"ADDR" group:"Listeners"`
 
 	Key        []string `help:"Bearer key that may publish and subscribe; several for rotation. Better set as SSEDGE_KEY, or with --key-file, where other users do not see it." placeholder:"KEY" group:"Access"`
@@ -189,6 +189,8 @@ func (c *serveCmd) Run() error {
 		fmt.Println("The settings are in order.")
 		return nil
 	}
+	config.Inherited = passedSockets()
+	m := newManager(config.Logger)
 	if !c.Dev {
 		warnOfHost(config.StreamsMax, config.Logger)
 	}
@@ -197,7 +199,9 @@ func (c *serveCmd) Run() error {
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	makeRoom(config.Shards) // before the shards look how much there is
+	warnOfUnused(config.Inherited, config.Listen, config.Logger)
 	e, err := engine.New(config)
+	closeAll(config.Inherited)
 	if err != nil {
 		return err
 	}
@@ -206,30 +210,35 @@ func (c *serveCmd) Run() error {
 		return err
 	}
 	c.greet(e)
-	go c.reloadKeys(e, config.Logger, reload)
-	return wait(e, signals)
+	go c.reloadKeys(e, config.Logger, reload, m)
+	go m.follow(e)
+	return wait(e, signals, m)
 }
 
 // reloadKeys reads the file of keys again with every signal. Whatever is wrong with
 // it, the server goes on with the keys it has.
-func (c *serveCmd) reloadKeys(e *engine.Engine, log *slog.Logger, signals <-chan os.Signal) {
+func (c *serveCmd) reloadKeys(e *engine.Engine, log *slog.Logger, signals <-chan os.Signal, m *manager) {
 	for range signals {
-		keys, err := c.keys()
-		if err == nil {
-			err = e.SetKeys(keys)
-		}
-		if err != nil {
-			log.Error("the keys stay as they were", "error", err)
-			continue
-		}
-		log.Info("the keys were read again", "keys", len(keys))
+		m.reload(func() string {
+			keys, err := c.keys()
+			if err == nil {
+				err = e.SetKeys(keys)
+			}
+			if err != nil {
+				log.Error("the keys stay as they were", "error", err)
+				return fmt.Sprintf("serving; the keys stay as they were: %v", err)
+			}
+			log.Info("the keys were read again", "keys", len(keys))
+			return "serving"
+		})
 	}
 }
 
 // wait runs the server until a signal: the first drains it, a second ends it at
 // once.
-func wait(e *engine.Engine, signals <-chan os.Signal) error {
+func wait(e *engine.Engine, signals <-chan os.Signal, m *manager) error {
 	<-signals
+	m.stop(e)
 	drained := make(chan struct{})
 	go func() {
 		e.Drain()

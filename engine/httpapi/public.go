@@ -72,6 +72,7 @@ func (s *Public) route(path string) (route, bool) {
 }
 
 func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	intake.Begun(r.Context())
 	s.allowOrigin(w, r)
 	if s.config.Crowded() {
 		w.Header().Set("Connection", "close")

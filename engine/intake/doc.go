@@ -3,6 +3,7 @@
 // net/http with the bytes already read.
 //
 //	intake.go      opening and closing; what is counted
+//	inherited.go   listening sockets that another process has opened
 //	acceptor.go    a listening socket: accept, one read, most streams are made here
 //	heads.go       connections whose request head is not complete yet
 //	httpconn.go    a connection on its way to net/http, and while it is there

@@ -39,7 +39,7 @@ type Conn struct {
 	body   int64  // bytes of the body that are still to be received
 	last   bool   // the rest is a body in chunks
 
-	once sync.Once
+	once, entered sync.Once
 }
 
 func (c *Conn) Read(p []byte) (int, error) {
@@ -158,6 +158,7 @@ func (c *Conn) CloseWrite() error {
 
 func (c *Conn) Close() error {
 	c.once.Do(func() { c.in.httpConns.Add(-1) })
+	c.begun()
 	return c.Conn.Close()
 }
 
@@ -195,6 +196,16 @@ func ConnState(c net.Conn, s http.ConnState) {
 		c.state.Store(int32(s))
 	}
 }
+
+// Begun is to be called by the handler of a request: net/http's Shutdown waits for its
+// answer from then on. Before, it would close the connection without one.
+func Begun(ctx context.Context) {
+	if c := ConnFrom(ctx); c != nil {
+		c.begun()
+	}
+}
+
+func (c *Conn) begun() { c.entered.Do(func() { c.in.entering.Add(-1) }) }
 
 // ConnFrom returns the connection of a request; nil if it did not come through an
 // intake.

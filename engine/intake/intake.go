@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,9 +18,10 @@ import (
 	"ssedge/shard/sys"
 )
 
-// Config is what an intake needs to know. All fields must be set.
+// Config is what an intake needs to know. All fields must be set, Inherited only if
+// Listen names some.
 type Config struct {
-	Listen             []string // "host:port", "[::1]:port", or "unix:/path"; "proxy:" in front: connections begin with a PROXY protocol header
+	Listen             []string // "host:port", "[::1]:port", "unix:/path", or "systemd:NAME", a name of Inherited; "proxy:" in front: connections begin with a PROXY protocol header
 	Pollers            int      // of the whole process: the first intake decides
 	Socket             sys.SocketOptions
 	Head               http1.Limits
@@ -28,6 +30,10 @@ type Config struct {
 	HTTPConnectionsMax int
 	Workers            int // hand-overs to net/http at a time
 	Logger             *slog.Logger
+
+	// Inherited is listening sockets that were passed to the process, by name. They stay
+	// the caller's, who may close them after Open.
+	Inherited map[string][]*os.File
 }
 
 // Intake is the public listeners of a node.
@@ -35,6 +41,7 @@ type Intake struct {
 	config    Config
 	admission *Admission
 	acceptors []*acceptor
+	adopted   map[string]bool // names of Inherited
 	heads     *heads
 	http      *httpListener
 	workers   *ants.Pool
@@ -42,13 +49,14 @@ type Intake struct {
 	served    sync.WaitGroup
 	httpConns atomic.Int64
 	handing   atomic.Int64 // over to net/http, at the moment
+	entering  atomic.Int64 // connections at net/http whose first request has no handler yet
 	files     files
 	suspected sync.Once // of being a proxy
 	refused   sync.Map  // cause → *atomic.Uint64
 }
 
-// Open binds all addresses; nothing is accepted before Serve. The error names the
-// address.
+// Open binds all addresses, or takes part in sockets that were passed; nothing is
+// accepted before Serve. The error names the address.
 func Open(c Config, a *Admission) (in *Intake, err error) {
 	in = &Intake{config: c, admission: a}
 	in.files.open()
@@ -65,6 +73,12 @@ func Open(c Config, a *Admission) (in *Intake, err error) {
 	}
 	for _, listen := range c.Listen {
 		address, proxies := ListensForProxies(listen)
+		if name, ok := strings.CutPrefix(address, InheritedPrefix); ok {
+			if err := in.adopt(name, proxies); err != nil {
+				return in, fmt.Errorf("--listen %s: %w", listen, err)
+			}
+			continue
+		}
 		network, where := sys.Network(address), address
 		if path, ok := strings.CutPrefix(address, "unix:"); ok {
 			network, where = "unix", path
@@ -229,3 +243,7 @@ func (in *Intake) Crowded() bool { return in.HTTPCount() > in.config.HTTPConnect
 func (in *Intake) HeadCount() int   { return in.heads.count() }
 func (in *Intake) HTTPCount() int   { return int(in.httpConns.Load()) }
 func (in *Intake) WorkerCount() int { return int(in.handing.Load()) }
+
+// EnteringCount returns the connections given to net/http whose first request, which is
+// there, has no handler yet ([Begun]): Shutdown would close them without an answer.
+func (in *Intake) EnteringCount() int { return int(in.entering.Load()) }

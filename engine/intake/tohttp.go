@@ -17,6 +17,7 @@ func (in *Intake) toHTTP(fd int, remote netip.Addr, received, origin []byte) {
 		in.refuse(fd, refuseHTTP, origin)
 		return
 	}
+	in.entering.Add(1)
 	received = bytes.Clone(received)
 	handOver := func() {
 		in.handing.Add(1)
@@ -38,6 +39,7 @@ func (in *Intake) handOver(fd int, remote netip.Addr, received []byte) {
 	in.files.mu.RUnlock()
 	if err != nil {
 		in.httpConns.Add(-1)
+		in.entering.Add(-1)
 		in.answer(fd, refuseFiles)
 		return
 	}

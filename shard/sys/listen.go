@@ -87,6 +87,9 @@ func listenOne(network, address string, joins, share bool, o SocketOptions) (int
 			return errors.Join(err, failed)
 		},
 	}
+	// Go would try MPTCP first, which has no TCP_USER_TIMEOUT, and take TCP if setting that fails:
+	// what protocol it is must not depend on an option.
+	lc.SetMultipathTCP(false)
 	ln, err := lc.Listen(context.Background(), network, address)
 	if err != nil {
 		return -1, nil, err

@@ -116,3 +116,20 @@ func TestConnectionsHaveTheOptionsOfTheirListener(t *testing.T) {
 		}
 	}
 }
+
+// Whatever is set, it is TCP and not MPTCP.
+func TestListenersAreOfTCP(t *testing.T) {
+	t.Parallel()
+	for _, o := range []SocketOptions{{}, {UserTimeout: time.Minute}} {
+		fds, _, err := Listen("tcp", "127.0.0.1:0", 2, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fd := range fds {
+			if got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil || got != unix.IPPROTO_TCP {
+				t.Errorf("%+v: the protocol is %d, %v; want %d", o, got, err, unix.IPPROTO_TCP)
+			}
+			Close(fd)
+		}
+	}
+}

@@ -85,7 +85,7 @@ func TestThePackageInstalls(t *testing.T) {
 	}
 	dpkg := []string{"--root=" + root, "--force-script-chrootless", "--force-depends"}
 	run("dpkg", append(dpkg, "-i", "one.deb")...)
-	for _, path := range []string{"/usr/bin/ssedge", "/usr/lib/systemd/system/ssedge.service", "/usr/lib/sysusers.d/ssedge.conf", "/etc/ssedge/ssedge.yaml"} {
+	for _, path := range []string{"/usr/bin/ssedge", "/usr/lib/systemd/system/ssedge.service", "/usr/lib/systemd/system/ssedge.socket", "/usr/lib/sysusers.d/ssedge.conf", "/etc/ssedge/ssedge.yaml"} {
 		if _, err := os.Stat(root + path); err != nil {
 			t.Errorf("%v: expected it to be installed", err)
 		}

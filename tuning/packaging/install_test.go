@@ -69,6 +69,7 @@ func TestInstallAndUninstall(t *testing.T) {
 		want := []string{
 			"-rw-r--r-- /etc/ssedge/ssedge.yaml",
 			"-rw-r--r-- " + c.prefix + "/lib/systemd/system/ssedge.service",
+			"-rw-r--r-- " + c.prefix + "/lib/systemd/system/ssedge.socket",
 			"-rw-r--r-- " + c.prefix + "/lib/sysusers.d/ssedge.conf",
 			"-rwxr-xr-x " + c.prefix + "/bin/ssedge",
 		}

@@ -1,6 +1,6 @@
 #!/bin/sh
 # After installing or upgrading (deb-postinst(5)). The service is not started: it needs a key
-# first. One that runs drains, and comes back as the new program. DPKG_ROOT is set where an
+# first. One that runs drains, and comes back as the new program, while ssedge.socket stays as it is. DPKG_ROOT is set where an
 # image of another system is made.
 set -e
 [ "$1" = configure ] || exit 0

@@ -3,5 +3,5 @@
 set -e
 [ "$1" = remove ] || exit 0
 if [ -z "$DPKG_ROOT" ] && [ -d /run/systemd/system ]; then
-	systemctl disable --now ssedge.service
+	systemctl disable --now ssedge.socket ssedge.service
 fi

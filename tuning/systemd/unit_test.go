@@ -33,6 +33,16 @@ func unit(t *testing.T) (text, path string) {
 	return text, path
 }
 
+// socket is the socket unit's text.
+func socket(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("ssedge.socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func setting(t *testing.T, unit, name string) string {
 	t.Helper()
 	found := regexp.MustCompile(`(?m)^`+name+`=(.*)$`).FindAllStringSubmatch(unit, -1)
@@ -68,6 +78,48 @@ func TestAHostAllowsTheLimit(t *testing.T) {
 	}
 }
 
+// TestTheServiceNeedsNoSockets: the socket unit is there for who wants it.
+func TestTheServiceNeedsNoSockets(t *testing.T) {
+	text, _ := unit(t)
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "#") && strings.Contains(line, ".socket") || strings.HasPrefix(line, "Sockets=") {
+			t.Errorf("the service says %q: it would not start without its sockets", line)
+		}
+	}
+	if kind := setting(t, text, "Type"); kind != "notify" {
+		t.Errorf("Type is %s; the server says when it is ready", kind)
+	}
+	if access := setting(t, text, "NotifyAccess"); access != "main" {
+		t.Errorf("NotifyAccess is %s; only the server itself has something to say", access)
+	}
+}
+
+// TestTheSocketsAreWhatServeTakes: listening stream sockets where the server would listen by
+// itself, with the name that its settings and the manual speak of.
+func TestTheSocketsAreWhatServeTakes(t *testing.T) {
+	text := socket(t)
+	if regexp.MustCompile(`(?m)^(Accept|ListenDatagram|ListenSequentialPacket|ListenFIFO|SocketProtocol)=`).MatchString(text) {
+		t.Errorf("the unit opens what the server refuses:\n%s", text)
+	}
+	c := engine.DefaultConfig()
+	if address := setting(t, text, "ListenStream"); address != c.Listen[0] {
+		t.Errorf("ListenStream is %s, expected the default of --listen, %s", address, c.Listen[0])
+	}
+	if share := setting(t, text, "ReusePort"); share != "yes" {
+		t.Errorf("ReusePort is %s; a second line for the address would fail", share)
+	}
+	name := "systemd:" + setting(t, text, "FileDescriptorName")
+	c.Listen, c.Keys = []string{name}, []string{"secret"}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{"ssedge.socket", "../packaging/ssedge.yaml", "../README.md"} {
+		if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), `"`+name+`"`) {
+			t.Errorf("%s, %v: expected %q in it", path, err, name)
+		}
+	}
+}
+
 // TestSystemdHasNothingToSay of the unit, and little of what it exposes.
 func TestSystemdHasNothingToSay(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
@@ -75,7 +127,11 @@ func TestSystemdHasNothingToSay(t *testing.T) {
 		t.Skip("there is no systemd-analyze here: apt-get install systemd")
 	}
 	_, path := unit(t)
-	if out, err := exec.Command(analyze, "verify", path).CombinedOutput(); err != nil || len(out) > 0 {
+	listeners := filepath.Join(filepath.Dir(path), "ssedge.socket")
+	if err := os.WriteFile(listeners, []byte(socket(t)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(analyze, "verify", path, listeners).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
 	const threshold = "15" // tenths; systemd calls up to 2.0 safe enough, and 10.0 is no protection
