@@ -29,13 +29,15 @@ step() {
 }
 
 # needs: Go is there if this runs at all; the race detector needs a C compiler, the
-# limit of bench/ too, the browser tests a Chromium, the proxy tests nginx and HAProxy, those of
+# limit of bench/ too, the browser tests a Chromium, the proxy tests nginx, HAProxy and Caddy, those of
 # several edges Redis and openssl.
 needs() {
 	missing=""
 	command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
 	command -v chromium >/dev/null || missing="$missing chromium"
-	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+	command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx"
+	[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"
+	command -v caddy >/dev/null || missing="$missing caddy"
 	command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 	command -v redis-server >/dev/null || missing="$missing redis-server"
 	command -v openssl >/dev/null || missing="$missing openssl"

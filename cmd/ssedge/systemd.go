@@ -36,7 +36,7 @@ func passedSockets() map[string][]*os.File {
 func warnOfUnused(passed map[string][]*os.File, listen []string, log *slog.Logger) {
 	for _, name := range slices.Sorted(maps.Keys(passed)) {
 		address := intake.InheritedPrefix + name
-		if !slices.ContainsFunc(listen, func(l string) bool { return strings.HasSuffix(l, address) }) {
+		if !slices.ContainsFunc(listen, func(l string) bool { return strings.TrimPrefix(l, "proxy:") == address }) {
 			log.Warn("systemd has passed sockets that nothing listens on: whoever connects there waits in vain",
 				"name", name, "sockets", len(passed[name]), "expected", "--listen="+address)
 		}

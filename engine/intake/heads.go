@@ -233,7 +233,7 @@ func (h *heads) stay(i uint32, m *member) {
 // late is called when member i's time is up.
 func (h *heads) late(i uint32) {
 	m := &h.members[i]
-	if m.buf == nil || m.lingering {
+	if m.buf == nil || len(m.buf.B) == 0 || m.lingering {
 		sys.Close(h.give(i)) // nothing was asked, or nothing is left to say
 		return
 	}

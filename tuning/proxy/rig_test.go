@@ -106,6 +106,7 @@ type kind struct {
 	usual []edit
 	// compress has it compress all it can.
 	compress []edit
+	heeds    bool   // Cache-Control: no-transform, even then
 	wrap     string // what stands around the file; %s
 	args     []string
 }
@@ -129,6 +130,7 @@ var kinds = []kind{
 		// As in Debian's haproxy.cfg; HAProxy itself has none.
 		usual:    []edit{{"timeout client 75s", "timeout client 50s"}, {"timeout server 75s", "timeout server 50s"}},
 		compress: []edit{{"    option forwardfor\n", "    option forwardfor\n    compression algo gzip\n    compression type text/event-stream application/json\n"}},
+		heeds:    true,
 		wrap:     "%s\n",
 		args:     []string{"-db", "-f", "config"},
 	},
