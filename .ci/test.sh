@@ -30,7 +30,8 @@ step() {
 
 # needs: Go is there if this runs at all; the race detector needs a C compiler, the
 # limit of bench/ too, the browser tests a Chromium, the proxy tests nginx, HAProxy and Caddy, those of
-# several edges Redis and openssl.
+# several edges Redis and openssl, those of alerts and units promtool and systemd-analyze. Of no package is a service started
+# (invoke-rc.d(8), RUNLEVEL).
 needs() {
 	missing=""
 	command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
@@ -41,10 +42,12 @@ needs() {
 	command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 	command -v redis-server >/dev/null || missing="$missing redis-server"
 	command -v openssl >/dev/null || missing="$missing openssl"
+	command -v promtool >/dev/null || missing="$missing prometheus"
+	command -v systemd-analyze >/dev/null || missing="$missing systemd"
 	command -v git >/dev/null || missing="$missing git"
 	[ -z "$missing" ] && return 0
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+		apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 	else
 		echo "these packages are missing:$missing" >&2
 		return 1
