@@ -59,7 +59,7 @@ func DropIn(h *Host, l Load) string {
 			}
 		}
 		if !r.matters(h, l) {
-			fmt.Fprintf(&b, "\n# %s: any value will do. %s\n# (%s)\n", r.name, r.spare(h, l), r.source)
+			fmt.Fprintf(&b, "\n# %s is left alone: %s\n# (%s)\n", r.name, r.spare(h, l), r.source)
 			continue
 		}
 		value, ok := r.raised(now, l)

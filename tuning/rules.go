@@ -73,8 +73,8 @@ var rules = []rule{
 		name: "net.ipv4.tcp_mem", source: ipSysctl,
 		needs: func(l Load) []int64 { n := int64(l.Connections); return []int64{n / 2, n - n/4, n} },
 		why: func(l Load) string {
-			return fmt.Sprintf("pages of 4 KiB, of all TCP buffers: idle streams have none, a broadcast leaves up to one for each of %s, %s; beyond it sends are refused, and arriving packets dropped",
-				thousands(l.Connections), size(int64(l.Connections)*pageBytes))
+			return fmt.Sprintf("pages of 4 KiB, of all TCP buffers: idle streams have none, a broadcast leaves up to one for each of %s, %s; all of them not reading would be %s, and it is this that bounds them: beyond it sends are refused, and arriving packets dropped",
+				thousands(l.Connections), size(int64(l.Connections)*pageBytes), size(int64(l.Connections)*fullBytes))
 		},
 	},
 	{

@@ -64,7 +64,7 @@ func TestTheScriptIsRefused(t *testing.T) {
 	if err == nil || !strings.Contains(out, "fs.nr_open: 65536 stays, 10010000 was refused") {
 		t.Errorf("%v, %s", err, out)
 	}
-	if got := content(t, dir, "proc/sys/net/ipv4/tcp_max_orphans"); got != "1250000" {
+	if got := content(t, dir, "proc/sys/net/ipv4/tcp_max_orphans"); got != "666666" {
 		t.Errorf("tcp_max_orphans is %s", got)
 	}
 }
