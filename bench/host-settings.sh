@@ -37,6 +37,7 @@ unshare -n sh -c '
 # One process: what ssedge says of too few files.
 echo "RLIMIT_NOFILE: ssedge serve --streams-max 5000, with ulimit -n 2000 and 8000"
 for limit in 2000 8000; do
+	# shellcheck disable=SC2016 # for the inner shell
 	echo "  $limit: $(unshare -n sh -c 'ulimit -n "$1"; "$2" serve --dev --streams-max 5000 --check 2>&1' sh $limit "$ssedge" || true)"
 done
 

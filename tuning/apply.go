@@ -38,8 +38,8 @@ func Apply(root string, h *Host, l Load) ([]Change, error) {
 	changes := planned(h, l)
 	if err := writable(root, changes); err != nil {
 		where := "root is needed"
-		if h.Container != "" {
-			where = "in a container these are the host's: ssedge tune says how to change them"
+		if !errors.Is(err, fs.ErrPermission) {
+			where = "in a container settings are changed from outside: ssedge tune says how"
 		}
 		return nil, fmt.Errorf("nothing was changed: %w (%s)", err, where)
 	}
@@ -50,7 +50,7 @@ func Apply(root string, h *Host, l Load) ([]Change, error) {
 		if _, ok := saved.Sysctls[c.Name]; !ok {
 			saved.Sysctls[c.Name] = c.Before
 		}
-		saved.Set[c.Name] = c.Wanted
+		saved.sets(c.Name, c.Wanted)
 	}
 	limits, limit := limitsText(root, h, l)
 	before, err := writeFiles(root, saved, map[string]string{DropInFile: DropIn(h, l), LimitsFile: limits})
@@ -61,16 +61,15 @@ func Apply(root string, h *Host, l Load) ([]Change, error) {
 		if c := &changes[i]; c.Left == "" {
 			c.Err = set(root, c.Name, c.Wanted)
 			c.After = value(root, c.Name)
-			saved.Set[c.Name] = c.After
+			saved.sets(c.Name, c.After)
 		}
 	}
 	// The limit may be higher now that nr_open is.
 	if limits != "" {
 		wanted := max(files(l), limit)
-		if limits, limit = limitsText(root, h, l); limits != saved.Written[LimitsFile] {
-			saved.Written[LimitsFile] = limits
-			err = replace(filepath.Join(root, LimitsFile), limits)
-		}
+		limits, limit = limitsText(root, h, l)
+		saved.writes(LimitsFile, limits)
+		err = errors.Join(saved.store(root), replace(filepath.Join(root, LimitsFile), limits))
 		changes = append(changes, Change{
 			Name: "hard limit on open files, for new logins", Before: unlimited(h.Files.Hard), Wanted: strconv.FormatInt(wanted, 10), After: strconv.FormatInt(limit, 10),
 		})
@@ -85,8 +84,10 @@ func planned(h *Host, l Load) (changes []Change) {
 		switch {
 		case f.raised != "" && !f.OK:
 			changes = append(changes, Change{Name: f.Name, Before: f.Now, Wanted: f.raised})
+		case f.Now == "not seen":
+			changes = append(changes, Change{Name: f.Name, Left: "it is the host's, and not to be seen from this network namespace"})
 		case f.raised == "" && (f.Now == "not there" || !f.OK):
-			changes = append(changes, Change{Name: f.Name, Before: f.Now, Left: f.Why})
+			changes = append(changes, Change{Name: f.Name, Left: f.Why})
 		}
 	}
 	return changes
@@ -113,7 +114,7 @@ func writeFiles(root string, saved *Saved, texts map[string]string) (before were
 			if _, ok := saved.Files[name]; !ok {
 				saved.Files[name] = before[name]
 			}
-			saved.Written[name] = text
+			saved.writes(name, text)
 		}
 	}
 	if err := saved.store(root); err != nil {

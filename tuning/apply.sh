@@ -7,7 +7,7 @@
 set -eu
 root=${ROOT:-}
 file=$root/etc/sysctl.d/60-ssedge.conf
-saved=$root/var/lib/ssedge/apply-undo # lines of name|before|as it was left
+saved=$root/var/lib/ssedge/apply-undo # lines of name|before|value of ours|value of ours…
 status=0
 
 die() {
@@ -63,8 +63,7 @@ want() {
 	[ "$2" != "$3" ] || return 0
 	echo "$1|$3" >>"$changes"
 	if was=$(grep "^$1|" "$saved" 2>/dev/null); then
-		was=${was#*|}
-		echo "$1|${was%%|*}|$3" >>"$undo"
+		echo "$was|$3" >>"$undo"
 	else
 		echo "$1|$2|$3" >>"$undo"
 	fi
@@ -81,24 +80,26 @@ at_most() {
 [ -d "$root/proc/sys/kernel" ] || die "there is no /proc: expected Linux, with /proc mounted"
 if [ "${1:-}" = --undo ]; then
 	[ -e "$saved" ] || die "there is nothing to undo: no $saved"
-	if [ -e "$file" ] && ! cmp -s "$file" "$saved.written"; then
+	if [ -e "$file" ] && ! cmp -s "$file" "$saved.written" && ! cmp -s "$file" "$saved.last"; then
 		echo "$file: left as it is: somebody changed it since"
 	elif [ -e "$saved.file" ]; then
 		cp "$saved.file" "$file" || status=1
 	else
 		rm -f "$file" || status=1
 	fi
-	while IFS='|' read -r name before left; do
+	while IFS='|' read -r name before ours; do
 		now=$(value "$name")
-		if [ "$now" = "$before" ]; then
-			continue
-		elif [ "$now" != "$left" ]; then
-			echo "$name: left as it is: somebody changed it since from $left to $now; it was before: sysctl -w $name=\"$before\""
-		else
-			put "$name" "$before"
-		fi
+		case "|$now|" in
+		"|$before|") ;;
+		*)
+			case "|$ours|" in
+			*"|$now|"*) put "$name" "$before" ;;
+			*) echo "$name: left as it is: somebody changed it since to $now; it was before: sysctl -w $name=\"$before\"" ;;
+			esac
+			;;
+		esac
 	done <"$saved"
-	[ "$status" != 0 ] || rm -f "$saved" "$saved.file" "$saved.written"
+	[ "$status" != 0 ] || rm -f "$saved" "$saved.new" "$saved.file" "$saved.written" "$saved.last"
 	exit "$status"
 fi
 n=${1:-1000000}
@@ -111,7 +112,7 @@ case $sources in
 esac
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'rm -rf "$work" "$saved.new"' EXIT
 changes=$work/changes
 new=$work/new
 undo=$work/undo
@@ -154,20 +155,21 @@ can=$([ -s "$changes" ] && echo no || echo yes)
 while IFS='|' read -r name _; do
 	if (: >>"$(path "$name")") 2>/dev/null; then can=yes; fi
 done <"$changes"
-[ $can = yes ] || die "nothing was changed: no setting can be written (root is needed; in a container they are the host's)"
+[ "$can" = yes ] || die "nothing was changed: no setting can be written (root is needed; in a container they are the host's)"
 (mkdir -p "${saved%/*}" "${file%/*}" && : >"$saved.new" && : >"$file.new" && rm "$file.new") 2>/dev/null ||
 	die "nothing was changed: ${saved%/*} or ${file%/*} cannot be written"
 if [ ! -e "$saved" ] && [ -e "$file" ]; then cp "$file" "$saved.file" || die "nothing was changed"; fi
-[ ! -e "$saved" ] || while IFS='|' read -r name before left; do # what was changed before, and is not now
-	grep -q "^$name|" "$undo" || echo "$name|$before|$left" >>"$undo"
+[ ! -e "$saved" ] || while IFS='|' read -r name rest; do # what was changed before, and is not now
+	grep -q "^$name|" "$undo" || echo "$name|$rest" >>"$undo"
 done <"$saved"
+[ ! -e "$saved.written" ] || cp "$saved.written" "$saved.last" || die "nothing was changed"
 { cp "$new" "$saved.written" && cp "$undo" "$saved.new" && mv "$saved.new" "$saved"; } || die "nothing was changed: $saved cannot be written"
 { cp "$new" "$file.new" && chmod 644 "$file.new" && mv "$file.new" "$file"; } || die "no setting was changed: $file cannot be written; --undo takes back what was"
 while IFS='|' read -r name wanted; do
 	put "$name" "$wanted"
 done <"$changes"
-while IFS='|' read -r name before _; do
-	echo "$name|$before|$(value "$name")"
+while IFS='|' read -r name rest; do
+	echo "$name|$rest|$(value "$name")"
 done <"$undo" >"$saved.new"
 mv "$saved.new" "$saved"
 echo "$file is written; tuning/apply.sh --undo takes it back. A unit needs LimitNOFILE=$files of its own."

@@ -7,14 +7,28 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Saved is what [Undo] restores, as JSON in [SavedFile].
 type Saved struct {
-	Sysctls map[string]string  `json:"sysctls"` // values before the first Apply
-	Files   map[string]*string `json:"files"`   // contents before it; nil: there was none
-	Set     map[string]string  `json:"set"`     // values as the last Apply left them, or was about to
-	Written map[string]string  `json:"written"` // contents as it left them
+	Sysctls map[string]string   `json:"sysctls"` // values before the first Apply
+	Files   map[string]*string  `json:"files"`   // contents before it; nil: there was none
+	Set     map[string][]string `json:"set"`     // values since that are Apply's: what it was about to write, and what the kernel took
+	Written map[string][]string `json:"written"` // and contents
+}
+
+// sets notes a value as one of Apply's.
+func (s *Saved) sets(name, value string) { s.Set[name] = add(s.Set[name], value) }
+
+// writes notes the contents of a file as Apply's.
+func (s *Saved) writes(name, text string) { s.Written[name] = add(s.Written[name], text) }
+
+func add(all []string, one string) []string {
+	if slices.Contains(all, one) {
+		return all
+	}
+	return append(all, one)
 }
 
 // load reads what is saved; the error is fs.ErrNotExist, wrapped, if there is nothing.
@@ -41,10 +55,10 @@ func (s *Saved) fill() {
 		s.Files = map[string]*string{}
 	}
 	if s.Set == nil {
-		s.Set = map[string]string{}
+		s.Set = map[string][]string{}
 	}
 	if s.Written == nil {
-		s.Written = map[string]string{}
+		s.Written = map[string][]string{}
 	}
 }
 
@@ -70,13 +84,15 @@ func contents(file string) (*string, error) {
 
 // restore gives a file the contents that it had; nil: there was none.
 func restore(file string, text *string) error {
-	if text != nil {
-		return replace(file, *text)
-	}
-	if err := os.Remove(file); !errors.Is(err, fs.ErrNotExist) {
+	switch now, err := contents(file); {
+	case err != nil:
 		return err
+	case now == nil && text == nil || now != nil && text != nil && *now == *text:
+		return nil
+	case text == nil:
+		return os.Remove(file)
 	}
-	return nil
+	return replace(file, *text)
 }
 
 // replace writes a file whole or not at all.

@@ -24,7 +24,7 @@ func Undo(root string) ([]Change, error) {
 	for _, name := range slices.Sorted(maps.Keys(saved.Files)) {
 		file := filepath.Join(root, name)
 		now, err := contents(file)
-		if written, ok := saved.Written[name]; err == nil && ok && now != nil && *now != written && (saved.Files[name] == nil || *now != *saved.Files[name]) {
+		if err == nil && now != nil && !slices.Contains(saved.Written[name], *now) && (saved.Files[name] == nil || *now != *saved.Files[name]) {
 			changes = append(changes, Change{Name: file, Left: "somebody changed it since"})
 			continue
 		}
@@ -36,12 +36,11 @@ func Undo(root string) ([]Change, error) {
 	for _, name := range slices.Sorted(maps.Keys(saved.Sysctls)) {
 		c := Change{Name: name, Before: value(root, name), Wanted: saved.Sysctls[name]}
 		c.After = c.Before
-		taken, ok := saved.Set[name]
 		switch {
 		case c.Before == c.Wanted:
 			continue
-		case ok && c.Before != taken:
-			c.Left = fmt.Sprintf("somebody changed it since from %s to %s; it was before: sysctl -w %s=%q", taken, c.Before, name, c.Wanted)
+		case !slices.Contains(saved.Set[name], c.Before):
+			c.Left = fmt.Sprintf("somebody changed it since to %s; it was before: sysctl -w %s=%q", c.Before, name, c.Wanted)
 		default:
 			c.Err = set(root, name, c.Wanted)
 			c.After = value(root, name)
