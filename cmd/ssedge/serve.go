@@ -186,7 +186,7 @@ func (c *serveCmd) Run() error {
 		return nil
 	}
 	if !c.Dev {
-		warnOfHost(config.StreamsMax, config.Logger)
+		warnOfHost(config.StreamsMax, config.MemoryMax, c.StreamsMax > 0, config.Logger)
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,22 +96,30 @@ func readHost() (*tuning.Host, error) {
 	return tuning.Read(os.DirFS("/"), tuning.Limit{Soft: limit.Cur, Hard: limit.Max}, os.Getenv)
 }
 
-// warnOfHost says once what a host lacks for so many streams. Open files are the server's own to check: it holds no more
-// streams than it may have files.
-func warnOfHost(streams int, logger *slog.Logger) {
+// warnOfHost says once what a host lacks for so many streams in so much memory (0: all there is). Open files are the server's
+// own to check: it holds no more streams than it may have files. If nobody asked for so many it is no warning.
+func warnOfHost(streams int, memory int64, asked bool, logger *slog.Logger) {
 	h, err := readHost()
 	if err != nil {
 		logger.Debug("the host cannot be looked at", "error", err)
 		return
 	}
 	var short []string
-	for _, f := range tuning.Examine(h, tuning.Load{Connections: streams}) {
-		if !f.OK && !f.Advice && f.Kind != tuning.Rlimit && f.Name != "fs.nr_open" {
-			short = append(short, f.Name)
+	mend := fmt.Sprintf("ssedge tune --connections %d", streams)
+	for _, f := range tuning.Examine(h, tuning.Load{Connections: streams, Memory: memory}) {
+		if f.OK || f.Advice || f.Kind == tuning.Rlimit || f.Name == "fs.nr_open" {
+			continue
+		}
+		if short = append(short, f.Name); f.Kind == tuning.Sysctl && h.Container == "" && !strings.HasSuffix(mend, "--apply") {
+			mend += " --apply"
 		}
 	}
+	level, says := slog.LevelWarn, "this host falls short of --streams-max"
+	if !asked {
+		level, says = slog.LevelInfo, "this host holds fewer streams than open files allow: --streams-max says how many are wanted"
+	}
 	if len(short) > 0 {
-		logger.Warn("this host falls short of --streams-max", "streams", streams, "settings", strings.Join(short, ", "), "why", fmt.Sprintf("ssedge tune --connections %d", streams), "mend", fmt.Sprintf("ssedge tune --connections %d --apply", streams))
+		logger.Log(context.Background(), level, says, "streams", streams, "settings", strings.Join(short, ", "), "mend", mend)
 	}
 }
 

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
 )
@@ -22,8 +24,37 @@ func TestTune(t *testing.T) {
 		t.Errorf("%d findings, %v", len(findings), err)
 	}
 	out, _, code = run(t, "tune", "--connections=2000000", "--sysctl")
-	if code != 0 || !strings.Contains(out, "\nnet.ipv4.tcp_slow_start_after_idle = 0\n") {
+	if code != 0 || !strings.Contains(out, "\nnet.core.somaxconn = ") {
 		t.Errorf("exit code %d, %s", code, out)
+	}
+}
+
+// The server warns once, with the command that mends it, and only of what somebody asked for.
+func TestWarnOfHost(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		streams int
+		asked   bool
+		says    []string
+	}{
+		{connectionsMax, true, []string{"level=WARN", "falls short of --streams-max", "streams=2000000000", "memory", `mend="ssedge tune --connections 2000000000`}},
+		{connectionsMax, false, []string{"level=INFO", "--streams-max says how many are wanted"}},
+	} {
+		var log bytes.Buffer
+		warnOfHost(c.streams, 0, c.asked, slog.New(slog.NewTextHandler(&log, nil)))
+		if strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("expected one line, found %s", &log)
+		}
+		for _, say := range c.says {
+			if !strings.Contains(log.String(), say) {
+				t.Errorf("no %q in %s", say, &log)
+			}
+		}
+	}
+	var log bytes.Buffer
+	warnOfHost(1, 1<<20, true, slog.New(slog.NewTextHandler(&log, nil)))
+	if !strings.Contains(log.String(), `settings="memory of ssedge"`) || !strings.Contains(log.String(), "mend=\"ssedge tune --connections 1\"") {
+		t.Errorf("with 1 MiB: %s", &log)
 	}
 }
 
@@ -31,6 +62,8 @@ func TestTuneMistakes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, says []string }{
 		{[]string{"--connections=0"}, []string{"--connections", "1 or more", "0"}},
+		{[]string{"--connections=2000000001"}, []string{"at most 2000000000"}},
+		{[]string{"--port=0"}, []string{"--port", "1 to 65535"}},
 		{[]string{"--sources=-1"}, []string{"--sources", "-1"}},
 		{[]string{"--memory=8X"}, []string{"--memory", "8G", "8X"}},
 		{[]string{"--memory=-1G"}, []string{"--memory", "-1G"}},
