@@ -34,6 +34,11 @@ unshare -n sh -c '
 	exec timeout 200 "$1" "$2"
 ' sh "$settings" "$ssedge"
 
+# What the kernel keeps for a connection without unsent data is slab: one of each but the last three.
+echo "slab: bytes of an object"
+awk '/^(TCP|sock_inode_cache|filp|dentry|eventpoll_epi|eventpoll_pwq|request_sock_TCP|tw_sock_TCP|nf_conntrack) / { printf "  %s %d\n", $1, $4 }' /proc/slabinfo
+echo
+
 # One process: what ssedge says of too few files.
 echo "RLIMIT_NOFILE: ssedge serve --streams-max 5000, with ulimit -n 2000 and 8000"
 for limit in 2000 8000; do

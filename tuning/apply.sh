@@ -15,9 +15,22 @@ die() {
 	exit 1
 }
 
-path() { echo "$root/proc/sys/$(echo "$1" | tr . /)"; }
+path() { # of a setting: a.b.c is a/b/c
+	(
+		IFS=.
+		# shellcheck disable=SC2086 # split at the dots
+		set -- $1
+		IFS=/
+		echo "$root/proc/sys/$*"
+	)
+}
 
-value() { tr -s '\t ' '  ' <"$(path "$1")"; }
+value() { # of a setting, its numbers separated by single blanks
+	read -r numbers <"$(path "$1")" || return 1
+	# shellcheck disable=SC2086 # split at blanks and tabs
+	set -- $numbers
+	echo "$*"
+}
 
 write() { { echo "$2" >"$(path "$1")"; } 2>/dev/null; }
 

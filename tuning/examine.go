@@ -10,7 +10,7 @@ import (
 // Examine holds a host against a load: a finding for each setting that matters or is said to, those that fall short first.
 func Examine(h *Host, l Load) []Finding {
 	var all []Finding
-	all = append(all, h.files(l), h.memory(l), h.memoryOfSsedge(l))
+	all = append(all, h.files(l), h.memory(l), h.memoryHigh(l), h.memoryOfSsedge(l))
 	for i := range rules {
 		all = append(all, rules[i].check(h, l))
 	}
@@ -56,6 +56,21 @@ func (h *Host) memory(l Load) Finding {
 	}
 }
 
+// memoryHigh is what a cgroup may have before it is slowed down.
+func (h *Host) memoryHigh(l Load) Finding {
+	need := kernelMemory(l) + userMemory(l)
+	f := Finding{
+		Name: "memory.high", Kind: Cgroup, Now: "none", Needed: size(need), OK: h.CgroupHigh >= need, Advice: true,
+		Why:    "beyond it the kernel makes every allocation wait until something is reclaimed, and sockets cannot be",
+		How:    h.howContained("MemoryHigh="+strconv.FormatInt(need, 10), "--memory, which sets no memory.high", "the memory request and limit, of which the kubelet makes memory.high", "memory.high of the cgroup"),
+		Source: "kernel Documentation/admin-guide/cgroup-v2.rst",
+	}
+	if h.CgroupHigh != math.MaxInt64 {
+		f.Now = size(h.CgroupHigh)
+	}
+	return f
+}
+
 // memoryOfSsedge is what ssedge may have.
 func (h *Host) memoryOfSsedge(l Load) Finding {
 	need, has := userMemory(l), h.Memory
@@ -87,7 +102,7 @@ func (h *Host) bypass(l Load) Finding {
 	p := port(l)
 	f := Finding{
 		Name: "conntrack bypass", Kind: Setting, Now: "not tracked", Needed: "not tracked", OK: !h.Conntrack || h.Tracked == 0, Advice: true,
-		Why:    fmt.Sprintf("an entry costs some 300 B and a look-up for each packet; streams need none, unless they come through NAT (Docker's -p, a Service's address): then only a larger table helps. Rules by ct state must let port %d through", p),
+		Why:    fmt.Sprintf("an entry costs 256 B and more, and a look-up for each packet; streams need none, unless they come through NAT (Docker's -p, a Service's address): then only a larger table helps. Rules by ct state must let port %d through", p),
 		How:    fmt.Sprintf(`nft 'table inet ssedge { chain in { type filter hook prerouting priority raw; tcp dport %d notrack; }; chain out { type filter hook output priority raw; tcp sport %d notrack; }; }', or iptables -t raw -A PREROUTING -p tcp --dport %d -j CT --notrack; iptables -t raw -A OUTPUT -p tcp --sport %d -j CT --notrack`, p, p, p, p),
 		Source: "man 8 nft, NOTRACK; man 8 iptables-extensions, CT; " + conntrack,
 	}
