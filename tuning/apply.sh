@@ -26,7 +26,8 @@ path() { # of a setting: a.b.c is a/b/c
 }
 
 value() { # of a setting, its numbers separated by single blanks
-	read -r numbers <"$(path "$1")" || return 1
+	# cat, for read takes one byte at a time, which /proc/sys does not give
+	numbers=$(cat "$(path "$1")") || return 1
 	# shellcheck disable=SC2086 # split at blanks and tabs
 	set -- $numbers
 	echo "$*"
@@ -171,11 +172,14 @@ done <"$changes"
 [ "$can" = yes ] || die "nothing was changed: no setting can be written (root is needed; in a container they are the host's)"
 (mkdir -p "${saved%/*}" "${file%/*}" && : >"$saved.new" && : >"$file.new" && rm "$file.new") 2>/dev/null ||
 	die "nothing was changed: ${saved%/*} or ${file%/*} cannot be written"
-if [ ! -e "$saved" ] && [ -e "$file" ]; then cp "$file" "$saved.file" || die "nothing was changed"; fi
+if [ ! -e "$saved" ]; then
+	rm -f "$saved.file" "$saved.written" "$saved.last"
+	[ ! -e "$file" ] || cp "$file" "$saved.file" || die "nothing was changed: $saved.file cannot be written"
+fi
 [ ! -e "$saved" ] || while IFS='|' read -r name rest; do # what was changed before, and is not now
 	grep -q "^$name|" "$undo" || echo "$name|$rest" >>"$undo"
 done <"$saved"
-[ ! -e "$saved.written" ] || cp "$saved.written" "$saved.last" || die "nothing was changed"
+[ ! -e "$saved.written" ] || cp "$saved.written" "$saved.last" || die "nothing was changed: $saved.last cannot be written"
 { cp "$new" "$saved.written" && cp "$undo" "$saved.new" && mv "$saved.new" "$saved"; } || die "nothing was changed: $saved cannot be written"
 { cp "$new" "$file.new" && chmod 644 "$file.new" && mv "$file.new" "$file"; } || die "no setting was changed: $file cannot be written; --undo takes back what was"
 while IFS='|' read -r name wanted; do
