@@ -134,6 +134,19 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// Killed when it had saved what was there, and nothing more.
+func TestInterruptedBeforeAnything(t *testing.T) {
+	applied, dir := hostDir(t, nil), hostDir(t, nil)
+	if _, err := Apply(applied, read(t, applied, 20_000), million); err != nil {
+		t.Fatal(err)
+	}
+	before := tree(t, dir)
+	put(t, dir, SavedFile, file(t, applied, SavedFile))
+	if changes, err := Undo(dir); err != nil || len(changes) != 0 || !maps.Equal(before, tree(t, dir)) {
+		t.Errorf("%v, %+v", err, changes)
+	}
+}
+
 // What somebody changed since is theirs.
 func TestUndoLeavesWhatOthersChanged(t *testing.T) {
 	dir := hostDir(t, nil)

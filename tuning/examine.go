@@ -10,7 +10,7 @@ import (
 // Examine holds a host against a load: a finding for each setting that matters or is said to, those that fall short first.
 func Examine(h *Host, l Load) []Finding {
 	var all []Finding
-	all = append(all, h.files(l), h.memory(l), h.memoryHigh(l), h.memoryOfSsedge(l))
+	all = append(all, h.files(l), h.memory(l), h.memoryOfBroadcast(l), h.memoryHigh(l), h.memoryOfSsedge(l))
 	for i := range rules {
 		all = append(all, rules[i].check(h, l))
 	}
@@ -53,6 +53,17 @@ func (h *Host) memory(l Load) Finding {
 		How: h.howContained("MemoryMax="+strconv.FormatInt(need, 10), "--memory "+strconv.FormatInt(need, 10), "resources: {limits: {memory: \""+strconv.FormatInt(need, 10)+"\"}}",
 			"a larger host, or memory.max of the cgroup: the kernel's part counts in it"),
 		Source: "ARCHITECTURE.md; kernel Documentation/admin-guide/cgroup-v2.rst",
+	}
+}
+
+// memoryOfBroadcast is what they need besides while an event is on its way to all streams. tcp_mem allows as much.
+func (h *Host) memoryOfBroadcast(l Load) Finding {
+	buffers := int64(l.Connections) * pageBytes
+	need := kernelMemory(l) + userMemory(l) + buffers
+	return Finding{
+		Name: "memory, and a broadcast", Kind: Setting, Now: size(h.Memory), Needed: size(need), OK: h.Memory >= need, Advice: true,
+		Why: fmt.Sprintf("an event on its way to all streams at once takes up to a page of each, %s: nothing where clients answer at once, all of it where none does", size(buffers)),
+		How: "more memory, or fewer streams, where all have one topic and clients are far away", Source: ipSysctl + ", tcp_mem",
 	}
 }
 

@@ -112,7 +112,7 @@ func TestAHostOfDefaultsFallsShort(t *testing.T) {
 	}
 	for name, needed := range map[string]string{
 		"fs.nr_open": "1010000", "fs.file-max": "1020000", "fs.epoll.max_user_watches": "1010000", "net.ipv4.tcp_rmem": "4096 16384 131072",
-		"net.ipv4.tcp_wmem": "4096 16384 1048576", "net.ipv4.tcp_syncookies": "1", "vm.max_map_count": "1024", "pids.max": "256", "memory": "4321 MiB",
+		"net.ipv4.tcp_wmem": "4096 16384 1048576", "net.ipv4.tcp_syncookies": "1", "vm.max_map_count": "1024", "memory, and a broadcast": "8227 MiB", "memory.high": "4321 MiB", "pids.max": "256", "memory": "4321 MiB",
 		"transparent huge pages": "madvise", "net.ipv4.tcp_max_syn_backlog": "any", "net.ipv4.ip_local_port_range": "any", "net.ipv4.tcp_tw_reuse": "any",
 		"net.ipv4.tcp_keepalive_time, _intvl, _probes": "any", "net.ipv4.tcp_retries2": "any", "net.ipv4.tcp_fin_timeout": "any",
 		"net.ipv4.tcp_notsent_lowat": "any", "net.ipv4.tcp_congestion_control": "any", "NUMA nodes": "any", "kernel": "4.4", "systemd unit": "any",

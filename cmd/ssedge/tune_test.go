@@ -3,9 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
+
+	"ssedge/tuning"
 )
 
 // TestTune says of this host what it lacks for very many streams, and nothing of one.
@@ -55,6 +59,22 @@ func TestWarnOfHost(t *testing.T) {
 	warnOfHost(1, 1<<20, true, slog.New(slog.NewTextHandler(&log, nil)))
 	if !strings.Contains(log.String(), `settings="memory of ssedge"`) || !strings.Contains(log.String(), "mend=\"ssedge tune --connections 1\"") {
 		t.Errorf("with 1 MiB: %s", &log)
+	}
+}
+
+// What was changed, and what was not, in a line each.
+func TestSayChanges(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	sayChanges(&out, []tuning.Change{
+		{Name: "a", Before: "1", Wanted: "2", After: "2"},
+		{Name: "b", Before: "1", Wanted: "3", After: "2"},
+		{Name: "c", Before: "1", Wanted: "2", After: "1", Err: errors.Join(os.ErrInvalid, os.ErrClosed)},
+		{Name: "d", Left: "it is the host's"},
+	})
+	want := "a: 1, now 2\nb: 1, now 2: the kernel did not take 3\nc: 1 stays, 2 was refused: invalid argument; file already closed\nd: left as it is: it is the host's\n"
+	if out.String() != want {
+		t.Errorf("found\n%s, expected\n%s", &out, want)
 	}
 }
 
