@@ -144,7 +144,10 @@ case $(value kernel.osrelease) in
 [0-3].* | 4.[0-3].*) raise net.ipv4.tcp_max_syn_backlog "$backlog" ;;
 esac
 raise net.core.netdev_max_backlog "$(at_most "$(at_least $((n / 100)) 1000)" 10000)"
-raise net.ipv4.tcp_mem $((n / 2)) $((n - n / 4)) "$n"
+memory=$(awk '/^MemTotal:/ { print $2 }' "$root/proc/meminfo" 2>/dev/null) || memory=0
+if [ "${memory:-0}" -ge $((n * (4096 + 100 + 4096) / 1024 + 320 * 1024)) ]; then # to raise it would promise memory that is not there
+	raise net.ipv4.tcp_mem $((n / 2)) $((n - n / 4)) "$n"
+fi
 raise net.ipv4.tcp_rmem 4096 16384 131072
 raise net.ipv4.tcp_wmem 4096 16384 1048576
 case $(value net.ipv4.tcp_congestion_control 2>/dev/null) in

@@ -58,11 +58,10 @@ func (h *Host) memory(l Load) Finding {
 
 // memoryOfBroadcast is what they need besides while an event is on its way to all streams. tcp_mem allows as much.
 func (h *Host) memoryOfBroadcast(l Load) Finding {
-	buffers := int64(l.Connections) * pageBytes
-	need := kernelMemory(l) + userMemory(l) + buffers
+	need := kernelMemory(l) + userMemory(l) + buffers(l)
 	return Finding{
 		Name: "memory, and a broadcast", Kind: Setting, Now: size(h.Memory), Needed: size(need), OK: h.Memory >= need, Advice: true,
-		Why: fmt.Sprintf("an event on its way to all streams at once takes up to a page of each, %s: nothing where clients answer at once, all of it where none does", size(buffers)),
+		Why: fmt.Sprintf("an event on its way to all streams at once takes up to a page of each, %s: nothing where clients answer at once, all of it where none does", size(buffers(l))),
 		How: "more memory, or fewer streams, where all have one topic and clients are far away", Source: ipSysctl + ", tcp_mem",
 	}
 }

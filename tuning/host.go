@@ -17,6 +17,7 @@ type Host struct {
 	Unit      string // the systemd unit this process runs under; "" for none
 	Nodes     int    // NUMA nodes
 	Memory    int64  // bytes, of the host or of the cgroup if that has less
+	MemTotal  int64  // bytes, of the host
 	CPUs      int    // of the host
 
 	Files      Limit // RLIMIT_NOFILE
@@ -66,7 +67,7 @@ func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	for line := range strings.Lines(text(root, "proc/meminfo")) {
 		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
 			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			h.Memory = kib << 10
+			h.MemTotal = kib << 10
 		}
 		if rest, ok := strings.CutPrefix(line, "SwapTotal:"); ok {
 			h.Swap = !strings.HasPrefix(strings.TrimSpace(rest), "0 ")
@@ -83,6 +84,7 @@ func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	if _, after, ok := strings.Cut(text(root, "sys/kernel/mm/transparent_hugepage/enabled"), "["); ok {
 		h.HugePages, _, _ = strings.Cut(after, "]")
 	}
+	h.Memory = h.MemTotal
 	h.readCgroup(root)
 	h.Container = container(root, getenv)
 	return h, nil

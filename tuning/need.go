@@ -42,6 +42,9 @@ func kernelMemory(l Load) int64 { return int64(l.Connections) * kernelBytes }
 // userMemory is what ssedge needs, bytes.
 func userMemory(l Load) int64 { return int64(l.Connections)*userBytes + ownBytes + history }
 
+// buffers is what a broadcast leaves in the kernel at most, bytes.
+func buffers(l Load) int64 { return int64(l.Connections) * pageBytes }
+
 // A server's address and port can be reached from so many ports of one address: those from 32768 to 60999 by default,
 // and those from 10240 to 65535 where there are no servers on them.
 const (

@@ -70,11 +70,17 @@ var rules = []rule{
 		},
 	},
 	{
-		name: "net.ipv4.tcp_mem", source: ipSysctl,
+		name: "net.ipv4.tcp_mem", source: ipSysctl + "; bench/results/2026-11-26-host-settings", advice: true,
 		needs: func(l Load) []int64 { n := int64(l.Connections); return []int64{n / 2, n - n/4, n} },
 		why: func(l Load) string {
-			return fmt.Sprintf("pages of 4 KiB, of all TCP buffers: idle streams have none, a broadcast leaves up to one for each of %s, %s; all of them not reading would be %s, and it is this that bounds them: beyond it sends are refused, and arriving packets dropped",
+			return fmt.Sprintf("pages of 4 KiB, of all TCP buffers: idle streams have none, a broadcast leaves up to one for each of %s, %s; all of them not reading would be %s. Beyond it events still leave, and arriving packets are dropped where others wait",
 				thousands(l.Connections), size(int64(l.Connections)*pageBytes), size(int64(l.Connections)*fullBytes))
+		},
+		spare: func(h *Host, l Load) string {
+			if need := kernelMemory(l) + userMemory(l) + buffers(l); h != nil && h.MemTotal < need {
+				return fmt.Sprintf("to raise it would promise memory that is not there: streams and a broadcast need %s; beyond it small events still leave", size(need))
+			}
+			return ""
 		},
 	},
 	{

@@ -1,7 +1,9 @@
 // Command settings shows what kernel settings do to very many streams: each before and after, as counts and bytes. It changes
 // settings of its network namespace, and is to have one of its own: bench/host-settings.sh runs it so. Linux only.
 //
-// Usage: settings SSEDGE | --tracked
+// Usage: settings SSEDGE | --tracked | --guest
+//
+// --guest changes settings of the host: it is for a virtual machine of its own.
 package main
 
 import (
@@ -19,8 +21,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: settings SSEDGE")
 		os.Exit(2)
 	}
-	if os.Args[1] == "--tracked" {
+	switch os.Args[1] {
+	case "--tracked":
 		tracked()
+		return
+	case "--guest":
+		guest()
 		return
 	}
 	if _, err := os.Stat("/proc/sys/net/ipv4/tcp_mem"); err == nil {
