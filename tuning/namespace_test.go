@@ -56,6 +56,18 @@ func onThisKernel(t *testing.T) {
 		}
 	}
 
+	// A kernel that refuses the last of three numbers may have taken the others: both ways put them back.
+	before := value("/", "net.ipv4.tcp_rmem")
+	const impossible = "8192 262144 99999999999"
+	if err := set("/", "net.ipv4.tcp_rmem", impossible); err == nil || value("/", "net.ipv4.tcp_rmem") != before {
+		t.Errorf("%v, tcp_rmem was %s and is %s", err, before, value("/", "net.ipv4.tcp_rmem"))
+	}
+	functions, _, ok := strings.Cut(file(t, ".", "apply.sh"), "# raise NAME")
+	out, err := exec.Command("sh", "-c", functions+"put net.ipv4.tcp_rmem '"+impossible+"'").Output()
+	if !ok || err != nil || !strings.Contains(string(out), before+" stays") || value("/", "net.ipv4.tcp_rmem") != before {
+		t.Errorf("%v, %s, tcp_rmem was %s and is %s", err, out, before, value("/", "net.ipv4.tcp_rmem"))
+	}
+
 	// A host with this kernel, and files of its own. So few streams need nothing of the host's settings.
 	few := Load{Connections: 30_000, Sources: 1}
 	for _, way := range []string{"doctor", "script"} {
