@@ -177,8 +177,10 @@ func TestASecondApplyFails(t *testing.T) {
 	if _, err := Apply(dir, read(t, dir, 20_000), Load{Connections: 500_000}); err != nil {
 		t.Fatal(err)
 	}
-	os.Remove(filepath.Join(dir, LimitsFile))
-	put(t, dir, LimitsFile+"/x", "") // a directory where the file should be
+	limits := filepath.Dir(filepath.Join(dir, LimitsFile))
+	if err := errors.Join(os.RemoveAll(limits), os.Symlink("nowhere", limits)); err != nil { // there is no file, and there can be none
+		t.Fatal(err)
+	}
 	before := tree(t, dir)
 	if _, err := Apply(dir, read(t, dir, 20_000), million); err == nil || !strings.HasPrefix(err.Error(), "nothing was changed: ") {
 		t.Error(err)
