@@ -17,6 +17,7 @@ type Host struct {
 	Unit      string // the systemd unit this process runs under; "" for none
 	Nodes     int    // NUMA nodes
 	Memory    int64  // bytes, of the host or of the cgroup if that has less
+	MemTotal  int64  // bytes, of the host
 	CPUs      int    // of the host
 
 	Files      Limit // RLIMIT_NOFILE
@@ -26,7 +27,10 @@ type Host struct {
 	CPUQuota   float64
 
 	HugePages  string // transparent huge pages: always, madvise or never; "" if there is no such setting
-	Conntrack  bool   // connections are tracked
+	Conntrack  bool   // the kernel can track connections
+	Tracked    int64  // that are; -1 if it does not say
+	Swap       bool   // there is some
+	CgroupV2   bool   // limits are to be seen; false also where there are no cgroups
 	Congestion string
 
 	GoMemLimit string // GOMEMLIMIT
@@ -56,11 +60,17 @@ func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	h.Kernel, _ = h.Sysctl("kernel.osrelease")
 	h.Congestion, _ = h.Sysctl("net.ipv4.tcp_congestion_control")
 	_, err = h.Sysctl("net.netfilter.nf_conntrack_max")
-	h.Conntrack = err == nil
+	h.Conntrack, h.Tracked = err == nil, -1
+	if count, err := h.Sysctl("net.netfilter.nf_conntrack_count"); err == nil {
+		h.Tracked = parse(count)
+	}
 	for line := range strings.Lines(text(root, "proc/meminfo")) {
 		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
 			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			h.Memory = kib << 10
+			h.MemTotal = kib << 10
+		}
+		if rest, ok := strings.CutPrefix(line, "SwapTotal:"); ok {
+			h.Swap = !strings.HasPrefix(strings.TrimSpace(rest), "0 ")
 		}
 	}
 	for line := range strings.Lines(text(root, "proc/cpuinfo")) {
@@ -74,6 +84,7 @@ func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	if _, after, ok := strings.Cut(text(root, "sys/kernel/mm/transparent_hugepage/enabled"), "["); ok {
 		h.HugePages, _, _ = strings.Cut(after, "]")
 	}
+	h.Memory = h.MemTotal
 	h.readCgroup(root)
 	h.Container = container(root, getenv)
 	return h, nil
@@ -87,14 +98,22 @@ func text(root fs.FS, name string) string {
 
 // readCgroup reads the limits of this process's cgroup and of those above it (cgroup v2).
 func (h *Host) readCgroup(root fs.FS) {
-	_, group, ok := strings.Cut(text(root, "proc/self/cgroup"), "0::/")
-	if !ok {
+	group, ok := "", false
+	for line := range strings.Lines(text(root, "proc/self/cgroup")) {
+		if rest, v2 := strings.CutPrefix(strings.TrimSpace(line), "0::/"); v2 {
+			group, ok = rest, true
+		}
+	}
+	if _, err := fs.Stat(root, "sys/fs/cgroup/cgroup.controllers"); !ok || err != nil {
 		return
 	}
-	group, _, _ = strings.Cut(group, "\n")
+	h.CgroupV2 = true
 	for part := range strings.SplitSeq(group, "/") {
-		if strings.HasSuffix(part, ".service") {
+		switch path.Ext(part) {
+		case ".service":
 			h.Unit = part
+		case ".scope": // a login, though that of a user@.service
+			h.Unit = ""
 		}
 	}
 	for dir := path.Join("sys/fs/cgroup", group); strings.HasPrefix(dir, "sys/fs/cgroup"); dir = path.Dir(dir) {
@@ -115,6 +134,19 @@ func (h *Host) readCgroup(root fs.FS) {
 	}
 	h.Memory = min(h.Memory, h.CgroupMax)
 }
+
+// before reports whether the kernel is older than a version.
+func (h *Host) before(major, minor int) bool {
+	var a, b int
+	if n, _ := fmt.Sscanf(h.Kernel, "%d.%d", &a, &b); n != 2 {
+		return false
+	}
+	return a < major || a == major && b < minor
+}
+
+// paces reports whether the congestion control sets windows by itself, and does not start slowly after a pause
+// (tcp_slow_start_after_idle_check in the kernel's include/net/tcp.h).
+func (h *Host) paces() bool { return strings.HasPrefix(h.Congestion, "bbr") }
 
 // container says what kind of one this is in.
 func container(root fs.FS, getenv func(string) string) string {

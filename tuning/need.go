@@ -1,7 +1,6 @@
 package tuning
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -12,211 +11,55 @@ type Load struct {
 	Connections int   // streams at a time
 	Memory      int64 // bytes that ssedge may have; 0: what the host has
 	Sources     int   // addresses that connections come from, if they are few: proxies, a load generator; 0: they are many
+	Port        int   // that ssedge listens on; 0: 8080
 }
 
 // What streams take (ARCHITECTURE.md, "How cost grows"; bench/results/2026-11-26-million).
 const (
-	userBytes   = 100     // of ssedge's memory, a stream of a topic that others have
-	kernelBytes = 4 << 10 // of the kernel's, a connection without unsent data
-	otherFiles  = 10_000  // open besides streams: requests, listeners, the server's own
+	userBytes   = 100       // of ssedge's memory, a stream of a topic that others have
+	ownBytes    = 64 << 20  // of ssedge's memory, without streams
+	history     = 256 << 20 // of ssedge's memory, histories at their most (--history-max)
+	kernelBytes = 4 << 10   // of the kernel's, a connection without unsent data
+	pageBytes   = 4096      // what tcp_mem counts in
 )
 
-// Kind is how a setting is changed.
-type Kind string
+// files is how many files a server of that many streams has open: besides streams, heads that are not complete
+// (--heads-max 8192, and no more than come), requests (--http-connections-max 1024), and its own.
+func files(l Load) int64 { return int64(l.Connections) + otherFiles(l) }
 
-const (
-	Sysctl  Kind = "sysctl"  // a kernel setting
-	Rlimit  Kind = "limit"   // of a process
-	Cgroup  Kind = "cgroup"  // of a unit or container
-	Setting Kind = "setting" // anything else, by hand
-)
-
-// Finding is one setting, and whether it is as it should be.
-type Finding struct {
-	Name   string `json:"name"`
-	Kind   Kind   `json:"kind"`
-	Now    string `json:"now"`
-	Needed string `json:"needed"`
-	OK     bool   `json:"ok"`
-	Why    string `json:"why"`    // in one line, with the arithmetic
-	How    string `json:"how"`    // to change it
-	Source string `json:"source"` // where it is described
-	Advice bool   `json:"advice"` // it would be better, and streams are held all the same
-}
-
-// rule is a kernel setting and what is needed of it: as many numbers as it has, each at least so. Numbers
-// that are 0 may be anything.
-type rule struct {
-	name   string
-	needs  func(l Load) []int64
-	exact  bool // not at least, but just that
-	if_    func(h *Host, l Load) bool
-	why    func(l Load) string
-	source string
-	usual  string // what current kernels have by default; "": that depends on the memory
-}
-
-const (
-	ipSysctl    = "kernel Documentation/networking/ip-sysctl.rst"
-	fsSysctl    = "kernel Documentation/admin-guide/sysctl/fs.rst"
-	netSysctl   = "kernel Documentation/admin-guide/sysctl/net.rst"
-	vmSysctl    = "kernel Documentation/admin-guide/sysctl/vm.rst"
-	conntrack   = "kernel Documentation/networking/nf_conntrack-sysctl.rst"
-	epollManual = "man 7 epoll"
-)
-
-// files is how many files a server of that many streams has open.
-func files(l Load) int64 { return int64(l.Connections) + otherFiles }
+func otherFiles(l Load) int64 { return min(int64(l.Connections), 8192) + 1808 }
 
 // backlog is how many connections may wait to be accepted: those that come in 100 ms if all come back within
-// ten seconds, no fewer than the kernel's default, no more than its queue counts well.
-func backlog(l Load) int64 { return min(max(int64(l.Connections)/100, 4096), 65535) }
-
-func few(h *Host, l Load) bool { return l.Sources > 0 }
-
-// rules are the kernel settings, by name.
-var rules = []rule{
-	{
-		name: "fs.epoll.max_user_watches", source: epollManual,
-		needs: func(l Load) []int64 { return []int64{files(l)} },
-		why: func(l Load) string {
-			return fmt.Sprintf("%d streams, each watched once, and %d other files", l.Connections, otherFiles)
-		},
-	},
-	{
-		name: "fs.file-max", usual: "9223372036854775807", source: fsSysctl,
-		needs: func(l Load) []int64 { return []int64{2 * files(l)} },
-		why:   func(l Load) string { return fmt.Sprintf("all processes together: twice the %d of this one", files(l)) },
-	},
-	{
-		name: "fs.nr_open", usual: "1048576", source: fsSysctl,
-		needs: func(l Load) []int64 { return []int64{files(l)} },
-		why: func(l Load) string {
-			return fmt.Sprintf("one process: %d streams and %d other files", l.Connections, otherFiles)
-		},
-	},
-	{
-		name: "net.core.somaxconn", usual: "4096", source: netSysctl,
-		needs: func(l Load) []int64 { return []int64{backlog(l)} },
-		why: func(l Load) string {
-			return fmt.Sprintf("connections waiting to be accepted: %d that come back within 10 s are %d in 100 ms", l.Connections, l.Connections/100)
-		},
-	},
-	{
-		name: "net.ipv4.tcp_max_syn_backlog", usual: "1024", source: ipSysctl,
-		needs: func(l Load) []int64 { return []int64{backlog(l)} },
-		why:   func(l Load) string { return "as many whose handshake is not done" },
-	},
-	{
-		name: "net.ipv4.tcp_syncookies", usual: "1", source: ipSysctl,
-		needs: func(Load) []int64 { return []int64{1} },
-		why:   func(Load) string { return "when that is full clients are still let in, and floods are not" },
-	},
-	{
-		name: "net.core.netdev_max_backlog", usual: "1000", source: netSysctl,
-		needs: func(l Load) []int64 { return []int64{min(max(int64(l.Connections)/100, 1000), 10_000)} },
-		why: func(l Load) string {
-			return "packets waiting for a CPU, on loopback, veth and cards without NAPI: a storm's worth of 100 ms"
-		},
-	},
-	{
-		name: "net.ipv4.tcp_mem", source: ipSysctl,
-		needs: func(l Load) []int64 { n := int64(l.Connections); return []int64{n / 2, n * 3 / 4, n} },
-		why: func(l Load) string {
-			return fmt.Sprintf("pages of 4 KiB of all TCP buffers: a broadcast leaves up to one page for each of %d streams, %s", l.Connections, size(int64(l.Connections)*4096))
-		},
-	},
-	{
-		name: "net.ipv4.tcp_rmem", usual: "4096 131072 6291456", source: ipSysctl,
-		needs: func(Load) []int64 { return []int64{4096, 16384, 131072} },
-		why: func(Load) string {
-			return "bytes, minimum, default, maximum: a stream receives one request; buffers grow only when used"
-		},
-	},
-	{
-		name: "net.ipv4.tcp_wmem", usual: "4096 16384 4194304", source: ipSysctl,
-		needs: func(Load) []int64 { return []int64{4096, 16384, 1048576} },
-		why: func(l Load) string {
-			return fmt.Sprintf("bytes: idle streams use none; %d that do not read have at most --send-buffer each, by default %s in all", l.Connections, size(int64(l.Connections)*16384))
-		},
-	},
-	{
-		name: "net.ipv4.tcp_slow_start_after_idle", usual: "1", exact: true, source: ipSysctl,
-		needs: func(Load) []int64 { return []int64{0} },
-		why: func(Load) string {
-			return "streams are idle most of the time: with 1 each event after a pause starts with a small window"
-		},
-	},
-	{
-		name: "net.ipv4.tcp_max_orphans", source: ipSysctl,
-		needs: func(l Load) []int64 { return []int64{max(int64(l.Connections)/8, 16384)} },
-		why: func(l Load) string {
-			return "connections closed with unsent data: an eighth of all, when a node is drained; beyond it they are reset"
-		},
-	},
-	{
-		name: "net.ipv4.ip_local_port_range", usual: "32768 60999", source: ipSysctl, if_: few,
-		needs: func(Load) []int64 { return []int64{-10240, 65535} },
-		why: func(l Load) string {
-			return fmt.Sprintf("of clients and proxies: %d connections from %d addresses need %d ports each to one address and port; there are 55,296", l.Connections, l.Sources, (l.Connections+l.Sources-1)/l.Sources)
-		},
-	},
-	{
-		name: "net.netfilter.nf_conntrack_max", source: conntrack, if_: func(h *Host, l Load) bool { return h != nil && h.Conntrack },
-		needs: func(l Load) []int64 { return []int64{files(l) + int64(l.Connections)/5} },
-		why: func(l Load) string {
-			return fmt.Sprintf("connections are tracked here: %d streams and a fifth more that are closing; better none (NOTRACK for the port)", l.Connections)
-		},
-	},
-	{
-		name: "vm.max_map_count", usual: "65530", source: vmSysctl,
-		needs: func(Load) []int64 { return []int64{65530} },
-		why: func(Load) string {
-			return "memory areas of a process: the Go heap has some hundred, whatever the number of streams"
-		},
-	},
+// ten seconds; at least 4096, for a loop may be busy, or as many as there are.
+func backlog(l Load) int64 {
+	n := int64(l.Connections)
+	return min(max(n/100, min(n, 4096)), 65535)
 }
 
-// check compares a kernel setting with what is needed.
-func (r *rule) check(h *Host, l Load) Finding {
-	f := Finding{Name: r.name, Kind: Sysctl, Why: r.why(l), Source: r.source}
-	now, err := h.Sysctl(r.name)
-	if err != nil {
-		f.Now, f.Needed, f.OK = "not there", join(r.needs(l)), true
-		f.Why = "this kernel has no such setting"
-		return f
-	}
-	value, ok := r.raised(now, l)
-	f.Now, f.Needed, f.OK = now, value, ok
-	f.How = "sysctl -w " + r.name + "=" + strconv.Quote(value)
-	return f
-}
+// kernelMemory is what the kernel needs for streams, bytes.
+func kernelMemory(l Load) int64 { return int64(l.Connections) * kernelBytes }
 
-// raised is the value that a setting should have, given what it has: each of its numbers is raised if it
-// is less than needed, and left if it is more. ok says that nothing has to be changed.
-func (r *rule) raised(now string, l Load) (value string, ok bool) {
-	has := strings.Fields(now)
-	needs := r.needs(l)
-	ok = true
-	values := make([]int64, len(needs))
-	for i, need := range needs {
-		n := int64(0)
-		if i < len(has) {
-			n = parse(has[i])
-		}
-		switch {
-		case r.exact:
-			values[i] = need
-			ok = ok && n == need
-		case need < 0: // at most
-			values[i] = min(n, -need)
-			ok = ok && n <= -need
-		default:
-			values[i] = max(n, need)
-			ok = ok && n >= need
-		}
+// userMemory is what ssedge needs, bytes.
+func userMemory(l Load) int64 { return int64(l.Connections)*userBytes + ownBytes + history }
+
+// buffers is what a broadcast leaves in the kernel at most, bytes.
+func buffers(l Load) int64 { return int64(l.Connections) * pageBytes }
+
+// A server's address and port can be reached from so many ports of one address: those from 32768 to 60999 by default,
+// and those from 10240 to 65535 where there are no servers on them.
+const (
+	usualPorts = 60999 - 32768 + 1
+	mostPorts  = 65535 - 10240 + 1
+)
+
+// ports is how many ports each address needs that connections come from.
+func ports(l Load) int { return (l.Connections + l.Sources - 1) / max(l.Sources, 1) }
+
+func port(l Load) int {
+	if l.Port == 0 {
+		return 8080
 	}
-	return join(values), ok
+	return l.Port
 }
 
 // parse reads a number; what is larger than an int64 counts as the largest.
@@ -228,13 +71,11 @@ func parse(s string) int64 {
 	return n
 }
 
+// join writes the numbers of a setting; those that are at most so are negative in a rule.
 func join(values []int64) string {
 	texts := make([]string, len(values))
 	for i, v := range values {
-		if v < 0 {
-			v = -v
-		}
-		texts[i] = strconv.FormatInt(v, 10)
+		texts[i] = strconv.FormatInt(max(v, -v), 10)
 	}
 	return strings.Join(texts, " ")
 }
@@ -248,4 +89,13 @@ func size(n int64) string {
 		n >>= 10
 	}
 	return ""
+}
+
+// thousands writes a number with commas.
+func thousands[N int | int64](n N) string {
+	s := strconv.FormatInt(int64(n), 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }

@@ -40,20 +40,17 @@ func mark(f Finding) string {
 }
 
 // DropIn is a file for /etc/sysctl.d: every kernel setting that a load needs, with its reason. Values that a host has
-// already stay if they are higher. Without a host those are left out that current kernels have by default.
+// already stay if they are higher. Without a host (nil) those are left out that current kernels have by default.
 func DropIn(h *Host, l Load) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Kernel settings for a host that holds %s streams with ssedge: ssedge tune --connections %d --sysctl\n", thousands(l.Connections), l.Connections)
 	b.WriteString("# It belongs into /etc/sysctl.d/60-ssedge.conf; then: sysctl --system\n")
-	fmt.Fprintf(&b, "# Besides, ssedge must be allowed %s open files: LimitNOFILE=%d in its unit, or ulimit -n.\n", thousands(int(files(l))), files(l))
+	fmt.Fprintf(&b, "# Besides, ssedge must be allowed %s open files: LimitNOFILE=%d in its unit, or ulimit -n.\n", thousands(files(l)), files(l))
 	if h == nil {
 		b.WriteString("# Where a host has a higher value already, that is better: ssedge tune --apply and tuning/apply.sh leave it.\n")
 	}
 	for i := range rules {
 		r := &rules[i]
-		if r.if_ != nil && !r.if_(h, l) {
-			continue
-		}
 		now := r.usual
 		if h != nil {
 			var err error
@@ -61,22 +58,17 @@ func DropIn(h *Host, l Load) string {
 				continue
 			}
 		}
+		if !r.matters(h, l) {
+			fmt.Fprintf(&b, "\n# %s is left alone: %s\n# (%s)\n", r.name, r.spare(h, l), r.source)
+			continue
+		}
 		value, ok := r.raised(now, l)
 		fmt.Fprintf(&b, "\n# %s\n# (%s)\n", r.why(l), r.source)
 		if h == nil && ok {
-			fmt.Fprintf(&b, "# %s is %s by default, which is enough.\n", r.name, r.usual)
+			fmt.Fprintf(&b, "# %s needs %s, and is %s by default.\n", r.name, join(r.needs(l)), r.usual)
 		} else {
 			fmt.Fprintf(&b, "%s = %s\n", r.name, value)
 		}
 	}
 	return b.String()
-}
-
-// thousands writes a number with commas.
-func thousands(n int) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
 }

@@ -192,7 +192,7 @@ func (c *serveCmd) Run() error {
 	config.Inherited = passedSockets()
 	m := newManager(config.Logger)
 	if !c.Dev {
-		warnOfHost(config.StreamsMax, config.Logger)
+		warnOfHost(config.StreamsMax, config.MemoryMax, c.StreamsMax > 0, config.Logger)
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,11 +20,15 @@ type tuneCmd struct {
 	Connections int    `help:"Streams that this host is to hold." default:"1000000"`
 	Memory      string `help:"Memory that ssedge may have, as in 8G; all of the host's, if not said." placeholder:"BYTES"`
 	Sources     int    `help:"Addresses that connections come from, if they are few: proxies, a load generator."`
+	Port        int    `help:"Port of streams, for the rules that bypass conntrack." default:"8080"`
 	JSON        bool   `name:"json" help:"Print the findings as JSON." xor:"form"`
 	Sysctl      bool   `help:"Print a drop-in file for /etc/sysctl.d." xor:"form"`
-	Apply       bool   `help:"Write /etc/sysctl.d/60-ssedge.conf and /etc/security/limits.d/60-ssedge.conf, and change what falls short (as root). No value is lowered." xor:"form"`
+	Apply       bool   `help:"Write /etc/sysctl.d/60-ssedge.conf and /etc/security/limits.d/60-ssedge.conf, and change what falls short (as root). No limit is lowered." xor:"form"`
 	Undo        bool   `help:"Restore what was there before the first --apply." xor:"form"`
 }
+
+// connectionsMax is what a process can have open at most: fs.nr_open ends there.
+const connectionsMax = 2_000_000_000
 
 // errShort is what ends the command with status 1 when the table has said all there is to say.
 var errShort = errors.New("this host falls short")
@@ -34,10 +39,13 @@ func (c *tuneCmd) Run() error {
 	if err != nil {
 		return fmt.Errorf("--memory: %w", err)
 	}
-	if c.Connections < 1 || c.Sources < 0 {
-		return fmt.Errorf("--connections, --sources: expected 1 or more streams, and 0 or more addresses, found %d and %d", c.Connections, c.Sources)
+	if c.Connections < 1 || c.Connections > connectionsMax || c.Sources < 0 {
+		return fmt.Errorf("--connections, --sources: expected 1 or more streams (at most %d), and 0 or more addresses, found %d and %d", connectionsMax, c.Connections, c.Sources)
 	}
-	load := tuning.Load{Connections: c.Connections, Memory: memory, Sources: c.Sources}
+	if c.Port < 1 || c.Port > 65535 {
+		return fmt.Errorf("--port: expected 1 to 65535, found %d", c.Port)
+	}
+	load := tuning.Load{Connections: c.Connections, Memory: memory, Sources: c.Sources, Port: c.Port}
 	if c.Undo {
 		changes, err := tuning.Undo("/")
 		sayChanges(os.Stdout, changes)
@@ -57,9 +65,9 @@ func (c *tuneCmd) Run() error {
 		if err != nil {
 			return err
 		}
-		fmt.Printf("%s and %s are written; ssedge tune --undo takes it back. New logins have the limit on files; a unit needs LimitNOFILE.\n", "/"+tuning.DropInFile, "/"+tuning.LimitsFile)
+		fmt.Printf("%s is written; ssedge tune --undo takes it back. A unit needs LimitNOFILE of its own.\n", "/"+tuning.DropInFile)
 		for _, c := range changes {
-			if c.Err != nil || c.After != c.Wanted {
+			if c.Left == "" && (c.Err != nil || c.After != c.Wanted) {
 				return errors.New("not everything was taken")
 			}
 		}
@@ -88,29 +96,40 @@ func readHost() (*tuning.Host, error) {
 	return tuning.Read(os.DirFS("/"), tuning.Limit{Soft: limit.Cur, Hard: limit.Max}, os.Getenv)
 }
 
-// warnOfHost says once what a host lacks for so many streams. The limit on open files is the server's own to check.
-func warnOfHost(streams int, logger *slog.Logger) {
+// warnOfHost says once what a host lacks for so many streams in so much memory (0: all there is). Open files are the server's
+// own to check: it holds no more streams than it may have files. If nobody asked for so many it is no warning.
+func warnOfHost(streams int, memory int64, asked bool, logger *slog.Logger) {
 	h, err := readHost()
 	if err != nil {
 		logger.Debug("the host cannot be looked at", "error", err)
 		return
 	}
 	var short []string
-	for _, f := range tuning.Examine(h, tuning.Load{Connections: streams}) {
-		if !f.OK && !f.Advice && f.Kind != tuning.Rlimit {
-			short = append(short, f.Name)
+	mend := fmt.Sprintf("ssedge tune --connections %d", streams)
+	for _, f := range tuning.Examine(h, tuning.Load{Connections: streams, Memory: memory}) {
+		if f.OK || f.Advice || f.Kind == tuning.Rlimit || f.Name == "fs.nr_open" {
+			continue
+		}
+		if short = append(short, f.Name); f.Kind == tuning.Sysctl && h.Container == "" && !strings.HasSuffix(mend, "--apply") {
+			mend += " --apply"
 		}
 	}
+	level, says := slog.LevelWarn, "this host falls short of --streams-max"
+	if !asked {
+		level, says = slog.LevelInfo, "this host holds fewer streams than open files allow: --streams-max says how many are wanted"
+	}
 	if len(short) > 0 {
-		logger.Warn("this host falls short of --streams-max", "streams", streams, "settings", strings.Join(short, ", "), "why", fmt.Sprintf("ssedge tune --connections %d", streams), "mend", fmt.Sprintf("ssedge tune --connections %d --apply", streams))
+		logger.Log(context.Background(), level, says, "streams", streams, "settings", strings.Join(short, ", "), "mend", mend)
 	}
 }
 
 func sayChanges(w io.Writer, changes []tuning.Change) {
 	for _, c := range changes {
 		switch {
+		case c.Left != "":
+			fmt.Fprintf(w, "%s: left as it is: %s\n", c.Name, c.Left)
 		case c.Err != nil:
-			fmt.Fprintf(w, "%s: %s stays, %s was refused: %v\n", c.Name, c.Before, c.Wanted, c.Err)
+			fmt.Fprintf(w, "%s: %s stays, %s was refused: %s\n", c.Name, c.Before, c.Wanted, strings.ReplaceAll(c.Err.Error(), "\n", "; "))
 		case c.After != c.Wanted:
 			fmt.Fprintf(w, "%s: %s, now %s: the kernel did not take %s\n", c.Name, c.Before, c.After, c.Wanted)
 		default:

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
 	"strings"
 	"testing"
+
+	"ssedge/tuning"
 )
 
 // TestTune says of this host what it lacks for very many streams, and nothing of one.
@@ -22,8 +28,53 @@ func TestTune(t *testing.T) {
 		t.Errorf("%d findings, %v", len(findings), err)
 	}
 	out, _, code = run(t, "tune", "--connections=2000000", "--sysctl")
-	if code != 0 || !strings.Contains(out, "\nnet.ipv4.tcp_slow_start_after_idle = 0\n") {
+	if code != 0 || !strings.Contains(out, "\nnet.core.somaxconn = ") {
 		t.Errorf("exit code %d, %s", code, out)
+	}
+}
+
+// The server warns once, with the command that mends it, and only of what somebody asked for.
+func TestWarnOfHost(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		streams int
+		asked   bool
+		says    []string
+	}{
+		{connectionsMax, true, []string{"level=WARN", "falls short of --streams-max", "streams=2000000000", "memory", `mend="ssedge tune --connections 2000000000`}},
+		{connectionsMax, false, []string{"level=INFO", "--streams-max says how many are wanted"}},
+	} {
+		var log bytes.Buffer
+		warnOfHost(c.streams, 0, c.asked, slog.New(slog.NewTextHandler(&log, nil)))
+		if strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("expected one line, found %s", &log)
+		}
+		for _, say := range c.says {
+			if !strings.Contains(log.String(), say) {
+				t.Errorf("no %q in %s", say, &log)
+			}
+		}
+	}
+	var log bytes.Buffer
+	warnOfHost(1, 1<<20, true, slog.New(slog.NewTextHandler(&log, nil)))
+	if !strings.Contains(log.String(), `settings="memory of ssedge"`) || !strings.Contains(log.String(), "mend=\"ssedge tune --connections 1\"") {
+		t.Errorf("with 1 MiB: %s", &log)
+	}
+}
+
+// What was changed, and what was not, in a line each.
+func TestSayChanges(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	sayChanges(&out, []tuning.Change{
+		{Name: "a", Before: "1", Wanted: "2", After: "2"},
+		{Name: "b", Before: "1", Wanted: "3", After: "2"},
+		{Name: "c", Before: "1", Wanted: "2", After: "1", Err: errors.Join(os.ErrInvalid, os.ErrClosed)},
+		{Name: "d", Left: "it is the host's"},
+	})
+	want := "a: 1, now 2\nb: 1, now 2: the kernel did not take 3\nc: 1 stays, 2 was refused: invalid argument; file already closed\nd: left as it is: it is the host's\n"
+	if out.String() != want {
+		t.Errorf("found\n%s, expected\n%s", &out, want)
 	}
 }
 
@@ -31,6 +82,8 @@ func TestTuneMistakes(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ args, says []string }{
 		{[]string{"--connections=0"}, []string{"--connections", "1 or more", "0"}},
+		{[]string{"--connections=2000000001"}, []string{"at most 2000000000"}},
+		{[]string{"--port=0"}, []string{"--port", "1 to 65535"}},
 		{[]string{"--sources=-1"}, []string{"--sources", "-1"}},
 		{[]string{"--memory=8X"}, []string{"--memory", "8G", "8X"}},
 		{[]string{"--memory=-1G"}, []string{"--memory", "-1G"}},

@@ -1,0 +1,42 @@
+package tuning
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// limitsText is what [LimitsFile] is to say, and the limit in it: what the load needs, no less than any file of limits says, and
+// no more than nr_open, for whoever is given more cannot log in. It is "" where the hard limit is enough.
+func limitsText(root string, h *Host, l Load) (text string, limit int64) {
+	said := saidLimit(root)
+	if said == 0 && h.Files.Hard >= uint64(files(l)) {
+		return "", 0
+	}
+	limit = max(files(l), said)
+	if most := parse(value(root, "fs.nr_open")); most > 0 {
+		limit = min(limit, most)
+	}
+	return fmt.Sprintf("# Open files for %s streams of ssedge, as `ssedge tune --connections %d --apply` has them. It raises the soft limit itself.\n* hard nofile %d\nroot hard nofile %d\n",
+		thousands(l.Connections), l.Connections, limit, limit), limit
+}
+
+// saidLimit is the highest number of open files in the host's files of limits; 0 if they say none.
+func saidLimit(root string) (most int64) {
+	names, _ := filepath.Glob(filepath.Join(root, "etc/security/limits.d/*.conf"))
+	for _, name := range append(names, filepath.Join(root, "etc/security/limits.conf")) {
+		b, _ := os.ReadFile(name)
+		for line := range strings.Lines(string(b)) {
+			if words := strings.Fields(line); len(words) >= 4 && words[0][0] != '#' && words[2] == "nofile" && words[1] != "soft" {
+				switch words[3] {
+				case "unlimited", "infinity", "-1":
+					most = max(most, 1<<62)
+				default:
+					most = max(most, parse(words[3]))
+				}
+			}
+		}
+	}
+	return most
+}
