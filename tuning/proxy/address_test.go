@@ -107,7 +107,7 @@ func TestProxyProtocol(t *testing.T) {
 		t.Run(fmt.Sprint(i, p.file), func(t *testing.T) {
 			e := startEdge(t, func(c *engine.Config) {
 				one(c)
-				c.Listen = []string{"proxy:127.0.0.1:0"}
+				c.Listen = []string{"proxy:" + edgeHost + ":0"}
 			})
 			address := p.start(t, []*edge{e}, p.edits...)
 			expectOneEach(t, address, "127.0.0.2", "127.0.0.3")

@@ -87,7 +87,7 @@ type wire struct {
 }
 
 func newWire(t *testing.T, to string) *wire {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", edgeHost+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,11 +307,7 @@ func (f *follower) up() bool {
 // to connect, and nobody is answered anything but 200.
 func TestOneOfTwoEdgesStartsAgain(t *testing.T) {
 	every(t, func(t *testing.T, k kind) {
-		a := startEdge(t, nil)
-		b := startEdge(t, func(c *engine.Config) { // as in a row of hosts: the ports are the same
-			_, port, _ := net.SplitHostPort(a.admin)
-			c.Listen, c.Admin = []string{"127.0.0.2:0"}, "127.0.0.2:"+port
-		})
+		a, b := twoEdges(t)
 		address := k.start(t, []*edge{a, b})
 		stop := make(chan struct{})
 		var all []*follower

@@ -27,6 +27,14 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 40 * time.Second
 
+// Who listens in these tests has addresses on which nobody connects from: a port that
+// is given up for a moment is still free afterwards.
+const (
+	edgeHost  = "127.79.0.1"
+	otherHost = "127.79.0.2"
+	proxyHost = "127.79.0.3"
+)
+
 // edge is a server in this process.
 type edge struct {
 	engine      *engine.Engine
@@ -38,7 +46,7 @@ type edge struct {
 func startEdge(t *testing.T, change func(*engine.Config)) *edge {
 	t.Helper()
 	c := engine.DefaultConfig()
-	c.Dev, c.Listen, c.Admin = true, []string{"127.0.0.1:0"}, "127.0.0.1:0"
+	c.Dev, c.Listen, c.Admin = true, []string{edgeHost + ":0"}, edgeHost+":0"
 	c.Logger = slog.New(slog.DiscardHandler)
 	c.Retry, c.RetryJitter, c.DrainTimeout = 100*time.Millisecond, 0, 5*time.Second
 	if change != nil {
@@ -48,6 +56,16 @@ func startEdge(t *testing.T, change func(*engine.Config)) *edge {
 	e.start(t)
 	t.Cleanup(func() { e.engine.Close() })
 	return e
+}
+
+// twoEdges have the same admin port, as hosts in a row would.
+func twoEdges(t *testing.T) (a, b *edge) {
+	t.Helper()
+	a = startEdge(t, nil)
+	return a, startEdge(t, func(c *engine.Config) {
+		_, port, _ := net.SplitHostPort(a.admin)
+		c.Listen, c.Admin = []string{otherHost + ":0"}, otherHost+":"+port
+	})
 }
 
 func (e *edge) start(t *testing.T) {
@@ -195,7 +213,7 @@ func (k kind) place(config, address string, edges []*edge) string {
 
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", proxyHost+":0")
 	if err != nil {
 		t.Fatal(err)
 	}
