@@ -219,6 +219,10 @@ func (e *Engine) AdminAddr() net.Addr {
 	return e.adminLn.Addr()
 }
 
+// ForProxies reports whether only proxies may connect to one of Addrs, with the PROXY
+// protocol.
+func (e *Engine) ForProxies(a net.Addr) bool { return e.intake.ForProxies(a) }
+
 // Streams returns how many streams there are.
 func (e *Engine) Streams() int { return e.admission.Streams() }
 

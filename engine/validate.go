@@ -55,8 +55,7 @@ func (c *Config) checkAccess(fail failure) {
 	if len(c.Listen) == 0 {
 		fail("--listen: expected at least one address")
 	}
-	for _, listen := range c.Listen {
-		address, _ := intake.ListensForProxies(listen)
+	for _, address := range c.Listen {
 		c.checkAddress("--listen", address, fail)
 	}
 	if c.Admin != "" {
@@ -94,28 +93,32 @@ func (c *Config) checkProxies(fail failure) {
 
 // checkAddress also keeps a development server, which has no access control, on
 // this machine.
-func (c *Config) checkAddress(flag, address string, fail failure) {
+func (c *Config) checkAddress(flag, given string, fail failure) {
+	address := given
+	if flag == "--listen" {
+		address, _ = intake.ListensForProxies(given)
+	}
 	if name, ok := strings.CutPrefix(address, intake.InheritedPrefix); ok {
 		checkInherited(flag, name, fail)
 		return
 	}
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		if flag == "--admin" || path == "" || len(path) > 107 { // sun_path, unix(7)
-			fail("%s %s: expected host:port%s", flag, address, map[bool]string{true: " or unix:/path of at most 107 bytes"}[flag != "--admin"])
+			fail("%s %s: expected host:port%s", flag, given, map[bool]string{true: " or unix:/path of at most 107 bytes"}[flag != "--admin"])
 		}
 		return
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || port == "" {
-		fail("%s %s: expected host:port, [v6]:port or unix:/path", flag, address)
+		fail("%s %s: expected host:port, [v6]:port or unix:/path", flag, given)
 		return
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
-		fail("%s %s: expected a port of 0 to 65535", flag, address)
+		fail("%s %s: expected a port of 0 to 65535", flag, given)
 	}
 	if c.Dev && host != "localhost" {
 		if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
-			fail("%s %s: --dev lets everybody publish and is for loopback only: expected 127.0.0.1, [::1] or localhost", flag, address)
+			fail("%s %s: --dev lets everybody publish and is for loopback only: expected 127.0.0.1, [::1] or localhost", flag, given)
 		}
 	}
 }

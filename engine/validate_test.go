@@ -165,12 +165,23 @@ func TestAccessMustBeDecided(t *testing.T) {
 		"DevOnIPv6AndUnix": {func(c *engine.Config) {
 			c.Dev, c.Keys, c.Listen = true, nil, []string{"[::1]:0", "localhost:0", "unix:/x"}
 		}, ""},
-		"DevForEverybody":     {func(c *engine.Config) { c.Dev, c.Keys, c.Listen = true, nil, []string{"0.0.0.0:8080"} }, "--listen 0.0.0.0:8080: --dev"},
-		"DevOnAllAddresses":   {func(c *engine.Config) { c.Dev, c.Keys, c.Listen = true, nil, []string{":8080"} }, "--listen :8080: --dev"},
-		"DevOnAHostName":      {func(c *engine.Config) { c.Dev, c.Keys, c.Listen = true, nil, []string{"example.org:80"} }, "--listen example.org:80: --dev"},
-		"DevAdminForAll":      {func(c *engine.Config) { c.Dev, c.Keys, c.Admin = true, nil, "10.0.0.1:8081" }, "--admin 10.0.0.1:8081: --dev"},
-		"DevWithKey":          {func(c *engine.Config) { c.Dev = true }, "--dev"},
-		"NoListener":          {func(c *engine.Config) { c.Listen = nil }, "--listen: expected at least one"},
+		"DevForEverybody":   {func(c *engine.Config) { c.Dev, c.Keys, c.Listen = true, nil, []string{"0.0.0.0:8080"} }, "--listen 0.0.0.0:8080: --dev"},
+		"DevOnAllAddresses": {func(c *engine.Config) { c.Dev, c.Keys, c.Listen = true, nil, []string{":8080"} }, "--listen :8080: --dev"},
+		"DevOnAHostName":    {func(c *engine.Config) { c.Dev, c.Keys, c.Listen = true, nil, []string{"example.org:80"} }, "--listen example.org:80: --dev"},
+		"DevAdminForAll":    {func(c *engine.Config) { c.Dev, c.Keys, c.Admin = true, nil, "10.0.0.1:8081" }, "--admin 10.0.0.1:8081: --dev"},
+		"DevWithKey":        {func(c *engine.Config) { c.Dev = true }, "--dev"},
+		"NoListener":        {func(c *engine.Config) { c.Listen = nil }, "--listen: expected at least one"},
+		"ProxyListener": {func(c *engine.Config) {
+			c.Listen, c.TrustedProxies = []string{"proxy:127.0.0.1:0", "proxy:unix:/x", "proxy:systemd:web"}, []string{"10.0.0.0/8", "::1", "unix"}
+		}, ""},
+		"NobodyMayProxy":      {func(c *engine.Config) { c.Listen = []string{"proxy:127.0.0.1:0"} }, "--listen proxy:127.0.0.1:0: expected --trusted-proxies"},
+		"ProxyListenerNoHost": {func(c *engine.Config) { c.Listen, c.TrustedProxies = []string{"proxy:8080"}, []string{"unix"} }, "--listen proxy:8080: expected host:port"},
+		"ProxyTwice": {func(c *engine.Config) {
+			c.Listen, c.TrustedProxies = []string{"proxy:proxy:127.0.0.1:1"}, []string{"unix"}
+		}, "proxy:proxy:127.0.0.1:1: expected host:port"},
+		"AdminForProxies":     {func(c *engine.Config) { c.Admin, c.TrustedProxies = "proxy:127.0.0.1:0", []string{"unix"} }, "--admin proxy:127.0.0.1:0: expected host:port"},
+		"BadProxies":          {func(c *engine.Config) { c.TrustedProxies = []string{"10.0.0.1/8"} }, "--trusted-proxies 10.0.0.1/8: expected an address"},
+		"BadForwardedHeader":  {func(c *engine.Config) { c.ForwardedHeader = "x-real-ip" }, "--forwarded-header x-real-ip: expected x-forwarded-for or forwarded"},
 		"NoSuchPort":          {func(c *engine.Config) { c.Listen = []string{"127.0.0.1:65536"} }, "--listen 127.0.0.1:65536: expected a port"},
 		"HighestPort":         {func(c *engine.Config) { c.Listen = []string{"127.0.0.1:65535"} }, ""},
 		"OriginWithoutScheme": {func(c *engine.Config) { c.CORSOrigins = []string{"*", "example.com"} }, "--cors-origin example.com: expected"},

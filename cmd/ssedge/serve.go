@@ -264,9 +264,12 @@ func (c *serveCmd) greet(e *engine.Engine) {
 		where := "unix:" + a.String()
 		if _, ok := a.(*net.TCPAddr); ok {
 			where = "http://" + a.String()
-			if first == "" {
+			if first == "" && !e.ForProxies(a) {
 				first = where
 			}
+		}
+		if e.ForProxies(a) {
+			where += ", for the proxies " + strings.Join(c.TrustedProxies, ", ") + " (PROXY protocol)"
 		}
 		fmt.Printf("ssedge %s listens on %s\n", version(), where)
 	}

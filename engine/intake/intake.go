@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -104,6 +105,12 @@ func (in *Intake) Addrs() []net.Addr {
 		}
 	}
 	return all
+}
+
+// ForProxies reports whether connections to one of them begin with a PROXY protocol
+// header.
+func (in *Intake) ForProxies(addr net.Addr) bool {
+	return slices.ContainsFunc(in.acceptors, func(a *acceptor) bool { return a.addr == addr && a.proxies })
 }
 
 // HTTP returns the listener of everything that is not a stream.
