@@ -139,7 +139,7 @@ func DefaultConfig() Config {
 		HeadTimeout:        10 * time.Second,
 		HeadsMax:           8192,
 		HTTPConnectionsMax: 1024,
-		HTTPIdle:           60 * time.Second,
+		HTTPIdle:           75 * time.Second, // more than proxies keep connections: 60 s is usual
 		Workers:            64,
 		BodyBytes:          8 << 20,
 		BodyTimeout:        30 * time.Second,

@@ -253,7 +253,7 @@ func (e *Engine) Drain() {
 	began := time.Now()
 	// Who was accepted is served: whoever comes later is not refused here, but by the kernel, or waits
 	// in the queue of an inherited socket for the next node.
-	e.intake.StopAccepting()
+	e.intake.StopAccepting(headsPatience)
 	e.finishRequests()
 	e.refuseAll()
 	told, cut := e.closed(shard.ClosedDrain), e.closed(shard.ClosedShutdown)
@@ -269,6 +269,10 @@ func (e *Engine) closed(reason shard.CloseReason) (n uint64) {
 	}
 	return n
 }
+
+// headsPatience is how long a connection that was accepted has to ask for something when nothing
+// is accepted any more: a round trip.
+const headsPatience = 200 * time.Millisecond
 
 // requestsTimeout is the most of the drain timeout that requests under way get.
 const requestsTimeout = 5 * time.Second

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"strings"
 
 	"ssedge/engine/intake"
 	"ssedge/shard/sys"
@@ -34,6 +33,7 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 	}
 	if refusal := s.config.Admission.Admit(fd, &request); refusal != nil {
 		sys.Close(fd)
+		conn.Suspect(refusal, r.Header)
 		s.refuse(w, problemOf(refusal))
 		return
 	}
@@ -46,13 +46,14 @@ var notHere = &problem{501, "not_hijackable", "streams cannot be served on this 
 
 // streamRequest is what admission needs to know of a request.
 func (s *Public) streamRequest(conn *intake.Conn, r *http.Request) intake.Request {
+	remote, forwarded := conn.From(r.Header)
 	return intake.Request{
 		Query:         []byte(r.URL.RawQuery),
 		LastEventID:   []byte(r.Header.Get("Last-Event-ID")),
 		Authorization: authorization(r),
 		Origin:        []byte(r.Header.Get("Origin")),
-		Remote:        conn.Remote(),
-		Forwarded:     []byte(strings.Join(r.Header.Values(s.config.Admission.ForwardedField()), ", ")),
+		Remote:        remote,
+		Forwarded:     forwarded,
 		Minor:         r.ProtoMinor,
 		KeepAlive:     r.ProtoMinor > 0 && !r.Close,
 	}

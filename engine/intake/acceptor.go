@@ -2,7 +2,6 @@ package intake
 
 import (
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -101,14 +100,14 @@ func (a *acceptor) batch() bool {
 		if errno != 0 { // EAGAIN: that was all; others are the network's (accept(2))
 			break
 		}
-		a.greet(fd, a.peer.Addr())
+		a.greet(fd, peer{addr: a.peer.Addr()})
 	}
 	a.in.admission.Wake()
 	return accepted > 0
 }
 
 // greet reads what came with the connection; usually that is the whole head.
-func (a *acceptor) greet(fd int, remote netip.Addr) {
+func (a *acceptor) greet(fd int, from peer) {
 	n, errno := sys.Recv(fd, a.buf)
 	switch {
 	case errno == sys.EAGAIN:
@@ -120,25 +119,25 @@ func (a *acceptor) greet(fd int, remote netip.Addr) {
 	received := a.buf[:n]
 	a.parser.Reset()
 	if a.proxies {
-		n, client, refusal := a.in.admission.config.Proxies.preface(received, remote)
+		n, client, refusal := a.in.admission.config.Proxies.preface(received, from)
 		switch {
 		case refusal != nil:
 			a.in.refuse(fd, refusal, nil)
 			return
 		case n == 0:
-			a.in.heads.add(fd, remote, received, &a.parser, true)
+			a.in.heads.add(fd, from, received, &a.parser, true)
 			return
 		}
-		received, remote = received[n:], client
+		received, from = received[n:], client
 	}
 	_, done, err := a.parser.Parse(received, &a.in.config.Head, &a.reader.head)
 	switch {
 	case err != nil:
 		a.in.refuse(fd, unreadable(err), nil)
 	case done:
-		a.in.judge(fd, remote, received, &a.reader)
+		a.in.judge(fd, from, received, &a.reader)
 	default:
-		a.in.heads.add(fd, remote, received, &a.parser, false)
+		a.in.heads.add(fd, from, received, &a.parser, false)
 	}
 }
 

@@ -155,8 +155,8 @@ func TestCloseInAStorm(t *testing.T) {
 		case 0:
 			n.close(false)
 		case 1:
-			n.in.StopAccepting()
-			n.in.StopAccepting()
+			n.in.StopAccepting(0)
+			n.in.StopAccepting(0)
 			if _, err := net.Dial("tcp", n.addr.String()); err == nil {
 				t.Error("it still accepts")
 			}
@@ -181,7 +181,7 @@ func TestStopAcceptingLeavesStreamsAndRequests(t *testing.T) {
 	stream.stream()
 	requests.answer("GET")
 	await(t, "the head waits", func() bool { return n.in.HeadCount() == 1 })
-	n.in.StopAccepting()
+	n.in.StopAccepting(0)
 	head.ended()
 	requests.send(get("/nope"))
 	if resp, _ := requests.answer("GET"); resp.StatusCode != 404 {
@@ -191,6 +191,49 @@ func TestStopAcceptingLeavesStreamsAndRequests(t *testing.T) {
 	if got := stream.until("data:"); got != "still here" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// Who has connected and is about to ask when the listeners close is served: with half a
+// head, with a PROXY protocol header and nothing behind it, with nothing at all. Who says
+// nothing is not waited for.
+func TestStopAcceptingLetsThoseAskWhoHaveConnected(t *testing.T) {
+	n := start(t, func(s *setup) {
+		s.intake.Listen = []string{"127.0.0.1:0", "proxy:127.0.0.1:0"}
+		behind(s, "x-forwarded-for", "127.0.0.1")
+		s.admission.PerAddressMax = 0
+	})
+	plain, proxied := n.in.Addrs()[0], n.in.Addrs()[1]
+	half := n.ask(get("/events?topic=t")[:9])
+	later := n.ask("GET")
+	silent := n.ask("G")
+	n.addr = proxied
+	headed := n.ask(line)
+	await(t, "all wait", func() bool { return n.in.HeadCount() == 4 })
+	stopped := make(chan struct{})
+	go func() {
+		n.in.StopAccepting(3 * time.Second)
+		close(stopped)
+	}()
+	await(t, "nobody else is accepted", func() bool {
+		c, err := net.Dial("tcp", plain.String())
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	half.send(get("/events?topic=t")[9:])
+	half.stream()
+	headed.send(get("/events?topic=t"))
+	headed.stream()
+	later.send(get("/nope")[3:])
+	if resp, _ := later.answer("GET"); resp.StatusCode != 404 {
+		t.Error(resp.Status)
+	}
+	if rest := silent.ended(); rest != "" {
+		t.Errorf("whoever had nothing to ask is told %q", rest)
+	}
+	<-stopped
+	n.expectCount("heads_max", 0)
 }
 
 // Between opening and serving a node may be given up.

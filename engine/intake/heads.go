@@ -2,7 +2,6 @@ package intake
 
 import (
 	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -49,7 +48,7 @@ type member struct {
 	generation uint32
 	lingering  bool // was answered: what it still sends is thrown away
 	prefaced   bool // a PROXY protocol header comes first, and is not complete
-	remote     netip.Addr
+	from       peer
 	parser     http1.Parser
 	buf        *bytebufferpool.ByteBuffer // nil if nothing has come
 }
@@ -68,7 +67,7 @@ func (h *heads) tick() uint32 { return uint32(time.Since(h.started) / headTick) 
 
 // add takes in a connection with what it has sent so far, which the parser has
 // seen; or, if it is prefaced, nobody has.
-func (h *heads) add(fd int, remote netip.Addr, received []byte, p *http1.Parser, prefaced bool) {
+func (h *heads) add(fd int, from peer, received []byte, p *http1.Parser, prefaced bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	i, m := h.take(fd)
@@ -77,7 +76,7 @@ func (h *heads) add(fd int, remote netip.Addr, received []byte, p *http1.Parser,
 		sys.Close(fd)
 		return
 	}
-	m.remote, m.parser, m.prefaced = remote, *p, prefaced
+	m.from, m.parser, m.prefaced = from, *p, prefaced
 	m.keep(received)
 	h.wheel.Arm(i, h.tick()+uint32(h.in.config.HeadTimeout/headTick))
 }
@@ -187,7 +186,7 @@ func (h *heads) read(i uint32, m *member) {
 	}
 	m.keep(h.scratch[:n])
 	if m.prefaced {
-		n, client, refusal := h.in.admission.config.Proxies.preface(m.buf.B, m.remote)
+		n, client, refusal := h.in.admission.config.Proxies.preface(m.buf.B, m.from)
 		switch {
 		case refusal != nil:
 			h.in.answer(m.fd, refusal)
@@ -197,7 +196,7 @@ func (h *heads) read(i uint32, m *member) {
 			return
 		}
 		m.buf.B = append(m.buf.B[:0], m.buf.B[n:]...)
-		m.remote, m.prefaced = client, false
+		m.from, m.prefaced = client, false
 	}
 	_, done, err := m.parser.Parse(m.buf.B, &h.in.config.Head, &h.reader.head)
 	switch {
@@ -212,12 +211,12 @@ func (h *heads) read(i uint32, m *member) {
 // finish passes a member with a complete head on. The lock is let go meanwhile:
 // judging may come back here to linger.
 func (h *heads) finish(i uint32, m *member) {
-	remote, buf := m.remote, m.buf
+	from, buf := m.from, m.buf
 	m.buf = nil
 	fd := h.give(i)
 	h.judging.Add(1)
 	h.mu.Unlock()
-	h.in.judge(fd, remote, buf.B, &h.reader)
+	h.in.judge(fd, from, buf.B, &h.reader)
 	headBuffers.Put(buf)
 	h.judging.Done()
 	h.mu.Lock()
@@ -239,6 +238,13 @@ func (h *heads) late(i uint32) {
 	}
 	h.in.answer(m.fd, refuseTimeout)
 	h.stay(i, m)
+}
+
+// awaitNone waits until there is no member, or for so long.
+func (h *heads) awaitNone(patience time.Duration) {
+	for end := time.Now().Add(patience); h.count() > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // Close lets all members go, and waits for those that are being passed on: no stream

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -27,9 +28,9 @@ import (
 // is given to net/http as if the client had asked for the connection's end.
 type Conn struct {
 	net.Conn
-	in     *Intake
-	remote netip.Addr
-	state  atomic.Int32 // http.ConnState
+	in    *Intake
+	from  peer
+	state atomic.Int32 // http.ConnState
 
 	// net/http reads from one goroutine at a time.
 	parser http1.Parser
@@ -162,9 +163,20 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Remote returns the other end's address, or that of whom a PROXY protocol header
-// named; the zero Addr if it is a unix socket.
-func (c *Conn) Remote() netip.Addr { return c.remote }
+// From returns the values of [Request]'s Remote and Forwarded for a request with these
+// fields.
+func (c *Conn) From(h http.Header) (remote netip.Addr, forwarded []byte) {
+	if p := &c.in.admission.config.Proxies; p.believe(c.from) {
+		forwarded = []byte(strings.Join(h.Values(p.field), ", "))
+	}
+	return c.from.addr, forwarded
+}
+
+// Suspect is to be told of each stream that is refused: one for its address, from a proxy that
+// nobody has named, is worth a warning.
+func (c *Conn) Suspect(refusal *Refusal, h http.Header) {
+	c.in.suspect(c.from, refusal, func(field string) bool { return h.Get(field) != "" })
+}
 
 // Dup returns a descriptor of the connection, independent of this Conn.
 func (c *Conn) Dup() (int, error) {

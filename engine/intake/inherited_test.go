@@ -65,7 +65,7 @@ func TestInheritedSocketsOutliveTheNode(t *testing.T) {
 	first := start(t, passing(files, "systemd:web", "systemd:local"))
 	addrs := first.in.Addrs()
 	first.ask(get("/events?topic=t")).stream()
-	first.in.StopAccepting()
+	first.in.StopAccepting(0)
 	var waiting []*client
 	for _, first.addr = range addrs {
 		for range 16 { // on each of several sockets, with near certainty

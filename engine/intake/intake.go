@@ -46,8 +46,7 @@ type Intake struct {
 	heads     *heads
 	http      *httpListener
 	workers   *ants.Pool
-	loops     []netpoll.EventLoop
-	served    sync.WaitGroup
+	loops     []loop
 	httpConns atomic.Int64
 	handing   atomic.Int64 // over to net/http, at the moment
 	entering  atomic.Int64 // connections at net/http whose first request has no handler yet
@@ -167,40 +166,51 @@ func (in *Intake) Serve() error {
 	return nil
 }
 
+// loop is a listener that a poller of netpoll's drives.
+type loop struct {
+	netpoll.EventLoop
+	ended chan struct{} // closed when Serve has returned
+}
+
 // drive has a poller of netpoll's call ln.Accept whenever ln.Fd is readable.
 func (in *Intake) drive(ln netpoll.Listener) error {
-	loop, err := netpoll.NewEventLoop(nil)
+	events, err := netpoll.NewEventLoop(nil)
 	if err != nil {
 		return err
 	}
-	in.loops = append(in.loops, loop)
-	in.served.Add(1)
+	l := loop{events, make(chan struct{})}
+	in.loops = append(in.loops, l)
 	go func() {
-		defer in.served.Done()
-		if err := loop.Serve(ln); err != nil {
+		defer close(l.ended)
+		if err := l.Serve(ln); err != nil {
 			in.config.Logger.Error("a listener is no longer polled", "address", ln.Addr(), "error", err)
 		}
 	}()
 	return nil
 }
 
-// StopAccepting closes the listening sockets and whoever has not asked for
-// anything yet; connections at net/http and streams stay.
-func (in *Intake) StopAccepting() {
-	done := make(chan struct{})
-	go func() {
-		in.served.Wait()
-		close(done)
-	}()
-	for stopped := false; !stopped; {
-		for _, loop := range in.loops {
-			loop.Shutdown(context.Background()) // does nothing to a loop that is only about to serve
-		}
+// stop has the listener no longer polled, and closed.
+func (l loop) stop() {
+	for {
+		l.Shutdown(context.Background()) // does nothing to a loop that is only about to serve
 		select {
-		case <-done:
-			stopped = true
+		case <-l.ended:
+			return
 		case <-time.After(5 * time.Millisecond):
 		}
+	}
+}
+
+// StopAccepting closes the listening sockets. Who has connected has so long to ask for
+// something, and is closed then; connections at net/http and streams stay.
+func (in *Intake) StopAccepting(patience time.Duration) {
+	// The heads are the first of the loops, and the last to end: as long as anything is
+	// accepted there is a place for it.
+	for i, l := range slices.Backward(in.loops) {
+		if i == 0 {
+			in.heads.awaitNone(patience)
+		}
+		l.stop()
 	}
 	for _, a := range in.acceptors {
 		a.Close()
@@ -213,7 +223,7 @@ func (in *Intake) StopAccepting() {
 
 // Close ends everything.
 func (in *Intake) Close() {
-	in.StopAccepting()
+	in.StopAccepting(0)
 	if in.http != nil {
 		in.http.Close()
 	}

@@ -17,23 +17,23 @@ const StreamPath = "/events"
 // is refused right here: a storm must not reach net/http. Everything else goes
 // there, and so does a request for a stream that needs a longer answer. fd
 // belongs to somebody else afterwards.
-func (in *Intake) judge(fd int, remote netip.Addr, received []byte, r *reader) {
-	if !isStream(&r.head) || in.admission.config.LocalHosts && remote.IsValid() && !LocalHost(r.head.Authority) {
+func (in *Intake) judge(fd int, from peer, received []byte, r *reader) {
+	if !isStream(&r.head) || in.admission.config.LocalHosts && from.addr.IsValid() && !LocalHost(r.head.Authority) {
 		origin, _ := r.head.Get("origin")
-		in.toHTTP(fd, remote, received, origin)
+		in.toHTTP(fd, from, received, origin)
 		return
 	}
-	r.request.fill(&r.head, remote, &in.admission.config.Proxies)
+	r.request.fill(&r.head, from, &in.admission.config.Proxies)
 	refusal := in.admission.Admit(fd, &r.request)
-	if refusal == refuseAddress {
-		in.suspectProxy(&r.head, remote)
+	if refusal != nil {
+		in.suspect(from, refusal, func(field string) bool { _, n := r.head.Get(field); return n > 0 })
 	}
 	switch {
 	case refusal == nil:
 	case refusal.overload():
 		in.refuse(fd, refusal, r.request.Origin)
 	default:
-		in.toHTTP(fd, remote, received, r.request.Origin)
+		in.toHTTP(fd, from, received, r.request.Origin)
 	}
 }
 
@@ -58,7 +58,7 @@ func LocalHost(authority []byte) bool {
 }
 
 // fill takes from a request head what admission needs to know.
-func (r *Request) fill(h *http1.Head, remote netip.Addr, p *Proxies) {
+func (r *Request) fill(h *http1.Head, from peer, p *Proxies) {
 	r.Query = h.Query
 	r.LastEventID, _ = h.Get("last-event-id")
 	r.Origin, _ = h.Get("origin")
@@ -66,8 +66,8 @@ func (r *Request) fill(h *http1.Head, remote netip.Addr, p *Proxies) {
 	if value, n := h.Get("authorization"); n > 0 {
 		r.Authorization = value
 	}
-	r.Remote, r.Forwarded = remote, nil
-	if !p.None() {
+	r.Remote, r.Forwarded = from.addr, nil
+	if p.believe(from) {
 		r.forwarded = h.AppendJoined(r.forwarded[:0], p.field)
 		r.Forwarded = r.forwarded
 	}

@@ -148,6 +148,6 @@ func TestTheNextServersSocketStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := serveOne(t, "unix:"+path)
-	first.in.StopAccepting()
+	first.in.StopAccepting(0)
 	second.ask(get("/events?topic=t")).stream()
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"ssedge/proto/forwarded"
-	"ssedge/proto/http1"
 	"ssedge/proto/proxyproto"
 )
 
@@ -51,12 +50,17 @@ func NewProxies(trusted []string, field string) (p Proxies, wrong []error) {
 	return p, wrong
 }
 
+// peer is who is at the other end of a connection, or whom a PROXY protocol header
+// names as that.
+type peer struct {
+	addr netip.Addr // the zero Addr: it came through a unix socket
+	// unnamed: a header that is to name somebody does not. What requests say then could be
+	// anybody's, for a proxy that sends such headers does not look at requests.
+	unnamed bool
+}
+
 // None reports whether nobody is trusted.
 func (p *Proxies) None() bool { return len(p.networks) == 0 && !p.unix }
-
-// ForwardedField is the field of a request in which proxies that are trusted say whom
-// it comes from.
-func (a *Admission) ForwardedField() string { return a.config.Proxies.field }
 
 // trust reports whether a peer is one of the proxies. A peer without an address came
 // through a unix socket.
@@ -72,21 +76,24 @@ func (p *Proxies) trust(peer netip.Addr) bool {
 	return false
 }
 
+// believe reports whether what a peer's requests say counts.
+func (p *Proxies) believe(from peer) bool { return !p.None() && !from.unnamed && p.trust(from.addr) }
+
 // client is whom a request comes from that a peer has sent, with that value of the
 // proxies' field (RFC 9110 5.3: of all such fields, joined). Each proxy adds where it
 // got the request from at the end. So that is believed of the peer, if it is trusted,
 // and of whom it names, if that is trusted, too; what the first one says that is not,
 // the client could have made up. Where a proxy does not say from whom, it is from the
 // proxy.
-func (p *Proxies) client(peer netip.Addr, value []byte) (netip.Addr, *Refusal) {
-	if len(value) == 0 || !p.trust(peer) {
-		return peer, nil
+func (p *Proxies) client(remote netip.Addr, value []byte) (netip.Addr, *Refusal) {
+	if len(value) == 0 || !p.trust(remote) {
+		return remote, nil
 	}
 	read, refusal := forwarded.XForwardedFor, refuseXForwardedFor
 	if p.field == Forwarded {
 		read, refusal = forwarded.Forwarded, refuseForwarded
 	}
-	client := peer
+	client := remote
 	err := read(value, func(hop netip.Addr) (more bool) {
 		if !hop.IsValid() {
 			return false
@@ -95,19 +102,22 @@ func (p *Proxies) client(peer netip.Addr, value []byte) (netip.Addr, *Refusal) {
 		return p.trust(hop)
 	})
 	if err != nil {
-		return peer, refusal
+		return remote, refusal
 	}
 	return client, nil
 }
 
-// suspectProxy warns once of a proxy that nobody has named: all of its clients count as
-// one address.
-func (in *Intake) suspectProxy(h *http1.Head, remote netip.Addr) {
+// suspect warns once, when a stream is refused for its address, of a proxy that nobody
+// has named: all of its clients count as one. has says which fields its request has.
+func (in *Intake) suspect(from peer, refusal *Refusal, has func(field string) bool) {
+	if refusal != refuseAddress || in.admission.config.Proxies.believe(from) {
+		return
+	}
 	for _, field := range []string{XForwardedFor, Forwarded} {
-		if _, n := h.Get(field); n > 0 && !in.admission.config.Proxies.trust(remote) {
+		if has(field) {
 			in.suspected.Do(func() {
 				in.config.Logger.Warn("streams are refused for their address, and their requests say that they come through a proxy: if it is yours, name it with --trusted-proxies",
-					"address", remote, "header", field)
+					"address", from.addr, "header", field)
 			})
 		}
 	}
@@ -116,18 +126,20 @@ func (in *Intake) suspectProxy(h *http1.Head, remote netip.Addr) {
 // preface reads the PROXY protocol header with which a connection from a peer has to
 // begin, and returns how long it is, 0 if it is not complete yet, and whom the
 // connection comes from.
-func (p *Proxies) preface(received []byte, peer netip.Addr) (n int, client netip.Addr, _ *Refusal) {
-	if !p.trust(peer) {
-		return 0, peer, refuseProxy
+func (p *Proxies) preface(received []byte, from peer) (n int, client peer, _ *Refusal) {
+	if !p.trust(from.addr) {
+		return 0, from, refuseProxy
 	}
 	header, n, err := proxyproto.Parse(received)
-	if err != nil {
-		return 0, peer, &Refusal{Status: refuseProxyHeader.Status, Cause: refuseProxyHeader.Cause, Reason: err.Error()}
+	switch {
+	case err != nil:
+		return 0, from, &Refusal{Status: refuseProxyHeader.Status, Cause: refuseProxyHeader.Cause, Reason: err.Error()}
+	case n == 0:
+		return 0, from, nil
+	case header.Source.IsValid():
+		return n, peer{addr: header.Source}, nil
 	}
-	if header.Source.IsValid() {
-		peer = header.Source
-	}
-	return n, peer, nil
+	return n, peer{addr: from.addr, unnamed: true}, nil
 }
 
 // ListensForProxies takes the prefix off an address of --listen at which every

@@ -3,7 +3,6 @@ package intake
 import (
 	"bytes"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 )
@@ -11,7 +10,7 @@ import (
 // toHTTP hands a connection to net/http, with the bytes already read. That takes
 // some system calls, so a worker does it; a burst that the workers cannot keep up
 // with costs the poller the time, but is not refused.
-func (in *Intake) toHTTP(fd int, remote netip.Addr, received, origin []byte) {
+func (in *Intake) toHTTP(fd int, from peer, received, origin []byte) {
 	if in.httpConns.Add(1) > int64(in.config.HTTPConnectionsMax) {
 		in.httpConns.Add(-1)
 		in.refuse(fd, refuseHTTP, origin)
@@ -21,7 +20,7 @@ func (in *Intake) toHTTP(fd int, remote netip.Addr, received, origin []byte) {
 	received = bytes.Clone(received)
 	handOver := func() {
 		in.handing.Add(1)
-		in.handOver(fd, remote, received)
+		in.handOver(fd, from, received)
 		in.handing.Add(-1)
 	}
 	if in.workers.Submit(handOver) != nil {
@@ -31,7 +30,7 @@ func (in *Intake) toHTTP(fd int, remote netip.Addr, received, origin []byte) {
 
 // handOver makes a Conn of a descriptor, which it closes, and gives that to
 // net/http. It does not wait.
-func (in *Intake) handOver(fd int, remote netip.Addr, received []byte) {
+func (in *Intake) handOver(fd int, from peer, received []byte) {
 	f := os.NewFile(uintptr(fd), "connection")
 	defer f.Close()
 	in.files.mu.RLock()
@@ -43,7 +42,7 @@ func (in *Intake) handOver(fd int, remote netip.Addr, received []byte) {
 		in.answer(fd, refuseFiles)
 		return
 	}
-	c := &Conn{Conn: conn, in: in, remote: remote, buf: received}
+	c := &Conn{Conn: conn, in: in, from: from, buf: received}
 	if !in.http.offer(c) {
 		c.Close()
 	}

@@ -36,6 +36,8 @@ var good = map[string]string{ // header → source
 	binaryHeader(proxy, unspec, "whatever"):                      "",
 	binaryHeader(local, unspec, ""):                              "",
 	binaryHeader(local, tcp4, four):                              "", // a health check: the addresses are not the client's
+	binaryHeader(local, 0x12, four):                              "", // whatever family that is
+	binaryHeader(local, 0xff, ""):                                "",
 	binaryHeader(local, tcp4, ""):                                "",
 	binaryHeader(proxy, tcp4, four+"\x04\x00\x02ab\x05\x00\x00"): "192.0.2.1", // NOOP, and a unique id of no bytes
 }

@@ -29,17 +29,11 @@ func parse2(b []byte) (h Header, n int, err error) {
 	if len(b) > 12 && b[12] != local && b[12] != proxy {
 		return h, 0, ErrBinary
 	}
-	addresses := 0
-	if len(b) > 13 {
-		switch b[13] {
-		case unspec:
-		case tcp4:
-			addresses = 2 * (4 + 2)
-		case tcp6:
-			addresses = 2 * (16 + 2)
-		case unix:
-			addresses = 2 * 108
-		default:
+	// Of a LOCAL connection the rest is to be skipped, the family included.
+	relayed, addresses := len(b) > 13 && b[12] == proxy, 0
+	if relayed {
+		var ok bool
+		if addresses, ok = addressBytes(b[13]); !ok {
 			return h, 0, ErrBinary
 		}
 	}
@@ -50,14 +44,11 @@ func parse2(b []byte) (h Header, n int, err error) {
 	switch {
 	case n > MaxBytes:
 		return h, 0, ErrTooLong
-	case n < fixed+addresses && b[12] == proxy:
+	case n < fixed+addresses:
 		return h, 0, ErrBinary
 	case len(b) < n:
 		return h, 0, nil
-	}
-	// What stands in the header of a LOCAL connection, or of one whose family is not
-	// said, is to be skipped.
-	if b[12] == local || b[13] == unspec {
+	case !relayed || b[13] == unspec:
 		return h, n, nil
 	}
 	if err := checkExtensions(b[:n], fixed+addresses); err != nil {
@@ -70,6 +61,22 @@ func parse2(b []byte) (h Header, n int, err error) {
 		h.Source = source(netip.AddrFrom16([16]byte(b[fixed:])))
 	}
 	return h, n, nil
+}
+
+// addressBytes is how much the two addresses of a family take, and whether it is one of
+// streams.
+func addressBytes(family byte) (n int, ok bool) {
+	switch family {
+	case unspec:
+		return 0, true
+	case tcp4:
+		return 2 * (4 + 2), true
+	case tcp6:
+		return 2 * (16 + 2), true
+	case unix:
+		return 2 * 108, true
+	}
+	return 0, false
 }
 
 // checkExtensions walks over the extensions (2.2), which begin at from, and holds the

@@ -34,7 +34,7 @@ func TestIdle(t *testing.T) {
 			began := time.Now()
 			go func() {
 				m, err := s.receive()
-				if err != nil {
+				if err != nil && time.Since(began) < past {
 					t.Logf("%s: a stream with heartbeats of %v ended after %v", k.name, e.config.Heartbeat, time.Since(began).Round(time.Second))
 				}
 				came <- m.Data

@@ -155,7 +155,7 @@ var kinds = []kind{
 	{
 		name: "caddy", file: "Caddyfile",
 		second:   []edit{{" 10.0.0.12:8080", ""}},
-		fresh:    []edit{{"		health_interval 1s\n", "		health_interval 1s\n		transport http {\n			keepalive off\n		}\n"}},
+		fresh:    []edit{{"			keepalive 30s\n", "			keepalive off\n"}},
 		compress: []edit{{"	# No edge at all", "	encode {\n		gzip\n		minimum_length 1\n		match {\n			header Content-Type text/event-stream*\n		}\n	}\n	# No edge at all"}},
 		wrap:     "{\n	admin off\n	auto_https off\n}\n%s\n",
 		args:     []string{"run", "--adapter", "caddyfile", "--config", "config"},
