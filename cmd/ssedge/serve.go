@@ -35,7 +35,7 @@ type serveCmd struct {
 	Pollers int `help:"Threads that accept; 0: one per two CPUs." default:"0" group:"Cores"`
 
 	StreamsMax      int               `help:"Streams held at a time; 0: what the limit on open files leaves." default:"${streams_max}" group:"Streams"`
-	PerAddressMax   int               `help:"Streams of one client address (IPv6: one /64); 0: no bound." default:"${per_address_max}" group:"Streams"`
+	PerAddressMax   int               `help:"Streams of one client address (IPv6: one /64) at this server; 0: no bound." default:"${per_address_max}" group:"Streams"`
 	AcceptRate      float64           `help:"New streams per second; 0: no bound." default:"${accept_rate}" group:"Streams"`
 	TopicsPerStream int               `help:"Topics of one stream." default:"${topics_per_stream}" group:"Streams"`
 	Heartbeat       time.Duration     `help:"Silence after which a comment is sent; 0: none." default:"${heartbeat}" group:"Streams"`

@@ -3,6 +3,7 @@ package intake
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"ssedge/proto/forwarded"
@@ -120,6 +121,15 @@ func (in *Intake) suspect(from peer, refusal *Refusal, has func(field string) bo
 					"address", from.addr, "header", field)
 			})
 		}
+	}
+}
+
+// suspectUnix warns of streams that no limit by address can bound.
+func (in *Intake) suspectUnix() {
+	c := &in.admission.config
+	if c.PerAddressMax > 0 && !c.Proxies.unix && slices.ContainsFunc(in.acceptors, func(a *acceptor) bool { return a.addr.Network() == "unix" }) {
+		in.config.Logger.Warn("streams that come through a unix socket have no address, and are not bounded by one, unless a proxy says whom they are from and is trusted: --trusted-proxies=unix",
+			"per_address_max", c.PerAddressMax)
 	}
 }
 

@@ -120,6 +120,22 @@ func TestForwardedThroughAUnixSocket(t *testing.T) {
 	n.ask(get("/events?topic=t")).stream()
 }
 
+// TestUnixWithoutAddresses: a limit that bounds nobody is said.
+func TestUnixWithoutAddresses(t *testing.T) {
+	t.Parallel()
+	for _, trusted := range [][]string{nil, {"unix"}} {
+		var log syncBuffer
+		start(t, func(s *setup) {
+			behind(s, "x-forwarded-for", trusted...)
+			s.intake.Listen = []string{"unix:" + filepath.Join(t.TempDir(), "s")}
+			s.intake.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		if said := strings.Contains(log.String(), "--trusted-proxies=unix"); said != (trusted == nil) {
+			t.Errorf("trusted %v: %s", trusted, log.String())
+		}
+	}
+}
+
 // TestAProxyNobodyHasNamed: whose clients are refused as one, the operator is told, once.
 func TestAProxyNobodyHasNamed(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -162,4 +164,35 @@ func raw(t *testing.T, address, from, request string) *http.Response {
 		t.Errorf("%s %s", r.Status, body)
 	}
 	return r
+}
+
+// TestUnixSocket: on one host proxies and edge meet at a unix socket, whose clients are known
+// by X-Forwarded-For if unix is trusted.
+func TestUnixSocket(t *testing.T) {
+	every(t, func(t *testing.T, k kind) {
+		dir, err := os.MkdirTemp("", "ssedge") // where nginx's workers get at it
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		os.Chmod(dir, 0o755)
+		socket := filepath.Join(dir, "socket")
+		e := startEdge(t, func(c *engine.Config) {
+			one(c)
+			c.TrustedProxies = []string{"unix"}
+			c.Listen = []string{"unix:" + socket}
+		})
+		host, port, _ := net.SplitHostPort(e.admin)
+		edits := map[string][]edit{
+			"nginx":   {{"server 10.0.0.11:8080 max_fails=0;", "server unix:" + socket + " max_fails=0;"}},
+			"haproxy": {{"server edge1 10.0.0.11:8080 port 8081", "server edge1 unix@" + socket + " addr " + host + " port " + port}},
+			"caddy":   {{"reverse_proxy 10.0.0.11:8080 {", "reverse_proxy unix/" + socket + " {"}, {"		health_uri /readyz\n", ""}, {"		health_port 8081\n", ""}, {"		health_interval 1s\n", ""}},
+		}
+		address := k.start(t, []*edge{e}, edits[k.name]...)
+		expectOneEach(t, address, "127.0.0.2", "127.0.0.3", "X-Forwarded-For: 192.0.2.1")
+		if k.name == "haproxy" { // and its checks find the edge well
+			time.Sleep(2500 * time.Millisecond)
+			newClient(t, address, "127.0.0.4").follow()
+		}
+	})
 }
