@@ -103,7 +103,7 @@ func TestAHostOfDefaultsFallsShort(t *testing.T) {
 		needed string
 		advice bool
 	}{
-		"RLIMIT_NOFILE": {"1010000", false}, "net.core.somaxconn": {"10000", false}, "net.ipv4.tcp_mem": {"500000 750000 1000000", true},
+		"RLIMIT_NOFILE": {"1001152", false}, "net.core.somaxconn": {"10000", false}, "net.ipv4.tcp_mem": {"500000 750000 1000000", true},
 		"net.ipv4.tcp_slow_start_after_idle": {"0", true}, "net.ipv4.tcp_max_orphans": {"66666", true}, "net.core.netdev_max_backlog": {"10000", true},
 	} {
 		if f := named(t, all, name); f.OK || f.Advice != want.advice || f.Needed != want.needed || f.How == "" {
@@ -116,7 +116,7 @@ func TestAHostOfDefaultsFallsShort(t *testing.T) {
 		"transparent huge pages": "madvise", "net.ipv4.tcp_max_syn_backlog": "any", "net.ipv4.ip_local_port_range": "any", "net.ipv4.tcp_tw_reuse": "any",
 		"net.ipv4.tcp_keepalive_time, _intvl, _probes": "any", "net.ipv4.tcp_retries2": "any", "net.ipv4.tcp_fin_timeout": "any",
 		"net.ipv4.tcp_notsent_lowat": "any", "net.ipv4.tcp_congestion_control": "any", "NUMA nodes": "any", "kernel": "4.4", "systemd unit": "any",
-		"conntrack bypass": "not tracked", "cgroup": "v2", "vm.swappiness": "any", "vm.overcommit_memory": "0 or 1", "GOMEMLIMIT": "none", "GOMAXPROCS": "none",
+		"conntrack bypass": "not tracked", "cgroup": "v2", "container": "any", "vm.swappiness": "any", "vm.overcommit_memory": "0 or 1", "GOMEMLIMIT": "none", "GOMAXPROCS": "none",
 	} {
 		if f := named(t, all, name); !f.OK || f.Needed != needed {
 			t.Errorf("%+v, expected to be in order and to need %s", f, needed)
