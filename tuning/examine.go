@@ -25,21 +25,21 @@ func Examine(h *Host, l Load) []Finding {
 
 func (h *Host) files(l Load) Finding {
 	most, least := uint64(files(l)), uint64(leastFiles(l))
+	other := fmt.Sprintf("LimitNOFILE=%d in the unit, ulimit -n %d in a shell of root", most, most)
+	if h.LoginFiles >= int64(most) {
+		other = fmt.Sprintf("log in again: /%s gives new logins %d; a unit needs LimitNOFILE=%d", LimitsFile, h.LoginFiles, most)
+	}
 	f := Finding{
 		Name: "RLIMIT_NOFILE", Kind: Rlimit, Now: fmt.Sprintf("%s soft, %s hard", unlimited(h.Files.Soft), unlimited(h.Files.Hard)), Needed: strconv.FormatUint(most, 10),
 		OK: h.Files.Hard >= most, Advice: h.Files.Hard >= least, // Go raises the soft one to the hard one
 		Why: fmt.Sprintf("a stream is an open file: ssedge serve does not start with fewer than %s and %s others; with %s others there is room for clients that connect all at once; it raises the soft limit to the hard one",
 			thousands(l.Connections), thousands(int64(serveFiles)), thousands(otherFiles(l))),
 		How: h.howContained(fmt.Sprintf("LimitNOFILE=%d", most), fmt.Sprintf("--ulimit nofile=%d:%d", most, most),
-			fmt.Sprintf("LimitNOFILE=%d of the node's container runtime, a pod cannot set it", most),
-			fmt.Sprintf("LimitNOFILE=%d in the unit, ulimit -n %d in a shell of root", most, most)),
+			fmt.Sprintf("LimitNOFILE=%d of the node's container runtime, a pod cannot set it", most), other),
 		Source: "man 2 getrlimit, man 5 systemd.exec",
 	}
 	if h.Files.Hard < least {
 		f.Needed = strconv.FormatUint(least, 10)
-	}
-	if !f.OK && h.Container == "" && h.Unit == "" && h.LoginFiles >= int64(most) {
-		f.How = fmt.Sprintf("log in again: /%s gives new logins %d; a unit needs LimitNOFILE=%d", LimitsFile, h.LoginFiles, most)
 	}
 	return f
 }

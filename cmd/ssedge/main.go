@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -71,8 +72,8 @@ func main() {
 	ctx, err := parser.Parse(asked(os.Args[1:]))
 	parser.FatalIfErrorf(err)
 	if err := ctx.Run(); err != nil {
-		if _, ok := err.(verdict); ok {
-			fmt.Fprintf(os.Stderr, "ssedge: %s\n", err)
+		if v := verdict(""); errors.As(err, &v) {
+			fmt.Fprintf(os.Stderr, "ssedge: %s\n", v)
 		} else {
 			parser.Errorf("%s", err)
 		}
