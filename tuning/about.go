@@ -50,3 +50,23 @@ func (h *Host) nodes() Finding {
 	}
 	return f
 }
+
+// container is about who may change settings.
+func (h *Host) container() Finding {
+	f := Finding{
+		Name: "container", Kind: Setting, Now: "none", Needed: "any", OK: true,
+		Why: "settings are changed here", Source: "man 7 network_namespaces; docs.docker.com, docker run --sysctl",
+	}
+	if h.Container == "" {
+		return f
+	}
+	f.Now = fmt.Sprintf("%s (%s)", h.Container, h.Sign)
+	f.Why = "settings of the host cannot be changed from inside a container, and its own are set where it is started"
+	switch {
+	case h.Doubt:
+		f.Why += "; if it is not one, remove that file: nothing else says so, and what to do on a host is said, too"
+	case h.Sign != "":
+		f.Why += "; if it is not one, that is left over"
+	}
+	return f
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 )
@@ -21,6 +22,12 @@ type Change struct {
 	After                string // what the kernel took; the same as wanted, or another value
 	Err                  error  // it was refused
 	Left                 string // why it was left as it is
+	File                 string // what became of a file: "removed" or "restored"
+}
+
+// Refused reports whether it was to be made, and was not, or not wholly.
+func (c Change) Refused() bool {
+	return c.Left == "" && c.File == "" && (c.Err != nil || c.After != c.Wanted)
 }
 
 // Apply writes the drop-in file and limits for a load below root ("/"), changes what falls short now, and reads
@@ -53,7 +60,7 @@ func Apply(root string, h *Host, l Load) ([]Change, error) {
 		saved.sets(c.Name, c.Wanted)
 	}
 	limits, limit := limitsText(root, h, l)
-	before, err := writeFiles(root, saved, map[string]string{DropInFile: DropIn(h, l), LimitsFile: limits})
+	before, err := writeFiles(root, saved, map[string]string{DropInFile: dropIn(h, l, readBoot(os.DirFS(root), saved)), LimitsFile: limits})
 	if err != nil {
 		return nil, fmt.Errorf("nothing was changed: %w", errors.Join(err, before.restore(root)))
 	}

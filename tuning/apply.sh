@@ -3,12 +3,20 @@
 # hand: what falls short is raised, no limit is lowered. What was there before is kept in /var/lib/ssedge/apply-undo*;
 # --undo restores it, but for what somebody changed since. The reasons are in sysctl.conf; the limit on open files is for the
 # unit (LimitNOFILE). SOURCES: addresses that connections come from, if they are few, on the host that they come from.
-# Usage, as root: tuning/apply.sh [CONNECTIONS [SOURCES]] | --undo
+# The file for the next boot has only what falls short, what is set there or was set by this already, and no less than other files
+# of sysctl.d say.
 set -eu
 root=${ROOT:-}
 file=$root/etc/sysctl.d/60-ssedge.conf
 saved=$root/var/lib/ssedge/apply-undo # lines of name|before|value of ours|value of ours…
 status=0
+
+usage() {
+	echo "Usage, as root: tuning/apply.sh [CONNECTIONS [SOURCES]]   raise what falls short; 1000000 streams if not said
+                tuning/apply.sh --undo                    what was there before
+SOURCES: addresses that connections come from, if they are few, on the host that they come from.
+Status: 0 when all was taken, or left for a reason that is said; 1 when something was refused."
+}
 
 die() {
 	echo "apply.sh: $*" >&2
@@ -67,13 +75,47 @@ raise() {
 
 there() {
 	[ -e "$(path "$1")" ] && return 0
-	echo "$1: left as it is: there is no such setting here"
+	why="this kernel has no such setting"
+	case $1 in
+	net.core.netdev_max_backlog | net.ipv4.tcp_mem | net.ipv4.tcp_max_orphans)
+		if [ ! -e "$(path net.core.netdev_max_backlog)" ] && [ -e "$(path net.core.somaxconn)" ]; then
+			why="it is the host's, and not to be seen from this network namespace"
+		fi
+		;;
+	esac
+	echo "$1: left as it is: $why"
 	return 1
 }
 
-# want NAME NOW WANTED notes a change.
+# said FILE… says what files of sysctl.d set, as lines of name = value.
+said() {
+	for conf; do
+		[ ! -f "$conf" ] || awk '/^[ \t]*-?[ \t]*[a-z][^ \t=]*[ \t]*=/ { i = index($0, "="); name = substr($0, 1, i - 1); gsub(/[ \t]|^[ \t]*-/, "", name); gsub("/", ".", name)
+			$0 = substr($0, i + 1); $1 = $1; print name " = " $0 }' "$conf"
+	done
+}
+
+# higher NAME VALUE: each number as far as any file for the next boot has it, if that is farther. Of local ports that is lower for the first.
+higher() {
+	printf '%s\n' "$boot" | awk -v name="$1" -v value="$2" '
+		BEGIN { n = split(value, v, " ") }
+		$1 == name && NF == n + 2 && substr($0, length(name) + 3) !~ /[^0-9 ]/ { for (i = 1; i <= n; i++) { has = v[i]; other = $(i + 2)
+			more = length(other) > length(has) || length(other) == length(has) && other >= has
+			if (name ~ /ip_local_port_range$/ && i == 1 ? !more : more) v[i] = other } }
+		END { for (i = 1; i <= n; i++) printf "%s%s", v[i], i < n ? " " : "\n" }'
+}
+
+# want NAME NOW WANTED notes a change, and what the file is to have.
 want() {
-	echo "$1 = $3" >>"$new"
+	case $1 in
+	*_idle | *_reuse) boots=$3 ;; # switches
+	*) boots=$(higher "$1" "$3") ;;
+	esac
+	if [ "$2" != "$3" ] || grep -q "^$1|" "$saved" 2>/dev/null || grep -q "^$1 = " "$own"; then
+		echo "$1 = $boots" >>"$new"
+	else
+		echo "# $1 needs no more than it has here: $2" >>"$new"
+	fi
 	[ "$2" != "$3" ] || return 0
 	echo "$1|$3" >>"$changes"
 	if was=$(grep "^$1|" "$saved" 2>/dev/null); then
@@ -91,15 +133,21 @@ at_most() {
 	[ "$1" -lt "$2" ] && echo "$1" || echo "$2"
 }
 
+case ${1:-} in
+-h | --help)
+	usage
+	exit 0
+	;;
+esac
 [ -d "$root/proc/sys/kernel" ] || die "there is no /proc: expected Linux, with /proc mounted"
 if [ "${1:-}" = --undo ]; then
 	[ -e "$saved" ] || die "there is nothing to undo: no $saved"
 	if [ -e "$file" ] && ! cmp -s "$file" "$saved.written" && ! cmp -s "$file" "$saved.last"; then
 		echo "$file: left as it is: somebody changed it since"
 	elif [ -e "$saved.file" ]; then
-		cp "$saved.file" "$file" || status=1
-	else
-		rm -f "$file" || status=1
+		cmp -s "$saved.file" "$file" || if cp "$saved.file" "$file"; then echo "$file: restored"; else status=1; fi
+	elif [ -e "$file" ]; then
+		if rm -f "$file"; then echo "$file: removed"; else status=1; fi
 	fi
 	while IFS='|' read -r name before ours; do
 		now=$(value "$name")
@@ -119,7 +167,7 @@ fi
 n=${1:-1000000}
 sources=${2:-0}
 case $n in
-'' | *[!0-9]* | 0* | ???????????*) die "expected a number of connections, found $n" ;;
+'' | *[!0-9]* | 0* | ???????????*) die "expected a number of connections, found $n (--help)" ;;
 esac
 case $sources in
 '' | *[!0-9]* | 0?* | ???????????*) die "expected a number of addresses, found $sources" ;;
@@ -130,6 +178,9 @@ trap 'rm -rf "$work" "$saved.new"' EXIT
 changes=$work/changes
 new=$work/new
 undo=$work/undo
+own=$work/own # what the file sets that there is
+said "$file" >"$own"
+boot=$(said "$root/etc/sysctl.conf" "$root"/etc/sysctl.d/*.conf "$root"/run/sysctl.d/*.conf "$root"/usr/local/lib/sysctl.d/*.conf "$root"/usr/lib/sysctl.d/*.conf "$root"/lib/sysctl.d/*.conf)
 : >"$changes"
 : >"$undo"
 echo "# For $n streams of ssedge: tuning/apply.sh $n $sources" >"$new"
@@ -166,6 +217,10 @@ if [ -e "$(path net.netfilter.nf_conntrack_max)" ] && [ "$(value net.netfilter.n
 	raise net.netfilter.nf_conntrack_max $((files + n / 5))
 fi
 raise vm.max_map_count 1024
+
+while read -r name _; do # what the file has besides stays; of two lines the last
+	grep -q "^$name = " "$new" || awk -v name="$name" '$1 == name { last = $0 } END { print last }' "$work/own" >>"$new"
+done <"$own"
 
 # Nothing is changed unless one setting can be, and all that is kept, and the file, can be written.
 can=$([ -s "$changes" ] && echo no || echo yes)

@@ -206,6 +206,13 @@ func TestUndoIsRefused(t *testing.T) {
 	if _, err := Undo(dir); err == nil || content(t, dir, SavedFile) == "none" || content(t, dir, "proc/sys/net/ipv4/tcp_mem") != "188000 251000 376000" {
 		t.Errorf("%v, tcp_mem is %s", err, content(t, dir, "proc/sys/net/ipv4/tcp_mem"))
 	}
+	kernel(t, func(file, value string) error { // it takes another value: that is no success, either
+		return real(file, strings.Replace(value, "4096", "8192", 1))
+	})
+	if _, err := Undo(dir); err == nil || !strings.Contains(err.Error(), "net.core.somaxconn is not restored") || content(t, dir, SavedFile) == "none" {
+		t.Error(err)
+	}
+	put(t, dir, "proc/sys/net/core/somaxconn", "10000\n")
 	write = real
 	if _, err := Undo(dir); err != nil || content(t, dir, "proc/sys/net/core/somaxconn") != "4096" || content(t, dir, SavedFile) != "none" {
 		t.Errorf("%v, somaxconn is %s", err, content(t, dir, "proc/sys/net/core/somaxconn"))

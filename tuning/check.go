@@ -10,8 +10,9 @@ import (
 type rule struct {
 	name   string
 	needs  func(l Load) []int64
-	exact  bool // a switch: not at least, but just that
-	advice bool // streams are held without it
+	least  func(l Load) []int64 // streams are held with these, and needs are advice; nil: they are not
+	exact  bool                 // a switch: not at least, but just that
+	advice bool                 // streams are held without it
 	why    func(l Load) string
 	source string
 	usual  string // what current kernels have by default; "": that depends on the memory
@@ -40,6 +41,11 @@ func (r *rule) check(h *Host, l Load) Finding {
 		f.Needed, f.OK, f.Why = "any", true, r.spare(h, l)
 	default:
 		f.raised, f.OK = r.raised(now, l)
+		if !f.OK && r.least != nil {
+			if f.Advice = enough(now, r.least(l)); !f.Advice {
+				f.Needed = join(r.least(l))
+			}
+		}
 		f.How = howSysctl(h, r.name, f.raised)
 	}
 	return f
@@ -70,4 +76,15 @@ func (r *rule) raised(now string, l Load) (value string, ok bool) {
 		}
 	}
 	return join(values), ok
+}
+
+// enough reports whether each number of a setting is at least as needed.
+func enough(now string, needs []int64) bool {
+	has := strings.Fields(now)
+	for i, need := range needs {
+		if i >= len(has) || parse(has[i]) < need {
+			return false
+		}
+	}
+	return true
 }

@@ -49,7 +49,8 @@ func (h *Host) engine() string {
 	return "docker"
 }
 
-// howSysctl says how to change a kernel setting: on the host, or in the forms of Docker and Kubernetes.
+// howSysctl says how to change a kernel setting: on the host, or in the forms of Docker and Kubernetes; where it is in doubt
+// whether there is a container, in those of Docker and of the host.
 func howSysctl(h *Host, name, value string) string {
 	set := "sysctl -w " + name + "=" + strconv.Quote(value)
 	switch {
@@ -57,6 +58,8 @@ func howSysctl(h *Host, name, value string) string {
 		return set
 	case scope(name) == OfHost:
 		return fmt.Sprintf("on the host (Kubernetes: the node): %s; no container can", set)
+	case h.Doubt:
+		return fmt.Sprintf("%s run --sysctl %s=%s; if this is no container: %s", h.engine(), name, quoteBlank(value), set)
 	}
 	terms := "unsafe: the kubelet needs --allowed-unsafe-sysctls=" + name
 	if since := safeSince[name]; since != "" {
@@ -79,11 +82,14 @@ func quoteBlank(value string) string {
 
 // howContained says how to change something: under a unit, in a container, or else.
 func (h *Host) howContained(unit, docker, kubernetes, other string) string {
+	if h.Unit != "" {
+		other = fmt.Sprintf("systemctl edit %s: [Service] %s; then systemctl restart %s", h.Unit, unit, h.Unit)
+	}
 	switch {
+	case h.Doubt:
+		return fmt.Sprintf("%s run %s; if this is no container: %s", h.engine(), docker, other)
 	case h.Container != "":
 		return fmt.Sprintf("%s run %s; Kubernetes: %s", h.engine(), docker, kubernetes)
-	case h.Unit != "":
-		return fmt.Sprintf("systemctl edit %s: [Service] %s; then systemctl restart %s", h.Unit, unit, h.Unit)
 	}
 	return other
 }

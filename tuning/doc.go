@@ -10,7 +10,8 @@
 //	about.go      what a finding is about besides: kernel, unit, cgroup, NUMA
 //	examine.go    all findings: files, memory, limits, Go
 //	container.go  whose a setting is, and the forms of Docker and Kubernetes
-//	print.go      the table, and the drop-in file
+//	print.go      the table
+//	dropin.go     the drop-in file for /etc/sysctl.d
 //	apply.go      changing what falls short; kernel.go, limits.go: settings, logins
 //	saved.go      what was there before; undo.go: and is again
 //

@@ -10,7 +10,7 @@ import (
 // Examine holds a host against a load: a finding for each setting that matters or is said to, those that fall short first.
 func Examine(h *Host, l Load) []Finding {
 	var all []Finding
-	all = append(all, h.files(l), h.memory(l), h.memoryOfBroadcast(l), h.memoryHigh(l), h.memoryOfSsedge(l))
+	all = append(all, h.container(), h.files(l), h.memory(l), h.memoryOfBroadcast(l), h.memoryHigh(l), h.memoryOfSsedge(l))
 	for i := range rules {
 		all = append(all, rules[i].check(h, l))
 	}
@@ -24,17 +24,24 @@ func Examine(h *Host, l Load) []Finding {
 }
 
 func (h *Host) files(l Load) Finding {
-	need := uint64(files(l))
-	return Finding{
-		Name: "RLIMIT_NOFILE", Kind: Rlimit, Now: fmt.Sprintf("%s soft, %s hard", unlimited(h.Files.Soft), unlimited(h.Files.Hard)), Needed: strconv.FormatUint(need, 10),
-		OK: h.Files.Hard >= need, // Go raises the soft one to the hard one
-		Why: fmt.Sprintf("a stream is an open file: %s, and %s others (heads, requests, listeners); ssedge raises the soft limit to the hard one",
-			thousands(l.Connections), thousands(otherFiles(l))),
-		How: h.howContained(fmt.Sprintf("LimitNOFILE=%d", need), fmt.Sprintf("--ulimit nofile=%d:%d", need, need),
-			fmt.Sprintf("LimitNOFILE=%d of the node's container runtime, a pod cannot set it", need),
-			fmt.Sprintf("LimitNOFILE=%d in the unit, ulimit -n %d in a shell of root", need, need)),
+	most, least := uint64(files(l)), uint64(leastFiles(l))
+	other := fmt.Sprintf("LimitNOFILE=%d in the unit, ulimit -n %d in a shell of root", most, most)
+	if h.LoginFiles >= int64(most) {
+		other = fmt.Sprintf("log in again: /%s gives new logins %d; a unit needs LimitNOFILE=%d", LimitsFile, h.LoginFiles, most)
+	}
+	f := Finding{
+		Name: "RLIMIT_NOFILE", Kind: Rlimit, Now: fmt.Sprintf("%s soft, %s hard", unlimited(h.Files.Soft), unlimited(h.Files.Hard)), Needed: strconv.FormatUint(most, 10),
+		OK: h.Files.Hard >= most, Advice: h.Files.Hard >= least, // Go raises the soft one to the hard one
+		Why: fmt.Sprintf("a stream is an open file: ssedge serve does not start with fewer than %s and %s others; with %s others there is room for clients that connect all at once; it raises the soft limit to the hard one",
+			thousands(l.Connections), thousands(int64(serveFiles)), thousands(otherFiles(l))),
+		How: h.howContained(fmt.Sprintf("LimitNOFILE=%d", most), fmt.Sprintf("--ulimit nofile=%d:%d", most, most),
+			fmt.Sprintf("LimitNOFILE=%d of the node's container runtime, a pod cannot set it", most), other),
 		Source: "man 2 getrlimit, man 5 systemd.exec",
 	}
+	if h.Files.Hard < least {
+		f.Needed = strconv.FormatUint(least, 10)
+	}
+	return f
 }
 
 func unlimited(n uint64) string {
@@ -102,7 +109,7 @@ func (h *Host) sources(l Load) []Finding {
 	}
 	return []Finding{{
 		Name: "source addresses", Kind: Setting, Now: strconv.Itoa(l.Sources), Needed: strconv.Itoa(need),
-		Why: fmt.Sprintf("%s connections to one address and port of the server, from %s ports of each address", thousands(l.Connections), thousands(mostPorts)),
+		Why: fmt.Sprintf("%s connections to one address and port of the server, and an address has %s ports at most", thousands(l.Connections), thousands(mostPorts)),
 		How: "more addresses for those that connect, or more addresses or ports of the server", Source: ipSysctl,
 	}}
 }
@@ -160,7 +167,7 @@ func (h *Host) hugePages() Finding {
 	}
 	return Finding{
 		Name: "transparent huge pages", Kind: Setting, Now: now, Needed: "madvise", OK: h.HugePages != "always", Advice: true,
-		Why: "with always the kernel may back 4 KiB that are used with 2 MiB: the memory of slots and histories in use is not what it counts",
+		Why: "with always the kernel may back 4 KiB that are used with 2 MiB: ssedge takes more memory than it counts",
 		How: "echo madvise >/sys/kernel/mm/transparent_hugepage/enabled", Source: "go.dev/doc/gc-guide, Linux transparent huge pages",
 	}
 }

@@ -14,6 +14,8 @@ import (
 type Host struct {
 	Kernel    string // release
 	Container string // what it seems to be in: "docker", "kubernetes", …; "" for none
+	Sign      string // what says so: a file, or a variable
+	Doubt     bool   // nothing but /.dockerenv does, which may be left over
 	Unit      string // the systemd unit this process runs under; "" for none
 	Nodes     int    // NUMA nodes
 	Memory    int64  // bytes, of the host or of the cgroup if that has less
@@ -21,6 +23,7 @@ type Host struct {
 	CPUs      int    // of the host
 
 	Files      Limit // RLIMIT_NOFILE
+	LoginFiles int64 // that [LimitsFile] gives new logins; 0 if it does not
 	CgroupMax  int64 // memory.max, bytes; math.MaxInt64: none
 	CgroupHigh int64 // memory.high
 	PidsMax    int64 // pids.max
@@ -86,7 +89,9 @@ func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	}
 	h.Memory = h.MemTotal
 	h.readCgroup(root)
-	h.Container = container(root, getenv)
+	h.LoginFiles = saidLimit(root, LimitsFile)
+	h.Container, h.Sign = container(root, getenv)
+	h.Doubt = h.Sign == dockerSign && !dockerStarted(root)
 	return h, nil
 }
 
@@ -148,17 +153,37 @@ func (h *Host) before(major, minor int) bool {
 // (tcp_slow_start_after_idle_check in the kernel's include/net/tcp.h).
 func (h *Host) paces() bool { return strings.HasPrefix(h.Congestion, "bbr") }
 
-// container says what kind of one this is in.
-func container(root fs.FS, getenv func(string) string) string {
+// dockerSign is the file that Docker makes in each container, and that images of machines may have kept.
+const dockerSign = "/.dockerenv"
+
+// container says what kind of one this is in, and what says so.
+func container(root fs.FS, getenv func(string) string) (kind, sign string) {
 	if getenv("KUBERNETES_SERVICE_HOST") != "" {
-		return "kubernetes"
+		return "kubernetes", "KUBERNETES_SERVICE_HOST"
 	}
-	for name, kind := range map[string]string{".dockerenv": "docker", "run/.containerenv": "podman"} {
-		if _, err := fs.Stat(root, name); err == nil {
-			return kind
+	for _, c := range [][2]string{{"podman", "/run/.containerenv"}, {"docker", dockerSign}} {
+		if _, err := fs.Stat(root, c[1][1:]); err == nil {
+			return c[0], c[1]
 		}
 	}
-	return getenv("container") // systemd-nspawn, podman and others set it
+	if kind = getenv("container"); kind != "" { // systemd-nspawn, podman and others set it
+		sign = "container=" + kind
+	}
+	return kind, sign
+}
+
+// dockerStarted reports whether this process shows besides that Docker has started it: by its cgroup, or by the files that
+// Docker mounts from its directory of containers.
+func dockerStarted(root fs.FS) bool {
+	if strings.Contains(text(root, "proc/self/cgroup"), "docker") {
+		return true
+	}
+	for line := range strings.Lines(text(root, "proc/self/mountinfo")) {
+		if words := strings.Fields(line); len(words) > 4 && strings.Contains(words[3], "/containers/") && strings.HasPrefix(words[4], "/etc/") {
+			return true
+		}
+	}
+	return false
 }
 
 // ErrNoSysctl is what [Host.Sysctl] returns, wrapped, for a setting that this kernel does not have.

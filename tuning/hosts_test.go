@@ -71,6 +71,9 @@ func TestSources(t *testing.T) {
 		if f := named(t, all, "net.ipv4.ip_local_port_range"); f.Needed != c.needed {
 			t.Errorf("%+v: %+v", c, f)
 		}
+		if f := named(t, all, "net.ipv4.ip_local_port_range"); strings.Contains(f.Why, "more addresses are needed") != c.addresses {
+			t.Errorf("%+v: %+v", c, f)
+		}
 		if got := slices.ContainsFunc(all, func(f Finding) bool { return f.Name == "source addresses" }); got != c.addresses {
 			t.Errorf("%+v: more addresses are asked for: %v", c, got)
 		}
@@ -102,5 +105,53 @@ func TestUnits(t *testing.T) {
 	os.Remove(filepath.Join(dir, "sys/fs/cgroup/cgroup.controllers"))
 	if f := named(t, Examine(read(t, dir, 1), million), "cgroup"); f.Now != "v1 or none" {
 		t.Errorf("%+v", f)
+	}
+}
+
+// Open files fall short where ssedge serve does not start, and are advice where there is no room for all that connect at once.
+func TestOpenFiles(t *testing.T) {
+	for _, c := range []struct {
+		streams, hard, nrOpen int
+		short, advice         bool
+		needed, how           string
+	}{
+		{18_849, 20_000, 1 << 20, true, true, "20001", "28849"},
+		{18_848, 20_000, 1 << 20, false, true, "28848", "28848"},
+		{12_000, 20_000, 1 << 20, false, true, "22000", "22000"},
+		{10_000, 20_000, 1 << 20, false, false, "20000", ""},
+		{12_000, 22_000, 13_151, true, false, "22000", ""},
+		{12_000, 22_000, 13_152, false, false, "22000", ""},
+	} {
+		h := read(t, hostDir(t, map[string]string{"proc/sys/fs/nr_open": fmt.Sprintln(c.nrOpen), "proc/self/cgroup": "0::/\n"}), uint64(c.hard))
+		all := Examine(h, Load{Connections: c.streams})
+		f := named(t, all, "RLIMIT_NOFILE")
+		if c.nrOpen < c.hard { // the other setting that bounds them
+			if n := named(t, all, "fs.nr_open"); n.OK || n.Advice == c.short || n.Needed != map[bool]string{true: "13152", false: "22000"}[c.short] || !strings.Contains(n.How, "22000") {
+				t.Errorf("%+v: %+v", c, n)
+			}
+			continue
+		}
+		if f.OK != (!c.short && !c.advice) || !f.OK && f.Advice == c.short || f.Needed != c.needed || !strings.Contains(f.How, c.how) || Short(all) != c.short {
+			t.Errorf("%+v: %+v", c, f)
+		}
+	}
+}
+
+// A shell from before --apply has the old limit: the row says where the new one is.
+func TestOpenFilesOfTheNextLogin(t *testing.T) {
+	dir := hostDir(t, map[string]string{"proc/self/cgroup": "0::/\n"})
+	if _, err := Apply(dir, read(t, dir, 20_000), million); err != nil {
+		t.Fatal(err)
+	}
+	h := read(t, dir, 20_000)
+	if f := named(t, Examine(h, million), "RLIMIT_NOFILE"); f.OK || f.How != "log in again: /etc/security/limits.d/60-ssedge.conf gives new logins 1010000; a unit needs LimitNOFILE=1010000" {
+		t.Errorf("%+v", f)
+	}
+	if f := named(t, Examine(h, Load{Connections: 2_000_000}), "RLIMIT_NOFILE"); strings.Contains(f.How, "log in") {
+		t.Errorf("the file has less than that: %+v", f)
+	}
+	h.Unit = "ssedge.service"
+	if f := named(t, Examine(h, million), "RLIMIT_NOFILE"); !strings.Contains(f.How, "systemctl edit") {
+		t.Errorf("a unit has nothing of it: %+v", f)
 	}
 }

@@ -2,15 +2,15 @@ package tuning
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
 // limitsText is what [LimitsFile] is to say, and the limit in it: what the load needs, no less than any file of limits says, and
 // no more than nr_open, for whoever is given more cannot log in. It is "" where the hard limit is enough.
 func limitsText(root string, h *Host, l Load) (text string, limit int64) {
-	said := saidLimit(root)
+	said := saidLimit(os.DirFS(root), "etc/security/limits.conf", "etc/security/limits.d/*.conf")
 	if said == 0 && h.Files.Hard >= uint64(files(l)) {
 		return "", 0
 	}
@@ -22,12 +22,10 @@ func limitsText(root string, h *Host, l Load) (text string, limit int64) {
 		thousands(l.Connections), l.Connections, limit, limit), limit
 }
 
-// saidLimit is the highest number of open files in the host's files of limits; 0 if they say none.
-func saidLimit(root string) (most int64) {
-	names, _ := filepath.Glob(filepath.Join(root, "etc/security/limits.d/*.conf"))
-	for _, name := range append(names, filepath.Join(root, "etc/security/limits.conf")) {
-		b, _ := os.ReadFile(name)
-		for line := range strings.Lines(string(b)) {
+// saidLimit is the highest hard limit on open files in a host's files of limits; 0 if they say none.
+func saidLimit(root fs.FS, patterns ...string) (most int64) {
+	for _, name := range matches(root, patterns...) {
+		for line := range strings.Lines(text(root, name)) {
 			if words := strings.Fields(line); len(words) >= 4 && words[0][0] != '#' && words[2] == "nofile" && words[1] != "soft" {
 				switch words[3] {
 				case "unlimited", "infinity", "-1":
@@ -39,4 +37,13 @@ func saidLimit(root string) (most int64) {
 		}
 	}
 	return most
+}
+
+// matches are the files that patterns name.
+func matches(root fs.FS, patterns ...string) (names []string) {
+	for _, pattern := range patterns {
+		some, _ := fs.Glob(root, pattern) // wrong patterns only
+		names = append(names, some...)
+	}
+	return names
 }

@@ -23,9 +23,17 @@ const (
 	pageBytes   = 4096      // what tcp_mem counts in
 )
 
-// files is how many files a server of that many streams has open: besides streams, heads that are not complete
-// (--heads-max 8192, and no more than come), requests (--http-connections-max 1024), and its own.
+// files is how many files a server of that many streams has open at its most: besides streams, connections whose request
+// has not wholly come (--heads-max 8192, and no more than come), other requests (--http-connections-max 1024), and its own.
 func files(l Load) int64 { return int64(l.Connections) + otherFiles(l) }
+
+// serveFiles is what ssedge serve needs besides streams to start: 128 of its own, and --http-connections-max 1024
+// (engine/validate.go, checkFiles).
+const serveFiles = 128 + 1024
+
+// leastFiles is with how many open files ssedge serve starts. With fewer than [files], clients that connect all at once
+// may have to wait.
+func leastFiles(l Load) int64 { return int64(l.Connections) + serveFiles }
 
 func otherFiles(l Load) int64 { return min(int64(l.Connections), 8192) + 1808 }
 

@@ -30,6 +30,7 @@ var rules = []rule{
 	{
 		name: "fs.nr_open", usual: "1048576", source: fsSysctl,
 		needs: func(l Load) []int64 { return []int64{files(l)} },
+		least: func(l Load) []int64 { return []int64{leastFiles(l)} },
 		why: func(l Load) string {
 			return fmt.Sprintf("what RLIMIT_NOFILE may be at most: %s streams and %s other files", thousands(l.Connections), thousands(otherFiles(l)))
 		},
@@ -122,7 +123,10 @@ var rules = []rule{
 		name: "net.ipv4.ip_local_port_range", usual: "32768 60999", source: ipSysctl,
 		needs: func(l Load) []int64 { return []int64{-10240, 65535} },
 		why: func(l Load) string {
-			return fmt.Sprintf("of those that connect: %s connections from %s addresses need %s ports of each; there are %s, and 28,232 by default", thousands(l.Connections), thousands(l.Sources), thousands(ports(l)), thousands(mostPorts))
+			if ports(l) > mostPorts {
+				return fmt.Sprintf("of those that connect: %s connections from %s addresses need %s ports of each; %s are the most that can be had, so more addresses are needed, too (source addresses); 28,232 by default", thousands(l.Connections), thousands(l.Sources), thousands(ports(l)), thousands(mostPorts))
+			}
+			return fmt.Sprintf("of those that connect: %s connections from %s addresses need %s ports of each; %s are the most that can be had, and 28,232 by default", thousands(l.Connections), thousands(l.Sources), thousands(ports(l)), thousands(mostPorts))
 		},
 		spare: func(_ *Host, l Load) string {
 			switch {
@@ -151,13 +155,11 @@ var rules = []rule{
 		name: "net.netfilter.nf_conntrack_max", source: conntrack,
 		needs: func(l Load) []int64 { return []int64{files(l) + int64(l.Connections)/5} },
 		why: func(l Load) string {
-			return fmt.Sprintf("connections are tracked here: %s files and a fifth of the streams more, that are closing; beyond it packets are dropped", thousands(files(l)))
+			return fmt.Sprintf("where connections are tracked: %s files and a fifth of the streams more, that are closing; beyond it packets are dropped. Better is not to track those of ssedge (conntrack bypass)", thousands(files(l)))
 		},
 		spare: func(h *Host, l Load) string {
 			switch {
-			case h == nil:
-				return fmt.Sprintf("where connections are tracked it needs %s; better is not to track those of ssedge (ssedge tune)", thousands(files(l)+int64(l.Connections)/5))
-			case h.Tracked == 0:
+			case h != nil && h.Tracked == 0:
 				return "connections are not tracked here: nf_conntrack_count is 0"
 			}
 			return ""

@@ -82,12 +82,15 @@ func contents(file string) (*string, error) {
 	return &text, nil
 }
 
+// same reports whether contents are alike.
+func same(a, b *string) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
+
 // restore gives a file the contents that it had; nil: there was none.
 func restore(file string, text *string) error {
 	switch now, err := contents(file); {
 	case err != nil:
 		return err
-	case now == nil && text == nil || now != nil && text != nil && *now == *text:
+	case same(now, text):
 		return nil
 	case text == nil:
 		return os.Remove(file)

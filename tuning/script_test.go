@@ -43,10 +43,63 @@ func TestTheScriptDoesTheSame(t *testing.T) {
 		}
 	}
 	for _, more := range []map[string]string{
+		keeping,
 		{"proc/sys/net/ipv4/tcp_congestion_control": "bbr\n"}, {"proc/sys/kernel/osrelease": "3.10.0-1160\n"}, {DropInFile: "# mine\n"},
 		{"proc/sys/net/netfilter/nf_conntrack_max": "65536\n", "proc/sys/net/netfilter/nf_conntrack_count": "0\n"}, defaults(3.5),
 	} {
 		sameAsDoctor(t, shells[0], []string{"1000000"}, more)
+	}
+}
+
+// keeping is a host with files that say more than what is needed, and one of our name.
+var keeping = map[string]string{
+	"proc/sys/net/core/somaxconn": "4096\n", "proc/sys/vm/max_map_count": "262144\n",
+	"etc/sysctl.d/50-more.conf":     "net.core.somaxconn=65535\nnet.ipv4.tcp_mem = 1 750001 x\nnet.ipv4.tcp_max_orphans = 70000\n -net/core/netdev_max_backlog =  20000\n",
+	"usr/lib/sysctl.d/10-less.conf": "# net.core.somaxconn = 70000\nnet.core.somaxconn = 128\n; fs.nr_open = 5\n",
+	DropInFile:                      "vm.max_map_count = 262144\nfs.file-max = 5\nvm.swappiness = 1\nvm.swappiness = 2\n",
+}
+
+// The file for the next boot lowers nothing: not what other files say, and not what is enough only by the file that it replaces.
+func TestTheNextBootLowersNothing(t *testing.T) {
+	dir := hostDir(t, keeping)
+	for range 2 { // the second time all is enough
+		if _, err := Apply(dir, read(t, dir, 20_000), million); err != nil {
+			t.Fatal(err)
+		}
+		got := saidSysctls(os.DirFS(dir), DropInFile)
+		for name, want := range map[string]string{
+			"net.core.somaxconn": "65535", "net.core.netdev_max_backlog": "20000", "net.ipv4.tcp_mem": "500000 750000 1000000", "net.ipv4.tcp_max_orphans": "70000",
+			"vm.max_map_count": "262144", "fs.file-max": "9223372036854775807", "vm.swappiness": "2", "net.ipv4.tcp_slow_start_after_idle": "0",
+			"net.ipv4.tcp_rmem": "", "fs.nr_open": "", "fs.epoll.max_user_watches": "",
+		} {
+			if values := strings.Join(got[name], "; "); values != want {
+				t.Errorf("%s is %q in the drop-in, expected %q", name, values, want)
+			}
+		}
+	}
+	dir = hostDir(t, nil)
+	for range 2 {
+		if _, err := Apply(dir, read(t, dir, 20_000), million); err != nil {
+			t.Fatal(err)
+		}
+		remove(t, dir, DropInFile) // by hand: what --apply has changed is set again
+	}
+	if _, err := Apply(dir, read(t, dir, 20_000), million); err != nil || len(saidSysctls(os.DirFS(dir), DropInFile)["net.core.somaxconn"]) != 1 {
+		t.Errorf("%v, %s", err, file(t, dir, DropInFile))
+	}
+}
+
+// The script says how it is used.
+func TestTheScriptsHelp(t *testing.T) {
+	for _, flag := range []string{"--help", "-h"} {
+		for _, shell := range shells {
+			if _, err := exec.LookPath(shell[0]); err != nil {
+				continue
+			}
+			if out, err := scriptBy(shell, t.TempDir(), flag); err != nil || !strings.HasPrefix(out, "Usage") || !strings.Contains(out, "--undo") {
+				t.Errorf("%v %s: %v, %s", shell, flag, err, out)
+			}
+		}
 	}
 }
 
@@ -88,7 +141,8 @@ func sameAsDoctor(t *testing.T, shell, arguments []string, more map[string]strin
 	if out, err := scriptBy(shell, byScript, arguments...); err != nil || strings.Contains(out, "now") {
 		t.Errorf("a second time: %v, %s", err, out)
 	}
-	if out, err := scriptBy(shell, byScript, "--undo"); err != nil || strings.Contains(out, "left as it is") {
+	became := map[bool]string{true: ": restored\n", false: ": removed\n"}[more[DropInFile] != ""]
+	if out, err := scriptBy(shell, byScript, "--undo"); err != nil || strings.Contains(out, "left as it is") || !strings.Contains(out, filepath.Join(byScript, DropInFile)+became) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if a, b := tree(t, before), tree(t, byScript); !maps.Equal(a, b) {

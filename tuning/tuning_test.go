@@ -103,7 +103,7 @@ func TestAHostOfDefaultsFallsShort(t *testing.T) {
 		needed string
 		advice bool
 	}{
-		"RLIMIT_NOFILE": {"1010000", false}, "net.core.somaxconn": {"10000", false}, "net.ipv4.tcp_mem": {"500000 750000 1000000", true},
+		"RLIMIT_NOFILE": {"1001152", false}, "net.core.somaxconn": {"10000", false}, "net.ipv4.tcp_mem": {"500000 750000 1000000", true},
 		"net.ipv4.tcp_slow_start_after_idle": {"0", true}, "net.ipv4.tcp_max_orphans": {"66666", true}, "net.core.netdev_max_backlog": {"10000", true},
 	} {
 		if f := named(t, all, name); f.OK || f.Advice != want.advice || f.Needed != want.needed || f.How == "" {
@@ -116,7 +116,7 @@ func TestAHostOfDefaultsFallsShort(t *testing.T) {
 		"transparent huge pages": "madvise", "net.ipv4.tcp_max_syn_backlog": "any", "net.ipv4.ip_local_port_range": "any", "net.ipv4.tcp_tw_reuse": "any",
 		"net.ipv4.tcp_keepalive_time, _intvl, _probes": "any", "net.ipv4.tcp_retries2": "any", "net.ipv4.tcp_fin_timeout": "any",
 		"net.ipv4.tcp_notsent_lowat": "any", "net.ipv4.tcp_congestion_control": "any", "NUMA nodes": "any", "kernel": "4.4", "systemd unit": "any",
-		"conntrack bypass": "not tracked", "cgroup": "v2", "vm.swappiness": "any", "vm.overcommit_memory": "0 or 1", "GOMEMLIMIT": "none", "GOMAXPROCS": "none",
+		"conntrack bypass": "not tracked", "cgroup": "v2", "container": "any", "vm.swappiness": "any", "vm.overcommit_memory": "0 or 1", "GOMEMLIMIT": "none", "GOMAXPROCS": "none",
 	} {
 		if f := named(t, all, name); !f.OK || f.Needed != needed {
 			t.Errorf("%+v, expected to be in order and to need %s", f, needed)
@@ -264,6 +264,11 @@ func TestApplyAndUndo(t *testing.T) {
 	if changes, err = Undo(dir); err != nil || len(changes) == 0 {
 		t.Fatal(changes, err)
 	}
+	for name, became := range map[string]string{DropInFile: "restored", LimitsFile: "removed"} {
+		if c := change(t, changes, filepath.Join(dir, name)); c.File != became || c.Refused() {
+			t.Errorf("%+v", c)
+		}
+	}
 	for name, want := range map[string]string{
 		"proc/sys/net/core/somaxconn": "4096", "proc/sys/net/ipv4/tcp_mem": "188000 251000 376000", "proc/sys/fs/nr_open": "1048576",
 		DropInFile: "# mine", LimitsFile: "none", SavedFile: "none",
@@ -339,5 +344,38 @@ func TestSysctlConf(t *testing.T) {
 	}
 	if want := DropIn(nil, million); string(b) != want {
 		t.Errorf("expected sysctl.conf to be\n%s", want)
+	}
+}
+
+// On a host a file has what falls short there, and the rest as comments; on none, what is no default and not sized by memory.
+func TestDropInComments(t *testing.T) {
+	h := read(t, hostDir(t, map[string]string{"proc/sys/net/core/somaxconn": "65535\n", "proc/sys/net/netfilter/nf_conntrack_max": "262144\n"}), 20_000)
+	here, any := DropIn(h, million), DropIn(nil, million)
+	for _, c := range []struct{ text, line string }{
+		{here, "# net.core.somaxconn needs 10000, and is 65535 here."},
+		{here, "# fs.epoll.max_user_watches needs 1010000, and is 3600000 here."},
+		{here, "net.ipv4.tcp_max_orphans = 66666"},
+		{here, "net.netfilter.nf_conntrack_max = 1210000"},
+		{any, "# The kernel sizes it by the memory; where it is less: fs.epoll.max_user_watches = 1010000"},
+		{any, "# The kernel sizes it by the memory; where it is less: net.ipv4.tcp_mem = 500000 750000 1000000"},
+		{any, "# The kernel sizes it by the memory; where it is less: net.ipv4.tcp_max_orphans = 66666"},
+		{any, "# The kernel sizes it by the memory; where it is less: net.netfilter.nf_conntrack_max = 1210000"},
+		{any, "net.core.somaxconn = 10000"},
+	} {
+		if !strings.Contains(c.text, "\n"+c.line+"\n") {
+			t.Errorf("no line %q in\n%s", c.line, c.text)
+		}
+	}
+	if !strings.Contains(any, "a host that has more is lowered") || !strings.Contains(here, "another host may have more") {
+		t.Error("it is not said that a file sets, and does not compare")
+	}
+}
+
+// What changes a setting is said with its name, and once.
+func TestHowIsNamed(t *testing.T) {
+	var out bytes.Buffer
+	err := WriteTable(&out, []Finding{{Name: "a", How: "x"}, {Name: "b", How: "y"}, {Name: "c", How: "x", Advice: true}, {Name: "d", How: "z", OK: true}, {Name: "e"}})
+	if _, how, _ := strings.Cut(out.String(), "\n\n"); err != nil || how != "To change it:\n  a, c: x\n  b: y\n" {
+		t.Errorf("%v, %s", err, how)
 	}
 }

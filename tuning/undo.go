@@ -28,10 +28,19 @@ func Undo(root string) ([]Change, error) {
 			changes = append(changes, Change{Name: file, Left: "somebody changed it since"})
 			continue
 		}
+		already := err == nil && same(now, saved.Files[name])
 		if err == nil {
 			err = restore(file, saved.Files[name])
 		}
-		failed = append(failed, err)
+		switch {
+		case err != nil:
+			failed = append(failed, err)
+		case already:
+		case saved.Files[name] == nil:
+			changes = append(changes, Change{Name: file, File: "removed"})
+		default:
+			changes = append(changes, Change{Name: file, File: "restored"})
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(saved.Sysctls)) {
 		c := Change{Name: name, Before: value(root, name), Wanted: saved.Sysctls[name]}
@@ -44,12 +53,14 @@ func Undo(root string) ([]Change, error) {
 		default:
 			c.Err = set(root, name, c.Wanted)
 			c.After = value(root, name)
-			failed = append(failed, c.Err)
+			if c.Refused() {
+				failed = append(failed, fmt.Errorf("%s is not restored", name))
+			}
 		}
 		changes = append(changes, c)
 	}
 	if err := errors.Join(failed...); err != nil {
-		return changes, err
+		return changes, fmt.Errorf("%s is kept for another try: %w", filepath.Join(root, SavedFile), err)
 	}
 	return changes, os.Remove(filepath.Join(root, SavedFile))
 }

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"strings"
 
@@ -60,12 +62,21 @@ func asked(args []string) []string {
 	return args
 }
 
+// verdict is a result that ends a command with status 1, and is no failure of it.
+type verdict string
+
+func (v verdict) Error() string { return string(v) }
+
 func main() {
 	parser := newParser(&cli{})
 	ctx, err := parser.Parse(asked(os.Args[1:]))
 	parser.FatalIfErrorf(err)
 	if err := ctx.Run(); err != nil {
-		parser.Errorf("%s", err)
+		if v := verdict(""); errors.As(err, &v) {
+			fmt.Fprintf(os.Stderr, "ssedge: %s\n", v)
+		} else {
+			parser.Errorf("%s", err)
+		}
 		os.Exit(1)
 	}
 }

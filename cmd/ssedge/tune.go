@@ -22,7 +22,7 @@ type tuneCmd struct {
 	Sources     int    `help:"Addresses that connections come from, if they are few: proxies, a load generator."`
 	Port        int    `help:"Port of streams, for the rules that bypass conntrack." default:"8080"`
 	JSON        bool   `name:"json" help:"Print the findings as JSON." xor:"form"`
-	Sysctl      bool   `help:"Print a drop-in file for /etc/sysctl.d." xor:"form"`
+	Sysctl      bool   `help:"Print a drop-in file for /etc/sysctl.d: what falls short on this host, and the rest as comments." xor:"form"`
 	Apply       bool   `help:"Write /etc/sysctl.d/60-ssedge.conf and /etc/security/limits.d/60-ssedge.conf, and change what falls short (as root). No limit is lowered." xor:"form"`
 	Undo        bool   `help:"Restore what was there before the first --apply." xor:"form"`
 }
@@ -30,8 +30,8 @@ type tuneCmd struct {
 // connectionsMax is what a process can have open at most: fs.nr_open ends there.
 const connectionsMax = 2_000_000_000
 
-// errShort is what ends the command with status 1 when the table has said all there is to say.
-var errShort = errors.New("this host falls short")
+// errShort is what ends the command with status 1 when the table has said all there is to say. It is no failure.
+var errShort = verdict("this host falls short")
 
 // Run says what the host lacks, or changes it.
 func (c *tuneCmd) Run() error {
@@ -67,7 +67,7 @@ func (c *tuneCmd) Run() error {
 		}
 		fmt.Printf("%s is written; ssedge tune --undo takes it back. A unit needs LimitNOFILE of its own.\n", "/"+tuning.DropInFile)
 		for _, c := range changes {
-			if c.Left == "" && (c.Err != nil || c.After != c.Wanted) {
+			if c.Refused() {
 				return errors.New("not everything was taken")
 			}
 		}
@@ -126,6 +126,8 @@ func warnOfHost(streams int, memory int64, asked bool, logger *slog.Logger) {
 func sayChanges(w io.Writer, changes []tuning.Change) {
 	for _, c := range changes {
 		switch {
+		case c.File != "":
+			fmt.Fprintf(w, "%s: %s\n", c.Name, c.File)
 		case c.Left != "":
 			fmt.Fprintf(w, "%s: left as it is: %s\n", c.Name, c.Left)
 		case c.Err != nil:

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ssedge/engine"
 	"ssedge/tuning"
 )
 
@@ -16,6 +17,9 @@ import (
 func TestTune(t *testing.T) {
 	t.Parallel()
 	out, errors, code := run(t, "tune", "--connections=100000000")
+	if errors != "ssedge: this host falls short\n" {
+		t.Errorf("expected a verdict, and no error, found %s", errors)
+	}
 	if code != 1 || !strings.Contains(out, "SHORT") || !strings.Contains(out, "RLIMIT_NOFILE") || !strings.Contains(out, "To change it:") {
 		t.Errorf("exit code %d, %s, %s", code, out, errors)
 	}
@@ -71,10 +75,40 @@ func TestSayChanges(t *testing.T) {
 		{Name: "b", Before: "1", Wanted: "3", After: "2"},
 		{Name: "c", Before: "1", Wanted: "2", After: "1", Err: errors.Join(os.ErrInvalid, os.ErrClosed)},
 		{Name: "d", Left: "it is the host's"},
+		{Name: "/e", File: "removed"},
 	})
-	want := "a: 1, now 2\nb: 1, now 2: the kernel did not take 3\nc: 1 stays, 2 was refused: invalid argument; file already closed\nd: left as it is: it is the host's\n"
+	want := "a: 1, now 2\nb: 1, now 2: the kernel did not take 3\nc: 1 stays, 2 was refused: invalid argument; file already closed\nd: left as it is: it is the host's\n/e: removed\n"
 	if out.String() != want {
 		t.Errorf("found\n%s, expected\n%s", &out, want)
+	}
+}
+
+// As many streams as the server takes by its open files do not fall short of them, and one more does.
+func TestTuneCountsFilesAsServe(t *testing.T) {
+	t.Parallel()
+	h, err := readHost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	serves := func(streams int) bool {
+		c := engine.DefaultConfig()
+		c.StreamsMax = streams
+		err := c.Validate()
+		return err == nil || !strings.Contains(err.Error(), "--streams-max")
+	}
+	short := func(streams int) bool {
+		for _, f := range tuning.Examine(h, tuning.Load{Connections: streams}) {
+			if f.Name == "RLIMIT_NOFILE" {
+				return !f.OK && !f.Advice
+			}
+		}
+		return false
+	}
+	most := int(min(h.Files.Hard, 1<<31)) - 1152
+	for _, streams := range []int{most - 1, most, most + 1} {
+		if serves(streams) == short(streams) {
+			t.Errorf("%d streams of %d files: serve takes them: %v, they fall short: %v", streams, h.Files.Hard, serves(streams), short(streams))
+		}
 	}
 }
 
