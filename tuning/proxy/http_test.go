@@ -183,7 +183,7 @@ func TestAbort(t *testing.T) {
 				took = append(took, time.Since(began))
 			}
 			slices.Sort(took)
-			t.Logf("chunked=%v: gone after %v", chunked, took)
+			t.Logf("%s, chunked=%v: gone after %v", k.name, chunked, took)
 			if took[2] > 2*time.Second {
 				t.Errorf("the median is %v", took[2])
 			}
