@@ -99,9 +99,9 @@ func (x *tier) publishTo(topic string, pause time.Duration) {
 			case <-time.After(about(rng, pause)):
 			}
 			data := fmt.Sprintf("%s-%d", topic, n)
-			for {
-				id, again, ok := tryPublish(client, x.edge(rng), topic, data)
-				if ok {
+			for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+				id, again, err := tryPublish(client, x.edge(rng), topic, data)
+				if err == nil {
 					x.mu.Lock()
 					x.acked[topic] = append(x.acked[topic], event{id, data})
 					if again {
@@ -110,18 +110,21 @@ func (x *tier) publishTo(topic string, pause time.Duration) {
 					x.mu.Unlock()
 					break
 				}
-				time.Sleep(20 * time.Millisecond)
+				if time.Since(began) > patience {
+					x.t.Errorf("nobody takes %s: %v", data, err)
+					return
+				}
 			}
 		}
 	}()
 }
 
 // tryPublish publishes with a key, so that trying again is safe; again says that it was there already.
-func tryPublish(client *http.Client, to *server, topic, data string) (id string, again, ok bool) {
+func tryPublish(client *http.Client, to *server, topic, data string) (id string, again bool, _ error) {
 	body, _ := json.Marshal(map[string]string{"topic": topic, "data": data, "key": data})
 	answer, err := client.Post("http://"+to.addr+"/publish", "application/json", strings.NewReader(string(body)))
 	if err != nil {
-		return "", false, false
+		return "", false, err
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
@@ -129,10 +132,13 @@ func tryPublish(client *http.Client, to *server, topic, data string) (id string,
 		ID        string
 		Duplicate bool
 	}
-	if err != nil || answer.StatusCode != 200 || json.Unmarshal(text, &receipt) != nil {
-		return "", false, false
+	if err == nil && answer.StatusCode != 200 {
+		err = fmt.Errorf("%s %s", answer.Status, text)
 	}
-	return receipt.ID, receipt.Duplicate, true
+	if err == nil {
+		err = json.Unmarshal(text, &receipt)
+	}
+	return receipt.ID, receipt.Duplicate, err
 }
 
 // follow reads a topic until the end, by any edge, coming back with the last id.

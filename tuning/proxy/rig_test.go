@@ -190,9 +190,12 @@ func (k kind) start(t *testing.T, edges []*edge, edits ...edit) (address string)
 
 // place puts the addresses of the test in place of the file's.
 func (k kind) place(config, address string, edges []*edge) string {
-	for _, listen := range []string{"listen 80 ", "bind :80\n", "\n:80 {"} {
-		config = strings.ReplaceAll(config, listen, strings.NewReplacer("\n:80", "\nhttp://"+address, ":80", address, "80", address).Replace(listen))
-	}
+	config = strings.NewReplacer(
+		"listen 80 ", "listen "+address+" ",
+		"bind :80\n", "bind "+address+"\n",
+		// By itself Caddy listens on all addresses.
+		"\n:80 {\n", "\nhttp://"+address+" {\n	bind "+proxyHost+"\n",
+	).Replace(config)
 	lines := strings.Split(config, "\n")
 	for i, e := range edges {
 		for n, line := range lines {
