@@ -142,7 +142,7 @@ func cpu(t testing.TB, pid int) int64 {
 func servers(t testing.TB) (c, g func(target netip.AddrPort, threads int) *exec.Cmd) {
 	gcc, err := exec.LookPath("gcc")
 	if err != nil {
-		t.Skip("compiles limit.c: install gcc to run it")
+		t.Fatal("compiles limit.c: no gcc on the PATH; `make test` installs it")
 	}
 	program := filepath.Join(t.TempDir(), "limit")
 	if said, err := exec.Command(gcc, "-O2", "-pthread", "-o", program, "limit.c").CombinedOutput(); err != nil {

@@ -197,6 +197,22 @@ func TestAbort(t *testing.T) {
 	})
 }
 
+// TestWhatHAProxyMustBeTold: without http-no-delay it holds chunks back, and without
+// abortonclose in defaults it does not see that a client is gone.
+func TestWhatHAProxyMustBeTold(t *testing.T) {
+	t.Parallel()
+	k := kinds[1]
+	e := startEdge(t, func(c *engine.Config) { c.Heartbeat, c.Chunked = 0, true })
+	address := k.start(t, []*edge{e}, edit{"    option http-no-delay\n", ""}, edit{"    option abortonclose\n", ""})
+	if took := firstByte(t, address); took < 100*time.Millisecond {
+		t.Errorf("without http-no-delay the first byte came after %v: the option is not needed", took)
+	}
+	time.Sleep(time.Second)
+	if e.engine.Streams() == 0 {
+		t.Error("without abortonclose the edge knows that the client is gone: the option is not needed")
+	}
+}
+
 // follower is a client that comes back as an EventSource does: at once, with the last
 // id, unless it is answered anything but 200. Then it has given up.
 type follower struct {
