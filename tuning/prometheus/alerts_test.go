@@ -56,7 +56,7 @@ func promtool(t *testing.T, arguments ...string) {
 	t.Helper()
 	path, err := exec.LookPath("promtool")
 	if err != nil {
-		t.Skip("there is no promtool here: apt-get install prometheus")
+		t.Fatal("no promtool on the PATH; `make test` installs it (prometheus)")
 	}
 	if out, err := exec.Command(path, arguments...).CombinedOutput(); err != nil {
 		t.Errorf("promtool %v: %v\n%s", arguments, err, out)
