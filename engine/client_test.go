@@ -49,7 +49,8 @@ type stream struct {
 	conn    net.Conn
 	r       *bufio.Reader
 	decoder sse.Decoder
-	beats   int // comments received, less the one that opens the stream
+	beats   int      // comments received
+	states  []string // of the server's own events
 	queue   []sse.Message
 	buf     []byte
 	tail    []byte // the last bytes received
@@ -72,7 +73,7 @@ func (s *server) dial(a ask) (*stream, error) {
 	if a.readBuffer == 0 {
 		a.readBuffer = 4096
 	}
-	st := &stream{conn: conn, r: bufio.NewReaderSize(conn, a.readBuffer), beats: -1}
+	st := &stream{conn: conn, r: bufio.NewReaderSize(conn, a.readBuffer)}
 	st.decoder.OnComment = func(string) { st.beats++ }
 	st.decoder.Reset(a.after)
 	conn.SetDeadline(time.Now().Add(patience))
@@ -134,10 +135,23 @@ func (st *stream) read(n int) error {
 	if len(st.tail) > 64 {
 		st.tail = append(st.tail[:0], st.tail[len(st.tail)-64:]...)
 	}
-	if bad := st.decoder.Feed(st.buf[:n], func(m sse.Message) { st.queue = append(st.queue, m) }); bad != nil {
+	if bad := st.decoder.Feed(st.buf[:n], st.message); bad != nil {
 		return bad
 	}
 	return err
+}
+
+// message takes an event in; those of the server's own are kept apart.
+func (st *stream) message(m sse.Message) {
+	if m.Event != "ssedge" {
+		st.queue = append(st.queue, m)
+		return
+	}
+	var own struct{ State string }
+	if json.Unmarshal([]byte(m.Data), &own) != nil || own.State == "" {
+		own.State = "unreadable: " + m.Data
+	}
+	st.states = append(st.states, own.State)
 }
 
 // opening reads until the stream has an id to resume from.

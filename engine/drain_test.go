@@ -16,7 +16,7 @@ import (
 )
 
 // leaving matches the end of a stream that was told when to come back.
-var leaving = regexp.MustCompile(`\n\nretry: [0-9]+\n\n$`)
+var leaving = regexp.MustCompile(`\n\nevent: ssedge\nretry: [0-9]+\ndata: {"state":"drain"}\n\n$`)
 
 // TestDrainUnderLoad ends a server with SIGTERM while it publishes without a
 // pause: it stops being ready and listening while streams are still there, and
@@ -44,7 +44,7 @@ func TestDrainUnderLoad(t *testing.T) {
 				l.got = append(l.got, m.LastEventID)
 			}
 			if err == nil && !leaving.Match(st.tail) {
-				l.err = fmt.Errorf("expected a retry: at the end, found %q", st.tail)
+				l.err = fmt.Errorf("expected to be told when to come back at the end, found %q", st.tail)
 			}
 		})
 	}

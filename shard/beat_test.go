@@ -16,7 +16,7 @@ func beating(every time.Duration) Config {
 func (c *client) beats() int {
 	c.r.t.Helper()
 	c.read()
-	return strings.Count(string(c.raw), "\n:\n")
+	return strings.Count(string(c.raw), "\n:")
 }
 
 func TestSilentStreamsGetHeartbeatsAndOthersNone(t *testing.T) {

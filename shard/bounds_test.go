@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ssedge/proto/sse"
 )
 
 // A topic that a client cannot keep up with does not keep its other topics from it.
@@ -156,7 +158,7 @@ func TestNobodyIsClosedBeforeTheResponseHead(t *testing.T) {
 	s.stats.Joined.Add(1)
 	s.stats.Streams.Add(1)
 	s.kernel.Watch(j.Fd, user(i, sl))
-	s.lead = s.config.appendOpening(s.lead[:0], j.Head, s.rng.Int64N)
+	s.lead = sse.AppendID(s.config.appendOpening(append(s.lead[:0], j.Head...), stateResumed, s.rng.Int64N), []byte(first.String()))
 	sl.topic, sl.at = s.subscribe(i, j.Topic)
 	sl.cursor = s.placeOf(j.Topic, j.Resume, j.Position).cursor
 	for n := range 5 { // the log moves on between the look and the send

@@ -1,10 +1,6 @@
 package shard
 
-import (
-	"time"
-
-	"ssedge/proto/sse"
-)
+import "time"
 
 // drain is the orderly end of all streams: at a set rate, each is brought up to
 // date, told when to come back (jittered, so that the clients do not come back
@@ -70,7 +66,7 @@ func (s *Shard) finish(i uint32, sl *slot) bool {
 	if sl.flags&flagBlocked != 0 {
 		return false
 	}
-	s.lead = sse.AppendRetry(s.lead[:0], s.config.retryMS(s.rng.Int64N))
+	s.lead = s.config.appendDrained(s.lead[:0], s.rng.Int64N)
 	if sl.flags&flagChunked != 0 {
 		s.lead = append(framed(s.lead, 0), lastChunk...)
 	}

@@ -77,7 +77,7 @@ func TestADrainedStreamHasEverythingAndATimeToComeBack(t *testing.T) {
 			c.endedWith(ClosedDrain)
 			c.want("1", "2")
 			ms, _ := c.decoder.RetryMS()
-			if !bytes.HasSuffix(c.raw, fmt.Appendf(nil, "\n\nretry: %d\n\n", ms)) || ms < 2000 || ms > 3000 {
+			if !bytes.HasSuffix(c.raw, fmt.Appendf(nil, "\n\nevent: ssedge\nretry: %d\ndata: {\"state\":\"drain\"}\n\n", ms)) || ms < 2000 || ms > 3000 {
 				t.Fatalf("the stream ends with %q", c.raw)
 			}
 			seen[ms] = true

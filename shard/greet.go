@@ -5,7 +5,6 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
-	"ssedge/shard/sys"
 )
 
 // greeting is what was done for a stream before it came to its shard.
@@ -21,11 +20,12 @@ type greeting struct {
 // accepted, if there is nothing else to send: one topic, and nothing to catch up
 // with or to tell. The client has its answer without waiting for a shard in the
 // middle of a broadcast, and the shard need not hurry. (Measured: see
-// ARCHITECTURE.md.) scratch is used, and returned to be used again.
+// ARCHITECTURE.md.) scratch is used, and returned to be used again. It is called on the
+// goroutine that has accepted the connection: of the shard it uses what never changes.
 //
 // What is appended to the log from here on lies behind the cursor that goes with
 // the join; the shard looks for it once it is known to be interested.
-func (c *Config) greet(j *Join, scratch []byte) []byte {
+func (s *Shard) greet(j *Join, scratch []byte) []byte {
 	if j.More != nil || j.Resume == ResumeMalformed {
 		return scratch
 	}
@@ -37,35 +37,18 @@ func (c *Config) greet(j *Join, scratch []byte) []byte {
 		return scratch
 	}
 	var id [eventid.MaxPositionBytes]byte
-	scratch = c.appendOpening(scratch[:0], j.Head, rand.Int64N)
+	scratch = append(scratch[:0], j.Head...)
+	scratch = s.config.appendOpening(scratch, j.begins(), rand.Int64N)
 	scratch = sse.AppendID(scratch, p.at.Append(id[:0]))
 	if j.Chunks {
 		scratch = framed(scratch, len(j.Head))
 	}
-	n, _ := sys.Send(j.Fd, scratch) // of a broken connection the shard will hear
+	n, _ := s.kernel.Send(j.Fd, scratch) // an error is ignored: the shard gets the hang-up event
 	j.greeting = greeting{done: true, cursor: p.cursor, at: p.at, sent: n}
 	if n < len(scratch) {
 		j.greeting.unsent = clone(scratch[n:])
 	}
 	return scratch
-}
-
-// appendOpening appends the response head and the first lines of a stream, up to
-// its id.
-func (c *Config) appendOpening(dst, head []byte, random func(int64) int64) []byte {
-	dst = append(dst, head...)
-	dst = append(dst, ": ssedge\nretry: "...)
-	dst = appendInt(dst, c.retryMS(random))
-	return append(dst, '\n')
-}
-
-// retryMS is the reconnection time for one stream.
-func (c *Config) retryMS(random func(int64) int64) int64 {
-	ms := c.Retry.Milliseconds()
-	if jitter := c.RetryJitter.Milliseconds(); jitter > 0 {
-		ms += random(jitter + 1)
-	}
-	return ms
 }
 
 // openGreeted goes on with a stream that was greeted.

@@ -108,7 +108,7 @@ func (g *Group) Join(j Join, scratch []byte) ([]byte, error) {
 	if err := s.inbox.room(); err != nil {
 		return scratch, err
 	}
-	scratch = s.config.greet(&j, scratch)
+	scratch = s.greet(&j, scratch)
 	err := s.inbox.join(j)
 	if err != nil && j.greeting.done { // the shard has stopped in this moment
 		sys.Close(j.Fd) // the shard's kernel is its goroutine's

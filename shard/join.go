@@ -26,7 +26,8 @@ type Join struct {
 	Owner     uint32 // given back to Config.OnClose
 
 	greeting greeting
-	headSent bool // the response head and what follows it was sent: the stream had to wait
+	headSent bool // the response head was sent: the stream had to wait …
+	opened   bool // … and so was the opening
 }
 
 // Resume is what a client said of the events it has seen.
@@ -102,14 +103,10 @@ func (s *Shard) admit(j *Join) {
 // open sends the opening, unless the stream was greeted, and what the stream is
 // behind. It reports whether the stream is open.
 func (s *Shard) open(i uint32, sl *slot, j *Join) bool {
-	if j.greeting.done {
+	switch {
+	case j.greeting.done:
 		return s.openGreeted(i, sl, j)
-	}
-	s.lead = s.lead[:0]
-	if !j.headSent {
-		s.lead = s.config.appendOpening(s.lead, j.Head, s.rng.Int64N)
-	}
-	if j.More == nil {
+	case j.More == nil:
 		return s.openOne(i, sl, j)
 	}
 	return s.openBundle(i, sl, j)
@@ -129,13 +126,17 @@ func (s *Shard) releaseTopics(j *Join) {
 // interested before it looks at the log: what is appended later marks it dirty.
 func (s *Shard) openOne(i uint32, sl *slot, j *Join) bool {
 	sl.topic, sl.at = s.subscribe(i, j.Topic)
-	p := s.placeOf(j.Topic, j.Resume, j.Position)
+	s.places = append(s.places[:0], s.placeOf(j.Topic, j.Resume, j.Position))
+	p := &s.places[0]
 	sl.cursor = p.cursor
 	sl.setLast(p.at)
-	s.tellAtJoin(j.Topic, &p)
-	s.lead = sse.AppendID(s.lead, p.at.Append(s.idBuf[:0]))
+	s.lead = s.lead[:0]
+	head := s.appendHead(j)
+	if s.appendBeginning(j, s.places) {
+		s.lead = sse.AppendID(s.lead, p.at.Append(s.idBuf[:0]))
+	}
 	if p.cursor == p.head || j.Chunks {
-		if !s.pushOpening(i, sl, j, headLeft(j)) {
+		if !s.pushOpening(i, sl, head) {
 			return false
 		}
 		if p.cursor == p.head || sl.flags&flagBlocked != 0 {
@@ -152,6 +153,7 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 	b := &bundle{subs: make([]sub, len(j.More))}
 	sl.flags |= flagMulti
 	sl.topic = s.keepBundle(b)
+	s.places = s.places[:0]
 	for k, t := range j.More {
 		b.check = eventid.Check(b.check, t.name)
 		var at eventid.Position
@@ -162,47 +164,20 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 		sub.state, sub.at = s.subscribe(i, t)
 		p := s.placeOf(t, j.Resume, at)
 		sub.cursor, sub.last = p.cursor, p.at
-		s.tellAtJoin(t, &p)
+		s.places = append(s.places, p)
 	}
-	s.lead = b.appendID(s.lead)
-	if !s.pushOpening(i, sl, j, headLeft(j)) {
+	s.lead = s.lead[:0]
+	head := s.appendHead(j)
+	if s.appendBeginning(j, s.places) {
+		s.lead = b.appendID(s.lead)
+	}
+	if !s.pushOpening(i, sl, head) {
 		return false
 	}
 	if sl.flags&flagBlocked != 0 {
 		return true
 	}
 	return s.catchUpBundle(i, sl, false)
-}
-
-// headLeft is how many bytes of an opening are response head.
-func headLeft(j *Join) int {
-	if j.headSent {
-		return 0
-	}
-	return len(j.Head)
-}
-
-// pushOpening sends s.lead, which begins with so many bytes of response head, and empties
-// it. It reports whether the stream is still open.
-func (s *Shard) pushOpening(i uint32, sl *slot, j *Join, head int) bool {
-	if j.Chunks {
-		s.lead = framed(s.lead, head)
-	}
-	open := s.pushRaw(i, sl)
-	s.lead = s.lead[:0]
-	return open
-}
-
-// tellAtJoin adds the gap that a stream begins with, if there is one, to the
-// opening. No id goes before it: a client that is cut off until it has read all
-// gaps comes back with the id it had, and is told again.
-func (s *Shard) tellAtJoin(t *Topic, p *place) {
-	if p.cause != gapNone {
-		if len(s.lead) > 0 {
-			s.lead = append(s.lead, '\n')
-		}
-		s.tellGap(t.name, p)
-	}
 }
 
 // placeOf is where a stream begins in a topic. What is no id at all is a gap of

@@ -2,7 +2,6 @@ package shard
 
 import (
 	"ssedge/proto/eventid"
-	"ssedge/proto/sse"
 )
 
 // A log that has let events go has no place for those before them any more, and one that is full gets none. The
@@ -112,20 +111,18 @@ func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 
 // sendOlder sends a waiting stream events of its topic k. It reports whether the stream is open.
 func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bool {
-	if !s.sendHead(i, sl) {
-		return false
-	}
-	if sl.flags&flagBlocked != 0 { // they are read again
-		return true
-	}
 	j := &w.join
 	w.of(k).earliest = false
-	ids := &bundle{subs: make([]sub, len(j.More))}
-	for n, t := range j.More {
-		ids.check = eventid.Check(ids.check, t.name)
-		ids.subs[n].last = j.Positions[n]
-	}
 	s.lead = s.lead[:0]
+	head := s.appendHead(j)
+	if !j.opened {
+		j.opened = true
+		if events[0].Body == nil {
+			s.lead = append(s.config.appendOpening(s.lead, stateGap, s.rng.Int64N), '\n')
+		} else {
+			s.lead = j.appendID(s.config.appendOpening(s.lead, stateResumed, s.rng.Int64N))
+		}
+	}
 	sent := 0
 	for n, e := range events {
 		at := positionOf(e.ID)
@@ -138,14 +135,9 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 		default:
 			s.tellGap(j.topics()[k].name, &place{from: j.position(k), known: true, to: at, cause: GapMissed})
 		}
-		if j.More == nil {
-			s.lead = sse.AppendID(s.lead, at.Append(s.idBuf[:0]))
-		} else {
-			ids.subs[k].last = at
-			s.lead = ids.appendID(s.lead)
-		}
 		j.setPosition(k, at)
+		s.lead = j.appendID(s.lead)
 	}
 	s.stats.batch(sent)
-	return s.pushLead(i, sl)
+	return s.pushOpening(i, sl, head)
 }

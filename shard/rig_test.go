@@ -112,6 +112,7 @@ type client struct {
 	raw      []byte // the stream after the head
 	decoder  sse.Decoder
 	messages []sse.Message
+	states   []string // of the server's own events
 }
 
 // join connects a client to topics, separated by commas; lastID is what it
@@ -130,36 +131,16 @@ func (c *client) connect(lastID string, room, shard int) {
 	c.sock = r.net.connect()
 	c.sock.room = room
 	c.head = fmt.Sprintf("HTTP/1.1 200 for %d\r\n\r\n", c.owner)
-	c.raw, c.dechunk = nil, dechunk{}
+	c.raw, c.dechunk, c.states = nil, dechunk{}, nil
 	c.decoder.Reset(lastID)
 	j := c.request(lastID)
 	j.Fd, j.Head, j.Owner, j.Chunks = c.sock.fd, []byte(c.head), c.owner, c.chunks
 	if r.greets {
-		c.greet(&j)
+		r.shards[shard].greet(&j, nil)
 	}
 	if err := r.shards[shard].inbox.join(j); err != nil {
 		r.t.Fatal(err)
 	}
-}
-
-// greet is Config.greet on a scripted socket.
-func (c *client) greet(j *Join) {
-	if j.More != nil || j.Resume == ResumeMalformed || j.Topic.feed != nil && j.Topic.doubts(j.Resume, j.Position, 0) {
-		return
-	}
-	p := j.Topic.locate(j.Resume, j.Position)
-	if p.cause != gapNone || p.cursor != p.head {
-		return
-	}
-	opening := c.r.config.appendOpening(nil, j.Head, c.r.shards[0].rng.Int64N)
-	opening = sse.AppendID(opening, p.at.Append(nil))
-	if c.chunks {
-		opening = framed(opening, len(j.Head))
-	}
-	n := min(len(opening), c.sock.room)
-	c.sock.got, c.sock.room = append(c.sock.got, opening[:n]...), c.sock.room-n
-	c.sock.full = n < len(opening)
-	j.greeting = greeting{done: true, cursor: p.cursor, at: p.at, sent: n, unsent: opening[n:]}
 }
 
 // request makes the join of a request, as the engine does.
@@ -214,9 +195,41 @@ func (c *client) take(n int) {
 		}
 	}
 	c.raw = append(c.raw, b...)
-	if err := c.decoder.Feed(b, func(m sse.Message) { c.messages = append(c.messages, m) }); err != nil {
+	if err := c.decoder.Feed(b, c.message); err != nil {
 		c.r.t.Fatal(err)
 	}
+}
+
+// message takes one event; those of the server's own are kept apart.
+func (c *client) message(m sse.Message) {
+	c.r.t.Helper()
+	if m.Event != "ssedge" {
+		c.messages = append(c.messages, m)
+		return
+	}
+	var own struct {
+		State     string `json:"state"`
+		Heartbeat *int64 `json:"heartbeat"`
+	}
+	d := json.NewDecoder(strings.NewReader(m.Data))
+	d.DisallowUnknownFields()
+	switch err := d.Decode(&own); {
+	case err != nil:
+		c.r.t.Fatalf("client %d was sent %q: %v", c.owner, m.Data, err)
+	case own.State == stateDrain:
+	case own.Heartbeat == nil || *own.Heartbeat != c.r.config.Heartbeat.Milliseconds():
+		c.r.t.Fatalf("client %d was sent %q", c.owner, m.Data)
+	}
+	c.states = append(c.states, own.State)
+}
+
+// state is that of the server's newest event of its own; "" if there was none on this connection.
+func (c *client) state() string {
+	c.read()
+	if len(c.states) == 0 {
+		return ""
+	}
+	return c.states[len(c.states)-1]
 }
 
 // data is the data of all events so far; gaps stand in it by their cause.

@@ -67,6 +67,7 @@ type Shard struct {
 	// Scratch, valid within one call chain.
 	snap    snapshot   // of the topic under way
 	lead    []byte     // what precedes log bytes in a send
+	places  []place    // where a stream begins in each of its topics
 	size    []byte     // the line before a chunk
 	pieces  [][]byte   // one vectored send
 	resumed [][]byte   // what is left of one

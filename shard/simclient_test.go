@@ -115,8 +115,15 @@ func (c *simClient) fail(format string, args ...any) {
 
 // endBlock checks, after a block with an id, that the id says what the client has.
 func (c *simClient) endBlock() {
-	hasID := bytes.Contains(append([]byte{'\n'}, c.block...), []byte("\nid: "))
+	block := append([]byte{'\n'}, c.block...)
+	if !bytes.Contains(block, []byte("\ndata:")) {
+		c.fail("a block without data: %q", block)
+	}
+	hasID := bytes.Contains(block, []byte("\nid: "))
 	c.block = c.block[:0]
+	if n := len(c.states); n == 0 || n > 1 && c.states[n-1] != stateDrain || n > 2 {
+		c.fail("after a block the states are %q", c.states)
+	}
 	if !hasID {
 		return
 	}

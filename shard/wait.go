@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
 )
 
 // wait is a stream that cannot begin yet, because only the upstream knows where. Until
@@ -206,17 +207,26 @@ func (j *Join) fix() {
 	}
 }
 
-// sendHead sends a waiting stream its response head, if it has not got it yet. It reports
-// whether the stream is open.
+// sendHead sends a waiting stream its response head, if it has not got it yet. One that begins
+// with what is published from now on is opened, with the position there is: if it is cut off
+// before its place is known it comes back with that. What the others begin with is not known yet;
+// they get a comment. It reports whether the stream is open.
 func (s *Shard) sendHead(i uint32, sl *slot) bool {
 	j := &s.waits[i].join
 	if j.headSent {
 		return true
 	}
-	j.headSent = true
-	j.fix()
-	s.lead = append(s.config.appendOpening(s.lead[:0], j.Head, s.rng.Int64N), '\n')
-	return s.pushOpening(i, sl, j, len(j.Head))
+	s.lead = s.lead[:0]
+	head := s.appendHead(j)
+	if j.Resume == ResumeNot {
+		j.opened = true
+		s.lead = s.config.appendOpening(s.lead, j.begins(), s.rng.Int64N)
+		j.fix()
+		s.lead = j.appendID(s.lead)
+	} else {
+		s.lead = append(s.lead, sse.Heartbeat...)
+	}
+	return s.pushOpening(i, sl, head)
 }
 
 // endWait forgets that a stream waits. Its holds on its topics go on.

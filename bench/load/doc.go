@@ -13,7 +13,8 @@
 // At each event the stream knows whether the topic is its own (misdelivered), whether the number was there before
 // (duplicate) or came after a higher one (late); ids must not fall and not repeat (unsorted). At the end the number of
 // different events is held against what was published (lost, or told of a gap, if the server says so as ssedge does
-// with an event "gap"). Latency is from when an event was due to when this process had read it.
+// with an event "gap"). Its events "ssedge", about the stream itself, are passed over. Latency is from when an event was
+// due to when this process had read it.
 //
 // Bodies may end with the connection or come in chunks. Lines may end in LF or CRLF. TLS is not spoken.
 package load

@@ -23,6 +23,7 @@ const (
 	seenMark
 	seenTorn   // another payload than was published
 	seenBefore // late or a duplicate: that its id does not rise is the same fault
+	seenOwn    // what ssedge says of the stream itself: neither an event nor a heartbeat
 )
 
 // event is what matters of the one being received. A loop has one; where a stream's bytes end in the middle of an event
@@ -115,8 +116,11 @@ func (l *loop) take(slot int32, e *event, line []byte, long int) {
 		e.seen |= seenID
 		e.id = bytes.TrimPrefix(line[min(len(line), len("id:")):], []byte(" "))
 	case isField(line, "event"):
-		if string(line) == "event: gap" || string(line) == "event:gap" {
+		switch string(line) {
+		case "event: gap", "event:gap":
 			e.seen |= seenGap
+		case "event: ssedge":
+			e.seen |= seenOwn
 		}
 	case line[0] == ':':
 		l.tally.Comments++
@@ -155,6 +159,7 @@ func (l *loop) endEvent(slot int32, e *event) {
 	case e.seen&seenGap != 0:
 		s.history |= toldOfGap
 		l.tally.Gaps++
+	case e.seen&seenOwn != 0:
 	case e.seen&seenMark != 0:
 		if !l.check(slot, e) {
 			return
@@ -214,7 +219,7 @@ func (l *loop) check(slot int32, e *event) bool {
 // is noticed.
 func (l *loop) takeID(s *stream, e *event) {
 	next := parsePosition(e.id)
-	if e.seen&(seenData|seenGap|seenBefore) == seenData && !next.follows(s.id) {
+	if e.seen&(seenData|seenGap|seenBefore|seenOwn) == seenData && !next.follows(s.id) {
 		s.history |= gotUnsorted
 		l.tally.Unsorted++
 	}

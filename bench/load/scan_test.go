@@ -31,7 +31,7 @@ func still(t testing.TB, streams int) *loop {
 }
 
 // everything has all that a stream may carry.
-var everything = ":\nretry: 3000\nid: 5-0\n\n" +
+var everything = "event: ssedge\nretry: 3000\ndata: {\"state\":\"resumed\"}\nid: 5-0\n\n:\nid: 5-0\n\n" +
 	eventWith(0, 1, "5-1") +
 	":\r\n\r\n" +
 	"event: note\n" + eventWith(0, 2, "6-0") +

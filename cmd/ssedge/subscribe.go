@@ -163,8 +163,12 @@ func (f *follower) read(body io.Reader) error {
 	}
 }
 
-// print writes an event and reports whether it was the last wanted.
+// print writes an event and reports whether it was the last wanted. What the server says of the
+// stream itself is no event of a topic.
 func (f *follower) print(m sse.Message) bool {
+	if m.Event == "ssedge" {
+		return false
+	}
 	if f.cmd.Count > 0 && f.events >= f.cmd.Count {
 		return true
 	}

@@ -142,6 +142,7 @@ type subscriber struct {
 	resp    *http.Response
 	decoder sse.Decoder
 	ready   []sse.Message
+	opened  bool // the opening has come
 }
 
 func (n *node) subscribe(query string, fields ...string) *subscriber {
@@ -162,9 +163,8 @@ func (n *node) subscribe(query string, fields ...string) *subscriber {
 		n.t.Fatalf("%s %s", resp.Status, body)
 	}
 	s := &subscriber{t: n.t, conn: c, resp: resp}
-	for known := false; !known; { // the opening: from now on nothing is missed
+	for !s.opened { // from now on nothing is missed
 		s.read()
-		_, known = s.decoder.RetryMS()
 	}
 	return s
 }
@@ -175,11 +175,20 @@ func (s *subscriber) read() {
 	buf := make([]byte, 64<<10)
 	k, err := s.resp.Body.Read(buf)
 	if err == nil {
-		err = s.decoder.Feed(buf[:k], func(m sse.Message) { s.ready = append(s.ready, m) })
+		err = s.decoder.Feed(buf[:k], s.message)
 	}
 	if err != nil {
 		s.t.Fatalf("after %d events: %v", len(s.ready), err)
 	}
+}
+
+// message takes an event in, but for the server's own.
+func (s *subscriber) message(m sse.Message) {
+	if m.Event == "ssedge" {
+		s.opened = true
+		return
+	}
+	s.ready = append(s.ready, m)
 }
 
 // next is the next event.

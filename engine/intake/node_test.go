@@ -200,7 +200,7 @@ func (c *client) stream() *http.Response {
 		body, _ := io.ReadAll(resp.Body)
 		c.t.Fatalf("not a stream: %d %s", resp.StatusCode, body)
 	}
-	c.until("retry:")
+	c.until(`data: {"state":`)
 	return resp
 }
 

@@ -12,8 +12,7 @@ func normalised(data string) string { return endOfLine.ReplaceAllString(data, "\
 
 // frame is the event between two others, the way it stands in a log.
 func frame(e *Event, id string) []byte {
-	s := AppendComment(nil, "hello")
-	s = AppendRetry(s, 1500)
+	s := []byte(": hello\nretry: 1500\n\n") // as others write it
 	s = AppendID(AppendBody(s, e), []byte(id))
 	s = append(s, Heartbeat...)
 	return AppendID(AppendBody(s, &Event{Data: []byte("next")}), []byte("next"))
@@ -55,22 +54,6 @@ func TestEncodedNameIsReadBack(t *testing.T) {
 		}
 		if got := read(&Decoder{}, frame(e, "1-0")); len(got.messages) != 2 || got.messages[0] != want {
 			t.Fatalf("name %q read back as %q, want %q", s, got.messages, want)
-		}
-	})
-}
-
-func TestRetryBlockDispatchesNothing(t *testing.T) {
-	got := checkEverySplit(t, AppendRetry(nil, 2500))
-	if len(got.messages) != 0 || got.retryMS != 2500 || !got.retrySet {
-		t.Errorf("read as %v", got)
-	}
-}
-
-func TestCommentIsReadBackAndNothingElse(t *testing.T) {
-	texts(3, func(s string) {
-		got := read(&Decoder{}, AppendComment(nil, s))
-		if strings.Join(got.comments, "\n") != normalised(s) || len(got.messages) != 0 || got.retrySet {
-			t.Fatalf("comment %q read back as %v", s, got)
 		}
 	})
 }

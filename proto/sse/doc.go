@@ -17,11 +17,11 @@
 // the next.
 //
 // What the encoder writes ends every line with a lone LF, and contains an empty
-// line at the end of an event (or of a comment, or of a stand-alone retry:) and
-// nowhere else. That is the invariant [Boundary] rests on. Such an end is the
-// only place where something else may be put into a stream: a comment in the
-// middle of an event would cut it in two, because comments, too, end with a
-// blank line here.
+// line at the end of an event and nowhere else. That is the invariant [Boundary]
+// rests on. Such an end is the only place where something else may be put into a
+// stream. Every block has data: the standard lets a block without data set the id
+// or the reconnection time, but many clients forget the id and hand out an empty
+// message.
 //
 // # What data can say
 //

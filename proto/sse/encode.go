@@ -3,13 +3,13 @@ package sse
 import (
 	"bytes"
 	"strconv"
-	"strings"
 )
 
-// Heartbeat is an empty comment and a blank line: the least that keeps a
-// connection from looking dead (9.2.7 suggests a comment every 15 seconds or
-// so). Not to be modified.
-var Heartbeat = []byte(":\n\n")
+// Heartbeat is an empty comment: the least that keeps a connection from looking dead (9.2.7
+// suggests a comment every 15 seconds or so). It has one line end: a blank line after it would be
+// a block without data, which many clients hand out as an empty message. It belongs between
+// events. Not to be modified.
+var Heartbeat = []byte(":\n")
 
 // IDOverheadBytes is what [AppendID] adds to the length of the id.
 const IDOverheadBytes = len("id: ") + len("\n\n")
@@ -57,45 +57,6 @@ func AppendID(dst, id []byte) []byte {
 	dst = append(dst, "id: "...)
 	dst = append(dst, id...)
 	return append(dst, "\n\n"...)
-}
-
-// AppendRetry appends a block that sets the reconnection time to ms
-// milliseconds and does nothing else: its blank line finds the data buffer
-// empty, so 9.2.6 dispatches no event. A negative ms, which the format cannot
-// say, appends nothing.
-func AppendRetry(dst []byte, ms int64) []byte {
-	if ms < 0 {
-		return dst
-	}
-	dst = append(dst, "retry: "...)
-	dst = strconv.AppendInt(dst, ms, 10)
-	return append(dst, "\n\n"...)
-}
-
-// AppendComment appends text as a comment, which receivers ignore, and a blank
-// line. Each line of a text of several gets its colon.
-func AppendComment(dst []byte, text string) []byte {
-	for {
-		end := strings.IndexAny(text, "\r\n")
-		line := text
-		if end >= 0 {
-			line = text[:end]
-		}
-		dst = append(dst, ':')
-		if line != "" {
-			dst = append(dst, ' ')
-			dst = append(dst, line...)
-		}
-		dst = append(dst, '\n')
-		if end < 0 {
-			return append(dst, '\n')
-		}
-		next := end + 1
-		if strings.HasPrefix(text[end:], "\r\n") {
-			next++
-		}
-		text = text[next:]
-	}
 }
 
 // appendData appends a data: line for each line of s, at least one. The space is

@@ -31,12 +31,6 @@ func TestEncodeGolden(t *testing.T) {
 		{"spaces stay", event(" n", " a\n  b", 0), "event:  n\ndata:  a\ndata:   b\n"},
 		{"fields in data", event("", "id: 1\n\ndata: 2", 0), "data: id: 1\ndata:\ndata: data: 2\n"},
 		{"id", AppendID([]byte("data: 1\n"), []byte("1-0")), "data: 1\nid: 1-0\n\n"},
-		{"retry alone", AppendRetry(nil, 2500), "retry: 2500\n\n"},
-		{"retry alone, at once", AppendRetry(nil, 0), "retry: 0\n\n"},
-		{"retry alone, negative", AppendRetry(nil, -1), ""},
-		{"comment", AppendComment(nil, "hello"), ": hello\n\n"},
-		{"comment of nothing", AppendComment(nil, ""), string(Heartbeat)},
-		{"comment of lines", AppendComment(nil, "a\r\n\ndata: b\r"), ": a\n:\n: data: b\n:\n\n"},
 	} {
 		if string(c.got) != c.want {
 			t.Errorf("%s: %q, want %q", c.why, c.got, c.want)
@@ -106,10 +100,8 @@ func TestBlankLinesOnlyEndBlocks(t *testing.T) {
 			stream = b
 			ends = append(ends, len(b))
 		}
-		add(AppendComment(stream, s))
 		add(AppendID(AppendBody(stream, &Event{Data: []byte(s), RetryMS: 5}), []byte("1-0")))
-		add(AppendRetry(stream, 1))
-		add(append(stream, Heartbeat...))
+		stream = append(stream, Heartbeat...) // a part of the block that follows
 		add(AppendID(AppendBody(stream, &Event{Name: []byte("n"), Data: []byte(s)}), nil))
 		n := 0
 		for _, end := range ends {
@@ -127,17 +119,14 @@ func TestEncodeDoesNotAllocate(t *testing.T) {
 		RetryMS: 3000,
 	}
 	id := []byte("1753000000123-0")
-	comment := strings.Repeat("a long comment\n", 50)
 	buf := make([]byte, 0, BodyBytesMax(e)+IDOverheadBytes+len(id))
 	var n int
 	for name, f := range map[string]func(){
-		"AppendBody":    func() { buf = AppendBody(buf[:0], e) },
-		"AppendID":      func() { buf = AppendID(buf[:0], id) },
-		"AppendRetry":   func() { buf = AppendRetry(buf[:0], 3000) },
-		"AppendComment": func() { buf = AppendComment(buf[:0], comment) },
-		"Check":         func() { _ = e.Check() },
-		"BodyBytesMax":  func() { n = BodyBytesMax(e) },
-		"Boundary":      func() { n = Boundary(buf, 1) },
+		"AppendBody":   func() { buf = AppendBody(buf[:0], e) },
+		"AppendID":     func() { buf = AppendID(buf[:0], id) },
+		"Check":        func() { _ = e.Check() },
+		"BodyBytesMax": func() { n = BodyBytesMax(e) },
+		"Boundary":     func() { n = Boundary(buf, 1) },
 	} {
 		if got := testing.AllocsPerRun(100, f); got != 0 {
 			t.Errorf("%s: %v allocations, want 0", name, got)

@@ -39,8 +39,8 @@ type Event struct {
 	Flags uint32
 }
 
-// Kernel is what one shard needs of the operating system. All methods but Wake
-// belong to the shard's goroutine; Wake may be called from any.
+// Kernel is what one shard needs of the operating system. All methods but Wake and Send
+// belong to the shard's goroutine; those two may be called from any.
 type Kernel interface {
 	// Watch begins to report hang-ups of fd, edge-triggered (epoll(7)).
 	Watch(fd int, user uint64) Errno

@@ -56,7 +56,7 @@ func TestEvents(t *testing.T) {
 				before := c.opened.Load()
 				c.publish("before")
 				s := c.follow() // the head, and what opens a stream
-				if line, err := s.body.ReadString('\n'); err != nil || line != ": ssedge\n" {
+				if line, err := s.body.ReadString('\n'); err != nil || line != "event: ssedge\n" {
 					t.Errorf("the first line is %q, %v", line, err)
 				}
 				if got := c.opened.Load() - before; keptHere && got != 0 || !keptHere && got != 2 {

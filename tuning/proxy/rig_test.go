@@ -371,7 +371,11 @@ func (s *stream) receive() (sse.Message, error) {
 		if err != nil {
 			return sse.Message{}, err
 		}
-		s.decoder.Feed(line, func(m sse.Message) { s.ready = append(s.ready, m) })
+		s.decoder.Feed(line, func(m sse.Message) {
+			if m.Event != "ssedge" {
+				s.ready = append(s.ready, m)
+			}
+		})
 	}
 	m := s.ready[0]
 	s.ready = s.ready[1:]

@@ -1,0 +1,141 @@
+package shard
+
+import (
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
+)
+
+// A stream begins with an event of the server's own:
+//
+//	event: ssedge
+//	retry: 2345
+//	data: {"state":"live","heartbeat":25000}
+//	id: 1763880000123-0
+//
+// The id makes resuming exact before the first published event. It stands in an event with data
+// because the standard keeps the id of a block without data (WHATWG HTML 9.2.6), and many clients
+// do not; the reconnection time stands there because many clients hand out a block without data
+// as an empty message. So no block without data is ever sent.
+//
+// state says how the stream begins: live, with what is published from now on; resumed, behind the
+// id that the client gave; gap, with the gap events that follow. Before a gap the opening has no
+// id: a client that is cut off until it has read all gaps comes back with the id it had, and is
+// told again. heartbeat is the silence in milliseconds after which a comment is sent; 0: none is.
+//
+// A drain ends a stream with another event of that name (drain.go).
+const (
+	stateLive    = "live"
+	stateResumed = "resumed"
+	stateGap     = "gap"
+	stateDrain   = "drain"
+)
+
+// appendOpening appends the opening without its id and without the blank line that ends it.
+func (c *Config) appendOpening(dst []byte, state string, random func(int64) int64) []byte {
+	dst = c.appendOwn(dst, state, random)
+	dst = append(dst, `,"heartbeat":`...)
+	dst = appendInt(dst, c.Heartbeat.Milliseconds())
+	return append(dst, "}\n"...)
+}
+
+// appendDrained appends the last words of a stream that was drained.
+func (c *Config) appendDrained(dst []byte, random func(int64) int64) []byte {
+	return append(c.appendOwn(dst, stateDrain, random), "}\n\n"...)
+}
+
+// appendOwn begins an event of the server's own, up to the first member of its data.
+func (c *Config) appendOwn(dst []byte, state string, random func(int64) int64) []byte {
+	dst = append(dst, "event: ssedge\nretry: "...)
+	dst = appendInt(dst, c.retryMS(random))
+	dst = append(dst, "\ndata: {\"state\":\""...)
+	dst = append(dst, state...)
+	return append(dst, '"')
+}
+
+// retryMS is the reconnection time for one stream.
+func (c *Config) retryMS(random func(int64) int64) int64 {
+	ms := c.Retry.Milliseconds()
+	if jitter := c.RetryJitter.Milliseconds(); jitter > 0 {
+		ms += random(jitter + 1)
+	}
+	return ms
+}
+
+// begins is the state of a stream that has no gap to tell.
+func (j *Join) begins() string {
+	if j.Resume == ResumeNot {
+		return stateLive
+	}
+	return stateResumed
+}
+
+// appendHead appends the response head, if it was not sent yet, and returns its length.
+func (s *Shard) appendHead(j *Join) (head int) {
+	if j.headSent {
+		return 0
+	}
+	j.headSent = true
+	s.lead = append(s.lead, j.Head...)
+	return len(j.Head)
+}
+
+// appendBeginning appends to s.lead what a stream is told before it is sent events: the opening,
+// if it was not sent yet, and the gaps that it begins with. The id line is the caller's to append
+// if ends is true; otherwise nothing is to be told.
+func (s *Shard) appendBeginning(j *Join, places []place) (ends bool) {
+	gaps := 0
+	for k := range places {
+		if places[k].cause != gapNone {
+			gaps++
+		}
+	}
+	if !j.opened {
+		j.opened, ends = true, true
+		if gaps == 0 {
+			s.lead = s.config.appendOpening(s.lead, j.begins(), s.rng.Int64N)
+		} else {
+			s.lead = append(s.config.appendOpening(s.lead, stateGap, s.rng.Int64N), '\n')
+		}
+	}
+	for k, t := range j.topics() {
+		if p := &places[k]; p.cause != gapNone {
+			ends = true
+			s.tellGap(t.name, p)
+			if gaps--; gaps > 0 {
+				s.lead = append(s.lead, '\n')
+			}
+		}
+	}
+	return ends
+}
+
+// appendID appends the id line of a join whose positions are known, and the blank line.
+func (j *Join) appendID(dst []byte) []byte {
+	var text [eventid.MaxPositionBytes]byte
+	if j.More == nil {
+		return sse.AppendID(dst, j.Position.Append(text[:0]))
+	}
+	check := uint32(0)
+	for _, t := range j.More {
+		check = eventid.Check(check, t.name)
+	}
+	dst = eventid.AppendVectorHeader(append(dst, "id: "...), check)
+	for _, p := range j.Positions {
+		dst = eventid.AppendVectorPosition(dst, p)
+	}
+	return append(dst, "\n\n"...)
+}
+
+// pushOpening sends s.lead, which begins with so many bytes of response head, and empties it. It
+// reports whether the stream is still open.
+func (s *Shard) pushOpening(i uint32, sl *slot, head int) bool {
+	if len(s.lead) == 0 {
+		return true
+	}
+	if sl.flags&flagChunked != 0 {
+		s.lead = framed(s.lead, head)
+	}
+	open := s.pushRaw(i, sl)
+	s.lead = s.lead[:0]
+	return open
+}
