@@ -68,7 +68,7 @@ func (s *Shard) pushSub(i uint32, sl *slot, b *bundle, sub *sub, st *state) bool
 			s.close(i, sl, ClosedSlowConsumer)
 			return false
 		}
-		p := s.overrunPlace(sub.last, st)
+		p := s.overrunPlace(sub.cursor, sub.last, st)
 		s.moveSub(b, sub, st, &p)
 	}
 	if len(s.lead) > 0 && sl.flags&flagChunked != 0 {

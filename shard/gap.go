@@ -13,26 +13,35 @@ import (
 //	data: {"topic":"prices","from":"1763880000123-0","to":"1763880000456-2","cause":"overrun"}
 //	id: 1763880000456-2
 //
-// Events after from, up to and including to, are missing. from is null if the
-// client did not say anything that could be read, to if there is nothing to name.
-// The id makes a client that reconnects go on from there: a gap is told once.
+// Events after from, up to and including to, are missing. from is null if it is not known
+// what the client has, to if there is nothing to name. The id makes a client that
+// reconnects go on from there: a gap is told once.
 
-// appendGap appends the event and data lines of a gap.
+// appendGap appends the event and data lines of a gap. What is told is a range that can hold
+// something: where from is not below to, the one that says nothing is left out.
 func appendGap(dst []byte, topic string, p *place) []byte {
+	known, to := p.known, p.to
+	if from, end := Before(p.from), Before(to); known && !to.ID.IsZero() && !from.Less(end) {
+		if from == end { // events without an id
+			to = eventid.Position{}
+		} else {
+			known = false
+		}
+	}
 	name, _ := json.Marshal(topic) // a string cannot fail
 	dst = append(dst, "event: gap\ndata: {\"topic\":"...)
 	dst = append(dst, name...)
 	dst = append(dst, `,"from":`...)
-	if p.known {
+	if known {
 		dst = append(p.from.Append(append(dst, '"')), '"')
 	} else {
 		dst = append(dst, "null"...)
 	}
 	dst = append(dst, `,"to":`...)
-	if p.to == (eventid.Position{}) {
+	if to == (eventid.Position{}) {
 		dst = append(dst, "null"...)
 	} else {
-		dst = append(p.to.Append(append(dst, '"')), '"')
+		dst = append(to.Append(append(dst, '"')), '"')
 	}
 	dst = append(dst, `,"cause":"`...)
 	dst = append(dst, p.cause.String()...)
@@ -54,7 +63,7 @@ func (s *Shard) overrun(i uint32, sl *slot, st *state) bool {
 		s.close(i, sl, ClosedSlowConsumer)
 		return false
 	}
-	p := s.overrunPlace(sl.last(), st)
+	p := s.overrunPlace(sl.cursor, sl.last(), st)
 	sl.cursor = p.cursor
 	sl.setLast(p.at)
 	s.tellGap(st.topic.name, &p)
@@ -62,12 +71,15 @@ func (s *Shard) overrun(i uint32, sl *slot, st *state) bool {
 	return true
 }
 
-// overrunPlace is where a subscriber that has seen everything up to from goes on
+// overrunPlace is where a subscriber at cursor that has seen everything up to from goes on
 // after an overrun.
-func (s *Shard) overrunPlace(from eventid.Position, st *state) place {
+func (s *Shard) overrunPlace(cursor uint64, from eventid.Position, st *state) place {
 	p := place{cursor: s.snap.tail, at: positionOf(s.snap.lost), cause: s.snap.cause, from: from, known: true, to: positionOf(s.snap.lost)}
 	if p.cause == gapNone {
 		p.cause = GapOverrun
+	}
+	if cursor <= s.snap.rewritten.falls {
+		s.snap.rewritten.widen(&p)
 	}
 	if st.policy == PolicyLatest {
 		s.skipToNewest(&p)

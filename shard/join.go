@@ -187,7 +187,7 @@ func (s *Shard) placeOf(t *Topic, r Resume, at eventid.Position) place {
 	if r == ResumeMalformed {
 		p.cause = GapMalformed
 	}
-	if p.cause == GapExpired || p.cause == GapEvicted {
+	if p.cause == GapExpired || p.cause == GapEvicted || p.cause == GapUnknown {
 		if s.policy(t.name) == PolicyLatest {
 			t.snapshot(&s.snap)
 			s.skipToNewest(&p)

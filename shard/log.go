@@ -11,18 +11,19 @@ import (
 // are byte offsets since the topic was made; they are never reused. Its fields
 // are guarded by the topic's lock.
 type log struct {
-	segments []*segment
-	first    int        // first event of segments[0] that is still retained
-	tail     uint64     // position of the first retained event
-	head     uint64     // position after the newest event
-	lowest   uint64     // with foreign: the lowest position there ever was
-	events   int        // retained events
-	last     eventid.ID // of the newest event ever appended; zero if there was none
-	lost     eventid.ID // the newest id that is not retained: every later event is
-	foreign  bool       // the events are those of an upstream, which gives them their ids
-	over     bool       // with foreign: the topic was forgotten, and nothing is added any more
-	placed   bool       // with foreign: lost is known, so that the log has a place in its topic
-	cause    GapCause   // why the last event that was lost was: GapOverrun, GapEvicted or GapMissed
+	segments  []*segment
+	first     int        // first event of segments[0] that is still retained
+	tail      uint64     // position of the first retained event
+	head      uint64     // position after the newest event
+	lowest    uint64     // with foreign: the lowest position there ever was
+	events    int        // retained events
+	last      eventid.ID // of the newest event that the topic has; zero if there was none yet
+	lost      eventid.ID // the newest id that is not retained: every later event is
+	foreign   bool       // the events are those of an upstream, which gives them their ids
+	over      bool       // with foreign: the topic was forgotten, and nothing is added any more
+	placed    bool       // with foreign: lost is known, so that the log has a place in its topic
+	cause     GapCause   // why the last event that was lost was: GapOverrun or GapEvicted
+	rewritten *rewritten // nil: it was not
 }
 
 // Retention bounds one topic's history. A bound of 0 is no bound.
@@ -47,7 +48,7 @@ func (l *log) appendRaw(body []byte) (grown int64) {
 	return l.put(body, l.newestID(), l.place().Append(text[:0]))
 }
 
-// appendGap adds a gap event: whoever has been sent it has nothing to miss up to to.
+// appendGap adds a gap event: a stream that has been sent it has nothing to miss up to to.
 func (l *log) appendGap(body []byte, to eventid.ID) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
 	grown = l.put(body, to, positionOf(to).Append(text[:0]))
@@ -57,6 +58,7 @@ func (l *log) appendGap(body []byte, to eventid.ID) (grown int64) {
 
 func (l *log) put(body []byte, id eventid.ID, idText []byte) (grown int64) {
 	need := len(body) + len(idText) + sse.IDOverheadBytes
+	l.follow(id)
 
 	g := l.newest()
 	if g == nil || cap(g.buf)-len(g.buf) < need {
@@ -113,13 +115,6 @@ func (l *log) prepend(events []Older, lost eventid.ID) (grown int64) {
 	return grown
 }
 
-// reset empties the log, whose newest event is from now on known as lost.
-func (l *log) reset(lost eventid.ID) (shrunk int64) {
-	shrunk = l.clear()
-	l.lost, l.last, l.cause = lost, eventid.ID{}, GapMissed
-	return shrunk
-}
-
 func (l *log) newest() *segment {
 	if len(l.segments) == 0 {
 		return nil
@@ -146,6 +141,7 @@ func (l *log) trim(r *Retention, nowMS uint64) (shrunk int64) {
 // drop lets the oldest event go, and its segment with the last of its events.
 func (l *log) drop(oldest entry) (shrunk int64) {
 	g := l.segments[0]
+	l.leave(oldest.id)
 	l.lost = oldest.id
 	l.tail = g.base + uint64(oldest.end)
 	l.events--
@@ -163,11 +159,16 @@ func (l *log) drop(oldest entry) (shrunk int64) {
 
 // clear lets all events go. It returns the memory that was held.
 func (l *log) clear() (shrunk int64) {
-	for _, g := range l.segments {
+	for i, g := range l.segments {
 		shrunk += g.held()
+		for k := range g.index {
+			if i > 0 || k >= l.first {
+				l.leave(g.index[k].id)
+			}
+		}
 	}
 	if l.events > 0 {
-		l.lost = l.last
+		l.lost = l.newestID() // of a log of events without ids it stays
 		l.cause = GapEvicted
 	}
 	l.segments, l.first, l.events = nil, 0, 0
@@ -200,28 +201,33 @@ func (l *log) start(nowMS uint64) eventid.Position {
 	return eventid.At(nowMS)
 }
 
-// place is the position after the newest event or, before the first one, after what is
-// known to be lost.
-func (l *log) place() eventid.Position {
+// newestID is the id of the topic's newest event or, before the first one, the newest that is
+// known to be lost. In a log of this node the next id must be above it.
+func (l *log) newestID() eventid.ID {
 	if l.last.IsZero() {
-		return positionOf(l.lost)
+		return l.lost
 	}
-	return positionOf(l.last)
+	return l.last
 }
+
+// place is the position after the newest event.
+func (l *log) place() eventid.Position { return positionOf(l.newestID()) }
+
+const maxSeq = math.MaxUint64
 
 // A point in time stands among ids as the last one that is possible before it.
 
 // Before is the greatest id before every event of a time or of later ones.
 func Before(at eventid.Position) eventid.ID {
 	if at.Time && at.ID.MS > 0 {
-		return eventid.ID{MS: at.ID.MS - 1, Seq: math.MaxUint64}
+		return eventid.ID{MS: at.ID.MS - 1, Seq: maxSeq}
 	}
 	return at.ID
 }
 
 // positionOf is the inverse: the position after id.
 func positionOf(id eventid.ID) eventid.Position {
-	if id.Seq == math.MaxUint64 && id.MS < math.MaxUint64 {
+	if isBound(id) && id.MS < math.MaxUint64 {
 		return eventid.At(id.MS + 1)
 	}
 	return eventid.After(id)

@@ -47,7 +47,7 @@ var scenes = []scene{
 	{name: "an expired id, one topic", topics: "a", resume: "999-0", tc: TableConfig{Retention: Retention{Events: 2}}, before: three("a", "a", "a"),
 		want: append([]string{"gap:expired"}, events("a", "a", "a")[1:]...)},
 	{name: "an unknown id, one topic", topics: "a", resume: "1000003-7", before: three("a", "a", "a"),
-		want: []string{"gap:unknown"}},
+		want: append([]string{"gap:unknown"}, events("a", "a", "a")[1:]...)},
 	{name: "expired ids, several", topics: "a,b", resume: vector("a,b", "999-0", "998-0"), tc: TableConfig{Retention: Retention{Events: 1}}, before: three("a", "b", "a", "b"),
 		want: append([]string{"gap:expired", "gap:expired"}, events("", "", "a", "b")[2:]...)},
 	{name: "a malformed id, one topic", topics: "a", resume: "garbage", before: three("a"),

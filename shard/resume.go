@@ -19,42 +19,60 @@ type place struct {
 // resume finds the place for a client that has seen everything up to p: the one
 // rule by which events are never lost silently. p is taken only if it can be
 // proved: the id of a retained event, of the newest one that is not retained, or
-// a time since which everything is. Otherwise there is a gap, and:
+// a time since which everything is. Otherwise there is a gap, and the stream goes on
+// with what lies behind p in the order of ids:
 //
-//   - an expired position goes on with the oldest event that is left (or as the
+//   - behind an expired position that is the oldest event that is left (or what the
 //     topic's policy says), exactly like a slow consumer that was overrun;
-//   - one that was never given out (unknown), or lies ahead of the topic
-//     (future), says nothing about what the client has: it goes on live.
+//   - behind one of another history (unknown) the next event there is. What of those
+//     before it the client has cannot be told;
+//   - behind one that is ahead of the topic (future) there is nothing: it goes on live.
 func (l *log) resume(p eventid.Position, nowMS uint64) place {
-	live := place{cursor: l.head, at: l.start(nowMS), from: p, known: true, to: eventid.After(l.last)}
+	if p.Time && l.foreign {
+		return l.resumeEmpty(p, nowMS)
+	}
 	if p.Time {
 		switch {
-		case p.ID.MS > nowMS && !l.foreign: // whose clock is another one
-			live.cause = GapFuture
-			return live
+		case p.ID.MS > nowMS, !l.last.IsZero() && l.last.Less(Before(p)): // another process's clock
+			return l.future(p, nowMS)
 		case p.ID.MS <= l.lost.MS && !l.lost.IsZero():
 			return l.expired(p, nowMS)
 		}
-		return l.after(p)
+		return place{cursor: l.after(p), at: p}
 	}
 	id := p.ID
+	if cursor, ok := l.find(id); ok {
+		return place{cursor: cursor, at: p}
+	}
+	newest := l.newestID()
 	switch {
 	case id == l.last && !id.IsZero():
 		return place{cursor: l.head, at: p}
-	case l.last.Less(id) && l.lost.Less(id):
-		live.cause = GapFuture
-		return live
 	case id == l.lost:
-		return l.after(p)
+		return place{cursor: l.beginning(), at: p}
 	case id.Less(l.lost):
 		return l.expired(p, nowMS)
+	case isBound(id): // since a time, of an edge that did not know the topic's events (Join.fix)
+		return place{cursor: l.after(p), at: p}
+	case newest.Less(id):
+		return l.future(p, nowMS)
 	}
-	found := l.after(p)
-	if l.idBefore(found.cursor) != id {
-		live.cause = GapUnknown
-		return live
+	return l.unknown(p)
+}
+
+// resumeEmpty is resume in a foreign log, from a time at which the topic had no event: all that
+// it has came later, whatever the clocks say of it.
+func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
+	if cursor, ok := l.find(Before(p)); ok {
+		return place{cursor: cursor, at: p}
 	}
-	return found
+	switch newest := l.newestID(); {
+	case p.ID.MS <= l.lost.MS && !l.lost.IsZero(), !isBound(l.lost) && !l.lost.IsZero():
+		return l.expired(p, nowMS)
+	case !isBound(newest) && newest.Less(Before(p)): // a clock has gone back
+		return place{cursor: l.beginning(), at: positionOf(l.lost), cause: GapFuture, from: p, to: positionOf(newest)}
+	}
+	return place{cursor: l.beginning(), at: p}
 }
 
 // expired is the place of a client whose position lies before the tail. If the
@@ -68,12 +86,36 @@ func (l *log) expired(p eventid.Position, nowMS uint64) place {
 	if l.cause == GapEvicted {
 		cause = GapEvicted
 	}
-	return place{cursor: l.tail, at: at, cause: cause, from: p, known: true, to: positionOf(l.lost)}
+	found := place{cursor: l.tail, at: at, cause: cause, from: p, known: true, to: positionOf(l.lost)}
+	l.rewritten.widen(&found)
+	return found
+}
+
+// future is the place of a client whose position lies ahead of the topic.
+func (l *log) future(p eventid.Position, nowMS uint64) place {
+	found := place{cursor: l.head, at: l.start(nowMS), cause: GapFuture, from: p, known: true, to: eventid.After(l.last)}
+	l.rewritten.widen(&found)
+	return found
+}
+
+// unknown is the place of a client whose position lies among the log's events and is none of them.
+func (l *log) unknown(p eventid.Position) place {
+	cursor := l.after(p)
+	before := l.lost
+	if cursor > l.tail {
+		before = l.idBefore(cursor)
+	}
+	found := place{cursor: cursor, at: positionOf(before), cause: GapUnknown, to: positionOf(before)}
+	l.rewritten.widen(&found)
+	return found
 }
 
 // after is the place right behind the last retained event that does not lie
 // after p.
-func (l *log) after(p eventid.Position) place {
+func (l *log) after(p eventid.Position) (cursor uint64) {
+	if !l.sorted() {
+		return l.scanAfter(p)
+	}
 	for i := len(l.segments) - 1; i >= 0; i-- {
 		g := l.segments[i]
 		n := g.after(p)
@@ -81,10 +123,10 @@ func (l *log) after(p eventid.Position) place {
 			n = max(n, l.first)
 		}
 		if n > 0 || i == 0 {
-			return place{cursor: g.base + uint64(g.start(n)), at: p}
+			return g.base + uint64(g.start(n))
 		}
 	}
-	return place{cursor: l.head, at: p}
+	return l.head
 }
 
 // idBefore returns the id of the event that ends at cursor; zero if it is not

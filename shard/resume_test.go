@@ -31,10 +31,17 @@ func checkGap(t *testing.T, l *log, twin *naiveLog, p eventid.Position, now uint
 	got := l.resume(p, now)
 	n := len(twin.ids) // goes on live …
 	to := l.last
-	if cause == GapExpired || cause == GapEvicted {
-		n, to = twin.gone, l.lost // … or with the oldest event there is
+	switch cause {
+	case GapExpired, GapEvicted: // … or with the oldest event there is …
+		n, to = twin.gone, l.lost
+	case GapUnknown: // … or with what has a higher id
+		for n > 0 && p.Precedes(twin.ids[n-1]) {
+			n--
+		}
+		to = twin.ids[n-1]
 	}
-	if got.cause != cause || got.cursor != twin.endOf(n) || got.from != p || !got.known || got.to != eventid.After(to) {
+	known := cause != GapUnknown
+	if got.cause != cause || got.cursor != twin.endOf(n) || got.known != known || known && got.from != p || got.to != eventid.After(to) {
 		t.Fatalf("resume at %v of %v (gone %d) at %d: %+v, want %v to %v, cursor %d", p, twin.ids, twin.gone, now, got, cause, to, twin.endOf(n))
 	}
 	checkExact(t, l, twin, got.at, now, n) // the gap is told once

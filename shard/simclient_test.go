@@ -193,6 +193,10 @@ func (c *simClient) gap(m sse.Message) {
 			c.fail("gap %s, out of the blue", m.Data)
 		}
 		c.at[k] = -1 // the first id will say
+		if g.Cause == "unknown" { // what lies behind it is delivered
+			to, _ := eventid.ParsePosition([]byte(*g.To))
+			c.at[k] = c.upTo(k, to)
+		}
 		return
 	}
 	if g.From == nil || g.To == nil && g.Cause != "expired" {

@@ -15,6 +15,7 @@ type snapshot struct {
 	pieces     []piece
 	cause      GapCause // why the events before tail are not there
 	lost       eventid.ID
+	rewritten  rewritten
 
 	// Most subscribers of a topic stand at the same cursor: what they are sent is
 	// found once.
@@ -32,6 +33,10 @@ type piece struct {
 // take fills the snapshot from l. The caller holds the topic's lock.
 func (s *snapshot) take(l *log) {
 	s.tail, s.head, s.last, s.cause, s.lost = l.tail, l.head, l.place(), l.cause, l.lost
+	s.rewritten = rewritten{}
+	if l.rewritten != nil {
+		s.rewritten = *l.rewritten
+	}
 	s.pieces = s.pieces[:0]
 	for _, g := range l.segments {
 		s.pieces = append(s.pieces, piece{g.base, g.buf})

@@ -62,14 +62,6 @@ func (t *Topic) publish(body []byte) eventid.ID {
 	return id
 }
 
-// newestID is the id that the next one must be above.
-func (l *log) newestID() eventid.ID {
-	if l.last.Less(l.lost) {
-		return l.lost
-	}
-	return l.last
-}
-
 // wake tells every interested shard that does not know yet. The log was changed
 // before, so a shard that clears its bit and then looks at the log misses
 // nothing.

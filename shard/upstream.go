@@ -72,8 +72,16 @@ func (t *Topic) Span() (lost, last eventid.ID, placed bool) {
 func (t *Topic) Has(id eventid.ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	p := eventid.After(id)
-	return t.log.lost.Less(id) && t.log.idBefore(t.log.after(p).cursor) == id
+	_, ok := t.log.find(id)
+	return ok
+}
+
+// MayHaveHad reports whether the log may have had an event with that id, and let it go, or begins
+// after it.
+func (t *Topic) MayHaveHad(id eventid.ID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.log.gone().Less(id)
 }
 
 // Place says where the log begins, once: later events will be appended. floor is the newest id
@@ -86,7 +94,8 @@ func (t *Topic) Place(at eventid.Position, floor eventid.ID) {
 	t.tellWaiting()
 }
 
-// Append adds the event that follows the newest one. id must be above that.
+// Append adds the event that follows the newest one. If its id is not above that, the history was
+// rewritten.
 func (t *Topic) Append(id eventid.ID, body []byte) {
 	t.mu.Lock()
 	if t.log.over {
@@ -101,8 +110,8 @@ func (t *Topic) Append(id eventid.ID, body []byte) {
 	t.wake()
 }
 
-// AppendRaw adds an event that has no id and no place in the topic's history: whoever is there
-// gets it, whoever resumes does not.
+// AppendRaw adds an event that has no id and no place in the topic's history: the streams that are
+// there get it, those that resume do not.
 func (t *Topic) AppendRaw(body []byte) {
 	t.mu.Lock()
 	if t.log.over {
@@ -171,21 +180,18 @@ func (t *Topic) EventBytes() int {
 	return int(t.log.head-t.log.tail) / t.log.events
 }
 
-// Skip says that events after from and up to to cannot be had any more. It is an event in the log: whoever comes by is told
-// of the gap.
+// Skip says that events after from and up to to cannot be had any more; a zero to, that some which have no id cannot. It
+// is an event in the log: each stream that comes by is told of the gap.
 func (t *Topic) Skip(from, to eventid.ID) {
 	t.mu.Lock()
 	if t.log.over {
 		t.mu.Unlock()
 		return
 	}
-	if newest := t.log.newestID(); to.Less(newest) { // ids do not go back
-		to = newest
-	}
-	if to.Less(from) { // the history is another one
-		from = to
-	}
 	gap := place{from: positionOf(from), known: true, to: positionOf(to), cause: GapMissed}
+	if to.IsZero() {
+		to = t.log.newestID()
+	}
 	now := t.table.nowMS()
 	grown := t.log.appendGap(appendGap(nil, t.name, &gap), to)
 	grown -= t.log.trim(t.table.live(), now)
@@ -197,14 +203,12 @@ func (t *Topic) Skip(from, to eventid.ID) {
 	t.wake()
 }
 
-// Fork says that the upstream has forgotten events after id, and that others follow. Who was
-// sent those has them; who was not is told of a gap.
+// Fork says that the upstream has forgotten the events after id, and that others will follow that
+// one. Those that are in the log are in hand: they stay, and go to every stream that lacks them.
 func (t *Topic) Fork(id eventid.ID) {
 	t.mu.Lock()
-	shrunk := t.log.reset(id)
+	t.log.fork(id)
 	t.mu.Unlock()
-	t.table.held.Add(-shrunk)
-	t.wake()
 }
 
 // Answer says that the asks up to number n are answered. floor is the newest id that the upstream

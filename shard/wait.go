@@ -183,7 +183,9 @@ func (s *Shard) retry(of uint64) {
 }
 
 // fix makes a stream that has said nothing begin where its topics are now: what is published once
-// its client has the response head is the stream's.
+// its client has the response head is the stream's. Of a topic whose place is not known that is a
+// time, written as the last id that is possible before it: as a time alone it would say that the
+// topic has no event.
 func (j *Join) fix() {
 	if j.Resume != ResumeNot {
 		return
@@ -195,7 +197,7 @@ func (j *Join) fix() {
 		if t.log.placed {
 			return t.log.place()
 		}
-		return t.feed.Now()
+		return eventid.After(Before(t.feed.Now()))
 	}
 	if j.More == nil {
 		j.Position = here(j.Topic)

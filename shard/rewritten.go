@@ -1,0 +1,147 @@
+package shard
+
+import "ssedge/proto/eventid"
+
+// An upstream may rewrite a topic's history: a server without the newest events takes over, an
+// older copy is restored, a clock goes back. The log keeps what it has: it is in hand, and goes to
+// every stream that lacks it. The ids that follow may be lower than those before. rewritten is
+// what has to be known of that: where the order of the log is not that of its ids, ids are looked
+// for one by one, and a gap's range is wide enough for what is missing on either side. Most logs
+// have none.
+type rewritten struct {
+	falls uint64     // position behind which ids may be below earlier ones; the newest, if there are several
+	low   eventid.ID // the lowest id behind such a position …
+	high  eventid.ID // … and the highest before one: an id between them may be of either side
+	gone  eventid.ID // the highest id of an event that is not retained
+}
+
+// isBound reports whether id is no event's, but the last one that is possible before a time.
+func isBound(id eventid.ID) bool { return id.Seq == maxSeq }
+
+func highest(a, b eventid.ID) eventid.ID {
+	if a.Less(b) {
+		return b
+	}
+	return a
+}
+
+// rewrite is called when the log may be rewritten from here on.
+func (l *log) rewrite() *rewritten {
+	if l.rewritten == nil {
+		l.rewritten = &rewritten{gone: l.gone()}
+	}
+	return l.rewritten
+}
+
+// gone is the highest id of an event that is not retained, or is before the log's place; zero if
+// there is none.
+func (l *log) gone() eventid.ID {
+	switch {
+	case l.rewritten != nil:
+		return l.rewritten.gone
+	case isBound(l.lost):
+		return eventid.ID{}
+	}
+	return l.lost
+}
+
+// follow notes that an event with that id is about to be put at the head.
+func (l *log) follow(id eventid.ID) {
+	before := l.lost
+	if l.events > 0 {
+		g := l.newest()
+		before = highest(before, g.index[len(g.index)-1].id)
+	}
+	if id.Less(before) {
+		l.rewrite().fall(l.head, before, id)
+	}
+}
+
+// fork notes that what follows at the head follows the event with that id.
+func (l *log) fork(id eventid.ID) {
+	if l.events > 0 {
+		g := l.newest()
+		l.rewrite().fall(l.head, g.index[len(g.index)-1].id, eventid.ID{MS: id.MS, Seq: id.Seq + 1})
+	}
+	l.last = id
+}
+
+// fall notes that behind ids of up to before some of low or more follow at position at.
+func (r *rewritten) fall(at uint64, before, low eventid.ID) {
+	if r.falls == 0 || low.Less(r.low) {
+		r.low = low
+	}
+	r.falls, r.high = at, highest(r.high, before)
+}
+
+// leave notes that an event is about to be dropped.
+func (l *log) leave(id eventid.ID) {
+	if isBound(id) && id != l.lost {
+		l.rewrite()
+	} else if l.rewritten != nil && !isBound(id) {
+		l.rewritten.gone = highest(l.rewritten.gone, id)
+	}
+}
+
+// widen makes the range of a gap hold what is missing though the history was rewritten.
+func (r *rewritten) widen(p *place) {
+	if r == nil || r.falls == 0 {
+		return
+	}
+	if from := Before(p.from); !from.Less(r.low) && !r.high.Less(from) {
+		p.known = false
+	}
+	p.to = positionOf(highest(Before(p.to), r.gone))
+}
+
+// sorted reports whether the retained events stand in the order of their ids.
+func (l *log) sorted() bool { return l.rewritten == nil || l.rewritten.falls <= l.tail }
+
+// find returns where the event with that id ends, and those without an id behind it; false if it
+// is not retained. Of two with the same id it is the newer one.
+func (l *log) find(id eventid.ID) (cursor uint64, ok bool) {
+	if l.sorted() {
+		cursor = l.after(eventid.After(id))
+		return cursor, l.events > 0 && l.idBefore(cursor) == id && cursor > l.tail
+	}
+	for i := len(l.segments) - 1; i >= 0; i-- {
+		g := l.segments[i]
+		for k := len(g.index) - 1; k >= 0 && (i > 0 || k >= l.first); k-- {
+			if g.index[k].id == id {
+				return g.base + uint64(g.index[k].end), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// scanAfter is after for a log that is not sorted: behind the last event that does not lie after p.
+// Everything that follows is delivered; something before may lie after p, and is told.
+func (l *log) scanAfter(p eventid.Position) uint64 {
+	for i := len(l.segments) - 1; i >= 0; i-- {
+		g := l.segments[i]
+		for k := len(g.index) - 1; k >= 0 && (i > 0 || k >= l.first); k-- {
+			if !p.Precedes(g.index[k].id) {
+				return g.base + uint64(g.index[k].end)
+			}
+		}
+	}
+	return l.tail
+}
+
+// beginning is behind the events without id at the tail of the log: they stand where it begins.
+func (l *log) beginning() uint64 {
+	cursor := l.tail
+	for i, g := range l.segments {
+		for k := range g.index {
+			if i == 0 && k < l.first {
+				continue
+			}
+			if g.index[k].id != l.lost {
+				return cursor
+			}
+			cursor = g.base + uint64(g.index[k].end)
+		}
+	}
+	return cursor
+}
