@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"proto/envelope":     {"proto/eventid"},
 	"shard":              {"proto", "shard"},
 	"shard/sys":          {},
+	"shard/sys/fake":     {"shard/sys"},
 	"shard/wheel":        {},
 	"engine":             {"proto", "shard", "engine"},
 	"engine/auth":        {},

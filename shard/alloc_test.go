@@ -7,18 +7,19 @@ import (
 	"time"
 
 	"ssedge/proto/sse"
+	"ssedge/shard/sys/fake"
 )
 
 // mute makes the sockets of a rig forget what they are sent, without allocating.
 func (r *rig) mute() {
-	for _, s := range r.net.sockets {
-		s.got = make([]byte, 0, 1<<20)
+	for _, s := range r.net.Sockets {
+		s.Got = make([]byte, 0, 1<<20)
 	}
 }
 
 func (r *rig) emptySockets() {
-	for _, s := range r.net.sockets {
-		s.got = s.got[:0]
+	for _, s := range r.net.Sockets {
+		s.Got = s.Got[:0]
 	}
 }
 
@@ -34,7 +35,7 @@ func TestADeliveredEventDoesNotAllocate(t *testing.T) {
 	for _, topics := range []string{"a", "a,b,c"} {
 		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 1000}})
 		for range 100 {
-			r.join(topics, "", unlimited)
+			r.join(topics, "", fake.Unlimited)
 		}
 		r.settle()
 		r.mute()
@@ -47,9 +48,9 @@ func TestADeliveredEventDoesNotAllocate(t *testing.T) {
 		for range 3000 {
 			deliver()
 		}
-		sends := r.kernel(0).sends
+		sends := r.kernel(0).Sends
 		got := testing.AllocsPerRun(1000, deliver)
-		if r.kernel(0).sends-sends < 100*1000 {
+		if r.kernel(0).Sends-sends < 100*1000 {
 			t.Fatal("nothing was delivered")
 		}
 		// Rounded down: the log itself takes a segment for every 64 KB.
@@ -71,7 +72,7 @@ func TestAHeartbeatDoesNotAllocate(t *testing.T) {
 	for _, topics := range []string{"a", "a,b,c"} {
 		r := newRig(t, 1, beating(time.Second), TableConfig{})
 		for range 100 {
-			r.join(topics, "", unlimited)
+			r.join(topics, "", fake.Unlimited)
 		}
 		r.settle()
 		r.pass(2 * time.Second)

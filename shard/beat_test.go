@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ssedge/shard/sys/fake"
 )
 
 func beating(every time.Duration) Config {
@@ -23,7 +25,7 @@ func TestSilentStreamsGetHeartbeatsAndOthersNone(t *testing.T) {
 	const every = 16 * time.Second
 	for _, topics := range []string{"silent", "silent,other"} {
 		r := newRig(t, 1, beating(every), TableConfig{})
-		silent, busy := r.join(topics, "", unlimited), r.join("busy", "", unlimited)
+		silent, busy := r.join(topics, "", fake.Unlimited), r.join("busy", "", fake.Unlimited)
 		r.pass(every) // the first beats come at any time
 		was, wasBusy := silent.beats(), busy.beats()
 		for range 20 {
@@ -60,7 +62,7 @@ func TestHeartbeatsAreSpread(t *testing.T) {
 	const every, streams = 32 * time.Second, 3200
 	r := newRig(t, 1, beating(every), TableConfig{})
 	for range streams {
-		r.join("a", "", unlimited)
+		r.join("a", "", fake.Unlimited)
 	}
 	r.settle()
 	count := func() uint64 { return r.shards[0].stats.Heartbeats.Load() }
@@ -92,13 +94,13 @@ func TestABlockedStreamGetsNoHeartbeat(t *testing.T) {
 	c := r.blocked("a")
 	r.publish("a", "x")
 	r.settle()
-	sends := r.kernel(0).sends
+	sends := r.kernel(0).Sends
 	r.pass(time.Minute)
-	if got := r.kernel(0).sends - sends; got != 0 {
+	if got := r.kernel(0).Sends - sends; got != 0 {
 		t.Errorf("%d sends to a blocked stream", got)
 	}
 	was := c.beats()
-	c.sock.free(unlimited)
+	c.sock.Free(fake.Unlimited)
 	r.settle()
 	c.want("x")
 	r.pass(11 * time.Second)
@@ -112,17 +114,17 @@ func TestAHeartbeatIsCutAtEveryByte(t *testing.T) {
 	for room := range 4 {
 		r := newRig(t, 1, beating(10*time.Second), TableConfig{})
 		c := r.blocked("a")
-		c.sock.room = room
+		c.sock.Room = room
 		r.pass(11 * time.Second)
 		r.publish("a", "x")
 		r.settle()
-		c.sock.free(unlimited)
+		c.sock.Free(fake.Unlimited)
 		r.settle()
 		c.want("x")
 		if c.beats() == 0 {
 			t.Errorf("cut at %d: no heartbeat", room)
 		}
-		c.sock.hangUp()
+		c.sock.HangUp()
 		r.empty()
 	}
 }
@@ -132,12 +134,12 @@ func TestIdleStreamsCostOnlyTheirHeartbeats(t *testing.T) {
 	const every = 20 * time.Second
 	r := newRig(t, 1, beating(every), TableConfig{})
 	for range 10 {
-		r.join("a", "", unlimited)
-		r.join("a,b", "", unlimited)
+		r.join("a", "", fake.Unlimited)
+		r.join("a,b", "", fake.Unlimited)
 	}
 	r.settle()
 	r.pass(every)
-	calls, beats := r.kernel(0).calls, r.shards[0].stats.Heartbeats.Load()
+	calls, beats := r.kernel(0).Calls, r.shards[0].stats.Heartbeats.Load()
 	turns := 0
 	for end := r.now + int64(10*every); r.now < end; turns++ {
 		wait := r.shards[0].step(r.now)
@@ -147,7 +149,7 @@ func TestIdleStreamsCostOnlyTheirHeartbeats(t *testing.T) {
 		r.now += int64(wait)
 	}
 	beats = r.shards[0].stats.Heartbeats.Load() - beats
-	if got := uint64(r.kernel(0).calls - calls); got != beats || beats < 200 || beats > 250 {
+	if got := uint64(r.kernel(0).Calls - calls); got != beats || beats < 200 || beats > 250 {
 		t.Errorf("%d calls of the kernel for %d heartbeats, want 200 to 250", got, beats)
 	}
 	if turns > 3*int(beats) {
@@ -157,7 +159,7 @@ func TestIdleStreamsCostOnlyTheirHeartbeats(t *testing.T) {
 
 func TestWithoutDeadlinesAShardSleepsForEver(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
-	r.join("a", "", unlimited)
+	r.join("a", "", fake.Unlimited)
 	r.settle()
 	if wait := r.shards[0].step(r.now); wait >= 0 {
 		t.Errorf("waits %v", wait)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ssedge/proto/sse"
+	"ssedge/shard/sys/fake"
 )
 
 // A topic that a client cannot keep up with does not keep its other topics from it.
@@ -23,7 +24,7 @@ func TestABusyTopicDoesNotStarveTheOthersOfItsStream(t *testing.T) {
 				r.publish("rare", "rare")
 			}
 			c.read()
-			c.sock.free(1000)
+			c.sock.Free(1000)
 			r.settle()
 			if n := len(c.messages); n > 0 && strings.Contains(string(c.raw), "data: rare") {
 				break
@@ -42,29 +43,29 @@ func TestTheRestOfARestIsChargedForWhatItKeeps(t *testing.T) {
 	r := newRig(t, 1, c, TableConfig{})
 	var all []*client
 	for range 3 {
-		s := r.join("a", "", unlimited)
+		s := r.join("a", "", fake.Unlimited)
 		r.settle()
-		s.sock.room = 10
+		s.sock.Room = 10
 		all = append(all, s)
 	}
 	r.publish("a", strings.Repeat("x", 1000)) // two rests fit, three do not
 	r.settle()
 	ended := 0
 	for _, s := range all {
-		if s.sock.closed {
+		if s.sock.Closed {
 			s.endedWith(ClosedOverload)
 			ended++
 			continue
 		}
-		s.sock.free(900) // of 1010 bytes or so
+		s.sock.Free(900) // of 1010 bytes or so
 	}
 	r.settle()
 	if used := r.rests.Load(); ended != 1 || used < 2000 {
 		t.Errorf("%d streams had no room; %d bytes are charged for two copies of 1000", ended, used)
 	}
 	for _, s := range all {
-		if !s.sock.closed {
-			s.sock.free(unlimited)
+		if !s.sock.Closed {
+			s.sock.Free(fake.Unlimited)
 		}
 	}
 	r.settle()
@@ -79,7 +80,7 @@ func TestADrainWaitsForWhoIsOnTheWayIn(t *testing.T) {
 		r := newRig(t, 1, budgeted(1), TableConfig{}) // takes in one a turn
 		var all []*client
 		for range 3 {
-			all = append(all, r.join("a", "", unlimited))
+			all = append(all, r.join("a", "", fake.Unlimited))
 		}
 		done := r.drain(1e9, timeout)
 		for turn := 0; *done == 0; turn++ {
@@ -90,7 +91,7 @@ func TestADrainWaitsForWhoIsOnTheWayIn(t *testing.T) {
 			}
 		}
 		for i, c := range all {
-			if !c.sock.closed {
+			if !c.sock.Closed {
 				t.Errorf("timeout %v: stream %d is open when all is drained", timeout, i)
 			}
 		}
@@ -110,11 +111,11 @@ func TestTheInboxHoldsNoMoreThanItsBound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sock := r.net.connect()
-			if err := s.inbox.join(Join{Fd: sock.fd, Head: []byte(fmt.Sprint(turn, n)), Topic: topic}); err != nil {
+			sock := r.net.Connect()
+			if err := s.inbox.join(Join{Fd: sock.FD, Head: []byte(fmt.Sprint(turn, n)), Topic: topic}); err != nil {
 				r.table.Release(topic)
-				r.net.sockets[sock.fd] = nil
-				r.net.open--
+				r.net.Sockets[sock.FD] = nil
+				r.net.Open--
 				continue
 			}
 			taken++
@@ -132,7 +133,7 @@ func TestTheInboxHoldsNoMoreThanItsBound(t *testing.T) {
 // A stream whose end lies in the past when it arrives ends at once.
 func TestAnEndInThePastIsAnEnd(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
-	c := r.join("a", "", unlimited)
+	c := r.join("a", "", fake.Unlimited)
 	j := &r.shards[0].inbox.joins[0]
 	j.Ends, j.EndReason = -time.Second, ClosedTokenExpired
 	r.settle()
@@ -146,7 +147,7 @@ func TestNobodyIsClosedBeforeTheResponseHead(t *testing.T) {
 	r.config.Policy = func(string) Policy { return PolicyClose }
 	first := r.publish("a", "0")
 	r.publish("a", "1")
-	stream := r.join("a", first.String(), unlimited)
+	stream := r.join("a", first.String(), fake.Unlimited)
 
 	// Shard.admit by hand, for what happens in its middle.
 	s := r.shards[0]
@@ -179,7 +180,7 @@ func TestATurnKeepsItsTime(t *testing.T) {
 	c.TurnTime = 3 * time.Millisecond
 	r := newRig(t, 1, c, TableConfig{})
 	for range 1000 {
-		r.join("a", "", unlimited)
+		r.join("a", "", fake.Unlimited)
 	}
 	r.settle()
 	at := r.now
@@ -203,10 +204,10 @@ func TestATurnKeepsItsTime(t *testing.T) {
 // those who are there already is sent meanwhile.
 func TestAStormOfJoinsDelaysOthersByAFewTurns(t *testing.T) {
 	r := newRig(t, 1, budgeted(10), TableConfig{})
-	there := r.join("a", "", unlimited)
+	there := r.join("a", "", fake.Unlimited)
 	r.settle()
 	for range 1000 {
-		r.join("b", "", unlimited)
+		r.join("b", "", fake.Unlimited)
 	}
 	r.publish("a", "x")
 	for turn := 1; len(there.data()) == 0; turn++ {
@@ -230,15 +231,15 @@ func TestManyWritableSocketsKeepToTheBudget(t *testing.T) {
 	r := newRig(t, 1, budgeted(10), TableConfig{})
 	var all []*client
 	for range 200 {
-		c := r.join("a", "", unlimited)
+		c := r.join("a", "", fake.Unlimited)
 		r.settle()
-		c.sock.room = 5
+		c.sock.Room = 5
 		all = append(all, c)
 	}
 	r.publish("a", "x")
 	r.settle()
 	for _, c := range all {
-		c.sock.free(unlimited)
+		c.sock.Free(fake.Unlimited)
 	}
 	for idle := false; !idle; {
 		var sends int
@@ -260,7 +261,7 @@ func TestCatchingUpInChunksIsChargedBySends(t *testing.T) {
 	var all []*client
 	for range 10 {
 		c := &client{r: r, chunks: true, topics: []string{"a"}}
-		c.connect("1000000-0", unlimited, 0)
+		c.connect("1000000-0", fake.Unlimited, 0)
 		all = append(all, c)
 	}
 	for idle := false; !idle; {

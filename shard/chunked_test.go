@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ssedge/shard/sys/fake"
 )
 
 // dechunk reads a body in chunks (RFC 9112 7.1), cut anywhere.
@@ -60,7 +62,7 @@ func TestChunksOverSocketsThatStopAnywhere(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 9))
 			r := newRig(t, 1, budgeted(1+rng.IntN(50)), TableConfig{})
 			r.greets = seed%2 == 0
-			begin := r.join(topics, "", unlimited)
+			begin := r.join(topics, "", fake.Unlimited)
 			r.settle()
 			begin.read()
 			id := begin.decoder.LastEventID()
@@ -76,25 +78,25 @@ func TestChunksOverSocketsThatStopAnywhere(t *testing.T) {
 				want = append(want, fmt.Sprint(n, strings.Repeat("x", size)))
 				r.publish("a", want[n])
 				if rng.IntN(3) == 0 {
-					c.sock.free(rng.IntN(2 * chunkBytes))
+					c.sock.Free(rng.IntN(2 * chunkBytes))
 					r.settle()
 				}
 			}
 			r.settle()
-			for c.sock.watches {
-				c.sock.free(1 + rng.IntN(5000))
+			for c.sock.Watches {
+				c.sock.Free(1 + rng.IntN(5000))
 				r.settle()
 			}
 			if got := c.data(); !slices.Equal(got, want) {
 				t.Fatalf("%s, seed %d: got %d events of %d", topics, seed, len(got), len(want))
 			}
-			c.sock.free(unlimited)
+			c.sock.Free(fake.Unlimited)
 			r.drain(1e6, time.Hour)
 			r.pass(time.Second)
 			c.endedWith(ClosedDrain)
 			c.read()
 			if ms, ok := c.decoder.RetryMS(); !c.dechunk.ended || !ok || ms < 2000 {
-				t.Fatalf("seed %d: the last chunk is missing, or the time to come back: %q", seed, c.sock.got)
+				t.Fatalf("seed %d: the last chunk is missing, or the time to come back: %q", seed, c.sock.Got)
 			}
 			r.empty()
 		}
@@ -107,9 +109,9 @@ func TestAPromisedChunkOutlivesTheLog(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 3}})
 		c := &client{r: r, chunks: true, topics: strings.Split(topics, ",")}
-		c.connect("", unlimited, 0)
+		c.connect("", fake.Unlimited, 0)
 		r.settle()
-		c.sock.room = 30
+		c.sock.Room = 30
 		r.publish("a", "first")
 		r.publish("a", "second")
 		r.settle()
@@ -117,7 +119,7 @@ func TestAPromisedChunkOutlivesTheLog(t *testing.T) {
 			r.publish("a", fmt.Sprint(n))
 			r.settle()
 		}
-		c.sock.free(unlimited)
+		c.sock.Free(fake.Unlimited)
 		r.settle()
 		c.want("first", "second", "gap:overrun", "7", "8", "9")
 	}
@@ -127,12 +129,12 @@ func TestAPromisedChunkOutlivesTheLog(t *testing.T) {
 func TestAChunkThatIsCutOffIsNotEnded(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
 	c := &client{r: r, chunks: true, topics: []string{"a"}}
-	c.connect("", unlimited, 0)
+	c.connect("", fake.Unlimited, 0)
 	r.settle()
-	c.sock.room = 10
+	c.sock.Room = 10
 	r.publish("a", "x")
 	r.settle()
-	c.sock.room = unlimited // but the shard has not heard of it
+	c.sock.Room = fake.Unlimited // but the shard has not heard of it
 	r.shards[0].stop()
 	c.endedWith(ClosedShutdown)
 	c.read()
@@ -149,16 +151,16 @@ func TestTheLastWordsComeOnce(t *testing.T) {
 			for room := range 40 {
 				r := newRig(t, 1, patient(), TableConfig{})
 				c := &client{r: r, chunks: chunks, topics: strings.Split(topics, ",")}
-				c.connect("", unlimited, 0)
+				c.connect("", fake.Unlimited, 0)
 				r.settle()
 				c.read()
 				begin := len(c.raw)
-				c.sock.room = room
+				c.sock.Room = room
 				r.drain(1e6, time.Hour)
 				r.pass(100 * time.Millisecond)
 				r.publish("a", "too late")
 				r.pass(100 * time.Millisecond)
-				c.sock.free(unlimited)
+				c.sock.Free(fake.Unlimited)
 				r.pass(100 * time.Millisecond)
 				c.endedWith(ClosedDrain)
 				c.read()

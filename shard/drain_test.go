@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"ssedge/shard/sys/fake"
 )
 
 // drain begins a drain of shard 0 and counts how often it says that it is done.
@@ -20,7 +22,7 @@ func TestADrainKeepsItsRate(t *testing.T) {
 	for _, rate := range []float64{0.5, 10, 60} {
 		r := newRig(t, 1, patient(), TableConfig{})
 		for range 100 {
-			r.join("a", "", unlimited)
+			r.join("a", "", fake.Unlimited)
 		}
 		r.settle()
 		done := r.drain(rate, time.Hour)
@@ -46,7 +48,7 @@ func TestADrainKeepsItsRate(t *testing.T) {
 func TestADrainDoesNotMakeUpForLostTime(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
 	for range 100 {
-		r.join("a", "", unlimited)
+		r.join("a", "", fake.Unlimited)
 	}
 	r.drain(10, time.Hour)
 	r.settle()
@@ -63,7 +65,7 @@ func TestADrainedStreamHasEverythingAndATimeToComeBack(t *testing.T) {
 		var all []*client
 		seen := map[int64]bool{}
 		for range 50 {
-			all = append(all, r.join(topics, "", unlimited))
+			all = append(all, r.join(topics, "", fake.Unlimited))
 		}
 		r.settle()
 		r.drain(1000, time.Hour)
@@ -93,9 +95,9 @@ func TestADrainWaitsForFullSocketsUntilItsDeadline(t *testing.T) {
 	for _, topics := range []string{"a", "b,a"} {
 		r := newRig(t, 1, patient(), TableConfig{})
 		never, later, inRetry := r.blocked(topics), r.blocked(topics), r.blocked(topics)
-		inRetry.sock.room = len("data: x\nid: 1000000-1\n\n") + 6
+		inRetry.sock.Room = len("data: x\nid: 1000000-1\n\n") + 6
 		if topics != "a" {
-			inRetry.sock.room = len("data: x\nid: 1.rmwlpv.lfls-0.lfls-1\n\n") + 6
+			inRetry.sock.Room = len("data: x\nid: 1.rmwlpv.lfls-0.lfls-1\n\n") + 6
 		}
 		r.publish("a", "x")
 		r.settle()
@@ -104,15 +106,15 @@ func TestADrainWaitsForFullSocketsUntilItsDeadline(t *testing.T) {
 		if r.streams() != 3 || *done != 0 {
 			t.Fatalf("%s: %d streams left, done %d", topics, r.streams(), *done)
 		}
-		later.sock.free(unlimited)
-		inRetry.sock.free(unlimited)
+		later.sock.Free(fake.Unlimited)
+		inRetry.sock.Free(fake.Unlimited)
 		r.pass(time.Second)
 		later.endedWith(ClosedDrain)
 		later.want("x")
 		inRetry.endedWith(ClosedDrain)
 		inRetry.want("x")
 		r.pass(18900 * time.Millisecond)
-		if never.sock.closed {
+		if never.sock.Closed {
 			t.Fatal("closed before the deadline")
 		}
 		r.pass(200 * time.Millisecond)
@@ -139,7 +141,7 @@ func TestADrainOfNothingIsDoneAtOnce(t *testing.T) {
 func TestADrainingShardWakesUpInTime(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
 	for range 10 {
-		r.join("a", "", unlimited)
+		r.join("a", "", fake.Unlimited)
 	}
 	r.drain(20, time.Hour)
 	begin, turns := r.now, 0

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"ssedge/shard/sys/fake"
 )
 
 func budgeted(sends int) Config {
@@ -15,17 +17,17 @@ func budgeted(sends int) Config {
 
 // sendsOfTurn is how many sends one turn makes, and whether it was the last.
 func (r *rig) sendsOfTurn() (sends int, idle bool) {
-	before := r.kernel(0).sends
+	before := r.kernel(0).Sends
 	idle = r.turn()
-	return r.kernel(0).sends - before, idle
+	return r.kernel(0).Sends - before, idle
 }
 
 func TestABroadcastDelaysOthersByAFewTurns(t *testing.T) {
 	r := newRig(t, 1, budgeted(200), TableConfig{})
 	for range 10_000 {
-		r.join("all", "", unlimited)
+		r.join("all", "", fake.Unlimited)
 	}
-	one, two := r.join("one", "", unlimited), r.join("two,one", "", unlimited)
+	one, two := r.join("one", "", fake.Unlimited), r.join("two,one", "", fake.Unlimited)
 	r.settle()
 	r.publish("all", "x")
 	r.turn()
@@ -49,7 +51,7 @@ func TestATurnKeepsItsBudget(t *testing.T) {
 		r := newRig(t, 1, budgeted(100), TableConfig{})
 		for topic := range c.topics {
 			for range c.streams {
-				r.join(fmt.Sprint(topic), "", unlimited)
+				r.join(fmt.Sprint(topic), "", fake.Unlimited)
 			}
 		}
 		r.settle()
@@ -78,7 +80,7 @@ func TestThoseWhoAreBlockedDelayOthersByAFewTurns(t *testing.T) {
 	for range 20_000 {
 		r.join("all", "", 10)
 	}
-	one := r.join("one", "", unlimited)
+	one := r.join("one", "", fake.Unlimited)
 	r.settle()
 	r.publish("all", "x")
 	looks := 0
@@ -110,7 +112,7 @@ func TestTheEndOfAPassIsReachedHoweverFastEventsCome(t *testing.T) {
 	r := newRig(t, 1, budgeted(100), TableConfig{})
 	var all []*client
 	for range 1000 {
-		all = append(all, r.join("a", "", unlimited))
+		all = append(all, r.join("a", "", fake.Unlimited))
 	}
 	r.settle()
 	for n := range 11 {
@@ -137,7 +139,7 @@ func TestNobodyIsSkippedOrServedTwiceInAPass(t *testing.T) {
 		for range 400 {
 			switch rng.IntN(6) {
 			case 0, 1:
-				c := r.join(topics[rng.IntN(4)], "", unlimited)
+				c := r.join(topics[rng.IntN(4)], "", fake.Unlimited)
 				first[c] = published
 				r.turn() // it is there from here on
 				all = append(all, c)
@@ -145,9 +147,9 @@ func TestNobodyIsSkippedOrServedTwiceInAPass(t *testing.T) {
 				if len(all) > 0 {
 					k := rng.IntN(len(all))
 					if rng.IntN(2) == 0 {
-						all[k].sock.hangUp()
+						all[k].sock.HangUp()
 					} else {
-						all[k].sock.reset()
+						all[k].sock.Reset()
 					}
 					all = append(all[:k], all[k+1:]...)
 				}
@@ -165,7 +167,7 @@ func TestNobodyIsSkippedOrServedTwiceInAPass(t *testing.T) {
 				want = append(want, fmt.Sprint(n))
 			}
 			c.want(want...)
-			c.sock.hangUp()
+			c.sock.HangUp()
 		}
 		r.empty()
 	}
@@ -177,11 +179,11 @@ func TestMoreSegmentsThanPiecesOfASend(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
 	begin := map[string]string{}
 	for _, topics := range []string{"a", "a,b"} {
-		c := r.join(topics, "", unlimited)
+		c := r.join(topics, "", fake.Unlimited)
 		r.settle()
 		c.read()
 		begin[topics] = c.decoder.LastEventID()
-		c.sock.hangUp()
+		c.sock.HangUp()
 	}
 	var want []string
 	long := strings.Repeat("x", 40_000)
@@ -190,17 +192,17 @@ func TestMoreSegmentsThanPiecesOfASend(t *testing.T) {
 		r.publish("a", want[n])
 	}
 	for topics, id := range begin {
-		for _, room := range []int{unlimited, 20_000, 40_123, piecesMax * 40_100, (piecesMax + 90) * 40_000} {
+		for _, room := range []int{fake.Unlimited, 20_000, 40_123, piecesMax * 40_100, (piecesMax + 90) * 40_000} {
 			c := r.join(topics, id, room)
 			r.settle()
-			for c.sock.watches {
-				c.sock.free(1_234_567)
+			for c.sock.Watches {
+				c.sock.Free(1_234_567)
 				r.settle()
 			}
 			if got := c.data(); strings.Join(got, " ") != strings.Join(want, " ") {
 				t.Fatalf("%s, room %d: got %d events", topics, room, len(got))
 			}
-			c.sock.hangUp()
+			c.sock.HangUp()
 		}
 	}
 	r.empty()
@@ -209,9 +211,9 @@ func TestMoreSegmentsThanPiecesOfASend(t *testing.T) {
 // A stream with several topics is sent many small events in a few calls.
 func TestABundleCatchesUpInBatches(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
-	c := r.join("a,b", "", unlimited)
+	c := r.join("a,b", "", fake.Unlimited)
 	r.settle()
-	before := r.kernel(0).sends
+	before := r.kernel(0).Sends
 	var want []string
 	for n := range 2000 {
 		r.publish("a", fmt.Sprint(n))
@@ -219,7 +221,7 @@ func TestABundleCatchesUpInBatches(t *testing.T) {
 	}
 	r.settle()
 	c.want(want...)
-	if got := r.kernel(0).sends - before; got != (2000+bundleEventsMax-1)/bundleEventsMax {
+	if got := r.kernel(0).Sends - before; got != (2000+bundleEventsMax-1)/bundleEventsMax {
 		t.Errorf("%d sends for 2000 events", got)
 	}
 }
@@ -230,7 +232,7 @@ func TestEventsInTheMiddleOfAPassReachEveryone(t *testing.T) {
 	r := newRig(t, 1, budgeted(10), TableConfig{})
 	var all []*client
 	for range 100 {
-		all = append(all, r.join("a", "", unlimited))
+		all = append(all, r.join("a", "", fake.Unlimited))
 	}
 	r.settle()
 	var want []string
@@ -245,7 +247,7 @@ func TestEventsInTheMiddleOfAPassReachEveryone(t *testing.T) {
 	for _, c := range all {
 		c.want(want...)
 	}
-	if sends := r.kernel(0).sends; sends > 100+100*14 {
+	if sends := r.kernel(0).Sends; sends > 100+100*14 {
 		t.Errorf("%d sends for 50 events to 100 clients in 17 turns", sends)
 	}
 }

@@ -6,16 +6,17 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/sys/fake"
 )
 
 // blocked is a stream that is open, has nothing to catch up with and a full
 // socket.
 func (r *rig) blocked(topics string) *client {
 	r.t.Helper()
-	c := r.join(topics, "", unlimited)
+	c := r.join(topics, "", fake.Unlimited)
 	r.settle()
 	c.read()
-	c.sock.room = 0
+	c.sock.Room = 0
 	return c
 }
 
@@ -73,7 +74,7 @@ func TestASlowConsumerIsToldWhatItMissed(t *testing.T) {
 		cl := r.blocked(c.topics)
 		from := cl.last(strings.Count(c.topics, ","))
 		ids := r.overrun("a", 10)
-		cl.sock.free(unlimited)
+		cl.sock.Free(fake.Unlimited)
 		r.settle()
 		cl.want(strings.Fields(c.want)...)
 		to := ids[6]
@@ -82,7 +83,7 @@ func TestASlowConsumerIsToldWhatItMissed(t *testing.T) {
 		}
 		cl.wantGap(0, "a", from, to.String(), "overrun")
 		// The id of the gap itself resumes right behind it.
-		again := r.join(c.topics, cl.messages[0].LastEventID, unlimited)
+		again := r.join(c.topics, cl.messages[0].LastEventID, fake.Unlimited)
 		r.settle()
 		again.want(strings.Fields(c.want)[1:]...)
 		r.publish("a", "live")
@@ -98,8 +99,8 @@ func TestPolicyCloseEndsASlowConsumer(t *testing.T) {
 		r.overrun("a", 3)
 		behind := r.blocked(topics)
 		r.overrun("a", 2)
-		c.sock.free(unlimited)
-		behind.sock.free(unlimited)
+		c.sock.Free(fake.Unlimited)
+		behind.sock.Free(fake.Unlimited)
 		r.settle()
 		c.endedWith(ClosedSlowConsumer)
 		c.want()
@@ -113,12 +114,12 @@ func TestPolicyLatestConflates(t *testing.T) {
 	for _, topics := range []string{"a", "b,a"} {
 		r := newRig(t, 1, byPolicy(PolicyLatest), TableConfig{})
 		slow := r.blocked(topics)
-		fast := r.join(topics, "", unlimited)
+		fast := r.join(topics, "", fake.Unlimited)
 		r.settle()
 		fast.read()
 		from := slow.last(strings.Count(topics, ","))
 		ids := r.overrun("a", 5)
-		slow.sock.free(unlimited)
+		slow.sock.Free(fake.Unlimited)
 		r.settle()
 		slow.want("gap:conflated", "a4")
 		slow.wantGap(0, "a", from, ids[3].String(), "conflated")
@@ -126,10 +127,10 @@ func TestPolicyLatestConflates(t *testing.T) {
 		if slow.decoder.LastEventID() != fast.decoder.LastEventID() {
 			t.Errorf("the last ids are %q and %q", slow.decoder.LastEventID(), fast.decoder.LastEventID())
 		}
-		slow.sock.room = 0
+		slow.sock.Room = 0
 		r.publish("a", "one")
 		r.settle()
-		slow.sock.free(unlimited)
+		slow.sock.Free(fake.Unlimited)
 		r.settle()
 		slow.want("gap:conflated", "a4", "one") // nothing to leave out
 	}
@@ -143,9 +144,9 @@ func TestAHalfSentEventIsFinishedBeforeTheGap(t *testing.T) {
 			for room := 1; room < 20; room++ {
 				r := newRig(t, 1, byPolicy(policy), TableConfig{Retention: Retention{Events: 3}})
 				c := r.blocked(topics)
-				c.sock.room = room
+				c.sock.Room = room
 				r.overrun("a", 8)
-				c.sock.free(unlimited)
+				c.sock.Free(fake.Unlimited)
 				r.settle()
 				want := "a0 gap:overrun a5 a6 a7"
 				if policy == PolicyLatest {
@@ -166,7 +167,7 @@ func TestAnEvictionIsToldAsOne(t *testing.T) {
 	r.settle()
 	r.publish("a", "after")
 	r.settle()
-	c.sock.free(unlimited)
+	c.sock.Free(fake.Unlimited)
 	r.settle()
 	c.want("gap:evicted", "after")
 	if got := r.shards[0].stats.Gaps[GapEvicted].Load(); got != 1 {
@@ -182,7 +183,7 @@ func TestAResumeUnderPolicyLatestGoesOnWithTheNewest(t *testing.T) {
 		if topics != "a" {
 			old = vector(topics, old, "1000000-0")
 		}
-		c := r.join(topics, old, unlimited)
+		c := r.join(topics, old, fake.Unlimited)
 		r.settle()
 		c.want("gap:expired", "a5")
 		c.wantGap(0, "a", ids[0].String(), ids[4].String(), "expired")

@@ -4,12 +4,13 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/sys/fake"
 )
 
 func TestASkipIsToldAndAForkIsNot(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r, u := fed(t, patient(), TableConfig{})
-		c := r.join(topics, "", unlimited)
+		c := r.join(topics, "", fake.Unlimited)
 		r.settle()
 		for _, f := range u.feeds {
 			f.Place(eventid.After(id(100)), id(50))
@@ -31,15 +32,15 @@ func TestASkipIsToldAndAForkIsNot(t *testing.T) {
 		if g := parseGap(t, c.messages[3]); *g.From != "103-0" || *g.To != "200-0" {
 			t.Errorf("the gap is from %s to %s", *g.From, *g.To)
 		}
-		resumed := r.join(topics, c.decoder.LastEventID(), unlimited)
+		resumed := r.join(topics, c.decoder.LastEventID(), fake.Unlimited)
 		feed.add(202)
 		r.settle()
 		resumed.want("202")
-		slow.sock.free(unlimited)
+		slow.sock.Free(fake.Unlimited)
 		r.settle()
 		slow.want("gap:missed", "201", "202")
 		if topics == "a" {
-			late := r.join("a", "103-0", unlimited)
+			late := r.join("a", "103-0", fake.Unlimited)
 			r.settle()
 			late.want("gap:missed", "201", "202")
 			if len(feed.asks) != 0 {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ssedge/shard/sys/fake"
 )
 
 func TestAStreamOpensWithItsHeadARetryAndAnID(t *testing.T) {
@@ -15,7 +17,7 @@ func TestAStreamOpensWithItsHeadARetryAndAnID(t *testing.T) {
 		r := newRig(t, 1, patient(), TableConfig{})
 		seen := map[int64]bool{}
 		for range 100 {
-			c := r.join(topics, "", unlimited)
+			c := r.join(topics, "", fake.Unlimited)
 			r.settle()
 			c.want()
 			ms, ok := c.decoder.RetryMS()
@@ -40,7 +42,7 @@ func TestAStreamGetsWhatIsPublishedAfterItJoined(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r := newRig(t, 1, patient(), TableConfig{})
 		r.publish("a", "before")
-		c := r.join(topics, "", unlimited)
+		c := r.join(topics, "", fake.Unlimited)
 		r.publish("a", "in the inbox") // the shard has not seen the join yet
 		r.settle()
 		r.publish("a", "1")
@@ -58,14 +60,14 @@ func TestAGreetedStreamBeginsWithItsGreeting(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 3}})
 	r.greets = true
 	r.publish("a", "before")
-	quiet, c := r.join("b", "", unlimited), r.join("a", "", unlimited)
+	quiet, c := r.join("b", "", fake.Unlimited), r.join("a", "", fake.Unlimited)
 	r.publish("a", "1")
 	r.settle()
 	c.want("1")
 	r.publish("a", "2")
 	r.settle()
 	c.want("1", "2")
-	behind := r.join("a", c.decoder.LastEventID(), unlimited)
+	behind := r.join("a", c.decoder.LastEventID(), fake.Unlimited)
 	for n := range 5 {
 		r.publish("a", fmt.Sprint("n", n))
 	}
@@ -73,7 +75,7 @@ func TestAGreetedStreamBeginsWithItsGreeting(t *testing.T) {
 	behind.want("gap:overrun", "n2", "n3", "n4")
 	quiet.want()
 	for _, c := range []*client{quiet, c, behind} {
-		c.sock.hangUp()
+		c.sock.HangUp()
 	}
 	r.empty()
 }
@@ -82,7 +84,7 @@ func TestAGreetedStreamBeginsWithItsGreeting(t *testing.T) {
 func TestResumeGivesExactlyTheRest(t *testing.T) {
 	for _, topics := range []string{"a", "a,b,c", "c,a,b"} {
 		r := newRig(t, 2, patient(), TableConfig{})
-		c := r.join(topics, "", unlimited)
+		c := r.join(topics, "", fake.Unlimited)
 		r.settle()
 		c.read()
 		ids, data := []string{c.decoder.LastEventID()}, []string{}
@@ -96,7 +98,7 @@ func TestResumeGivesExactlyTheRest(t *testing.T) {
 			ids = append(ids, c.decoder.LastEventID())
 		}
 		for n, id := range ids {
-			again := r.join(topics, id, unlimited)
+			again := r.join(topics, id, fake.Unlimited)
 			r.settle()
 			got := map[string]string{}
 			for _, d := range again.data() {
@@ -132,7 +134,7 @@ func TestResumeWithWhatIsNoPositionOfTheStreamIsAGap(t *testing.T) {
 			r.publish("a", fmt.Sprint(n))
 			*r.wall += 1000
 		}
-		cl := r.join(c.topics, c.id, unlimited)
+		cl := r.join(c.topics, c.id, fake.Unlimited)
 		r.settle()
 		var want []string
 		for range cl.topics {
@@ -150,7 +152,7 @@ func TestResumeWithWhatIsNoPositionOfTheStreamIsAGap(t *testing.T) {
 		r.publish("a", "live")
 		r.settle()
 		cl.want(append(want, "live")...)
-		after := r.join(c.topics, cl.decoder.LastEventID(), unlimited)
+		after := r.join(c.topics, cl.decoder.LastEventID(), fake.Unlimited)
 		r.settle()
 		after.want() // the gap was told once
 	}
@@ -160,7 +162,7 @@ func TestAGapNamesItsTopicInJSON(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
 	name := "a \"quoted\" \\ topic <&> \u2028 ü\x01"
 	r.publish(name, "x")
-	c := r.join(name, "1-0", unlimited)
+	c := r.join(name, "1-0", fake.Unlimited)
 	r.settle()
 	c.want("gap:expired", "x")
 	g := parseGap(t, c.messages[0])
@@ -189,7 +191,7 @@ func TestAnEventRightAfterTheLookAtTheLogIsNotMissed(t *testing.T) {
 		if topics != "a" {
 			id = vector(topics, id, "5-0")
 		}
-		c := r.join(topics, id, unlimited)
+		c := r.join(topics, id, fake.Unlimited)
 		r.settle()
 		if asked < 2 {
 			t.Fatal("the policy was not asked for twice")
@@ -205,10 +207,10 @@ func TestAnEventRightAfterTheLookAtTheLogIsNotMissed(t *testing.T) {
 func TestASocketThatCannotBeWatchedEnds(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r := newRig(t, 1, patient(), TableConfig{})
-		c := r.join(topics, "", unlimited)
-		c.sock.refuses = unix.ENOSPC
+		c := r.join(topics, "", fake.Unlimited)
+		c.sock.Refuses = unix.ENOSPC
 		w := r.join(topics, "", 10)
-		w.sock.refusesW = unix.ENOMEM
+		w.sock.RefusesW = unix.ENOMEM
 		r.settle()
 		c.endedWith(ClosedError)
 		w.endedWith(ClosedError)
@@ -225,14 +227,14 @@ func TestJoinsBeyondTheInboxAreRefused(t *testing.T) {
 	c.InboxMax = 3
 	r := newRig(t, 1, c, TableConfig{})
 	for range 3 {
-		r.join("a", "", unlimited)
+		r.join("a", "", fake.Unlimited)
 	}
 	if err := r.shards[0].inbox.join(Join{}); !errors.Is(err, ErrInboxFull) {
 		t.Fatalf("a fourth join: %v", err)
 	}
 	r.publish("a", "dirty marks are not refused")
 	r.settle()
-	r.join("a", "", unlimited)
+	r.join("a", "", fake.Unlimited)
 	r.settle()
 	if got := r.shards[0].stats.Streams.Load(); got != 4 {
 		t.Errorf("%d streams, want 4", got)
@@ -244,7 +246,7 @@ func TestAStreamEndsAtItsTime(t *testing.T) {
 	c.Lifetime = 100 * time.Second
 	c.Heartbeat = 7 * time.Second
 	r := newRig(t, 1, c, TableConfig{})
-	token := r.join("a", "", unlimited)
+	token := r.join("a", "", fake.Unlimited)
 	j := &r.shards[0].inbox.joins[0]
 	j.Ends, j.EndReason = 20*time.Second, ClosedTokenExpired
 	stuck := r.join("a", "", 5) // a full socket does not prolong a life

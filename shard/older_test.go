@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/sys/fake"
 )
 
 // give answers the oldest reading that is wanted, with the events behind lost. An id of 0 stands for a hole up to the next
@@ -49,12 +50,12 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 			r, feed := trimmed(t)
 			last := "70-0"
 			if topics == "a,b" {
-				other := r.join("b", "", unlimited)
+				other := r.join("b", "", fake.Unlimited)
 				r.settle()
 				r.table.Find("b").Feed().(*fakeFeed).Place(eventid.At(90), eventid.ID{})
 				r.settle()
-				other.sock.hangUp()
-				first := r.join("a,b", "", unlimited)
+				other.sock.HangUp()
+				first := r.join("a,b", "", fake.Unlimited)
 				r.settle()
 				first.read()
 				b := &bundle{subs: []sub{{last: eventid.After(id(70))}, {last: eventid.At(90)}}}
@@ -62,7 +63,7 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 				last = strings.TrimSuffix(strings.TrimPrefix(string(b.appendID(nil)), "id: "), "\n\n")
 			}
 			c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
-			c.connect(last, unlimited, 0)
+			c.connect(last, fake.Unlimited, 0)
 			r.settle()
 			if len(feed.asks) != 1 || len(feed.reads) != 0 {
 				t.Fatalf("%s: asked %v, %d readings", topics, feed.asks, len(feed.reads))
@@ -89,7 +90,7 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 				t.Errorf("%s: %d readings, %d wait", topics, len(feed.reads), r.shards[0].stats.Waiting.Load())
 			}
 			again := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks} // who is cut off on the way goes on from there
-			again.connect(middle, unlimited, 0)
+			again.connect(middle, fake.Unlimited, 0)
 			r.settle()
 			feed.Answer(feed.last, eventid.ID{})
 			r.settle()
@@ -117,7 +118,7 @@ func TestOlderEventsThatAreGone(t *testing.T) {
 		{70, []uint64{80, 100, 101, 102, 103, 104, 105, 106, 107}, "80 100 101 102 103 104 105"}, // which are ahead of the log
 	} {
 		r, feed := trimmed(t)
-		s := r.join("a", "70-0", unlimited)
+		s := r.join("a", "70-0", fake.Unlimited)
 		r.settle()
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
@@ -130,14 +131,14 @@ func TestOlderEventsThatAreGone(t *testing.T) {
 		if got := strings.Join(s.data(), " "); got != c.want {
 			t.Errorf("%v behind %d: got %q, expected %q", c.ids, c.lost, got, c.want)
 		}
-		s.sock.hangUp()
+		s.sock.HangUp()
 	}
 }
 
 // What is known to be gone is not read, nor is what nobody wants.
 func TestOlderEventsThatNobodyWants(t *testing.T) {
 	r, feed := trimmed(t)
-	c := r.join("a", "70-0", unlimited)
+	c := r.join("a", "70-0", fake.Unlimited)
 	r.settle()
 	feed.Answer(feed.last, id(102))
 	r.settle()
@@ -150,7 +151,7 @@ func TestOlderEventsThatNobodyWants(t *testing.T) {
 	r, u := fed(t, latest, TableConfig{Retention: Retention{Events: 3}})
 	_, feed = placed(r, u)
 	feed.add(101, 102, 103, 104, 105)
-	c = r.join("a", "70-0", unlimited)
+	c = r.join("a", "70-0", fake.Unlimited)
 	r.settle()
 	feed.Answer(feed.last, eventid.ID{})
 	r.settle()
@@ -163,13 +164,13 @@ func TestTheEarliestEventsAreRead(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r, feed := trimmed(t)
 		if topics == "a,b" {
-			r.join("b", "", unlimited)
+			r.join("b", "", fake.Unlimited)
 			r.settle()
 			r.table.Find("b").Feed().(*fakeFeed).Place(eventid.After(id(40)), id(40))
 			r.table.Find("b").Feed().(*fakeFeed).add(41)
 			r.settle()
 		}
-		c := r.join(topics, "", unlimited)
+		c := r.join(topics, "", fake.Unlimited)
 		joins := r.shards[0].inbox.joins
 		joins[len(joins)-1].Resume = ResumeEarliest
 		r.settle()
@@ -193,7 +194,7 @@ func TestTheEarliestEventsAreRead(t *testing.T) {
 		}
 		c.want(want...)
 
-		c = r.join(topics, "", unlimited) // of nothing there is no earliest, and nothing is missing
+		c = r.join(topics, "", fake.Unlimited) // of nothing there is no earliest, and nothing is missing
 		joins = r.shards[0].inbox.joins
 		joins[len(joins)-1].Resume = ResumeEarliest
 		r.settle()
@@ -225,18 +226,18 @@ func TestOlderEventsOfASlowStream(t *testing.T) {
 				from := feed.reads[0].From
 				feed.give(from.ID.MS, next[from]...)
 			}
-			c.sock.free(1 + room%7)
+			c.sock.Free(1 + room%7)
 			r.settle()
 			c.read()
 		}
 		c.want("80", "90", "100", "101", "102", "103", "104", "105")
-		c.sock.hangUp()
+		c.sock.HangUp()
 
 		gone := r.join("a", "70-0", room)
 		r.settle()
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
-		gone.sock.hangUp()
+		gone.sock.HangUp()
 		r.settle()
 		for len(feed.reads) > 0 {
 			feed.give(70, 80)
@@ -251,12 +252,12 @@ func TestOlderEventsOfASlowStream(t *testing.T) {
 // Of several topics all beginnings are learned before anything is sent: whoever is cut off then has an id that says so.
 func TestTheEarliestEventsOfSeveralTopics(t *testing.T) {
 	r, feed := trimmed(t)
-	r.join("b", "", unlimited)
+	r.join("b", "", fake.Unlimited)
 	r.settle()
 	other := r.table.Find("b").Feed().(*fakeFeed)
 	other.Place(eventid.After(id(100)), id(50))
 	other.add(201, 202, 203, 204)
-	c := r.join("a,b", "", unlimited)
+	c := r.join("a,b", "", fake.Unlimited)
 	joins := r.shards[0].inbox.joins
 	joins[len(joins)-1].Resume = ResumeEarliest
 	r.settle()
@@ -272,7 +273,7 @@ func TestTheEarliestEventsOfSeveralTopics(t *testing.T) {
 	feed.give(50, 60)
 	r.settle()
 	c.want("60")
-	again := r.join("a,b", c.decoder.LastEventID(), unlimited)
+	again := r.join("a,b", c.decoder.LastEventID(), fake.Unlimited)
 	r.settle()
 	feed.Answer(feed.last, eventid.ID{})
 	other.Answer(other.last, eventid.ID{})
@@ -290,7 +291,7 @@ func TestTheEarliestEventsOfSeveralTopics(t *testing.T) {
 // What cannot be sent of the earliest events is told, though nothing comes before it.
 func TestTheEarliestEventCannotBeSent(t *testing.T) {
 	r, feed := trimmed(t)
-	c := r.join("a", "", unlimited)
+	c := r.join("a", "", fake.Unlimited)
 	joins := r.shards[0].inbox.joins
 	joins[len(joins)-1].Resume = ResumeEarliest
 	r.settle()

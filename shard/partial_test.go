@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/sys/fake"
 )
 
 // scene is a client and events around its joining. Every socket takes the same
@@ -88,8 +89,8 @@ func (s *scene) start(t *testing.T, room int) (*rig, *client) {
 
 // total is how many bytes a client is sent if nothing holds them up.
 func (s *scene) total(t *testing.T) int {
-	_, c := s.start(t, unlimited)
-	n := len(c.sock.got)
+	_, c := s.start(t, fake.Unlimited)
+	n := len(c.sock.Got)
 	if got, want := byTopic(c.data()), byTopic(s.want); !slices.Equal(got, want) {
 		t.Fatalf("%s: got %q, want %q", s.name, got, want)
 	}
@@ -107,16 +108,16 @@ func TestAStreamSurvivesAShortWriteAtEveryByte(t *testing.T) {
 	for _, s := range scenes {
 		total := s.total(t)
 		for room := range total + 1 {
-			for _, then := range []int{1, 37, unlimited} {
+			for _, then := range []int{1, 37, fake.Unlimited} {
 				if then == 1 && room%16 != 0 {
 					continue // byte by byte, each run comes by all later cuts
 				}
 				r, c := s.start(t, room)
-				for steps := 0; c.sock.full || c.sock.watches; steps++ {
+				for steps := 0; c.sock.Full || c.sock.Watches; steps++ {
 					if steps > 4*total {
 						t.Fatalf("%s: blocked for ever after %d bytes", s.name, room)
 					}
-					c.sock.free(then)
+					c.sock.Free(then)
 					r.settle()
 				}
 				if got, want := byTopic(c.data()), byTopic(s.want); !slices.Equal(got, want) {
@@ -155,7 +156,7 @@ func (c *client) gapTopics() string {
 }
 
 func (s *scene) gapTopics(t *testing.T) string {
-	_, c := s.start(t, unlimited)
+	_, c := s.start(t, fake.Unlimited)
 	c.read()
 	return c.gapTopics()
 }
@@ -168,14 +169,14 @@ func TestAStreamIsResumedAfterABreakAtEveryByte(t *testing.T) {
 		for room := range s.total(t) + 1 {
 			r, c := s.start(t, room)
 			c.read()
-			c.sock.reset()
+			c.sock.Reset()
 			r.settle()
 			c.endedWith(ClosedClientGone)
 			id := c.decoder.LastEventID()
 			if id == "" { // it has not read a first id: whoever joins now joins live
 				continue
 			}
-			c.connect(id, unlimited, 0)
+			c.connect(id, fake.Unlimited, 0)
 			r.settle()
 			got := byTopic(c.data())
 			if told, want := c.gapTopics(), s.gapTopics(t); told != want {

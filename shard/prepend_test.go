@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/sys/fake"
 )
 
 // Random appends, trims and extensions, against a list: every place is found, every byte is
@@ -99,10 +100,10 @@ func TestPositionsAreNotGivenTwice(t *testing.T) {
 	if !feed.Prepend(older, id(90), below) {
 		t.Error("it was not extended")
 	}
-	slow := r.join("a", "90-0", unlimited)
+	slow := r.join("a", "90-0", fake.Unlimited)
 	r.settle()
 	slow.want("95", "100", "101")
-	slow.sock.room = 0
+	slow.sock.Room = 0
 	feed.add(102)
 	r.settle()
 	feed.AppendRaw(eventBody(1))
@@ -111,7 +112,7 @@ func TestPositionsAreNotGivenTwice(t *testing.T) {
 	if feed.Prepend([]Older{{id(90), eventBody(90)}}, id(80), lost) {
 		t.Error("it was extended though events are gone")
 	}
-	slow.sock.free(unlimited)
+	slow.sock.Free(fake.Unlimited)
 	r.settle()
 	slow.want("95", "100", "101", "gap:overrun", "103", "104", "105")
 }

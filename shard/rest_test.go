@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ssedge/shard/sys/fake"
 )
 
 // large is data of an event whose rest is too long to be copied.
@@ -19,7 +21,7 @@ func TestThereIsNoRoomForMoreRestsThanTheBudget(t *testing.T) {
 		var all []*client
 		for range 4 {
 			cl := r.blocked(topics)
-			cl.sock.room = 10
+			cl.sock.Room = 10
 			all = append(all, cl)
 		}
 		r.publish("a", strings.Repeat("x", 1000))
@@ -39,7 +41,7 @@ func TestThereIsNoRoomForMoreRestsThanTheBudget(t *testing.T) {
 		}
 		for _, cl := range all {
 			if len(r.ended[cl.owner]) == 0 {
-				cl.sock.free(100)
+				cl.sock.Free(100)
 				r.settle()
 			}
 		}
@@ -47,7 +49,7 @@ func TestThereIsNoRoomForMoreRestsThanTheBudget(t *testing.T) {
 			t.Errorf("%s: %d bytes are charged after part of them was sent", topics, used)
 		}
 		for _, cl := range all {
-			cl.sock.hangUp()
+			cl.sock.HangUp()
 		}
 		r.empty()
 	}
@@ -57,19 +59,19 @@ func TestALongRestIsNotCopied(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r := newRig(t, 1, patient(), TableConfig{})
 		c := r.blocked(topics)
-		c.sock.room = 100
+		c.sock.Room = 100
 		r.publish("a", large)
 		r.settle()
 		if used := r.rests.Load(); used > 200 {
 			t.Errorf("%s: %d bytes are copied of an event of %d", topics, used, len(large))
 		}
 		r.publish("a", "next")
-		for !c.sock.closed && c.sock.watches {
-			c.sock.free(1000)
+		for !c.sock.Closed && c.sock.Watches {
+			c.sock.Free(1000)
 			r.settle()
 		}
 		c.want(large, "next")
-		c.sock.hangUp()
+		c.sock.HangUp()
 		r.empty()
 	}
 }
@@ -81,7 +83,7 @@ func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
 		for _, topics := range []string{"a", "b,a"} {
 			r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2, AgeMS: 60_000}})
 			c := r.blocked(topics)
-			c.sock.room = 100
+			c.sock.Room = 100
 			r.publish("a", large)
 			r.settle()
 			r.publish("a", "one more is no harm")
@@ -110,14 +112,14 @@ func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
 func TestARestStandsInItsOwnLog(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2}})
 	c := r.blocked("b,a")
-	c.sock.room = 100
+	c.sock.Room = 100
 	r.publish("a", large)
 	r.settle()
 	for range 5 {
 		r.publish("b", large)
 		r.settle()
 	}
-	c.sock.free(unlimited)
+	c.sock.Free(fake.Unlimited)
 	r.settle()
 	c.want(large, "gap:overrun", large, large)
 }
@@ -126,14 +128,14 @@ func TestARestStandsInItsOwnLog(t *testing.T) {
 func TestARestOfWhichOnlyTheCopyIsLeftOutlivesTheLog(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 1}})
 	c := r.blocked("b,a")
-	c.sock.room = 100
+	c.sock.Room = 100
 	r.publish("a", large)
 	r.settle()
-	c.sock.free(len("data: \n") + len(large) - 100 + 5) // all of the body, 5 bytes of the id
+	c.sock.Free(len("data: \n") + len(large) - 100 + 5) // all of the body, 5 bytes of the id
 	r.settle()
 	r.publish("a", "next")
 	r.settle()
-	c.sock.free(unlimited)
+	c.sock.Free(fake.Unlimited)
 	r.settle()
 	c.want(large, "next")
 }
@@ -144,25 +146,25 @@ func TestASocketThatTakesNothingIsGivenUp(t *testing.T) {
 		cf.WriteStall = 10 * time.Second
 		r := newRig(t, 1, cf, TableConfig{})
 		c, slow := r.blocked(topics), r.blocked(topics)
-		idle := r.join(topics, "", unlimited)
+		idle := r.join(topics, "", fake.Unlimited)
 		r.publish("a", strings.Repeat("x", 1000))
 		r.settle()
 		for range 3 { // a byte now and then is patience renewed
 			r.pass(9 * time.Second)
-			slow.sock.free(1)
+			slow.sock.Free(1)
 			r.settle()
-			if c.sock.closed != (r.now > 1<<(32+tickShift)+int64(5*time.Second)) {
-				t.Fatalf("%s: closed is %v at %v", topics, c.sock.closed, time.Duration(r.now))
+			if c.sock.Closed != (r.now > 1<<(32+tickShift)+int64(5*time.Second)) {
+				t.Fatalf("%s: closed is %v at %v", topics, c.sock.Closed, time.Duration(r.now))
 			}
 		}
 		c.endedWith(ClosedWriteStalled)
 		r.pass(9800 * time.Millisecond)
-		if slow.sock.closed {
+		if slow.sock.Closed {
 			t.Fatalf("%s: gave up on a socket that takes a byte every 9 s", topics)
 		}
 		r.pass(400 * time.Millisecond)
 		slow.endedWith(ClosedWriteStalled)
-		if idle.sock.closed {
+		if idle.sock.Closed {
 			t.Errorf("%s: a socket that is owed nothing was given up", topics)
 		}
 	}
@@ -174,13 +176,13 @@ func TestABrokenConnectionEndsAtTheSend(t *testing.T) {
 	} {
 		for _, topics := range []string{"a", "a,b"} {
 			r := newRig(t, 1, patient(), TableConfig{})
-			c, half := r.join(topics, "", unlimited), r.blocked(topics)
-			half.sock.room = 10
+			c, half := r.join(topics, "", fake.Unlimited), r.blocked(topics)
+			half.sock.Room = 10
 			r.publish("a", "x")
 			r.settle()
-			c.sock.broken, half.sock.broken = errno, errno
+			c.sock.Broken, half.sock.Broken = errno, errno
 			r.publish("a", "y")
-			half.sock.free(1)
+			half.sock.Free(1)
 			r.settle()
 			c.endedWith(reason)
 			half.endedWith(reason)

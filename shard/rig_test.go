@@ -11,12 +11,13 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/sys/fake"
 )
 
 // rig is shards on a scripted kernel and a clock that is set by hand.
 type rig struct {
 	t      testing.TB
-	net    fakeNet
+	net    fake.Net
 	table  *Table
 	wall   *uint64
 	now    int64
@@ -42,14 +43,14 @@ func newRig(t testing.TB, shards int, c Config, tc TableConfig) *rig {
 	r.table, r.wall = newTable(tc)
 	r.config.OnClose = func(owner uint32, reason CloseReason) { r.ended[owner] = append(r.ended[owner], reason) }
 	for i := range shards {
-		s := newShard(i, &r.config, r.table, &fakeKernel{net: &r.net}, restBudget{&r.rests, c.RestBytesMax}, r.now, 1)
+		s := newShard(i, &r.config, r.table, &fake.Kernel{Net: &r.net}, restBudget{&r.rests, c.RestBytesMax}, r.now, 1)
 		r.shards = append(r.shards, s)
 	}
 	r.table.shards = r.shards
 	return r
 }
 
-func (r *rig) kernel(i int) *fakeKernel { return r.shards[i].kernel.(*fakeKernel) }
+func (r *rig) kernel(i int) *fake.Kernel { return r.shards[i].kernel.(*fake.Kernel) }
 
 // turn lets every shard make one step; it reports whether all are idle.
 func (r *rig) turn() bool {
@@ -61,12 +62,12 @@ func (r *rig) turn() bool {
 		}
 	}
 	for i, s := range r.shards { // one may have work for another
-		if len(r.kernel(i).queue) > 0 || s.inbox.depth.Load() > 0 {
+		if len(r.kernel(i).Queue) > 0 || s.inbox.depth.Load() > 0 {
 			idle = false
 		}
 	}
-	if len(r.net.faults) > 0 {
-		r.t.Fatalf("misuse of the kernel: %s", strings.Join(r.net.faults, "; "))
+	if len(r.net.Faults) > 0 {
+		r.t.Fatalf("misuse of the kernel: %s", strings.Join(r.net.Faults, "; "))
 	}
 	return idle
 }
@@ -103,7 +104,7 @@ func (r *rig) publish(topic, data string) eventid.ID {
 // client is the other end of a stream: what a browser would make of it.
 type client struct {
 	r        *rig
-	sock     *fakeSocket
+	sock     *fake.Socket
 	owner    uint32
 	topics   []string
 	chunks   bool // it is sent chunks
@@ -128,13 +129,13 @@ func (c *client) connect(lastID string, room, shard int) {
 	r := c.r
 	r.joined++
 	c.owner = r.joined
-	c.sock = r.net.connect()
-	c.sock.room = room
+	c.sock = r.net.Connect()
+	c.sock.Room = room
 	c.head = fmt.Sprintf("HTTP/1.1 200 for %d\r\n\r\n", c.owner)
 	c.raw, c.dechunk, c.states = nil, dechunk{}, nil
 	c.decoder.Reset(lastID)
 	j := c.request(lastID)
-	j.Fd, j.Head, j.Owner, j.Chunks = c.sock.fd, []byte(c.head), c.owner, c.chunks
+	j.Fd, j.Head, j.Owner, j.Chunks = c.sock.FD, []byte(c.head), c.owner, c.chunks
 	if r.greets {
 		r.shards[shard].greet(&j, nil)
 	}
@@ -175,14 +176,14 @@ func (c *client) request(lastID string) (j Join) {
 // read takes in what has arrived.
 func (c *client) read() {
 	c.r.t.Helper()
-	c.take(len(c.sock.got))
+	c.take(len(c.sock.Got))
 }
 
 // take takes in the first n bytes of what has arrived.
 func (c *client) take(n int) {
 	c.r.t.Helper()
-	b := c.sock.got[:n]
-	c.sock.got = c.sock.got[n:]
+	b := c.sock.Got[:n]
+	c.sock.Got = c.sock.Got[n:]
 	k := min(n, len(c.head))
 	if string(b[:k]) != c.head[:k] {
 		c.r.t.Fatalf("client %d got the head %q, want %q", c.owner, b[:k], c.head[:k])
@@ -257,8 +258,8 @@ func (c *client) want(data ...string) {
 // endedWith checks that the stream ended once, for that reason.
 func (c *client) endedWith(reason CloseReason) {
 	c.r.t.Helper()
-	if got := c.r.ended[c.owner]; len(got) != 1 || got[0] != reason || !c.sock.closed {
-		c.r.t.Fatalf("client %d ended with %v (closed: %v), want %v", c.owner, got, c.sock.closed, reason)
+	if got := c.r.ended[c.owner]; len(got) != 1 || got[0] != reason || !c.sock.Closed {
+		c.r.t.Fatalf("client %d ended with %v (closed: %v), want %v", c.owner, got, c.sock.Closed, reason)
 	}
 }
 
@@ -284,8 +285,8 @@ func (r *rig) empty() {
 	r.t.Helper()
 	r.settle()
 	r.turn()
-	if r.net.open != 0 || r.rests.Load() != 0 {
-		r.t.Errorf("%d descriptors open, %d bytes of rests", r.net.open, r.rests.Load())
+	if r.net.Open != 0 || r.rests.Load() != 0 {
+		r.t.Errorf("%d descriptors open, %d bytes of rests", r.net.Open, r.rests.Load())
 	}
 	for i, s := range r.shards {
 		st := &s.stats

@@ -9,31 +9,32 @@ import (
 	"weak"
 
 	"ssedge/shard/sys"
+	"ssedge/shard/sys/fake"
 )
 
 // Events that are about an earlier user of a slot or a descriptor change nothing.
 func TestStaleEventsAreDropped(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
-	old := r.join("a", "", unlimited)
+	old := r.join("a", "", fake.Unlimited)
 	r.settle()
 	s := r.shards[0]
-	stale := old.sock.user
-	old.sock.hangUp()
+	stale := old.sock.User
+	old.sock.HangUp()
 	r.settle()
 	heir := r.blocked("a")
-	if heir.sock.fd != old.sock.fd || uint32(heir.sock.user) != uint32(stale) {
+	if heir.sock.FD != old.sock.FD || uint32(heir.sock.User) != uint32(stale) {
 		t.Fatal("neither slot nor descriptor was used again")
 	}
 	r.publish("a", "x")
 	r.settle()
-	sends := r.kernel(0).sends
+	sends := r.kernel(0).Sends
 	s.events = append(s.events, sys.Event{User: stale, Flags: sys.HangUp}, sys.Event{User: stale, Flags: sys.Writable},
 		sys.Event{User: ^uint64(0), Flags: sys.HangUp}, sys.Event{User: 12345, Flags: sys.Writable})
 	s.step(r.now)
-	if r.kernel(0).sends != sends || heir.sock.closed {
+	if r.kernel(0).Sends != sends || heir.sock.Closed {
 		t.Error("a stale event reached the new stream")
 	}
-	heir.sock.free(unlimited)
+	heir.sock.Free(fake.Unlimited)
 	r.settle()
 	heir.want("x")
 }
@@ -45,14 +46,14 @@ func TestAHangUpComesBeforeEverythingElse(t *testing.T) {
 	c := r.blocked("a")
 	r.publish("a", "x")
 	r.settle()
-	sends := r.kernel(0).sends
-	c.sock.room = unlimited
-	c.sock.report(sys.HangUp | sys.Writable)
-	c.sock.report(sys.Writable)
+	sends := r.kernel(0).Sends
+	c.sock.Room = fake.Unlimited
+	c.sock.Report(sys.HangUp | sys.Writable)
+	c.sock.Report(sys.Writable)
 	r.publish("a", "y")
 	r.settle()
 	c.endedWith(ClosedClientGone)
-	if r.kernel(0).sends != sends {
+	if r.kernel(0).Sends != sends {
 		t.Error("a client that has gone was written to")
 	}
 	r.empty()
@@ -62,17 +63,17 @@ func TestAHangUpComesBeforeEverythingElse(t *testing.T) {
 func TestOwnersHearOfTheEndOnce(t *testing.T) {
 	r := newRig(t, 2, patient(), TableConfig{})
 	for n := range 100 {
-		c := r.join([]string{"a", "a,b"}[n%2], "", []int{unlimited, 20}[n/2%2])
+		c := r.join([]string{"a", "a,b"}[n%2], "", []int{fake.Unlimited, 20}[n/2%2])
 		if n%3 == 0 {
-			c.sock.hangUp() // before the shard has seen it
+			c.sock.HangUp() // before the shard has seen it
 		}
 	}
 	r.settle()
 	r.publish("a", "x")
-	for _, s := range r.net.sockets {
+	for _, s := range r.net.Sockets {
 		if s != nil {
-			s.reset()
-			s.hangUp()
+			s.Reset()
+			s.HangUp()
 		}
 	}
 	r.empty()
@@ -87,7 +88,7 @@ func TestShardsShareTopics(t *testing.T) {
 	r := newRig(t, 2, patient(), TableConfig{})
 	var all []*client
 	for range 20 {
-		all = append(all, r.join("a", "", unlimited), r.join("b,a", "", unlimited))
+		all = append(all, r.join("a", "", fake.Unlimited), r.join("b,a", "", fake.Unlimited))
 	}
 	r.settle()
 	var want []string
@@ -101,7 +102,7 @@ func TestShardsShareTopics(t *testing.T) {
 	r.settle()
 	for _, c := range all {
 		c.want(want...)
-		c.sock.hangUp()
+		c.sock.HangUp()
 	}
 	r.empty()
 }
@@ -110,13 +111,13 @@ func TestShardsShareTopics(t *testing.T) {
 // that is awake.
 func TestASleepingShardIsWokenOnce(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
-	r.join("a", "", unlimited)
-	r.join("b", "", unlimited)
+	r.join("a", "", fake.Unlimited)
+	r.join("b", "", fake.Unlimited)
 	r.settle()
 	k, b := r.kernel(0), &r.shards[0].inbox
 	r.publish("a", "x")
-	if k.wakes != 0 {
-		t.Errorf("%d wake-ups of a shard that is awake", k.wakes)
+	if k.Wakes != 0 {
+		t.Errorf("%d wake-ups of a shard that is awake", k.Wakes)
 	}
 	r.settle()
 	b.asleep.Store(true)
@@ -125,8 +126,8 @@ func TestASleepingShardIsWokenOnce(t *testing.T) {
 		r.publish("b", "x")
 		b.call(func() {})
 	}
-	if k.wakes != 1 {
-		t.Errorf("%d wake-ups, want 1", k.wakes)
+	if k.Wakes != 1 {
+		t.Errorf("%d wake-ups, want 1", k.Wakes)
 	}
 	if got := b.depth.Load(); got != 7 { // each topic once
 		t.Errorf("%d letters, want 7", got)
@@ -137,7 +138,7 @@ func TestASleepingShardIsWokenOnce(t *testing.T) {
 func TestAnIdleShardKeepsNoTrimmedSegmentAlive(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 100}})
-		c := r.join(topics, "", unlimited)
+		c := r.join(topics, "", fake.Unlimited)
 		r.settle()
 		for n := range 100 {
 			r.publish("a", fmt.Sprint(n, large))
@@ -148,12 +149,12 @@ func TestAnIdleShardKeepsNoTrimmedSegmentAlive(t *testing.T) {
 			segments = append(segments, weak.Make(&g.buf[0]))
 		}
 		r.settle()
-		c.sock.room, c.sock.got = 50, nil
+		c.sock.Room, c.sock.Got = 50, nil
 		r.publish("a", "cut")
 		r.settle()
 		r.table.evictOne()
 		r.settle()
-		c.sock.free(unlimited)
+		c.sock.Free(fake.Unlimited)
 		r.settle()
 		r.publish("a", "small")
 		r.settle()
@@ -163,7 +164,7 @@ func TestAnIdleShardKeepsNoTrimmedSegmentAlive(t *testing.T) {
 				t.Fatalf("%s: segment %d of %d is alive", topics, i, len(segments))
 			}
 		}
-		c.sock.hangUp()
+		c.sock.HangUp()
 		r.settle()
 	}
 }
@@ -176,20 +177,20 @@ func TestAShardYieldsAsMuchAsItTakes(t *testing.T) {
 		s, k := r.shards[0], r.kernel(0)
 		const turn = 200 * time.Microsecond
 		now := int64(0)
-		s.clock, k.clock, k.others = func() int64 { return now }, &now, others
+		s.clock, k.Clock, k.Others = func() int64 { return now }, &now, others
 		const turns = 1000
 		for range turns {
 			now += int64(turn)
 			s.yield()
 		}
-		if own, given := turns*turn, time.Duration(k.yields)*others; given > own+others {
+		if own, given := turns*turn, time.Duration(k.Yields)*others; given > own+others {
 			t.Errorf("others of %v: %v for itself, %v for them", others, own, given)
 		}
-		if others <= turn && k.yields != turns {
-			t.Errorf("others of %v: %d yields in %d turns", others, k.yields, turns)
+		if others <= turn && k.Yields != turns {
+			t.Errorf("others of %v: %d yields in %d turns", others, k.Yields, turns)
 		}
-		if k.yields < turns/20 {
-			t.Errorf("others of %v: only %d yields in %d turns", others, k.yields, turns)
+		if k.Yields < turns/20 {
+			t.Errorf("others of %v: only %d yields in %d turns", others, k.Yields, turns)
 		}
 	}
 }
@@ -215,16 +216,16 @@ func TestAShardKeepsItsProcessorNoLongerThanTheBound(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
 	s, k := r.shards[0], r.kernel(0)
 	now := int64(0)
-	s.clock, k.clock, k.others = func() int64 { return now }, &now, 10*time.Minute
+	s.clock, k.Clock, k.Others = func() int64 { return now }, &now, 10*time.Minute
 	s.yield()
 	now += int64(keepMax) - 1
 	s.yield()
-	if k.yields != 1 {
-		t.Errorf("%d yields just before the bound", k.yields)
+	if k.Yields != 1 {
+		t.Errorf("%d yields just before the bound", k.Yields)
 	}
 	now++
 	s.yield()
-	if k.yields != 2 {
-		t.Errorf("%d yields at the bound", k.yields)
+	if k.Yields != 2 {
+		t.Errorf("%d yields at the bound", k.Yields)
 	}
 }

@@ -48,12 +48,12 @@ func newSim(t *testing.T, seed uint64) *sim {
 
 func (s *sim) run() {
 	s.config.Policy = func(topic string) Policy { // asked before and after a look at the log
-		if s.net.during != nil && s.rng.IntN(4) == 0 {
+		if s.net.During != nil && s.rng.IntN(4) == 0 {
 			s.publishTo(topic)
 		}
 		return simPolicy(topic)
 	}
-	s.net.during = func() { // other goroutines do not wait for a shard's turn to end
+	s.net.During = func() { // other goroutines do not wait for a shard's turn to end
 		switch s.rng.IntN(40) {
 		case 0, 1, 2:
 			s.publishSome()
@@ -72,7 +72,7 @@ func (s *sim) run() {
 			s.turnOf(s.rng.IntN(len(s.shards)))
 		}
 	}
-	s.net.during = nil
+	s.net.During = nil
 	s.finish()
 }
 
@@ -130,16 +130,16 @@ func (s *sim) publishTo(name string) {
 func (s *sim) turnOf(i int) {
 	s.shards[i].poll(0)
 	s.shards[i].step(s.now)
-	if len(s.net.faults) > 0 {
-		s.t.Fatal("misuse of the kernel: ", s.net.faults)
+	if len(s.net.Faults) > 0 {
+		s.t.Fatal("misuse of the kernel: ", s.net.Faults)
 	}
 	for _, c := range s.clients {
-		if c.high == nil && c.connected && (c.sock.closed || c.sock.kernel == s.kernel(i)) {
+		if c.high == nil && c.connected && (c.sock.Closed || c.sock.Kernel == s.kernel(i)) {
 			for _, name := range c.topics {
 				c.high = append(c.high, len(s.ids[name]))
 			}
 		}
-		if c.sock.closed && c.connected && !c.leaving {
+		if c.sock.Closed && c.connected && !c.leaving {
 			switch got := s.ended[c.owner]; {
 			case len(got) != 1 || got[0] == ClosedClientGone || got[0] == ClosedError:
 				c.fail("the connection ended with %v", got)
@@ -172,7 +172,7 @@ func (s *sim) newClient() {
 	}
 	s.clients = append(s.clients, c)
 	c.come("", make([]bool, len(c.topics)))
-	c.sock.room = c.window
+	c.sock.Room = c.window
 	if s.rng.IntN(8) == 0 {
 		for _, shard := range s.shards {
 			if n := len(shard.inbox.joins); n > 0 && shard.inbox.joins[n-1].Owner == c.owner {
@@ -187,15 +187,15 @@ func (s *sim) readSome(c *simClient) {
 	if c.stalled--; !c.connected || c.stalled > 0 || c.high == nil {
 		return
 	}
-	n := len(c.sock.got)
+	n := len(c.sock.Got)
 	if s.rng.IntN(3) == 0 {
 		n = s.rng.IntN(n + 1)
 	}
 	c.read(n)
-	if c.sock.closed && len(c.sock.got) == 0 {
+	if c.sock.Closed && len(c.sock.Got) == 0 {
 		c.connected = false
-	} else if n > 0 && !c.sock.closed {
-		c.sock.free(n)
+	} else if n > 0 && !c.sock.Closed {
+		c.sock.Free(n)
 	}
 }
 
@@ -204,12 +204,12 @@ func (s *sim) breakOff(c *simClient) {
 	if c.high == nil {
 		return // the shard must see it first, or the test does not know when it began
 	}
-	c.read(s.rng.IntN(len(c.sock.got) + 1))
+	c.read(s.rng.IntN(len(c.sock.Got) + 1))
 	c.connected, c.leaving = false, true
 	if s.rng.IntN(2) == 0 {
-		c.sock.reset()
+		c.sock.Reset()
 	} else {
-		c.sock.hangUp()
+		c.sock.HangUp()
 	}
 }
 

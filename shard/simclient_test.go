@@ -87,10 +87,10 @@ func (c *simClient) comeBack() {
 func (c *simClient) read(n int) {
 	for n > 0 {
 		size := n
-		if i := bytes.IndexByte(c.sock.got[:n], '\n'); i >= 0 {
+		if i := bytes.IndexByte(c.sock.Got[:n], '\n'); i >= 0 {
 			size = i + 1
 		}
-		c.block = append(c.block, c.sock.got[min(len(c.head), size):size]...)
+		c.block = append(c.block, c.sock.Got[min(len(c.head), size):size]...)
 		c.take(size)
 		c.raw = c.raw[:0]
 		n -= size
@@ -192,7 +192,7 @@ func (c *simClient) gap(m sse.Message) {
 		if !c.bogus[k] || c.opened {
 			c.fail("gap %s, out of the blue", m.Data)
 		}
-		c.at[k] = -1 // the first id will say
+		c.at[k] = -1              // the first id will say
 		if g.Cause == "unknown" { // what lies behind it is delivered
 			to, _ := eventid.ParsePosition([]byte(*g.To))
 			c.at[k] = c.upTo(k, to)

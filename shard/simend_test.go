@@ -1,6 +1,10 @@
 package shard
 
-import "time"
+import (
+	"time"
+
+	"ssedge/shard/sys/fake"
+)
 
 // nobodyIsBehind checks, when the shards are idle, that all streams that are not
 // blocked have been sent everything. A wake-up that was missed would else be made
@@ -35,7 +39,7 @@ func (s *sim) finish() {
 	for _, c := range s.clients {
 		if c.connected {
 			c.leaving = true
-			c.sock.hangUp()
+			c.sock.HangUp()
 		}
 	}
 	s.empty()
@@ -51,8 +55,8 @@ func (s *sim) catchUp() {
 				c.comeBack()
 				quiet = false
 			}
-			c.window, c.stalled = unlimited, 0
-			c.sock.free(unlimited)
+			c.window, c.stalled = fake.Unlimited, 0
+			c.sock.Free(fake.Unlimited)
 		}
 		for range 500 {
 			s.turnOf(0)
@@ -60,8 +64,8 @@ func (s *sim) catchUp() {
 		}
 		s.settle()
 		for _, c := range s.clients {
-			c.read(len(c.sock.got))
-			if c.sock.closed {
+			c.read(len(c.sock.Got))
+			if c.sock.Closed {
 				c.connected, quiet = false, false
 			}
 		}
@@ -83,7 +87,7 @@ func (s *sim) drainAll() {
 	for _, c := range s.clients {
 		if s.rng.IntN(10) == 0 {
 			stuck[c] = true
-			c.sock.room = s.rng.IntN(100)
+			c.sock.Room = s.rng.IntN(100)
 		}
 	}
 	done := 0
@@ -98,9 +102,9 @@ func (s *sim) drainAll() {
 		s.t.Fatalf("%d shards are drained", done)
 	}
 	for _, c := range s.clients {
-		c.read(len(c.sock.got))
+		c.read(len(c.sock.Got))
 		c.connected = false
-		if !c.sock.closed {
+		if !c.sock.Closed {
 			c.fail("not drained")
 		}
 		if s.ended[c.owner][0] == ClosedDrain && !stuck[c] {

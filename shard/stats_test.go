@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"ssedge/shard/sys/fake"
 )
 
 // A value counts in the first bucket whose bound is at or above it, as in
@@ -41,18 +43,18 @@ func TestNanosecondsAreCountedInSeconds(t *testing.T) {
 
 func TestWhatWasSentIsCounted(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
-	clients := []*client{r.join("a", "", unlimited), r.join("a,b", "", 30)}
+	clients := []*client{r.join("a", "", fake.Unlimited), r.join("a,b", "", 30)}
 	r.settle()
 	for range 50 {
 		r.publish("a", "x")
 		r.settle()
-		clients[1].sock.free(17)
+		clients[1].sock.Free(17)
 	}
-	clients[1].sock.free(unlimited)
+	clients[1].sock.Free(fake.Unlimited)
 	r.settle()
 	want := uint64(0)
 	for _, c := range clients {
-		want += uint64(len(c.sock.got))
+		want += uint64(len(c.sock.Got))
 	}
 	s := &r.shards[0].stats
 	counts := make([]uint64, len(s.SendBytes.Bounds())+1)

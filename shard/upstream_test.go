@@ -8,6 +8,7 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/sys/fake"
 )
 
 // fakeUpstream notes what it is asked. The test is what answers.
@@ -71,7 +72,7 @@ func fed(t testing.TB, c Config, tc TableConfig) (*rig, *fakeUpstream) {
 
 // placed joins a first stream to a topic and places it after event 100.
 func placed(r *rig, u *fakeUpstream) (*client, *fakeFeed) {
-	c := r.join("a", "", unlimited)
+	c := r.join("a", "", fake.Unlimited)
 	r.settle()
 	u.feeds["a"].Place(eventid.After(id(100)), id(50))
 	r.settle()
@@ -85,11 +86,11 @@ func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
 				r, u := fed(t, patient(), TableConfig{})
 				r.greets = greets
 				c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
-				c.connect("", unlimited, 0)
+				c.connect("", fake.Unlimited, 0)
 				r.settle()
 				for n, name := range c.topics {
-					if len(c.sock.got) > 0 || r.shards[0].stats.Waiting.Load() != 1 {
-						t.Fatalf("%d topics placed: the stream got %q", n, c.sock.got)
+					if len(c.sock.Got) > 0 || r.shards[0].stats.Waiting.Load() != 1 {
+						t.Fatalf("%d topics placed: the stream got %q", n, c.sock.Got)
 					}
 					u.feeds[name].Place(eventid.At(700), eventid.ID{})
 					r.settle()
@@ -104,7 +105,7 @@ func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
 				if topics == "a" && c.decoder.LastEventID() != "702-0" {
 					t.Errorf("it stands at %q", c.decoder.LastEventID())
 				}
-				c.sock.hangUp()
+				c.sock.HangUp()
 				r.empty()
 			}
 		}
@@ -118,10 +119,10 @@ func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 		c.Heartbeat = 10 * time.Second
 		r, u := fed(t, c, TableConfig{})
 		s := &client{r: r, topics: []string{"a"}, chunks: chunks}
-		s.connect("", unlimited, 0)
+		s.connect("", fake.Unlimited, 0)
 		r.pass(900 * time.Millisecond)
-		if len(s.sock.got) > 0 {
-			t.Fatalf("after 0.9 s: %q", s.sock.got)
+		if len(s.sock.Got) > 0 {
+			t.Fatalf("after 0.9 s: %q", s.sock.Got)
 		}
 		r.pass(300 * time.Millisecond)
 		s.read()
@@ -144,7 +145,7 @@ func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 		u.feeds["a"].add(102)
 		r.settle()
 		s.want("60", "100", "101", "102")
-		s.sock.hangUp()
+		s.sock.HangUp()
 		r.empty()
 	}
 }
@@ -152,16 +153,16 @@ func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 func TestWhoLeavesWhileWaitingLeavesNothing(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r, u := fed(t, patient(), TableConfig{LingerMS: 15_000})
-		c, other := r.join(topics, "", unlimited), r.join("a", "90-0", unlimited)
+		c, other := r.join(topics, "", fake.Unlimited), r.join("a", "90-0", fake.Unlimited)
 		r.settle()
-		c.sock.hangUp()
+		c.sock.HangUp()
 		r.settle()
 		u.feeds["a"].Place(eventid.After(id(100)), eventid.ID{})
 		u.feeds["a"].prepend(90, 95, 100)
 		u.feeds["a"].Answer(u.feeds["a"].last, eventid.ID{})
 		r.settle()
 		other.want("95", "100")
-		other.sock.hangUp()
+		other.sock.HangUp()
 		r.empty()
 		for name, f := range u.feeds {
 			if f.stopped {
@@ -184,11 +185,11 @@ func TestAFollowedTopicLingers(t *testing.T) {
 	c, feed := placed(r, u)
 	feed.add(101, 102)
 	r.settle()
-	c.sock.hangUp()
+	c.sock.HangUp()
 	r.pass(10 * time.Second)
 	r.table.expire()
 	feed.add(103)
-	c = r.join("a", "101-0", unlimited)
+	c = r.join("a", "101-0", fake.Unlimited)
 	r.pass(10 * time.Second)
 	r.table.expire()
 	feed.add(104)
@@ -217,7 +218,7 @@ func TestWhatTheLogCoversIsNotAskedFor(t *testing.T) {
 		if last == "40-0" {
 			feed.Answer(0, id(100)) // now it is known that the upstream has nothing before the log
 		}
-		c := r.join("a", last, unlimited)
+		c := r.join("a", last, fake.Unlimited)
 		r.settle()
 		got := strings.TrimSuffix(strings.Join(c.data(), " "), " 101 102 103")
 		if want == "101 102 103" {
@@ -251,28 +252,28 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 		r, u := fed(t, patient(), TableConfig{})
 		_, feed := placed(r, u)
 		feed.add(101)
-		stream := r.join("a", c.last, unlimited)
+		stream := r.join("a", c.last, fake.Unlimited)
 		if c.last == "earliest" {
 			joins := r.shards[0].inbox.joins
 			joins[len(joins)-1].Resume = ResumeEarliest
 		}
 		r.settle()
-		if len(stream.sock.got) != 0 || len(feed.asks) != 1 {
-			t.Fatalf("from %s: got %q, asked %v", c.last, stream.sock.got, feed.asks)
+		if len(stream.sock.Got) != 0 || len(feed.asks) != 1 {
+			t.Fatalf("from %s: got %q, asked %v", c.last, stream.sock.Got, feed.asks)
 		}
 		feed.Answer(0, eventid.ID{}) // of another one
 		r.settle()
 		c.answer(feed)
 		r.settle()
-		if len(stream.sock.got) != 0 {
-			t.Fatalf("from %s: got %q before the answer", c.last, stream.sock.got)
+		if len(stream.sock.Got) != 0 {
+			t.Fatalf("from %s: got %q before the answer", c.last, stream.sock.Got)
 		}
 		feed.Answer(feed.last, id(c.floor))
 		r.settle()
 		if got := strings.Join(stream.data(), " "); got != c.want {
 			t.Errorf("from %s: got %q, expected %q", c.last, got, c.want)
 		}
-		stream.sock.hangUp()
+		stream.sock.HangUp()
 		r.settle()
 		if r.shards[0].stats.Waiting.Load() != 0 || len(r.shards[0].waits)+len(r.shards[0].hearing) != 0 {
 			t.Error("somebody still waits")
@@ -284,16 +285,16 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 func TestWhoIsThereDoesNotGetOlderEvents(t *testing.T) {
 	r, u := fed(t, patient(), TableConfig{})
 	c, feed := placed(r, u)
-	slow := r.join("a", "", unlimited)
+	slow := r.join("a", "", fake.Unlimited)
 	r.settle()
-	slow.sock.room = 0
+	slow.sock.Room = 0
 	feed.add(101, 102)
 	r.settle()
 	feed.prepend(60, 70, 80, 100)
 	feed.add(103)
 	r.settle()
 	c.want("101", "102", "103")
-	slow.sock.free(unlimited)
+	slow.sock.Free(fake.Unlimited)
 	r.settle()
 	slow.want("101", "102", "103")
 }
@@ -303,7 +304,7 @@ func TestRawEvents(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		for _, at := range []eventid.Position{eventid.At(700), eventid.After(id(700))} {
 			r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 4}})
-			c := r.join(topics, "", unlimited)
+			c := r.join(topics, "", fake.Unlimited)
 			r.settle()
 			for _, f := range u.feeds {
 				f.Place(at, eventid.ID{})
@@ -322,7 +323,7 @@ func TestRawEvents(t *testing.T) {
 			feed.AppendRaw(eventBody(3))
 			r.settle()
 			c.want("1", "801", "2", "3")
-			back := r.join(topics, c.decoder.LastEventID(), unlimited)
+			back := r.join(topics, c.decoder.LastEventID(), fake.Unlimited)
 			feed.add(802)
 			r.settle()
 			back.want("802")
@@ -330,11 +331,11 @@ func TestRawEvents(t *testing.T) {
 			feed.add(804)
 			r.settle()
 			c.read()
-			again := r.join(topics, c.decoder.LastEventID(), unlimited)
+			again := r.join(topics, c.decoder.LastEventID(), fake.Unlimited)
 			feed.add(805)
 			r.settle()
 			again.want("805")
-			r.join(topics, began, unlimited) // before what is kept
+			r.join(topics, began, fake.Unlimited) // before what is kept
 			r.settle()
 			if len(feed.asks) != 1 {
 				t.Errorf("asked %v", feed.asks)
@@ -354,17 +355,17 @@ func TestAWaitingStreamThatIsBlocked(t *testing.T) {
 	u.feeds["a"].Answer(u.feeds["a"].last, eventid.ID{})
 	r.pass(time.Second)
 	s.read()
-	s.sock.free(unlimited)
+	s.sock.Free(fake.Unlimited)
 	r.settle()
 	s.want("95", "100")
-	s.sock.hangUp()
+	s.sock.HangUp()
 	r.empty()
 }
 
 func TestWaitingStreamsAreDrained(t *testing.T) {
 	for _, stop := range []bool{false, true} {
 		r, _ := fed(t, patient(), TableConfig{})
-		c, blocked := r.join("a", "90-0", unlimited), r.join("a,b", "", 0)
+		c, blocked := r.join("a", "90-0", fake.Unlimited), r.join("a,b", "", 0)
 		r.pass(2 * time.Second)
 		if stop {
 			r.shards[0].inbox.call(r.shards[0].stop)

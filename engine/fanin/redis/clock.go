@@ -71,9 +71,6 @@ var processStart = time.Now()
 // nanotime is the process's monotonic clock.
 func nanotime() int64 { return int64(time.Since(processStart)) }
 
-// now is a monotonic time in seconds.
-func now() int64 { return int64(time.Since(processStart) / time.Second) }
-
 // sleep waits; false if ctx ends meanwhile.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"ssedge/proto/envelope"
@@ -56,12 +55,13 @@ type todo struct {
 	back    bool   // events before the log's oldest one are to be read, from …
 	spilt   bool   // held was full: what came then must be read
 	looked  uint32 // the feed's doubts when the last look was asked for
-	since   int64  // when the doubt began (see now), while not live
+	since   int64  // when the doubt began (times.now), while not live
 
 	asked     uint64 // the last ask, 0 if it is answered
 	from      eventid.Position
 	floor     eventid.ID // found while reading: the newest id that the servers have no more
 	stuck     eventid.ID // of the event whose predecessor was missing last
+	read      eventid.ID // of the newest event in what was read last, since the doubt began
 	apart     []element  // the last events of the stream, newest first, as far as they were read and the log has none of them …
 	apartSize int        // … and their bytes
 	readBytes int64      // while reading backward
@@ -72,7 +72,7 @@ type todo struct {
 // busy makes what the feed has to do, if it has nothing. Its lock is held.
 func (f *feed) busy() {
 	if f.todo == nil {
-		f.todo = &todo{looked: f.doubts, since: now()}
+		f.todo = &todo{looked: f.doubts, since: f.source.times.now()}
 	}
 }
 
@@ -102,7 +102,7 @@ func (f *feed) Ask(from eventid.Position) (n uint64) {
 	defer f.mu.Unlock()
 	f.busy()
 	f.asked = f.source.asks.Add(1)
-	if !f.back || shard.Before(from).Less(shard.Before(f.from)) {
+	if !f.back || f.reachesFurther(from) {
 		f.from = from
 	}
 	f.back, f.urgent = f.topic.Extends(), true
@@ -113,8 +113,17 @@ func (f *feed) Ask(from eventid.Position) (n uint64) {
 	return f.asked
 }
 
+// reachesFurther reports whether more must be read back for that position than for f.from. For a
+// time without events it is all that the stream has.
+func (f *feed) reachesFurther(from eventid.Position) bool {
+	if from.Time != f.from.Time {
+		return from.Time
+	}
+	return shard.Before(from).Less(shard.Before(f.from))
+}
+
 // Now is before everything that is still to come.
-func (f *feed) Now() eventid.Position { return eventid.At(f.source.clock.lower()) }
+func (f *feed) Now() eventid.Position { return eventid.At(f.source.times.lower()) }
 
 // Stop is called when the topic was forgotten, with a lock of the table held: appending to
 // another log may wait for that, with its feed locked.
@@ -139,9 +148,10 @@ func (f *feed) lostBy(n *node) bool {
 func (f *feed) away() {
 	f.busy()
 	if f.state == live {
-		f.since = now()
+		f.since = f.source.times.now()
 	}
 	f.epoch++
+	f.read = eventid.ID{}
 	f.set(away)
 	f.release()
 }
@@ -205,7 +215,8 @@ func (f *feed) doubt(c cause) {
 	f.doubts++
 	f.source.counts.catchUps[c].Add(1)
 	if f.state == live {
-		f.since = now()
+		f.since = f.source.times.now()
+		f.read = eventid.ID{}
 		f.set(catching)
 	}
 	f.enqueue()
@@ -256,22 +267,23 @@ func (f *feed) take(text string, late bool) {
 			bodies.Put(body)
 		} else { // it has no place, but it was one
 			_, last, _ := f.topic.Span()
-			f.topic.Skip(last, last)
+			f.topic.Skip(last, eventid.ID{})
 		}
 		return
 	}
-	lost, last, _ := f.topic.Span()
-	fits := m.Prev == last || m.Prev.IsZero() // to whoever missed nothing, a stream that begins anew is nothing new
+	_, last, _ := f.topic.Span()
 	switch {
 	case m.ID == last, f.topic.Has(m.ID):
 		f.source.counts.duplicates.Add(1)
-	case fits && last.Less(m.ID):
+	case m.Prev == last:
+		f.add(&m)
+	case late && !f.read.Less(m.ID) && (f.stuck == m.ID || !m.Prev.IsZero()): // it was among what was read, and was let go
+		f.source.counts.duplicates.Add(1)
+	case m.Prev.IsZero() && (!late || f.read.Less(m.ID)): // nothing was missed: then a stream that begins anew is nothing new
 		f.add(&m)
 	case f.todo != nil && f.stuck == m.ID: // since it came the stream was read, and has not got it
 		f.source.counts.phantoms.Add(1)
-		time.AfterFunc(phantomPause, f.lookAgain)
-	case !lost.Less(m.ID) && late: // read before it was held, and let go
-		f.source.counts.duplicates.Add(1)
+		f.source.times.after(phantomPause, f.lookAgain)
 	default:
 		f.busy()
 		if !last.Less(m.Prev) { // of another history than the log's newest event
@@ -303,9 +315,6 @@ func (f *feed) beginAt(m *envelope.Message, last eventid.ID) {
 	if to.IsZero() { // a stream that begins anew: what was before has no name
 		to = shard.Before(eventid.At(m.ID.MS))
 	}
-	if !last.Less(m.ID) { // ids have gone back: a server with another clock has taken over
-		f.fork(to)
-	}
 	f.topic.Skip(last, to)
 	f.add(m)
 }
@@ -324,7 +333,7 @@ func (f *feed) add(m *envelope.Message) {
 	f.source.counts.appended(m.ID)
 }
 
-// fork begins anew after id, which the log has.
+// fork goes on after id, which the log has: the servers have forgotten what follows it there.
 func (f *feed) fork(id eventid.ID) {
 	f.source.counts.forks.Add(1)
 	f.topic.Fork(id)

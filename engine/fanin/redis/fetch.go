@@ -111,6 +111,18 @@ type request struct {
 	epoch  uint32     // the feed's: a subscription may be lost, and another one made, meanwhile
 	count  int        // of events that are asked for
 	bytes  int        // and what they will take, probably
+
+	first, last string // the range of the stream that is read (XRANGE) …
+	backward    bool   // … or from its end (XREVRANGE)
+}
+
+// command is the command for it.
+func (r *request) command(client rueidis.Client) rueidis.Completed {
+	key := r.feed.key()
+	if r.backward {
+		return client.B().Xrevrange().Key(key).End(r.last).Start(r.first).Count(int64(r.count)).Build()
+	}
+	return client.B().Xrange().Key(key).Start(r.first).End(r.last).Count(int64(r.count)).Build()
 }
 
 // apartEnd is the id before which the newest events are still to be read; zero: none were.
@@ -121,43 +133,58 @@ func (f *feed) apartEnd() eventid.ID {
 	return f.apart[len(f.apart)-1].ID
 }
 
-// next says what to read of the feed's stream, and the command for it.
-func (f *feed) next(n *node) (request, rueidis.Completed) {
+// next says what to read of the feed's stream.
+func (f *feed) next(n *node) request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.todo == nil || f.queue != n {
-		return request{}, rueidis.Completed{}
+		return request{}
 	}
 	f.queue, f.hurries = nil, false
 	if f.isGone() || f.state == away || f.node != n {
-		return request{}, rueidis.Completed{}
+		return request{}
 	}
-	s := f.source
-	key := f.key()
 	lost, last, placed := f.topic.Span()
 	size := max(f.topic.EventBytes(), 100)
-	most := min(fetchTopicBytes, int(s.config.HistoryBytes/4)) // streams must keep up with what is appended at once
+	most := min(fetchTopicBytes, int(f.source.config.HistoryBytes/4)) // streams must keep up with what is appended at once
 	count := max(min(most/size, fetchEventsMax), fetchEventsMin)
-	of := func(kind reading) request {
-		return request{f, kind, f.doubts, f.from, lost, f.apartEnd(), f.epoch, count, count * size}
+	r := request{
+		feed: f, doubts: f.doubts, from: f.from, lost: lost, below: f.apartEnd(), epoch: f.epoch,
+		count: count, bytes: count * size, first: "-", last: "+", backward: true,
 	}
 	switch {
 	case f.looked != f.doubts || !placed:
-		count = 1
-		return of(theEnd), s.client.B().Xrevrange().Key(key).End("+").Start("-").Count(1).Build()
+		r.kind, r.count = theEnd, 1
 	case f.whole:
-		end := "+"
-		if below := f.apartEnd(); !below.IsZero() {
-			end = "(" + below.String()
+		r.kind = newest
+		if !r.below.IsZero() {
+			r.last = "(" + r.below.String()
 		}
-		return of(newest), s.client.B().Xrevrange().Key(key).End(end).Start("-").Count(int64(count)).Build()
 	case f.gap:
-		return of(forward), s.client.B().Xrange().Key(key).Start("(" + last.String()).End("+").Count(int64(count)).Build()
-	case f.back && shard.Before(f.from).Less(lost):
-		return of(backward), s.client.B().Xrevrange().Key(key).End(lost.String()).Start("(" + shard.Before(f.from).String()).Count(int64(count)).Build()
+		r.kind, r.first, r.backward = forward, "("+last.String(), false
+	case f.wantsBack(lost):
+		r.kind, r.last = backward, lost.String()
+		if !f.from.Time {
+			r.first = "(" + shard.Before(f.from).String()
+		}
+	default:
+		f.settle()
 	}
-	f.settle()
-	return request{}, rueidis.Completed{}
+	return r
+}
+
+// wantsBack reports whether events before the log's oldest one are to be read: those after a
+// position or, if that is from a time without events, all that there are.
+func (f *feed) wantsBack(lost eventid.ID) bool {
+	switch {
+	case !f.back:
+		return false
+	case f.from.Time && isBound(lost): // the log begins where the stream does
+		return false
+	case f.from.Time:
+		return true
+	}
+	return shard.Before(f.from).Less(lost)
 }
 
 // fetch reads what is queued on this node, until ctx ends.
@@ -190,8 +217,8 @@ func (n *node) fetch(ctx context.Context) {
 				batch = batch[:k]
 				break
 			}
-			if r, command := f.next(n); r.kind != nothing {
-				requests, commands = append(requests, r), append(commands, command)
+			if r := f.next(n); r.kind != nothing {
+				requests, commands = append(requests, r), append(commands, r.command(s.client))
 				bytes += r.bytes
 			}
 		}
@@ -212,7 +239,7 @@ func (n *node) fetch(ctx context.Context) {
 				r.read(entries)
 			case refusal(err):
 				s.counts.failed(opRead, err) // of this topic only: another type of key, no permission
-				time.AfterFunc(refusedPause, r.feed.again)
+				s.times.after(refusedPause, r.feed.again)
 			default:
 				failed = true
 				s.counts.failed(opRead, err)

@@ -31,6 +31,9 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 			events = append(events, m)
 		}
 	}
+	if n := len(events); n > 0 && r.kind != backward && (r.kind != newest || r.below.IsZero()) {
+		f.read = highest(events[0].ID, events[n-1].ID)
+	}
 	switch r.kind {
 	case theEnd:
 		f.looked = r.doubts
@@ -74,7 +77,7 @@ func (s *Source) element(e rueidis.XRangeEntry) (element, bool) {
 func (f *feed) readEnd(events []element) {
 	_, last, placed := f.topic.Span()
 	if len(events) == 0 {
-		now := f.source.clock.lower()
+		now := f.source.times.lower()
 		switch {
 		case !placed:
 			f.topic.Place(eventid.At(now), eventid.ID{})
@@ -89,7 +92,7 @@ func (f *feed) readEnd(events []element) {
 	switch {
 	case !placed:
 		f.topic.Place(eventid.After(m.ID), eventid.ID{})
-	case m.ID == last, f.topic.Has(m.ID): // in that case the servers have forgotten what followed it here: the next event will tell
+	case m.ID == last, f.topic.Has(m.ID): // in that case the servers have forgotten what followed it here: the next event tells
 	case last.Less(m.ID) && !m.bad && f.follows(m, last):
 		f.add(&m.Message)
 	case last.Less(m.ID) && (m.bad || last.Less(m.Prev)):
@@ -135,8 +138,8 @@ func (f *feed) readForward(events []element, asked int) {
 }
 
 // readNewest holds the last events of the stream, newest first, against the log, and then those before them: where they
-// part, the servers have forgotten what the log has, and what they have instead follows. If that is more than a log could have, only
-// the last is taken, behind a gap.
+// part, the servers have forgotten what the log has, and what they have instead follows. If that is more than a log could
+// have, or nothing of the log is in the stream any more, those follow that cannot have been here before, behind a gap.
 func (f *feed) readNewest(events []element, asked int) {
 	lost, last, _ := f.topic.Span()
 	common := slices.IndexFunc(events, func(m element) bool { return m.ID == lost || f.topic.Has(m.ID) })
@@ -151,38 +154,58 @@ func (f *feed) readNewest(events []element, asked int) {
 	}
 	apart := f.apart
 	oldest := len(apart) - 1
+	untold := false // what lies between the log and the oldest of them
 	switch {
 	case common >= 0:
 		if at := events[common].ID; len(apart) > 0 && at != last {
 			f.fork(at)
 		}
-	case oldest >= 0 && (apart[oldest].Prev == lost || f.topic.Has(apart[oldest].Prev)):
+	case oldest < 0:
+	case apart[oldest].Prev == lost || f.topic.Has(apart[oldest].Prev):
 		f.fork(apart[oldest].Prev)
+	case all && apart[oldest].Prev.IsZero() && !apart[oldest].bad && f.source.mayHaveExpired(last, f.since): // a stream that begins anew
+		f.fork(shard.Before(eventid.At(apart[oldest].ID.MS)))
 	case !all && int64(f.apartSize) < f.source.config.HistoryBytes: // go on reading
 		return
-	case len(apart) > 0 && !lost.Less(apart[0].ID): // all of it lies before what the log has lost: whether it is the same cannot be told
-		f.fork(apart[0].ID)
-		f.source.counts.gaps.Add(1)
-		f.topic.Skip(apart[0].ID, apart[0].ID)
-		apart = nil
-	default: // what of the others came already cannot be told
-		apart = apart[:min(len(apart), 1)]
+	default:
+		untold = true
+		f.source.counts.forks.Add(1)
+		if n := slices.IndexFunc(apart, f.mayHaveHad); n >= 0 { // what of these came already cannot be told
+			f.source.counts.gaps.Add(1)
+			f.topic.Skip(last, apart[n].ID)
+			apart, untold = apart[:n], false
+		}
 	}
 	f.whole, f.apart, f.apartSize = false, nil, 0
-	for _, m := range slices.Backward(apart) {
+	for n, m := range slices.Backward(apart) {
 		_, last, _ := f.topic.Span()
-		switch {
-		case m.bad && last.Less(m.ID):
+		switch first := n == len(apart)-1; {
+		case m.bad:
 			f.source.counts.gaps.Add(1)
 			f.topic.Skip(last, m.ID)
-		case m.bad:
-		case m.Prev == last && last.Less(m.ID):
+		case m.Prev == last, first && !untold && m.Prev.IsZero():
 			f.add(&m.Message)
 		default:
 			f.source.counts.gaps.Add(1)
 			f.beginAt(&m.Message, last)
 		}
 	}
+}
+
+func highest(a, b eventid.ID) eventid.ID {
+	if a.Less(b) {
+		return b
+	}
+	return a
+}
+
+// mayHaveHad reports whether an event of the stream may have been in the log before. One that came
+// through the channel since the doubt began was not.
+func (f *feed) mayHaveHad(m element) bool {
+	return f.topic.MayHaveHad(m.ID) && !slices.ContainsFunc(f.held, func(text string) bool {
+		held, err := envelope.Parse(bytesOf(text))
+		return err == nil && held.ID == m.ID
+	})
 }
 
 // readBackward takes events before the log's oldest one and after a position, newest first. Who has asked for still
@@ -217,13 +240,13 @@ func (f *feed) readBackward(events []element, r request) {
 			continue
 		case before.IsZero():
 			before = f.source.beginning(m.ID, position)
-		case from.Less(before):
+		case position.Time || from.Less(before):
 			continue
 		}
 		break
 	}
 	slices.Reverse(older)
-	if len(events) == 0 && lost.Seq == maxSeq && position.Time && int64(lost.MS) < int64(from.MS)+f.source.config.TTL.Milliseconds() {
+	if len(events) == 0 && isBound(lost) && isBound(from) && int64(lost.MS) < int64(from.MS)+f.source.config.TTL.Milliseconds() {
 		before = from // there was no stream then, there was none when the log began, and none can have come and gone
 	}
 	kept := f.topic.Prepend(older, before, lost)
@@ -231,7 +254,7 @@ func (f *feed) readBackward(events []element, r request) {
 	switch {
 	case !kept:
 		f.back = false
-	case from.Less(before) && (len(events) < r.count || len(older) < len(events)): // that is all there is
+	case (from.Less(before) || position.Time) && (len(events) < r.count || len(older) < len(events)): // that is all there is
 		f.back, f.floor = false, before
 	default:
 		f.back = f.readBytes < f.source.config.HistoryBytes && f.topic.Extends()
@@ -250,7 +273,7 @@ func below(id eventid.ID) eventid.ID {
 // up to from. Had there been an earlier stream of this topic, and its end been forgotten,
 // then not before it had been quiet for as long as streams are kept.
 func (s *Source) beginning(first eventid.ID, from eventid.Position) eventid.ID {
-	if from.Time && int64(first.MS) < int64(from.ID.MS)+s.config.TTL.Milliseconds() {
+	if isBound(shard.Before(from)) && int64(first.MS) < int64(shard.Before(from).MS)+s.config.TTL.Milliseconds() {
 		return shard.Before(from)
 	}
 	return shard.Before(eventid.At(first.MS))
@@ -260,13 +283,13 @@ func (s *Source) beginning(first eventid.ID, from eventid.Position) eventid.ID {
 // nothing can have been published and gone since the doubt began.
 func (s *Source) mayHaveExpired(last eventid.ID, since int64) bool {
 	ttl := s.config.TTL.Milliseconds()
-	if now()-since >= ttl/1000 {
+	if s.times.now()-since >= ttl/1000 {
 		return false
 	}
-	if last.Seq == maxSeq { // a time: there was none
+	if isBound(last) { // a time: there was none
 		return true
 	}
-	return int64(last.MS)+ttl <= int64(s.clock.upper())
+	return int64(last.MS)+ttl <= int64(s.times.upper())
 }
 
 // settle ends the reading if there is nothing more to read, goes on with what was held, and answers who
@@ -276,7 +299,7 @@ func (f *feed) settle() {
 		return
 	}
 	lost, _, placed := f.topic.Span()
-	if f.looked != f.doubts || f.whole || f.gap || !placed || f.back && shard.Before(f.from).Less(lost) {
+	if f.looked != f.doubts || f.whole || f.gap || !placed || f.wantsBack(lost) {
 		f.enqueue()
 		return
 	}

@@ -21,6 +21,7 @@ func followed(t *testing.T) *feed {
 		TTL: time.Hour, HistoryBytes: 1 << 20, EventBytes: 1 << 10, GapName: "gap", CatchUpRate: 1000,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, target: &target{}, counts: newCounts(), nodes: map[string]*node{}}
+	s.times = &s.clock
 	s.leavers.wake = make(chan struct{}, 1)
 	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
 	s.table = shard.NewTable(shard.TableConfig{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s})
@@ -147,7 +148,7 @@ func TestAForkBeforeWhatTheLogHas(t *testing.T) {
 	f.mu.Unlock()
 	f.reading(theEnd).read(elements(99, 98))
 	f.reading(newest).read(elements(99, 98, 97))
-	if lost, last, _ := f.topic.Span(); lost != id(99) || last != id(99) || f.state != live {
+	if lost, last, _ := f.topic.Span(); lost != id(100) || last != id(99) || f.state != live {
 		t.Errorf("the log is from %v to %v, state %s", lost, last, stateNames[f.state])
 	}
 	f.receive("\x00s1 102-0 99-0 0\nx")

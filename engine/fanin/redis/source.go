@@ -17,6 +17,7 @@ import (
 	"github.com/valyala/bytebufferpool"
 
 	"ssedge/engine/fanin"
+	"ssedge/proto/eventid"
 	"ssedge/shard"
 )
 
@@ -60,6 +61,7 @@ type Source struct {
 	script    *rueidis.Lua
 	counts    counts
 	clock     clock
+	times     times
 
 	nodes     map[string]*node // of a cluster, by address; watchSlots' own
 	only      *node            // of all others
@@ -77,7 +79,8 @@ type Source struct {
 	running   sync.WaitGroup
 }
 
-const maxSeq = math.MaxUint64
+// isBound reports whether id is no event's, but the last one that is possible before a time (shard.Before).
+func isBound(id eventid.ID) bool { return id.Seq == math.MaxUint64 }
 
 var bodies bytebufferpool.Pool
 
@@ -115,6 +118,7 @@ func Open(c Config) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{config: c, target: t, names: newNames(&c), instance: c.Edge + ":" + strconv.FormatUint(rand.Uint64(), 36), counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
+	s.times = &s.clock
 	s.strays.wake, s.moved.wake, s.leavers.wake = s.refresh, s.refresh, make(chan struct{}, 1)
 	s.script = rueidis.NewLuaScript(c.Script(t.kind))
 	if err := s.connect(); err != nil {

@@ -43,7 +43,7 @@ func (w wish) enqueue() {
 	}
 }
 
-func (w wish) again(after time.Duration) { time.AfterFunc(after, w.enqueue) }
+func (w wish) again(after time.Duration) { w.feed.source.times.after(after, w.enqueue) }
 
 // wish queues a wish; false if nobody takes from the queue any more.
 func (q *fetches) wish(w wish) bool {
@@ -68,21 +68,29 @@ func (q *fetches) close() {
 	}
 }
 
-// command reads what comes after the wish's position and is not newer than the log: that comes with it.
+// command reads what w wants.
 func (w wish) command(s *Source) rueidis.Completed {
-	start, end := "-", "+"
-	if w.From != (eventid.Position{}) {
+	start, end, n := w.bounds()
+	return s.client.B().Xrange().Key(w.feed.key()).Start(start).End(end).Count(int64(n)).Build()
+}
+
+// bounds is the range that is read: what comes after the wish's position and is not newer than the
+// log, for that comes with it. After a time at which the topic had no event comes all that its
+// stream has.
+func (w wish) bounds() (start, end string, n int) {
+	s := w.feed.source
+	start, end = "-", "+"
+	if w.From != (eventid.Position{}) && !w.From.Time {
 		start = "(" + shard.Before(w.From).String()
 	}
 	if _, last, _ := w.feed.topic.Span(); !last.IsZero() {
 		end = last.String()
 	}
-	n := wishEventsMin
+	n = wishEventsMin
 	if size := max(w.feed.topic.EventBytes(), int(s.wishSize.Load())); size > 0 {
 		n = max(min(wishBytes/size, wishEventsMax), wishEventsMin)
 	}
-	n = max(n>>min(w.failures, 8), 1)
-	return s.client.B().Xrange().Key(w.feed.key()).Start(start).End(end).Count(int64(n)).Build()
+	return start, end, max(n>>min(w.failures, 8), 1)
 }
 
 // answer gives the stream what was read, with holes in it where something is missing.
@@ -133,10 +141,12 @@ func (w wish) follows(m *element, last eventid.ID) bool {
 	switch {
 	case m.Prev == last && !last.IsZero():
 		return true
-	case !first || !w.From.Time:
+	case !first || !isBound(last):
 		return false
 	case m.Prev.IsZero():
 		return !last.Less(w.feed.source.beginning(m.ID, w.From))
+	case w.From.Time: // the topic had no event then, and has had one before this
+		return false
 	}
 	return m.Prev.Less(last)
 }
