@@ -74,7 +74,7 @@ func (s *Shard) overrun(i uint32, sl *slot, st *state) bool {
 // overrunPlace is where a subscriber at cursor that has seen everything up to from goes on
 // after an overrun.
 func (s *Shard) overrunPlace(cursor uint64, from eventid.Position, st *state) place {
-	p := place{cursor: s.snap.tail, at: positionOf(s.snap.lost), cause: s.snap.cause, from: from, known: true, to: positionOf(s.snap.lost)}
+	p := place{cursor: s.snap.tail, at: positionOf(s.snap.lost), cause: s.snap.cause, from: from, known: !from.Time || st.topic.feed == nil, to: positionOf(s.snap.lost)}
 	if p.cause == gapNone {
 		p.cause = GapOverrun
 	}

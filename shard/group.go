@@ -27,20 +27,48 @@ func NewGroup(n int, c Config, tc TableConfig) (*Group, error) {
 	if n < 1 || n > ShardsMax {
 		return nil, fmt.Errorf("the number of shards must be 1 to %d, not %d", ShardsMax, n)
 	}
-	g := &Group{table: NewTable(tc), stop: make(chan struct{})}
-	for i := range n {
+	var kernels []sys.Kernel
+	for range n {
 		k, err := sys.Open()
 		if err != nil {
-			for _, s := range g.shards {
-				s.kernel.Release()
+			for _, k := range kernels {
+				k.Release()
 			}
 			return nil, err
 		}
-		g.shards = append(g.shards, newShard(i, &c, g.table, k, restBudget{&g.rests, c.RestBytesMax}, nanotime(), uint64(time.Now().UnixNano())))
+		kernels = append(kernels, k)
+	}
+	return NewGroupOn(kernels, c, tc, nanotime(), uint64(time.Now().UnixNano())), nil
+}
+
+// NewGroupOn makes a shard on each of these kernels. The first turn is after now, in nanoseconds;
+// seed is that of what is random in them. A simulation makes their turns with Turn instead of
+// starting them.
+func NewGroupOn(kernels []sys.Kernel, c Config, tc TableConfig, now int64, seed uint64) *Group {
+	g := &Group{table: NewTable(tc), stop: make(chan struct{})}
+	for i, k := range kernels {
+		g.shards = append(g.shards, newShard(i, &c, g.table, k, restBudget{&g.rests, c.RestBytesMax}, now, seed))
 	}
 	g.table.shards = g.shards
-	return g, nil
+	return g
 }
+
+// Turn lets each shard of a group that was not started make one turn at a time, in nanoseconds. It
+// reports whether all had nothing more to do.
+func (g *Group) Turn(now int64) (idle bool) {
+	idle = true
+	for _, s := range g.shards {
+		s.poll(0)
+		idle = s.step(now) != 0 && idle
+	}
+	for _, s := range g.shards { // one may have work for another
+		idle = s.inbox.depth.Load() == 0 && idle
+	}
+	return idle
+}
+
+// Expire lets old history of a group that was not started go; a started one does so once a second.
+func (g *Group) Expire() { g.table.expire() }
 
 // Table returns the node's topics.
 func (g *Group) Table() *Table { return g.table }

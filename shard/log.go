@@ -45,15 +45,26 @@ func (l *log) append(body []byte, id eventid.ID) (grown int64) {
 // appendRaw adds an event that has no id: a receiver stands where it stood.
 func (l *log) appendRaw(body []byte) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
-	return l.put(body, l.newestID(), l.place().Append(text[:0]))
+	id := l.headID()
+	return l.put(body, id, positionOf(id).Append(text[:0]))
 }
 
-// appendGap adds a gap event: a stream that has been sent it has nothing to miss up to to.
-func (l *log) appendGap(body []byte, to eventid.ID) (grown int64) {
+// appendGap adds a gap event: a stream that has been sent it stands at at, and the topic at to.
+func (l *log) appendGap(body []byte, at, to eventid.ID) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
-	grown = l.put(body, to, positionOf(to).Append(text[:0]))
+	grown = l.put(body, at, positionOf(at).Append(text[:0]))
 	l.last = to
 	return grown
+}
+
+// headID is the id of the last event in the log: unlike the topic's newest one if the history was
+// rewritten.
+func (l *log) headID() eventid.ID {
+	if l.events == 0 {
+		return l.newestID()
+	}
+	g := l.newest()
+	return g.index[len(g.index)-1].id
 }
 
 func (l *log) put(body []byte, id eventid.ID, idText []byte) (grown int64) {

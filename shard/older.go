@@ -112,7 +112,7 @@ func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 // sendOlder sends a waiting stream events of its topic k. It reports whether the stream is open.
 func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bool {
 	j := &w.join
-	w.of(k).earliest = false
+	w.of(k).earliest, w.of(k).sent = false, true
 	s.lead = s.lead[:0]
 	head := s.appendHead(j)
 	if !j.opened {
@@ -124,6 +124,7 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 		}
 	}
 	sent := 0
+	s.tellRewritten(w, k)
 	for n, e := range events {
 		at := positionOf(e.ID)
 		switch {
@@ -131,7 +132,8 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 			s.lead = append(s.lead, e.Body...)
 			sent++
 		case n == 0:
-			s.tellGap(j.topics()[k].name, &place{from: j.position(k), known: true, to: at, cause: GapExpired})
+			from := j.position(k)
+			s.tellGap(j.topics()[k].name, &place{from: from, known: !from.Time, to: at, cause: GapExpired})
 		default:
 			s.tellGap(j.topics()[k].name, &place{from: j.position(k), known: true, to: at, cause: GapMissed})
 		}
@@ -140,4 +142,25 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 	}
 	s.stats.batch(sent)
 	return s.pushOpening(i, sl, head)
+}
+
+// tellRewritten adds a gap to s.lead if the log's history was rewritten since a waiting stream was sent older events, or
+// before that at all: the upstream, from which the stream is sent events, does not have what the log had before. It reports
+// whether there is one.
+func (s *Shard) tellRewritten(w *wait, k int) bool {
+	j, about := &w.join, w.of(k)
+	t, at := j.topics()[k], j.position(k)
+	t.mu.Lock()
+	var r rewritten
+	if t.log.rewritten != nil {
+		r = *t.log.rewritten
+	}
+	t.mu.Unlock()
+	if r.falls == about.falls || r.high.Less(Before(at)) {
+		return false
+	}
+	about.falls = r.falls
+	s.tellGap(t.name, &place{from: at, known: Before(at).Less(r.low) && !at.Time, to: positionOf(r.high), cause: GapMissed})
+	s.lead = j.appendID(s.lead)
+	return true
 }

@@ -50,7 +50,7 @@ func (l *log) resume(p eventid.Position, nowMS uint64) place {
 		return place{cursor: l.head, at: p}
 	case id == l.lost:
 		return place{cursor: l.beginning(), at: p}
-	case id.Less(l.lost):
+	case id.Less(l.lost) && !l.beginsBelow(id):
 		return l.expired(p, nowMS)
 	case isBound(id): // since a time, of an edge that did not know the topic's events (Join.fix)
 		return place{cursor: l.after(p), at: p}
@@ -86,15 +86,17 @@ func (l *log) expired(p eventid.Position, nowMS uint64) place {
 	if l.cause == GapEvicted {
 		cause = GapEvicted
 	}
-	found := place{cursor: l.tail, at: at, cause: cause, from: p, known: true, to: positionOf(l.lost)}
+	found := place{cursor: l.tail, at: at, cause: cause, from: p, known: !p.Time || !l.foreign, to: positionOf(l.lost)}
 	l.rewritten.widen(&found)
 	return found
 }
 
 // future is the place of a client whose position lies ahead of the topic.
 func (l *log) future(p eventid.Position, nowMS uint64) place {
-	found := place{cursor: l.head, at: l.start(nowMS), cause: GapFuture, from: p, known: true, to: eventid.After(l.last)}
-	l.rewritten.widen(&found)
+	found := place{cursor: l.head, at: l.start(nowMS), cause: GapFuture, from: p, to: eventid.After(l.last)}
+	if l.foreign { // of another history, whose events have any ids
+		found.to = eventid.Position{}
+	}
 	return found
 }
 
@@ -106,7 +108,9 @@ func (l *log) unknown(p eventid.Position) place {
 		before = l.idBefore(cursor)
 	}
 	found := place{cursor: cursor, at: positionOf(before), cause: GapUnknown, to: positionOf(before)}
-	l.rewritten.widen(&found)
+	if l.foreign {
+		found.to = eventid.Position{}
+	}
 	return found
 }
 

@@ -49,8 +49,7 @@ func (l *log) gone() eventid.ID {
 func (l *log) follow(id eventid.ID) {
 	before := l.lost
 	if l.events > 0 {
-		g := l.newest()
-		before = highest(before, g.index[len(g.index)-1].id)
+		before = highest(before, l.headID())
 	}
 	if id.Less(before) {
 		l.rewrite().fall(l.head, before, id)
@@ -60,8 +59,7 @@ func (l *log) follow(id eventid.ID) {
 // fork notes that what follows at the head follows the event with that id.
 func (l *log) fork(id eventid.ID) {
 	if l.events > 0 {
-		g := l.newest()
-		l.rewrite().fall(l.head, g.index[len(g.index)-1].id, eventid.ID{MS: id.MS, Seq: id.Seq + 1})
+		l.rewrite().fall(l.head, l.headID(), eventid.ID{MS: id.MS, Seq: id.Seq + 1})
 	}
 	l.last = id
 }
@@ -127,6 +125,21 @@ func (l *log) scanAfter(p eventid.Position) uint64 {
 		}
 	}
 	return l.tail
+}
+
+// beginsBelow reports whether nothing is before the log, and it begins with an event whose id is not
+// above that one: the clock by which its place was known has gone back.
+func (l *log) beginsBelow(id eventid.ID) bool {
+	cursor := l.beginning()
+	if !isBound(l.lost) || cursor == l.head {
+		return false
+	}
+	g := l.segments[l.segmentAt(cursor)]
+	first := g.after(eventid.After(eventid.ID{}))
+	for g.base+uint64(g.start(first)) < cursor {
+		first++
+	}
+	return !id.Less(g.index[first].id)
 }
 
 // beginning is behind the events without id at the tail of the log: they stand where it begins.

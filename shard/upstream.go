@@ -188,12 +188,16 @@ func (t *Topic) Skip(from, to eventid.ID) {
 		t.mu.Unlock()
 		return
 	}
-	gap := place{from: positionOf(from), known: true, to: positionOf(to), cause: GapMissed}
-	if to.IsZero() {
-		to = t.log.newestID()
+	gap := place{from: positionOf(from), known: !isBound(from), to: positionOf(to), cause: GapMissed}
+	at := to
+	switch {
+	case to.IsZero():
+		to, at = t.log.newestID(), t.log.headID()
+	case !t.log.newestID().Less(to):
+		at = eventid.ID{MS: to.MS, Seq: maxSeq - 1} // where to is behind what this log has, it is not a place behind this
 	}
 	now := t.table.nowMS()
-	grown := t.log.appendGap(appendGap(nil, t.name, &gap), to)
+	grown := t.log.appendGap(appendGap(nil, t.name, &gap), at, to)
 	grown -= t.log.trim(t.table.live(), now)
 	t.mu.Unlock()
 	t.table.used(t, now, grown)

@@ -22,6 +22,8 @@ type waitTopic struct {
 	earliest bool   // it wants the earliest event there is, and was sent none yet …
 	begun    bool   // … but its position is that before it, as the upstream had it
 	gone     bool   // the upstream has nothing more than the log: if anything is missing, that will be told
+	sent     bool   // it was sent older events …
+	falls    uint64 // … when the log's history had been rewritten there; 0: nowhere
 }
 
 func (w *wait) of(k int) *waitTopic { return &w.topics[k] }
@@ -175,6 +177,14 @@ func (s *Shard) retry(of uint64) {
 	}
 	if w.join.Resume == ResumeAt {
 		w.name()
+	}
+	for k := range w.topics {
+		if s.lead = s.lead[:0]; w.of(k).sent && s.tellRewritten(w, k) && !s.pushOpening(i, sl, 0) {
+			return
+		}
+		if sl.flags&flagBlocked != 0 {
+			return
+		}
 	}
 	s.endWait(i, sl)
 	if s.open(i, sl, &w.join) {

@@ -50,7 +50,9 @@ type todo struct {
 	queue   *node  // in whose queue of what is to be read it stands; nil: in none
 	hurries bool   // it stands there among the urgent ones
 	urgent  bool   // a stream waits for what is read
-	gap     bool   // events after the log's newest one are to be read
+	intact  bool   // it was live when the doubt began, and the subscription was not lost since
+	verify  bool   // whether the stream has the log's newest event is to be looked at: if not, its history is another one …
+	gap     bool   // … and then events after that are to be read
 	whole   bool   // events after what the log has lost are to be read: some of its own may be gone
 	back    bool   // events before the log's oldest one are to be read, from …
 	spilt   bool   // held was full: what came then must be read
@@ -144,14 +146,15 @@ func (f *feed) lostBy(n *node) bool {
 	return true
 }
 
-// away is a feed without a subscription.
+// away is a feed without a subscription. What was read may be of a server that has been replaced.
 func (f *feed) away() {
 	f.busy()
 	if f.state == live {
 		f.since = f.source.times.now()
 	}
 	f.epoch++
-	f.read = eventid.ID{}
+	f.intact, f.read = false, eventid.ID{}
+	f.verify, f.gap, f.whole, f.apart, f.apartSize = false, false, false, nil, 0
 	f.set(away)
 	f.release()
 }
@@ -216,7 +219,7 @@ func (f *feed) doubt(c cause) {
 	f.source.counts.catchUps[c].Add(1)
 	if f.state == live {
 		f.since = f.source.times.now()
-		f.read = eventid.ID{}
+		f.intact, f.read = true, eventid.ID{}
 		f.set(catching)
 	}
 	f.enqueue()
@@ -275,12 +278,10 @@ func (f *feed) take(text string, late bool) {
 	switch {
 	case m.ID == last, f.topic.Has(m.ID):
 		f.source.counts.duplicates.Add(1)
-	case m.Prev == last:
+	case m.Prev == last, begins(&m) && isBound(last) && last.Less(m.ID): // the topic's first event, if nothing was missed
 		f.add(&m)
 	case late && !f.read.Less(m.ID) && (f.stuck == m.ID || !m.Prev.IsZero()): // it was among what was read, and was let go
 		f.source.counts.duplicates.Add(1)
-	case m.Prev.IsZero() && (!late || f.read.Less(m.ID)): // nothing was missed: then a stream that begins anew is nothing new
-		f.add(&m)
 	case f.todo != nil && f.stuck == m.ID: // since it came the stream was read, and has not got it
 		f.source.counts.phantoms.Add(1)
 		f.source.times.after(phantomPause, f.lookAgain)
@@ -313,7 +314,7 @@ func (f *feed) lookAgain() {
 func (f *feed) beginAt(m *envelope.Message, last eventid.ID) {
 	to := m.Prev
 	if to.IsZero() { // a stream that begins anew: what was before has no name
-		to = shard.Before(eventid.At(m.ID.MS))
+		to = below(m.ID)
 	}
 	f.topic.Skip(last, to)
 	f.add(m)

@@ -94,6 +94,7 @@ type reading uint8
 const (
 	nothing  reading = iota
 	theEnd           // the newest event
+	newestHere       // the newest event that is not after the log's newest one
 	forward          // events after the log's newest one
 	newest           // the last events, the log's own among them
 	backward         // events before the log's oldest one
@@ -160,8 +161,13 @@ func (f *feed) next(n *node) request {
 		if !r.below.IsZero() {
 			r.last = "(" + r.below.String()
 		}
+	case f.verify:
+		r.kind, r.last, r.count = newestHere, last.String(), 1
 	case f.gap:
-		r.kind, r.first, r.backward = forward, "("+last.String(), false
+		r.kind, r.backward = forward, false
+		if !isBound(last) { // else clocks say nothing: all that there is is new
+			r.first = "(" + last.String()
+		}
 	case f.wantsBack(lost):
 		r.kind, r.last = backward, lost.String()
 		if !f.from.Time {

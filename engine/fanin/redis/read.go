@@ -31,13 +31,15 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 			events = append(events, m)
 		}
 	}
-	if n := len(events); n > 0 && r.kind != backward && (r.kind != newest || r.below.IsZero()) {
+	if n := len(events); n > 0 && r.kind != backward && r.kind != newestHere && (r.kind != newest || r.below.IsZero()) {
 		f.read = highest(events[0].ID, events[n-1].ID)
 	}
 	switch r.kind {
 	case theEnd:
 		f.looked = r.doubts
 		f.readEnd(events)
+	case newestHere:
+		f.readNewestHere(events)
 	case forward:
 		f.readForward(events, r.count)
 	case newest:
@@ -95,40 +97,64 @@ func (f *feed) readEnd(events []element) {
 	case m.ID == last, f.topic.Has(m.ID): // in that case the servers have forgotten what followed it here: the next event tells
 	case last.Less(m.ID) && !m.bad && f.follows(m, last):
 		f.add(&m.Message)
-	case last.Less(m.ID) && (m.bad || last.Less(m.Prev)):
+	case isBound(last):
 		f.gap = true
+	case last.Less(m.ID) && (m.bad || last.Less(m.Prev)):
+		f.verify, f.gap = true, true
+	default:
+		f.compare()
+	}
+}
+
+// readNewestHere takes the newest event of the stream that is not after the log's newest one. If that
+// is another one, and the log has it, the history was rewritten behind it. If there is none, what the
+// log has was let go at the servers.
+func (f *feed) readNewestHere(events []element) {
+	f.verify = false
+	_, last, _ := f.topic.Span()
+	switch {
+	case len(events) == 0 || events[0].ID == last:
+	case f.topic.Has(events[0].ID):
+		f.fork(events[0].ID)
 	default:
 		f.compare()
 	}
 }
 
 // compare has the stream's last events held against the log.
-func (f *feed) compare() { f.whole, f.apart, f.apartSize = true, nil, 0 }
+func (f *feed) compare() { f.whole, f.verify, f.gap, f.apart, f.apartSize = true, false, false, nil, 0 }
 
 // follows reports whether nothing lies between last and m.
 func (f *feed) follows(m *element, last eventid.ID) bool {
-	if m.Prev.IsZero() {
+	if begins(&m.Message) {
 		return last.IsZero() || f.source.mayHaveExpired(last, f.since)
 	}
-	return m.Prev == last
+	return m.Prev == last && !last.IsZero()
 }
 
-// readForward takes events after the log's newest one.
+// readForward takes events after the log's newest one or, if there was no stream, all.
 func (f *feed) readForward(events []element, asked int) {
 	f.gap = len(events) == asked
 	for i := range events {
 		m := &events[i]
 		_, last, _ := f.topic.Span()
 		switch {
-		case !last.Less(m.ID):
-		case m.bad:
+		case m.bad && (last.Less(m.ID) || isBound(last)):
 			f.source.counts.gaps.Add(1)
 			f.topic.Skip(last, m.ID)
+		case isBound(last) && f.mayHaveHad(*m): // the stream was gone, and is that of before again
+			f.compare()
+			return
+		case isBound(last) && begins(&m.Message) && f.source.mayHaveExpired(last, f.since): // whatever its clock says
+			f.add(&m.Message)
+		case isBound(last):
+			f.source.counts.gaps.Add(1)
+			f.beginAt(&m.Message, last)
+		case !last.Less(m.ID):
 		case f.follows(m, last):
 			f.add(&m.Message)
 		case m.Prev.Less(last) && !m.Prev.IsZero(): // of another history than the log's newest event
 			f.compare()
-			f.gap = false
 			return
 		default:
 			f.source.counts.gaps.Add(1)
@@ -163,8 +189,8 @@ func (f *feed) readNewest(events []element, asked int) {
 	case oldest < 0:
 	case apart[oldest].Prev == lost || f.topic.Has(apart[oldest].Prev):
 		f.fork(apart[oldest].Prev)
-	case all && apart[oldest].Prev.IsZero() && !apart[oldest].bad && f.source.mayHaveExpired(last, f.since): // a stream that begins anew
-		f.fork(shard.Before(eventid.At(apart[oldest].ID.MS)))
+	case all && begins(&apart[oldest].Message) && !apart[oldest].bad && (f.source.mayHaveExpired(last, f.since) || f.cameAll(apart)) && !slices.ContainsFunc(apart, f.mayHaveHad):
+		f.fork(below(apart[oldest].ID)) // a stream that begins anew, and nothing was missed
 	case !all && int64(f.apartSize) < f.source.config.HistoryBytes: // go on reading
 		return
 	default:
@@ -183,7 +209,7 @@ func (f *feed) readNewest(events []element, asked int) {
 		case m.bad:
 			f.source.counts.gaps.Add(1)
 			f.topic.Skip(last, m.ID)
-		case m.Prev == last, first && !untold && m.Prev.IsZero():
+		case m.Prev == last, first && !untold && begins(&m.Message):
 			f.add(&m.Message)
 		default:
 			f.source.counts.gaps.Add(1)
@@ -201,11 +227,19 @@ func highest(a, b eventid.ID) eventid.ID {
 
 // mayHaveHad reports whether an event of the stream may have been in the log before. One that came
 // through the channel since the doubt began was not.
-func (f *feed) mayHaveHad(m element) bool {
-	return f.topic.MayHaveHad(m.ID) && !slices.ContainsFunc(f.held, func(text string) bool {
+func (f *feed) mayHaveHad(m element) bool { return f.topic.MayHaveHad(m.ID) && !f.came(m) }
+
+// came reports whether an event is among what came through the channel since the doubt began.
+func (f *feed) came(m element) bool {
+	return slices.ContainsFunc(f.held, func(text string) bool {
 		held, err := envelope.Parse(bytesOf(text))
 		return err == nil && held.ID == m.ID
 	})
+}
+
+// cameAll reports whether all of these came through a channel that was subscribed all the time.
+func (f *feed) cameAll(events []element) bool {
+	return f.intact && !f.spilt && !slices.ContainsFunc(events, func(m element) bool { return !f.came(m) })
 }
 
 // readBackward takes events before the log's oldest one and after a position, newest first. Who has asked for still
@@ -238,8 +272,10 @@ func (f *feed) readBackward(events []element, r request) {
 		case m.bad:
 			before = below(m.ID)
 			continue
-		case before.IsZero():
+		case begins(&m.Message):
 			before = f.source.beginning(m.ID, position)
+		case before.IsZero():
+			before = below(m.ID)
 		case position.Time || from.Less(before):
 			continue
 		}
@@ -261,6 +297,10 @@ func (f *feed) readBackward(events []element, r request) {
 	}
 }
 
+// begins reports whether an event is the first that its stream ever had. The server gives that one
+// the number 0 in its millisecond; one with a higher number and without a predecessor has lost it.
+func begins(m *envelope.Message) bool { return m.Prev.IsZero() && m.ID.Seq == 0 }
+
 // below is the id right below another one.
 func below(id eventid.ID) eventid.ID {
 	if id.Seq == 0 {
@@ -276,7 +316,7 @@ func (s *Source) beginning(first eventid.ID, from eventid.Position) eventid.ID {
 	if isBound(shard.Before(from)) && int64(first.MS) < int64(shard.Before(from).MS)+s.config.TTL.Milliseconds() {
 		return shard.Before(from)
 	}
-	return shard.Before(eventid.At(first.MS))
+	return below(first)
 }
 
 // mayHaveExpired reports whether a stream whose newest event is last can have gone by itself, and
@@ -299,7 +339,7 @@ func (f *feed) settle() {
 		return
 	}
 	lost, _, placed := f.topic.Span()
-	if f.looked != f.doubts || f.whole || f.gap || !placed || f.wantsBack(lost) {
+	if f.looked != f.doubts || f.whole || f.verify || f.gap || !placed || f.wantsBack(lost) {
 		f.enqueue()
 		return
 	}

@@ -283,23 +283,28 @@ func (s *Source) Attach(table *shard.Table) {
 // bury unsubscribes the channels of topics that were forgotten.
 func (s *Source) bury(ctx context.Context) {
 	for {
-		for _, f := range s.leavers.take() {
-			if f.told.Load() > 0 {
-				s.forgotten.add(f.topic.Name())
-			}
-			f.mu.Lock()
-			n := f.node
-			f.todo = nil
-			s.counts.states[f.state].Add(-1)
-			f.mu.Unlock()
-			if n != nil {
-				n.leave(f)
-			}
-		}
+		s.unfollowLeavers()
 		select {
 		case <-s.leavers.wake:
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// unfollowLeavers unsubscribes the channels of topics that were forgotten until now.
+func (s *Source) unfollowLeavers() {
+	for _, f := range s.leavers.take() {
+		if f.told.Load() > 0 {
+			s.forgotten.add(f.topic.Name())
+		}
+		f.mu.Lock()
+		n := f.node
+		f.todo = nil
+		s.counts.states[f.state].Add(-1)
+		f.mu.Unlock()
+		if n != nil {
+			n.leave(f)
 		}
 	}
 }

@@ -74,8 +74,8 @@ func (w wish) command(s *Source) rueidis.Completed {
 	return s.client.B().Xrange().Key(w.feed.key()).Start(start).End(end).Count(int64(n)).Build()
 }
 
-// bounds is the range that is read: what comes after the wish's position and is not newer than the
-// log, for that comes with it. After a time at which the topic had no event comes all that its
+// bounds is the range that is read: what comes after the wish's position and is before the log, which
+// may have more than the servers. After a time at which the topic had no event comes all that its
 // stream has.
 func (w wish) bounds() (start, end string, n int) {
 	s := w.feed.source
@@ -83,8 +83,8 @@ func (w wish) bounds() (start, end string, n int) {
 	if w.From != (eventid.Position{}) && !w.From.Time {
 		start = "(" + shard.Before(w.From).String()
 	}
-	if _, last, _ := w.feed.topic.Span(); !last.IsZero() {
-		end = last.String()
+	if lost, _, _ := w.feed.topic.Span(); !lost.IsZero() {
+		end = lost.String()
 	}
 	n = wishEventsMin
 	if size := max(w.feed.topic.EventBytes(), int(s.wishSize.Load())); size > 0 {
@@ -108,7 +108,7 @@ func (w wish) answer(entries []rueidis.XRangeEntry) {
 			break
 		}
 		if !m.bad && !w.follows(&m, last) {
-			hole := shard.Before(eventid.At(m.ID.MS)) // what was before a stream that begins anew has no name
+			hole := below(m.ID) // what was before a stream that begins anew has no name
 			if !m.Prev.IsZero() {
 				hole = m.Prev
 			}
@@ -143,9 +143,9 @@ func (w wish) follows(m *element, last eventid.ID) bool {
 		return true
 	case !first || !isBound(last):
 		return false
-	case m.Prev.IsZero():
+	case begins(&m.Message):
 		return !last.Less(w.feed.source.beginning(m.ID, w.From))
-	case w.From.Time: // the topic had no event then, and has had one before this
+	case m.Prev.IsZero(), w.From.Time: // the topic had no event then, and has had one before this
 		return false
 	}
 	return m.Prev.Less(last)

@@ -1,0 +1,62 @@
+package redis
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/redis/rueidis"
+)
+
+// The simulation of several edges: real shards and real feeds on a server that forgets, goes back
+// to what it was, and whose clock is set; viewers that come and go between the edges.
+//
+//	SIM_RUNS=100000 go test -run TestSimulation ./engine/fanin/redis    more seeds (make sim)
+//	SIM_SEED=17 go test -run TestSimulation ./engine/fanin/redis        this one, with what happened
+
+// simRuns is how many there are if the environment does not say.
+const simRuns = 300
+
+func seeds(t *testing.T) (from, to uint64) {
+	number := func(name string) (uint64, bool) {
+		n, err := strconv.ParseUint(os.Getenv(name), 10, 64)
+		if err != nil && os.Getenv(name) != "" {
+			t.Fatalf("%s: %v", name, err)
+		}
+		return n, err == nil
+	}
+	if seed, ok := number("SIM_SEED"); ok {
+		return seed, seed + 1
+	}
+	first, _ := number("SIM_FROM")
+	if runs, ok := number("SIM_RUNS"); ok {
+		return first, first + runs
+	}
+	return first, first + simRuns
+}
+
+func pubSubMessage(channel, text string) rueidis.PubSubMessage {
+	return rueidis.PubSubMessage{Channel: channel, Message: text}
+}
+
+func TestSimulation(t *testing.T) {
+	from, to := seeds(t)
+	causes, delivered, exempt, rewrites := map[string]int{}, 0, 0, 0
+	for seed := from; seed < to; seed++ {
+		ok := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			w := newWorld(t, seed)
+			w.run()
+			for cause, n := range w.causes {
+				causes[cause] += n
+			}
+			delivered += w.delivered
+			exempt += w.exempt
+			rewrites += w.rewrites
+		})
+		if !ok && os.Getenv("SIM_ON") == "" {
+			t.Fatalf("SIM_SEED=%d go test -run TestSimulation ./engine/fanin/redis", seed)
+		}
+	}
+	t.Logf("%d events delivered, gaps %v, %d rewritten histories, %d times an event was forgotten before any edge that could tell had it", delivered, causes, rewrites, exempt)
+}

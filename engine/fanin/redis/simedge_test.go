@@ -1,0 +1,263 @@
+package redis
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"ssedge/shard"
+	"ssedge/shard/sys"
+	"ssedge/shard/sys/fake"
+)
+
+// edge is a node: its shards, and its feeds with the connections between them and the server.
+type edge struct {
+	w         *world
+	name      string
+	net       fake.Net
+	group     *shard.Group
+	source    *Source
+	node      *node
+	connected bool
+	offset    int64           // of the server's clock, at least, as it was when that was looked at last
+	channels  map[string]bool // subscribed at the server
+	arriving  []func()        // what is on its way on the connection for subscriptions, in its order
+	readings  []*simReading
+	timers    []simTimer
+	life      int                    // counts its processes
+	known     map[string]map[int]int // by topic and number: the events that viewers were sent here, and when
+}
+
+// simReading is a batch on the connection for commands: executed at some time, answered later.
+type simReading struct {
+	requests []request
+	wishes   []wish
+	answers  [][]rueidis.XRangeEntry // nil: not executed yet
+}
+
+type simTimer struct {
+	at int64
+	f  func()
+}
+
+// The edge is its feeds' times: its clock is the world's.
+func (e *edge) lower() uint64 { return uint64(max(e.w.wall()+e.offset-simSlack, 1)) }
+func (e *edge) upper() uint64 { return uint64(max(e.w.wall()+e.offset+simSlack, 1)) }
+func (e *edge) now() int64    { return e.w.now / int64(time.Second) }
+func (e *edge) after(d time.Duration, f func()) {
+	e.timers = append(e.timers, simTimer{e.w.now + int64(d), f})
+}
+
+// simSlack is for what clocks may drift apart unnoticed.
+const simSlack = 1000
+
+// start begins a process of the edge, with nothing.
+func (e *edge) start() {
+	w := e.w
+	e.life++
+	e.net = fake.Net{}
+	e.known = map[string]map[int]int{}
+	e.connected, e.channels, e.arriving, e.readings, e.timers, e.offset = false, nil, nil, nil, nil, 0
+	s := &Source{
+		config: Config{
+			Prefix: "sse:", FanIn: ByTopic, TTL: time.Hour, HistoryBytes: w.historyBytes, EventBytes: 1 << 20, GapName: "gap",
+			CatchUpRate: 1000, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		},
+		target: &target{}, counts: newCounts(), nodes: map[string]*node{}, times: e,
+	}
+	s.names = newNames(&s.config)
+	s.leavers.wake = make(chan struct{}, 1)
+	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
+	e.source, e.node = s, s.only
+	kernels := []sys.Kernel{&fake.Kernel{Net: &e.net}, &fake.Kernel{Net: &e.net}}
+	e.group = shard.NewGroupOn(kernels[:w.shards], w.shardConfig, shard.TableConfig{
+		Retention: w.retention, HistoryMax: w.historyMax, TopicsMax: 100, Upstream: s, LingerMS: w.lingerMS,
+		WallMS: func() uint64 { return uint64(w.wall()) },
+	}, w.now, w.seed)
+	s.table = e.group.Table()
+}
+
+// connect makes a connection for subscriptions. The clock is looked at first.
+func (e *edge) connect() {
+	e.connected, e.channels = true, map[string]bool{}
+	e.look()
+	e.node.rejoin()
+}
+
+// look takes a sample of the clocks of whatever may give ids.
+func (e *edge) look() { e.offset = min(e.w.server.clock, e.w.server.replica) }
+
+// disconnect ends it. What was on its way is lost, and readings fail or their answers do.
+func (e *edge) disconnect() {
+	e.connected, e.channels, e.arriving = false, nil, nil
+	e.node.shut()
+	for _, r := range e.readings {
+		e.fail(r)
+	}
+	e.readings = nil
+	for _, f := range e.feeds() {
+		f.lostBy(e.node)
+	}
+}
+
+func (e *edge) fail(r *simReading) {
+	for _, q := range r.requests {
+		q.feed.again()
+	}
+	for _, w := range r.wishes {
+		w.again(refusedPause)
+	}
+}
+
+// feeds are those of all topics, in an order that does not depend on that of maps.
+func (e *edge) feeds() []*feed {
+	all := e.source.feeds()
+	slices.SortFunc(all, func(a, b *feed) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
+	return all
+}
+
+// work is one thing that the edge does.
+func (e *edge) work() {
+	rng := e.w.rng
+	for _, f := range e.source.leavers.all {
+		delete(e.known, f.topic.Name())
+	}
+	e.source.unfollowLeavers()
+	if !e.connected {
+		return
+	}
+	n := e.node
+	n.mu.Lock()
+	joining, leaving := n.joining, n.leaving
+	n.joining, n.leaving = nil, nil
+	n.mu.Unlock()
+	slices.SortFunc(joining, func(a, b *feed) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
+	for _, channel := range leaving {
+		if f := e.source.feedOf(strings.TrimPrefix(channel, "sse:")); f == nil || !f.at(n) {
+			delete(e.channels, channel)
+		}
+	}
+	for _, w := range n.wanted(joining) {
+		e.channels[w.channel] = true // from here on the server sends
+		e.arriving = append(e.arriving, func() { n.subscribed([]wanted{w}, 0) })
+	}
+	for k := rng.IntN(4); k > 0 && len(e.arriving) > 0; k-- {
+		arrived := e.arriving[0]
+		e.arriving = e.arriving[1:]
+		arrived()
+	}
+	switch rng.IntN(3) {
+	case 0:
+		e.ask()
+	case 1:
+		for _, r := range e.readings { // one connection: in their order
+			if r.answers == nil {
+				e.execute(r)
+				if rng.IntN(2) == 0 {
+					break
+				}
+			}
+		}
+	default:
+		for len(e.readings) > 0 && e.readings[0].answers != nil {
+			r := e.readings[0]
+			e.readings = e.readings[1:]
+			if rng.IntN(20) == 0 {
+				e.fail(r)
+			} else {
+				r.answer()
+			}
+		}
+	}
+}
+
+// ask sends the server what feeds want to have read.
+func (e *edge) ask() {
+	batch, _, wishes := e.node.fetches.take(1+e.w.rng.IntN(8), true)
+	r := &simReading{wishes: wishes}
+	for _, f := range batch {
+		if q := f.next(e.node); q.kind != nothing {
+			if e.w.rng.IntN(3) == 0 { // long streams are read in parts
+				q.count = min(q.count, 1+e.w.rng.IntN(4))
+			}
+			r.requests = append(r.requests, q)
+		}
+	}
+	if len(r.requests)+len(r.wishes) > 0 {
+		e.readings = append(e.readings, r)
+	}
+}
+
+func (e *edge) execute(r *simReading) {
+	for i := range r.requests {
+		q := &r.requests[i]
+		r.answers = append(r.answers, e.w.server.xrange(q.feed.key(), q.first, q.last, q.count, q.backward))
+	}
+	for _, w := range r.wishes {
+		first, last, n := w.bounds()
+		r.answers = append(r.answers, e.w.server.xrange(w.feed.key(), first, last, n, false))
+	}
+	if r.answers == nil {
+		r.answers = [][]rueidis.XRangeEntry{}
+	}
+}
+
+func (r *simReading) answer() {
+	for i, q := range r.requests {
+		q.read(r.answers[i])
+	}
+	for i, w := range r.wishes {
+		w.answer(r.answers[len(r.requests)+i])
+	}
+}
+
+// turn lets time's work be done, and the shards'.
+func (e *edge) turn() {
+	for i := 0; i < len(e.timers); i++ {
+		if t := e.timers[i]; t.at <= e.w.now {
+			e.timers = slices.Delete(e.timers, i, i+1)
+			i--
+			t.f()
+		}
+	}
+	e.group.Turn(e.w.now)
+	if len(e.net.Faults) > 0 {
+		e.w.t.Fatal("misuse of the kernel: ", e.net.Faults)
+	}
+}
+
+// quiet lets the edge work until there is nothing left to do.
+func (e *edge) quiet() {
+	for n := 0; ; n++ {
+		e.work()
+		e.turn()
+		q := &e.node.fetches
+		idle := len(e.arriving) == 0 && len(e.readings) == 0 && len(q.urgent)+len(q.others)+len(q.wishes) == 0 && len(e.node.joining) == 0
+		if (idle || !e.connected) && e.group.Turn(e.w.now) {
+			return
+		}
+		if n > 20_000 {
+			e.w.t.Fatalf("%s does not come to rest: %d arriving, %d readings, %d, %d and %d to be read", e.name, len(e.arriving), len(e.readings), len(q.urgent), len(q.others), len(q.wishes))
+		}
+	}
+}
+
+// know notes that a viewer was sent an event here.
+func (e *edge) know(life int, topic string, seq int) {
+	if life != e.life {
+		return
+	}
+	if e.known[topic] == nil {
+		e.known[topic] = map[int]int{}
+	}
+	if _, ok := e.known[topic][seq]; !ok {
+		e.known[topic][seq] = e.w.happened
+	}
+}
+
+func (e *edge) String() string { return fmt.Sprintf("%s.%d", e.name, e.life) }

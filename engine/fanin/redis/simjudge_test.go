@@ -1,0 +1,74 @@
+package redis
+
+import "slices"
+
+// judge holds what a viewer was sent and told against what was acknowledged: each event after its
+// beginning came once, or is within a gap that was told later than it was published.
+func (w *world) judge(v *viewer) {
+	for _, topic := range v.topics {
+		if !v.begun {
+			v.fail("it was never given an id")
+		}
+		came := map[int]bool{}
+		for _, d := range v.got[topic] {
+			came[d.seq] = true
+		}
+		for _, p := range w.published[topic] {
+			if p.at <= v.first[topic].to || came[p.seq] || v.wasTold(topic, p) {
+				continue
+			}
+			if w.cannotBeTold(v, p) {
+				w.exempt++
+				continue
+			}
+			v.fail("event %d of %s (%v) did not come, and no gap was told", p.seq, topic, p.id)
+		}
+		if w.rewrites == 0 && !v.mayMiss(topic) && len(v.gaps[topic]) > 0 {
+			v.fail("a gap in %s was told though nothing was missing: %+v", topic, v.gaps[topic])
+		}
+	}
+}
+
+func (v *viewer) wasTold(topic string, p *published) bool {
+	for _, g := range v.gaps[topic] {
+		if g.at >= p.at && (g.from == nil || g.from.Less(p.id)) && (g.to == nil || !g.to.Less(p.id)) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayMiss is for gaps that retention explains: this run tells nothing of false alarms.
+func (v *viewer) mayMiss(topic string) bool { return true }
+
+// cannotBeTold reports whether nothing that the viewer came to could know of an event:
+//
+//   - the server has forgotten it, and it had never come to an edge at which the viewer was since;
+//   - a clock went back while an edge that heard nothing gave the viewer a time in place of an id;
+//   - what was told as missing is named by an id from before a history was deleted, and the clock
+//     went back then: the event was let go at the server before any of those edges had it.
+func (w *world) cannotBeTold(v *viewer, p *published) bool {
+	for _, b := range v.blind[p.topic] {
+		if p.at > b.at && !b.id.Less(p.id) {
+			return true
+		}
+	}
+	for n, at := range v.visits {
+		later := slices.ContainsFunc(v.got[p.topic], func(d delivery) bool { return d.visit == n+1 && d.seq > p.seq })
+		if at.to >= 0 && !later || at.life != at.edge.life {
+			continue // it left before it had read that far
+		}
+		if known, ok := at.edge.known[p.topic][p.seq]; ok && (at.to < 0 || known < at.to) {
+			return false
+		}
+	}
+	if p.forgotten {
+		return true
+	}
+	for _, g := range v.gaps[p.topic] {
+		if g.at >= p.at && w.rewrites > 0 && !w.server.has(p) && g.from != nil && !g.from.Less(p.id) {
+			return true
+		}
+	}
+	return false
+}
