@@ -23,7 +23,6 @@ type Request struct {
 	Remote        netip.Addr // the other end of the connection, or whom a PROXY protocol header names; the zero Addr: a unix socket
 	Forwarded     []byte     // value of the field of [Proxies], of several joined by commas; empty if there is none
 	Minor         int        // HTTP/1.<Minor>
-	KeepAlive     bool       // the client expects that of the connection (RFC 9112 9.3)
 
 	forwarded []byte   // scratch
 	key       []byte   // scratch: a decoded key of the query
