@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/url"
+	"path"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -70,6 +72,13 @@ func topicsQuery(r *http.Request) (names []string, limit int, _ *problem) {
 	return query["topic"], limit, nil
 }
 
+// plain reports whether a path is spelt the one way that ServeMux would make of it: proxies that
+// deny by path read it as it is sent.
+func plain(sent string) bool {
+	clean := path.Clean(sent)
+	return sent == "" || !strings.Contains(sent, "%") && (sent == clean || sent == clean+"/")
+}
+
 // NewAdmin makes the handler of the admin listener. It has no access control: the
 // listener belongs on an address that only operators reach.
 func NewAdmin(c AdminConfig) http.Handler {
@@ -118,6 +127,10 @@ func NewAdmin(c AdminConfig) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.Local && !localHost(r) {
 			writeJSON(w, notLocal.status, answer{Error: notLocal.reason, Status: notLocal.status})
+			return
+		}
+		if !plain(r.URL.EscapedPath()) {
+			writeJSON(w, http.StatusNotFound, answer{Error: "expected a path without escapes and dot segments", Status: http.StatusNotFound})
 			return
 		}
 		mux.ServeHTTP(w, r)
