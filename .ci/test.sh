@@ -29,7 +29,7 @@ step() {
 }
 
 # needs: Go is there if this runs at all; the race detector needs a C compiler, the
-# limit of bench/ too, the browser tests a Chromium, the proxy tests nginx, HAProxy and Caddy, those of
+# limit of bench/ too, the browser tests a Chromium, the proxy tests nginx, HAProxy, Caddy and Varnish, those of
 # several edges Redis and openssl, those of alerts and units promtool and systemd-analyze. Of no package is a service started.
 needs() {
 	missing=""
@@ -39,6 +39,7 @@ needs() {
 	[ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || missing="$missing libnginx-mod-stream"
 	command -v caddy >/dev/null || missing="$missing caddy"
 	command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
+	command -v varnishd >/dev/null || [ -x /usr/sbin/varnishd ] || missing="$missing varnish"
 	command -v redis-server >/dev/null || missing="$missing redis-server"
 	command -v openssl >/dev/null || missing="$missing openssl"
 	command -v promtool >/dev/null || missing="$missing prometheus"

@@ -133,7 +133,9 @@ func (e *Engine) newGroup() (*shard.Group, error) {
 		TurnSends: c.TurnSends, TurnTime: c.TurnTime,
 		Policy: policy, OnClose: e.admission.Closed,
 	}, shard.TableConfig{
-		Retention:  shard.Retention{Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: c.HistoryAge.Milliseconds()},
+		Retention: shard.Retention{
+			Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: max(c.HistoryAge.Milliseconds(), 1), Window: shard.SendWindow,
+		},
 		HistoryMax: c.HistoryMax, TopicsMax: c.TopicsMax,
 		Upstream: e.upstream(), LingerMS: c.RedisLinger.Milliseconds(),
 	})

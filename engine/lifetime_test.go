@@ -174,11 +174,38 @@ func TestAdminPages(t *testing.T) {
 	}
 }
 
+// TestAdminPathsArePlain: no page answers to another spelling of its path, by which a proxy that
+// denies it would be walked around.
+func TestAdminPathsArePlain(t *testing.T) {
+	n := startNode(t, nil)
+	for _, path := range []string{"/healthz", "/metrics", "/admin/status", "/debug/pprof/cmdline"} {
+		k := strings.LastIndexByte(path, '/') + 1
+		for _, s := range []string{
+			path[:k] + fmt.Sprintf("%%%02x", path[k]) + path[k+1:], fmt.Sprintf("/%%%02X", path[1]) + path[2:], "/" + path, "/." + path, "/x/.." + path,
+			"/%2e" + path, "/%2e%2e" + path, path + "%2f", path + "%20", path[:k] + "/" + path[k:], path[:k] + "./" + path[k:], path + "/", path + "/.",
+		} {
+			for _, host := range []string{"", "http://127.0.0.1"} {
+				c, err := net.Dial("tcp", n.admin)
+				if err != nil {
+					t.Fatal(err)
+				}
+				fmt.Fprintf(c, "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", host, s)
+				c.SetDeadline(time.Now().Add(10 * time.Second))
+				answer, _ := io.ReadAll(c)
+				c.Close()
+				if !strings.HasPrefix(string(answer), "HTTP/1.1 404 ") {
+					t.Errorf("%s%s: %.200q", host, s, answer)
+				}
+			}
+		}
+	}
+}
+
 // TestShortOfMemory refuses new streams, and keeps those that are there, while the
 // process takes more than it may: this one takes more than a megabyte.
 func TestShortOfMemory(t *testing.T) {
 	n := startNode(t, func(c *engine.Config) {
-		c.HistoryBytes, c.EventBytes, c.HistoryMax, c.MemoryMax = 64<<10, 64<<10, 512<<10, 1<<20
+		c.HistoryBytes, c.EventBytes, c.HistoryMax, c.MemoryMax = 64<<10, 8<<10, 512<<10, 1<<20
 	})
 	var st *stream
 	if early, err := n.dial(ask{topics: []string{"t"}}); err == nil { // before the first look at the memory

@@ -14,8 +14,8 @@ import (
 func TestWhatTheEdgeHasLetGo(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*engine.Config){
-		"the topic's bytes": func(c *engine.Config) { c.EventBytes, c.HistoryBytes = 2<<10, 4<<10 },
-		"all topics' bytes": func(c *engine.Config) { c.EventBytes, c.HistoryBytes, c.HistoryMax = 2<<10, 32<<10, 200<<10 },
+		"the topic's bytes": func(c *engine.Config) { c.EventBytes, c.HistoryBytes = 2<<10, 16<<10 },
+		"all topics' bytes": func(c *engine.Config) { c.EventBytes, c.HistoryBytes, c.HistoryMax = 2<<10, 32<<10, 320<<10 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,7 +75,7 @@ func TestWhatTheEdgeHasLetGo(t *testing.T) {
 
 // little is an edge that keeps a few events of a topic.
 func little(events int) func(*engine.Config) {
-	return func(c *engine.Config) { c.EventBytes, c.HistoryBytes, c.HistoryEvents = 2<<10, 4<<10, events }
+	return func(c *engine.Config) { c.EventBytes, c.HistoryBytes, c.HistoryEvents = 2<<10, 16<<10, events }
 }
 
 // tells reads until an event with that data, and returns what came, gaps as their cause.

@@ -87,6 +87,11 @@ func TestTheViewOfOneNode(t *testing.T) {
 	if code, body := n.get(t, n.admin, "/admin/topics"); code != 200 || !strings.Contains(body, `{"topic":"x","subscribers":1,"edges":{"edge":1}}`) {
 		t.Errorf("%d %s", code, body)
 	}
+	for query, found := range map[string]string{"Topic=x": "Topic", "topics=x": "topics", "topic=x&Limit=1": "Limit", "topic=%zz": "escape"} {
+		if code, body := n.get(t, n.admin, "/admin/topics?"+query); code != 400 || !strings.Contains(body, found) {
+			t.Errorf("%s: %d %s", query, code, body)
+		}
+	}
 	if code, body := n.get(t, n.admin, "/admin/edges"); code != 200 || !strings.Contains(body, `"edge":"edge"`) || !strings.Contains(body, `"streams":1`) {
 		t.Errorf("%d %s", code, body)
 	}

@@ -76,6 +76,38 @@ func TestNeverReadingClientsTakeNoMemory(t *testing.T) {
 	}
 }
 
+// TestASmallHistoryBoundsNoBurst: a stream that reads gets every event, however little is kept for
+// those that come back; and a stream that comes back gets no more than that.
+func TestASmallHistoryBoundsNoBurst(t *testing.T) {
+	for name, change := range map[string]func(*engine.Config){
+		"Events": func(c *engine.Config) { c.HistoryEvents = 1 },
+		"Bytes":  func(c *engine.Config) { c.HistoryBytes, c.EventBytes = 1500, 200 },
+		"Age":    func(c *engine.Config) { c.HistoryAge = time.Microsecond },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := startNode(t, change)
+			st := n.opened(t, topic("t"))
+			for _, e := range n.publishAll(t, "t", numbered(300, 100)) {
+				if m, err := st.next(); err != nil || m.Data != e.data {
+					t.Fatalf("found %+v, %v, expected %q", m, err, e.data)
+				}
+			}
+			time.Sleep(10 * time.Millisecond) // they are older than the shortest age
+			back := n.opened(t, after("t", "earliest"))
+			n.publish(t, "t", "live")
+			kept := 0
+			for m, err := back.next(); m.Data != "live"; m, err = back.next() {
+				if kept++; err != nil {
+					t.Fatal(err)
+				}
+			}
+			if most := map[string]int{"Events": 1, "Bytes": 12, "Age": 0}[name]; kept > most {
+				t.Errorf("%d events are kept for those that come back, expected at most %d", kept, most)
+			}
+		})
+	}
+}
+
 // TestDribblingClientIsToldTheTruth takes a few bytes at a time, with a history that
 // holds all it has fallen behind, and with one that does not.
 func TestDribblingClientIsToldTheTruth(t *testing.T) {
@@ -83,7 +115,7 @@ func TestDribblingClientIsToldTheTruth(t *testing.T) {
 		name    string
 		history int64
 		gaps    bool
-	}{{"AllOfIt", 4 << 20, false}, {"WithGaps", 4 << 10, true}} {
+	}{{"AllOfIt", 4 << 20, false}, {"WithGaps", 32 << 10, true}} {
 		t.Run(c.name, func(t *testing.T) {
 			n := startNode(t, func(e *engine.Config) {
 				small(e)
@@ -153,7 +185,7 @@ func readAll(t *testing.T, st *stream, published []event) []gap {
 func TestSlowPolicies(t *testing.T) {
 	n := startNode(t, func(c *engine.Config) {
 		small(c)
-		c.HistoryBytes, c.EventBytes = 16<<10, 4<<10
+		c.HistoryBytes, c.EventBytes = 32<<10, 4<<10
 		c.TopicPolicies = map[string]string{"closing/*": "close", "latest/*": "latest"}
 	})
 	t.Run("Gap", func(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 	"ssedge/engine/auth"
 	"ssedge/engine/fanin/redis"
 	"ssedge/engine/intake"
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
 	"ssedge/shard"
 )
 
@@ -37,11 +39,12 @@ func (c *Config) Validate() error {
 	return errors.Join(all...)
 }
 
-// Beyond these, the clocks of shards and sockets (32 bits of ticks, of milliseconds)
-// and the parser's offsets would wrap.
+// Beyond these, the clocks of shards and sockets (32 bits of ticks, of milliseconds), the
+// parser's offsets and those in a log's index (32 bits of an event's bytes on the wire) would wrap.
 const (
-	durationMax  = 500 * time.Hour
-	headBytesMax = 1 << 20
+	durationMax   = 500 * time.Hour
+	headBytesMax  = 1 << 20
+	eventBytesMax = 512 << 20
 )
 
 // A log takes up to twice its events in memory (of very short ones the index is as
@@ -197,20 +200,30 @@ func (c *Config) checkBounds(fail failure) {
 	if c.HeadBytes > headBytesMax {
 		fail("--head-bytes %d: expected at most %d", c.HeadBytes, headBytesMax)
 	}
+	if c.EventBytes > eventBytesMax {
+		fail("--event-bytes %d: expected at most %d", c.EventBytes, eventBytesMax)
+	}
 	if _, err := c.policies(); err != nil {
 		fail("%w", err)
 	}
+}
+
+// wireBytesMax is what an event may take in a log, where it stands in wire form.
+func (c *Config) wireBytesMax() int64 {
+	return int64(sse.WireBytesMax(min(c.EventBytes, eventBytesMax), eventid.MaxPositionBytes))
 }
 
 func (c *Config) checkRelations(fail failure) {
 	if c.TargetBytes > c.HeadBytes {
 		fail("--target-bytes %d does not fit into --head-bytes %d", c.TargetBytes, c.HeadBytes)
 	}
-	if int64(c.EventBytes) > c.HistoryBytes {
-		fail("--event-bytes %d is more than --history-bytes %d: a topic's log could not hold one event", c.EventBytes, c.HistoryBytes)
+	if wire := c.wireBytesMax(); wire > c.HistoryBytes {
+		fail("--event-bytes %d is too much for --history-bytes %d: such an event takes up to %d bytes in a topic's log, where each line break begins a line of its own", c.EventBytes, c.HistoryBytes, wire)
 	}
-	if c.HistoryBytes > (c.HistoryMax-logSpare)/2 {
-		fail("--history-bytes %d of one topic is too much for --history-max %d of all, in which indices and room to grow count too: expected at most %d", c.HistoryBytes, c.HistoryMax, max((c.HistoryMax-logSpare)/2, 0))
+	if room := (c.HistoryMax - logSpare) / 2; c.HistoryBytes > room {
+		fail("--history-bytes %d of one topic is too much for --history-max %d of all, in which indices and room to grow count too: expected at most %d", c.HistoryBytes, c.HistoryMax, max(room, 0))
+	} else if shard.SendWindow.Bytes > room {
+		fail("--history-max %d is too little: a topic keeps %d bytes to be sent, however small --history-bytes %d is, and indices and room to grow count too: expected at least %d", c.HistoryMax, shard.SendWindow.Bytes, c.HistoryBytes, 2*shard.SendWindow.Bytes+logSpare)
 	}
 	if int64(c.EventBytes) > c.BodyBytes {
 		fail("--event-bytes %d is more than --body-bytes %d: an event could not be published as JSON", c.EventBytes, c.BodyBytes)

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ssedge/engine"
+	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
 )
 
 func openFilesMax(t *testing.T) int {
@@ -52,10 +54,19 @@ func TestRelationsBetweenSettings(t *testing.T) {
 			func(c *engine.Config, n int) { c.HeadBytes, c.TargetBytes = 1000, 1000+n },
 			[]string{"--target-bytes 1001", "--head-bytes 1000"}},
 		"EventInHistory": {
-			func(c *engine.Config, n int) { c.HistoryBytes, c.EventBytes = 1000, 1000+n },
-			[]string{"--event-bytes 1001", "--history-bytes 1000"}},
+			func(c *engine.Config, n int) {
+				c.EventBytes, c.HistoryBytes = 1000, int64(sse.WireBytesMax(1000, eventid.MaxPositionBytes)-n)
+			},
+			[]string{"--event-bytes 1000", "--history-bytes 6", "up to 6"}},
+		"WindowInAll": {
+			func(c *engine.Config, n int) {
+				c.EventBytes, c.HistoryBytes, c.HistoryMax = 100, 1000, 256<<10-int64(n)
+			},
+			[]string{"--history-max 262143", "--history-bytes 1000", "65536", "at least 262144"}},
 		"HistoryInAll": {
-			func(c *engine.Config, n int) { c.HistoryMax, c.HistoryBytes = 2<<20+128<<10, 1<<20+int64(n) },
+			func(c *engine.Config, n int) {
+				c.EventBytes, c.HistoryMax, c.HistoryBytes = 1000, 2<<20+128<<10, 1<<20+int64(n)
+			},
 			[]string{"--history-bytes 1048577", "--history-max 2228224", "at most 1048576"}},
 		"EventInBody": {
 			func(c *engine.Config, n int) { c.BodyBytes, c.EventBytes = 1000, 1000+n },
@@ -192,6 +203,13 @@ func TestAccessMustBeDecided(t *testing.T) {
 		"LongestDurations": {func(c *engine.Config) {
 			c.Heartbeat, c.WriteStall, c.UserTimeout = 500*time.Hour, 500*time.Hour, 500*time.Hour
 		}, ""},
+		"LongestEvent": {func(c *engine.Config) {
+			c.EventBytes, c.BodyBytes, c.HistoryBytes, c.HistoryMax = 512<<20, 1<<30, 4<<30, 9<<30
+		}, ""},
+		"EventsPastOffsets": {func(c *engine.Config) {
+			c.EventBytes, c.BodyBytes, c.HistoryBytes, c.HistoryMax = 512<<20+1, 1<<30, 4<<30, 9<<30
+		}, "--event-bytes 536870913: expected at most 536870912"},
+		"EventsPastAll":       {func(c *engine.Config) { c.EventBytes = math.MaxInt }, "--event-bytes 9223372036854775807: expected at most"},
 		"HeadsPastOffsets":    {func(c *engine.Config) { c.HeadBytes = 1<<20 + 1 }, "--head-bytes 1048577: expected at most 1048576"},
 		"NoPort":              {func(c *engine.Config) { c.Listen = []string{"127.0.0.1"} }, "--listen 127.0.0.1: expected host:port"},
 		"LongSocketPath":      {func(c *engine.Config) { c.Listen = []string{"unix:/" + strings.Repeat("x", 107)} }, "107 bytes"},

@@ -24,13 +24,15 @@ type log struct {
 	placed    bool       // with foreign: lost is known, so that the log has a place in its topic
 	cause     GapCause   // why the last event that was lost was: GapOverrun or GapEvicted
 	rewritten *rewritten // nil: it was not
+	youth     youth      // which of the events the window keeps
 }
 
-// Retention bounds one topic's history. A bound of 0 is no bound.
+// Retention bounds one topic's history: what may be resumed from. A bound of 0 is no bound.
 type Retention struct {
 	Events int
 	Bytes  int64
 	AgeMS  int64
+	Window Window // what is kept beyond that, to be sent
 }
 
 // append adds an event: body, then its id line and the blank line. It returns by
@@ -133,14 +135,13 @@ func (l *log) newest() *segment {
 	return l.segments[len(l.segments)-1]
 }
 
-// trim drops the oldest events until the retention holds. It returns by how much
-// the memory held has shrunk. The newest event goes only by age.
+// trim drops the oldest events until the retention holds or, where that is wider, its window. It
+// returns by how much the memory held has shrunk. The newest event goes only by age.
 func (l *log) trim(r *Retention, nowMS uint64) (shrunk int64) {
+	r.Window.grow(l, nowMS)
 	for l.events > 0 {
 		oldest := l.segments[0].index[l.first]
-		over := l.events > 1 && (r.Events > 0 && l.events > r.Events ||
-			r.Bytes > 0 && l.head-l.tail > uint64(r.Bytes))
-		if !over && !(r.AgeMS > 0 && oldest.id.MS+uint64(r.AgeMS) < nowMS) {
+		if !r.exceeded(l, oldest.id, nowMS) || r.Window.outlasts(r, l) {
 			break
 		}
 		shrunk += l.drop(oldest)

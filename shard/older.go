@@ -14,12 +14,13 @@ func (t *Topic) lacks(p eventid.Position, earliest bool) bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	seen := t.log.resumable(t.table.live(), now)
 	if !earliest {
-		if cause := t.log.resume(p, now).cause; cause != GapExpired && cause != GapEvicted {
+		if cause := seen.resume(p, now).cause; cause != GapExpired && cause != GapEvicted {
 			return false
 		}
 	}
-	return t.feed.floor.Less(t.log.lost)
+	return t.feed.floor.Less(seen.lost)
 }
 
 // lacking returns which of its topics a waiting stream must be sent older events of before it begins; false if none.
@@ -56,8 +57,7 @@ func (w *wait) name() {
 	}
 	for k, t := range j.topics() {
 		if about := w.of(k); about.earliest && !about.begun {
-			lost, _, _ := t.Span()
-			j.setPosition(k, positionOf(lost))
+			j.setPosition(k, positionOf(t.resumableAfter()))
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (t *Table) evict() {
 	}
 }
 
-// expire empties the logs whose newest event is older than the retention's age,
+// expire empties the logs whose newest event is older than the retention and its window keep it,
 // and forgets the topics that have been idle for as long: a busy topic trims
 // itself, an idle one has nobody else to do it. It is called about once a second.
 func (t *Table) expire() {
@@ -104,14 +104,18 @@ func (t *Table) expire() {
 	if before := ago(now, t.lingerMS); before > 0 {
 		t.forgetIdle(now, before)
 	}
-	before := ago(now, t.retention.AgeMS)
+	before, bare := uint64(0), t.retention
+	if bare.AgeMS > 0 {
+		before = ago(now, max(bare.AgeMS, int64(bare.Window.AgeMS)))
+	}
+	bare.Window = Window{}
 	for before > 0 {
 		topic := t.recency.takeOlderThan(&t.recency.used, before)
 		if topic == nil {
 			return
 		}
 		topic.mu.Lock()
-		shrunk := topic.log.trim(&t.retention, now)
+		shrunk := topic.log.trim(&bare, now)
 		left := topic.log.events
 		topic.mu.Unlock()
 		t.held.Add(-shrunk)

@@ -39,6 +39,9 @@ func newSim(t *testing.T, seed uint64) *sim {
 		TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour,
 	}
 	tc := TableConfig{Retention: Retention{Events: 4 + rng.IntN(20), Bytes: 20_000, AgeMS: 4000}, HistoryMax: 20_000 << rng.IntN(8)}
+	if seed%2 == 1 {
+		tc.Retention.Window = Window{Events: 8 + rng.IntN(40), Bytes: 40_000, AgeMS: 1500}
+	}
 	s := &sim{rig: newRig(t, 2, c, tc), rng: rng, ids: map[string][]eventid.ID{}, gaps: map[string]int{}}
 	for n := range 6 + rng.IntN(24) {
 		s.names = append(s.names, fmt.Sprint("gggcl"[n%5:n%5+1], n))

@@ -61,7 +61,8 @@ type stripe struct {
 // NewTable makes an empty table.
 func NewTable(c TableConfig) *Table {
 	t := &Table{retention: c.Retention, historyMax: c.HistoryMax, topicsMax: int64(c.TopicsMax), upstream: c.Upstream, lingerMS: c.LingerMS, wallMS: c.WallMS, seed: maphash.MakeSeed()}
-	t.ageless = Retention{Events: c.Retention.Events, Bytes: c.Retention.Bytes}
+	t.ageless = t.retention
+	t.ageless.AgeMS = 0
 	if t.upstream == nil {
 		t.lingerMS = c.Retention.AgeMS
 	}

@@ -114,11 +114,14 @@ func (t *Topic) locate(r Resume, p eventid.Position) place {
 		t.table.held.Add(-shrunk)
 	}
 	found := place{cursor: t.log.head, at: t.log.start(now), to: eventid.After(t.log.last)}
-	switch {
-	case r == ResumeAt:
-		found = t.log.resume(p, now)
-	case r == ResumeEarliest && t.log.events > 0:
-		found = place{cursor: t.log.tail, at: positionOf(t.log.lost)}
+	if r == ResumeAt || r == ResumeEarliest {
+		seen := t.log.resumable(t.table.live(), now)
+		switch {
+		case r == ResumeAt:
+			found = seen.resume(p, now)
+		case seen.events > 0:
+			found = place{cursor: seen.tail, at: positionOf(seen.lost)}
+		}
 	}
 	found.head = t.log.head
 	return found

@@ -46,7 +46,7 @@ static const char STREAM_HEAD[] =
     "Content-Type: text/event-stream; charset=utf-8\r\n"
     "Cache-Control: no-cache, no-transform\r\n"
     "X-Accel-Buffering: no\r\n"
-    "Connection: keep-alive\r\n"
+    "Connection: close\r\n"
     "\r\n"
     ":\nretry: 3000\n\n";
 

@@ -5,7 +5,7 @@ type Verdict uint8
 
 const (
 	Allowed      Verdict = iota
-	Unknown              // nobody said who is asking: 401, and how to say it
+	Unknown              // nothing was said of who is asking, or nothing to us: 401, and how to say it
 	Invalid              // what was said is not valid: 401. It is never taken for nothing said
 	NotPermitted         // who is asking may not: 403
 )

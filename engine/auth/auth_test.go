@@ -29,12 +29,30 @@ func TestStatic(t *testing.T) {
 			t.Errorf("%q may not subscribe: %v", good, v)
 		}
 	}
-	for _, wrong := range []string{"", "old", "Bearer", "Bearer ", "Bearer ol", "Bearer oldd", "Bearer old new", "Bearer new  key", "Basic old", "Bearer\told", " Bearer old", "Bearer OLD", "Bearer old\x00"} {
+	for _, wrong := range []string{
+		"", "old", "Bearer", "bEaReR", "Bearer ", "Bearer ol", "Bearer oldd", "Bearer old new", "Bearer new  key", "Bearer\told", " Bearer old", "Bearer OLD",
+		"Bearer old\x00", "Bearerold", "Bearer-old", "bearer:old", "Bearer=old", "Bearer,old", "BEARERS old", `"Bearer old"`, ",Bearer old", "\tBasic old",
+		"Bearer old, Basic YTpi", "Bearer basic old",
+	} {
 		if v := a.Publish([]byte(wrong), []byte("x")); v != Invalid {
 			t.Errorf("%q publishes: %v", wrong, v)
 		}
 		if v := a.Subscribe([]byte(wrong), names("news")); v != Invalid {
 			t.Errorf("%q is taken for anonymous: %v", wrong, v)
+		}
+	}
+	// Credentials of another scheme are as good as none: never better, never worse.
+	for _, other := range []string{
+		"Basic YTpi", "basic old", "Basic", "Digest username=\"a\", realm=\"b\"", "Negotiate YII=", "Negotiate", "NTLM TlRM", "Token old", "Bear old", "Beare old",
+		"Basic old, Bearer old", "Basic Bearer old", "AWS4-HMAC-SHA256 Credential=a/b", "eyJhbGciOiJub25lIn0.e30.", "Basic\told", "x",
+	} {
+		if v := a.Publish([]byte(other), []byte("x")); v != Unknown {
+			t.Errorf("%q publishes: %v", other, v)
+		}
+		for _, topic := range []string{"news", "private"} {
+			if got, nobody := a.Subscribe([]byte(other), names(topic)), a.Subscribe(nil, names(topic)); got != nobody {
+				t.Errorf("%q on %s: %v, nobody %v", other, topic, got, nobody)
+			}
 		}
 	}
 	for _, c := range []struct {

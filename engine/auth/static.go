@@ -61,8 +61,8 @@ func (a *Static) Subscribe(authorization []byte, topics [][]byte) Verdict {
 	if a.open {
 		return Allowed
 	}
-	if authorization != nil {
-		return a.check(authorization)
+	if verdict := a.credentials(authorization); verdict != Unknown {
+		return verdict
 	}
 	for _, t := range topics {
 		if !a.public.Match(t) {
@@ -76,20 +76,51 @@ func (a *Static) Publish(authorization []byte, _ []byte) Verdict {
 	if a.open {
 		return Allowed
 	}
+	return a.credentials(authorization)
+}
+
+// bearer is the scheme of keys, in any case (RFC 9110 11.1).
+const bearer = "bearer"
+
+// credentials says Unknown if no key is said at all. Credentials of another scheme are meant for somebody
+// else, a proxy in front or the site around it. A field that is empty, begins with no scheme, or
+// is a key without its scheme is a mistake, and so is all that begins with bearer and goes on
+// otherwise than with a blank and a key.
+func (a *Static) credentials(authorization []byte) Verdict {
 	if authorization == nil {
 		return Unknown
 	}
-	return a.check(authorization)
+	n := schemeBytes(authorization)
+	scheme, rest := authorization[:n], authorization[n:]
+	switch {
+	case n == 0:
+		return Invalid
+	case n < len(bearer) || !bytes.EqualFold(scheme[:len(bearer)], []byte(bearer)):
+		if len(rest) == 0 && a.check(scheme) == Allowed {
+			return Invalid
+		}
+		return Unknown
+	case n > len(bearer) || len(rest) == 0 || rest[0] != ' ':
+		return Invalid
+	}
+	return a.check(bytes.Trim(rest, " "))
+}
+
+// schemeBytes is the length of the token that a field begins with (RFC 9110 5.6.2).
+func schemeBytes(field []byte) int {
+	for n, c := range field {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
+		if !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return n
+		}
+	}
+	return len(field)
 }
 
 // check compares with all keys, hashed to one length, in constant time: how long
 // it takes says nothing about any of them.
-func (a *Static) check(authorization []byte) Verdict {
-	scheme, key, ok := bytes.Cut(authorization, []byte{' '})
-	if !ok || !bytes.EqualFold(scheme, []byte("bearer")) {
-		return Invalid
-	}
-	sum := sha256.Sum256(bytes.Trim(key, " "))
+func (a *Static) check(key []byte) Verdict {
+	sum := sha256.Sum256(key)
 	found := 0
 	for _, d := range *a.keys.Load() {
 		found |= subtle.ConstantTimeCompare(sum[:], d[:])

@@ -72,6 +72,49 @@ func TestSubscribing(t *testing.T) {
 	}
 }
 
+// Credentials of another scheme are not ours: a site behind HTTP Basic has public topics, too.
+// Subscribing and publishing, on new connections and on kept ones, they count as none.
+func TestCredentialsOfAnotherScheme(t *testing.T) {
+	t.Parallel()
+	n := start(t, func(c *engine.Config) { c.Anonymous = []string{"news"} })
+	for _, other := range []string{"Basic YTpi", "bAsIc " + key, "Digest username=\"a\", response=\"b\"", "Negotiate YII=", "Token " + key, "Basic YTpi, Bearer " + key} {
+		field := "Authorization: " + other
+		n.subscribe("topic=news", field)
+		n.subscribeKept("topic=news", "authorization:\t"+other+" ")
+		for _, got := range []said{
+			n.get("/events?topic=private", "Authorization", other),
+			n.get("/events?topic=news&topic=private", "Authorization", other),
+			n.post("?topic=news", "text/plain", strings.NewReader("x"), "Authorization", other),
+		} {
+			if got.status != 401 || got.header.Get("WWW-Authenticate") != `Bearer realm="ssedge"` || !strings.Contains(got.reason(t), "Bearer KEY") {
+				t.Errorf("%s: %d %s", other, got.status, got.body)
+			}
+		}
+		for topic, status := range map[string]int{"news": 200, "private": 401} {
+			c := n.dialRaw("HEAD /events?topic=" + topic + " HTTP/1.1\r\nHost: a\r\n" + field + "\r\n\r\n")
+			if resp, err := c.head(); err != nil || resp.StatusCode != status {
+				t.Errorf("HEAD of %s with %s: %v, %v", topic, other, resp, err)
+			}
+		}
+	}
+	for _, ours := range []string{"bEaReR " + key, "Bearer   " + key + "  "} {
+		n.subscribe("topic=private", "Authorization: "+ours)
+		n.subscribeKept("topic=private", "Authorization: "+ours)
+	}
+	for _, wrong := range []string{"bEaReR wrong", "Bearer", "Bearer" + key, "bearer:" + key, "Bearer " + key + ", Basic YTpi", key} {
+		if got := n.get("/events?topic=news", "Authorization", wrong); got.status != 401 || got.header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: %d %s", wrong, got.status, got.body)
+		}
+	}
+	// Two fields are refused, whichever they are: one reader takes the first and another the last.
+	for _, request := range []string{"GET /events?topic=news", "POST /publish?topic=news"} {
+		c := n.dialRaw(request + " HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YTpi\r\nauthorization: Bearer " + key + "\r\n\r\n")
+		if resp, body := c.answer(); resp.StatusCode != 400 || !strings.Contains(body, "Authorization") {
+			t.Errorf("%s with two: %s %s", request, resp.Status, body)
+		}
+	}
+}
+
 // Whoever may not read a topic does not make one.
 func TestRefusedSubscriberMakesNoTopic(t *testing.T) {
 	t.Parallel()

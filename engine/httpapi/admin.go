@@ -2,11 +2,13 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/pprof"
+	"net/url"
+	"path"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -49,6 +51,34 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, ask func(context.Contex
 	writeJSON(w, http.StatusOK, said)
 }
 
+// topicsQuery reads what is asked of /admin/topics. What nobody would read is refused: a misspelt
+// topic would be answered with a list of others.
+func topicsQuery(r *http.Request) (names []string, limit int, _ *problem) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, 0, bad("bad_query", "the query cannot be read: %v", err)
+	}
+	for key := range query {
+		if key != "topic" && key != "limit" {
+			return nil, 0, bad("bad_query", "expected topic and limit in the query, found %.40q", key)
+		}
+	}
+	limit = topicsLimit
+	if text := query.Get("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
+			return nil, 0, bad("bad_query", "expected limit to be a positive number, found %.40q", text)
+		}
+	}
+	return query["topic"], limit, nil
+}
+
+// plain reports whether a path is spelt the one way that ServeMux would make of it: proxies that
+// deny by path read it as it is sent.
+func plain(sent string) bool {
+	clean := path.Clean(sent)
+	return sent == "" || !strings.Contains(sent, "%") && (sent == clean || sent == clean+"/")
+}
+
 // NewAdmin makes the handler of the admin listener. It has no access control: the
 // listener belongs on an address that only operators reach.
 func NewAdmin(c AdminConfig) http.Handler {
@@ -82,16 +112,12 @@ func NewAdmin(c AdminConfig) http.Handler {
 		writeAnswer(w, r, c.Edges)
 	})
 	mux.HandleFunc("GET /admin/topics", func(w http.ResponseWriter, r *http.Request) {
-		limit := topicsLimit
-		if text := r.FormValue("limit"); text != "" {
-			n, err := strconv.Atoi(text)
-			if err != nil || n < 1 {
-				writeJSON(w, http.StatusBadRequest, answer{Error: fmt.Sprintf("expected limit to be a positive number, found %.40q", text), Status: http.StatusBadRequest})
-				return
-			}
-			limit = n
+		names, limit, p := topicsQuery(r)
+		if p != nil {
+			writeJSON(w, p.status, answer{Error: p.reason, Status: p.status})
+			return
 		}
-		writeAnswer(w, r, func(ctx context.Context) (any, error) { return c.Topics(ctx, r.Form["topic"], limit) })
+		writeAnswer(w, r, func(ctx context.Context) (any, error) { return c.Topics(ctx, names, limit) })
 	})
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
@@ -101,6 +127,10 @@ func NewAdmin(c AdminConfig) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.Local && !localHost(r) {
 			writeJSON(w, notLocal.status, answer{Error: notLocal.reason, Status: notLocal.status})
+			return
+		}
+		if !plain(r.URL.EscapedPath()) {
+			writeJSON(w, http.StatusNotFound, answer{Error: "expected a path without escapes and dot segments", Status: http.StatusNotFound})
 			return
 		}
 		mux.ServeHTTP(w, r)

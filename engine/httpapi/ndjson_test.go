@@ -41,7 +41,7 @@ func heap() uint64 {
 // counts the whole process's memory, so it does not run beside other tests.
 func TestLongStreamWhileReading(t *testing.T) {
 	const count = 200_000
-	n := start(t, func(c *engine.Config) { c.HistoryEvents, c.HistoryBytes = 100, 1<<20 })
+	n := start(t, func(c *engine.Config) { c.HistoryEvents, c.HistoryBytes = 100, 2<<20 })
 	before := heap()
 	c := n.dialRaw(streamHead + "Transfer-Encoding: chunked\r\n\r\n")
 	go writeLines(c, count/100)

@@ -147,14 +147,24 @@ type subscriber struct {
 
 func (n *node) subscribe(query string, fields ...string) *subscriber {
 	n.t.Helper()
-	c, err := net.Dial("tcp", n.addr)
-	if err != nil {
-		n.t.Fatal(err)
+	c := n.dialRaw("")
+	return n.subscribeOn(c.Conn, c.r, query, fields...)
+}
+
+// subscribeKept is subscribe on a connection that net/http has, for it had a request before.
+func (n *node) subscribeKept(query string, fields ...string) *subscriber {
+	n.t.Helper()
+	c := n.dialRaw("GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if resp, body := c.answer(); resp.StatusCode != 404 || resp.Close {
+		n.t.Fatalf("%s %s", resp.Status, body)
 	}
-	n.t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(20 * time.Second))
+	return n.subscribeOn(c.Conn, c.r, query, fields...)
+}
+
+func (n *node) subscribeOn(c net.Conn, r *bufio.Reader, query string, fields ...string) *subscriber {
+	n.t.Helper()
 	fmt.Fprintf(c, "GET /events?%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", query, strings.Join(append(fields, ""), "\r\n"))
-	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -55,6 +55,8 @@ type route struct {
 	handle  map[string]http.HandlerFunc
 }
 
+// route finds what is at a path as it was sent. Another spelling (/%70ublish) is another path: a
+// proxy that denies one by name would be walked around.
 func (s *Public) route(path string) (route, bool) {
 	switch path {
 	case intake.StreamPath:
@@ -86,7 +88,7 @@ func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}
-	rt, ok := s.route(r.URL.Path)
+	rt, ok := s.route(r.URL.EscapedPath())
 	if !ok {
 		s.refuse(w, &problem{404, "not_found", "nothing is here; streams are at /events, publishing at /publish", 0})
 		return

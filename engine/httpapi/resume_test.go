@@ -42,6 +42,9 @@ func TestResumeOverHTTP(t *testing.T) {
 		func(id string) *subscriber { return n.subscribe("topic=t", "Last-Event-ID: "+id) },
 		func(id string) *subscriber { return n.subscribe("topic=t&last_event_id=" + url.QueryEscape(id)) },
 		func(id string) *subscriber { return n.subscribe("lastEventID=" + url.QueryEscape(id) + "&topic=t") },
+		func(id string) *subscriber { // the last one counts; on a kept connection net/http reads it
+			return n.subscribeKept("topic=t&last_event_id=earliest&lastEventId=" + url.QueryEscape(id))
+		},
 		func(id string) *subscriber {
 			return n.subscribe("topic=t&last_event_id=nonsense", "Last-Event-ID: "+id) // the header wins
 		},

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"io"
 	"net/http"
 
 	"ssedge/engine/intake"
@@ -21,8 +22,8 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 	// Who asks for a stream and gets none has nothing more to ask for. Kept, such
 	// connections would take the places of publishers.
 	w.Header().Set("Connection", "close")
-	if r.ContentLength != 0 {
-		s.refuse(w, bad("body", "expected no body with a request for a stream"))
+	if p := s.noContent(w, r); p != nil {
+		s.refuse(w, p)
 		return
 	}
 	request := s.streamRequest(conn, r)
@@ -42,6 +43,28 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 	s.config.Admission.Wake()
 }
 
+// noContent waits for the end of a body that is announced in chunks: gateways announce one for
+// every request that they pass on, and send none. The first byte of one is refused.
+func (s *Public) noContent(w http.ResponseWriter, r *http.Request) *problem {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	if r.ContentLength < 0 {
+		body := s.patiently(w, r)
+		n, err := io.ReadFull(body, make([]byte, 1))
+		body.mayWrite()
+		switch {
+		case err == io.EOF:
+			return nil
+		case isTimeout(err):
+			return &problem{408, "body_timeout", body.silence(), 0}
+		case n == 0:
+			return &problem{400, "short_body", "the body ended early: " + err.Error(), 0}
+		}
+	}
+	return bad("body", "expected no body with a request for a stream")
+}
+
 var notHere = &problem{501, "not_hijackable", "streams cannot be served on this connection", 0}
 
 // streamRequest is what admission needs to know of a request.
@@ -55,7 +78,6 @@ func (s *Public) streamRequest(conn *intake.Conn, r *http.Request) intake.Reques
 		Remote:        remote,
 		Forwarded:     forwarded,
 		Minor:         r.ProtoMinor,
-		KeepAlive:     r.ProtoMinor > 0 && !r.Close,
 	}
 }
 

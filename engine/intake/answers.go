@@ -59,15 +59,13 @@ func (a *Admission) VariesByOrigin() bool { return a.answers.varies }
 
 // head returns the response head of a stream; it is shared and must not be
 // changed. The body has no length and ends with the connection (RFC 9112 6.3), or is
-// in chunks.
+// in chunks. Either way the connection is not kept, and says so (RFC 9112 9.3, 9.6), whatever the
+// client asked for: a proxy that believed otherwise would send its next request after this one.
 func (a *answers) head(r *Request, chunks bool) []byte {
 	origin := a.allowedOrigin(r.Origin)
 	variant := origin
-	if !r.KeepAlive {
-		variant = "close " + origin
-	}
 	if chunks {
-		variant = "chunks " + variant
+		variant = "chunks " + origin
 	}
 	now := time.Now()
 	a.mu.Lock()
@@ -78,24 +76,20 @@ func (a *answers) head(r *Request, chunks bool) []byte {
 	}
 	head, ok := a.heads[variant]
 	if !ok {
-		head = a.build(now, origin, r.KeepAlive, chunks)
+		head = a.build(now, origin, chunks)
 		a.heads[variant] = head
 	}
 	return head
 }
 
-func (a *answers) build(now time.Time, origin string, keepAlive, chunks bool) []byte {
+func (a *answers) build(now time.Time, origin string, chunks bool) []byte {
 	b := []byte("HTTP/1.1 200 OK\r\n" +
 		"Content-Type: text/event-stream; charset=utf-8\r\n" +
 		"Cache-Control: no-cache, no-transform\r\n" +
 		"X-Accel-Buffering: no\r\n" +
 		"Date: ")
 	b = now.UTC().AppendFormat(b, http.TimeFormat)
-	if keepAlive && !chunks { // a body in chunks has an end of its own, and the connection ends with it
-		b = append(b, "\r\nConnection: keep-alive\r\n"...)
-	} else {
-		b = append(b, "\r\nConnection: close\r\n"...)
-	}
+	b = append(b, "\r\nConnection: close\r\n"...)
 	if chunks {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	}

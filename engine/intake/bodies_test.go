@@ -126,6 +126,7 @@ func TestLargeBodiesArriveIntact(t *testing.T) {
 func TestNothingIsReadAfterABodyInChunks(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
+	streams := 0
 	for _, head := range []string{
 		"POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key + "\r\n",
 		"POST /publish HTTP/1.1\r\nHost: a\r\n",
@@ -144,6 +145,12 @@ func TestNothingIsReadAfterABodyInChunks(t *testing.T) {
 				}
 				c.send(head + "Transfer-Encoding: chunked\r\n\r\n" + body + get("/events?topic=smuggled") + get("/smuggled"))
 				method, _, _ := strings.Cut(head, " ")
+				if strings.HasPrefix(head, "GET /events") && body[0] == '0' { // no content: a stream, and what follows is not read
+					c.stream()
+					streams++
+					c.Close()
+					continue
+				}
 				if resp, _ := c.answer(method); !resp.Close {
 					t.Errorf("%q: the connection is not said to end: %s %v", head, resp.Status, resp.Header)
 				}
@@ -155,8 +162,8 @@ func TestNothingIsReadAfterABodyInChunks(t *testing.T) {
 		}
 	}
 	n.quiet()
-	if got := n.admission.Accepted.Load(); got != 0 {
-		t.Errorf("%d smuggled streams", got)
+	if got := n.admission.Accepted.Load(); got != uint64(streams) {
+		t.Errorf("%d streams, expected %d: the others were smuggled", got, streams)
 	}
 }
 

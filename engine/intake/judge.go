@@ -38,7 +38,7 @@ func (in *Intake) judge(fd int, from peer, received []byte, r *reader) {
 }
 
 // isStream tells the plain request for a stream. Anything unusual about it (a
-// body, an escaped path, an upgrade) is left to net/http.
+// body, an upgrade) is left to net/http.
 func isStream(h *http1.Head) bool {
 	return string(h.Path) == StreamPath && string(h.Method) == "GET" && !h.HasBody && !h.Upgrade && !h.ExpectContinue
 }
@@ -71,7 +71,7 @@ func (r *Request) fill(h *http1.Head, from peer, p *Proxies) {
 		r.forwarded = h.AppendJoined(r.forwarded[:0], p.field)
 		r.Forwarded = r.forwarded
 	}
-	r.Minor, r.KeepAlive = h.Minor, h.KeepAlive
+	r.Minor = h.Minor
 }
 
 // refuse answers a connection that goes no further, and closes it when the client

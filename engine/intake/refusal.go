@@ -16,7 +16,6 @@ type Refusal struct {
 
 var (
 	refuseQuery   = &Refusal{Status: 400, Cause: "bad_query", Reason: "the query cannot be read: expected key=value pairs joined by &, with %XX escapes and no semicolons"}
-	refuseResumes = &Refusal{Status: 400, Cause: "bad_query", Reason: "expected last_event_id (or lastEventID) at most once in the query"}
 	refuseNoTopic = &Refusal{Status: 400, Cause: "no_topic", Reason: "expected at least one topic in the query: /events?topic=NAME"}
 	refuseTopic   = &Refusal{Status: 400, Cause: "bad_topic", Reason: "a topic name is empty, too long, not UTF-8, or has control characters (--topic-bytes)"}
 	refuseTopics  = &Refusal{Status: 400, Cause: "too_many_topics", Reason: "more topics than one stream may have (--topics-per-stream)"}
@@ -50,7 +49,7 @@ func (r *Refusal) overload() bool { return r.Status == 503 }
 // Refusals lists all of them, for those who report on each cause.
 func Refusals() []*Refusal {
 	return []*Refusal{
-		refuseQuery, refuseResumes, refuseNoTopic, refuseTopic, refuseTopics,
+		refuseQuery, refuseNoTopic, refuseTopic, refuseTopics,
 		refuseXForwardedFor, refuseForwarded, refuseProxyHeader, refuseProxy,
 		refuseUnknown, refuseInvalid, refuseNotPermitted,
 		refuseStreams, refuseAddress, refuseRate, refuseMemory, refuseDraining, refuseInbox, refuseTopicsMax,

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"slices"
 	"unicode/utf8"
@@ -22,7 +23,6 @@ type Request struct {
 	Remote        netip.Addr // the other end of the connection, or whom a PROXY protocol header names; the zero Addr: a unix socket
 	Forwarded     []byte     // value of the field of [Proxies], of several joined by commas; empty if there is none
 	Minor         int        // HTTP/1.<Minor>
-	KeepAlive     bool       // the client expects that of the connection (RFC 9112 9.3)
 
 	forwarded []byte   // scratch
 	key       []byte   // scratch: a decoded key of the query
@@ -44,7 +44,8 @@ type RequestLimits struct {
 }
 
 // parse reads the topics and the resume position out of the query and the
-// Last-Event-ID. A position that cannot be read is not an error: the stream
+// Last-Event-ID, which comes before the query. Of several positions in that the last one counts:
+// clients append theirs to a URL that may have one. A position that cannot be read is not an error: the stream
 // begins with a gap event, for an error would make an EventSource give up.
 func (r *Request) parse(lim *RequestLimits) *Refusal {
 	if err := http1.CheckQuery(r.Query); err != nil {
@@ -52,7 +53,7 @@ func (r *Request) parse(lim *RequestLimits) *Refusal {
 	}
 	r.text, r.names = r.text[:0], r.names[:0]
 	var fromQuery []byte
-	resumes := 0
+	near := ""
 	for rest := r.Query; ; {
 		key, value, next, ok := http1.NextPair(rest)
 		if !ok {
@@ -60,21 +61,21 @@ func (r *Request) parse(lim *RequestLimits) *Refusal {
 		}
 		rest = next
 		r.key, _ = http1.AppendUnescaped(r.key[:0], key) // was checked above, as are the values
-		switch string(r.key) {
-		case "topic":
+		switch {
+		case string(r.key) == "topic":
 			if refusal := r.addTopic(value, lim); refusal != nil {
 				return refusal
 			}
-		case "last_event_id", "lastEventID":
-			fromQuery = value
-			resumes++
+		case spells(r.key, "lasteventid"):
+			if len(value) > 0 { // an empty one says nothing, as an empty field does
+				fromQuery = value
+			}
+		case near == "" && (spells(r.key, "topic") || spells(r.key, "topics")):
+			near = string(r.key)
 		}
 	}
-	switch {
-	case resumes > 1:
-		return refuseResumes
-	case len(r.names) == 0:
-		return refuseNoTopic
+	if len(r.names) == 0 {
+		return noTopic(near)
 	}
 	last := r.LastEventID
 	if len(last) == 0 && len(fromQuery) > 0 {
@@ -89,6 +90,37 @@ func (r *Request) parse(lim *RequestLimits) *Refusal {
 	slices.SortFunc(r.topics, bytes.Compare)
 	r.parseResume(last)
 	return nil
+}
+
+// spells reports whether a key of the query is one way to write a name of letters: in any case, and
+// with signs between, before or behind them. Clients in use write last_event_id, lastEventId,
+// Last-Event-ID; a resume under a spelling that is not known would be lost without a word.
+func spells(key []byte, name string) bool {
+	n := 0
+	for _, c := range key {
+		switch {
+		case c == '-' || c == '_' || c == '[' || c == ']' || c == ' ':
+			continue
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		if n == len(name) || c != name[n] {
+			return false
+		}
+		n++
+	}
+	return n == len(name)
+}
+
+// noTopic refuses a request without a topic, and says which of its settings may have been meant as
+// one. Others that nobody reads are ignored: clients add their own.
+func noTopic(near string) *Refusal {
+	if near == "" {
+		return refuseNoTopic
+	}
+	r := *refuseNoTopic
+	r.Reason += fmt.Sprintf("; found %.40q", near)
+	return &r
 }
 
 func (r *Request) addTopic(encoded []byte, lim *RequestLimits) *Refusal {

@@ -3,6 +3,7 @@ package intake
 import (
 	"net/netip"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -36,7 +37,12 @@ func TestResumePositionOfARequest(t *testing.T) {
 		{"topic=t&last_event_id=", "", shard.ResumeNot, ""},
 		{"topic=t&last_event_id", "", shard.ResumeNot, ""},
 		{"topic=t&last_event_id=+", "", shard.ResumeMalformed, ""},
-		{"topic=t&lasteventid=5-1", "", shard.ResumeNot, ""},
+		{"topic=t&last_event_id=6-1&lastEventId=5-1", "", shard.ResumeAt, "5-1"},
+		{"topic=t&last_event_id=earliest&Last-Event-ID=7-1&last_event_id=5-1", "", shard.ResumeAt, "5-1"},
+		{"topic=t&last_event_id=5-1&lastEventId=", "", shard.ResumeAt, "5-1"},
+		{"topic=t&lastEventId=6-1&last_event_id=7-1", "5-1", shard.ResumeAt, "5-1"},
+		{"topic=t&lastEventId=5-1&_=1700000000&EVENTSOURCE_TOKEN=x", "", shard.ResumeAt, "5-1"},
+		{"topic=t&last_event=5-1&lasteventids=5-1&xlasteventid=5-1&last.event.id=5-1", "", shard.ResumeNot, ""},
 		{"topic=t&topic=u", "5-1", shard.ResumeMalformed, ""},
 	} {
 		r := &Request{Query: []byte(c.query), LastEventID: []byte(c.header)}
@@ -50,17 +56,42 @@ func TestResumePositionOfARequest(t *testing.T) {
 	}
 }
 
+// A client's spelling of the resume is read, whichever it is, encoded or not.
+func TestEverySpellingOfTheResumeIsRead(t *testing.T) {
+	t.Parallel()
+	var spellings []string
+	for _, between := range []string{"", "-", "_"} {
+		for _, other := range []string{"", "-", "_"} {
+			for _, words := range []string{"last event id", "last Event Id", "last Event ID", "Last Event ID", "LAST EVENT ID", "lAST eVENT iD"} {
+				w := strings.Fields(words)
+				spellings = append(spellings, w[0]+between+w[1]+other+w[2])
+			}
+		}
+	}
+	for _, s := range spellings {
+		encoded := strings.NewReplacer("_", "%5f", "-", "%2D", "a", "%61", "E", "%45").Replace(s)
+		for _, key := range []string{s, encoded} {
+			for _, query := range []string{key + "=5-1&topic=t", "topic=t&last_event_id=earliest&" + key + "=5-1", "topic=t&" + key + "=5%2d1&utm=x"} {
+				r := &Request{Query: []byte(query)}
+				if refusal := r.parse(&requestLimits); refusal != nil || r.resume != shard.ResumeAt || r.position.String() != "5-1" {
+					t.Errorf("%s: %v, %v %v", query, refusal, r.resume, r.position)
+				}
+			}
+		}
+	}
+}
+
 // A request that is used again has nothing of the one before it.
 func TestRequestIsReusable(t *testing.T) {
 	t.Parallel()
 	var r Request
 	for range 3 {
-		for _, query := range []string{"topic=aaaa&topic=b&last_event_id=7-7", "topic=c", "topic=", "x=%zz", "topic=dd&topic=d&topic=dd"} {
+		for _, query := range []string{"topic=aaaa&topic=b&last_event_id=7-7", "topic=c", "topic=", "x=%zz", "topic=dd&topic=d&topic=dd", "Topic=a&last-event-id=7-7", "x=y"} {
 			r.Query = []byte(query)
 			refusal := r.parse(&requestLimits)
 			var fresh Request
 			fresh.Query = []byte(query)
-			if expected := fresh.parse(&requestLimits); refusal != expected {
+			if expected := fresh.parse(&requestLimits); !reflect.DeepEqual(refusal, expected) {
 				t.Fatalf("%s: %v, fresh %v", query, refusal, expected)
 			}
 			if refusal == nil && (r.resume != fresh.resume || !slices.EqualFunc(r.topics, fresh.topics, slices.Equal)) {
@@ -111,9 +142,14 @@ func FuzzRequestParse(f *testing.F) {
 				expected = append(expected, topic)
 			}
 		}
-		resumes := len(values["last_event_id"]) + len(values["lastEventID"])
-		if accepted := valid && len(expected) > 0 && len(expected) <= requestLimits.TopicsPerStream && resumes <= 1; accepted != (refusal == nil) {
-			t.Fatalf("%q: topics %q, %d resumes, refused: %v", query, expected, resumes, refusal)
+		said := lastEventID != ""
+		for name, all := range values {
+			if strings.EqualFold("lasteventid", strings.NewReplacer("-", "", "_", "", "[", "", "]", "", " ", "").Replace(name)) && !strings.ContainsFunc(name, func(c rune) bool { return c > 0x7f }) {
+				said = said || slices.ContainsFunc(all, func(v string) bool { return v != "" })
+			}
+		}
+		if accepted := valid && len(expected) > 0 && len(expected) <= requestLimits.TopicsPerStream; accepted != (refusal == nil) {
+			t.Fatalf("%q: topics %q, refused: %v", query, expected, refusal)
 		}
 		if refusal != nil {
 			return
@@ -126,7 +162,6 @@ func FuzzRequestParse(f *testing.F) {
 		if !slices.Equal(got, expected) {
 			t.Fatalf("%q: %q, expected %q", query, got, expected)
 		}
-		said := lastEventID != "" || values.Get("last_event_id")+values.Get("lastEventID") != ""
 		if said == (r.resume == shard.ResumeNot) {
 			t.Fatalf("%q, %q: resume %v", query, lastEventID, r.resume)
 		}

@@ -68,5 +68,5 @@
 //     browsers send several of them raw in a query: they are accepted. A backslash in the
 //     path is refused: browsers and some proxies read it as '/', others as itself.
 //   - %XX must be complete; %00 in the path is refused. Dot segments are not
-//     resolved and escapes not decoded: Path is compared as sent.
+//     resolved and escapes not decoded: Path is compared as sent, on every way through the server.
 package http1

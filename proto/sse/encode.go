@@ -49,6 +49,13 @@ func BodyBytesMax(e *Event) int {
 	return n + len(e.Data) - breaks + (breaks+1)*len("data: \n")
 }
 
+// WireBytesMax bounds an event of n bytes of data and name together as [AppendBody] and
+// [AppendID] write it, with an id of at most idBytes: each line break of the data begins a line of
+// its own, so data of nothing else grows sixfold.
+func WireBytesMax(n, idBytes int) int {
+	return (n+1)*len("data:\n") + len("event: \n") + len("retry: \n") + int64Digits + IDOverheadBytes + idBytes
+}
+
 // AppendID appends the id: line and the blank line that end an event. The id
 // goes last so that all events of a topic share the bytes before it. It must
 // not contain NUL, CR or LF (9.2.6 has a receiver ignore an id with NUL); those

@@ -80,6 +80,30 @@ func TestBodyIsThatOfTheNaiveTwin(t *testing.T) {
 	})
 }
 
+// No event is longer on the wire than is said, and one of line breaks nearly is.
+func TestWireBytesMax(t *testing.T) {
+	id := []byte("1763880000123-0")
+	longest := math.MinInt
+	texts(4, func(s string) {
+		for _, name := range []string{"", "a"} {
+			e := &Event{Name: []byte(name), Data: []byte(s), RetryMS: math.MaxInt64}
+			n, bound := len(AppendID(AppendBody(nil, e), id)), WireBytesMax(len(name)+len(s), len(id))
+			if n > bound {
+				t.Fatalf("%q named %q takes %d bytes, WireBytesMax says %d", s, name, n, bound)
+			}
+			longest = max(longest, n-bound)
+		}
+	})
+	if longest < -len("event: \n") {
+		t.Errorf("WireBytesMax is %d bytes beyond every event", -longest)
+	}
+	for _, data := range []string{strings.Repeat("\n", 1000), strings.Repeat("\r", 1000), strings.Repeat("\r\n", 500), strings.Repeat("x\n", 500)} {
+		if n, bound := len(AppendID(AppendBody(nil, &Event{Data: []byte(data)}), id)), WireBytesMax(1000, len(id)); n > bound {
+			t.Errorf("%.4q … takes %d bytes, WireBytesMax says %d", data, n, bound)
+		}
+	}
+}
+
 func TestBodyBytesMaxIsTight(t *testing.T) {
 	e := &Event{Name: []byte("price"), Data: []byte("a\nb\rc"), RetryMS: math.MaxInt64}
 	if got, want := BodyBytesMax(e), len(AppendBody(nil, e)); got != want {

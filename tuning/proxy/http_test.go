@@ -56,9 +56,7 @@ func TestEvents(t *testing.T) {
 				before := c.opened.Load()
 				c.publish("before")
 				s := c.follow() // the head, and what opens a stream
-				if line, err := s.body.ReadString('\n'); err != nil || line != "event: ssedge\n" {
-					t.Errorf("the first line is %q, %v", line, err)
-				}
+				s.opens()
 				if got := c.opened.Load() - before; keptHere && got != 0 || !keptHere && got != 2 {
 					t.Errorf("the client made %d connections for two requests", got)
 				}
@@ -84,6 +82,16 @@ func TestEvents(t *testing.T) {
 			})
 		}
 	})
+}
+
+// opens expects the first line of a stream.
+func (s *stream) opens() {
+	s.t.Helper()
+	line, err := s.body.ReadString('\n')
+	if err != nil || line != "event: ssedge\n" {
+		s.t.Errorf("the first line is %q, %v", line, err)
+	}
+	s.decoder.Feed([]byte(line), nil)
 }
 
 // wire counts the connections that a proxy makes to an edge.

@@ -162,6 +162,18 @@ var kinds = []kind{
 	},
 }
 
+// varnish is apart from the others, with tests of its own (varnish_test.go): its connections to edges
+// are not kept, and streams are bytes to it.
+var varnish = kind{
+	name: "varnishd", file: "varnish.vcl",
+	second: []edit{
+		{"backend edge2 { .host = \"10.0.0.12:8080\"; .probe = serving; .connect_timeout = 2s; }\n", ""},
+		{"    edges.add_backend(edge2);\n", ""},
+	},
+	wrap: "%s",
+	args: []string{"-F", "-n", "{dir}/work", "-j", "none", "-a", "{address}", "-f", "{dir}/config", "-T", "none", "-s", "malloc,32m", "-p", "pipe_timeout=75", "-p", "timeout_idle=60"},
+}
+
 const nginxMain = "daemon off; pid nginx.pid; error_log stderr; worker_processes 1; events { worker_connections 400; }\n"
 
 // start runs a proxy with its configuration, changed, in front of one or two edges,
@@ -237,6 +249,10 @@ func run(t *testing.T, program, config string, args []string, address string) st
 	os.Chmod(dir, 0o755)
 	if err := os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644); err != nil {
 		t.Fatal(err)
+	}
+	args = slices.Clone(args)
+	for i := range args {
+		args[i] = strings.NewReplacer("{dir}", dir, "{address}", address).Replace(args[i])
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir = dir

@@ -1,0 +1,86 @@
+package shard
+
+import "ssedge/proto/eventid"
+
+// A log is two things: the history from which clients may resume, and the window from which
+// streams are sent what they lack. The retention bounds the history, and may be as small as one
+// event; a stream that is sent to once a turn needs the whole burst of that turn all the same. So
+// a window of the newest events outlasts the retention, and a resume does not see what is in the
+// log for the window only.
+
+// Window is what a log keeps of its newest events for streams that are being sent them. It widens
+// the retention: the larger of the two numbers bounds the log, for as long as an event is young.
+// The zero Window keeps nothing.
+type Window struct {
+	Events int
+	Bytes  int64
+	AgeMS  uint64 // what has been in the log for up to twice as long is kept by the retention only; 0: no bound
+}
+
+// SendWindow is enough for a stream that reads what it is sent.
+var SendWindow = Window{Events: 1024, Bytes: 64 << 10, AgeMS: 2000}
+
+// youth tells young events by their positions: an event may be old by its id when it comes.
+type youth struct {
+	from    uint64 // what begins before it has been in the log for longer than the window's time
+	next    uint64 // the head …
+	sinceMS uint64 // … at that time
+}
+
+// grow moves youth on, at most once in the window's time.
+func (w *Window) grow(l *log, nowMS uint64) {
+	if y := &l.youth; w.AgeMS > 0 && nowMS >= y.sinceMS+w.AgeMS {
+		*y = youth{from: y.next, next: l.head, sinceMS: nowMS}
+	}
+}
+
+// exceeded reports whether the retention lets the log's oldest event go. The newest event goes
+// only by age.
+func (r *Retention) exceeded(l *log, oldest eventid.ID, nowMS uint64) bool {
+	return l.events > 1 && (r.Events > 0 && l.events > r.Events || r.Bytes > 0 && l.head-l.tail > uint64(r.Bytes)) ||
+		r.AgeMS > 0 && oldest.MS+uint64(r.AgeMS) < nowMS
+}
+
+// outlasts reports whether the window keeps the log's oldest event, which the retention lets go.
+func (w *Window) outlasts(r *Retention, l *log) bool {
+	switch {
+	case w.Events == 0,
+		r.Events > 0 && l.events > max(r.Events, w.Events),
+		r.Bytes > 0 && l.head-l.tail > uint64(max(r.Bytes, w.Bytes)):
+		return false
+	}
+	return l.tail >= l.youth.from
+}
+
+// resumable returns the log as a resume may see it: without what only the window keeps. It shares
+// the events with l, and is for reading under the topic's lock.
+func (l *log) resumable(r *Retention, nowMS uint64) log {
+	seen := *l
+	if seen.rewritten != nil {
+		own := *seen.rewritten
+		seen.rewritten = &own
+	}
+	for seen.events > 0 {
+		g := seen.segments[0]
+		oldest := g.index[seen.first]
+		if !r.exceeded(&seen, oldest.id, nowMS) {
+			break
+		}
+		seen.leave(oldest.id)
+		seen.lost, seen.tail, seen.cause = oldest.id, g.base+uint64(oldest.end), GapOverrun
+		seen.events--
+		if seen.first++; seen.first == len(g.index) {
+			seen.first, seen.segments = 0, seen.segments[1:]
+		}
+	}
+	return seen
+}
+
+// resumableAfter is the newest id that a resume cannot have, though the window may.
+func (t *Topic) resumableAfter() eventid.ID {
+	now := t.table.nowMS()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	seen := t.log.resumable(t.table.live(), now)
+	return seen.lost
+}

@@ -1,0 +1,190 @@
+package shard
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+	"testing"
+
+	"ssedge/proto/eventid"
+	"ssedge/shard/sys/fake"
+)
+
+// tiny are retentions that are smaller than what is published in one turn.
+var tiny = map[string]Retention{
+	"one event": {Events: 1, Bytes: 1 << 20, AgeMS: 60_000}, "one byte": {Events: 1000, Bytes: 1, AgeMS: 60_000},
+	"a millisecond": {Events: 1000, Bytes: 1 << 20, AgeMS: 1}, "all three": {Events: 1, Bytes: 1, AgeMS: 1},
+}
+
+func numbers(from, to int) (all []string) {
+	for n := from; n < to; n++ {
+		all = append(all, fmt.Sprint(n))
+	}
+	return all
+}
+
+// A stream that reads is sent every event of a burst, however little may be resumed from.
+func TestABurstReachesEveryReaderWhateverTheRetention(t *testing.T) {
+	for name, retention := range tiny {
+		for _, policy := range []Policy{PolicyGap, PolicyClose, PolicyLatest} {
+			for _, topics := range []string{"a", "b,a"} {
+				for _, chunks := range []bool{false, true} {
+					retention.Window = SendWindow
+					r := newRig(t, 1, byPolicy(policy), TableConfig{Retention: retention})
+					c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
+					c.connect("", fake.Unlimited, 0)
+					r.settle()
+					for round := range 3 {
+						for n := range SendWindow.Events {
+							r.publish("a", fmt.Sprint(round*SendWindow.Events+n))
+							*r.wall += uint64(n & 1) // half a second for all of them
+						}
+						r.table.expire()
+						r.settle()
+						c.want(numbers(0, (round+1)*SendWindow.Events)...)
+					}
+					if c.sock.Closed {
+						t.Fatalf("%s, %v, %s: the stream was closed", name, policy, topics)
+					}
+				}
+			}
+		}
+	}
+}
+
+// What a window keeps is no history: a resume is answered as if it were not there. One log has a
+// window and the other has none; every position ever given has the same place in both.
+func TestAResumeDoesNotSeeTheWindow(t *testing.T) {
+	kept := 0
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 5))
+		plain := Retention{Events: rng.IntN(6), Bytes: int64(rng.IntN(400)), AgeMS: int64(rng.IntN(100))}
+		windowed := plain
+		windowed.Window = Window{Events: 1 + rng.IntN(30), Bytes: int64(rng.IntN(2000)), AgeMS: uint64(rng.IntN(300))}
+		var with, without log
+		var ids []eventid.ID
+		now := uint64(1000)
+		forked := uint64(0) // how far ids are behind the clock
+		for n := range 20 + rng.IntN(60) {
+			now += uint64(rng.IntN(12))
+			if seed%2 == 1 && without.events > 0 && rng.IntN(20) == 0 {
+				last := ids[rng.IntN(len(ids))]
+				with.fork(last)
+				without.fork(last)
+				forked = now - last.MS
+			}
+			id := eventid.ID{MS: now - forked, Seq: uint64(n)}
+			ids = append(ids, id)
+			b := body(n, 1+rng.IntN(60))
+			with.append(b, id)
+			without.append(b, id)
+			with.trim(&windowed, now)
+			without.trim(&plain, now)
+			if rng.IntN(40) == 0 && without.events > 0 {
+				with.clear()
+				without.clear()
+			}
+		}
+		now += uint64(rng.IntN(200))
+		with.trim(&windowed, now)
+		without.trim(&plain, now)
+		if with.events < without.events {
+			t.Fatalf("seed %d: %d events with a window, %d without", seed, with.events, without.events)
+		}
+		kept += with.events - without.events
+		before := with
+		seen := with.resumable(&plain, now)
+		if seen.events != without.events || seen.tail != without.tail || seen.lost != without.lost || seen.head != without.head {
+			t.Fatalf("seed %d: a resume sees %d events behind %v, expected %d behind %v", seed, seen.events, seen.lost, without.events, without.lost)
+		}
+		for _, id := range ids {
+			for _, p := range []eventid.Position{eventid.After(id), eventid.After(eventid.ID{MS: id.MS, Seq: id.Seq + 1000}), eventid.At(id.MS)} {
+				if got, want := seen.resume(p, now), without.resume(p, now); got != want {
+					t.Fatalf("seed %d: resume at %v: %+v, without a window %+v", seed, p, got, want)
+				}
+			}
+		}
+		if !reflect.DeepEqual(with, before) {
+			t.Fatalf("seed %d: looking has changed the log", seed)
+		}
+	}
+	if kept == 0 {
+		t.Fatal("no window ever kept an event")
+	}
+}
+
+// The same through the table: a client that comes back, and one that asks for the earliest.
+func TestTheConfiguredHistoryIsWhatAClientMayResumeFrom(t *testing.T) {
+	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2, Window: SendWindow}})
+	reader := r.join("a", "", fake.Unlimited)
+	r.settle()
+	var ids []eventid.ID
+	for n := range 10 {
+		ids = append(ids, r.publish("a", fmt.Sprint(n)))
+	}
+	r.settle()
+	reader.want(numbers(0, 10)...)
+	for n, id := range ids {
+		back := r.join("a", id.String(), fake.Unlimited)
+		r.settle()
+		if n < 7 {
+			back.want("gap:expired", "8", "9")
+		} else {
+			back.want(numbers(n+1, 10)...)
+		}
+	}
+	if p := acquire(t, r.table, "a").locate(ResumeEarliest, eventid.Position{}); p.at != eventid.After(ids[7]) {
+		t.Errorf("the earliest event is the one after %v, expected after %v", p.at, ids[7])
+	}
+}
+
+// What the window alone keeps goes when it is no longer young, or more than it may be.
+func TestAWindowIsBounded(t *testing.T) {
+	table, wall := newTable(TableConfig{Retention: Retention{Events: 1, Window: SendWindow}})
+	for range 10_000 {
+		publish(t, table, "a", "x")
+	}
+	topic := acquire(t, table, "a")
+	if n := topic.log.events; n != SendWindow.Events {
+		t.Errorf("%d events are kept, expected %d", n, SendWindow.Events)
+	}
+	for range 3 * SendWindow.AgeMS / 100 {
+		*wall += 100
+		publish(t, table, "a", "x")
+	}
+	if n := topic.log.events; n > 2*int(SendWindow.AgeMS)/100+1 {
+		t.Errorf("%d events are kept of ten a second", n)
+	}
+
+	table, _ = newTable(TableConfig{Retention: Retention{Bytes: 1, Window: SendWindow}})
+	for range 1000 {
+		publish(t, table, "a", strings.Repeat("x", 1000))
+	}
+	topic = acquire(t, table, "a")
+	if n := int64(topic.log.head - topic.log.tail); n > SendWindow.Bytes || n < SendWindow.Bytes/2 {
+		t.Errorf("%d bytes are kept, expected at most %d", n, SendWindow.Bytes)
+	}
+}
+
+// With an upstream the same holds, of events that come long after their time, too; and what the
+// window alone has is read of the upstream for those who resume.
+func TestAWindowWithAnUpstream(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3, AgeMS: 1, Window: SendWindow}})
+	c, feed := placed(r, u)
+	*r.wall += 60_000
+	feed.add(101, 102, 103, 104, 105, 106)
+	r.settle()
+	c.want("101", "102", "103", "104", "105", "106")
+
+	back := r.join("a", "101-0", fake.Unlimited)
+	r.settle()
+	if len(feed.reads) != 1 {
+		t.Fatalf("%d readings for a stream that resumes from before the history", len(feed.reads))
+	}
+	if from := feed.give(101, 102, 103); from != eventid.After(id(101)) {
+		t.Errorf("read from %v", from)
+	}
+	r.settle()
+	back.want("102", "103", "104", "105", "106")
+}
