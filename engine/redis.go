@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"ssedge/engine/fanin/redis"
-	"ssedge/engine/httpapi"
 	"ssedge/shard"
 )
 
@@ -17,7 +16,7 @@ func (e *Engine) openRedis() (*redis.Source, error) {
 		URL: c.Redis, Required: c.RedisRequired, Prefix: c.RedisPrefix, FanIn: redis.FanIn(c.FanIn), Partitions: c.Partitions, Edge: c.Edge, Version: c.Version, Streams: e.Streams, PresenceEvery: c.RedisPresence, Logger: c.Logger,
 		Timeout: c.RedisTimeout, ProbeInterval: c.RedisProbe, CatchUpRate: c.RedisCatchUpRate,
 		HistoryEvents: c.HistoryEvents, HistoryAge: c.HistoryAge, HistoryBytes: c.HistoryBytes, TTL: c.RedisTTL, KeyTTL: c.KeyTTL,
-		EventBytes: c.EventBytes, GapName: httpapi.GapName,
+		Rule: c.rule(),
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"net/http/pprof"
 	"strconv"
 	"time"
+
+	"ssedge/proto/rule"
 )
 
 // AdminConfig is what the admin listener needs. All fields must be set.
@@ -18,6 +20,7 @@ type AdminConfig struct {
 	Edges    func(context.Context) (any, error)                                // for /admin/edges, as JSON
 	Topics   func(ctx context.Context, names []string, limit int) (any, error) // for /admin/topics
 	Status   func() any                                                        // for /admin/status, as JSON
+	Rule     rule.Limits                                                       // of the names of topics
 	Local    bool                                                              // the listener is this machine's: no other Host is served
 }
 
@@ -90,6 +93,12 @@ func NewAdmin(c AdminConfig) http.Handler {
 				return
 			}
 			limit = n
+		}
+		for _, name := range r.Form["topic"] { // as JSON, another name would be answered
+			if err := c.Rule.Topic([]byte(name)); err != nil {
+				writeJSON(w, http.StatusBadRequest, answer{Error: err.Error(), Status: http.StatusBadRequest})
+				return
+			}
 		}
 		writeAnswer(w, r, func(ctx context.Context) (any, error) { return c.Topics(ctx, r.Form["topic"], limit) })
 	})
