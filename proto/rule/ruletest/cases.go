@@ -86,7 +86,7 @@ func Cases() []Case {
 	var all []Case
 	add := func(c Case) {
 		if c.Topic == "" && c.What != rule.Topic {
-			c.Topic = fmt.Sprint("case", len(all))
+			c.Topic = fmt.Sprint("case ", len(all))
 		}
 		if c.Data == "" && c.What != rule.Data && !strings.HasPrefix(c.Name, "data") {
 			c.Data = "data"
