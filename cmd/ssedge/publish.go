@@ -27,12 +27,14 @@ type publishCmd struct {
 }
 
 // Run publishes one event and prints its id.
-func (c *publishCmd) Run() error {
+func (c *publishCmd) Run() error { return c.run(os.Stdin, os.Stdout) }
+
+func (c *publishCmd) run(stdin io.Reader, stdout io.Writer) error {
 	var data string
 	if c.Data != nil && *c.Data != "-" {
 		data = *c.Data
 	} else {
-		text, err := io.ReadAll(os.Stdin)
+		text, err := io.ReadAll(stdin)
 		if err != nil {
 			return err
 		}
@@ -49,8 +51,8 @@ func (c *publishCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(id)
-	return nil
+	_, err = fmt.Fprintln(stdout, id)
+	return err
 }
 
 // check holds an event to the rule of every gate. What JSON would change in silence does not get

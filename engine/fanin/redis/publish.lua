@@ -9,26 +9,38 @@
 -- What breaks the rule of package rule is refused with its words (settings.expected) before
 -- anything is read or written.
 
--- utf8_ok reports whether text is UTF-8 (RFC 3629). ASCII takes one scan. In other text each
--- character becomes one byte of ASCII; bytes that begin a character never continue one, so
--- what is left beyond ASCII was none.
-local characters = {
-  '[\194-\223][\128-\191]', '[\225-\236\238\239][\128-\191][\128-\191]', '\224[\160-\191][\128-\191]', '\237[\128-\159][\128-\191]',
-  '\240[\144-\191][\128-\191][\128-\191]', '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
-}
+-- shape is the pattern of a character that begins with this byte, nil if none does (RFC 3629).
+local function shape(lead)
+  if lead < 194 or lead > 244 then return nil end
+  if lead < 224 then return '[\194-\223][\128-\191]' end
+  if lead == 224 then return '\224[\160-\191][\128-\191]' end
+  if lead == 237 then return '\237[\128-\159][\128-\191]' end
+  if lead < 240 then return '[\225-\236\238\239][\128-\191][\128-\191]' end
+  if lead == 240 then return '\240[\144-\191][\128-\191][\128-\191]' end
+  if lead == 244 then return '\244[\128-\143][\128-\191][\128-\191]' end
+  return '[\241-\243][\128-\191][\128-\191][\128-\191]'
+end
+
+-- utf8_ok reports whether text is UTF-8. ASCII takes one scan. Of what is left from the first
+-- other byte on, all characters of that byte's shape become a byte of ASCII each, and so on: a byte
+-- that begins a character never continues one, so what remains of a shape that had its turn is
+-- broken. Figures stand in README.md.
 local function utf8_ok(text)
-  if not string.find(text, '[\128-\255]') then return true end
-  for _, character in ipairs(characters) do
-    text = string.gsub(text, character, 'x')
-    if not string.find(text, '[\128-\255]') then return true end
+  local done = {}
+  while true do
+    local at = string.match(text, '^[^\128-\255]*()')
+    if at > #text then return true end
+    local pattern = shape(string.byte(text, at))
+    if not pattern or done[pattern] then return false end
+    done[pattern] = true
+    text = string.gsub(string.sub(text, at), pattern, 'x')
   end
-  return false
 end
 
 -- quoted is text of bounded length that is safe to show.
 local function quoted(text)
-  local shown = string.gsub(string.sub(text, 1, 80), '[^ !#-%[%]-~]', function(c) return string.format('\\x%02x', string.byte(c)) end)
-  return '"' .. shown .. '"' .. (#text > 80 and '... (' .. #text .. ' bytes)' or '')
+  local shown = string.gsub(string.sub(text, 1, 40), '[^ !#-%[%]-~]', function(c) return string.format('\\x%02x', string.byte(c)) end)
+  return '"' .. shown .. '"' .. (#text > 40 and '... (' .. #text .. ' bytes)' or '')
 end
 
 local function refusal(expected, found) return redis.error_reply('ERR expected ' .. expected .. (found and ', found ' .. found or '')) end

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"reflect"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
+)
+
+// exactly makes kong take text as it is. On its own it sends texts through JSON, and splits lists
+// by characters: both make U+FFFD of every byte that is not UTF-8, in silence, so that two
+// keys could become one. Single texts are kept byte by byte, for the command to judge; in a flag that is a list
+// or a map such bytes are refused.
+func exactly() kong.Option {
+	exact := kong.NewRegistry().RegisterDefaults().RegisterKind(reflect.String, kong.MapperFunc(exactText))
+	list := func(ctx *kong.DecodeContext, target reflect.Value) error {
+		if text, ok := ctx.Scan.Peek().Value.(string); ok && ctx.Value.Flag != nil && !utf8.ValidString(text) {
+			return errors.New("expected UTF-8, found other bytes") // without them: it may be a key
+		}
+		return exact.ForType(target.Type()).Decode(ctx, target)
+	}
+	return kong.OptionFunc(func(k *kong.Kong) error {
+		for kind, mapper := range map[reflect.Kind]kong.MapperFunc{reflect.String: exactText, reflect.Slice: list, reflect.Map: list} {
+			if err := kong.KindMapper(kind, mapper).Apply(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func exactText(ctx *kong.DecodeContext, target reflect.Value) error {
+	if text, ok := ctx.Scan.Peek().Value.(string); ok && ctx.Scan.Peek().IsValue() {
+		ctx.Scan.Pop()
+		target.SetString(text)
+		return nil
+	}
+	return ctx.Scan.PopValueInto("string", target.Addr().Interface())
+}
