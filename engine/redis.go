@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -28,8 +29,20 @@ func (e *Engine) upstream() shard.Upstream {
 	return e.redis
 }
 
-// Degraded says whether something that streams could do without is missing: nil, or what.
+// errRedisAway names no servers: probes and balancers show what /readyz says to others.
+var errRedisAway = errors.New("Redis cannot be reached: /admin/status says which servers")
+
+// Degraded says whether something that streams could do without is missing: nil, or what, in
+// general words.
 func (e *Engine) Degraded() error {
+	if e.missing() == nil {
+		return nil
+	}
+	return errRedisAway
+}
+
+// missing says the same, and which servers.
+func (e *Engine) missing() error {
 	if e.redis == nil {
 		return nil
 	}

@@ -97,8 +97,8 @@ func TestGatesOfTheScript(t *testing.T) {
 	}
 }
 
-// What edges did not publish themselves is held to the rule when it comes: what breaks it is told as
-// a gap and counted, and never changed.
+// What edges did not publish themselves is held to the rule when it comes: what breaks it is told
+// as a gap and counted, and never changed.
 func TestGatesOfAChannel(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -216,7 +216,7 @@ func TestGatesOfForgedEvents(t *testing.T) {
 	}
 }
 
-// Names of topics that break the rule are not followed by a pattern either, and two names are not one.
+// A pattern does not make two names of a topic one.
 func TestGatesOfAPattern(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -176,7 +176,9 @@ func (c *Config) checkBounds(fail failure) {
 			fail("--%s %v: expected 0 or more", flag, value)
 		}
 	}
-	notNegative("retry", c.Retry >= 0, c.Retry)
+	if c.Retry < time.Millisecond {
+		fail("--retry %v: expected 1ms or more", c.Retry)
+	}
 	notNegative("retry-jitter", c.RetryJitter >= 0, c.RetryJitter)
 	notNegative("heartbeat", c.Heartbeat >= 0, c.Heartbeat)
 	notNegative("lifetime", c.Lifetime >= 0, c.Lifetime)

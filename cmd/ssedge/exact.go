@@ -9,9 +9,9 @@ import (
 )
 
 // exactly makes kong take text as it is. On its own it sends texts through JSON, and splits lists
-// by characters: both make U+FFFD of every byte that is not UTF-8, in silence, so that two
-// keys could become one. Single texts are kept byte by byte, for the command to judge; in a flag that is a list
-// or a map such bytes are refused.
+// by characters: both make U+FFFD of every byte that is not UTF-8, in silence, so that two keys
+// could become one. Single texts are kept byte by byte, for the command to judge; in a flag that
+// is a list or a map such bytes are refused.
 func exactly() kong.Option {
 	exact := kong.NewRegistry().RegisterDefaults().RegisterKind(reflect.String, kong.MapperFunc(exactText))
 	list := func(ctx *kong.DecodeContext, target reflect.Value) error {

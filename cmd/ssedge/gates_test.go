@@ -20,8 +20,8 @@ func bounds() []string {
 	return []string{fmt.Sprint("--topic-bytes=", l.TopicBytes), fmt.Sprint("--event-bytes=", l.EventBytes), fmt.Sprint("--key-bytes=", l.KeyBytes)}
 }
 
-// arguments are those of ssedge publish, false if a case cannot be written so: no argument has NUL,
-// and a reconnection time is a duration, which may be written in other ways than a number.
+// arguments are those of ssedge publish, false if a case cannot be written so: no argument has
+// NUL, and a reconnection time is a duration, which may be written in other ways than a number.
 func arguments(c ruletest.Case) ([]string, bool) {
 	all := []string{"publish", "--event=" + c.Event, "--once=" + c.Key}
 	if c.Retry != "" {
@@ -58,8 +58,8 @@ func first(t *testing.T, server, topic string) (m sse.Message, retryMS int64) {
 	return all[0], retryMS
 }
 
-// TestGatesOfPublish: the command holds every case to the rule, itself but for bounds that are the server's, and refuses it in its
-// words; what is taken arrives as it was.
+// TestGatesOfPublish: the command holds every case to the rule, by itself but for bounds that are
+// the server's, and refuses it in its words; what is taken arrives as it was.
 func TestGatesOfPublish(t *testing.T) {
 	t.Parallel()
 	redis, _ := redisServer(t)
@@ -126,8 +126,8 @@ func check(l rule.Limits, c ruletest.Case) bool {
 	return l.Topic([]byte(c.Topic)) == nil && l.Key(c.Key) == nil && l.Event([]byte(c.Event), []byte(c.Data), ms) == nil
 }
 
-// publisherIn runs ssedge publish in this process, from its arguments on: as many processes, or as many parsers, would take
-// long.
+// publisherIn runs ssedge publish in this process, from its arguments on: as many processes, or
+// as many parsers, would take long.
 func publisherIn(t *testing.T) func(stdin string, args ...string) (string, error) {
 	var c cli
 	parser := newParser(&c)
@@ -176,7 +176,8 @@ func TestPublishRefusesByItself(t *testing.T) {
 	}
 }
 
-// TestGatesOfSubscribe: topics that break the rule are not asked for, and ids that would be changed are not sent.
+// TestGatesOfSubscribe: topics that break the rule are not asked for, and ids that would be
+// changed are not sent.
 func TestGatesOfSubscribe(t *testing.T) {
 	t.Parallel()
 	asked := false

@@ -96,7 +96,8 @@ func TestGatesOfPublishing(t *testing.T) {
 	}
 }
 
-// expected are the words of a refusal: the rule's, unless the case cannot even be written in the form.
+// expected are the words of a refusal: the rule's, unless the case cannot even be written in the
+// form.
 func expected(form string, c ruletest.Case) string {
 	asText := asJSON(c)
 	switch {

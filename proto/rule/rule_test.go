@@ -2,6 +2,7 @@ package rule_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -9,6 +10,7 @@ import (
 
 	"ssedge/proto/rule"
 	"ssedge/proto/rule/ruletest"
+	"ssedge/proto/sse"
 )
 
 // check is all checks, in the order of every gate.
@@ -47,6 +49,24 @@ func TestCases(t *testing.T) {
 			t.Errorf("%s: it is there twice, or its topic %q is", c.Name, c.Topic)
 		}
 		names[c.Name], topics[c.Topic] = true, true
+	}
+}
+
+// What the rule takes can be put on the wire and read back.
+func TestWhatIsTakenCanBeWritten(t *testing.T) {
+	for _, c := range ruletest.Cases() {
+		if c.What != "" {
+			continue
+		}
+		ms, _ := strconv.ParseInt(c.Retry, 10, 64)
+		e := sse.Event{Name: []byte(c.Event), Data: []byte(c.Data), RetryMS: ms}
+		if err := e.Check(); err != nil {
+			t.Errorf("%s: %v", c.Name, err)
+		}
+		back, err := sse.ParseBody(sse.AppendBody(nil, &e))
+		if data := strings.ReplaceAll(c.Data, "\r", "\n"); err != nil || string(back.Name) != c.Event || string(back.Data) != data || back.RetryMS != ms {
+			t.Errorf("%s: %+v, %v", c.Name, back, err)
+		}
 	}
 }
 

@@ -19,8 +19,9 @@ func (c *Config) way() string {
 	return "--fan-in=" + string(c.FanIn)
 }
 
-// keeps is what it does to histories, and what it takes. If others have other settings, one cuts what another keeps, or
-// tells a gap for what another takes: that is not refused, for it is how settings are changed, but warned of.
+// keeps is what it does to histories, and what it takes. If others have other settings, one cuts
+// what another keeps, or tells a gap for what another takes: that is not refused, for it is how
+// settings are changed, but warned of.
 func (c *Config) keeps() string {
 	return fmt.Sprintf("--history-events=%d --history-age=%v --redis-ttl=%v --topic-bytes=%d --event-bytes=%d --key-bytes=%d",
 		c.HistoryEvents, c.HistoryAge, c.TTL, c.Rule.TopicBytes, c.Rule.EventBytes, c.Rule.KeyBytes)

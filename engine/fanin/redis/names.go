@@ -109,8 +109,8 @@ func (n *names) topicOf(channel string) (topic string, ok bool) {
 	return unescape(escaped)
 }
 
-// unescape is the topic that is written so, false if none is: sse:100% would be a second name of what
-// is sse:100%25.
+// unescape is the topic that is written so, false if none is: sse:100% would be a second name of
+// what is sse:100%25.
 func unescape(escaped string) (topic string, ok bool) {
 	if !strings.ContainsAny(escaped, "{}%") {
 		return escaped, true
