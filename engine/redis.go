@@ -30,7 +30,7 @@ func (e *Engine) upstream() shard.Upstream {
 }
 
 // errRedisAway names no servers: probes and balancers show what /readyz says to others.
-var errRedisAway = errors.New("Redis cannot be reached: /admin/status says which servers")
+var errRedisAway = errors.New("the servers of Redis cannot be reached: /admin/status says which")
 
 // Degraded says whether something that streams could do without is missing: nil, or what, in
 // general words.

@@ -86,6 +86,18 @@ func TestGatesOfTheScript(t *testing.T) {
 						t.Errorf("%s: again %s", c.Name, again)
 					}
 				}
+				for _, c := range []struct{ topic, data, event, found string }{
+					{"$x", "", "", `"$x"`},
+					{"a\nb", "", "", `"a\x0ab"`},
+					{`"\[]^~ ` + "\xff", "", "", `"\x22\x5c[]^~ \xff"`},
+					{strings.Repeat("a", 65), "", "", `"` + strings.Repeat("a", 40) + `"... (65 bytes)`},
+					{"x", "", "gap", `"gap"`},
+					{"x", strings.Repeat("a", 1000), "e", "1001"},
+				} {
+					if got := publish(config.Key(c.topic), c.data, c.event); !strings.HasSuffix(got, ", found "+c.found) {
+						t.Errorf("%q: %s", c.topic, got)
+					}
+				}
 				begin := strings.TrimSuffix(config.Key("x"), "x")
 				for _, escapes := range []string{"100%", "%", "%2", "a%7bb", "%41", "%%257B", "%25%", "%2525%7b", "{", "a}"} {
 					if got := publish(begin+escapes, "x"); !strings.HasPrefix(got, "-ERR expected %25, %7B and %7D for per cent and braces in a topic") {

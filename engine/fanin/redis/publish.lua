@@ -39,7 +39,7 @@ end
 
 -- quoted is text of bounded length that is safe to show.
 local function quoted(text)
-  local shown = string.gsub(string.sub(text, 1, 40), '[^ !#-%[%]-~]', function(c) return string.format('\\x%02x', string.byte(c)) end)
+  local shown = string.gsub(string.sub(text, 1, 40), '[^ !#-\91%]\94-~]', function(c) return string.format('\\x%02x', string.byte(c)) end)
   return '"' .. shown .. '"' .. (#text > 40 and '... (' .. #text .. ' bytes)' or '')
 end
 
