@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -239,6 +240,21 @@ func TestGatesOfAPattern(t *testing.T) {
 	st.gets(t, "right")
 	if got := n.metrics(t)["ssedge_redis_malformed_total"]; got != 1 {
 		t.Errorf("%v messages are counted", got)
+	}
+}
+
+// Names that no topic can have are not answered under another name.
+func TestGatesOfTheAdminListener(t *testing.T) {
+	t.Parallel()
+	n := startNode(t, limited(redis.ByTopic))
+	for _, c := range ruletest.Cases() {
+		if c.What != "" && c.What != rule.Topic {
+			continue
+		}
+		code, body := n.get(t, n.admin, "/admin/topics?topic="+url.QueryEscape(c.Topic))
+		if c.What == "" && code != 200 || c.What != "" && (code != 400 || !strings.Contains(body, "expected a topic name of at most 64 bytes of UTF-8")) {
+			t.Errorf("%s: %d %s", c.Name, code, body)
+		}
 	}
 }
 
