@@ -15,21 +15,22 @@ import (
 // longest prefix that matches a package decides. Tests may import more: they stand
 // outside.
 var mayImport = map[string][]string{
-	"proto":              {},
-	"proto/envelope":     {"proto/eventid"},
-	"shard":              {"proto", "shard"},
-	"shard/sys":          {},
-	"shard/sys/fake":     {"shard/sys"},
-	"shard/wheel":        {},
-	"engine":             {"proto", "shard", "engine"},
-	"engine/auth":        {},
-	"engine/fanin":       {"proto", "shard"},
-	"engine/fanin/redis": {"proto", "shard", "engine/fanin"},
-	"engine/intake":      {"proto", "shard", "engine/auth"},
-	"engine/httpapi":     {"proto", "shard", "engine/auth", "engine/fanin", "engine/intake"},
-	"bench":              {"proto", "bench"},
-	"tuning":             {},
-	"cmd":                {"proto", "shard", "engine", "bench", "tuning", "cmd"},
+	"proto":               {},
+	"proto/envelope":      {"proto/eventid"},
+	"proto/rule/ruletest": {"proto/rule"},
+	"shard":               {"proto", "shard"},
+	"shard/sys":           {},
+	"shard/sys/fake":      {"shard/sys"},
+	"shard/wheel":         {},
+	"engine":              {"proto", "shard", "engine"},
+	"engine/auth":         {},
+	"engine/fanin":        {"proto", "shard"},
+	"engine/fanin/redis":  {"proto", "shard", "engine/fanin"},
+	"engine/intake":       {"proto", "shard", "engine/auth"},
+	"engine/httpapi":      {"proto", "shard", "engine/auth", "engine/fanin", "engine/intake"},
+	"bench":               {"proto", "bench"},
+	"tuning":              {},
+	"cmd":                 {"proto", "shard", "engine", "bench", "tuning", "cmd"},
 }
 
 // onlyImporter says who alone may import a library.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ssedge/engine/intake"
+	"ssedge/proto/rule"
 )
 
 // Config is every setting of a node. [DefaultConfig] has the defaults; the command
@@ -105,6 +106,11 @@ type Config struct {
 
 	TurnSends int
 	TurnTime  time.Duration
+}
+
+// rule is what topics, events and keys may be.
+func (c *Config) rule() rule.Limits {
+	return rule.Limits{TopicBytes: c.TopicBytes, EventBytes: c.EventBytes, KeyBytes: c.KeyBytes}
 }
 
 // DefaultConfig returns the defaults.

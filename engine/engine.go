@@ -145,7 +145,7 @@ func (e *Engine) newServers() {
 	c := &e.config
 	e.public = httpapi.NewPublic(httpapi.PublicConfig{
 		Admission: e.admission, Authorizer: e.access, Source: e.source,
-		Message:   httpapi.MessageLimits{EventBytes: c.EventBytes, TopicBytes: c.TopicBytes, KeyBytes: c.KeyBytes},
+		Rule:      c.rule(),
 		BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
 		Dev: c.Dev, Draining: e.draining.Load, Crowded: e.intake.Crowded, Refused: e.intake.Refused, Logger: c.Logger,
 	})
@@ -166,7 +166,7 @@ func (e *Engine) newServers() {
 	e.metrics = newMetrics(e)
 	e.admin = &http.Server{
 		Handler: httpapi.NewAdmin(httpapi.AdminConfig{
-			Edges: e.edges, Topics: e.topicCounts,
+			Edges: e.edges, Topics: e.topicCounts, Rule: c.rule(),
 			Ready: e.Ready, Degraded: e.Degraded, Metrics: e.metrics.write, Status: e.status, Local: isLoopback(e.adminLn),
 		}),
 		ReadHeaderTimeout: c.HeadTimeout,

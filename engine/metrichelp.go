@@ -85,7 +85,7 @@ var metricHelp = map[string]string{
 	"ssedge_redis_gaps_total":              "Histories that did not reach back to what a topic had.",
 	"ssedge_redis_resets_total":            "Histories that were gone before their time.",
 	"ssedge_redis_malformed_total":         "Messages and stream elements that cannot be read.",
-	"ssedge_redis_unfit_total":             "Events that may not be sent: too long, or named like the server's own.",
+	"ssedge_redis_unfit_total":             "Events from Redis that break the rule of events, and were told as gaps: too long, not UTF-8, named like the server's own.",
 	"ssedge_redis_channels_refused_total":  "Channels that the servers do not let this edge subscribe, each time it tried.",
 	"ssedge_redis_moved_total":             "Subscriptions that ended because their slot has moved.",
 	"ssedge_redis_reconnects_total":        "Connections for subscriptions that have ended.",

@@ -227,15 +227,17 @@ func writeHistogram(w io.Writer, name string, stats []*shard.Stats, of func(*sha
 
 // status is what /admin/status says.
 func (e *Engine) status() any {
-	ready := "ready"
-	if err := e.Degraded(); err != nil {
-		ready = "degraded: " + err.Error()
-	}
-	if err := e.Ready(); err != nil {
-		ready = err.Error()
+	state := "ready"
+	switch missing := e.missing(); {
+	case e.unready.Load():
+		state = errDraining.Error()
+	case missing != nil && e.config.ReadyNeedsRedis:
+		state = "not ready: " + missing.Error()
+	case missing != nil:
+		state = "degraded: " + missing.Error()
 	}
 	return map[string]any{
-		"version": e.config.Version, "state": ready, "uptime_seconds": int(time.Since(e.started).Seconds()),
+		"version": e.config.Version, "state": state, "uptime_seconds": int(time.Since(e.started).Seconds()),
 		"streams": e.Streams(), "streams_max": e.config.StreamsMax, "shards": e.group.Shards(),
 		"topics": e.group.Table().Topics(), "history_bytes": e.group.Table().HistoryBytes(),
 	}

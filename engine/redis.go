@@ -2,11 +2,11 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
 	"ssedge/engine/fanin/redis"
-	"ssedge/engine/httpapi"
 	"ssedge/shard"
 )
 
@@ -17,7 +17,7 @@ func (e *Engine) openRedis() (*redis.Source, error) {
 		URL: c.Redis, Required: c.RedisRequired, Prefix: c.RedisPrefix, FanIn: redis.FanIn(c.FanIn), Partitions: c.Partitions, Edge: c.Edge, Version: c.Version, Streams: e.Streams, PresenceEvery: c.RedisPresence, Logger: c.Logger,
 		Timeout: c.RedisTimeout, ProbeInterval: c.RedisProbe, CatchUpRate: c.RedisCatchUpRate,
 		HistoryEvents: c.HistoryEvents, HistoryAge: c.HistoryAge, HistoryBytes: c.HistoryBytes, TTL: c.RedisTTL, KeyTTL: c.KeyTTL,
-		EventBytes: c.EventBytes, GapName: httpapi.GapName,
+		Rule: c.rule(),
 	})
 }
 
@@ -29,8 +29,20 @@ func (e *Engine) upstream() shard.Upstream {
 	return e.redis
 }
 
-// Degraded says whether something that streams could do without is missing: nil, or what.
+// errRedisAway names no servers: probes and balancers show what /readyz says to others.
+var errRedisAway = errors.New("the servers of Redis cannot be reached: /admin/status says which")
+
+// Degraded says whether something that streams could do without is missing: nil, or what, in
+// general words.
 func (e *Engine) Degraded() error {
+	if e.missing() == nil {
+		return nil
+	}
+	return errRedisAway
+}
+
+// missing says the same, and which servers.
+func (e *Engine) missing() error {
 	if e.redis == nil {
 		return nil
 	}

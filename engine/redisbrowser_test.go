@@ -7,6 +7,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"ssedge/engine/fanin/redis"
+	"ssedge/proto/rule"
 )
 
 // What redis-cli publishes comes to a browser through each of three edges on three masters.
@@ -14,7 +15,7 @@ func TestBrowserThroughEachEdge(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 0)
 	url := clusterURL(all)
-	config := redis.Config{Prefix: "sse:", FanIn: redis.ByTopic, HistoryEvents: 100, HistoryAge: 600e9, TTL: 3600e9, KeyTTL: 60e9, EventBytes: 1000, GapName: "gap"}
+	config := redis.Config{Prefix: "sse:", FanIn: redis.ByTopic, HistoryEvents: 100, HistoryAge: 600e9, TTL: 3600e9, KeyTTL: 60e9, Rule: rule.Limits{EventBytes: 1000}}
 	script := config.Script(redis.Cluster)
 	ctx := browser(t)
 	for k := range 3 {

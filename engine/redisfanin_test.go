@@ -10,6 +10,7 @@ import (
 
 	"ssedge/engine"
 	"ssedge/engine/fanin/redis"
+	"ssedge/proto/rule"
 )
 
 // by is an edge with another fan-in than the usual one.
@@ -171,22 +172,22 @@ func TestFanInOfThePublisher(t *testing.T) {
 	}{
 		{redis.ByPartition, "sse:news", "expected the key of a partition"},
 		{redis.ByPartition, "sse:{x}news", "expected the key of a partition"},
-		{redis.ByPartition, "sse:{3}", "expected a topic behind the prefix"},
-		{redis.ByTopic, "sse:{3}news", "expected %7B and %7D"},
-		{redis.ByPattern, "sse:{3}news", "expected %7B and %7D"},
+		{redis.ByPartition, "sse:{3}", "expected a topic name"},
+		{redis.ByTopic, "sse:{3}news", "expected %25, %7B and %7D"},
+		{redis.ByPattern, "sse:{3}news", "expected %25, %7B and %7D"},
 		{redis.ByPartition, keyBy(redis.ByPartition, "news"), "new"},
-		{redis.ByPartition, "sse:{3}a}b", "expected %7B and %7D"},
+		{redis.ByPartition, "sse:{3}a}b", "expected %25, %7B and %7D"},
 		{redis.ByTopic, "news", "expected a key that begins with sse:"},
-		{redis.ByTopic, "sse:", "expected a topic behind the prefix"},
+		{redis.ByTopic, "sse:", "expected a topic name"},
 		{redis.ByTopic, keyBy(redis.ByTopic, "{news}"), "new"},
 	} {
-		config := redis.Config{Prefix: "sse:", FanIn: c.way, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, EventBytes: 100, GapName: "gap"}
+		config := redis.Config{Prefix: "sse:", FanIn: c.way, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, Rule: rule.Limits{EventBytes: 100}}
 		if got := r.cli("EVAL", config.Script(redis.Standalone), "1", c.key, "x"); !strings.Contains(got, c.says) {
 			t.Errorf("%s, %s: %s", c.way, c.key, got)
 		}
 	}
 	// Keys of publishers are those of their topic.
-	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, EventBytes: 100, GapName: "gap"}
+	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, Rule: rule.Limits{EventBytes: 100}}
 	answers := map[string]bool{}
 	for _, bad := range [][]string{{"x", "gap"}, {"x", "a\nb"}, {"x", "a\rb"}, {strings.Repeat("x", 101)}, {"x", strings.Repeat("e", 100)}, {"x", "", "", "soon"}} {
 		if got := r.cli(append([]string{"EVAL", config.Script(redis.Standalone), "1", "sse:{0}a"}, bad...)...); !strings.HasPrefix(got, "ERR expected") {
@@ -213,7 +214,7 @@ func TestWhatCouldNotBeSentWasNotPublished(t *testing.T) {
 	st := n.opened(t, topic("x"))
 	n.publish(t, "x", "0")
 	st.gets(t, "0")
-	config := redis.Config{Prefix: "sse:", FanIn: redis.ByTopic, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, EventBytes: 100, GapName: "gap"}
+	config := redis.Config{Prefix: "sse:", FanIn: redis.ByTopic, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, Rule: rule.Limits{EventBytes: 100}}
 	script := config.Script(redis.Standalone)
 	if got := r.cli("--user", "mute", "--pass", "p", "--no-auth-warning", "EVAL", script, "1", "sse:x", "1", "", "key"); !strings.Contains(got, "publish") {
 		t.Errorf("without permission: %s", got)
@@ -247,7 +248,7 @@ func TestTheWrongPartition(t *testing.T) {
 	}
 	a.opened(t, topic("news"))
 	st := a.opened(t, topic(other))
-	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, EventBytes: 100, GapName: "gap"}
+	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, Rule: rule.Limits{EventBytes: 100}}
 	r.cli("EVAL", config.Script(redis.Standalone), "1", tag+other, "wrong")
 	eventually(t, "it is refused", func() bool { return a.metrics(t)["ssedge_redis_malformed_total"] == 1 })
 	a.publish(t, other, "right")

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -159,6 +160,15 @@ func TestServersThatComeLater(t *testing.T) {
 	answer, err := http.Post("http://"+n.addr+"/publish?topic=x", "text/plain", strings.NewReader("no"))
 	if err != nil || answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" {
 		t.Errorf("publishing: %v %+v", err, answer)
+	}
+	// Only operators are told which servers.
+	text, _ := io.ReadAll(answer.Body)
+	_, readyz := n.get(t, n.admin, "/readyz")
+	if all := string(text) + readyz; strings.Contains(all, "127.0.0.1") || strings.Contains(all, r.port) || strings.Contains(all, "dial") {
+		t.Errorf("servers are named: %s", all)
+	}
+	if _, status := n.get(t, n.admin, "/admin/status"); !strings.Contains(status, r.address()) {
+		t.Errorf("the server is not named: %s", status)
 	}
 	strict := edge(t, url, func(c *engine.Config) { c.RedisRequired, c.ReadyNeedsRedis = false, true })
 	if code, body := strict.get(t, strict.admin, "/readyz"); code != 503 {

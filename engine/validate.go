@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +17,7 @@ import (
 	"ssedge/engine/fanin/redis"
 	"ssedge/engine/intake"
 	"ssedge/proto/eventid"
+	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 	"ssedge/shard"
 )
@@ -177,7 +179,9 @@ func (c *Config) checkBounds(fail failure) {
 			fail("--%s %v: expected 0 or more", flag, value)
 		}
 	}
-	notNegative("retry", c.Retry >= 0, c.Retry)
+	if c.Retry < time.Millisecond {
+		fail("--retry %v: expected 1ms or more", c.Retry)
+	}
 	notNegative("retry-jitter", c.RetryJitter >= 0, c.RetryJitter)
 	notNegative("heartbeat", c.Heartbeat >= 0, c.Heartbeat)
 	notNegative("lifetime", c.Lifetime >= 0, c.Lifetime)
@@ -234,6 +238,9 @@ func (c *Config) checkRelations(fail failure) {
 	if limit := memoryLimit(); c.HistoryMax > limit/2 {
 		fail("--history-max %d is more than half of the memory limit %d (GOMEMLIMIT or cgroup): streams would find no room", c.HistoryMax, limit)
 	}
+	if most := rule.RetryMax * time.Millisecond; c.Retry <= durationMax && c.RetryJitter <= durationMax && c.Retry+c.RetryJitter > most {
+		fail("--retry %v and --retry-jitter %v together are more than %v, the longest reconnection time that clients can keep", c.Retry, c.RetryJitter, most)
+	}
 	if c.Heartbeat > 0 && c.Lifetime > 0 && c.Heartbeat > c.Lifetime {
 		fail("--heartbeat %v is more than --lifetime %v: there would never be one", c.Heartbeat, c.Lifetime)
 	}
@@ -273,8 +280,8 @@ func (c *Config) checkRedis(fail failure) {
 	if c.RedisTTL < c.HistoryAge {
 		fail("--redis-ttl %v is less than --history-age %v: the events of a quiet topic would be gone before their time", c.RedisTTL, c.HistoryAge)
 	}
-	if c.Edge == "" || strings.ContainsAny(c.Edge, " \t\r\n{}") {
-		fail("--edge %q: expected a name without blanks and braces, different for each node", c.Edge)
+	if c.Edge == "" || strings.ContainsAny(c.Edge, " \t\r\n{}") || !utf8.ValidString(c.Edge) { // it is written as JSON
+		fail("--edge %q: expected a name of UTF-8 without blanks and braces, different for each node", c.Edge)
 	}
 }
 

@@ -74,6 +74,12 @@ func TestRelationsBetweenSettings(t *testing.T) {
 		"HistoryInMemory": {
 			func(c *engine.Config, n int) { c.MemoryMax, c.HistoryMax = 64<<20, 64<<20+int64(n) },
 			[]string{"--history-max 67108865", "--memory-max 67108864"}},
+		"RetryAndJitter": {
+			func(c *engine.Config, n int) {
+				c.Retry = 300 * time.Hour
+				c.RetryJitter = (1<<31-1+time.Duration(n))*time.Millisecond - c.Retry
+			},
+			[]string{"--retry 300h0m0s", "--retry-jitter 296h31m23.648s", "596h31m23.647s"}},
 		"HeartbeatInLifetime": {
 			func(c *engine.Config, n int) {
 				c.Lifetime, c.Heartbeat = time.Minute, time.Minute+time.Duration(n)*time.Second

@@ -84,7 +84,11 @@ func (f *settingsFile) Resolve(context *kong.Context, _ *kong.Path, flag *kong.F
 // refuse in words about Go: 5 as a duration is five nanoseconds to it.
 func checkValue(flag *kong.Flag, value any) error {
 	_, text := value.(string)
-	switch flag.Target.Type() {
+	target := flag.Target.Type()
+	if target.Kind() == reflect.Pointer {
+		target = target.Elem()
+	}
+	switch target {
 	case reflect.TypeFor[time.Duration]():
 		if !text && value != 0 {
 			return fmt.Errorf("found %v: expected a duration with its unit, as in 500ms, 10s or 5m", value)

@@ -35,6 +35,7 @@ func newParser(c *cli) *kong.Kong {
 		kong.DefaultEnvars("SSEDGE"),
 		defaults(),
 		kong.Configuration(loadFile),
+		exactly(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}),
 	)
 }

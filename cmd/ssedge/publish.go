@@ -9,63 +9,95 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"ssedge/proto/rule"
 )
 
 type publishCmd struct {
 	Topic string  `arg:"" help:"Topic to publish to."`
-	Data  *string `arg:"" optional:"" help:"Data of the event; - or nothing reads standard input."`
+	Data  *string `arg:"" optional:"" help:"Data of the event; - or nothing reads standard input, without a line end at its end."`
 
-	Event  string        `help:"Event name; without one receivers see 'message'." placeholder:"NAME"`
-	Retry  time.Duration `help:"Also set the receivers' reconnection time, as in 5s." placeholder:"TIME" env:"SSEDGE_PUBLISH_RETRY"`
-	Once   string        `help:"Idempotency key: publishing again with it does nothing." placeholder:"KEY"`
-	Client clientFlags   `embed:""`
+	Event  string         `help:"Event name; without one receivers see 'message'." placeholder:"NAME"`
+	Retry  *time.Duration `help:"Also set the receivers' reconnection time, as in 5s." placeholder:"TIME" env:"SSEDGE_PUBLISH_RETRY"`
+	Once   string         `help:"Idempotency key: publishing again with it does nothing." placeholder:"KEY"`
+	Client clientFlags    `embed:""`
 
 	Redis   string       `help:"Publish to these Redis servers, without an edge." placeholder:"URL" env:"SSEDGE_PUBLISH_REDIS"`
 	History historyFlags `embed:""`
 }
 
 // Run publishes one event and prints its id.
-func (c *publishCmd) Run() error {
+func (c *publishCmd) Run() error { return c.run(os.Stdin, os.Stdout) }
+
+func (c *publishCmd) run(stdin io.Reader, stdout io.Writer) error {
 	var data string
 	if c.Data != nil && *c.Data != "-" {
 		data = *c.Data
 	} else {
-		text, err := io.ReadAll(os.Stdin)
+		text, err := io.ReadAll(stdin)
 		if err != nil {
 			return err
 		}
 		data = strings.TrimSuffix(string(text), "\n")
 	}
+	limits, publish := rule.Limits{}, c.viaHTTP // an edge says itself what its bounds are
 	if c.Redis != "" {
-		id, err := c.viaRedis(data)
-		if err == nil {
-			fmt.Println(id)
-		}
+		limits, publish = c.History.rule(), c.viaRedis
+	}
+	if err := c.check(limits, data); err != nil {
 		return err
 	}
+	id, err := publish(data)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(stdout, id)
+	return err
+}
+
+// check holds an event to the rule of every gate. What JSON would change in silence does not get
+// as far as that.
+func (c *publishCmd) check(l rule.Limits, data string) error {
+	if err := l.Topic([]byte(c.Topic)); err != nil {
+		return err
+	}
+	if err := l.Key(c.Once); err != nil {
+		return err
+	}
+	if c.Retry != nil {
+		if *c.Retry%time.Millisecond != 0 {
+			return fmt.Errorf("expected %s, found %v", l.Expected(rule.Retry), *c.Retry)
+		}
+		if err := l.Retry(c.retryMS()); err != nil {
+			return err
+		}
+	}
+	return l.Event([]byte(c.Event), []byte(data), 0)
+}
+
+// retryMS is the reconnection time, 0 if there is none.
+func (c *publishCmd) retryMS() int64 {
+	if c.Retry == nil {
+		return 0
+	}
+	return c.Retry.Milliseconds()
+}
+
+func (c *publishCmd) viaHTTP(data string) (id string, _ error) {
 	message := map[string]any{"topic": c.Topic, "data": data}
 	if c.Event != "" {
 		message["event"] = c.Event
 	}
-	if c.Retry > 0 {
-		message["retry"] = c.Retry.Milliseconds()
+	if c.Retry != nil {
+		message["retry"] = c.retryMS()
 	}
 	if c.Once != "" {
 		message["key"] = c.Once
 	}
 	body, err := json.Marshal(message)
 	if err != nil {
-		return err
+		return "", err
 	}
-	id, err := c.post(body)
-	if err != nil {
-		return err
-	}
-	fmt.Println(id)
-	return nil
-}
-
-func (c *publishCmd) post(body []byte) (id string, _ error) {
 	client, base, err := c.Client.connect()
 	if err != nil {
 		return "", err

@@ -97,7 +97,7 @@ func TestPublishRefused(t *testing.T) {
 	_, errors, code = run(t, "publish", "t", strings.Repeat("x", 101), "--server="+url, "--key=right")
 	oneLine(t, errors, code, "413", "101", "100", "--event-bytes")
 	_, errors, code = run(t, "publish", "t", "x", "--event=a\nb", "--server="+url, "--key=right")
-	oneLine(t, errors, code, "400", "event name")
+	oneLine(t, errors, code, "event name", `found "a\nb"`)
 	_, errors, code = run(t, "publish", "t", "x", "--server=http://127.0.0.1:1", "--key=right")
 	oneLine(t, errors, code, "127.0.0.1:1", "refused")
 	_, errors, code = run(t, "publish", "t", "x", "--server=ftp://there", "--key=right")

@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"ssedge/engine"
 	"ssedge/engine/fanin"
 	"ssedge/engine/fanin/redis"
-	"ssedge/engine/httpapi"
-	"ssedge/engine/intake"
+	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 )
 
@@ -31,13 +28,20 @@ type historyFlags struct {
 	RedisTTL      time.Duration `name:"redis-ttl" help:"Time the history of a topic without events is kept." default:"${redis_ttl}"`
 	HistoryEvents int           `help:"Events of each topic that are kept." default:"${history_events}"`
 	HistoryAge    time.Duration `help:"Their age." default:"${history_age}"`
+	TopicBytes    int           `help:"Bytes of a topic's name." default:"${topic_bytes}"`
 	EventBytes    int           `help:"Bytes of an event, data and name." default:"${event_bytes}"`
+	KeyBytes      int           `help:"Bytes of an idempotency key." default:"${key_bytes}"`
 	KeyTTL        time.Duration `name:"key-ttl" help:"Time an idempotency key is remembered." default:"${key_ttl}"`
 }
 
+// rule is what publishers without an edge are held to: what the edges are.
+func (f *historyFlags) rule() rule.Limits {
+	return rule.Limits{TopicBytes: f.TopicBytes, EventBytes: f.EventBytes, KeyBytes: f.KeyBytes}
+}
+
 func (f *historyFlags) config(url string) (redis.Config, error) {
-	if f.EventBytes < 1 {
-		return redis.Config{}, fmt.Errorf("--event-bytes: expected 1 or more, found %d", f.EventBytes)
+	if f.TopicBytes < 1 || f.EventBytes < 1 || f.KeyBytes < 1 {
+		return redis.Config{}, fmt.Errorf("--topic-bytes, --event-bytes, --key-bytes: expected 1 or more, found %d, %d, %d", f.TopicBytes, f.EventBytes, f.KeyBytes)
 	}
 	if f.HistoryEvents < 1 || f.HistoryAge <= 0 || f.KeyTTL <= 0 || f.RedisTTL < f.HistoryAge {
 		return redis.Config{}, fmt.Errorf("--history-events, --history-age, --key-ttl, --redis-ttl: expected 1 or more, times above 0, and the last one no less than the second, found %d, %v, %v, %v",
@@ -51,7 +55,7 @@ func (f *historyFlags) config(url string) (redis.Config, error) {
 		URL: url, Required: true, Prefix: f.RedisPrefix, FanIn: redis.FanIn(f.FanIn), Partitions: f.Partitions, Edge: edgeName(""), Logger: slog.New(slog.DiscardHandler),
 		Timeout: d.RedisTimeout, ProbeInterval: d.RedisProbe, CatchUpRate: d.RedisCatchUpRate,
 		HistoryEvents: f.HistoryEvents, HistoryAge: f.HistoryAge, HistoryBytes: d.HistoryBytes, TTL: f.RedisTTL, KeyTTL: f.KeyTTL,
-		EventBytes: f.EventBytes, GapName: httpapi.GapName,
+		Rule: f.rule(),
 	}, nil
 }
 
@@ -121,6 +125,11 @@ func (c *redisKey) Run() error {
 		return err
 	}
 	for _, topic := range c.Topics {
+		if err := config.Rule.Topic([]byte(topic)); err != nil {
+			return err
+		}
+	}
+	for _, topic := range c.Topics {
 		fmt.Println(config.Key(topic))
 	}
 	return nil
@@ -128,24 +137,12 @@ func (c *redisKey) Run() error {
 
 // viaRedis publishes an event without an edge.
 func (c *publishCmd) viaRedis(data string) (id string, err error) {
-	e := sse.Event{Name: []byte(c.Event), Data: []byte(data), RetryMS: c.Retry.Milliseconds()}
-	d := engine.DefaultConfig()
-	switch {
-	case !intake.ValidTopic([]byte(c.Topic), d.TopicBytes):
-		return "", fmt.Errorf("expected a topic name of at most %d bytes of UTF-8 without control characters, found %.80q", d.TopicBytes, c.Topic)
-	case c.Event == httpapi.GapName:
-		return "", fmt.Errorf("--event %s: that name is the server's own", c.Event)
-	case len(data)+len(c.Event) > c.History.EventBytes:
-		return "", fmt.Errorf("the event is %d bytes; edges take at most %d (--event-bytes)", len(data)+len(c.Event), c.History.EventBytes)
-	}
-	if err := e.Check(); err != nil {
-		return "", errors.New(strings.TrimPrefix(err.Error(), "sse: "))
-	}
 	s, err := c.History.open(c.Redis)
 	if err != nil {
 		return "", err
 	}
 	defer s.Close()
+	e := sse.Event{Name: []byte(c.Event), Data: []byte(data), RetryMS: c.retryMS()}
 	got, err := s.Publish(&fanin.Event{Topic: []byte(c.Topic), Body: sse.AppendBody(nil, &e), Key: c.Once})
 	if err != nil {
 		return "", err

@@ -17,7 +17,9 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
+	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 )
 
@@ -57,6 +59,14 @@ type busy struct {
 func (c *subscribeCmd) Run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	for _, topic := range c.Topic {
+		if err := (rule.Limits{}).Topic([]byte(topic)); err != nil {
+			return err
+		}
+	}
+	if !utf8.ValidString(c.LastEventID) {
+		return fmt.Errorf("--last-event-id: expected an id, found %s", rule.Quote([]byte(c.LastEventID)))
+	}
 	client, base, err := c.Client.connect()
 	if err != nil {
 		return err

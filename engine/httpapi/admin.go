@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ssedge/proto/rule"
 )
 
 // AdminConfig is what the admin listener needs. All fields must be set.
@@ -20,6 +22,7 @@ type AdminConfig struct {
 	Edges    func(context.Context) (any, error)                                // for /admin/edges, as JSON
 	Topics   func(ctx context.Context, names []string, limit int) (any, error) // for /admin/topics
 	Status   func() any                                                        // for /admin/status, as JSON
+	Rule     rule.Limits                                                       // of the names of topics
 	Local    bool                                                              // the listener is this machine's: no other Host is served
 }
 
@@ -116,6 +119,12 @@ func NewAdmin(c AdminConfig) http.Handler {
 		if p != nil {
 			writeJSON(w, p.status, answer{Error: p.reason, Status: p.status})
 			return
+		}
+		for _, name := range names { // as JSON, another name would be answered
+			if err := c.Rule.Topic([]byte(name)); err != nil {
+				writeJSON(w, http.StatusBadRequest, answer{Error: err.Error(), Status: http.StatusBadRequest})
+				return
+			}
 		}
 		writeAnswer(w, r, func(ctx context.Context) (any, error) { return c.Topics(ctx, names, limit) })
 	})

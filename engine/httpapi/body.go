@@ -29,9 +29,11 @@ func (b *patientBody) Read(p []byte) (int, error) {
 // mayWrite gives what is written next its time.
 func (b *patientBody) mayWrite() { b.control.SetWriteDeadline(time.Now().Add(b.timeout)) }
 
-// silence is what a publisher is told who was silent for too long.
-func (b *patientBody) silence() string {
-	return fmt.Sprintf("nothing of the body came for %v", b.timeout)
+// broken is what a client is told whose body cannot be read. The error itself may name this
+// server's addresses, which are none of the client's business.
+func (b *patientBody) broken(err error) *problem {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return &problem{408, "body_timeout", fmt.Sprintf("nothing of the body came for %v", b.timeout), 0}
+	}
+	return bad("short_body", "the body ended early, or its chunks cannot be read")
 }
-
-func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

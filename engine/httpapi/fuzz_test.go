@@ -13,6 +13,7 @@ import (
 	"ssedge/engine/fanin"
 	"ssedge/engine/intake"
 	"ssedge/proto/eventid"
+	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 )
 
@@ -28,7 +29,7 @@ func newFuzzed() (*Public, *kept) {
 	k := &kept{}
 	return NewPublic(PublicConfig{
 		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(), Source: k,
-		Message:   MessageLimits{EventBytes: 1 << 16, TopicBytes: 64, KeyBytes: 64},
+		Rule:      rule.Limits{EventBytes: 1 << 16, TopicBytes: 64, KeyBytes: 64},
 		BodyBytes: 1 << 18, BodyTimeout: time.Second,
 		Draining: func() bool { return false }, Crowded: func() bool { return false }, Refused: func(string) {},
 	}), k

@@ -3,16 +3,15 @@ package httpapi
 import (
 	"errors"
 	"fmt"
-	"reflect"
+	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/bytebufferpool"
 
 	"ssedge/engine/fanin"
-	"ssedge/engine/intake"
+	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 )
 
@@ -23,15 +22,8 @@ type message struct {
 	Topic string         `json:"topic"`
 	Data  jsontext.Value `json:"data"` // a string, or any other value: then its compact text
 	Event string         `json:"event"`
-	Retry *int64         `json:"retry"` // milliseconds
+	Retry jsontext.Value `json:"retry"` // milliseconds: a number as package rule has it
 	Key   string         `json:"key"`
-}
-
-// MessageLimits bounds what one event may be.
-type MessageLimits struct {
-	EventBytes int // of data and event name together
-	TopicBytes int
-	KeyBytes   int
 }
 
 const expectedMembers = `expected {"topic":…,"data":…} and perhaps "event", "retry", "key"`
@@ -62,17 +54,8 @@ func jsonError(err error) string {
 		return fmt.Sprintf("found an unknown member %.80q", semantic.JSONPointer.LastToken())
 	case semantic.JSONPointer == "":
 		return "found " + kindNames[semantic.JSONKind]
-	case semantic.GoType == reflect.TypeFor[int64]():
-		return fmt.Sprintf("expected %q to be a whole number, found %.40s", semantic.JSONPointer.LastToken(), found(semantic))
 	}
 	return fmt.Sprintf("expected %q to be a string, found %s", semantic.JSONPointer.LastToken(), kindNames[semantic.JSONKind])
-}
-
-func found(e *json.SemanticError) string {
-	if e.JSONValue != nil {
-		return string(e.JSONValue)
-	}
-	return kindNames[e.JSONKind]
 }
 
 var kindNames = map[jsontext.Kind]string{
@@ -83,9 +66,9 @@ var kindNames = map[jsontext.Kind]string{
 // buffer for all of them: a buffer for each would be as large as the pool's usual
 // event, and an array can have very many small ones.
 type drafts struct {
-	limits *MessageLimits
-	text   *bytebufferpool.ByteBuffer
-	all    []draft
+	rule rule.Limits
+	text *bytebufferpool.ByteBuffer
+	all  []draft
 }
 
 type draft struct {
@@ -96,7 +79,7 @@ type draft struct {
 
 var texts bytebufferpool.Pool
 
-func newDrafts(limits *MessageLimits) *drafts { return &drafts{limits: limits, text: texts.Get()} }
+func newDrafts(l rule.Limits) *drafts { return &drafts{rule: l, text: texts.Get()} }
 
 // drop gives the buffer back: no event of these may be used any more.
 func (ds *drafts) drop() { texts.Put(ds.text) }
@@ -120,11 +103,12 @@ func (ds *drafts) addMessage(m *message) *problem {
 		return p
 	}
 	e := sse.Event{Name: []byte(m.Event), Data: data}
-	if m.Retry != nil {
-		if *m.Retry <= 0 {
-			return bad("bad_retry", `expected "retry" to be a positive number of milliseconds, found %d`, *m.Retry)
+	if m.Retry != nil && m.Retry.Kind() != 'n' {
+		ms, err := ds.rule.ParseRetry(m.Retry)
+		if err != nil {
+			return broken(err)
 		}
-		e.RetryMS = *m.Retry
+		e.RetryMS = ms
 	}
 	return ds.add(m.Topic, m.Key, &e)
 }
@@ -144,31 +128,34 @@ func (m *message) text() ([]byte, *problem) {
 	return m.Data, nil
 }
 
-// GapName is the name of the events in which shards tell of gaps.
-const GapName = "gap"
+// causes are the metric labels of what breaks the rule.
+var causes = map[rule.What]string{
+	rule.Topic: "bad_topic", rule.Name: "bad_event", rule.Data: "bad_event", rule.Size: "too_large", rule.Key: "bad_key", rule.Retry: "bad_retry",
+}
+
+// broken is the refusal of what breaks the rule; nil if nothing does.
+func broken(err error) *problem {
+	var refused *rule.Error
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	p := bad(causes[refused.What], "%s", refused)
+	if refused.What == rule.Size {
+		p.status = http.StatusRequestEntityTooLarge
+	}
+	return p
+}
 
 // add is the one gate that every published event passes, in whatever form it came.
 func (ds *drafts) add(topic, key string, e *sse.Event) *problem {
-	lim := ds.limits
-	name := []byte(topic)
-	switch {
-	case topic == "":
+	if topic == "" {
 		return bad("no_topic", `expected a topic: "topic" in the JSON`)
-	case !intake.ValidTopic(name, lim.TopicBytes):
-		return bad("bad_topic", "expected a topic name of at most %d bytes of UTF-8 without control characters, found %.80q (%d bytes)", lim.TopicBytes, topic, len(topic))
-	case len(key) > lim.KeyBytes:
-		return bad("bad_key", "key is %d bytes; at most %d are taken (--key-bytes)", len(key), lim.KeyBytes)
-	case !utf8.ValidString(key):
-		return bad("bad_key", "expected a key of UTF-8, found %.80q", key)
 	}
-	if n := len(e.Data) + len(e.Name); n > lim.EventBytes {
-		return tooLarge("the event (its data and name)", int64(n), int64(lim.EventBytes), "event-bytes")
-	}
-	if string(e.Name) == GapName {
-		return bad("bad_event", "the event name %q is the server's own: it tells subscribers that events are missing", GapName)
-	}
-	if err := e.Check(); err != nil {
-		return bad("bad_event", "%s", strings.TrimPrefix(err.Error(), "sse: "))
+	name := []byte(topic)
+	for _, err := range [...]error{ds.rule.Topic(name), ds.rule.Key(key), ds.rule.Event(e.Name, e.Data, e.RetryMS)} {
+		if p := broken(err); p != nil {
+			return p
+		}
 	}
 	from := len(ds.text.B)
 	ds.text.B = sse.AppendBody(ds.text.B, e)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 )
 
 // receiptsHeld is how many bytes of receipts are held back until the body is at
@@ -20,7 +21,7 @@ const receiptsHeld = 256 << 10
 // not in order, the reason; what came before it is published, what comes after is
 // not read.
 func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
-	st := &stream{s: s, w: w, body: s.patiently(w, r), who: authorization(r), draft: newDrafts(&s.config.Message)}
+	st := &stream{s: s, w: w, body: s.patiently(w, r), who: authorization(r), draft: newDrafts(s.config.Rule)}
 	defer st.draft.drop()
 	st.body.control.EnableFullDuplex()
 	lines := bufio.NewReaderSize(st.body, 64<<10)
@@ -61,7 +62,7 @@ var errLineTooLong = errors.New("line too long")
 
 // lineBytesMax bounds a line: an event whose every byte is escaped (\u0041), and
 // its other members.
-func (s *Public) lineBytesMax() int { return 6*s.config.Message.EventBytes + 16<<10 }
+func (s *Public) lineBytesMax() int { return 6*s.config.Rule.EventBytes + 16<<10 }
 
 // readLine returns the next line; io.EOF comes with the last, which may be empty.
 // The line is valid until the next call.
@@ -118,7 +119,7 @@ func (st *stream) send() *problem {
 		err = st.body.control.Flush()
 	}
 	if err != nil {
-		return &problem{408, "receipts_timeout", "the receipts were not read: " + err.Error(), 0}
+		return &problem{408, "receipts_timeout", "the receipts were not read in time", 0}
 	}
 	return nil
 }
@@ -155,12 +156,9 @@ func (st *stream) refuse(p *problem) {
 
 // fail ends the stream over a body that cannot be read.
 func (st *stream) fail(err error) {
-	switch {
-	case errors.Is(err, errLineTooLong):
-		st.refuse(tooLarge("the line", int64(len(st.long)), int64(st.s.lineBytesMax()), "event-bytes"))
-	case isTimeout(err):
-		st.refuse(&problem{408, "body_timeout", st.body.silence(), 0})
-	default:
-		st.refuse(&problem{400, "short_body", "the body ended early: " + err.Error(), 0})
+	p := st.body.broken(err)
+	if errors.Is(err, errLineTooLong) {
+		p = tooLarge("a line", strconv.Itoa(len(st.long)), int64(st.s.lineBytesMax()), "event-bytes")
 	}
+	st.refuse(p)
 }

@@ -21,11 +21,11 @@ func bad(cause, format string, args ...any) *problem {
 	return &problem{status: http.StatusBadRequest, cause: cause, reason: fmt.Sprintf(format, args...)}
 }
 
-// tooLarge names both numbers, and the setting.
-func tooLarge(what string, found, limit int64, setting string) *problem {
+// tooLarge names both numbers, and the setting, in the words of package rule.
+func tooLarge(what, found string, limit int64, setting string) *problem {
 	return &problem{
 		status: http.StatusRequestEntityTooLarge, cause: "too_large",
-		reason: fmt.Sprintf("%s is %d bytes; at most %d are taken (--%s)", what, found, limit, setting),
+		reason: fmt.Sprintf("expected at most %d bytes of %s (--%s), found %s", limit, what, setting, found),
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"ssedge/engine/auth"
 	"ssedge/engine/fanin"
 	"ssedge/engine/intake"
+	"ssedge/proto/rule"
 )
 
 // PublicConfig is what the public listener needs. All fields must be set.
@@ -18,7 +19,7 @@ type PublicConfig struct {
 	Admission   *intake.Admission
 	Authorizer  auth.Authorizer
 	Source      fanin.Source
-	Message     MessageLimits
+	Rule        rule.Limits
 	BodyBytes   int64         // of a JSON body
 	BodyTimeout time.Duration // silence in a body, or in the reading of receipts
 	Dev         bool          // serve the development page
@@ -30,7 +31,8 @@ type PublicConfig struct {
 
 // Public serves the public listener.
 type Public struct {
-	config PublicConfig
+	config  PublicConfig
+	outages outages
 
 	Events     atomic.Uint64 // published
 	Bytes      atomic.Uint64 // their wire form, without ids

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/bytebufferpool"
@@ -16,6 +17,7 @@ import (
 	"ssedge/engine/auth"
 	"ssedge/engine/fanin"
 	"ssedge/proto/http1"
+	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 	"ssedge/shard"
 )
@@ -79,11 +81,14 @@ func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *probl
 	case errors.Is(err, shard.ErrTopicsFull):
 		return got, &problem{503, "topics_max", "this server holds as many topics as it may (--topics-max)", 5}
 	default:
-		return got, &problem{503, "source", err.Error(), 1}
+		s.outages.log(s.config.Logger, time.Now(), err)
+		return got, notStored
 	}
 	s.published(&e, got.Duplicate)
 	return got, nil
 }
+
+var notStored = &problem{503, "source", "the event could not be stored: the servers do not answer; publish again with the same key", 1}
 
 // authorization is the value of the field, nil if there is none.
 func authorization(r *http.Request) []byte {
@@ -99,7 +104,7 @@ var bodies bytebufferpool.Pool
 // the caller gives back.
 func (s *Public) readBody(w http.ResponseWriter, r *http.Request, limit int64, what, setting string) (*bytebufferpool.ByteBuffer, *problem) {
 	if r.ContentLength > limit {
-		return nil, tooLarge(what, r.ContentLength, limit, setting)
+		return nil, tooLarge(what, strconv.FormatInt(r.ContentLength, 10), limit, setting)
 	}
 	body := s.patiently(w, r)
 	buf := bodies.Get()
@@ -108,13 +113,9 @@ func (s *Public) readBody(w http.ResponseWriter, r *http.Request, limit int64, w
 	var p *problem
 	switch {
 	case err != nil:
-		p = &problem{400, "short_body", "the body ended early: " + err.Error(), 0}
-		if isTimeout(err) {
-			p = &problem{408, "body_timeout", body.silence(), 0}
-		}
+		p = body.broken(err)
 	case n > limit:
-		p = tooLarge(what, n, limit, setting)
-		p.reason = fmt.Sprintf("%s is more than %d bytes, the most that is taken (--%s)", what, limit, setting)
+		p = tooLarge(what, "more", limit, setting)
 	default:
 		return buf, nil
 	}
@@ -133,13 +134,13 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, bad("no_topic", "expected ?topic=NAME in the query; to publish JSON, send Content-Type: application/json"))
 		return
 	}
-	buf, p := s.readBody(w, r, int64(s.config.Message.EventBytes), "the event's data", "event-bytes")
+	buf, p := s.readBody(w, r, int64(s.config.Rule.EventBytes), "data and event name together", "event-bytes")
 	if p != nil {
 		s.refuse(w, p)
 		return
 	}
 	defer bodies.Put(buf)
-	ds := newDrafts(&s.config.Message)
+	ds := newDrafts(s.config.Rule)
 	defer ds.drop()
 	s.publishOne(w, r, ds, ds.add(q.topic, q.key, &sse.Event{Name: []byte(q.event), Data: buf.B, RetryMS: q.retry}))
 }
@@ -188,9 +189,9 @@ func readQuery(raw string) (q query, _ *problem) {
 		case "key":
 			q.key = string(text)
 		case "retry":
-			ms, err := strconv.ParseInt(string(text), 10, 64)
-			if err != nil || ms <= 0 {
-				return q, bad("bad_retry", "expected retry to be a positive number of milliseconds, found %.40q", text)
+			ms, err := rule.Limits{}.ParseRetry(text)
+			if err != nil {
+				return q, broken(err)
 			}
 			q.retry = ms
 		default:
@@ -206,7 +207,7 @@ func readQuery(raw string) (q query, _ *problem) {
 // publishJSON takes an event, or an array of events: all of them or, if one is not
 // in order, none.
 func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
-	buf, p := s.readBody(w, r, s.config.BodyBytes, "the body", "body-bytes")
+	buf, p := s.readBody(w, r, s.config.BodyBytes, "body", "body-bytes")
 	if p != nil {
 		s.refuse(w, p)
 		return
@@ -216,7 +217,7 @@ func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
 		s.publishArray(w, r, buf.B)
 		return
 	}
-	ds := newDrafts(&s.config.Message)
+	ds := newDrafts(s.config.Rule)
 	defer ds.drop()
 	m, p := decode(buf.B)
 	if p == nil {
@@ -226,7 +227,7 @@ func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byte) {
-	ds := newDrafts(&s.config.Message)
+	ds := newDrafts(s.config.Rule)
 	defer ds.drop()
 	if p := ds.addArray(text); p != nil {
 		s.refuseWith(w, p, answer{Item: len(ds.all) + 1, Published: new(int)})

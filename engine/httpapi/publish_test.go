@@ -109,13 +109,13 @@ func TestMalformedEvents(t *testing.T) {
 		{`{"topic":"t","data":"x","key":7}`, "key"},
 		{`{"topic":"t","data":"x","key":"` + strings.Repeat("k", 257) + `"}`, "257"},
 		{`{"topic":"t","data":"x","retry":"5"}`, "retry"},
-		{`{"topic":"t","data":"x","retry":1.5}`, `expected "retry" to be a whole number, found 1.5`},
+		{`{"topic":"t","data":"x","retry":1.5}`, `as reconnection time (retry), found "1.5"`},
 		{`{"topic":"t","data":"x","retry":1e3}`, "retry"},
-		{`{"topic":"t","data":"x","retry":0}`, "positive"},
-		{`{"topic":"t","data":"x","retry":-1}`, "positive"},
+		{`{"topic":"t","data":"x","retry":0}`, "reconnection time"},
+		{`{"topic":"t","data":"x","retry":-1}`, "reconnection time"},
 		{`{"topic":"t","data":"x","retry":9223372036854775808}`, "retry"},
 		{`{"topic":"t","data":"x","event":"a\rb"}`, "event name"},
-		{`{"topic":"t","data":"x","event":"gap"}`, `"gap" is the server's own`},
+		{`{"topic":"t","data":"x","event":"gap"}`, `the server's own, found "gap"`},
 		{`{"topic":"t","data":"x","event":"a\nb"}`, "event name"},
 		{`{"topic":"t","data":"x","event":"a\u0000b"}`, "event name"},
 		{`{"topic":"t","data":"x"} x`, `expected {"topic"`},
@@ -163,17 +163,17 @@ func TestMalformedRawPublish(t *testing.T) {
 		{"?topic=t&key=%ff", "", "x", "key"},
 		{"?topic=t&key=a&key=b", "", "x", "once"},
 		{"?topic=t&k%65y=a&key=b", "", "x", "once"},
-		{"?topic=t&retry=0", "", "x", "positive"},
-		{"?topic=t&retry=-5", "", "x", "positive"},
-		{"?topic=t&retry=1.5", "", "x", "positive"},
-		{"?topic=t&retry=9223372036854775808", "", "x", "positive"},
+		{"?topic=t&retry=0", "", "x", "reconnection time"},
+		{"?topic=t&retry=-5", "", "x", "reconnection time"},
+		{"?topic=t&retry=1.5", "", "x", "reconnection time"},
+		{"?topic=t&retry=9223372036854775808", "", "x", "reconnection time"},
 		{"?topic=t;event=e", "", "x", "%3B"},
 		{"?topic=t&evnet=e", "", "x", `found "evnet"`},
-		{"?topic=t&event=gap", "", "x", `"gap" is the server's own`},
-		{"?topic=t", "", "\xff", "data must be UTF-8"},
-		{"?topic=t", "", "ab\xc3", "data must be UTF-8"},
-		{"?topic=t", "", "\xed\xa0\x80", "data must be UTF-8"}, // a surrogate
-		{"?topic=t", "", "\xc0\x80", "data must be UTF-8"},     // an overlong NUL
+		{"?topic=t&event=gap", "", "x", `the server's own, found "gap"`},
+		{"?topic=t", "", "\xff", "data of UTF-8"},
+		{"?topic=t", "", "ab\xc3", "data of UTF-8"},
+		{"?topic=t", "", "\xed\xa0\x80", "data of UTF-8"}, // a surrogate
+		{"?topic=t", "", "\xc0\x80", "data of UTF-8"},     // an overlong NUL
 		{"?topic=t", "text/plain; =", "x", "Content-Type"},
 		{"?topic=t", "a b", "x", "Content-Type"},
 	} {
@@ -218,7 +218,7 @@ func TestEventBytes(t *testing.T) {
 					}
 					reason := body.reason(t)
 					if body.status != 413 || !strings.Contains(reason, "1000") || !strings.Contains(reason, "--event-bytes") ||
-						!strings.Contains(reason, "1001") && !strings.Contains(reason, "more than 1000") {
+						!strings.Contains(reason, "found 1001") && !strings.Contains(reason, "found more") {
 						t.Errorf("form %d: %d %s", i, body.status, body.body)
 					}
 				}

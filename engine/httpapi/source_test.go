@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"errors"
+	"io"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -11,44 +13,70 @@ import (
 	"ssedge/engine/fanin"
 	"ssedge/engine/intake"
 	"ssedge/proto/eventid"
+	"ssedge/proto/rule"
 )
+
+// errAway is what a source says of its servers.
+var errAway = errors.New("redis does not take the event: dial tcp 10.0.0.5:6379: connect: connection refused")
 
 // failing is a source that takes so many events and then none.
 type failing struct{ left int }
 
 func (f *failing) Publish(*fanin.Event) (fanin.Receipt, error) {
 	if f.left == 0 {
-		return fanin.Receipt{}, errors.New("the broker is away")
+		return fanin.Receipt{}, errAway
 	}
 	f.left--
 	return fanin.Receipt{ID: eventid.ID{MS: 7}}, nil
 }
 
-func newFailing(takes int, draining bool) *Public {
+func newFailing(takes int, draining bool, log io.Writer) *Public {
 	return NewPublic(PublicConfig{
 		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(), Source: &failing{takes},
-		Message:   MessageLimits{EventBytes: 1000, TopicBytes: 64, KeyBytes: 64},
-		BodyBytes: 10_000, BodyTimeout: time.Second,
+		Rule:      rule.Limits{EventBytes: 1000, TopicBytes: 64, KeyBytes: 64},
+		BodyBytes: 10_000, BodyTimeout: time.Second, Logger: slog.New(slog.NewTextHandler(log, nil)),
 		Draining: func() bool { return draining }, Crowded: func() bool { return false }, Refused: func(string) {},
 	})
 }
 
 // A source that cannot take an event is no fault of the publisher, who is told when
-// to come back, and what was taken before.
+// to come back, and what was taken before. Of the servers behind this one it is told nothing:
+// that stands in the log.
 func TestASourceThatFails(t *testing.T) {
 	for _, c := range []struct{ media, body, says string }{
-		{"text/plain", "x", "the broker is away"},
-		{"application/json", `{"topic":"t","data":1}`, "the broker is away"},
+		{"text/plain", "x", notStored.reason},
+		{"application/json", `{"topic":"t","data":1}`, notStored.reason},
 		{"application/json", `[{"topic":"t","data":1},{"topic":"t","data":2}]`, `"published":1`},
 		{"application/x-ndjson", "{\"topic\":\"t\",\"data\":1}\n{\"topic\":\"t\",\"data\":2}\n", `"published":1`},
 	} {
 		r := httptest.NewRequest("POST", "/publish?topic=t", strings.NewReader(c.body))
 		r.Header.Set("Content-Type", c.media)
 		w := httptest.NewRecorder()
-		newFailing(strings.Count(c.says, "published"), false).ServeHTTP(w, r)
+		var log strings.Builder
+		newFailing(strings.Count(c.says, "published"), false, &log).ServeHTTP(w, r)
 		if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), c.says) {
 			t.Errorf("%s %s: %d %v %s", c.media, c.body, w.Code, w.Header(), w.Body)
 		}
+		if body := w.Body.String(); !strings.Contains(body, notStored.reason) || strings.Contains(body, "10.0.0.5") || strings.Contains(body, "redis") {
+			t.Errorf("%s %s is answered %s", c.media, c.body, body)
+		}
+		if !strings.Contains(log.String(), "10.0.0.5:6379") {
+			t.Errorf("%s %s: the log is %q", c.media, c.body, &log)
+		}
+	}
+}
+
+// However many publishes fail, lines are few, and say how many others there were.
+func TestOutagesAreLoggedAtABoundedRate(t *testing.T) {
+	var o outages
+	var log strings.Builder
+	began := time.Now()
+	for i := range 1000 {
+		o.log(slog.New(slog.NewTextHandler(&log, nil)), began.Add(time.Duration(i)*outagePause/400), errAway)
+	}
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[0], "not_logged_before=0") || !strings.Contains(lines[1], "not_logged_before=399") || !strings.Contains(lines[2], "not_logged_before=399") {
+		t.Errorf("found %q", lines)
 	}
 }
 
@@ -56,7 +84,7 @@ func TestASourceThatFails(t *testing.T) {
 // the event any more.
 func TestPublishingToADrainingServer(t *testing.T) {
 	w := httptest.NewRecorder()
-	newFailing(1, true).ServeHTTP(w, httptest.NewRequest("POST", "/publish?topic=t", strings.NewReader("x")))
+	newFailing(1, true, io.Discard).ServeHTTP(w, httptest.NewRequest("POST", "/publish?topic=t", strings.NewReader("x")))
 	if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "going away") {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}

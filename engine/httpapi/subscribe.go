@@ -56,10 +56,8 @@ func (s *Public) noContent(w http.ResponseWriter, r *http.Request) *problem {
 		switch {
 		case err == io.EOF:
 			return nil
-		case isTimeout(err):
-			return &problem{408, "body_timeout", body.silence(), 0}
 		case n == 0:
-			return &problem{400, "short_body", "the body ended early: " + err.Error(), 0}
+			return body.broken(err)
 		}
 	}
 	return bad("body", "expected no body with a request for a stream")

@@ -62,7 +62,7 @@ func TestTopicBytes(t *testing.T) {
 	n.ask(get("/events?topic=" + strings.Repeat("%c3%a4", 32))).stream()
 	c := n.ask(get("/events?topic=" + strings.Repeat("a", 65)))
 	resp, body := c.answer("GET")
-	checkRefusal(t, resp, body, 400, "too long")
+	checkRefusal(t, resp, body, 400, "(65 bytes)")
 	n.expectCount("bad_topic", 1)
 }
 

@@ -18,6 +18,7 @@ import (
 	"ssedge/engine/httpapi"
 	"ssedge/engine/intake"
 	"ssedge/proto/http1"
+	"ssedge/proto/rule"
 	"ssedge/shard"
 )
 
@@ -111,7 +112,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	n.addr = n.in.Addrs()[0]
 	n.public = httpapi.NewPublic(httpapi.PublicConfig{
 		Admission: n.admission, Authorizer: s.admission.Authorizer, Source: fanin.NewMemory(n.group.Table(), 100, time.Minute),
-		Message:   httpapi.MessageLimits{EventBytes: 32 << 20, TopicBytes: 64, KeyBytes: 64},
+		Rule:      rule.Limits{EventBytes: 32 << 20, TopicBytes: 64, KeyBytes: 64},
 		BodyBytes: 64 << 20, BodyTimeout: 10 * time.Second, Dev: s.dev,
 		Draining: func() bool { return false }, Crowded: n.in.Crowded, Refused: n.in.Refused, Logger: log,
 	})

@@ -17,7 +17,7 @@ type Refusal struct {
 var (
 	refuseQuery   = &Refusal{Status: 400, Cause: "bad_query", Reason: "the query cannot be read: expected key=value pairs joined by &, with %XX escapes and no semicolons"}
 	refuseNoTopic = &Refusal{Status: 400, Cause: "no_topic", Reason: "expected at least one topic in the query: /events?topic=NAME"}
-	refuseTopic   = &Refusal{Status: 400, Cause: "bad_topic", Reason: "a topic name is empty, too long, not UTF-8, or has control characters (--topic-bytes)"}
+	refuseTopic   = &Refusal{Status: 400, Cause: "bad_topic", Reason: "a topic name breaks the rule of package rule"}
 	refuseTopics  = &Refusal{Status: 400, Cause: "too_many_topics", Reason: "more topics than one stream may have (--topics-per-stream)"}
 
 	refuseXForwardedFor = &Refusal{Status: 400, Cause: "bad_forwarded", Reason: forwarded.ErrXForwardedFor.Error()}

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"unicode/utf8"
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/http1"
+	"ssedge/proto/rule"
 	"ssedge/shard"
 )
 
@@ -127,8 +127,8 @@ func (r *Request) addTopic(encoded []byte, lim *RequestLimits) *Refusal {
 	begin := len(r.text)
 	r.text, _ = http1.AppendUnescaped(r.text, encoded)
 	topic := r.text[begin:]
-	if !ValidTopic(topic, lim.TopicBytes) {
-		return refuseTopic
+	if err := (rule.Limits{TopicBytes: lim.TopicBytes}).Topic(topic); err != nil {
+		return &Refusal{Status: refuseTopic.Status, Cause: refuseTopic.Cause, Reason: err.Error()}
 	}
 	for _, n := range r.names {
 		if string(r.text[n.from:n.to]) == string(topic) {
@@ -141,21 +141,6 @@ func (r *Request) addTopic(encoded []byte, lim *RequestLimits) *Refusal {
 	}
 	r.names = append(r.names, span{begin, len(r.text)})
 	return nil
-}
-
-// ValidTopic reports whether name can be a topic: 1 to bytesMax bytes of UTF-8
-// without control characters.
-func ValidTopic(name []byte, bytesMax int) bool {
-	if len(name) == 0 || len(name) > bytesMax || !utf8.Valid(name) {
-		return false
-	}
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if c < 0x20 || c == 0x7f || c == 0xc2 && name[i+1] < 0xa0 { // C0, DEL, C1
-			return false
-		}
-	}
-	return true
 }
 
 // earliest, in place of an id, asks for everything that is retained. (No id has

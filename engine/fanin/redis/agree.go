@@ -19,10 +19,12 @@ func (c *Config) way() string {
 	return "--fan-in=" + string(c.FanIn)
 }
 
-// keeps is what it does to histories. If others do it in another way, one cuts what another keeps: that is not
-// refused, for it is how settings are changed, but warned of.
+// keeps is what it does to histories, and what it takes. If others have other settings, one cuts
+// what another keeps, or tells a gap for what another takes: that is not refused, for it is how
+// settings are changed, but warned of.
 func (c *Config) keeps() string {
-	return fmt.Sprintf("--history-events=%d --history-age=%v --redis-ttl=%v", c.HistoryEvents, c.HistoryAge, c.TTL)
+	return fmt.Sprintf("--history-events=%d --history-age=%v --redis-ttl=%v --topic-bytes=%d --event-bytes=%d --key-bytes=%d",
+		c.HistoryEvents, c.HistoryAge, c.TTL, c.Rule.TopicBytes, c.Rule.EventBytes, c.Rule.KeyBytes)
 }
 
 const waySeparator = "; "
@@ -42,7 +44,7 @@ func (s *Source) agree(ctx context.Context, client rueidis.Client) error {
 	case way != s.config.way():
 		return fmt.Errorf("%w: edges there have %s, this is %s", errUnfit, way, s.config.way())
 	case keeps != s.config.keeps() && !s.warned.Swap(true):
-		s.config.Logger.Warn("others keep histories in another way: one of them cuts what the other keeps", "others", keeps, "this", s.config.keeps())
+		s.config.Logger.Warn("others have other settings: one of them cuts what the other keeps, or tells gaps for what the other takes", "others", keeps, "this", s.config.keeps())
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"bytes"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -340,23 +339,14 @@ func (f *feed) fork(id eventid.ID) {
 	f.topic.Fork(id)
 }
 
-// body puts an event into wire form. It reports false for one that cannot be sent.
+// body puts an event into wire form. It reports false for one that breaks the rule: it is counted,
+// and never changed so that it would not.
 func (s *Source) body(m *envelope.Message) (*buffer, bool) {
-	e := sse.Event{Name: m.Event, Data: m.Data, RetryMS: m.RetryMS}
-	if e.Check() != nil { // from a publisher that does not know: as browsers would read it
-		e.Data = bytes.ToValidUTF8(e.Data, replacement)
-		if e.Check() != nil {
-			s.counts.unfit.Add(1)
-			return nil, false
-		}
-	}
-	if len(e.Data)+len(e.Name) > s.config.EventBytes || string(e.Name) == s.config.GapName {
+	if s.config.Rule.Event(m.Event, m.Data, m.RetryMS) != nil {
 		s.counts.unfit.Add(1)
 		return nil, false
 	}
 	b := bodies.Get()
-	b.B = sse.AppendBody(b.B[:0], &e)
+	b.B = sse.AppendBody(b.B[:0], &sse.Event{Name: m.Event, Data: m.Data, RetryMS: m.RetryMS})
 	return b, true
 }
-
-var replacement = []byte("\uFFFD")

@@ -92,12 +92,12 @@ func cut[T any](s []T, n int) []T {
 type reading uint8
 
 const (
-	nothing  reading = iota
-	theEnd           // the newest event
-	newestHere       // the newest event that is not after the log's newest one
-	forward          // events after the log's newest one
-	newest           // the last events, the log's own among them
-	backward         // events before the log's oldest one
+	nothing    reading = iota
+	theEnd             // the newest event
+	newestHere         // the newest event that is not after the log's newest one
+	forward            // events after the log's newest one
+	newest             // the last events, the log's own among them
+	backward           // events before the log's oldest one
 )
 
 // request is one reading: of which feed, how many doubts it answers, and with backward as far back as

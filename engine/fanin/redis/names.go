@@ -102,15 +102,21 @@ func (n *names) shared() bool { return n.fanIn != ByTopic }
 // topicOf is the topic of a channel, false if it is none's. With partitions, the message says of which
 // topic it is.
 func (n *names) topicOf(channel string) (topic string, ok bool) {
-	topic, ok = strings.CutPrefix(channel, n.prefix)
-	return unescape(topic), ok
+	escaped, ok := strings.CutPrefix(channel, n.prefix)
+	if !ok {
+		return "", false
+	}
+	return unescape(escaped)
 }
 
-func unescape(topic string) string {
-	if strings.IndexByte(topic, '%') >= 0 {
-		return unescaper.Replace(topic)
+// unescape is the topic that is written so, false if none is: sse:100% would be a second name of
+// what is sse:100%25.
+func unescape(escaped string) (topic string, ok bool) {
+	if !strings.ContainsAny(escaped, "{}%") {
+		return escaped, true
 	}
-	return topic
+	topic = unescaper.Replace(escaped)
+	return topic, escaper.Replace(topic) == escaped
 }
 
 var (

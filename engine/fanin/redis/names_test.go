@@ -30,6 +30,19 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// A topic has one name at the servers: what is escaped in another way is none's.
+func TestOtherEscapesAreNoTopics(t *testing.T) {
+	n := newNames(&Config{Prefix: "sse:", FanIn: ByPattern})
+	for channel, topic := range map[string]string{
+		"sse:news": "news", "sse:100%25": "100%", "sse:%257B": "%7B", "sse:%7B%7D": "{}",
+		"news": "", "sse:100%": "", "sse:%7b": "", "sse:%41": "", "sse:{3}news": "", "sse:%%257B": "", "sse:a}": "",
+	} {
+		if got, ok := n.topicOf(channel); ok != (topic != "") || ok && got != topic {
+			t.Errorf("the topic of %s is %q, %v", channel, got, ok)
+		}
+	}
+}
+
 // A partition's key is in the partition's range of slots, whatever its topic is, and every range has one.
 func TestPartitionsAreSpreadAsSlotsAre(t *testing.T) {
 	for _, partitions := range []int{1, 2, 64, 1024, PartitionsMax} {

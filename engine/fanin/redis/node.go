@@ -237,8 +237,12 @@ func (n *node) receive(m rueidis.PubSubMessage) {
 			s.refuse(m.Channel, err)
 			return
 		}
-		topic = unescape(string(e.Topic))
+		if topic, ok = unescape(string(e.Topic)); !ok {
+			s.refuse(m.Channel, errEscapes)
+			return
+		}
 	} else if !ok {
+		s.refuse(m.Channel, errEscapes)
 		return
 	}
 	f := s.feedOf(topic)
@@ -254,6 +258,7 @@ func (n *node) receive(m rueidis.PubSubMessage) {
 var (
 	errTopic     = errors.New("expected the topic in the message of a partition")
 	errPartition = errors.New("expected a topic of this partition")
+	errEscapes   = errors.New("expected %25, %7B and %7D for per cent and braces in a topic")
 )
 
 // subscription is called there, too. A subscription that ends without having been asked to has

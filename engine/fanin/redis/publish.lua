@@ -5,24 +5,81 @@
 --          partition's tag between them, as in sse:{17}news, and the channel is that without the topic (ssedge redis key).
 --          It is the only declared key, so that publishing goes on while its slot moves between masters.
 -- args     data, event's name, idempotency key, reconnection time (ms); all but the first may be left out
+--
+-- What breaks the rule of package rule is refused with its words (settings.expected) before
+-- anything is read or written.
+
+-- shape is the pattern of a character that begins with this byte, nil if none does (RFC 3629).
+local function shape(lead)
+  if lead < 194 or lead > 244 then return nil end
+  if lead < 224 then return '[\194-\223][\128-\191]' end
+  if lead == 224 then return '\224[\160-\191][\128-\191]' end
+  if lead == 237 then return '\237[\128-\159][\128-\191]' end
+  if lead < 240 then return '[\225-\236\238\239][\128-\191][\128-\191]' end
+  if lead == 240 then return '\240[\144-\191][\128-\191][\128-\191]' end
+  if lead == 244 then return '\244[\128-\143][\128-\191][\128-\191]' end
+  return '[\241-\243][\128-\191][\128-\191][\128-\191]'
+end
+
+-- utf8_ok reports whether text is UTF-8. ASCII takes one scan. Of what is left from the first
+-- other byte on, all characters of that byte's shape become a byte of ASCII each, and so on: a byte
+-- that begins a character never continues one, so what remains of a shape that had its turn is
+-- broken. Figures stand in README.md.
+local function utf8_ok(text)
+  local done = {}
+  while true do
+    local at = string.match(text, '^[^\128-\255]*()')
+    if at > #text then return true end
+    local pattern = shape(string.byte(text, at))
+    if not pattern or done[pattern] then return false end
+    done[pattern] = true
+    text = string.gsub(string.sub(text, at), pattern, 'x')
+  end
+end
+
+-- quoted is text of bounded length that is safe to show.
+local function quoted(text)
+  local shown = string.gsub(string.sub(text, 1, 40), '[^ !#-\91%]\94-~]', function(c) return string.format('\\x%02x', string.byte(c)) end)
+  return '"' .. shown .. '"' .. (#text > 40 and '... (' .. #text .. ' bytes)' or '')
+end
+
+local function refusal(expected, found) return redis.error_reply('ERR expected ' .. expected .. (found and ', found ' .. found or '')) end
+
+-- own reports whether an event's name is the server's own.
+local function own(name) return settings.own[name] or string.sub(name, 1, #settings.own_prefix) == settings.own_prefix end
+
+-- broken is what of an event breaks the rule, and what was found; nil if nothing does. escaped
+-- is the topic as it stands in a key.
+local function broken(escaped, data, event, key, retry)
+  local topic = string.gsub(escaped, '%%(%x%x)', {['25'] = '%', ['7B'] = '{', ['7D'] = '}'})
+  if topic == '' or #topic > settings.topic_bytes or string.sub(topic, 1, 1) == settings.own_topic
+    or string.find(topic, '[%z\1-\31\127]') or string.find(topic, '\194[\128-\159]') or not utf8_ok(topic) then
+    return 'topic', quoted(topic)
+  end
+  if #key > settings.key_bytes or not utf8_ok(key) then return 'key', quoted(key) end
+  if retry ~= '' and (#retry > 10 or not string.find(retry, '^[1-9]%d*$') or tonumber(retry) > settings.retry_max) then return 'retry', quoted(retry) end
+  if #data + #event > settings.event_bytes then return 'size', #data + #event end
+  if own(event) or string.find(event, '[%z\r\n]') or not utf8_ok(event) then return 'event', quoted(event) end
+  if not utf8_ok(data) then return 'data', quoted(data) end
+end
+
 local function ssedge_publish(keys, args)
-  local function refuse(expected, found) return redis.error_reply('ERR expected ' .. expected .. (found and ', found ' .. found or '')) end
   local stream, data = keys[1], args[1]
   local event, key, retry = args[2] or '', args[3] or '', args[4] or ''
-  if not stream or not data then return refuse('one key, that of a topic, and data') end
-  if string.sub(stream, 1, #settings.prefix) ~= settings.prefix then return refuse('a key that begins with ' .. settings.prefix, stream) end
+  if not stream or not data then return refusal('one key, that of a topic, and data') end
+  if string.sub(stream, 1, #settings.prefix) ~= settings.prefix then return refusal('a key that begins with ' .. settings.prefix, quoted(stream)) end
   local channel, topic = stream, string.sub(stream, #settings.prefix + 1)
   if settings.partitions then
     local tag, rest = string.match(topic, '^({%d+})(.*)$')
-    if not tag then return refuse('the key of a partition, as in ' .. settings.prefix .. '{17}news (this function is for --fan-in=partition)', stream) end
+    if not tag then return refusal('the key of a partition, as in ' .. settings.prefix .. '{17}news (this function is for --fan-in=partition)', quoted(stream)) end
     channel, topic = settings.prefix .. tag, rest
   end
-  if topic == '' then return refuse('a topic behind the prefix', stream) end
-  if string.find(topic, '[{}]') then return refuse('%7B and %7D for braces in a topic (this function is for --fan-in=' .. settings.fan_in .. ')', stream) end
-  if event ~= '' and event == settings.gap then return refuse('another event name than ' .. settings.gap) end
-  if string.find(event, '[%z\r\n]') then return refuse('an event name of one line') end
-  if #data + #event > settings.event_bytes then return refuse('at most ' .. settings.event_bytes .. ' bytes of data and name', #data + #event) end
-  if retry ~= '' and (#retry > 15 or not string.match(retry, '^[1-9]%d*$')) then return refuse('a reconnection time in milliseconds', retry) end
+  local rest = string.gsub(topic, '%%(%x%x)', {['25'] = '', ['7B'] = '', ['7D'] = ''})
+  if string.find(rest, '[{}%%]') then
+    return refusal('%25, %7B and %7D for per cent and braces in a topic (this function is for --fan-in=' .. settings.fan_in .. ')', quoted(stream))
+  end
+  local what, found = broken(topic, data, event, key, retry)
+  if what then return refusal(settings.expected[what], found) end
   local used
   if key ~= '' then -- before anything is written: this may fail while the slot moves
     used = (settings.partitions and '' or '{') .. stream .. '}:i:' .. key -- in the same slot

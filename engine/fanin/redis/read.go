@@ -2,7 +2,6 @@ package redis
 
 import (
 	"slices"
-	"strconv"
 
 	"github.com/redis/rueidis"
 
@@ -59,14 +58,20 @@ type element struct {
 	bad bool
 }
 
+// unfitRetry stands for a reconnection time that breaks the rule: the event is not fit to be sent.
+const unfitRetry = -1
+
 func (s *Source) element(e rueidis.XRangeEntry) (element, bool) {
 	m := element{Message: envelope.Message{Event: []byte(e.FieldValues["e"]), Data: []byte(e.FieldValues["d"])}}
 	var ok, prevOK bool
 	m.ID, ok = eventid.Parse([]byte(e.ID))
 	m.Prev, prevOK = eventid.Parse([]byte(e.FieldValues["p"]))
 	if retry := e.FieldValues["r"]; retry != "" {
-		m.RetryMS, _ = strconv.ParseInt(retry, 10, 64)
-		m.RetryMS = max(m.RetryMS, 0)
+		ms, err := s.config.Rule.ParseRetry([]byte(retry))
+		if err != nil {
+			ms = unfitRetry
+		}
+		m.RetryMS = ms
 	}
 	if _, hasData := e.FieldValues["d"]; !prevOK || !hasData {
 		s.counts.malformed.Add(1)

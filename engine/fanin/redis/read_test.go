@@ -10,6 +10,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"ssedge/proto/eventid"
+	"ssedge/proto/rule"
 	"ssedge/shard"
 )
 
@@ -18,7 +19,7 @@ import (
 func followed(t *testing.T) *feed {
 	t.Helper()
 	s := &Source{config: Config{
-		TTL: time.Hour, HistoryBytes: 1 << 20, EventBytes: 1 << 10, GapName: "gap", CatchUpRate: 1000,
+		TTL: time.Hour, HistoryBytes: 1 << 20, Rule: rule.Limits{EventBytes: 1 << 10}, CatchUpRate: 1000,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, target: &target{}, counts: newCounts(), nodes: map[string]*node{}}
 	s.times = &s.clock

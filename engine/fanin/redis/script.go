@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"ssedge/engine/fanin"
 	"ssedge/proto/eventid"
+	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 )
 
@@ -27,9 +29,31 @@ func (c *Config) settings(kind Kind) string {
 	if kind == Cluster && c.FanIn != ByPattern {
 		command = "SPUBLISH"
 	}
-	return fmt.Sprintf("local settings = {events = '%d', age = '%d', ttl = '%d', key_ttl = '%d', command = '%s', prefix = %s, fan_in = '%s', partitions = %t, gap = %s, event_bytes = %d}\n",
+	return fmt.Sprintf("local settings = {events = '%d', age = '%d', ttl = '%d', key_ttl = '%d', command = '%s', prefix = %s, fan_in = '%s', partitions = %t, %s}\n",
 		c.HistoryEvents, c.HistoryAge.Milliseconds(), seconds(c.TTL), seconds(c.KeyTTL), command,
-		luaString(c.Prefix), c.FanIn, c.FanIn == ByPartition, luaString(c.GapName), c.EventBytes)
+		luaString(c.Prefix), c.FanIn, c.FanIn == ByPartition, ruleSettings(c.Rule))
+}
+
+// ruleSettings is package rule for the script: its numbers, names and words.
+func ruleSettings(l rule.Limits) string {
+	text := fmt.Sprintf("topic_bytes = %d, event_bytes = %d, key_bytes = %d, retry_max = %d, own_topic = %s, own_prefix = %s, own = {",
+		bound(l.TopicBytes), bound(l.EventBytes), bound(l.KeyBytes), int64(rule.RetryMax), luaString(string(rule.OwnTopic)), luaString(rule.ReservedPrefix))
+	for _, name := range rule.Reserved {
+		text += fmt.Sprintf("[%s] = true, ", luaString(name))
+	}
+	text += "}, expected = {"
+	for _, w := range []rule.What{rule.Topic, rule.Name, rule.Data, rule.Size, rule.Key, rule.Retry} {
+		text += fmt.Sprintf("%s = %s, ", w, luaString(l.Expected(w)))
+	}
+	return text + "}"
+}
+
+// bound is a bound in bytes; 0 is none, and Redis takes no strings beyond it.
+func bound(n int) int {
+	if n == 0 {
+		return math.MaxInt32
+	}
+	return n
 }
 
 // luaString is a string as Lua 5.1 has it, of any bytes.
@@ -100,9 +124,6 @@ func (s *Source) Install(ctx context.Context) (masters int, err error) {
 	return masters, nil
 }
 
-// retryMax is the longest reconnection time that envelopes carry, in milliseconds.
-const retryMax = 1e15 - 1
-
 // publish runs the script.
 func (s *Source) publish(ctx context.Context, e *fanin.Event) (fanin.Receipt, error) {
 	parts, err := sse.ParseBody(e.Body)
@@ -111,7 +132,7 @@ func (s *Source) publish(ctx context.Context, e *fanin.Event) (fanin.Receipt, er
 	}
 	retry := ""
 	if parts.RetryMS > 0 {
-		retry = strconv.FormatInt(min(parts.RetryMS, retryMax), 10)
+		retry = strconv.FormatInt(parts.RetryMS, 10)
 	}
 	reply, err := s.script.Exec(ctx, s.client, []string{s.names.key(string(e.Topic))}, []string{
 		// Copies: a command that was given up may still be written, when e's buffer is another event's.

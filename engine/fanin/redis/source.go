@@ -18,6 +18,7 @@ import (
 
 	"ssedge/engine/fanin"
 	"ssedge/proto/eventid"
+	"ssedge/proto/rule"
 	"ssedge/shard"
 )
 
@@ -44,8 +45,7 @@ type Config struct {
 	TTL           time.Duration // how long the stream of a topic without events is kept
 	KeyTTL        time.Duration // how long an idempotency key is remembered
 
-	EventBytes int    // of name and data; longer events are told as gaps
-	GapName    string // the name that no event may have
+	Rule rule.Limits // what breaks it is told as a gap
 }
 
 // Source is a fanin.Source and a shard.Upstream. It is safe from any goroutine.
@@ -413,6 +413,6 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 // refuse counts a message that cannot be read.
 func (s *Source) refuse(from string, err error) {
 	if s.counts.malformed.Add(1)%1000 == 1 {
-		s.config.Logger.Warn("a message cannot be read", "of", from, "error", err)
+		s.config.Logger.Warn("a message cannot be read", "of", rule.Quote([]byte(from)), "error", err)
 	}
 }

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"errors"
+	"reflect"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
+)
+
+// exactly makes kong take text as it is. On its own it sends texts through JSON, and splits lists
+// by characters: both make U+FFFD of every byte that is not UTF-8, in silence, so that two keys
+// could become one. Texts and lists of them are kept byte by byte, for the command to judge; in a
+// map such bytes are refused.
+func exactly() kong.Option {
+	exact := kong.NewRegistry().RegisterDefaults().RegisterKind(reflect.String, kong.MapperFunc(exactText))
+	list := func(ctx *kong.DecodeContext, target reflect.Value) error {
+		text, ok := ctx.Scan.Peek().Value.(string)
+		switch all, ofTexts := target.Addr().Interface().(*[]string); {
+		case !ok || ctx.Value.Flag == nil || utf8.ValidString(text):
+			return exact.ForType(target.Type()).Decode(ctx, target)
+		case ofTexts:
+			ctx.Scan.Pop()
+			*all = append(*all, splitExactly(text)...)
+			return nil
+		}
+		return errors.New("expected UTF-8, found other bytes")
+	}
+	return kong.OptionFunc(func(k *kong.Kong) error {
+		for kind, mapper := range map[reflect.Kind]kong.MapperFunc{reflect.String: exactText, reflect.Slice: list, reflect.Map: list} {
+			if err := kong.KindMapper(kind, mapper).Apply(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func exactText(ctx *kong.DecodeContext, target reflect.Value) error {
+	if text, ok := ctx.Scan.Peek().Value.(string); ok && ctx.Scan.Peek().IsValue() {
+		ctx.Scan.Pop()
+		target.SetString(text)
+		return nil
+	}
+	return ctx.Scan.PopValueInto("string", target.Addr().Interface())
+}
+
+// splitExactly splits a list as kong does: at commas, but for those behind a backslash.
+func splitExactly(text string) (all []string) {
+	var item []byte
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '\\' && i+1 < len(text) && text[i+1] == ',':
+			item = append(item, ',')
+			i++
+		case c == ',':
+			all, item = append(all, string(item)), nil
+		default:
+			item = append(item, c)
+		}
+	}
+	if len(item) > 0 {
+		all = append(all, string(item))
+	}
+	return all
+}
