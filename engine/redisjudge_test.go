@@ -47,6 +47,8 @@ type trial struct {
 	tried   map[string]bool            // data of everything that was sent to be published, answered or not
 	kept    map[string]map[string]bool // data that the servers have in the end, by topic
 	heard   []map[string]bool          // data that each edge is known to have had, because it sent it to somebody
+	may     map[string]bool            // causes of gaps for which what the servers still have may be dropped
+	early   time.Duration              // how long before a client came an event may have been acknowledged that it is sent though it asked for none
 	ordered bool                       // no server has forgotten anything, nor changed its clock: ids only rise
 }
 
@@ -61,8 +63,7 @@ func (v *verdict) fault(r *record, format string, a ...any) {
 	v.faults = append(v.faults, r.name+": "+fmt.Sprintf(format, a...))
 }
 
-// oldest is how long before a client came an event may have been acknowledged that it is sent though it asked for none:
-// edges know the servers' clocks to some seconds.
+// oldest is that time where all servers have the same clock: edges know it to some seconds.
 const oldest = 3 * time.Second
 
 // told is a gap. What is missing lies after from, and not after to.
@@ -91,10 +92,6 @@ func placeOf(text string) (eventPlace, error) {
 	return eventPlace{a, b}, err
 }
 
-// gapCauses says of each cause whether events that the servers still have may be dropped for it: what the reader, or
-// the edge's memory, is to blame for, and positions that say nothing about what their client has.
-var gapCauses = map[string]bool{"overrun": true, "conflated": true, "evicted": true, "unknown": true, "future": true, "malformed": true}
-
 // judge judges all a client was sent.
 func (tr *trial) judge(r *record) verdict {
 	v := verdict{notes: map[string]int{}}
@@ -113,7 +110,7 @@ func (tr *trial) judgeTopic(r *record, topic string, v *verdict) {
 	for i := range tr.acked[topic] {
 		known[tr.acked[topic][i].data] = &tr.acked[topic][i]
 	}
-	came := map[string]int{} // the visit, by data
+	came := map[string]int{}   // the visit, by data
 	newest := map[string]int{} // number of what came last, by publisher
 	var gaps []told
 	last := "" // id
@@ -142,7 +139,7 @@ func (tr *trial) judgeTopic(r *record, topic string, v *verdict) {
 						v.fault(r, "%s came behind number %d of the same publisher", brief(m.data), n)
 					}
 					newest[p.by] = p.n
-					if first := r.visits[0]; first.resumed == "" && p.acked.Before(first.dialled.Add(-oldest)) {
+					if first := r.visits[0]; first.resumed == "" && p.acked.Before(first.dialled.Add(-tr.early)) {
 						v.fault(r, "%s came, which was published %v before the client did", brief(m.data), first.dialled.Sub(p.acked))
 					}
 				}
@@ -169,7 +166,10 @@ func (tr *trial) judgeTopic(r *record, topic string, v *verdict) {
 }
 
 // brief is an event's data without what only makes it long.
-func brief(data string) string { return strings.Join(strings.Fields(data)[:3], " ") }
+func brief(data string) string {
+	words := strings.Fields(data)
+	return strings.Join(words[:min(len(words), 3)], " ")
+}
 
 // readGap reads a gap event of a topic. What it says must be a range in which something can be missing.
 func readGap(r *record, topic string, m incident, v *verdict) (told, bool) {
@@ -207,7 +207,7 @@ func (tr *trial) judgeMissing(r *record, p *receipt, came map[string]int, gaps [
 	dropped := ""
 	for _, g := range gaps {
 		if g.from.less(at) && !g.to.less(at) && g.at.After(p.sent) { // what was told before is about other events
-			if !kept || gapCauses[g.cause] {
+			if !kept || tr.may[g.cause] {
 				what := "missing and told: "
 				if kept {
 					what = "told, though the servers have it: "

@@ -71,7 +71,7 @@ func TestTheJudge(t *testing.T) {
 		"nothing can be a gap": {same(from(6, on(0, incident{at(6), "gap", "x", ""}, got(6)))), "no JSON", 0, 0},
 	} {
 		tried["t raw 1"] = true
-		tr := &trial{acked: map[string][]receipt{"t": all}, tried: tried, kept: map[string]map[string]bool{"t": kept}, heard: []map[string]bool{{"t p 3": true}, {}}}
+		tr := &trial{acked: map[string][]receipt{"t": all}, tried: tried, kept: map[string]map[string]bool{"t": kept}, may: map[string]bool{"overrun": true}, early: oldest, heard: []map[string]bool{{"t p 3": true}, {}}}
 		v := tr.judge(&record{name, []string{"t"}, c.visits})
 		said := strings.Join(v.faults, "; ")
 		if (c.faults == "") != (said == "") || !strings.Contains(said, c.faults) {
@@ -82,7 +82,7 @@ func TestTheJudge(t *testing.T) {
 			t.Errorf("%s: missing %q and %d exempt, expected %d and %d", name, v.missing, exempt, c.missing, c.exempt)
 		}
 	}
-	tr := &trial{acked: map[string][]receipt{"t": all}, tried: tried, ordered: true}
+	tr := &trial{acked: map[string][]receipt{"t": all}, tried: tried, early: oldest, ordered: true}
 	if v := tr.judge(&record{"back", []string{"t"}, same(from(7, on(0, got(6), gap(7, "5-0", "7-0", "missed"))))}); len(v.faults) == 0 {
 		t.Error("ids that go back are not found")
 	}

@@ -43,22 +43,32 @@ func (f *failing) die() {
 	f.heir.signal(syscall.SIGCONT)
 }
 
-var deployments = map[string]func(*testing.T) *failing{
-	"standalone": func(t *testing.T) *failing { // another server is started where the edges look
-		old, heir := startPair(t)
-		return &failing{url: "redis://" + old.address(), servers: []*redisServer{heir}, victim: old, heir: heir, promote: func() {
-			heir.cli("REPLICAOF", "NO", "ONE")
-			heir.moveTo(old.port)
-		}}
-	},
-	"sentinel": func(t *testing.T) *failing {
-		old, heir := startPair(t)
-		sentinel := startSentinel(t, old)
-		return &failing{url: "redis+sentinel://" + sentinel.address() + "/mymaster", servers: []*redisServer{heir}, victim: old, heir: heir, promote: func() {
-			eventually(t, "the replica is the master", func() bool { return strings.HasPrefix(heir.cli("ROLE"), "master") })
-		}}
-	},
-	"cluster": func(t *testing.T) *failing { return failingCluster(t, startCluster(t, 1)) },
+var deployments = map[string]func(*testing.T, []string) *failing{"standalone": standaloneAt, "sentinel": sentinelAt, "cluster": clusterAt}
+
+// standaloneAt is a pair whose replica has an environment of its own. After a failover it is started where the edges look.
+func standaloneAt(t *testing.T, env []string) *failing {
+	old, heir := startPairAt(t, env)
+	return &failing{url: "redis://" + old.address(), servers: []*redisServer{heir}, victim: old, heir: heir, promote: func() {
+		heir.cli("REPLICAOF", "NO", "ONE")
+		heir.moveTo(old.port)
+	}}
+}
+
+func sentinelAt(t *testing.T, env []string) *failing {
+	old, heir := startPairAt(t, env)
+	sentinel := startSentinel(t, old)
+	return &failing{url: "redis+sentinel://" + sentinel.address() + "/mymaster", servers: []*redisServer{heir}, victim: old, heir: heir, promote: func() {
+		eventually(t, "the replica is the master", func() bool { return strings.HasPrefix(heir.cli("ROLE"), "master") })
+	}}
+}
+
+func clusterAt(t *testing.T, env []string) *failing {
+	return failingCluster(t, startClusterAt(t, 1, func(k int) []string {
+		if k < 3 {
+			return nil
+		}
+		return env
+	}))
 }
 
 // failingCluster are the servers of a cluster, of whose masters the second will be lost.
@@ -106,15 +116,26 @@ func chunked(c *engine.Config) { c.Chunked = true }
 // load has witnesses of every kind follow topics of every kind, and begins publishing.
 type load struct {
 	*stage
-	busy, bulk, quiet, still, empty, late string
+	busy, bulk, quiet, still, empty, late, unseen, new string
 }
 
 func newLoad(s *stage, name func(string) string) *load {
-	l := &load{s, name("busy"), name("bulk"), name("quiet"), name("still"), name("empty"), name("late")}
+	s.may = map[string]bool{"unknown": true, "future": true} // who stands inside of what is forgotten goes on with what is new
+	l := &load{s, name("busy"), name("bulk"), name("quiet"), name("still"), name("empty"), name("late"), name("unseen"), name("new")}
 	for _, topics := range [][]string{{l.busy}, {l.bulk}, {l.quiet}, {l.still}, {l.empty}, {l.late}, {l.busy, l.empty, l.quiet}} {
 		s.crowd(topics...)
 	}
+	for e := range s.edges { // a topic that nobody follows before the outage, so that its place is not known then
+		s.follow("fresh at the outage", false, []string{l.unseen}, stay{edge: e, from: outage})
+		s.follow("fresh at the outage, and elsewhere", false, []string{l.unseen}, stay{edge: e, from: outage, until: mended}, stay{edge: (e + 1) % len(s.edges), from: mended, after: 1200 * time.Millisecond})
+	}
+	for e := range s.edges { // and one that has its place since the fault, and no event until all is well again
+		s.follow("fresh at the fault", false, []string{l.new}, stay{edge: e, from: fault})
+		s.follow("fresh at the fault, and away", false, []string{l.new}, stay{edge: e, from: fault, after: 200 * time.Millisecond, until: outage}, stay{edge: e, from: mended})
+		s.follow("fresh at the fault, and elsewhere", false, []string{l.new}, stay{edge: e, from: fault, after: 200 * time.Millisecond, until: outage}, stay{edge: (e + 1) % len(s.edges), from: mended, after: 200 * time.Millisecond})
+	}
 	s.settled()
+	s.say(0, l.unseen)
 	for e := range s.edges {
 		s.publish(l.busy, e, 15*time.Millisecond, 0)
 		s.publish(l.bulk, e, 40*time.Millisecond, 8000)
@@ -135,12 +156,12 @@ func (l *load) lose() {
 // mend says that all is well again, once each edge can publish and has caught up, and goes on for a while.
 func (l *load) mend() {
 	l.say(0, l.quiet, l.empty)
-	l.say(1, l.quiet)
+	l.say(1, l.quiet, l.new)
 	l.caughtUp()
 	l.enter(mended)
 	l.rest(time.Second)
 	l.say(1, l.still, l.late)
-	l.say(0, l.still, l.late, l.quiet, l.empty)
+	l.say(0, l.still, l.late, l.quiet, l.empty, l.unseen, l.new)
 	l.rest(500 * time.Millisecond)
 }
 
@@ -166,7 +187,7 @@ func TestAFailoverForgetsEvents(t *testing.T) {
 	for name, deploy := range deployments {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := deploy(t)
+			f := deploy(t, nil)
 			l := newLoad(newStage(t, f.servers, &edge(t, f.url, chunked).server, edgeAt(t, f.url)), f.topic)
 			f.forsake()
 			l.enter(fault)

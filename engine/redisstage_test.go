@@ -30,6 +30,8 @@ type stage struct {
 	edges   []*server
 	servers func() []*redisServer // those that may know what was kept
 	ordered bool
+	may     map[string]bool
+	early   time.Duration
 	phases  [phases]chan struct{}
 	closed  chan struct{}
 	now     int
@@ -45,7 +47,7 @@ type stage struct {
 
 func newStage(t *testing.T, servers []*redisServer, edges ...*server) *stage {
 	s := &stage{
-		t: t, seed: newSeed(t), edges: edges, servers: func() []*redisServer { return servers }, closed: make(chan struct{}),
+		t: t, seed: newSeed(t), edges: edges, servers: func() []*redisServer { return servers }, closed: make(chan struct{}), early: oldest,
 		acked: map[string][]receipt{}, tried: map[string]bool{},
 	}
 	for k := range s.phases {
@@ -205,7 +207,7 @@ func (s *stage) judge(kept map[string]map[string]bool) (all []verdict) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	tr := &trial{acked: s.acked, tried: s.tried, kept: kept, ordered: s.ordered}
+	tr := &trial{acked: s.acked, tried: s.tried, kept: kept, may: s.may, early: s.early, ordered: s.ordered}
 	for range s.edges {
 		tr.heard = append(tr.heard, map[string]bool{})
 	}
