@@ -148,6 +148,9 @@ func TestAReplicaWithAnotherClockIsPromoted(t *testing.T) {
 			f := c.deploy(t, offBy(t, c.offset))
 			s := newStage(t, f.servers, &edge(t, f.url, func(c *engine.Config) { longHistory(c); chunked(c) }).server, &edge(t, f.url, longHistory).server)
 			s.early = 30 * time.Minute
+			for _, e := range s.edges {
+				eventually(t, "the replica's clock is known", func() bool { return e.metrics(t)["ssedge_redis_clock_spread_seconds"] > 1000 })
+			}
 			l := newLoad(s, f.topic)
 			l.rest(500 * time.Millisecond)
 			l.enter(fault)
