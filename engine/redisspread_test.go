@@ -17,7 +17,9 @@ func TestTheClocksOfReplicasCount(t *testing.T) {
 		"standalone, with a password": func(t *testing.T) (string, *redisServer) {
 			master := startRedis(t, "--requirepass", "secret", "--masterauth", "secret")
 			replica := startRedisAt(t, behind, "--requirepass", "secret", "--masterauth", "secret", "--replicaof", "127.0.0.1 "+master.port)
-			eventually(t, "there is a replica", func() bool { return strings.Contains(master.cli("-a", "secret", "INFO", "replication"), "state=online") })
+			eventually(t, "there is a replica", func() bool {
+				return strings.Contains(master.cli("-a", "secret", "INFO", "replication"), "state=online")
+			})
 			return "redis://:secret@" + master.address(), replica
 		},
 		"sentinel": func(t *testing.T) (string, *redisServer) {
