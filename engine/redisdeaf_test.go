@@ -45,6 +45,7 @@ func TestAnEdgeIsDeaf(t *testing.T) {
 			s.say(1, known, old, none)
 			relay.turn(r.address())
 			relay.swallow(false)
+			relay.cut() // else it would wait for answers for ten seconds
 			s.say(0, known, old, none)
 			s.caughtUp()
 			s.finish()

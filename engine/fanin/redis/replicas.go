@@ -16,10 +16,12 @@ import (
 // promoted gives ids by its own: so replicas are asked for the time as well, on connections on which nothing else is sent.
 
 const (
-	replicasMax    = 64              // whose clocks are sampled; more are not
-	replicasEvery  = 5 * time.Second // each of them
+	replicasMax    = 64 // whose clocks are sampled; more are not
 	replicasAtOnce = 8
 )
+
+// replicasEvery is the time between two samples of each: two and a half probes, five seconds by default.
+func (c *Config) replicasEvery() time.Duration { return c.ProbeInterval * 5 / 2 }
 
 // Clocks that are this far apart are warned of, once, until they are close again.
 const (
@@ -47,7 +49,7 @@ func (s *Source) watchReplicas(ctx context.Context) {
 		}
 		r.sample(ctx)
 		r.warn()
-		if !sleep(ctx, replicasEvery) {
+		if !sleep(ctx, s.config.replicasEvery()) {
 			return
 		}
 	}
@@ -177,7 +179,7 @@ func (t *target) replicaOptions(ctx context.Context, c *Config, address string) 
 	o.ClientName += "-clock"
 	o.AlwaysPipelining = false
 	o.ReadBufferEachConn, o.WriteBufferEachConn, o.RingScaleEachConn = 4<<10, 4<<10, 2
-	o.Dialer.KeepAlive = 4 * replicasEvery // it is asked for the time more often than that
+	o.Dialer.KeepAlive = max(4*c.replicasEvery(), 10*time.Second) // it is asked for the time more often than that
 	o.DialCtxFn = func(_ context.Context, address string, d *net.Dialer, secure *tls.Config) (net.Conn, error) {
 		dial := d.DialContext
 		if secure != nil {
