@@ -90,13 +90,16 @@ func TestRawEventsAndEviction(t *testing.T) {
 			continue
 		}
 		for _, topic := range w.record.topics {
-			n := 0
+			n, gaps := 0, 0
 			for _, m := range w.record.visits[0].got {
 				if strings.HasPrefix(m.data, topic+" raw ") {
 					n++
 				}
+				if m.name == "gap" && strings.Contains(m.data, topic) { // it read too slowly, and was told
+					gaps++
+				}
 			}
-			if want := rounds(3, 20)*9 + 1; n != want {
+			if want := rounds(3, 20)*9 + 1; n > want || n < want && gaps == 0 {
 				t.Errorf("%s: %d raw events came of %s, expected %d", w.record.name, n, topic, want)
 			}
 		}

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,13 +15,19 @@ func TestTheClocksOfReplicasCount(t *testing.T) {
 	t.Parallel()
 	behind := offBy(t, "-30m")
 	for name, start := range map[string]func(*testing.T) (url string, replica *redisServer){
-		"standalone, with a password": func(t *testing.T) (string, *redisServer) {
-			master := startRedis(t, "--requirepass", "secret", "--masterauth", "secret")
-			replica := startRedisAt(t, behind, "--requirepass", "secret", "--masterauth", "secret", "--replicaof", "127.0.0.1 "+master.port)
-			eventually(t, "there is a replica", func() bool {
-				return strings.Contains(master.cli("-a", "secret", "INFO", "replication"), "state=online")
-			})
-			return "redis://:secret@" + master.address(), replica
+		"ahead, with a user and TLS": func(t *testing.T) (string, *redisServer) {
+			ports := freePorts(t, 2)
+			flags := func(port string) []string {
+				return append(secured(t, port), "--requirepass", "p@ss", "--masterauth", "p@ss", "--tls-replication", "yes")
+			}
+			master := startRedis(t, flags(ports[0])...)
+			replica := startRedisAt(t, offBy(t, "+30m"), append(flags(ports[1]), "--tls-ca-cert-file", certOf(master), "--replicaof", "127.0.0.1 "+ports[0])...)
+			eventually(t, "there is a replica", func() bool { return strings.Contains(master.cli("-a", "p@ss", "INFO", "replication"), "state=online") })
+			for _, r := range []*redisServer{master, replica} {
+				r.cli(append([]string{"-a", "p@ss"}, edgeUser...)...)
+			}
+			// Behind, it would take the master's certificate for one of the future.
+			return "rediss://edge:secret@127.0.0.1:" + ports[0] + "?insecure=true", replica
 		},
 		"sentinel": func(t *testing.T) (string, *redisServer) {
 			f := sentinelAt(t, behind)
@@ -44,7 +51,7 @@ func TestTheClocksOfReplicasCount(t *testing.T) {
 			st := n.opened(t, topic("x"))
 			id := st.decoder.LastEventID()
 			ms, err := strconv.ParseInt(id, 10, 64)
-			if err != nil || time.Since(time.UnixMilli(ms)) < 30*time.Minute {
+			if err != nil || time.Since(time.UnixMilli(ms)) < 30*time.Minute && !strings.HasPrefix(name, "ahead") {
 				t.Errorf("the position of a topic without events is %s, expected a time half an hour ago", id)
 			}
 			replica.signal(syscall.SIGSTOP)
@@ -59,4 +66,9 @@ func TestTheClocksOfReplicasCount(t *testing.T) {
 			}
 		})
 	}
+}
+
+// certOf is the certificate of a server that was started with secured.
+func certOf(r *redisServer) string {
+	return r.arguments[slices.Index(r.arguments, "--tls-cert-file")+1]
 }
