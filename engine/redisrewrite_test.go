@@ -215,7 +215,7 @@ func TestAServerStartsFromAnOlderDump(t *testing.T) {
 			if how == "older" {
 				r.save()
 			}
-			for round := range rounds(1, 3) {
+			for round := range rounds(2, 3) {
 				if round > 0 {
 					l.rest(300 * time.Millisecond)
 				} else {
