@@ -12,9 +12,11 @@ import (
 	"ssedge/engine"
 )
 
-// The ids of events are times of the servers' clocks, which are wrong, or are set, or are another server's after a failover.
+// The ids of events are times of the servers' clocks, which are wrong, or are set, or are another
+// server's after a failover.
 
-// fakeClock is the clock of a server that is started with its environment, and may be set while it runs (libfaketime).
+// fakeClock is the clock of a server that is started with its environment, and may be set while it
+// runs (libfaketime).
 type fakeClock struct {
 	t    testing.TB
 	path string
@@ -45,8 +47,9 @@ func (c *fakeClock) set(offset string) {
 // offBy is the environment of a server whose clock is wrong, and stays so.
 func offBy(t testing.TB, offset string) []string { return append(fakeTime(t), "FAKETIME="+offset) }
 
-// fakeTime is what libfaketime needs. Timers go by the machine's clock: only the time of day is another one. The C library's
-// malloc goes before jemalloc's, which asks for the time while it is made ready, when the time cannot be faked yet.
+// fakeTime is what libfaketime needs. Timers go by the machine's clock: only the time of day is
+// another one. The C library's malloc goes before jemalloc's, which asks for the time while it is
+// made ready, when the time cannot be faked yet.
 func fakeTime(t testing.TB) []string {
 	t.Helper()
 	found, _ := filepath.Glob("/usr/lib/*/faketime/libfaketimeMT.so.1")

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// An edge that cannot hear the servers lets clients in: what is published once they have the response head is theirs, at
-// whichever edge they ask for it.
+// An edge that cannot hear the servers lets clients in: what is published once they have the
+// response head is theirs, at whichever edge they ask for it.
 func TestAnEdgeIsDeaf(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"hears nothing", "is refused"} {

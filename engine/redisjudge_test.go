@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// The judge knows nothing of how edges work. It is given what publishers were answered, what every client was sent over all
-// its connections, and what the servers have in the end, and holds the one against the other by what the README promises.
+// The judge knows nothing of how edges work. It is given what publishers were answered, what every
+// client was sent over all its connections, and what the servers have in the end, and holds the one
+// against the other by what the README promises.
 
 // receipt is an event that was acknowledged.
 type receipt struct {
@@ -175,7 +176,8 @@ func brief(data string) string {
 	return strings.Join(words[:min(len(words), 3)], " ")
 }
 
-// readGap reads a gap event of a topic. What it says must be a range in which something can be missing.
+// readGap reads a gap event of a topic. What it says must be a range in which something can be
+// missing.
 func readGap(r *record, topic string, m incident, v *verdict) (told, bool) {
 	var said struct {
 		Topic, Cause string
@@ -237,8 +239,8 @@ func (tr *trial) judgeMissing(r *record, p *receipt, came map[string]int, gaps [
 	v.missing = append(v.missing, fmt.Sprintf("%s: %s (%s) neither came nor lies in a told gap; %s", r.name, brief(p.data), p.id, what))
 }
 
-// edgeBehind is the edge that let a client go on behind an event: where it was first sent one that was published later, or
-// else where it is now.
+// edgeBehind is the edge that let a client go on behind an event: where it was first sent one that
+// was published later, or else where it is now.
 func (tr *trial) edgeBehind(r *record, p *receipt, came map[string]int) int {
 	first := len(r.visits) - 1
 	for k := range tr.acked[p.topic] {

@@ -11,7 +11,8 @@ import (
 func TestTheJudge(t *testing.T) {
 	began := time.Now()
 	at := func(s int) time.Time { return began.Add(time.Duration(s) * time.Second) }
-	// Event n is published at second n, as n0-0. The servers forget 3 and 4; edge 0 had 3, nobody had 4.
+	// Event n is published at second n, as n0-0. The servers forget 3 and 4; edge 0 had 3, nobody
+	// had 4.
 	var all []receipt
 	tried := map[string]bool{"t p 9": true}
 	kept := map[string]bool{}

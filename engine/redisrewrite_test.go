@@ -11,7 +11,8 @@ import (
 	"ssedge/engine"
 )
 
-// The servers forget events that they had acknowledged, and go on with others. Nobody may find out by himself.
+// The servers forget events that they had acknowledged, and go on with others. Nobody may find out
+// by himself.
 
 // failing are servers of which one will be lost, and what it has not replicated with it.
 type failing struct {
@@ -45,7 +46,8 @@ func (f *failing) die() {
 
 var deployments = map[string]func(*testing.T, []string) *failing{"standalone": standaloneAt, "sentinel": sentinelAt, "cluster": clusterAt}
 
-// standaloneAt is a pair whose replica has an environment of its own. After a failover it is started where the edges look.
+// standaloneAt is a pair whose replica has an environment of its own. After a failover it is
+// started where the edges look.
 func standaloneAt(t *testing.T, env []string) *failing {
 	old, heir := startPairAt(t, env)
 	return &failing{url: "redis://" + old.address(), servers: []*redisServer{heir}, victim: old, heir: heir, promote: func() {
@@ -153,7 +155,8 @@ func (l *load) lose() {
 	l.rest(300 * time.Millisecond)
 }
 
-// mend says that all is well again, once each edge can publish and has caught up, and goes on for a while.
+// mend says that all is well again, once each edge can publish and has caught up, and goes on for a
+// while.
 func (l *load) mend() {
 	l.say(0, l.quiet, l.empty)
 	l.say(1, l.quiet, l.new)

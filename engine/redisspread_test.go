@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// The clock of a replica counts before it is promoted: a client that comes to a topic without events is given a position before
-// whatever the replica would call the first one.
+// The clock of a replica counts before it is promoted: a client that comes to a topic without
+// events is given a position before whatever the replica would call the first one.
 func TestTheClocksOfReplicasCount(t *testing.T) {
 	t.Parallel()
 	behind := offBy(t, "-30m")

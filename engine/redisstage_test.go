@@ -23,7 +23,8 @@ const (
 	phases
 )
 
-// stage is edges, publishers and witnesses, and what is known of them. The test moves the phases, and ends with finish.
+// stage is edges, publishers and witnesses, and what is known of them. The test moves the phases,
+// and ends with finish.
 type stage struct {
 	t       *testing.T
 	seed    seed
@@ -158,7 +159,8 @@ func (s *stage) say(edge int, topics ...string) {
 // grace is how long, at the end, what is missing may still come.
 const grace = 10 * time.Second
 
-// finish ends publishing, waits until everybody has everything, and judges. Its answer is what the judge has counted.
+// finish ends publishing, waits until everybody has everything, and judges. Its answer is what the
+// judge has counted.
 func (s *stage) finish() map[string]int {
 	s.t.Helper()
 	s.enter(ending)
@@ -310,7 +312,8 @@ func (s *stage) kept(topics []string) map[string]map[string]bool {
 	return all
 }
 
-// forgotten is how many events of those that were acknowledged the servers do not have: how much there was to tell of.
+// forgotten is how many events of those that were acknowledged the servers do not have: how much
+// there was to tell of.
 func (s *stage) forgotten(topics ...string) (n int) {
 	s.t.Helper()
 	kept := s.kept(topics)

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// witness is a client that writes down all it is sent, and comes and goes with the phases of a stage. What it makes of a
-// stream is written anew here: nothing is shared with what it judges.
+// witness is a client that writes down all it is sent, and comes and goes with the phases of a
+// stage. What it makes of a stream is written anew here: nothing is shared with what it judges.
 type witness struct {
 	stage *stage
 	stay  []stay
@@ -61,7 +61,8 @@ func over(c <-chan struct{}) bool {
 	}
 }
 
-// visit is one connection. It ends when the edge ends it, or at a given time: then what was not read is not.
+// visit is one connection. It ends when the edge ends it, or at a given time: then what was not
+// read is not.
 func (w *witness) visit(edge int, until <-chan struct{}) {
 	w.mu.Lock()
 	after := w.lastID
@@ -163,8 +164,8 @@ func (w *witness) copy() record {
 	return c
 }
 
-// attempt publishes once, without a key: what is tried again is another event. The error says that it was not
-// acknowledged, which says nothing about whether it was published.
+// attempt publishes once, without a key: what is tried again is another event. The error says that
+// it was not acknowledged, which says nothing about whether it was published.
 func (s *stage) attempt(by, topic string, n, edge, size int) error {
 	data := fmt.Sprintf("%s %s %d", topic, by, n)
 	if size > len(data) {

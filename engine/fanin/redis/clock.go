@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// clock estimates what the servers' clocks say, from samples: of masters with each probe, of replicas now and then, for
-// any of them may be promoted (replicas.go). Ids of events are times of those clocks.
+// clock estimates what the servers' clocks say, from samples: of masters with each probe, of
+// replicas now and then, for any of them may be promoted (replicas.go). Ids of events are times of
+// those clocks.
 type clock struct {
 	mu      sync.Mutex
 	offsets map[string]offset // by server
@@ -20,8 +21,8 @@ type offset struct {
 	master      bool  // it counts until it is forgotten, however old it is
 }
 
-// clockKept is for how long the clock of a server that is no master counts after its last sample: it may be
-// promoted though it cannot be reached from here.
+// clockKept is for how long the clock of a server that is no master counts after its last sample:
+// it may be promoted though it cannot be reached from here.
 const clockKept = 10 * time.Minute
 
 // sample notes that a server's clock said ms at some time between sent and got.
@@ -57,8 +58,8 @@ func (c *clock) forget(server string) {
 // slack is by how much clocks may have gone apart since the last sample, in milliseconds.
 const slack = 1000
 
-// lower is a time, in Unix milliseconds, that the clock of every server has passed that is a master or may become one; upper
-// one that none has reached.
+// lower is a time, in Unix milliseconds, that the clock of every server has passed that is a master
+// or may become one; upper one that none has reached.
 func (c *clock) lower() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

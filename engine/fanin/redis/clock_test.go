@@ -11,8 +11,8 @@ func near(ms uint64, more time.Duration) bool {
 	return -100 < apart && apart < 100
 }
 
-// Whoever is a master or may become one counts: the one furthest behind for what all have passed, the one furthest ahead for what
-// none has reached.
+// Whoever is a master or may become one counts: the one furthest behind for what all have passed,
+// the one furthest ahead for what none has reached.
 func TestClocksOfAllServersCount(t *testing.T) {
 	const minute = 60_000
 	at := wallMS()

@@ -12,15 +12,17 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Positions that clients are given before a topic's first event are times of the servers' clocks, and a replica that is
-// promoted gives ids by its own: so replicas are asked for the time as well, on connections on which nothing else is sent.
+// Positions that clients are given before a topic's first event are times of the servers' clocks,
+// and a replica that is promoted gives ids by its own: so replicas are asked for the time as well,
+// on connections on which nothing else is sent.
 
 const (
 	replicasMax    = 64 // whose clocks are sampled; more are not
 	replicasAtOnce = 8
 )
 
-// replicasEvery is the time between two samples of each: two and a half probes, five seconds by default.
+// replicasEvery is the time between two samples of each: two and a half probes, five seconds by
+// default.
 func (c *Config) replicasEvery() time.Duration { return c.ProbeInterval * 5 / 2 }
 
 // Clocks that are this far apart are warned of, once, until they are close again.
@@ -101,7 +103,8 @@ func replicasOf(role []rueidis.RedisMessage) (all []string) {
 	return all
 }
 
-// keep closes connections to servers that are no replicas any more. What their clocks were is remembered for some time.
+// keep closes connections to servers that are no replicas any more. What their clocks were is
+// remembered for some time.
 func (r *replicas) keep(addresses []string) {
 	for address, client := range r.clients {
 		if slices.Contains(addresses, address) {
@@ -171,8 +174,8 @@ func (r *replicas) warn() {
 	}
 }
 
-// replicaOptions are those of a small connection to one server, with the passwords and certificates of the others. It ends
-// with ctx, also while it is being made.
+// replicaOptions are those of a small connection to one server, with the passwords and certificates
+// of the others. It ends with ctx, also while it is being made.
 func (t *target) replicaOptions(ctx context.Context, c *Config, address string) rueidis.ClientOption {
 	o := t.commandOptions(c)
 	o.InitAddress, o.ForceSingleClient, o.Sentinel = []string{address}, true, rueidis.SentinelOption{}
