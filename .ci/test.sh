@@ -30,7 +30,8 @@ step() {
 
 # needs: Go is there if this runs at all; the race detector needs a C compiler, the
 # limit of bench/ too, the browser tests a Chromium, the proxy tests nginx, HAProxy, Caddy and Varnish, those of
-# several edges Redis and openssl, those of alerts and units promtool and systemd-analyze. Of no package is a service started.
+# several edges Redis, openssl and libfaketime, those of alerts and units promtool and systemd-analyze. Of no package is
+# a service started.
 needs() {
 	missing=""
 	command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
@@ -41,6 +42,7 @@ needs() {
 	command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 	command -v varnishd >/dev/null || [ -x /usr/sbin/varnishd ] || missing="$missing varnish"
 	command -v redis-server >/dev/null || missing="$missing redis-server"
+	command -v faketime >/dev/null || missing="$missing faketime"
 	command -v openssl >/dev/null || missing="$missing openssl"
 	command -v promtool >/dev/null || missing="$missing prometheus"
 	command -v systemd-analyze >/dev/null || missing="$missing systemd"

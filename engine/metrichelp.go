@@ -78,6 +78,7 @@ var metricHelp = map[string]string{
 	"ssedge_redis_message_bytes_total":     "Their bytes.",
 	"ssedge_redis_events_total":            "Events appended to topics here.",
 	"ssedge_redis_lag_seconds":             "From an event's id, the server's time, to its append here.",
+	"ssedge_redis_clock_spread_seconds":    "Time between the clocks of the Redis servers that are furthest apart, masters and replicas.",
 	"ssedge_redis_catchups_total":          "Looks at the end of a topic's stream, by cause.",
 	"ssedge_redis_duplicates_total":        "Events that came again and were dropped.",
 	"ssedge_redis_forks_total":             "Events that follow another one than the newest here: the servers have forgotten some.",

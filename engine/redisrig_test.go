@@ -22,6 +22,7 @@ type redisServer struct {
 	port, bus string
 	dir       string
 	arguments []string
+	env       []string
 	cmd       *exec.Cmd
 }
 
@@ -42,14 +43,20 @@ func freePorts(t testing.TB, n int) (all []string) {
 
 func startRedis(t testing.TB, arguments ...string) *redisServer {
 	t.Helper()
+	return startRedisAt(t, nil, arguments...)
+}
+
+// startRedisAt is startRedis with a clock of its own (fakeClock), or with another environment.
+func startRedisAt(t testing.TB, env []string, arguments ...string) *redisServer {
+	t.Helper()
 	ports := freePorts(t, 2)
-	r := &redisServer{t: t, port: ports[0], bus: ports[1], dir: t.TempDir(), arguments: arguments}
+	r := &redisServer{t: t, port: ports[0], bus: ports[1], dir: t.TempDir(), arguments: arguments, env: env}
 	r.start()
 	t.Cleanup(r.kill)
 	return r
 }
 
-// start starts it, empty, and waits until it answers.
+// start starts it with what it has saved, if anything, and waits until it answers.
 func (r *redisServer) start() {
 	r.t.Helper()
 	arguments := append([]string{
@@ -58,6 +65,7 @@ func (r *redisServer) start() {
 		"--repl-diskless-sync", "no", // otherwise a replica may get nothing for a second after it is called online
 	}, r.arguments...)
 	r.cmd = exec.Command("redis-server", arguments...)
+	r.cmd.Env = append(os.Environ(), r.env...)
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatalf("%v (make test installs redis-server)", err)
@@ -95,7 +103,13 @@ func eventually(t testing.TB, what string, is func() bool) {
 // startPair starts a master and a replica of it.
 func startPair(t testing.TB) (master, replica *redisServer) {
 	t.Helper()
-	master, replica = startRedis(t), startRedis(t)
+	return startPairAt(t, nil)
+}
+
+// startPairAt is startPair, the replica with an environment of its own.
+func startPairAt(t testing.TB, env []string) (master, replica *redisServer) {
+	t.Helper()
+	master, replica = startRedis(t), startRedisAt(t, env)
 	replica.cli("REPLICAOF", "127.0.0.1", master.port)
 	eventually(t, "there is a replica", func() bool { return strings.Contains(master.cli("INFO", "replication"), "state=online") })
 	return master, replica
@@ -104,10 +118,16 @@ func startPair(t testing.TB) (master, replica *redisServer) {
 // startCluster starts three masters, each with so many replicas.
 func startCluster(t testing.TB, replicas int) []*redisServer {
 	t.Helper()
+	return startClusterAt(t, replicas, func(int) []string { return nil })
+}
+
+// startClusterAt is startCluster with an environment for each server; the first three are the masters.
+func startClusterAt(t testing.TB, replicas int, env func(k int) []string) []*redisServer {
+	t.Helper()
 	var all []*redisServer
 	create := []string{"--cluster", "create"}
-	for range 3 * (1 + replicas) {
-		r := &redisServer{t: t, dir: t.TempDir()}
+	for k := range 3 * (1 + replicas) {
+		r := &redisServer{t: t, dir: t.TempDir(), env: env(k)}
 		ports := freePorts(t, 2)
 		r.port, r.bus = ports[0], ports[1]
 		r.arguments = []string{

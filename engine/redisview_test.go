@@ -98,19 +98,28 @@ func TestTheViewOfOneNode(t *testing.T) {
 	}
 }
 
+// secured are the arguments of a server that takes TLS connections at a port, besides others.
+func secured(t testing.TB, port string) []string {
+	t.Helper()
+	dir := t.TempDir()
+	key, cert := filepath.Join(dir, "key"), filepath.Join(dir, "cert")
+	if out, err := exec.Command("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+		"-keyout", key, "-out", cert).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return []string{"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"}
+}
+
+// edgeUser is what engine/fanin/redis/README.md says of an edge's user.
+var edgeUser = []string{"ACL", "SETUSER", "edge", "on", ">secret", "~sse:*", "~{sse:*", "~ssedge:*", "&sse:*", "&ssedge:*",
+	"+@all", "-@dangerous", "-function", "+info", "+role", "+cluster|slots", "+client|setname"}
+
 // Users, passwords and TLS; what is wrong with them is one line.
 func TestServersWithPasswordsAndTLS(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	if out, err := exec.Command("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
-		"-keyout", filepath.Join(dir, "key"), "-out", filepath.Join(dir, "cert")).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
 	tlsPort := freePorts(t, 1)[0]
-	r := startRedis(t, "--requirepass", "p@ss", "--tls-port", tlsPort, "--tls-cert-file", filepath.Join(dir, "cert"), "--tls-key-file", filepath.Join(dir, "key"),
-		"--tls-ca-cert-file", filepath.Join(dir, "cert"), "--tls-auth-clients", "no")
-	r.cli("-a", "p@ss", "ACL", "SETUSER", "edge", "on", ">secret", "~sse:*", "~{sse:*", "~ssedge:*", "&sse:*", "&ssedge:*",
-		"+@all", "-@dangerous", "-function", "+info", "+role", "+cluster|slots", "+client|setname") // as engine/fanin/redis/README.md says
+	r := startRedis(t, append(secured(t, tlsPort), "--requirepass", "p@ss")...)
+	r.cli(append([]string{"-a", "p@ss"}, edgeUser...)...)
 	for _, url := range []string{"redis://:p%40ss@127.0.0.1:" + r.port, "redis://edge:secret@127.0.0.1:" + r.port, "rediss://edge:secret@127.0.0.1:" + tlsPort + "?insecure=true"} {
 		n := edge(t, url, nil)
 		st := n.opened(t, topic("x"))

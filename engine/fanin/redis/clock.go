@@ -6,38 +6,60 @@ import (
 	"time"
 )
 
-// clock estimates what the servers' clocks say, from samples taken with each probe. Ids of
-// events are times of those clocks.
+// clock estimates what the servers' clocks say, from samples: of masters with each probe, of
+// replicas now and then, for any of them may be promoted (replicas.go). Ids of events are times of
+// those clocks.
 type clock struct {
 	mu      sync.Mutex
-	offsets map[string]offset // by node
+	offsets map[string]offset // by server
 }
 
 // offset is by how much a server's clock is ahead, at least and at most, in milliseconds.
-type offset struct{ least, most int64 }
+type offset struct {
+	least, most int64
+	at          int64 // when it was sampled (nanotime)
+	master      bool  // it counts until it is forgotten, however old it is
+}
+
+// clockKept is for how long the clock of a server that is no master counts after its last sample:
+// it may be promoted though it cannot be reached from here.
+const clockKept = 10 * time.Minute
 
 // sample notes that a server's clock said ms at some time between sent and got.
-func (c *clock) sample(node string, sent, got, ms int64) {
+func (c *clock) sample(server string, sent, got, ms int64, master bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.offsets == nil {
 		c.offsets = make(map[string]offset)
 	}
-	c.offsets[node] = offset{ms - got, ms + 1 - sent}
+	c.offsets[server] = offset{ms - got, ms + 1 - sent, nanotime(), master || c.offsets[server].master}
+	c.expire(nanotime())
 }
 
-// forget forgets a node that is no more.
-func (c *clock) forget(node string) {
+// expire forgets what was sampled too long ago.
+func (c *clock) expire(now int64) {
+	for server, o := range c.offsets {
+		if !o.master && o.at+int64(clockKept) < now {
+			delete(c.offsets, server)
+		}
+	}
+}
+
+// forget notes that a server is no master any more. It may be one again.
+func (c *clock) forget(server string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.offsets, node)
+	if o, ok := c.offsets[server]; ok {
+		o.master, o.at = false, nanotime()
+		c.offsets[server] = o
+	}
 }
 
 // slack is by how much clocks may have gone apart since the last sample, in milliseconds.
 const slack = 1000
 
-// lower is a time, in Unix milliseconds, that every server's clock has passed; upper one that none
-// has reached.
+// lower is a time, in Unix milliseconds, that the clock of every server has passed that is a master
+// or may become one; upper one that none has reached.
 func (c *clock) lower() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,6 +84,22 @@ func (c *clock) upper() uint64 {
 		}
 	}
 	return uint64(max(wallMS()+most+slack, 1))
+}
+
+// spread is by how much the clocks of any two servers are apart, as far as samples can tell.
+func (c *clock) spread() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var least, most int64 // twice the offset that a server's clock is supposed to have
+	first := true
+	for _, o := range c.offsets {
+		twice := o.least + o.most
+		if first {
+			least, most, first = twice, twice, false
+		}
+		least, most = min(least, twice), max(most, twice)
+	}
+	return time.Duration(most-least) * time.Millisecond / 2
 }
 
 func wallMS() int64 { return time.Now().UnixMilli() }

@@ -33,10 +33,11 @@ const (
 	opProbe
 	opSlots
 	opPresence
+	opReplicas
 	ops
 )
 
-var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "presence"}
+var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "presence", "replicas"}
 
 // errorKinds are the kinds of errors that are counted.
 var errorKinds = [...]string{
@@ -96,6 +97,7 @@ func (s *Source) Gauges() map[string]func() float64 {
 			}
 			return 1
 		},
+		"ssedge_redis_clock_spread_seconds": func() float64 { return s.clock.spread().Seconds() },
 	}
 	for i, name := range stateNames {
 		all[`ssedge_redis_topics{state="`+name+`"}`] = func() float64 { return float64(s.counts.states[i].Load()) }

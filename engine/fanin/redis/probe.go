@@ -30,7 +30,7 @@ func (n *node) sendProbe(ctx context.Context, client rueidis.Client) error {
 	within, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	n.waits.CompareAndSwap(0, nanotime())
-	err := s.readClock(within, n.address, client)
+	err := s.readClock(within, n.address, client, true)
 	if sent := s.publishProbe(within, client, *n.probe.Load()); err == nil {
 		err = sent
 	}
@@ -40,14 +40,14 @@ func (n *node) sendProbe(ctx context.Context, client rueidis.Client) error {
 	}
 	if s.target.kind == Cluster && !s.sharded() { // events come from all
 		for address, other := range s.client.Nodes() {
-			go s.readClock(ctx, address, other)
+			go s.readClock(ctx, address, other, false) // some are replicas
 		}
 	}
 	return nil
 }
 
-// readClock takes a sample of a server's clock.
-func (s *Source) readClock(ctx context.Context, address string, client rueidis.Client) error {
+// readClock takes a sample of a server's clock. A master's counts until it is forgotten, another one's for some time.
+func (s *Source) readClock(ctx context.Context, address string, client rueidis.Client, master bool) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	sent := wallMS()
@@ -58,7 +58,7 @@ func (s *Source) readClock(ctx context.Context, address string, client rueidis.C
 	}
 	seconds, _ := strconv.ParseInt(parts[0], 10, 64)
 	micros, _ := strconv.ParseInt(parts[1], 10, 64)
-	s.clock.sample(address, sent, got, seconds*1000+micros/1000)
+	s.clock.sample(address, sent, got, seconds*1000+micros/1000, master)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"ssedge/proto/rule"
 	"ssedge/shard"
 	"ssedge/shard/sys"
 	"ssedge/shard/sys/fake"
@@ -65,7 +66,7 @@ func (e *edge) start() {
 	e.connected, e.channels, e.arriving, e.readings, e.timers, e.offset = false, nil, nil, nil, nil, 0
 	s := &Source{
 		config: Config{
-			Prefix: "sse:", FanIn: ByTopic, TTL: time.Hour, HistoryBytes: w.historyBytes, EventBytes: 1 << 20, GapName: "gap",
+			Prefix: "sse:", FanIn: ByTopic, TTL: time.Hour, HistoryBytes: w.historyBytes, Rule: rule.Limits{TopicBytes: 256, EventBytes: 1 << 20, KeyBytes: 256},
 			CatchUpRate: 1000, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		},
 		target: &target{}, counts: newCounts(), nodes: map[string]*node{}, times: e,

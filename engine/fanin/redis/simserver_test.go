@@ -128,8 +128,8 @@ func (s *server) xrange(key, first, last string, count int, backward bool) (entr
 	if backward {
 		slices.Reverse(all)
 	}
-	from, fromOut := bound(first)
-	to, toOut := bound(last)
+	from, fromOut := rangeEnd(first)
+	to, toOut := rangeEnd(last)
 	for _, e := range all {
 		if e.id.Less(from) || to.Less(e.id) || fromOut && e.id == from || toOut && e.id == to {
 			continue
@@ -146,8 +146,8 @@ func (s *server) xrange(key, first, last string, count int, backward bool) (entr
 	return entries
 }
 
-// bound is one end of a range; out says that it is not within.
-func bound(text string) (id eventid.ID, out bool) {
+// rangeEnd is one end of a range; out says that it is not within.
+func rangeEnd(text string) (id eventid.ID, out bool) {
 	switch text {
 	case "-":
 		return eventid.ID{}, false

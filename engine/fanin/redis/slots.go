@@ -22,10 +22,11 @@ func (t *slotTable) owner(slot uint16) *node {
 	return t.nodes[t.owners[slot]-1]
 }
 
-// span is a range of slots and the address of its master.
+// span is a range of slots and the addresses of its master and of that one's replicas.
 type span struct {
 	from, to uint16
 	master   string
+	replicas []string
 }
 
 // readSlots reads CLUSTER SLOTS from one of the servers.
@@ -47,19 +48,19 @@ func (s *Source) readSlots(ctx context.Context) ([]span, error) {
 			}
 			from, _ := fields[0].AsInt64()
 			to, _ := fields[1].AsInt64()
-			master, err := fields[2].ToArray()
-			if err != nil || len(master) < 2 || from < 0 || to >= slotsMax {
+			if from < 0 || to >= slotsMax {
 				continue
 			}
-			host, _ := master[0].ToString()
-			port, _ := master[1].AsInt64()
-			if host == "" || host == "?" { // the server does not know its own address: it is the one that was asked
-				host, _, _ = net.SplitHostPort(address)
-			}
-			if port == 0 { // of one that is gone, some servers no longer know where it was
+			sp := span{from: uint16(from), to: uint16(to), master: serverOf(fields[2], address)}
+			if sp.master == "" {
 				continue
 			}
-			spans = append(spans, span{uint16(from), uint16(to), net.JoinHostPort(host, strconv.FormatInt(port, 10))})
+			for _, f := range fields[3:] {
+				if replica := serverOf(f, address); replica != "" {
+					sp.replicas = append(sp.replicas, replica)
+				}
+			}
+			spans = append(spans, sp)
 		}
 		if len(spans) > 0 {
 			return spans, nil
@@ -69,6 +70,24 @@ func (s *Source) readSlots(ctx context.Context) ([]span, error) {
 		last = rueidis.ErrClosing
 	}
 	return nil, last
+}
+
+// serverOf reads the address of a server from a row of CLUSTER SLOTS; "" if it has none. The row is the answer of the server
+// at asked.
+func serverOf(row rueidis.RedisMessage, asked string) string {
+	fields, err := row.ToArray()
+	if err != nil || len(fields) < 2 {
+		return ""
+	}
+	host, _ := fields[0].ToString()
+	port, _ := fields[1].AsInt64()
+	if host == "" || host == "?" { // the server does not know its own address: it is the one that was asked
+		host, _, _ = net.SplitHostPort(asked)
+	}
+	if port == 0 { // of one that is gone, some servers no longer know where it was
+		return ""
+	}
+	return net.JoinHostPort(host, strconv.FormatInt(port, 10))
 }
 
 // refreshSlots asks for a new look at who owns what.

@@ -274,6 +274,7 @@ func (s *Source) Attach(table *shard.Table) {
 		if s.awaitConnection(ctx) {
 			s.running.Go(func() { s.presence(ctx) })
 			s.running.Go(func() { s.tidy(ctx) })
+			s.running.Go(func() { s.watchReplicas(ctx) })
 			run(ctx)
 		}
 	})
