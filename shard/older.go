@@ -132,8 +132,11 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 			s.lead = append(s.lead, e.Body...)
 			sent++
 		case n == 0:
-			from := j.position(k)
-			s.tellGap(j.topics()[k].name, &place{from: from, known: !from.Time, to: at, cause: GapExpired})
+			gap := place{from: j.position(k), known: !j.position(k).Time, to: at, cause: GapExpired}
+			if !Before(gap.from).Less(e.ID) { // the client's history is another one
+				gap.known, gap.to = false, eventid.Position{}
+			}
+			s.tellGap(j.topics()[k].name, &gap)
 		default:
 			s.tellGap(j.topics()[k].name, &place{from: j.position(k), known: true, to: at, cause: GapMissed})
 		}
@@ -156,11 +159,19 @@ func (s *Shard) tellRewritten(w *wait, k int) bool {
 		r = *t.log.rewritten
 	}
 	t.mu.Unlock()
-	if r.falls == about.falls || r.high.Less(Before(at)) {
+	to := eventid.ID{}
+	if r.falls != about.falls {
+		to = r.high
+	}
+	if r.began != about.began {
+		to = highest(to, r.began)
+	}
+	about.falls, about.began = r.falls, r.began
+	if !Before(at).Less(to) {
 		return false
 	}
-	about.falls = r.falls
-	s.tellGap(t.name, &place{from: at, known: Before(at).Less(r.low) && !at.Time, to: positionOf(r.high), cause: GapMissed})
+	known := !at.Time && (r.falls == 0 || Before(at).Less(r.low))
+	s.tellGap(t.name, &place{from: at, known: known, to: positionOf(to), cause: GapMissed})
 	s.lead = j.appendID(s.lead)
 	return true
 }

@@ -13,6 +13,7 @@ type rewritten struct {
 	low   eventid.ID // the lowest id behind such a position …
 	high  eventid.ID // … and the highest before one: an id between them may be of either side
 	gone  eventid.ID // the highest id of an event that is not retained
+	began eventid.ID // of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
 }
 
 // isBound reports whether id is no event's, but the last one that is possible before a time.
@@ -58,9 +59,7 @@ func (l *log) follow(id eventid.ID) {
 
 // fork notes that what follows at the head follows the event with that id.
 func (l *log) fork(id eventid.ID) {
-	if l.events > 0 {
-		l.rewrite().fall(l.head, l.headID(), eventid.ID{MS: id.MS, Seq: id.Seq + 1})
-	}
+	l.rewrite().fall(l.head, l.headID(), eventid.ID{MS: id.MS, Seq: id.Seq + 1})
 	l.last = id
 }
 
@@ -75,7 +74,7 @@ func (r *rewritten) fall(at uint64, before, low eventid.ID) {
 // leave notes that an event is about to be dropped.
 func (l *log) leave(id eventid.ID) {
 	if isBound(id) && id != l.lost {
-		l.rewrite()
+		l.rewrite().began = id
 	} else if l.rewritten != nil && !isBound(id) {
 		l.rewritten.gone = highest(l.rewritten.gone, id)
 	}

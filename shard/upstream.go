@@ -76,12 +76,13 @@ func (t *Topic) Has(id eventid.ID) bool {
 	return ok
 }
 
-// MayHaveHad reports whether the log may have had an event with that id, and let it go, or begins
-// after it.
+// MayHaveHad reports whether the log has an event with that id, or may have had it and let it go, or
+// begins after it.
 func (t *Topic) MayHaveHad(id eventid.ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.log.gone().Less(id)
+	_, has := t.log.find(id)
+	return has || !t.log.gone().Less(id)
 }
 
 // Place says where the log begins, once: later events will be appended. floor is the newest id
@@ -180,21 +181,24 @@ func (t *Topic) EventBytes() int {
 	return int(t.log.head-t.log.tail) / t.log.events
 }
 
-// Skip says that events after from and up to to cannot be had any more; a zero to, that some which have no id cannot. It
-// is an event in the log: each stream that comes by is told of the gap.
+// Skip says that events after from and up to to cannot be had any more; a zero from, that it is not known after which; a
+// zero to, that some which have no id cannot. It is an event in the log: each stream that comes by is told of the gap.
 func (t *Topic) Skip(from, to eventid.ID) {
 	t.mu.Lock()
 	if t.log.over {
 		t.mu.Unlock()
 		return
 	}
-	gap := place{from: positionOf(from), known: !isBound(from), to: positionOf(to), cause: GapMissed}
+	gap := place{from: positionOf(from), known: !isBound(from) && !from.IsZero(), to: positionOf(to), cause: GapMissed}
 	at := to
 	switch {
 	case to.IsZero():
 		to, at = t.log.newestID(), t.log.headID()
 	case !t.log.newestID().Less(to):
 		at = eventid.ID{MS: to.MS, Seq: maxSeq - 1} // where to is behind what this log has, it is not a place behind this
+	}
+	if from.IsZero() {
+		t.log.fork(eventid.ID{})
 	}
 	now := t.table.nowMS()
 	grown := t.log.appendGap(appendGap(nil, t.name, &gap), at, to)

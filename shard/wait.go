@@ -18,12 +18,13 @@ type wait struct {
 
 // waitTopic is what a waiting stream knows of one of its topics.
 type waitTopic struct {
-	ask      uint64 // the number of its ask; 0: it has not asked
-	earliest bool   // it wants the earliest event there is, and was sent none yet …
-	begun    bool   // … but its position is that before it, as the upstream had it
-	gone     bool   // the upstream has nothing more than the log: if anything is missing, that will be told
-	sent     bool   // it was sent older events …
-	falls    uint64 // … when the log's history had been rewritten there; 0: nowhere
+	ask      uint64     // the number of its ask; 0: it has not asked
+	earliest bool       // it wants the earliest event there is, and was sent none yet …
+	begun    bool       // … but its position is that before it, as the upstream had it
+	gone     bool       // the upstream has nothing more than the log: if anything is missing, that will be told
+	sent     bool       // it was sent older events …
+	falls    uint64     // … when the log's history had been rewritten there; 0: nowhere …
+	began    eventid.ID // … and had begun anew behind that
 }
 
 func (w *wait) of(k int) *waitTopic { return &w.topics[k] }

@@ -108,6 +108,7 @@ type request struct {
 	doubts uint32
 	from   eventid.Position
 	lost   eventid.ID
+	after  eventid.ID // the log's newest event then
 	below  eventid.ID // with newest: of what was read already
 	epoch  uint32     // the feed's: a subscription may be lost, and another one made, meanwhile
 	count  int        // of events that are asked for
@@ -150,7 +151,7 @@ func (f *feed) next(n *node) request {
 	most := min(fetchTopicBytes, int(f.source.config.HistoryBytes/4)) // streams must keep up with what is appended at once
 	count := max(min(most/size, fetchEventsMax), fetchEventsMin)
 	r := request{
-		feed: f, doubts: f.doubts, from: f.from, lost: lost, below: f.apartEnd(), epoch: f.epoch,
+		feed: f, doubts: f.doubts, from: f.from, lost: lost, after: last, below: f.apartEnd(), epoch: f.epoch,
 		count: count, bytes: count * size, first: "-", last: "+", backward: true,
 	}
 	switch {

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"math"
 	"slices"
 
 	"github.com/redis/rueidis"
@@ -33,14 +34,20 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 	if n := len(events); n > 0 && r.kind != backward && r.kind != newestHere && (r.kind != newest || r.below.IsZero()) {
 		f.read = highest(events[0].ID, events[n-1].ID)
 	}
+	_, last, _ := f.topic.Span()
+	stale := last != r.after // others have read these
 	switch r.kind {
 	case theEnd:
 		f.looked = r.doubts
 		f.readEnd(events)
 	case newestHere:
-		f.readNewestHere(events)
+		if !stale {
+			f.readNewestHere(events)
+		}
 	case forward:
-		f.readForward(events, r.count)
+		if !stale {
+			f.readForward(events, r.count)
+		}
 	case newest:
 		if r.below == f.apartEnd() { // else others have read these
 			f.readNewest(events, r.count)
@@ -158,7 +165,7 @@ func (f *feed) readForward(events []element, asked int) {
 		case !last.Less(m.ID):
 		case f.follows(m, last):
 			f.add(&m.Message)
-		case m.Prev.Less(last) && !m.Prev.IsZero(): // of another history than the log's newest event
+		case m.Prev.Less(last) && !m.Prev.IsZero(), f.mayHaveHad(*m): // of another history than the log's newest event
 			f.compare()
 			return
 		default:
@@ -195,7 +202,7 @@ func (f *feed) readNewest(events []element, asked int) {
 	case apart[oldest].Prev == lost || f.topic.Has(apart[oldest].Prev):
 		f.fork(apart[oldest].Prev)
 	case all && begins(&apart[oldest].Message) && !apart[oldest].bad && (f.source.mayHaveExpired(last, f.since) || f.cameAll(apart)) && !slices.ContainsFunc(apart, f.mayHaveHad):
-		f.fork(below(apart[oldest].ID)) // a stream that begins anew, and nothing was missed
+		f.fork(before(&apart[oldest].Message)) // a stream that begins anew, and nothing was missed
 	case !all && int64(f.apartSize) < f.source.config.HistoryBytes: // go on reading
 		return
 	default:
@@ -203,7 +210,7 @@ func (f *feed) readNewest(events []element, asked int) {
 		f.source.counts.forks.Add(1)
 		if n := slices.IndexFunc(apart, f.mayHaveHad); n >= 0 { // what of these came already cannot be told
 			f.source.counts.gaps.Add(1)
-			f.topic.Skip(last, apart[n].ID)
+			f.topic.Skip(eventid.ID{}, apart[n].ID)
 			apart, untold = apart[:n], false
 		}
 	}
@@ -216,6 +223,9 @@ func (f *feed) readNewest(events []element, asked int) {
 			f.topic.Skip(last, m.ID)
 		case m.Prev == last, first && !untold && begins(&m.Message):
 			f.add(&m.Message)
+		case first:
+			f.source.counts.gaps.Add(1)
+			f.beginAt(&m.Message, eventid.ID{})
 		default:
 			f.source.counts.gaps.Add(1)
 			f.beginAt(&m.Message, last)
@@ -306,10 +316,18 @@ func (f *feed) readBackward(events []element, r request) {
 // the number 0 in its millisecond; one with a higher number and without a predecessor has lost it.
 func begins(m *envelope.Message) bool { return m.Prev.IsZero() && m.ID.Seq == 0 }
 
-// below is the id right below another one.
+// before is an id between an event and what was there before it, if that is not known.
+func before(m *envelope.Message) eventid.ID {
+	if begins(m) {
+		return shard.Before(eventid.At(m.ID.MS)) // a time at which there was no stream
+	}
+	return below(m.ID)
+}
+
+// below is an id right below another one, and no time.
 func below(id eventid.ID) eventid.ID {
 	if id.Seq == 0 {
-		return shard.Before(eventid.At(id.MS))
+		return eventid.ID{MS: id.MS - 1, Seq: math.MaxUint64 - 1}
 	}
 	return eventid.ID{MS: id.MS, Seq: id.Seq - 1}
 }
@@ -321,7 +339,7 @@ func (s *Source) beginning(first eventid.ID, from eventid.Position) eventid.ID {
 	if isBound(shard.Before(from)) && int64(first.MS) < int64(shard.Before(from).MS)+s.config.TTL.Milliseconds() {
 		return shard.Before(from)
 	}
-	return below(first)
+	return shard.Before(eventid.At(first.MS))
 }
 
 // mayHaveExpired reports whether a stream whose newest event is last can have gone by itself, and

@@ -47,7 +47,12 @@ func elements(ids ...uint64) (all []rueidis.XRangeEntry) {
 }
 
 func (f *feed) reading(kind reading) request {
-	return request{feed: f, kind: kind, doubts: f.doubts, from: f.from, lost: lostOf(f), below: f.apartEnd(), epoch: f.epoch, count: fetchEventsMax}
+	return request{feed: f, kind: kind, doubts: f.doubts, from: f.from, lost: lostOf(f), after: lastOf(f), below: f.apartEnd(), epoch: f.epoch, count: fetchEventsMax}
+}
+
+func lastOf(f *feed) eventid.ID {
+	_, last, _ := f.topic.Span()
+	return last
 }
 
 func lostOf(f *feed) eventid.ID {

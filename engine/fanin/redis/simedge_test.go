@@ -248,6 +248,15 @@ func (e *edge) quiet() {
 	}
 }
 
+// waits reports whether streams wait for what is read.
+func (e *edge) waits() bool {
+	waiting := int64(0)
+	for _, s := range e.group.Stats() {
+		waiting += s.Waiting.Load()
+	}
+	return waiting > 0
+}
+
 // know notes that a viewer was sent an event here.
 func (e *edge) know(life int, topic string, seq int) {
 	if life != e.life {

@@ -45,11 +45,16 @@ func (v *viewer) mayMiss(topic string) bool { return true }
 //
 //   - the server has forgotten it, and it had never come to an edge at which the viewer was since;
 //   - a clock went back while an edge that heard nothing gave the viewer a time in place of an id;
-//   - what was told as missing is named by an id from before a history was deleted, and the clock
-//     went back then: the event was let go at the server before any of those edges had it.
+//   - a gap was told from an id that nobody has any more, of a history that was deleted; the clock
+//     went back then, and the event is not at the server any more either.
 func (w *world) cannotBeTold(v *viewer, p *published) bool {
 	for _, b := range v.blind[p.topic] {
 		if p.at > b.at && !b.id.Less(p.id) {
+			return true
+		}
+	}
+	for _, g := range v.gaps[p.topic] {
+		if g.at >= p.at && w.rewrites > 0 && !w.server.has(p) && g.from != nil && !g.from.Less(p.id) {
 			return true
 		}
 	}
@@ -58,17 +63,12 @@ func (w *world) cannotBeTold(v *viewer, p *published) bool {
 		if at.to >= 0 && !later || at.life != at.edge.life {
 			continue // it left before it had read that far
 		}
+		if seq, ok := at.seq[p.topic]; ok && seq > p.seq {
+			continue // what it came with says that it was past that
+		}
 		if known, ok := at.edge.known[p.topic][p.seq]; ok && (at.to < 0 || known < at.to) {
 			return false
 		}
 	}
-	if p.forgotten {
-		return true
-	}
-	for _, g := range v.gaps[p.topic] {
-		if g.at >= p.at && w.rewrites > 0 && !w.server.has(p) && g.from != nil && !g.from.Less(p.id) {
-			return true
-		}
-	}
-	return false
+	return p.forgotten
 }

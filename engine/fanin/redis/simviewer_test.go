@@ -27,6 +27,7 @@ type viewer struct {
 	head      string
 	decoder   sse.Decoder
 	opened    bool                        // an id has come on this connection
+	gapped    bool                        // it was told of a gap on it
 	begun     bool                        // … on any
 	first     map[string]beginning        // by topic: what it began with
 	came      map[string]eventid.Position // by topic: the position that it came back with; absent: none …
@@ -63,6 +64,7 @@ type visit struct {
 	edge     *edge
 	life     int
 	from, to int
+	seq      map[string]int // by topic: the event whose id it came with; absent: none
 }
 
 // come connects the viewer to an edge.
@@ -71,7 +73,7 @@ func (v *viewer) come(e *edge) {
 	v.edge, v.life = e, e.life
 	v.sock = e.net.Connect()
 	v.sock.Room = v.window
-	v.connected, v.opened = true, false
+	v.connected, v.opened, v.gapped = true, false, false
 	v.head = fmt.Sprintf("HTTP/1.1 200 for %d\r\n\r\n", v.number)
 	id := v.decoder.LastEventID()
 	v.decoder.Reset(id)
@@ -92,8 +94,15 @@ func (v *viewer) come(e *edge) {
 	clear(v.at)
 	if positions := v.positions(id); positions != nil {
 		j.Resume = shard.ResumeAt
+		at := &v.visits[len(v.visits)-1]
+		at.seq = map[string]int{}
 		for k, p := range positions {
 			v.came[v.topics[k]] = p
+			for _, e := range w.published[v.topics[k]] {
+				if eventid.After(e.id) == p {
+					at.seq[v.topics[k]] = e.seq
+				}
+			}
 		}
 		j.Position, j.Positions = positions[0], positions
 	} else if id != "" {
@@ -227,13 +236,13 @@ func (v *viewer) event(m sse.Message) {
 	p := v.w.published[topic][seq]
 	from, came := v.came[topic]
 	for _, d := range v.got[topic] {
-		// A history that was rewritten may have it behind the id that the viewer came back with.
-		if d.seq == seq && (v.w.rewrites == 0 || d.visit == len(v.visits) || came && !from.Time && !from.Precedes(p.id)) {
+		// A history that was rewritten may have it behind the id that the viewer came back with, or was set back to.
+		if d.seq == seq && (v.w.rewrites == 0 || d.visit == len(v.visits) || came && !from.Time && !from.Precedes(p.id) && !v.gapped) {
 			v.fail("event %d of %s (%v) came twice", seq, topic, p.id)
 		}
 	}
-	// A history that was rewritten may bring events of before with higher ids.
-	if last, ok := v.at[topic]; ok && seq < last && (v.w.rewrites == 0 || p.id.Less(v.w.published[topic][last].id)) {
+	// A history that was rewritten may bring events of before.
+	if last, ok := v.at[topic]; ok && seq < last && v.w.rewrites == 0 {
 		v.fail("event %d of %s came after event %d", seq, topic, last)
 	}
 	if p.at < v.first[topic].from && !(came && from.Precedes(p.id)) && !v.base[topic].Precedes(p.id) && v.w.rewrites == 0 && !isBound(from.ID) {
@@ -254,6 +263,7 @@ func (v *viewer) gap(m sse.Message) {
 		v.fail("gap %s", m.Data)
 	}
 	v.log("is told of a gap: %s, id %q", m.Data, m.LastEventID)
+	v.gapped = true
 	t := told{cause: g.Cause, at: v.w.happened}
 	read := func(text *string) *eventid.ID {
 		if text == nil {

@@ -119,10 +119,12 @@ func (w *world) send(topic, text string) {
 
 func (w *world) run() {
 	steps := 20 + w.rng.IntN(20<<w.rng.IntN(5))
-	calm := w.rng.IntN(4) // how often it is rewritten; 0: never
+	faults := w.rng.IntN(4) // how often the history is rewritten, or a clock set; 0: never
 	for range steps {
 		w.happened++
-		w.event(calm)
+		if w.event(faults > 0) {
+			faults--
+		}
 		for range 1 + w.rng.IntN(4) {
 			e := w.anyEdge()
 			e.work()
@@ -133,7 +135,7 @@ func (w *world) run() {
 }
 
 // event is one thing that happens.
-func (w *world) event(calm int) {
+func (w *world) event(mayRewrite bool) (rewrote bool) {
 	s := w.server
 	switch k := w.rng.IntN(100); {
 	case k < 25:
@@ -194,21 +196,25 @@ func (w *world) event(calm int) {
 	case k < 88:
 		s.copies = append(s.copies, s.copy())
 		w.log("copied: %d", len(s.copies)-1)
-	case calm < 3 && w.rng.IntN(6) >= calm:
+	case k < 97 && !mayRewrite:
 	case k < 91:
 		w.clockStep()
+		return true
 	case k < 95:
 		w.failover()
+		return true
 	case k < 96:
 		topic := w.anyTopic()
 		w.log("%s is deleted", topic)
 		s.epoch++
 		w.rewrites++
 		s.goBackOf(topic, history{})
+		return true
 	case k < 97:
 		w.log("all is flushed")
 		w.rewrites++
 		s.goBack(history{})
+		return true
 	case k < 98:
 		topic := w.anyTopic()
 		s.trim(topic, 1+w.rng.IntN(3))
@@ -219,6 +225,7 @@ func (w *world) event(calm int) {
 		s.streams[topic] = append(s.streams[topic], e)
 		w.log("%s gets an element that is no event: %v", topic, e.id)
 	}
+	return false
 }
 
 // clockStep moves the server's clock, or that of the one that would be promoted.
@@ -322,7 +329,7 @@ func (w *world) finish() {
 			w.now += int64(12 * time.Second)
 		}
 		for _, v := range w.viewers {
-			quiet = quiet && !bytes.Contains(v.sock.Got, []byte("data:"))
+			quiet = quiet && !bytes.Contains(v.sock.Got, []byte("data:")) && !v.edge.waits()
 			v.read(len(v.sock.Got))
 			if v.sock.Closed {
 				v.leave()
