@@ -117,6 +117,9 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 	head := s.appendHead(j)
 	if !j.opened {
 		j.opened = true
+		for k := range w.topics { // the client is told where it begins
+			w.of(k).begun = true
+		}
 		if events[0].Body == nil {
 			s.lead = append(s.config.appendOpening(s.lead, stateGap, s.rng.Int64N), '\n')
 		} else {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
 	"ssedge/shard"
 	"ssedge/shard/sys/fake"
 )
@@ -329,7 +330,7 @@ func (w *world) finish() {
 			w.now += int64(12 * time.Second)
 		}
 		for _, v := range w.viewers {
-			quiet = quiet && !bytes.Contains(v.sock.Got, []byte("data:")) && !v.edge.waits()
+			quiet = quiet && len(bytes.ReplaceAll(v.sock.Got, sse.Heartbeat, nil)) == 0 && !v.edge.waits()
 			v.read(len(v.sock.Got))
 			if v.sock.Closed {
 				v.leave()
