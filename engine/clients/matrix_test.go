@@ -29,8 +29,8 @@ var clients = slices.Concat(
 		{name: "eventsource-parser, a loop", start: inNode("eventsource-parser")},
 		{name: "launchdarkly-eventsource", start: inNode("launchdarkly-eventsource")},
 		{name: "undici", short: true, start: inNode("undici")},
-		{name: "Go: launchdarkly/eventsource", short: true, start: inGo("launchdarkly-go")},
-		{name: "Go: tmaxmax/go-sse", start: inGo("go-sse")},
+		{name: "Go: launchdarkly eventsource", short: true, start: inGo("launchdarkly-go")},
+		{name: "Go: go-sse", start: inGo("go-sse")},
 		{name: "curl, a loop", start: withProgram("curl", inNode("curl"))},
 	},
 )

@@ -240,6 +240,13 @@ func (w *wire) counts() (cuts, openings int) {
 	return w.done, w.opened
 }
 
+// connected reports whether the client has a connection.
+func (w *wire) connected() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.open) > 0
+}
+
 func (w *wire) answered(status string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
