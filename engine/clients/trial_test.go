@@ -257,7 +257,7 @@ func restart(r *trial, signal syscall.Signal, flags ...string) {
 		r.sayf("lost with the process")
 	}
 	r.server.end(signal)
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(1500 * time.Millisecond) // Firefox comes back after 500 ms at the earliest, and is to be refused
 	r.server.start()
 	r.wire.hold()
 	r.wire.listen()
