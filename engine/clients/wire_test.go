@@ -29,6 +29,7 @@ type wire struct {
 	done    int    // cuts that were made
 	open    map[net.Conn]bool
 	opened  int // openings that went through whole
+	streams int // connections that are open and have had theirs
 	status  map[string]int
 	ids     map[string]bool // whole ids that were sent
 	closed  bool
@@ -160,6 +161,12 @@ func (w *wire) watch(c, s net.Conn) {
 		if !opened && wholeOpening.Match(sent[:end]) {
 			opened = true
 			w.opened++
+			w.streams++
+			defer func() {
+				w.mu.Lock()
+				w.streams--
+				w.mu.Unlock()
+			}()
 		}
 		for _, id := range idLine.FindAllSubmatch(sent[known:], -1) {
 			w.ids[string(id[1])] = true
@@ -240,11 +247,11 @@ func (w *wire) counts() (cuts, openings int) {
 	return w.done, w.opened
 }
 
-// connected reports whether the client has a connection.
+// connected reports whether the client has a stream.
 func (w *wire) connected() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.open) > 0
+	return w.streams > 0
 }
 
 func (w *wire) answered(status string) int {
