@@ -2,6 +2,7 @@
 # make test     everything CI runs; installs what it needs, or names it
 # make bench    the README's table and every scenario, raw files under bench/results/
 # make chaos    the fault tests of several edges, longer and larger, several times, each with another seed; a quarter of an hour
+# make clients  real clients against the built server, all of them and every trial; three minutes. make test has a short form
 # make cluster  three Redis masters on this machine, at ports 7001 to 7003 or from PORT; make cluster-down ends them
 # make release  static programs for amd64 and arm64 in bin/release/, the same bytes wherever they are built, and their sums
 # make deb      a Debian package of each, beside them
@@ -18,7 +19,7 @@ DATE    := $(if $(SOURCE_DATE_EPOCH),$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE)) $(if $(COMMIT),-X main.commit=$(COMMIT)) $(if $(DATE),-X main.date=$(DATE))
 FUZZ    ?= 100000x
 
-.PHONY: build run test bench million chaos cluster cluster-down clean release deb reproduce install uninstall
+.PHONY: build run test bench million chaos clients cluster cluster-down clean release deb reproduce install uninstall
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ssedge
@@ -51,6 +52,10 @@ chaos:
 FAULTS      = ^($(shell sed -n 's/^func \(Test[[:alnum:]]*\).*/\1/p' engine/redis*_test.go | paste -sd'|'))$$
 ROUNDS     ?= 5
 CHAOS_SEED ?= $(shell date +%s)
+
+clients: build
+	@engine/clients/install.sh
+	CLIENTS=all CLIENTS_BINARY=$(abspath $(BIN)) $(GO) test ./engine/clients -count=1 -timeout 30m
 
 cluster:
 	@engine/fanin/redis/cluster/run.sh up

@@ -30,8 +30,8 @@ step() {
 
 # needs: Go is there if this runs at all; the race detector needs a C compiler, the
 # limit of bench/ too, the browser tests a Chromium, the proxy tests nginx, HAProxy, Caddy and Varnish, those of
-# several edges Redis, openssl and libfaketime, those of alerts and units promtool and systemd-analyze. Of no package is
-# a service started.
+# several edges Redis, openssl and libfaketime, those of alerts and units promtool and systemd-analyze, those of
+# clients Firefox, npm and curl. Of no package is a service started.
 needs() {
 	missing=""
 	command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
@@ -46,6 +46,9 @@ needs() {
 	command -v openssl >/dev/null || missing="$missing openssl"
 	command -v promtool >/dev/null || missing="$missing prometheus"
 	command -v systemd-analyze >/dev/null || missing="$missing systemd"
+	command -v firefox-esr >/dev/null || missing="$missing firefox-esr"
+	command -v npm >/dev/null || missing="$missing npm"
+	command -v curl >/dev/null || missing="$missing curl"
 	command -v git >/dev/null || missing="$missing git"
 	[ -z "$missing" ] && return 0
 	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -92,6 +95,7 @@ step gofmt formatted
 step vet $GO vet ./...
 step staticcheck $GO tool staticcheck ./...
 step build $GO build ./...
+step clients engine/clients/install.sh # of npm, once; tests of them are among the others
 step tests $GO test -p 3 -timeout 300s ./... # one of them waits for a minute of silence to pass
 step race $GO test -timeout 400s -race ./...
 step fuzz fuzz

@@ -1,0 +1,8 @@
+module goclients
+
+go 1.26.0
+
+require (
+	github.com/launchdarkly/eventsource v1.11.0
+	github.com/tmaxmax/go-sse v0.12.0
+)
