@@ -135,9 +135,9 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 			s.lead = append(s.lead, e.Body...)
 			sent++
 		case n == 0:
-			gap := place{from: j.position(k), known: !j.position(k).Time, to: at, cause: GapExpired}
-			if !Before(gap.from).Less(e.ID) { // the client's history is another one
-				gap.known, gap.to = false, eventid.Position{}
+			gap := place{to: at, cause: GapExpired} // the client's history may be another one …
+			if !Before(j.position(k)).Less(e.ID) {
+				gap.to = eventid.Position{} // … or is
 			}
 			s.tellGap(j.topics()[k].name, &gap)
 		default:

@@ -76,7 +76,8 @@ func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 }
 
 // expired is the place of a client whose position lies before the tail. If the
-// topic was forgotten in between, lost is at or above its last event.
+// topic was forgotten in between, lost is at or above its last event. Whether a position that is not
+// retained is of a foreign log's history cannot be told.
 func (l *log) expired(p eventid.Position, nowMS uint64) place {
 	at := positionOf(l.lost)
 	if l.events == 0 {
@@ -86,7 +87,7 @@ func (l *log) expired(p eventid.Position, nowMS uint64) place {
 	if l.cause == GapEvicted {
 		cause = GapEvicted
 	}
-	found := place{cursor: l.tail, at: at, cause: cause, from: p, known: !p.Time || !l.foreign, to: positionOf(l.lost)}
+	found := place{cursor: l.tail, at: at, cause: cause, from: p, known: !l.foreign, to: positionOf(l.lost)}
 	l.rewritten.widen(&found)
 	return found
 }

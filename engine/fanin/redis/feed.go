@@ -51,6 +51,7 @@ type todo struct {
 	urgent  bool   // a stream waits for what is read
 	intact  bool   // it was live when the doubt began, and the subscription was not lost since
 	verify  bool   // whether the stream has the log's newest event is to be looked at: if not, its history is another one …
+	same    bool   // … it has
 	gap     bool   // … and then events after that are to be read
 	whole   bool   // events after what the log has lost are to be read: some of its own may be gone
 	back    bool   // events before the log's oldest one are to be read, from …
@@ -153,7 +154,7 @@ func (f *feed) away() {
 	}
 	f.epoch++
 	f.intact, f.read = false, eventid.ID{}
-	f.verify, f.gap, f.whole, f.apart, f.apartSize = false, false, false, nil, 0
+	f.verify, f.same, f.gap, f.whole, f.apart, f.apartSize = false, false, false, false, nil, 0
 	f.set(away)
 	f.release()
 }

@@ -113,6 +113,7 @@ type request struct {
 	epoch  uint32     // the feed's: a subscription may be lost, and another one made, meanwhile
 	count  int        // of events that are asked for
 	bytes  int        // and what they will take, probably
+	time   uint64     // that every server's clock has passed
 
 	first, last string // the range of the stream that is read (XRANGE) …
 	backward    bool   // … or from its end (XREVRANGE)
@@ -152,7 +153,7 @@ func (f *feed) next(n *node) request {
 	count := max(min(most/size, fetchEventsMax), fetchEventsMin)
 	r := request{
 		feed: f, doubts: f.doubts, from: f.from, lost: lost, after: last, below: f.apartEnd(), epoch: f.epoch,
-		count: count, bytes: count * size, first: "-", last: "+", backward: true,
+		count: count, bytes: count * size, time: f.source.times.lower(), first: "-", last: "+", backward: true,
 	}
 	switch {
 	case f.looked != f.doubts || !placed:

@@ -39,7 +39,7 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 	switch r.kind {
 	case theEnd:
 		f.looked = r.doubts
-		f.readEnd(events)
+		f.readEnd(events, r.time)
 	case newestHere:
 		if !stale {
 			f.readNewestHere(events)
@@ -87,11 +87,10 @@ func (s *Source) element(e rueidis.XRangeEntry) (element, bool) {
 	return m, ok
 }
 
-// readEnd takes the newest event of the stream, if it has one.
-func (f *feed) readEnd(events []element) {
+// readEnd takes the newest event of the stream, if it has one; now is a time before it was looked for.
+func (f *feed) readEnd(events []element, now uint64) {
 	_, last, placed := f.topic.Span()
 	if len(events) == 0 {
-		now := f.source.times.lower()
 		switch {
 		case !placed:
 			f.topic.Place(eventid.At(now), eventid.ID{})
@@ -110,9 +109,9 @@ func (f *feed) readEnd(events []element) {
 	case last.Less(m.ID) && !m.bad && f.follows(m, last):
 		f.add(&m.Message)
 	case isBound(last):
-		f.gap = true
+		f.gap, f.same = true, false
 	case last.Less(m.ID) && (m.bad || last.Less(m.Prev)):
-		f.verify, f.gap = true, true
+		f.verify, f.same, f.gap = true, false, true
 	default:
 		f.compare()
 	}
@@ -125,7 +124,9 @@ func (f *feed) readNewestHere(events []element) {
 	f.verify = false
 	_, last, _ := f.topic.Span()
 	switch {
-	case len(events) == 0 || events[0].ID == last:
+	case len(events) == 0:
+	case events[0].ID == last:
+		f.same = true
 	case f.topic.Has(events[0].ID):
 		f.fork(events[0].ID)
 	default:
@@ -134,7 +135,7 @@ func (f *feed) readNewestHere(events []element) {
 }
 
 // compare has the stream's last events held against the log.
-func (f *feed) compare() { f.whole, f.verify, f.gap, f.apart, f.apartSize = true, false, false, nil, 0 }
+func (f *feed) compare() { f.whole, f.verify, f.same, f.gap, f.apart, f.apartSize = true, false, false, false, nil, 0 }
 
 // follows reports whether nothing lies between last and m.
 func (f *feed) follows(m *element, last eventid.ID) bool {
@@ -153,15 +154,18 @@ func (f *feed) readForward(events []element, asked int) {
 		switch {
 		case m.bad && (last.Less(m.ID) || isBound(last)):
 			f.source.counts.gaps.Add(1)
-			f.topic.Skip(last, m.ID)
+			f.topic.Skip(f.behind(last), m.ID)
+			f.same = true
 		case isBound(last) && f.mayHaveHad(*m): // the stream was gone, and is that of before again
 			f.compare()
 			return
 		case isBound(last) && begins(&m.Message) && f.source.mayHaveExpired(last, f.since): // whatever its clock says
 			f.add(&m.Message)
+			f.same = true
 		case isBound(last):
 			f.source.counts.gaps.Add(1)
 			f.beginAt(&m.Message, last)
+			f.same = true
 		case !last.Less(m.ID):
 		case f.follows(m, last):
 			f.add(&m.Message)
@@ -170,9 +174,19 @@ func (f *feed) readForward(events []element, asked int) {
 			return
 		default:
 			f.source.counts.gaps.Add(1)
-			f.beginAt(&m.Message, last)
+			f.beginAt(&m.Message, f.behind(last))
+			f.same = true
 		}
 	}
+}
+
+// behind is what a gap begins behind: the log's newest event, if the stream is known to have had it;
+// otherwise zero, for what is missing may be of another history.
+func (f *feed) behind(last eventid.ID) eventid.ID {
+	if f.same {
+		return last
+	}
+	return eventid.ID{}
 }
 
 // readNewest holds the last events of the stream, newest first, against the log, and then those before them: where they
