@@ -161,7 +161,7 @@ func TestNobodyIsClosedBeforeTheResponseHead(t *testing.T) {
 	s.kernel.Watch(j.Fd, user(i, sl))
 	s.lead = sse.AppendID(s.config.appendOpening(append(s.lead[:0], j.Head...), stateResumed, s.rng.Int64N), []byte(first.String()))
 	sl.topic, sl.at = s.subscribe(i, j.Topic)
-	sl.cursor = s.placeOf(j.Topic, j.Resume, j.Position).cursor
+	sl.cursor = s.placeOf(j, j.Topic, j.Position).cursor
 	for n := range 5 { // the log moves on between the look and the send
 		r.publish("a", fmt.Sprint("later", n))
 	}

@@ -32,7 +32,7 @@ func (s *Shard) greet(j *Join, scratch []byte) []byte {
 	if j.Topic.feed != nil && j.Topic.doubts(j.Resume, j.Position, 0) {
 		return scratch
 	}
-	p := j.Topic.locate(j.Resume, j.Position)
+	p := j.Topic.locate(j.Resume, j.Position, false)
 	if p.cause != gapNone || p.cursor != p.head {
 		return scratch
 	}

@@ -232,7 +232,7 @@ func TestAGroupHasOneToShardsMaxShards(t *testing.T) {
 			t.Fatalf("interested are %b", topic.interested.Load())
 		}
 	}
-	if p := topic.locate(ResumeNot, eventid.Position{}); p.cursor != 0 {
+	if p := topic.locate(ResumeNot, eventid.Position{}, false); p.cursor != 0 {
 		t.Errorf("a stream of an empty topic begins at %d", p.cursor)
 	}
 }

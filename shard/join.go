@@ -28,6 +28,7 @@ type Join struct {
 	greeting greeting
 	headSent bool // the response head was sent: the stream had to wait …
 	opened   bool // … and so was the opening
+	fixed    bool // its positions are this node's, of the time when it had to wait
 }
 
 // Resume is what a client said of the events it has seen.
@@ -126,7 +127,7 @@ func (s *Shard) releaseTopics(j *Join) {
 // interested before it looks at the log: what is appended later marks it dirty.
 func (s *Shard) openOne(i uint32, sl *slot, j *Join) bool {
 	sl.topic, sl.at = s.subscribe(i, j.Topic)
-	s.places = append(s.places[:0], s.placeOf(j.Topic, j.Resume, j.Position))
+	s.places = append(s.places[:0], s.placeOf(j, j.Topic, j.Position))
 	p := &s.places[0]
 	sl.cursor = p.cursor
 	sl.setLast(p.at)
@@ -162,7 +163,7 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 		}
 		sub := &b.subs[k]
 		sub.state, sub.at = s.subscribe(i, t)
-		p := s.placeOf(t, j.Resume, at)
+		p := s.placeOf(j, t, at)
 		sub.cursor, sub.last = p.cursor, p.at
 		s.places = append(s.places, p)
 	}
@@ -182,9 +183,9 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 
 // placeOf is where a stream begins in a topic. What is no id at all is a gap of
 // unknown extent, and the stream goes on live.
-func (s *Shard) placeOf(t *Topic, r Resume, at eventid.Position) place {
-	p := t.locate(r, at)
-	if r == ResumeMalformed {
+func (s *Shard) placeOf(j *Join, t *Topic, at eventid.Position) place {
+	p := t.locate(j.Resume, at, j.fixed)
+	if j.Resume == ResumeMalformed {
 		p.cause = GapMalformed
 	}
 	if p.cause == GapExpired || p.cause == GapEvicted || p.cause == GapUnknown {

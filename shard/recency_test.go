@@ -61,7 +61,7 @@ func TestAllHistoryStaysWithinItsCap(t *testing.T) {
 	if len(retained(held)) != 0 {
 		t.Error("the least recently used log is still there")
 	}
-	if p := held.locate(ResumeAt, eventid.At(1_000_000)); p.cause != GapExpired && p.cause != GapEvicted {
+	if p := held.locate(ResumeAt, eventid.At(1_000_000), false); p.cause != GapExpired && p.cause != GapEvicted {
 		t.Errorf("a position before an eviction resumes with cause %q", p.cause)
 	}
 }
@@ -114,7 +114,7 @@ func churn(t *testing.T, table *Table, worker int) {
 		if errors.Is(err, ErrTopicsFull) {
 			continue
 		}
-		before := topic.locate(ResumeNot, eventid.Position{})
+		before := topic.locate(ResumeNot, eventid.Position{}, false)
 		id, err := table.Publish(name, body(n, 20+n%300))
 		if err != nil {
 			t.Errorf("a topic that is held cannot be published to: %v", err)
@@ -130,7 +130,7 @@ func churn(t *testing.T, table *Table, worker int) {
 		if !found {
 			t.Errorf("%v is neither retained nor lost (up to %v)", id, s.lost)
 		}
-		if p := topic.locate(ResumeAt, before.at); p.cause == gapNone && p.cursor != before.cursor {
+		if p := topic.locate(ResumeAt, before.at, false); p.cause == gapNone && p.cursor != before.cursor {
 			t.Errorf("the position %v given at %d resumes at %d", before.at, before.cursor, p.cursor)
 		}
 		table.Release(topic)

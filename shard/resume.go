@@ -52,18 +52,24 @@ func (l *log) resume(p eventid.Position, nowMS uint64) place {
 		return place{cursor: l.beginning(), at: p}
 	case id.Less(l.lost) && !l.beginsBelow(id):
 		return l.expired(p, nowMS)
-	case isBound(id): // since a time, of an edge that did not know the topic's events (Join.fix)
-		return place{cursor: l.after(p), at: p}
 	case newest.Less(id):
 		return l.future(p, nowMS)
+	case isBound(id): // since a time, of an edge that did not know the topic's events (Join.fix)
+		return l.since(p)
 	}
 	return l.unknown(p)
 }
+
+// since is the place behind a time.
+func (l *log) since(p eventid.Position) place { return place{cursor: l.after(p), at: p} }
 
 // resumeEmpty is resume in a foreign log, from a time at which the topic had no event: all that
 // it has came later, whatever the clocks say of it.
 func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 	if cursor, ok := l.find(Before(p)); ok {
+		return place{cursor: cursor, at: p}
+	}
+	if cursor, ok := l.beganAnew(Before(p)); ok {
 		return place{cursor: cursor, at: p}
 	}
 	switch newest := l.newestID(); {

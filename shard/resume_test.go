@@ -146,9 +146,9 @@ func TestTheFirstPositionOfAStreamLosesNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			begin := topic.locate(ResumeNot, eventid.Position{})
+			begin := topic.locate(ResumeNot, eventid.Position{}, false)
 			for n := range 3 {
-				if again := topic.locate(ResumeAt, begin.at); again.cause != gapNone || again.cursor != begin.cursor {
+				if again := topic.locate(ResumeAt, begin.at, false); again.cause != gapNone || again.cursor != begin.cursor {
 					t.Errorf("%s: %d events after the stream began at %v (cursor %d), it resumes at %d with cause %q",
 						past.name, n, begin.at, begin.cursor, again.cursor, again.cause)
 				}
@@ -194,11 +194,11 @@ func TestTheEarliestIsTheOldestEvent(t *testing.T) {
 		for range events {
 			publish(t, table, "t", "x")
 		}
-		p := topic.locate(ResumeEarliest, eventid.Position{})
+		p := topic.locate(ResumeEarliest, eventid.Position{}, false)
 		if p.cause != gapNone || p.cursor != topic.log.tail {
 			t.Errorf("%d events: at %d with cause %q, want %d", events, p.cursor, p.cause, topic.log.tail)
 		}
-		if again := topic.locate(ResumeAt, p.at); again.cause != gapNone || again.cursor != p.cursor {
+		if again := topic.locate(ResumeAt, p.at, false); again.cause != gapNone || again.cursor != p.cursor {
 			t.Errorf("%d events: %v comes back to %d with cause %q, want %d", events, p.at, again.cursor, again.cause, p.cursor)
 		}
 	}

@@ -126,6 +126,27 @@ func (l *log) scanAfter(p eventid.Position) uint64 {
 	return l.tail
 }
 
+// beganAnew returns the last place where the upstream's stream began anew behind events that are all
+// from before a time at which it was empty; false if there is none.
+func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
+	if r := l.rewritten; r != nil && r.falls > l.tail && r.high.Less(empty) {
+		cursor, ok = r.falls, true
+	}
+	before := eventid.ID{} // the highest id of an event until here
+	for i, g := range l.segments {
+		for k := range g.index {
+			switch id := g.index[k].id; {
+			case i == 0 && k < l.first:
+			case !isBound(id):
+				before = highest(before, id)
+			case id != l.lost && before.Less(empty):
+				cursor, ok = max(cursor, g.base+uint64(g.index[k].end)), true
+			}
+		}
+	}
+	return cursor, ok
+}
+
 // beginsBelow reports whether nothing is before the log, and it begins with an event whose id is not
 // above that one: the clock by which its place was known has gone back.
 func (l *log) beginsBelow(id eventid.ID) bool {

@@ -80,10 +80,10 @@ func TestAPositionFromBeforeForgettingIsAGap(t *testing.T) {
 	table.forgetAll()
 	publish(t, table, "t", "3")
 	topic := acquire(t, table, "t")
-	if p := topic.locate(ResumeAt, eventid.After(first)); p.cause != GapExpired || p.cursor != 0 {
+	if p := topic.locate(ResumeAt, eventid.After(first), false); p.cause != GapExpired || p.cursor != 0 {
 		t.Errorf("resumed with cause %q at %d, want expired at 0", p.cause, p.cursor)
 	}
-	if p := topic.locate(ResumeAt, eventid.After(second)); p.cause != gapNone || p.cursor != 0 {
+	if p := topic.locate(ResumeAt, eventid.After(second), false); p.cause != gapNone || p.cursor != 0 {
 		t.Errorf("the newest id that was lost resumes with cause %q at %d", p.cause, p.cursor)
 	}
 }
@@ -116,7 +116,7 @@ func TestATopicIsForgottenWhenNobodyCanNeedIt(t *testing.T) {
 		{"trimmed by a look at it, then released", func(table *Table, wall *uint64, topic *Topic) {
 			publish(t, table, "t", "x")
 			*wall += 10_000
-			topic.locate(ResumeNot, eventid.Position{})
+			topic.locate(ResumeNot, eventid.Position{}, false)
 			table.Release(topic)
 		}},
 		{"released, then evicted", func(table *Table, _ *uint64, topic *Topic) {
@@ -150,7 +150,7 @@ func TestALingeringTopicProvesThatNothingWasMissed(t *testing.T) {
 		for range events {
 			publish(t, table, "mine", "x")
 		}
-		begin := topic.locate(ResumeNot, eventid.Position{})
+		begin := topic.locate(ResumeNot, eventid.Position{}, false)
 		for n := range 1000 {
 			publish(t, table, fmt.Sprint("other", n), "x")
 		}
@@ -165,10 +165,10 @@ func TestALingeringTopicProvesThatNothingWasMissed(t *testing.T) {
 		*wall += 4000
 		table.expire()
 		again := acquire(t, table, "mine")
-		if p := again.locate(ResumeAt, begin.at); p.cause != gapNone || p.cursor != p.head {
+		if p := again.locate(ResumeAt, begin.at, false); p.cause != gapNone || p.cursor != p.head {
 			t.Errorf("%d events: %v resumes with cause %q at %d of %d", events, begin.at, p.cause, p.cursor, p.head)
 		}
-		if p := again.locate(ResumeAt, eventid.At(1)); p.cause != GapExpired {
+		if p := again.locate(ResumeAt, eventid.At(1), false); p.cause != GapExpired {
 			t.Errorf("%d events: a time before the node began resumes with cause %q", events, p.cause)
 		}
 	}

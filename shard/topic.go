@@ -104,8 +104,9 @@ func (t *Topic) headAt(cursor uint64) bool {
 }
 
 // locate finds where a stream begins: at the head, at the oldest event, or where p
-// says.
-func (t *Topic) locate(r Resume, p eventid.Position) place {
+// says. own is for a time that this node has given the stream itself (Join.fix): the topic may have
+// had nothing since.
+func (t *Topic) locate(r Resume, p eventid.Position, own bool) place {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -119,6 +120,9 @@ func (t *Topic) locate(r Resume, p eventid.Position) place {
 		switch {
 		case r == ResumeAt:
 			found = seen.resume(p, now)
+			if own && found.cause == GapFuture && isBound(p.ID) {
+				found = seen.since(p)
+			}
 		case seen.events > 0:
 			found = place{cursor: seen.tail, at: positionOf(seen.lost)}
 		}

@@ -212,7 +212,7 @@ func TestWhatTheLogCoversIsNotAskedFor(t *testing.T) {
 	_, feed := placed(r, u)
 	feed.add(101, 102, 103)
 	for last, want := range map[string]string{
-		"100-0": "101 102 103", "101-0": "102 103", "103-0": "", since(101): "101 102 103", since(102): "102 103", since(5000): "",
+		"100-0": "101 102 103", "101-0": "102 103", "103-0": "", since(101): "101 102 103", since(102): "102 103",
 		"": "", "102-1": "gap:unknown 103", "40-0": "gap:expired", "nonsense": "gap:malformed",
 	} {
 		if last == "40-0" {
@@ -247,6 +247,7 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 		{"earliest", older, 60, "70 80 100 101"},
 		{"200-0", func(f *fakeFeed) { f.add(150, 200, 300) }, 0, "300"},
 		{"200-0", func(f *fakeFeed) { f.add(150) }, 0, "gap:future"},
+		{since(200), func(f *fakeFeed) { f.add(150) }, 0, "gap:future"},
 		{"200-0", func(f *fakeFeed) { f.add(250) }, 0, "gap:unknown 250"},
 	} {
 		r, u := fed(t, patient(), TableConfig{})

@@ -201,7 +201,7 @@ func (j *Join) fix() {
 	if j.Resume != ResumeNot {
 		return
 	}
-	j.Resume = ResumeAt
+	j.Resume, j.fixed = ResumeAt, true
 	here := func(t *Topic) eventid.Position {
 		t.mu.Lock()
 		defer t.mu.Unlock()

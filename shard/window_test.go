@@ -134,7 +134,7 @@ func TestTheConfiguredHistoryIsWhatAClientMayResumeFrom(t *testing.T) {
 			back.want(numbers(n+1, 10)...)
 		}
 	}
-	if p := acquire(t, r.table, "a").locate(ResumeEarliest, eventid.Position{}); p.at != eventid.After(ids[7]) {
+	if p := acquire(t, r.table, "a").locate(ResumeEarliest, eventid.Position{}, false); p.at != eventid.After(ids[7]) {
 		t.Errorf("the earliest event is the one after %v, expected after %v", p.at, ids[7])
 	}
 }

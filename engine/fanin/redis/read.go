@@ -135,7 +135,9 @@ func (f *feed) readNewestHere(events []element) {
 }
 
 // compare has the stream's last events held against the log.
-func (f *feed) compare() { f.whole, f.verify, f.same, f.gap, f.apart, f.apartSize = true, false, false, false, nil, 0 }
+func (f *feed) compare() {
+	f.whole, f.verify, f.same, f.gap, f.apart, f.apartSize = true, false, false, false, nil, 0
+}
 
 // follows reports whether nothing lies between last and m.
 func (f *feed) follows(m *element, last eventid.ID) bool {
