@@ -29,6 +29,8 @@ type viewer struct {
 	opened    bool                        // an id has come on this connection
 	gapped    bool                        // it was told of a gap on it
 	begun     bool                        // … on any
+	earliest  bool                        // it asks for all that is kept
+	last      byte                        // of the stream, as far as it was read
 	first     map[string]beginning        // by topic: what it began with
 	came      map[string]eventid.Position // by topic: the position that it came back with; absent: none …
 	base      map[string]eventid.Position // … and the first that it was given on this connection
@@ -73,7 +75,7 @@ func (v *viewer) come(e *edge) {
 	v.edge, v.life = e, e.life
 	v.sock = e.net.Connect()
 	v.sock.Room = v.window
-	v.connected, v.opened, v.gapped = true, false, false
+	v.connected, v.opened, v.gapped, v.last = true, false, false, 0
 	v.head = fmt.Sprintf("HTTP/1.1 200 for %d\r\n\r\n", v.number)
 	id := v.decoder.LastEventID()
 	v.decoder.Reset(id)
@@ -107,7 +109,7 @@ func (v *viewer) come(e *edge) {
 		j.Position, j.Positions = positions[0], positions
 	} else if id != "" {
 		w.t.Fatalf("viewer %d was given %q", v.number, id)
-	} else if w.rng.IntN(10) == 0 && !v.begun {
+	} else if v.earliest {
 		j.Resume = shard.ResumeEarliest
 	}
 	j.Topic = topics[0]
@@ -180,6 +182,19 @@ func (v *viewer) read(n int) {
 		if err := v.decoder.Feed(line, v.take); err != nil {
 			v.fail("%v", err)
 		}
+		if string(line) == "\n" && v.last == '\n' && !v.begun && (v.decoder.LastEventID() != "" || !v.earliest) { // it has been answered: from here on events are its own
+			v.begin()
+		}
+		v.last = line[len(line)-1]
+	}
+}
+
+func (v *viewer) begin() {
+	v.begun = true
+	for _, name := range v.topics {
+		b := v.first[name]
+		b.to = v.w.happened
+		v.first[name] = b
 	}
 }
 
@@ -203,14 +218,6 @@ func (v *viewer) take(m sse.Message) {
 		v.raw(m)
 	default:
 		v.event(m)
-	}
-	if m.LastEventID != "" && !v.begun {
-		v.begun = true
-		for _, name := range v.topics {
-			b := v.first[name]
-			b.to = v.w.happened
-			v.first[name] = b
-		}
 	}
 }
 

@@ -58,7 +58,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	rng := rand.New(rand.NewPCG(seed, 11))
 	w := &world{
 		t: t, seed: seed, rng: rng, now: int64(time.Hour), published: map[string][]*published{}, causes: map[string]int{},
-		shards: 1 + rng.IntN(2), historyMax: 4_000 << rng.IntN(8), historyBytes: 400 << rng.IntN(8), lingerMS: 3_600_000,
+		shards: 1 + rng.IntN(2), historyMax: 300 << rng.IntN(12), historyBytes: 400 << rng.IntN(8), lingerMS: 3_600_000,
 		retention: shard.Retention{Events: 3 + rng.IntN(30), Bytes: 1000 << rng.IntN(5), AgeMS: 3_600_000},
 		shardConfig: shard.Config{
 			Heartbeat: 3 * time.Second, WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1 << 30, InboxMax: 1000,
@@ -89,7 +89,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 
 func (w *world) newViewer() {
 	v := &viewer{
-		w: w, number: len(w.viewers) + 1, window: 1 << (6 + w.rng.IntN(10)), first: map[string]beginning{},
+		w: w, number: len(w.viewers) + 1, earliest: w.rng.IntN(10) == 0, window: 1 << (6 + w.rng.IntN(10)), first: map[string]beginning{},
 		came: map[string]eventid.Position{}, base: map[string]eventid.Position{}, blind: map[string][]blind{}, got: map[string][]delivery{}, gaps: map[string][]told{}, raws: map[string]bool{}, at: map[string]int{},
 	}
 	for _, name := range w.names {
