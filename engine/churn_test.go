@@ -151,11 +151,10 @@ func settled(t *testing.T, pid string) (files int) {
 // churner is one of the clients. It has a topic of its own, whose only event it
 // asks for: what it must be sent, and nobody else may be.
 type churner struct {
-	addr    string
-	head    string
-	answer  []byte
-	foreign []byte
-	buf     []byte
+	addr   string
+	head   string
+	answer []byte // all data lines that it is sent, the opening's and its event's
+	buf    []byte
 }
 
 func newChurner(t *testing.T, n *node, number int) *churner {
@@ -163,7 +162,8 @@ func newChurner(t *testing.T, n *node, number int) *churner {
 	first := n.publish(t, topic, "seen")
 	n.publish(t, topic, topic+".")
 	a := ask{topics: []string{topic}, after: first, inQuery: number%2 == 0}
-	return &churner{addr: n.addr, head: a.head(), answer: []byte("data: " + topic + ".\n"), foreign: []byte("data: "), buf: make([]byte, 4096)}
+	answer := `data: {"state":"resumed","heartbeat":50}` + "\ndata: " + topic + ".\n"
+	return &churner{addr: n.addr, head: a.head(), answer: []byte(answer), buf: make([]byte, 4096)}
 }
 
 // The kinds of rounds, weighted by how often they stand here.
@@ -223,11 +223,24 @@ func (k *talk) answered() *talk {
 
 // served reads until the client's own event has come.
 func (k *talk) served() error {
-	got := k.until(k.c.answer)
-	if k.err == nil && bytes.Count(got, k.c.foreign) != 1 {
+	own := k.c.answer[bytes.LastIndex(k.c.answer, dataField):]
+	got := k.until(own)
+	if k.err == nil && !bytes.Equal(dataLines(got), k.c.answer) {
 		k.err = fmt.Errorf("bytes of another: %q", got)
 	}
 	return k.err
+}
+
+var dataField = []byte("data: ")
+
+// dataLines returns the lines of data in what was received.
+func dataLines(got []byte) (lines []byte) {
+	for line := range bytes.Lines(got) {
+		if bytes.HasPrefix(line, dataField) {
+			lines = append(lines, line...)
+		}
+	}
+	return lines
 }
 
 func (k *talk) until(mark []byte) []byte {

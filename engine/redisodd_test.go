@@ -228,7 +228,7 @@ func TestEarliestProvesNothing(t *testing.T) {
 }
 
 // A message whose event is not in the stream is an old master's: what was published again at the new one comes once, and nothing is
-// missing.
+// missing. That is so whether the stream is looked at before the next event comes or after it.
 func TestAPhantomIsDropped(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -237,14 +237,25 @@ func TestAPhantomIsDropped(t *testing.T) {
 	first := a.publish(t, "x", "1")
 	a.publish(t, "x", "2")
 	st.gets(t, "1", "2")
-	time.Sleep(5 * time.Millisecond) // with an id of its own
-	phantom := fmt.Sprint(time.Now().UnixMilli(), "-0")
-	r.cli("EVAL", "return redis.call('PUBLISH', KEYS[1], '\\0s1 '..ARGV[1]..' '..ARGV[2]..' 0\\nphantom')", "1", "sse:x", phantom, first)
-	a.publish(t, "x", "3")
-	st.gets(t, "3")
+	const say = "redis.call('PUBLISH', KEYS[1], '\\0s1 '..ARGV[1]..' '..ARGV[2]..' 0\\nphantom') "
+	const follow = "redis.call('XADD', KEYS[1], ARGV[3], 'p', ARGV[4], 'e', '', 'd', '4', 'r', '') " +
+		"redis.call('PUBLISH', KEYS[1], '\\0s1 '..ARGV[3]..' '..ARGV[4]..' 0\\n4')"
+	ids := func() (phantom, next string) { // of milliseconds that no other event is of
+		time.Sleep(5 * time.Millisecond)
+		now := time.Now().UnixMilli()
+		time.Sleep(5 * time.Millisecond)
+		return fmt.Sprint(now, "-0"), fmt.Sprint(now+1, "-0")
+	}
+	phantom, _ := ids()
+	r.cli("EVAL", say, "1", "sse:x", phantom, first)
 	eventually(t, "it is counted", func() bool { return a.metrics(t)["ssedge_redis_phantoms_total"] == 1 })
-	a.publish(t, "x", "4")
+	last := a.publish(t, "x", "3")
+	st.gets(t, "3")
+	phantom, next := ids()
+	r.cli("EVAL", say+follow, "1", "sse:x", phantom, first, next, last)
 	st.gets(t, "4")
+	a.publish(t, "x", "5")
+	st.gets(t, "5")
 }
 
 // A fork of very many events: the stream has them all, and so has who was there.
@@ -284,10 +295,10 @@ func TestWhatMayNotBeSentIsAGap(t *testing.T) {
 	r.cli("PUBLISH", "sse:x", strings.Repeat("y", 1001))
 	second := long.publish(t, "x", strings.Repeat("x", 1001))
 	long.publish(t, "x", "3")
-	for _, want := range []string{first, second} {
+	for _, want := range []struct{ id, to string }{{first, "null"}, {second, `"` + second + `"`}} { // the first one has no id
 		m, err := st.next()
-		if err != nil || m.Event != "gap" || !strings.Contains(m.Data, `"from":"`+first+`","to":"`+want+`","cause":"missed"`) {
-			t.Fatalf("found %+v, %v", m, err)
+		if err != nil || m.Event != "gap" || m.LastEventID != want.id || !strings.Contains(m.Data, `"from":"`+first+`","to":`+want.to+`,"cause":"missed"`) {
+			t.Fatalf("found %+v, %v; expected a gap up to %s", m, err, want.to)
 		}
 	}
 	st.gets(t, "3")

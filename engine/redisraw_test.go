@@ -16,7 +16,7 @@ func TestRawEventsAndEviction(t *testing.T) {
 	r := startRedis(t)
 	url := "redis://" + r.address()
 	small := func(c *engine.Config) {
-		c.EventBytes, c.HistoryBytes, c.HistoryMax = 16<<10, 100<<10, 400<<10
+		c.EventBytes, c.HistoryBytes, c.HistoryMax = 10<<10, 64<<10, 256<<10
 	}
 	s := newStage(t, []*redisServer{r}, &edge(t, url, func(c *engine.Config) { small(c); chunked(c) }).server, &edge(t, url, small).server)
 	s.ordered, s.may = true, map[string]bool{"evicted": true, "overrun": true}
@@ -54,7 +54,7 @@ func TestRawEventsAndEviction(t *testing.T) {
 	evict := func() {
 		for range 6 {
 			for k, topic := range others {
-				if err := s.attempt("other", topic, published, k%2, 15<<10); err != nil {
+				if err := s.attempt("other", topic, published, k%2, 9<<10); err != nil {
 					t.Fatal(err)
 				}
 				published++

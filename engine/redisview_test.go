@@ -152,7 +152,7 @@ func TestServersWithPasswordsAndTLS(t *testing.T) {
 	}
 }
 
-// A node that may start without its servers holds streams, and goes on when they come.
+// A node that may start without its servers holds streams, which have an id to come back with, and goes on when they come.
 func TestServersThatComeLater(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -183,12 +183,14 @@ func TestServersThatComeLater(t *testing.T) {
 	if code, body := strict.get(t, strict.admin, "/readyz"); code != 503 {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
-	r.start()
 	if err := st.opening(); err != nil {
 		t.Fatal(err)
 	}
-	n.publish(t, "x", "hello")
+	began := st.decoder.LastEventID()
+	r.start()
+	eventually(t, "publishing is answered", func() bool { _, err = n.post("x", "hello"); return err == nil })
 	st.gets(t, "hello")
+	strict.opened(t, after("x", began)).gets(t, "hello")
 	eventually(t, "it is ready", func() bool { code, _ := strict.get(t, strict.admin, "/readyz"); return code == 200 })
 }
 

@@ -221,7 +221,8 @@ func (c *Config) checkRelations(fail failure) {
 	if c.TargetBytes > c.HeadBytes {
 		fail("--target-bytes %d does not fit into --head-bytes %d", c.TargetBytes, c.HeadBytes)
 	}
-	if wire := c.wireBytesMax(); wire > c.HistoryBytes {
+	events := c.EventBytes <= eventBytesMax // else that was said, and one line is enough
+	if wire := c.wireBytesMax(); events && wire > c.HistoryBytes {
 		fail("--event-bytes %d is too much for --history-bytes %d: such an event takes up to %d bytes in a topic's log, where each line break begins a line of its own", c.EventBytes, c.HistoryBytes, wire)
 	}
 	if room := (c.HistoryMax - logSpare) / 2; c.HistoryBytes > room {
@@ -229,7 +230,7 @@ func (c *Config) checkRelations(fail failure) {
 	} else if shard.SendWindow.Bytes > room {
 		fail("--history-max %d is too little: a topic keeps %d bytes to be sent, however small --history-bytes %d is, and indices and room to grow count too: expected at least %d", c.HistoryMax, shard.SendWindow.Bytes, c.HistoryBytes, 2*shard.SendWindow.Bytes+logSpare)
 	}
-	if int64(c.EventBytes) > c.BodyBytes {
+	if events && int64(c.EventBytes) > c.BodyBytes {
 		fail("--event-bytes %d is more than --body-bytes %d: an event could not be published as JSON", c.EventBytes, c.BodyBytes)
 	}
 	if c.MemoryMax > 0 && c.HistoryMax > c.MemoryMax {
