@@ -3,6 +3,7 @@
 # make bench    the README's table and every scenario, raw files under bench/results/
 # make chaos    the fault tests of several edges, longer and larger, several times, each with another seed; a quarter of an hour
 # make clients  real clients against the built server, all of them and every trial; three minutes. make test has a short form
+# make sim      the simulation of several edges with a hundred thousand seeds, or RUNS from FROM on; ten minutes
 # make cluster  three Redis masters on this machine, at ports 7001 to 7003 or from PORT; make cluster-down ends them
 # make release  static programs for amd64 and arm64 in bin/release/, the same bytes wherever they are built, and their sums
 # make deb      a Debian package of each, beside them
@@ -19,7 +20,7 @@ DATE    := $(if $(SOURCE_DATE_EPOCH),$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE)) $(if $(COMMIT),-X main.commit=$(COMMIT)) $(if $(DATE),-X main.date=$(DATE))
 FUZZ    ?= 100000x
 
-.PHONY: build run test bench million chaos clients cluster cluster-down clean release deb reproduce install uninstall
+.PHONY: build run test bench million chaos sim clients cluster cluster-down clean release deb reproduce install uninstall
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ssedge
@@ -47,6 +48,19 @@ chaos:
 		CHAOS=1 CHAOS_SEED=$$seed $(GO) test ./engine -run '$(FAULTS)' -count=1 -timeout 1h || failed=1; \
 		seed=$$((seed + 1)); \
 	done; exit $$failed
+
+# One process for each core. A seed that fails is printed, with what happened in it.
+RUNS ?= 100000
+FROM ?= 0
+CORES = $(shell nproc)
+
+sim:
+	@$(GO) test -c -o bin/sim.test ./engine/fanin/redis
+	@share=$$(( ($(RUNS) + $(CORES) - 1) / $(CORES) )); pids=; failed=0; \
+	for core in $$(seq 0 $$(( $(CORES) - 1 ))); do \
+		SIM_FROM=$$(( $(FROM) + core * share )) SIM_RUNS=$$share bin/sim.test -test.run TestSimulation -test.timeout 2h & pids="$$pids $$!"; \
+	done; \
+	for pid in $$pids; do wait $$pid || failed=1; done; exit $$failed
 
 # Every test of several edges is one of faults, but for few, which cost little.
 FAULTS      = ^($(shell sed -n 's/^func \(Test[[:alnum:]]*\).*/\1/p' engine/redis*_test.go | paste -sd'|'))$$

@@ -19,11 +19,13 @@
 //
 //	table.go recency.go topic.go      names → topics; the bounds of all history
 //	log.go segment.go resume.go       a log, its index, where a resume goes on
+//	window.go rewritten.go            what it keeps to send; histories that an upstream has rewritten
 //	snapshot.go                       a log as one pass sees it
+//	upstream.go wait.go older.go      topics whose events come from elsewhere, and streams that wait for them
 //
 //	group.go inbox.go                 the shards of a node; the way into one
 //	shard.go                          the loop: step, and run around it
-//	join.go                           a connection becomes a stream
+//	join.go greet.go opening.go       a connection becomes a stream
 //	fanout.go queue.go send.go        the pass over a topic's subscribers
 //	bundle.go                         … to streams with several topics
 //	chunked.go                        the same for streams in chunks

@@ -52,7 +52,7 @@ func (l *log) resume(p eventid.Position, nowMS uint64) place {
 		return place{cursor: l.beginning(), at: p}
 	case id.Less(l.lost) && !l.beginsBelow(id):
 		return l.expired(p, nowMS)
-	case newest.Less(id):
+	case newest.Less(id) && !(isBound(id) && isBound(newest)): // of two times, the topic has had no event since either
 		return l.future(p, nowMS)
 	case isBound(id): // since a time, of an edge that did not know the topic's events (Join.fix)
 		return l.since(p)

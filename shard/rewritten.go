@@ -50,7 +50,7 @@ func (l *log) gone() eventid.ID {
 func (l *log) follow(id eventid.ID) {
 	before := l.lost
 	if l.events > 0 {
-		before = highest(before, l.headID())
+		before = l.headID()
 	}
 	if id.Less(before) {
 		l.rewrite().fall(l.head, before, id)

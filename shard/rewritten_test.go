@@ -1,0 +1,187 @@
+package shard
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"ssedge/proto/eventid"
+	"ssedge/shard/sys/fake"
+)
+
+// What the upstream has forgotten is in hand: it goes to the streams that lack it, and no gap is told.
+func TestForgottenEventsGoToStreamsThatLackThem(t *testing.T) {
+	for _, after := range []uint64{150, 103} { // by a clock that goes on, and by one that has gone back
+		r, u := fed(t, patient(), TableConfig{})
+		there, feed := placed(r, u)
+		feed.add(101, 102)
+		r.settle()
+		slow := r.join("a", there.decoder.LastEventID(), fake.Unlimited)
+		there.want("101", "102")
+		slow = r.join("a", "101-0", fake.Unlimited)
+		r.settle()
+		slow.sock.Room = 0
+		feed.add(110, 120)
+		r.settle()
+		feed.Fork(id(102))
+		feed.add(after)
+		r.settle()
+		want := []string{"110", "120", eventid.ID{MS: after}.String()[:3]}
+		slow.sock.Free(fake.Unlimited)
+		r.settle()
+		slow.want(append([]string{"102"}, want...)...)
+		there.want(append([]string{"101", "102"}, want...)...)
+		for last, rest := range map[string][]string{"102-0": want, "110-0": want[1:], "120-0": want[2:], there.decoder.LastEventID(): nil} {
+			again := r.join("a", last, fake.Unlimited)
+			r.settle()
+			again.want(rest...)
+		}
+	}
+}
+
+// A gap is a range that can hold what is missing, on either side of a fork.
+func TestGapsOverAFork(t *testing.T) {
+	for _, c := range []struct{ stands, from, to string }{
+		{"101-0", "101-0", "120-0"}, // before the fork: what was forgotten, and what followed
+		{"110-0", "", "120-0"},      // on the side that was forgotten: what followed has lower ids
+	} {
+		r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 2}})
+		_, feed := placed(r, u)
+		feed.add(101, 110)
+		stream := r.join("a", c.stands, fake.Unlimited)
+		r.settle()
+		stream.data()
+		stream.messages = nil
+		stream.sock.Room = 0
+		feed.add(120)
+		feed.Fork(id(101))
+		feed.add(102, 103, 104)
+		r.settle()
+		stream.sock.Free(fake.Unlimited)
+		r.settle()
+		stream.data()
+		for _, m := range stream.messages {
+			if m.Event != "gap" {
+				continue
+			}
+			g := parseGap(t, m)
+			if from := text(g.From); c.stands == "110-0" && from != c.from || text(g.To) != c.to {
+				t.Errorf("a stream at %s is told %s", c.stands, m.Data)
+			}
+		}
+	}
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// No gap is told of nothing, whatever the ids of what is skipped.
+func TestNoGapIsOfNothing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	some := func() eventid.ID {
+		return []eventid.ID{{}, id(100), id(110), {MS: 105, Seq: maxSeq}, {MS: 110, Seq: 3}}[rng.IntN(5)]
+	}
+	for range 200 {
+		r, u := fed(t, patient(), TableConfig{})
+		c, feed := placed(r, u)
+		feed.add(105)
+		from, to := some(), some()
+		feed.Skip(from, to)
+		r.settle()
+		c.data()
+		g := parseGap(t, c.messages[len(c.messages)-1])
+		if g.From == nil || g.To == nil {
+			continue
+		}
+		first, _ := eventid.ParsePosition([]byte(*g.From))
+		last, _ := eventid.ParsePosition([]byte(*g.To))
+		if !Before(first).Less(Before(last)) {
+			t.Fatalf("what is missing from %v to %v is told as %s", from, to, c.messages[len(c.messages)-1].Data)
+		}
+	}
+}
+
+// Eviction of a log that has had only events without ids leaves its place as it is.
+func TestAnEvictedLogOfRawEventsKeepsItsPlace(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{})
+	_, feed := placed(r, u)
+	feed.AppendRaw(eventBody(1))
+	r.settle()
+	r.table.empty(feed.Topic)
+	if lost, last, _ := feed.Span(); lost != id(100) || last != id(100) {
+		t.Fatalf("it has lost %v, and its newest is %v", lost, last)
+	}
+	feed.AppendRaw(eventBody(2))
+	r.settle()
+	again := r.join("a", "100-0", fake.Unlimited)
+	feed.add(101)
+	r.settle()
+	again.want("101")
+}
+
+// On a topic without events a position is a time. What comes later is delivered, live and to streams
+// that resume, though a clock has gone back in between.
+func TestTheFirstEventOfAClockThatHasGoneBack(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{})
+	c := r.join("a", "", fake.Unlimited)
+	r.settle()
+	feed := u.feeds["a"]
+	feed.Place(eventid.At(700), eventid.ID{})
+	r.settle()
+	c.want()
+	began := c.decoder.LastEventID()
+	feed.add(300, 301)
+	r.settle()
+	c.want("300", "301")
+	for last, want := range map[string]string{began: "gap:future 300 301", "300-0": "301", "301-0": "", "900": "gap:future 300 301", since(900): "gap:future"} {
+		again := r.join("a", last, fake.Unlimited)
+		r.settle()
+		if n := len(feed.asks); n > 0 {
+			feed.Answer(feed.last, eventid.ID{})
+			r.settle()
+		}
+		again.want(strings.Fields(want)...)
+	}
+	feed.add(800) // and went on since
+	r.settle()
+	again := r.join("a", began, fake.Unlimited)
+	r.settle()
+	again.want("300", "301", "800")
+}
+
+// A stream whose topics' places are not known gets a position for all of them with its head, and comes back
+// with it.
+func TestAHeadHasAPositionForEachTopic(t *testing.T) {
+	for _, topics := range []string{"a", "a,b"} {
+		r, u := fed(t, patient(), TableConfig{})
+		c := r.join(topics, "", fake.Unlimited)
+		r.pass(2 * time.Second)
+		c.read()
+		kept := c.decoder.LastEventID()
+		if kept == "" || c.state() != stateLive || !strings.Contains(string(c.raw), "\nid: "+kept+"\n\n") {
+			t.Fatalf("%s: the head comes with %q", topics, c.raw)
+		}
+		c.sock.HangUp()
+		r.settle()
+		for name, feed := range u.feeds { // what was published since the head came, by an upstream that is heard again
+			if name == "b" {
+				feed.Place(eventid.At(45), eventid.ID{})
+				continue
+			}
+			feed.Place(eventid.After(id(20)), id(20))
+			feed.add(60, 61)
+		}
+		again := r.join(topics, kept, fake.Unlimited)
+		r.settle()
+		for _, feed := range u.feeds {
+			feed.Answer(feed.last, eventid.ID{})
+		}
+		r.settle()
+		again.want("60", "61")
+	}
+}
