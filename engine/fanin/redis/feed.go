@@ -314,7 +314,7 @@ func (f *feed) lookAgain() {
 func (f *feed) beginAt(m *envelope.Message, last eventid.ID) {
 	to := m.Prev
 	if to.IsZero() { // a stream that begins anew: what was before has no name
-		to = before(m)
+		to = rightBefore(m)
 	}
 	f.topic.Skip(last, to)
 	f.add(m)

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"math"
 	"slices"
 
 	"github.com/redis/rueidis"
@@ -117,28 +116,6 @@ func (f *feed) readEnd(events []element, now uint64) {
 	}
 }
 
-// readNewestHere takes the newest event of the stream that is not after the log's newest one. If that
-// is another one, and the log has it, the history was rewritten behind it. If there is none, what the
-// log has was let go at the servers.
-func (f *feed) readNewestHere(events []element) {
-	f.verify = false
-	_, last, _ := f.topic.Span()
-	switch {
-	case len(events) == 0:
-	case events[0].ID == last:
-		f.same = true
-	case f.topic.Has(events[0].ID):
-		f.fork(events[0].ID)
-	default:
-		f.compare()
-	}
-}
-
-// compare has the stream's last events held against the log.
-func (f *feed) compare() {
-	f.whole, f.verify, f.same, f.gap, f.apart, f.apartSize = true, false, false, false, nil, 0
-}
-
 // follows reports whether nothing lies between last and m.
 func (f *feed) follows(m *element, last eventid.ID) bool {
 	if begins(&m.Message) {
@@ -191,86 +168,11 @@ func (f *feed) behind(last eventid.ID) eventid.ID {
 	return eventid.ID{}
 }
 
-// readNewest holds the last events of the stream, newest first, against the log, and then those before them: where they
-// part, the servers have forgotten what the log has, and what they have instead follows. If that is more than a log could
-// have, or nothing of the log is in the stream any more, those follow that cannot have been here before, behind a gap.
-func (f *feed) readNewest(events []element, asked int) {
-	lost, last, _ := f.topic.Span()
-	common := slices.IndexFunc(events, func(m element) bool { return m.ID == lost || f.topic.Has(m.ID) })
-	all := len(events) < asked
-	if common >= 0 {
-		f.apart = append(f.apart, events[:common]...)
-	} else {
-		f.apart = append(f.apart, events...)
-		for i := range events {
-			f.apartSize += len(events[i].Event) + len(events[i].Data)
-		}
-	}
-	apart := f.apart
-	oldest := len(apart) - 1
-	untold := false // what lies between the log and the oldest of them
-	switch {
-	case common >= 0:
-		if at := events[common].ID; len(apart) > 0 && at != last {
-			f.fork(at)
-		}
-	case oldest < 0:
-	case apart[oldest].Prev == lost || f.topic.Has(apart[oldest].Prev):
-		f.fork(apart[oldest].Prev)
-	case all && begins(&apart[oldest].Message) && !apart[oldest].bad && (f.source.mayHaveExpired(last, f.since) || f.cameAll(apart)) && !slices.ContainsFunc(apart, f.mayHaveHad):
-		f.fork(before(&apart[oldest].Message)) // a stream that begins anew, and nothing was missed
-	case !all && int64(f.apartSize) < f.source.config.HistoryBytes: // go on reading
-		return
-	default:
-		untold = true
-		f.source.counts.forks.Add(1)
-		if n := slices.IndexFunc(apart, f.mayHaveHad); n >= 0 { // what of these came already cannot be told
-			f.source.counts.gaps.Add(1)
-			f.topic.Skip(eventid.ID{}, apart[n].ID)
-			apart, untold = apart[:n], false
-		}
-	}
-	f.whole, f.apart, f.apartSize = false, nil, 0
-	for n, m := range slices.Backward(apart) {
-		_, last, _ := f.topic.Span()
-		switch first := n == len(apart)-1; {
-		case m.bad:
-			f.source.counts.gaps.Add(1)
-			f.topic.Skip(last, m.ID)
-		case m.Prev == last, first && !untold && begins(&m.Message):
-			f.add(&m.Message)
-		case first:
-			f.source.counts.gaps.Add(1)
-			f.beginAt(&m.Message, eventid.ID{})
-		default:
-			f.source.counts.gaps.Add(1)
-			f.beginAt(&m.Message, last)
-		}
-	}
-}
-
 func highest(a, b eventid.ID) eventid.ID {
 	if a.Less(b) {
 		return b
 	}
 	return a
-}
-
-// mayHaveHad reports whether an event of the stream may have been in the log before. One that came
-// through the channel since the doubt began was not.
-func (f *feed) mayHaveHad(m element) bool { return f.topic.MayHaveHad(m.ID) && !f.came(m) }
-
-// came reports whether an event is among what came through the channel since the doubt began.
-func (f *feed) came(m element) bool {
-	return slices.ContainsFunc(f.held, func(text string) bool {
-		held, err := envelope.Parse(bytesOf(text))
-		return err == nil && held.ID == m.ID
-	})
-}
-
-// cameAll reports whether all of these came through a channel that was subscribed all the time.
-func (f *feed) cameAll(events []element) bool {
-	return f.intact && !f.spilt && !slices.ContainsFunc(events, func(m element) bool { return !f.came(m) })
 }
 
 // readBackward takes events before the log's oldest one and after a position, newest first. Who has asked for still
@@ -326,26 +228,6 @@ func (f *feed) readBackward(events []element, r request) {
 	default:
 		f.back = f.readBytes < f.source.config.HistoryBytes && f.topic.Extends()
 	}
-}
-
-// begins reports whether an event is the first that its stream ever had. The server gives that one
-// the number 0 in its millisecond; one with a higher number and without a predecessor has lost it.
-func begins(m *envelope.Message) bool { return m.Prev.IsZero() && m.ID.Seq == 0 }
-
-// before is an id between an event and what was there before it, if that is not known.
-func before(m *envelope.Message) eventid.ID {
-	if begins(m) {
-		return shard.Before(eventid.At(m.ID.MS)) // a time at which there was no stream
-	}
-	return below(m.ID)
-}
-
-// below is an id right below another one, and no time.
-func below(id eventid.ID) eventid.ID {
-	if id.Seq == 0 {
-		return eventid.ID{MS: id.MS - 1, Seq: math.MaxUint64 - 1}
-	}
-	return eventid.ID{MS: id.MS, Seq: id.Seq - 1}
 }
 
 // beginning is the id that lies before the first event of a stream, for a reader who has seen everything

@@ -108,7 +108,7 @@ func (w wish) answer(entries []rueidis.XRangeEntry) {
 			break
 		}
 		if !m.bad && !w.follows(&m, last) {
-			hole := before(&m.Message) // what was before a stream that begins anew has no name
+			hole := rightBefore(&m.Message) // what was before a stream that begins anew has no name
 			if !m.Prev.IsZero() {
 				hole = m.Prev
 			}
