@@ -46,7 +46,7 @@ func (l *log) resume(p eventid.Position, nowMS uint64) place {
 	}
 	newest := l.newestID()
 	switch {
-	case id == l.last && !id.IsZero():
+	case l.events == 0 && id == l.last && !id.Less(l.lost) && !id.IsZero():
 		return place{cursor: l.head, at: p}
 	case id == l.lost:
 		return place{cursor: l.beginning(), at: p}

@@ -12,6 +12,7 @@ type rewritten struct {
 	falls uint64     // position behind which ids may be below earlier ones; the newest, if there are several
 	low   eventid.ID // the lowest id behind such a position …
 	high  eventid.ID // … and the highest before one: an id between them may be of either side
+	anew  uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several
 	gone  eventid.ID // the highest id of an event that is not retained
 	began eventid.ID // of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
 }
@@ -60,6 +61,9 @@ func (l *log) follow(id eventid.ID) {
 // fork notes that what follows at the head follows the event with that id.
 func (l *log) fork(id eventid.ID) {
 	l.rewrite().fall(l.head, l.headID(), eventid.ID{MS: id.MS, Seq: id.Seq + 1})
+	if isBound(id) {
+		l.rewritten.anew = l.head
+	}
 	l.last = id
 }
 
@@ -129,8 +133,8 @@ func (l *log) scanAfter(p eventid.Position) uint64 {
 // beganAnew returns the last place where the upstream's stream began anew behind events that are all
 // from before a time at which it was empty; false if there is none.
 func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
-	if r := l.rewritten; r != nil && r.falls > l.tail && r.high.Less(empty) {
-		cursor, ok = r.falls, true
+	if r := l.rewritten; r != nil && r.anew > l.tail && r.high.Less(empty) {
+		cursor, ok = r.anew, true
 	}
 	before := eventid.ID{} // the highest id of an event until here
 	for i, g := range l.segments {

@@ -59,6 +59,7 @@ func (f *feed) readNewest(events []element, asked int) {
 			f.fork(at)
 		}
 	case oldest < 0:
+	case apart[oldest].Prev == last:
 	case apart[oldest].Prev == lost || f.topic.Has(apart[oldest].Prev):
 		f.fork(apart[oldest].Prev)
 	case all && f.beganAnew(apart, last):
