@@ -115,8 +115,8 @@ func (l *log) unknown(p eventid.Position) place {
 		before = l.idBefore(cursor)
 	}
 	found := place{cursor: cursor, at: positionOf(before), cause: GapUnknown, to: positionOf(before)}
-	if l.foreign {
-		found.to = eventid.Position{}
+	if l.foreign { // another node may know it: the client keeps it
+		found.at, found.to = p, eventid.Position{}
 	}
 	return found
 }
