@@ -60,8 +60,14 @@ func (l *log) resume(p eventid.Position, nowMS uint64) place {
 	return l.unknown(p)
 }
 
-// since is the place behind a time.
-func (l *log) since(p eventid.Position) place { return place{cursor: l.after(p), at: p} }
+// since is the place behind a time, for a client that has had nothing since: before the first event
+// that lies after it.
+func (l *log) since(p eventid.Position) place {
+	if !l.sorted() {
+		return place{cursor: l.firstAfter(p), at: p}
+	}
+	return place{cursor: l.after(p), at: p}
+}
 
 // resumeEmpty is resume in a foreign log, from a time at which the topic had no event: all that
 // it has came later, whatever the clocks say of it.

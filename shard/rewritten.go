@@ -136,7 +136,7 @@ func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
 	if r := l.rewritten; r != nil && r.anew > l.tail && r.high.Less(empty) {
 		cursor, ok = r.anew, true
 	}
-	before := eventid.ID{} // the highest id of an event until here
+	before := l.gone() // the highest id of an event until here
 	for i, g := range l.segments {
 		for k := range g.index {
 			switch id := g.index[k].id; {
@@ -164,6 +164,23 @@ func (l *log) beginsBelow(id eventid.ID) bool {
 		first++
 	}
 	return !id.Less(g.index[first].id)
+}
+
+// firstAfter is where the first event begins that lies after p, in a log that is not sorted.
+func (l *log) firstAfter(p eventid.Position) (cursor uint64) {
+	cursor = l.tail
+	for i, g := range l.segments {
+		for k := range g.index {
+			if i == 0 && k < l.first {
+				continue
+			}
+			if p.Precedes(g.index[k].id) {
+				return cursor
+			}
+			cursor = g.base + uint64(g.index[k].end)
+		}
+	}
+	return cursor
 }
 
 // beginning is behind the events without id at the tail of the log: they stand where it begins.
