@@ -64,9 +64,17 @@ func (l *log) resume(p eventid.Position, nowMS uint64) place {
 // that lies after it.
 func (l *log) since(p eventid.Position) place {
 	if !l.sorted() {
-		return place{cursor: l.firstAfter(p), at: p}
+		return l.withGone(place{cursor: l.firstAfter(p), at: p})
 	}
-	return place{cursor: l.after(p), at: p}
+	return l.withGone(place{cursor: l.after(p), at: p})
+}
+
+// withGone tells what came after a time and is not retained any more, in a history that was rewritten.
+func (l *log) withGone(p place) place {
+	if gone := l.gone(); p.at.Precedes(gone) {
+		p.cause, p.from, p.to = GapExpired, p.at, positionOf(gone)
+	}
+	return p
 }
 
 // resumeEmpty is resume in a foreign log, from a time at which the topic had no event: all that
@@ -84,7 +92,7 @@ func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 	case !isBound(newest) && newest.Less(Before(p)): // a clock has gone back
 		return place{cursor: l.beginning(), at: positionOf(l.lost), cause: GapFuture, from: p, to: positionOf(newest)}
 	}
-	return place{cursor: l.beginning(), at: p}
+	return l.withGone(place{cursor: l.beginning(), at: p})
 }
 
 // expired is the place of a client whose position lies before the tail. If the
