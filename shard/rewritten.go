@@ -133,10 +133,10 @@ func (l *log) scanAfter(p eventid.Position) uint64 {
 // beganAnew returns the last place where the upstream's stream began anew behind events that are all
 // from before a time at which it was empty; false if there is none.
 func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
-	if r := l.rewritten; r != nil && r.anew > l.tail && r.high.Less(empty) {
+	if r := l.rewritten; r != nil && r.anew > l.tail && highest(r.high, l.lost).Less(empty) {
 		cursor, ok = r.anew, true
 	}
-	before := l.gone() // the highest id of an event until here
+	before := highest(l.gone(), l.lost) // the highest id of an event until here
 	for i, g := range l.segments {
 		for k := range g.index {
 			switch id := g.index[k].id; {
