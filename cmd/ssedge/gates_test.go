@@ -151,6 +151,7 @@ func publisherIn(t *testing.T) func(stdin string, args ...string) (string, error
 
 // TestPublishRefusesByItself: exit status and words are those of any other mistake.
 func TestPublishRefusesByItself(t *testing.T) {
+	notRaced(t)
 	t.Parallel()
 	for _, c := range []struct {
 		what  rule.What

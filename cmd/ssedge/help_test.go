@@ -21,6 +21,7 @@ func commands(t *testing.T) map[string][]*kong.Flag {
 
 // TestHelpExplainsEveryFlag: its name, what it does and its variable.
 func TestHelpExplainsEveryFlag(t *testing.T) {
+	notRaced(t)
 	all := commands(t)
 	if len(all) < 4 {
 		t.Fatalf("found commands %v, expected serve, publish, subscribe and version", all)
@@ -85,6 +86,7 @@ func TestOneVariableMeansOneThing(t *testing.T) {
 }
 
 func TestHelpOfTheProgram(t *testing.T) {
+	notRaced(t)
 	out, _, code := run(t, "--help")
 	if code != 0 {
 		t.Errorf("exit code %d", code)
@@ -99,6 +101,7 @@ func TestHelpOfTheProgram(t *testing.T) {
 
 // TestWhoAsksForHelpGetsIt without knowing how it is spelled here.
 func TestWhoAsksForHelpGetsIt(t *testing.T) {
+	notRaced(t)
 	for _, args := range [][]string{nil, {"help"}, {"--help"}} {
 		out, errors, code := run(t, args...)
 		for _, command := range []string{"serve", "publish", "subscribe", "tune", "bench", "version"} {
@@ -114,6 +117,7 @@ func TestWhoAsksForHelpGetsIt(t *testing.T) {
 
 // TestMistakesGetOneLine and not a page of help.
 func TestMistakesGetOneLine(t *testing.T) {
+	notRaced(t)
 	for _, c := range []struct {
 		args []string
 		says []string

@@ -56,6 +56,16 @@ func (p *program) said() string {
 	return p.stderr.String()
 }
 
+// environment makes a process of the test binary ssedge. Under the race detector most of what it
+// takes to start is reading the arguments, and a third of that the collection of garbage.
+func environment() []string {
+	all := []string{asProgram + "=1", "GORACE=atexit_sleep_ms=10"}
+	if raced {
+		all = append(all, "GOGC=400")
+	}
+	return all
+}
+
 // start runs ssedge with these arguments. It is killed when the test ends, unless
 // it has exited before.
 func start(t testing.TB, args ...string) *program {
@@ -67,7 +77,7 @@ func start(t testing.TB, args ...string) *program {
 func startCommand(t testing.TB, cmd *exec.Cmd) *program {
 	t.Helper()
 	p := &program{t: t, cmd: cmd, ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), append(p.cmd.Env, asProgram+"=1", "GORACE=atexit_sleep_ms=10")...)
+	p.cmd.Env = append(append(os.Environ(), p.cmd.Env...), environment()...)
 	p.cmd.Stderr = p
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -145,7 +155,7 @@ func run(t testing.TB, args ...string) (stdout, stderr string, code int) {
 func runWith(t testing.TB, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=10")
+	cmd.Env = append(os.Environ(), environment()...)
 	var out, errors bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errors
 	if err := cmd.Start(); err != nil {
@@ -182,6 +192,15 @@ func await(t testing.TB, what string, holds func() (bool, string)) {
 		if time.Now().After(deadline) {
 			t.Fatalf("expected %s, found %s", what, seen)
 		}
+	}
+}
+
+// notRaced skips a test of what arguments and files mean, and of what is refused for them. A process
+// that the race detector watches takes a second of processor time to read its arguments.
+func notRaced(t testing.TB) {
+	t.Helper()
+	if raced {
+		t.Skip("one goroutine reads arguments here, in which the race detector has nothing to find: go test without -race runs this")
 	}
 }
 

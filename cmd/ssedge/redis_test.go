@@ -83,6 +83,7 @@ func TestPublishingWithoutAnEdge(t *testing.T) {
 
 // TestPublishingWithoutAnEdgeMistakes get a line that says what was expected.
 func TestPublishingWithoutAnEdgeMistakes(t *testing.T) {
+	notRaced(t)
 	for _, c := range []struct{ args, says []string }{
 		{[]string{"publish", "--redis=redis://127.0.0.1:1", "t", "x"}, []string{"--redis", "refused"}},
 		{[]string{"publish", "--redis=nowhere", "t", "x"}, []string{"--redis", "expected redis://", "nowhere"}},

@@ -35,6 +35,7 @@ func TestServeNeedsAKey(t *testing.T) {
 
 // TestCheckStartsNothing: it exits 0 or 1 and tells why, even if the port is taken.
 func TestCheckStartsNothing(t *testing.T) {
+	notRaced(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

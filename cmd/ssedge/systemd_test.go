@@ -259,6 +259,7 @@ func TestSocketsForAnother(t *testing.T) {
 
 // TestWhatSystemdMustNotPass, and what it has not passed, is one clear line.
 func TestWhatSystemdMustNotPass(t *testing.T) {
+	notRaced(t)
 	var p passing
 	p.listen(t, "web", "tcp4", "0.0.0.0:0", 1)
 	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})

@@ -113,6 +113,7 @@ func TestTuneCountsFilesAsServe(t *testing.T) {
 }
 
 func TestTuneMistakes(t *testing.T) {
+	notRaced(t)
 	t.Parallel()
 	for _, c := range []struct{ args, says []string }{
 		{[]string{"--connections=0"}, []string{"--connections", "1 or more", "0"}},
