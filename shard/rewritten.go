@@ -131,20 +131,32 @@ func (l *log) scanAfter(p eventid.Position) uint64 {
 }
 
 // beganAnew returns the last place where the upstream's stream began anew behind events that are all
-// from before a time at which it was empty; false if there is none.
+// from before a time at which it was empty; false if there is none. Behind such a place times say
+// nothing any more once ids have fallen.
 func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
-	if r := l.rewritten; r != nil && r.anew > l.tail && highest(r.high, l.lost).Less(empty) {
-		cursor, ok = r.anew, true
+	anew := uint64(0)
+	if l.rewritten != nil {
+		anew = l.rewritten.anew
 	}
 	before := highest(l.gone(), l.lost) // the highest id of an event until here
+	at := l.tail
 	for i, g := range l.segments {
 		for k := range g.index {
+			if i == 0 && k < l.first {
+				continue
+			}
+			if at == anew && at > l.tail && before.Less(empty) {
+				cursor, ok = at, true
+			}
+			at = g.base + uint64(g.index[k].end)
 			switch id := g.index[k].id; {
-			case i == 0 && k < l.first:
-			case !isBound(id):
+			case isBound(id) && id != l.lost && before.Less(empty):
+				cursor, ok = at, true
+			case isBound(id):
+			case ok && id.Less(before):
+				return cursor, true
+			default:
 				before = highest(before, id)
-			case id != l.lost && before.Less(empty):
-				cursor, ok = max(cursor, g.base+uint64(g.index[k].end)), true
 			}
 		}
 	}
