@@ -83,13 +83,15 @@ func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 	if cursor, ok := l.find(Before(p)); ok {
 		return place{cursor: cursor, at: p}
 	}
-	if cursor, ok := l.beganAnew(Before(p)); ok {
+	newest := l.newestID()
+	back := !isBound(newest) && newest.Less(Before(p)) // a clock has gone
+	if cursor, ok := l.beganAnew(Before(p)); ok && !back {
 		return place{cursor: cursor, at: p}
 	}
-	switch newest := l.newestID(); {
+	switch {
 	case p.ID.MS <= l.lost.MS && !l.lost.IsZero(), !isBound(l.lost) && !l.lost.IsZero():
 		return l.expired(p, nowMS)
-	case !isBound(newest) && newest.Less(Before(p)): // a clock has gone back
+	case back:
 		return place{cursor: l.beginning(), at: positionOf(l.lost), cause: GapFuture, from: p, to: positionOf(newest)}
 	}
 	return l.withGone(place{cursor: l.beginning(), at: p})
