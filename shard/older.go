@@ -57,7 +57,7 @@ func (w *wait) name() {
 	}
 	for k, t := range j.topics() {
 		if about := w.of(k); about.earliest && !about.begun {
-			j.setPosition(k, positionOf(t.resumableAfter()))
+			j.setPosition(k, positionOf(t.ResumableAfter()))
 		}
 	}
 }
@@ -135,9 +135,9 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 			s.lead = append(s.lead, e.Body...)
 			sent++
 		case n == 0:
-			gap := place{to: at, cause: GapExpired} // the client's history may be another one …
-			if !Before(j.position(k)).Less(e.ID) {
-				gap.to = eventid.Position{} // … or is
+			gap := place{cause: GapExpired}
+			if from := j.position(k); Before(from).Less(e.ID) { // otherwise the client's history is another one
+				gap.from, gap.known, gap.to = from, !from.Time, at
 			}
 			s.tellGap(j.topics()[k].name, &gap)
 		default:

@@ -98,8 +98,9 @@ func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 }
 
 // expired is the place of a client whose position lies before the tail. If the
-// topic was forgotten in between, lost is at or above its last event. Whether a position that is not
-// retained is of a foreign log's history cannot be told.
+// topic was forgotten in between, lost is at or above its last event. An id that is not retained may be
+// one of a deleted history, which lies above what the client missed: that cannot be told. Of a foreign
+// log's times it is known that they do.
 func (l *log) expired(p eventid.Position, nowMS uint64) place {
 	at := positionOf(l.lost)
 	if l.events == 0 {
@@ -109,7 +110,10 @@ func (l *log) expired(p eventid.Position, nowMS uint64) place {
 	if l.cause == GapEvicted {
 		cause = GapEvicted
 	}
-	found := place{cursor: l.tail, at: at, cause: cause, from: p, known: !l.foreign, to: positionOf(l.lost)}
+	found := place{cursor: l.tail, at: at, cause: cause, from: p, known: !p.Time || !l.foreign, to: positionOf(l.lost)}
+	if isBound(l.lost) { // the topic had no event then at one edge, others may have: those without an id
+		found.cursor = l.beginning()
+	}
 	l.rewritten.widen(&found)
 	return found
 }

@@ -76,8 +76,8 @@ func (l *log) resumable(r *Retention, nowMS uint64) log {
 	return seen
 }
 
-// resumableAfter is the newest id that a resume cannot have, though the window may.
-func (t *Topic) resumableAfter() eventid.ID {
+// ResumableAfter is the newest id that a resume cannot have, though the window may.
+func (t *Topic) ResumableAfter() eventid.ID {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -54,7 +54,7 @@ func (w *world) cannotBeTold(v *viewer, p *published) bool {
 		}
 	}
 	for _, g := range v.gaps[p.topic] {
-		if g.at >= p.at && w.rewrites > 0 && !w.server.has(p) && g.from != nil && !g.from.Less(p.id) {
+		if g.at >= p.at && w.rewrites > 0 && g.from != nil && !g.from.Less(p.id) {
 			return true
 		}
 	}

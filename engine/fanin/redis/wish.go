@@ -83,7 +83,7 @@ func (w wish) bounds() (start, end string, n int) {
 	if w.From != (eventid.Position{}) && !w.From.Time {
 		start = "(" + shard.Before(w.From).String()
 	}
-	if lost, _, _ := w.feed.topic.Span(); !lost.IsZero() {
+	if lost := w.feed.topic.ResumableAfter(); !lost.IsZero() {
 		end = lost.String()
 	}
 	n = wishEventsMin
