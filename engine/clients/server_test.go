@@ -175,7 +175,14 @@ func (s *server) occupy() (leave func()) {
 	s.t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		r, err := client.Get("http://" + s.address + "/events?topic=other")
+		ask, err := http.NewRequest("GET", "http://"+s.address+"/events?topic=other", nil)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if s.key != "" {
+			ask.Header.Set("Authorization", "Bearer "+s.key)
+		}
+		r, err := client.Do(ask)
 		if err != nil {
 			s.t.Fatal(err)
 		}

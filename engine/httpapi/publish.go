@@ -88,7 +88,9 @@ func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *probl
 	return got, nil
 }
 
-var notStored = &problem{503, "source", "the event could not be stored: the servers do not answer; publish again with the same key", 1}
+// notStored fits requests with a key and without one: an error says nothing of what the servers did.
+var notStored = &problem{503, "source", "the servers do not answer: the event may or may not have been stored; " +
+	"with a key it can be published again safely, without one it may come twice", 1}
 
 // authorization is the value of the field, nil if there is none.
 func authorization(r *http.Request) []byte {
