@@ -180,7 +180,7 @@ func (l *log) clear() (shrunk int64) {
 		}
 	}
 	if l.events > 0 {
-		l.lost = l.newestID() // of a log of events without ids it stays
+		l.lost = l.headID() // of a log of events without ids it stays
 		l.cause = GapEvicted
 	}
 	l.segments, l.first, l.events = nil, 0, 0
