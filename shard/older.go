@@ -170,7 +170,7 @@ func (s *Shard) tellRewritten(w *wait, k int) bool {
 		to = highest(to, r.began)
 	}
 	about.falls, about.began = r.falls, r.began
-	if !Before(at).Less(to) {
+	if to.IsZero() || !at.Time && !Before(at).Less(to) { // clocks may have gone back since a time
 		return false
 	}
 	known := !at.Time && (r.falls == 0 || Before(at).Less(r.low))

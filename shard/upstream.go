@@ -85,6 +85,14 @@ func (t *Topic) MayHaveHad(id eventid.ID) bool {
 	return has || !t.log.gone().Less(id)
 }
 
+// Lacks reports whether the log has no event with that id, and may never have had it.
+func (t *Topic) Lacks(id eventid.ID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, has := t.log.find(id)
+	return !has && (t.log.rewritten != nil || t.log.gone().Less(id))
+}
+
 // Place says where the log begins, once: later events will be appended. floor is the newest id
 // that the upstream has no more, zero if there is none or it is not known.
 func (t *Topic) Place(at eventid.Position, floor eventid.ID) {
@@ -190,12 +198,9 @@ func (t *Topic) Skip(from, to eventid.ID) {
 		return
 	}
 	gap := place{from: positionOf(from), known: !isBound(from) && !from.IsZero(), to: positionOf(to), cause: GapMissed}
-	at := to
-	switch {
-	case to.IsZero():
+	at := t.log.behind(t.log.newestID(), to)
+	if to.IsZero() {
 		to, at = t.log.newestID(), t.log.headID()
-	case !t.log.newestID().Less(to):
-		at = eventid.ID{MS: to.MS, Seq: maxSeq - 1} // where to is behind what this log has, it is not a place behind this
 	}
 	if from.IsZero() {
 		t.log.fork(eventid.ID{})
@@ -204,11 +209,43 @@ func (t *Topic) Skip(from, to eventid.ID) {
 	grown := t.log.appendGap(appendGap(nil, t.name, &gap), at, to)
 	grown -= t.log.trim(t.table.live(), now)
 	t.mu.Unlock()
+	t.tellSkipped(now, grown)
+}
+
+// tellSkipped has the streams sent a gap that was put at the head of the log.
+func (t *Topic) tellSkipped(now uint64, grown int64) {
 	t.table.used(t, now, grown)
 	for _, s := range t.table.shards[:min(len(t.table.shards), 1)] { // each stream is told, by whichever shard
 		s.stats.Gaps[GapMissed].Add(uint64(t.refs.Load()))
 	}
 	t.wake()
+}
+
+// behind is the id of a gap up to to at the head: where that is not above the newest one, it is not a place behind
+// what this log has.
+func (l *log) behind(newest, to eventid.ID) eventid.ID {
+	if newest.Less(to) {
+		return to
+	}
+	return eventid.ID{MS: to.MS, Seq: maxSeq - 1}
+}
+
+// Lose says that the upstream has forgotten an event that never came to the log, and that lies behind what it
+// has, or between. It is an event in the log like that of Skip.
+func (t *Topic) Lose(id eventid.ID) {
+	t.mu.Lock()
+	if t.log.over {
+		t.mu.Unlock()
+		return
+	}
+	now := t.table.nowMS()
+	gap := place{to: positionOf(id), cause: GapMissed}
+	newest := t.log.newestID()
+	t.log.rewrite().fall(t.log.head, highest(id, t.log.headID()), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
+	grown := t.log.appendGap(appendGap(nil, t.name, &gap), t.log.behind(newest, id), newest)
+	grown -= t.log.trim(t.table.live(), now)
+	t.mu.Unlock()
+	t.tellSkipped(now, grown)
 }
 
 // Fork says that the upstream has forgotten the events after id, and that others will follow that

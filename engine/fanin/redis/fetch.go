@@ -187,9 +187,7 @@ func (f *feed) wantsBack(lost eventid.ID) bool {
 	switch {
 	case !f.back:
 		return false
-	case f.from.Time && isBound(lost): // the log begins where the stream does
-		return false
-	case f.from.Time:
+	case f.from.Time && !isBound(lost): // of a log that begins at a time the clocks agree with that
 		return true
 	}
 	return shard.Before(f.from).Less(lost)

@@ -264,6 +264,9 @@ func (f *feed) settle() {
 		f.enqueue()
 		return
 	}
+	if f.tellAckedRead(); f.looked != f.doubts {
+		return
+	}
 	f.back = false
 	if f.state == catching {
 		held, spilt := f.held, f.spilt

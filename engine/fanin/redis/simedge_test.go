@@ -270,4 +270,16 @@ func (e *edge) know(life int, topic string, seq int) {
 	}
 }
 
+// acknowledged is called when an event was published through the edge: its streams get it, or are told.
+func (e *edge) acknowledged(p *published) {
+	e.source.acknowledged(p.topic, p.id)
+	t := e.source.table.Find(p.topic)
+	if t == nil {
+		return
+	}
+	if _, _, placed := t.Span(); placed {
+		e.know(e.life, p.topic, p.seq)
+	}
+}
+
 func (e *edge) String() string { return fmt.Sprintf("%s.%d", e.name, e.life) }

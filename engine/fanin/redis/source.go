@@ -408,6 +408,9 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 		return r, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s.counts.published.Add(1)
+	if !r.Duplicate {
+		s.acknowledged(string(e.Topic), r.ID)
+	}
 	return r, nil
 }
 
