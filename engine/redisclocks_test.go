@@ -77,6 +77,9 @@ func TestTheClockOfAServerIsSet(t *testing.T) {
 		"forward and back": {"+0", "+30m", "+0"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name != "forward and back" {
+				unraced(t)
+			}
 			t.Parallel()
 			clock := newClock(t, c.from)
 			r := startRedisAt(t, clock.env())
@@ -154,6 +157,9 @@ func TestAReplicaWithAnotherClockIsPromoted(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
+			if name != "sentinel, ahead, and forgets" { // TestAFailoverForgetsEvents and TestTakeovers have the others
+				unraced(t)
+			}
 			t.Parallel()
 			f := c.deploy(t, offBy(t, c.offset))
 			s := newStage(t, f.servers, &edge(t, f.url, func(c *engine.Config) { longHistory(c); chunked(c) }).server, &edge(t, f.url, longHistory).server)

@@ -104,6 +104,9 @@ func TestFanInSlotsMove(t *testing.T) {
 	t.Parallel()
 	for _, way := range []redis.FanIn{redis.ByPartition, redis.ByPattern} {
 		t.Run(string(way), func(t *testing.T) {
+			if way == redis.ByPattern {
+				unraced(t)
+			}
 			t.Parallel()
 			all := startCluster(t, 1)
 			url := clusterURL(all)

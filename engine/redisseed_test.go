@@ -20,6 +20,15 @@ func rounds(normal, full int) int {
 	return normal
 }
 
+// unraced skips a variant of a test under the race detector: another one has the edges do the same there, with other
+// faults of the servers, which are processes of their own. Without the detector, and with CHAOS, all of them run.
+func unraced(t testing.TB) {
+	t.Helper()
+	if raced && !chaos {
+		t.Skip("one variant is enough for the race detector: go test without -race, or make chaos, runs this one")
+	}
+}
+
 // seed is where the random choices of a test come from: CHAOS_SEED, or any. Whoever chooses has a generator of their
 // own, so that their choices are the same again with the same seed, in whatever order goroutines get their turns.
 type seed struct {

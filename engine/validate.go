@@ -3,10 +3,12 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -36,6 +38,7 @@ func (c *Config) Validate() error {
 	c.checkProxies(fail)
 	c.checkBounds(fail)
 	c.checkRelations(fail)
+	c.checkPatterns(fail)
 	c.checkRedis(fail)
 	c.checkFiles(fail)
 	return errors.Join(all...)
@@ -81,6 +84,26 @@ func (c *Config) checkAccess(fail failure) {
 		fail("--key: expected at least one bearer key that may publish (SSEDGE_KEY, or key: in the file); anonymous subscribing is switched on with --anonymous 'public/*'; to try things out on this machine: --dev")
 	} else if err != nil {
 		fail("--key, --anonymous: %w", err)
+	}
+}
+
+// checkPatterns refuses patterns that no topic can match: what a pattern names, or begins with, is
+// held to the rule for names.
+func (c *Config) checkPatterns(fail failure) {
+	check := func(flag, pattern string) {
+		name, prefix := strings.CutSuffix(pattern, "*")
+		if name == "" && prefix || strings.Contains(name, "*") { // all topics; or no pattern, which is said elsewhere
+			return
+		}
+		if err := (rule.Limits{TopicBytes: c.TopicBytes}).Topic([]byte(name)); err != nil && pattern != "" {
+			fail("%s: %w", flag, err)
+		}
+	}
+	for _, pattern := range c.Anonymous {
+		check("--anonymous", pattern)
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(c.TopicPolicies)) {
+		check("--topic-policy", pattern)
 	}
 }
 
@@ -248,8 +271,8 @@ func (c *Config) checkRelations(fail failure) {
 }
 
 func (c *Config) checkRedis(fail failure) {
-	if strings.ContainsAny(c.RedisPrefix, "{}%") {
-		fail("--redis-prefix %s: expected no braces and no per cent sign", c.RedisPrefix)
+	if err := redis.CheckPrefix(c.RedisPrefix); err != nil {
+		fail("--redis-prefix: %w", err)
 	}
 	if err := redis.CheckFanIn(redis.FanIn(c.FanIn), c.Partitions); err != nil {
 		fail("--fan-in %s, --partitions %d: %v", c.FanIn, c.Partitions, err)

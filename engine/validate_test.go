@@ -249,6 +249,45 @@ func TestAccessMustBeDecided(t *testing.T) {
 	}
 }
 
+// TestPatternsAreHeldToTheRuleForNames: what could match no topic is refused, in the rule's words.
+func TestPatternsAreHeldToTheRuleForNames(t *testing.T) {
+	long := strings.Repeat("x", 256)
+	const words = `expected a topic name of at most 256 bytes of UTF-8 (--topic-bytes), not empty, without control characters, not beginning with "$", found `
+	for _, c := range []struct{ pattern, found string }{
+		{"*", ""}, {"a", ""}, {"a$*", ""}, {"caf\u00e9*", ""}, {"\u00a0*", ""}, {long, ""}, {long + "*", ""},
+		{"caf\xe9*", `"caf\xe9"`}, {"caf\xe9", `"caf\xe9"`}, {"\u00e9"[:1] + "*", `"\xc3"`},
+		{"$sys", `"$sys"`}, {"$x", `"$x"`}, {"$*", `"$"`}, {"$sys/*", `"$sys/"`},
+		{"\x01", `"\x01"`}, {"a\x01*", `"a\x01"`}, {"a\n*", `"a\n"`}, {"a\x7f", `"a\x7f"`}, {"a\u0085*", `"a\u0085"`}, {"\u009f", `"\u009f"`},
+		{long + "x", `… (257 bytes)`}, {long + long + "*", `… (512 bytes)`},
+	} {
+		for flag, set := range map[string]func(*engine.Config){
+			"--anonymous":    func(e *engine.Config) { e.Anonymous = []string{"good", c.pattern} },
+			"--topic-policy": func(e *engine.Config) { e.TopicPolicies = map[string]string{"good": "gap", c.pattern: "latest"} },
+		} {
+			config := keyed()
+			set(&config)
+			said := complaints(config.Validate())
+			switch {
+			case c.found == "" && len(said) > 0:
+				t.Errorf("%s %q: found %q, expected none", flag, c.pattern, said)
+			case c.found != "" && (len(said) != 1 || !strings.HasPrefix(said[0], flag+": "+words) || !strings.HasSuffix(said[0], c.found)):
+				t.Errorf("%s %q: found %q, expected one line with %q", flag, c.pattern, said, words+c.found)
+			}
+		}
+	}
+	for prefix, found := range map[string]string{
+		"": "", "sse:": "", "$": "", "\u00e4": "", "\xff": `"\xff"`, "a\x00": `"a\x00"`, "a\n": `"a\n"`, "\u0085": `"\u0085"`, "{": `"{"`, "a}": `"a}"`, "%": `"%"`,
+	} {
+		config := keyed()
+		config.RedisPrefix = prefix
+		said := complaints(config.Validate())
+		want := "--redis-prefix: expected UTF-8 without control characters, braces and per cent signs, found " + found
+		if found == "" && len(said) > 0 || found != "" && (len(said) != 1 || said[0] != want) {
+			t.Errorf("--redis-prefix %q: found %q, expected %q", prefix, said, found)
+		}
+	}
+}
+
 // TestAllComplaintsAtOnce, so that a file is put in order in one go; and New, which
 // opens sockets, does not before.
 func TestAllComplaintsAtOnce(t *testing.T) {

@@ -53,6 +53,43 @@ func TestABurstReachesEveryReaderWhateverTheRetention(t *testing.T) {
 	}
 }
 
+// A burst beyond the window overruns a stream that reads, too: it is told so, and gets what there is.
+// Where the retention is larger it is what counts.
+func TestABurstBeyondTheWindow(t *testing.T) {
+	for name, c := range map[string]struct {
+		retention    Retention
+		events, size int
+		least, most  int // that are missing
+	}{
+		"of as many events as the window has": {Retention{Events: 1}, SendWindow.Events, 10, 0, 0},
+		"of 3,000 events":                     {Retention{Events: 1}, 3000, 10, 3000 - SendWindow.Events, 3000 - SendWindow.Events},
+		"of 3,000 events, which are kept":     {Retention{Events: 3000}, 3000, 10, 0, 0},
+		"of 100 KiB":                          {Retention{Events: 1, Bytes: 1}, 100, 1 << 10, 37, 49},
+		"of 100 KiB, which are kept":          {Retention{Events: 1, Bytes: 1 << 20}, 100, 1 << 10, 0, 0},
+	} {
+		c.retention.Window = SendWindow
+		r := newRig(t, 1, byPolicy(PolicyGap), TableConfig{Retention: c.retention})
+		reader := r.join("a", "", fake.Unlimited)
+		r.settle()
+		var all []string
+		for n := range c.events {
+			all = append(all, fmt.Sprintf("%*d", c.size, n))
+			r.publish("a", all[n])
+		}
+		r.settle()
+		if c.most == 0 {
+			reader.want(all...)
+			continue
+		}
+		got := reader.data()
+		missing := c.events - (len(got) - 1)
+		if missing < c.least || missing > c.most {
+			t.Fatalf("a burst %s: %d are missing, expected %d to %d", name, missing, c.least, c.most)
+		}
+		reader.want(append([]string{"gap:overrun"}, all[missing:]...)...)
+	}
+}
+
 // What a window keeps is no history: a resume is answered as if it were not there. One log has a
 // window and the other has none; every position ever given has the same place in both.
 func TestAResumeDoesNotSeeTheWindow(t *testing.T) {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
@@ -11,12 +13,17 @@ import (
 // exactly makes kong take text as it is. On its own it sends texts through JSON, and splits lists
 // by characters: both make U+FFFD of every byte that is not UTF-8, in silence, so that two keys
 // could become one. Texts and lists of them are kept byte by byte, for the command to judge; in a
-// map such bytes are refused.
+// map such bytes are refused, and so is a name that is given twice, of which kong takes the last.
 func exactly() kong.Option {
 	exact := kong.NewRegistry().RegisterDefaults().RegisterKind(reflect.String, kong.MapperFunc(exactText))
 	list := func(ctx *kong.DecodeContext, target reflect.Value) error {
 		text, ok := ctx.Scan.Peek().Value.(string)
 		switch all, ofTexts := target.Addr().Interface().(*[]string); {
+		case ok && target.Kind() == reflect.Map && utf8.ValidString(text):
+			if err := onlyOnce(text, ctx.Value.Tag.MapSep, target); err != nil {
+				return err
+			}
+			return exact.ForType(target.Type()).Decode(ctx, target)
 		case !ok || ctx.Value.Flag == nil || utf8.ValidString(text):
 			return exact.ForType(target.Type()).Decode(ctx, target)
 		case ofTexts:
@@ -34,6 +41,19 @@ func exactly() kong.Option {
 		}
 		return nil
 	})
+}
+
+// onlyOnce refuses a name that a map has already, or that its text has twice.
+func onlyOnce(text string, separator rune, have reflect.Value) error {
+	seen := map[string]bool{}
+	for _, pair := range kong.SplitEscaped(text, separator) {
+		name, _, _ := strings.Cut(pair, "=")
+		if seen[name] || have.MapIndex(reflect.ValueOf(name)).IsValid() {
+			return fmt.Errorf("expected %q once, found it twice", name)
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 func exactText(ctx *kong.DecodeContext, target reflect.Value) error {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,21 +110,15 @@ func checkValue(flag *kong.Flag, value any) error {
 
 // Validate refuses keys that are no flag's name.
 func (f *settingsFile) Validate(app *kong.Application) error {
-	known := map[string]bool{}
-	var collect func(*kong.Node)
-	collect = func(n *kong.Node) {
-		for _, flag := range n.Flags {
-			known[settingName(flag)] = true
+	var known []string
+	eachFlag(app.Node, func(flag *kong.Flag) {
+		if name := settingName(flag); name != "" && name != "config" && name != "-" {
+			known = append(known, name)
 		}
-		for _, child := range n.Children {
-			collect(child)
-		}
-	}
-	collect(app.Node)
-	delete(known, "config")
+	})
 	for _, key := range f.keys {
-		if !known[key.Value] {
-			return fmt.Errorf("%s, line %d: %q is not a setting: expected the name of a flag, without dashes in front", f.name, key.Line, key.Value)
+		if !slices.Contains(known, key.Value) {
+			return fmt.Errorf("%s, line %d: %q is not a setting: expected the name of a flag, without dashes in front; the nearest is %s", f.name, key.Line, key.Value, nearest(key.Value, known))
 		}
 	}
 	return nil

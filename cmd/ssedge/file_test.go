@@ -111,7 +111,7 @@ func TestEveryFlagOfServeStandsInTheFile(t *testing.T) {
 func TestMistakesInTheFile(t *testing.T) {
 	notRaced(t)
 	for text, wants := range map[string][]string{
-		"keys-max: 3\ndrain-rat: 3\n":           {"drain-rat", "line 2"},
+		"keys-max: 3\ndrain-rat: 3\n":           {"drain-rat", "line 2", "the nearest is drain-rate\n"},
 		"heartbeat: 3":                          {"heartbeat", "unit"},
 		"heartbeat: soon":                       {"heartbeat", "soon"},
 		"keys-max: many":                        {"keys-max", "many"},

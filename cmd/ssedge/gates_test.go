@@ -245,6 +245,36 @@ func TestTextsAreNotChanged(t *testing.T) {
 	oneLine(t, said, code, "--topic-policy", "UTF-8")
 }
 
+// TestOnePolicyForOnePattern: of two that are given for one, neither is taken in silence.
+func TestOnePolicyForOnePattern(t *testing.T) {
+	notRaced(t)
+	for _, c := range []struct {
+		args []string
+		env  string
+		says string // "": taken
+	}{
+		{[]string{"--topic-policy=a=latest,a=close"}, "", `expected "a" once, found it twice`},
+		{[]string{"--topic-policy=b=gap,a/*=latest,c=gap,a/*=latest"}, "", `expected "a/*" once`},
+		{[]string{"--topic-policy=a=latest", "--topic-policy=a=close"}, "", `expected "a" once`},
+		{nil, "a=latest,a=close", `expected "a" once`},
+		{[]string{"--config=" + settings(t, "topic-policy: {a: latest, a: close}")}, "", `"a" already defined`},
+		{[]string{"--config=" + settings(t, "topic-policy: a=latest,a=close")}, "", `expected "a" once`},
+		{[]string{"--topic-policy=a=latest,a*=close,A=gap,b\\,a=gap", "--topic-policy=b=close"}, "", ""},
+		{[]string{"--topic-policy=a=latest"}, "a=close", ""}, // which the flag takes the place of
+		{[]string{"--config=" + settings(t, "topic-policy: {a: latest}")}, "a=close", ""},
+	} {
+		t.Run("", func(t *testing.T) {
+			if c.env != "" {
+				t.Setenv("SSEDGE_TOPIC_POLICY", c.env)
+			}
+			_, said, code := run(t, append([]string{"serve", "--dev", "--check"}, c.args...)...)
+			if (code != 0) != (c.says != "") || !strings.Contains(said, c.says) {
+				t.Errorf("%q, %s: exit code %d, %s, expected %q", c.args, c.env, code, said, c.says)
+			}
+		})
+	}
+}
+
 // TestWhatSubscribePrints as JSON is what was published, whatever it was.
 func TestWhatSubscribePrints(t *testing.T) {
 	t.Parallel()

@@ -72,6 +72,7 @@ func main() {
 	parser := newParser(&cli{})
 	ctx, err := parser.Parse(asked(os.Args[1:]))
 	parser.FatalIfErrorf(err)
+	parser.FatalIfErrorf(stray(parser.Model, ctx.Command(), os.Environ()))
 	if err := ctx.Run(); err != nil {
 		if v := verdict(""); errors.As(err, &v) {
 			fmt.Fprintf(os.Stderr, "ssedge: %s\n", v)

@@ -50,6 +50,9 @@ func (f *historyFlags) config(url string) (redis.Config, error) {
 	if err := redis.CheckFanIn(redis.FanIn(f.FanIn), f.Partitions); err != nil {
 		return redis.Config{}, fmt.Errorf("--fan-in, --partitions: %w", err)
 	}
+	if err := redis.CheckPrefix(f.RedisPrefix); err != nil {
+		return redis.Config{}, fmt.Errorf("--redis-prefix: %w", err)
+	}
 	d := engine.DefaultConfig()
 	return redis.Config{
 		URL: url, Required: true, Prefix: f.RedisPrefix, FanIn: redis.FanIn(f.FanIn), Partitions: f.Partitions, Edge: edgeName(""), Logger: slog.New(slog.DiscardHandler),

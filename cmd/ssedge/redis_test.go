@@ -94,6 +94,8 @@ func TestPublishingWithoutAnEdgeMistakes(t *testing.T) {
 		{[]string{"redis", "install", "--redis=redis://127.0.0.1:1"}, []string{"--redis", "refused"}},
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a,b"}, []string{"--redis", "redis+cluster"}},
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--redis-prefix={x}"}, []string{"--redis-prefix", "{x}"}},
+		{[]string{"serve", "--dev", "--check", "--redis-prefix=\xff"}, []string{"--redis-prefix", "UTF-8", `"\xff"`}},
+		{[]string{"redis", "key", "--redis-prefix=a\n", "news"}, []string{"--redis-prefix", "control", `"a\n"`}},
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--fan-in=channel"}, []string{"--fan-in channel", "topic, partition or pattern"}},
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--fan-in=partition", "--partitions=48"}, []string{"--partitions 48", "power of two"}},
 		{[]string{"redis", "key", "--fan-in=partition", "--partitions=0", "news"}, []string{"--partitions", "power of two", "0"}},

@@ -49,12 +49,26 @@ func (s *Public) publish(w http.ResponseWriter, r *http.Request) {
 	}
 	switch media {
 	case "application/json":
-		s.publishJSON(w, r)
+		s.withoutQuery(w, r, media, s.publishJSON)
 	case "application/x-ndjson", "application/ndjson", "application/jsonl":
-		s.publishStream(w, r)
+		s.withoutQuery(w, r, media, s.publishStream)
 	default:
 		s.publishRaw(w, r)
 	}
+}
+
+// withoutQuery refuses every parameter where the body says it all, before anything is read or
+// published: a key in the query must not be one that is silently not there.
+func (s *Public) withoutQuery(w http.ResponseWriter, r *http.Request, media string, take http.HandlerFunc) {
+	name, _, _, ok := http1.NextPair([]byte(r.URL.RawQuery))
+	if !ok {
+		take(w, r)
+		return
+	}
+	if text, ok := http1.AppendUnescaped(nil, name); ok {
+		name = text
+	}
+	s.refuse(w, bad("bad_query", "expected no query with Content-Type %s: topic, event, retry and key go in the body, as members of each event; found %.40q", media, name))
 }
 
 // mayPublish asks for permission; a nil topic is for permission to publish at all.

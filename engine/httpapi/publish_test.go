@@ -184,6 +184,40 @@ func TestMalformedRawPublish(t *testing.T) {
 	}
 }
 
+// JSON and NDJSON say everything in the body. A key in the query would not be there, and the event
+// published twice: nothing is published.
+func TestNoQueryWithJSON(t *testing.T) {
+	t.Parallel()
+	n := start(t, nil)
+	s := n.subscribe("topic=t")
+	const one = `{"topic":"t","data":"bad"}`
+	for _, contentType := range []string{"application/json", "application/json; charset=utf-8", "Application/JSON", "application/x-ndjson", "application/ndjson", "application/jsonl"} {
+		bodies := []string{one, one + "\n" + one + "\n", one + "\n{}"}
+		if strings.Contains(strings.ToLower(contentType), "/json;") || strings.EqualFold(contentType, "application/json") {
+			bodies = []string{one, "[" + one + "," + one + "]", "[]", "[17]"}
+		}
+		for _, body := range bodies {
+			for query, name := range map[string]string{
+				"?key=k1": "key", "?topic=t": "topic", "?topic=t&event=price&nonsense=1": "topic", "?event=e": "event", "?retry=5": "retry", "?nonsense": "nonsense",
+				"?&k%65y=k1": "key", "?=": "", "?access_token=x": "access_token", "?a;b": "a;b", "?a%0ab=1": `a\nb`,
+			} {
+				media, _, _ := strings.Cut(strings.ToLower(contentType), ";")
+				got := n.post(query, contentType, strings.NewReader(body))
+				want := fmt.Sprintf(`expected no query with Content-Type %s: topic, event, retry and key go in the body, as members of each event; found "%s"`, media, name)
+				if got.status != 400 || got.reason(t) != want {
+					t.Errorf("%s as %s, %s: %d %s, expected %s", body, contentType, query, got.status, got.body, want)
+				}
+			}
+		}
+		for _, query := range []string{"", "?", "?&&"} { // no parameter
+			n.post(query, contentType, strings.NewReader(`{"topic":"t","data":"good"}`)).id(t)
+			if m := s.next(); m.Data != "good" {
+				t.Fatalf("%q was published", m.Data)
+			}
+		}
+	}
+}
+
 // An event of just the bytes that are allowed is taken; one more is not, in any
 // form, with a length or without.
 func TestEventBytes(t *testing.T) {

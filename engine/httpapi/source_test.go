@@ -44,16 +44,16 @@ func newFailing(takes int, draining bool, log io.Writer) *Public {
 // that stands in the log.
 func TestASourceThatFails(t *testing.T) {
 	for _, c := range []struct {
-		media, body string
-		takes       int
-		says        string
+		query, media, body string
+		takes              int
+		says               string
 	}{
-		{"text/plain", "x", 0, "with a key"},
-		{"application/json", `{"topic":"t","data":1}`, 0, "may or may not have been stored"},
-		{"application/json", `[{"topic":"t","data":1},{"topic":"t","data":2}]`, 1, `"published":1`},
-		{"application/x-ndjson", "{\"topic\":\"t\",\"data\":1}\n{\"topic\":\"t\",\"data\":2}\n", 1, `"published":1`},
+		{"?topic=t", "text/plain", "x", 0, "with a key"},
+		{"", "application/json", `{"topic":"t","data":1}`, 0, "may or may not have been stored"},
+		{"", "application/json", `[{"topic":"t","data":1},{"topic":"t","data":2}]`, 1, `"published":1`},
+		{"", "application/x-ndjson", "{\"topic\":\"t\",\"data\":1}\n{\"topic\":\"t\",\"data\":2}\n", 1, `"published":1`},
 	} {
-		r := httptest.NewRequest("POST", "/publish?topic=t", strings.NewReader(c.body))
+		r := httptest.NewRequest("POST", "/publish"+c.query, strings.NewReader(c.body))
 		r.Header.Set("Content-Type", c.media)
 		w := httptest.NewRecorder()
 		var log strings.Builder

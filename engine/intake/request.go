@@ -74,8 +74,8 @@ func (r *Request) parse(lim *RequestLimits) *Refusal {
 			near = string(r.key)
 		}
 	}
-	if len(r.names) == 0 {
-		return noTopic(near)
+	if len(r.names) == 0 || near != "" {
+		return r.noTopic(near)
 	}
 	last := r.LastEventID
 	if len(last) == 0 && len(fromQuery) > 0 {
@@ -112,15 +112,19 @@ func spells(key []byte, name string) bool {
 	return n == len(name)
 }
 
-// noTopic refuses a request without a topic, and says which of its settings may have been meant as
-// one. Others that nobody reads are ignored: clients add their own.
-func noTopic(near string) *Refusal {
+// noTopic refuses a request without a topic, or with one under another name, which nobody would be
+// sent. It says which of the settings may have been meant as one. Others that nobody reads are
+// ignored: clients add their own.
+func (r *Request) noTopic(near string) *Refusal {
 	if near == "" {
 		return refuseNoTopic
 	}
-	r := *refuseNoTopic
-	r.Reason += fmt.Sprintf("; found %.40q", near)
-	return &r
+	refusal := *refuseNoTopic
+	if len(r.names) > 0 {
+		refusal.Reason = "expected each topic as topic=NAME in the query: /events?topic=NAME&topic=NAME"
+	}
+	refusal.Reason += fmt.Sprintf("; found %.40q", near)
+	return &refusal
 }
 
 func (r *Request) addTopic(encoded []byte, lim *RequestLimits) *Refusal {

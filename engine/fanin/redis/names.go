@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"ssedge/proto/rule"
 )
 
 // FanIn is through which channels events come to an edge.
@@ -27,6 +29,15 @@ func CheckFanIn(f FanIn, partitions int) error {
 	}
 	if partitions < 1 || partitions > PartitionsMax || partitions&(partitions-1) != 0 {
 		return fmt.Errorf("expected a power of two from 1 to %d as the number of partitions, found %d", PartitionsMax, partitions)
+	}
+	return nil
+}
+
+// CheckPrefix checks a prefix of names. The names are made of it and a topic, and clients of Redis
+// write them as text.
+func CheckPrefix(prefix string) error {
+	if strings.ContainsAny(prefix, "{}%") || (rule.Limits{}).Topic([]byte("x"+prefix)) != nil { // it may be empty, or begin with $
+		return fmt.Errorf("expected UTF-8 without control characters, braces and per cent signs, found %s", rule.Quote([]byte(prefix)))
 	}
 	return nil
 }
