@@ -119,11 +119,6 @@ func (s *server) goBackOf(topic string, c history) {
 	}
 }
 
-// has reports whether the server has an event.
-func (s *server) has(p *published) bool {
-	return slices.ContainsFunc(s.streams[p.topic], func(e stored) bool { return e.id == p.id })
-}
-
 // xrange is XRANGE or, backward, XREVRANGE. Bounds are as clients write them.
 func (s *server) xrange(key, first, last string, count int, backward bool) (entries []rueidis.XRangeEntry) {
 	topic := key[len("sse:"):]
