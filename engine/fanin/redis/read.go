@@ -206,7 +206,14 @@ func (f *feed) readBackward(events []element, r request) {
 			break
 		}
 		before = events[i+1].ID
-		if hole := holeBefore(m); !m.bad && m.Prev != before && before.Less(hole) {
+		if m.bad || m.Prev == before {
+			continue
+		}
+		hole := holeBefore(m)
+		if hole.Less(before) {
+			hole = below(m.ID)
+		}
+		if hole != before { // something fits between the two
 			older = append(older, shard.Older{ID: hole})
 		}
 	}
@@ -277,9 +284,13 @@ func (f *feed) settle() {
 		return
 	}
 	f.back = false
+	if f.lost {
+		f.lost = false
+		f.tellLost()
+	}
 	if f.state == catching {
 		held, spilt := f.held, f.spilt
-		f.release()
+		f.held, f.heldBytes, f.spilt = nil, 0, false
 		f.set(live)
 		if spilt {
 			f.doubt(causeOverflow)
