@@ -58,6 +58,7 @@ type todo struct {
 	whole   bool   // events after what the log has lost are to be read: some of its own may be gone
 	back    bool   // events before the log's oldest one are to be read, from …
 	spilt   bool   // held was full: what came then must be read
+	lost    bool   // something was given up that cannot be read: it is to be told
 	looked  uint32 // the feed's doubts when the last look was asked for
 	since   int64  // when the doubt began (times.now), while not live
 
@@ -247,7 +248,9 @@ func (f *feed) receive(text string) {
 // hold keeps a message until what may lie before it was read.
 func (f *feed) hold(text string) {
 	if f.spilt || len(f.held) == heldMax || f.heldBytes+len(text) > heldBytesMax {
-		f.held, f.heldBytes, f.spilt = nil, 0, true
+		f.release()
+		f.drop(text)
+		f.spilt = true
 		return
 	}
 	f.held = append(f.held, text)
@@ -255,7 +258,19 @@ func (f *feed) hold(text string) {
 }
 
 // release gives up what is held.
-func (f *feed) release() { f.held, f.heldBytes, f.spilt = nil, 0, false }
+func (f *feed) release() {
+	for _, text := range f.held {
+		f.drop(text)
+	}
+	f.held, f.heldBytes, f.spilt = nil, 0, false
+}
+
+// drop gives up a message. The stream has its event, unless it has no place there.
+func (f *feed) drop(text string) {
+	if m, err := envelope.Parse(bytesOf(text)); err != nil || m.Raw() {
+		f.lost = true
+	}
+}
 
 // bytesOf is the text itself, which must only be read.
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
@@ -266,6 +281,7 @@ func (f *feed) take(text string, late bool) {
 	m, err := envelope.Parse(bytesOf(text))
 	if err != nil {
 		f.source.refuse(f.topic.Name(), err)
+		f.tellLost()
 		f.doubt(causeGap) // the stream may have it in order
 		return
 	}
@@ -274,8 +290,7 @@ func (f *feed) take(text string, late bool) {
 			f.topic.AppendRaw(body.B)
 			bodies.Put(body)
 		} else { // it has no place, but it was one
-			_, last, _ := f.topic.Span()
-			f.topic.Skip(last, eventid.ID{})
+			f.tellLost()
 		}
 		return
 	}
@@ -287,8 +302,14 @@ func (f *feed) take(text string, late bool) {
 		f.add(&m)
 	case late && !f.read.Less(m.ID) && (f.stuck == m.ID || !m.Prev.IsZero()): // it was among what was read, and was let go
 		f.source.counts.duplicates.Add(1)
+		if f.stuck == m.ID && f.source.isForged(m.ID) {
+			f.tellLost()
+		}
 	case f.todo != nil && f.stuck == m.ID: // since it came the stream was read, and has not got it
 		f.source.counts.phantoms.Add(1)
+		if f.source.isForged(m.ID) {
+			f.tellLost()
+		}
 		f.source.times.after(phantomPause, f.lookAgain)
 	default:
 		f.busy()
@@ -299,6 +320,19 @@ func (f *feed) take(text string, late bool) {
 		f.hold(text)
 		f.doubt(causeGap)
 	}
+}
+
+// tellLost tells of something that came through the channel, has no place, and is not delivered.
+func (f *feed) tellLost() {
+	_, last, _ := f.topic.Span()
+	f.topic.Skip(last, eventid.ID{})
+}
+
+// isForged reports whether an id is of a time so far from now that no server can have given it to an event that comes
+// through a channel.
+func (s *Source) isForged(id eventid.ID) bool {
+	ttl := uint64(s.config.TTL.Milliseconds())
+	return id.MS+ttl < s.times.lower() || id.MS > s.times.upper()+ttl
 }
 
 // phantomPause is how long after an event that its stream has not got that is looked at again. It may be that of an old

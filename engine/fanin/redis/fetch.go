@@ -173,7 +173,7 @@ func (f *feed) next(n *node) request {
 	case f.wantsBack(lost):
 		r.kind, r.last = backward, lost.String()
 		if !f.from.Time {
-			r.first = "(" + shard.Before(f.from).String()
+			r.first = shard.Before(f.from).String()
 		}
 	default:
 		f.settle()

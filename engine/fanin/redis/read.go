@@ -105,7 +105,7 @@ func (f *feed) readEnd(events []element, now uint64) {
 	case !placed:
 		f.topic.Place(eventid.After(m.ID), eventid.ID{})
 	case m.ID == last, f.topic.Has(m.ID): // in that case the servers have forgotten what followed it here: the next event tells
-	case last.Less(m.ID) && !m.bad && f.follows(m, last):
+	case last.Less(m.ID) && !m.bad && !begins(&m.Message) && f.follows(m, last): // whether a stream begins there is seen by reading it
 		f.add(&m.Message)
 	case isBound(last):
 		f.gap, f.same = true, false
@@ -176,7 +176,7 @@ func highest(a, b eventid.ID) eventid.ID {
 }
 
 // readBackward takes events before the log's oldest one and after a position, newest first. Who has asked for still
-// older ones meanwhile has them read next.
+// older ones meanwhile has them read next. What an event says was before it counts only if the stream has nothing else there.
 func (f *feed) readBackward(events []element, r request) {
 	lost, _, _ := f.topic.Span()
 	if lost.Less(r.lost) { // others have read these
@@ -184,16 +184,16 @@ func (f *feed) readBackward(events []element, r request) {
 	}
 	position, from := r.from, shard.Before(r.from)
 	older := make([]shard.Older, 0, len(events))
-	before := lost   // the id before the oldest of them …
-	unknown := false // … is not known: that one is no event of ours
+	before := lost // the id before the oldest of them
 	size := int64(0)
+	full := len(events) == r.count // then the last one only shows what is before the others
 	for i := range events {
 		m := &events[i]
-		if m.ID != before && !unknown { // the event before the oldest one that is known is not there any more
+		if i == 0 && m.ID != lost || !position.Time && !from.Less(m.ID) || full && i == len(events)-1 {
 			break
 		}
 		event := shard.Older{ID: m.ID}
-		if unknown = m.bad; !m.bad {
+		if !m.bad {
 			if body, ok := f.source.body(&m.Message); ok {
 				event.Body = append([]byte(nil), body.B...)
 				size += int64(len(body.B))
@@ -201,18 +201,21 @@ func (f *feed) readBackward(events []element, r request) {
 			}
 		}
 		older = append(older, event)
-		switch before = m.Prev; {
-		case m.bad:
-			before = below(m.ID)
-			continue
-		case begins(&m.Message):
-			before = f.source.beginning(m.ID, position)
-		case before.IsZero():
-			before = below(m.ID)
-		case position.Time || from.Less(before):
+		if i+1 == len(events) {
+			before = f.source.before(m, position)
+			break
+		}
+		before = events[i+1].ID
+		if m.bad || m.Prev == before {
 			continue
 		}
-		break
+		hole := holeBefore(m)
+		if hole.Less(before) {
+			hole = below(m.ID)
+		}
+		if hole != before { // something fits between the two
+			older = append(older, shard.Older{ID: hole})
+		}
 	}
 	slices.Reverse(older)
 	if len(events) == 0 && isBound(lost) && isBound(from) && int64(lost.MS) < int64(from.MS)+f.source.config.TTL.Milliseconds() {
@@ -223,11 +226,27 @@ func (f *feed) readBackward(events []element, r request) {
 	switch {
 	case !kept:
 		f.back = false
-	case (from.Less(before) || position.Time) && (len(events) < r.count || len(older) < len(events)): // that is all there is
+	case (from.Less(before) || position.Time) && (!full || len(older) == 0): // that is all there is
 		f.back, f.floor = false, before
 	default:
 		f.back = f.readBytes < f.source.config.HistoryBytes && f.topic.Extends()
 	}
+}
+
+// before is the id before an event that is the oldest of its stream behind from.
+func (s *Source) before(m *element, from eventid.Position) eventid.ID {
+	if !m.bad && begins(&m.Message) {
+		return s.beginning(m.ID, from)
+	}
+	return holeBefore(m)
+}
+
+// holeBefore is the last id that may be missing before an event: the one it names, if that can be.
+func holeBefore(m *element) eventid.ID {
+	if m.bad || m.Prev.IsZero() || !m.Prev.Less(m.ID) {
+		return below(m.ID)
+	}
+	return m.Prev
 }
 
 // beginning is the id that lies before the first event of a stream, for a reader who has seen everything
@@ -268,9 +287,13 @@ func (f *feed) settle() {
 		return
 	}
 	f.back = false
+	if f.lost {
+		f.lost = false
+		f.tellLost()
+	}
 	if f.state == catching {
 		held, spilt := f.held, f.spilt
-		f.release()
+		f.held, f.heldBytes, f.spilt = nil, 0, false
 		f.set(live)
 		if spilt {
 			f.doubt(causeOverflow)

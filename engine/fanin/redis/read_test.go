@@ -162,3 +162,43 @@ func TestAForkBeforeWhatTheLogHas(t *testing.T) {
 		t.Errorf("last %v, state %s", last, stateNames[f.state])
 	}
 }
+
+// A claim to be the first, in the last entry of a full page, is not believed: what is before it comes with the next page.
+func TestAFalseBeginningEndsAPage(t *testing.T) {
+	f := followed(t)
+	f.Ask(eventid.At(40))
+	entry := func(ms, prev uint64) rueidis.XRangeEntry { return elements(ms, prev)[0] }
+	stream := []rueidis.XRangeEntry{entry(100, 90), entry(90, 0), entry(60, 50), entry(50, 0)}
+	first := f.reading(backward)
+	first.count = 2
+	first.read(stream[:2])
+	if lost := lostOf(f); lost != id(90) || f.todo == nil || !f.back {
+		t.Fatalf("after the first reading: the log begins after %v, to do %+v", lost, f.todo)
+	}
+	f.reading(backward).read(stream[1:])
+	if lost := lostOf(f); lost != shard.Before(eventid.At(40)) || f.todo != nil || !f.topic.Has(id(50)) {
+		t.Errorf("the log begins after %v, to do %+v", lost, f.todo)
+	}
+}
+
+// What is held, has no place and is given up is told: with it, of many messages, once.
+func TestWhatIsHeldAndGivenUpIsTold(t *testing.T) {
+	for name, text := range map[string]string{"raw": "hello", "unreadable": "\x00hello"} {
+		t.Run(name, func(t *testing.T) {
+			f := followed(t)
+			f.mu.Lock()
+			f.doubt(causeGap)
+			f.mu.Unlock()
+			before := f.source.table.HistoryBytes()
+			for range heldMax + 1 {
+				f.receive(text)
+			}
+			for range 2 { // the second one because of what was given up
+				f.reading(theEnd).read(elements(100, 95))
+			}
+			if f.state != live || f.todo != nil || f.source.table.HistoryBytes() == before {
+				t.Errorf("state %s, to do %+v, %d bytes told", stateNames[f.state], f.todo, f.source.table.HistoryBytes()-before)
+			}
+		})
+	}
+}

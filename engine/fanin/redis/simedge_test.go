@@ -185,6 +185,9 @@ func (e *edge) ask() {
 		if q := f.next(e.node); q.kind != nothing {
 			if e.w.rng.IntN(3) == 0 { // long streams are read in parts
 				q.count = min(q.count, 1+e.w.rng.IntN(4))
+				if q.kind == backward { // one of them is only looked at
+					q.count++
+				}
 			}
 			r.requests = append(r.requests, q)
 		}

@@ -74,9 +74,13 @@ func (s *server) publish(topic string) {
 	}
 }
 
-// publishRaw is a plain PUBLISH.
+// publishRaw is a plain PUBLISH; every fourth cannot be read.
 func (s *server) publishRaw(topic string) {
 	s.w.raws++
+	if s.w.raws%4 == 0 {
+		s.w.send(topic, "\x00raw")
+		return
+	}
 	s.w.send(topic, fmt.Sprintf("raw|%s|%d", topic, s.w.raws))
 }
 
