@@ -21,6 +21,9 @@ const ackedMax = 64
 
 // acknowledged is called when an event was stored.
 func (s *Source) acknowledged(topic string, id eventid.ID) {
+	if s.table == nil { // it publishes only
+		return
+	}
 	t := s.table.Find(topic)
 	if t == nil {
 		return

@@ -124,6 +124,30 @@ func (s *Source) Install(ctx context.Context) (masters int, err error) {
 	return masters, nil
 }
 
+// ErrUnavailable is what a publisher gets while the servers cannot take an event. Whether they have
+// taken it is not known if there was no answer: a publisher that comes back with the
+// same idempotency key publishes it once.
+var ErrUnavailable = errors.New("redis does not take the event")
+
+// Publish publishes an event. The error is ErrUnavailable, wrapped.
+func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
+	if !s.connected.Load() {
+		return fanin.Receipt{}, fmt.Errorf("%w: it was never reached", ErrUnavailable)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
+	defer cancel()
+	r, err := s.publish(ctx, e)
+	if err != nil {
+		s.counts.failed(opPublish, err)
+		return r, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	s.counts.published.Add(1)
+	if !r.Duplicate {
+		s.acknowledged(string(e.Topic), r.ID)
+	}
+	return r, nil
+}
+
 // publish runs the script.
 func (s *Source) publish(ctx context.Context, e *fanin.Event) (fanin.Receipt, error) {
 	parts, err := sse.ParseBody(e.Body)
