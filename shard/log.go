@@ -180,7 +180,10 @@ func (l *log) clear() (shrunk int64) {
 		}
 	}
 	if l.events > 0 {
-		l.lost = l.headID() // of a log of events without ids it stays
+		if l.newestID() != l.headID() { // what goes is not before the place where the upstream goes on
+			l.rewrite().apart = l.head
+		}
+		l.lost = l.newestID() // of a log of events without ids it stays
 		l.cause = GapEvicted
 	}
 	l.segments, l.first, l.events = nil, 0, 0

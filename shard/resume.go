@@ -46,8 +46,10 @@ func (l *log) resume(p eventid.Position, nowMS uint64) place {
 	}
 	newest := l.newestID()
 	switch {
-	case l.events == 0 && id == l.last && !id.Less(l.lost) && !id.IsZero():
+	case l.events == 0 && l.follows() && id == l.last && !id.Less(l.lost) && !id.IsZero():
 		return place{cursor: l.head, at: p}
+	case id == l.lost && !l.follows():
+		return l.expired(p, nowMS)
 	case id == l.lost:
 		return place{cursor: l.beginning(), at: p}
 	case id.Less(l.lost) && !l.beginsBelow(id):

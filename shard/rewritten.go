@@ -13,6 +13,7 @@ type rewritten struct {
 	low   eventid.ID // the lowest id behind such a position …
 	high  eventid.ID // … and the highest before one: an id between them may be of either side
 	anew  uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several
+	apart uint64     // position before which events were let go that do not lie before the log's place
 	gone  eventid.ID // the highest id of an event that is not retained
 	began eventid.ID // of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
 }
@@ -94,6 +95,9 @@ func (r *rewritten) widen(p *place) {
 	}
 	p.to = positionOf(highest(Before(p.to), r.gone))
 }
+
+// follows reports whether the log is all that came behind its place.
+func (l *log) follows() bool { return l.rewritten == nil || l.rewritten.apart != l.tail || l.tail == 0 }
 
 // sorted reports whether the retained events stand in the order of their ids.
 func (l *log) sorted() bool { return l.rewritten == nil || l.rewritten.falls <= l.tail }

@@ -93,8 +93,11 @@ func Parse(b []byte) (Message, error) {
 		m.RetryMS, retryOK = number(rest)
 		retryOK = retryOK && m.RetryMS > 0
 	}
-	if !idOK || !prevOK || !sizeOK || !topicOK || !retryOK || m.ID.IsZero() || !m.Prev.Less(m.ID) || n > int64(len(body))-topicBytes {
+	if !idOK || !prevOK || !sizeOK || !topicOK || m.ID.IsZero() || !m.Prev.Less(m.ID) || n > int64(len(body))-topicBytes {
 		return Message{}, fmt.Errorf("%w, found %q with %d bytes behind it", ErrHeader, header, len(body))
+	}
+	if !retryOK { // its place is known all the same
+		return Message{ID: m.ID}, fmt.Errorf("%w, found %q with %d bytes behind it", ErrHeader, header, len(body))
 	}
 	if hasTopic {
 		m.Topic, body = body[:topicBytes], body[topicBytes:]

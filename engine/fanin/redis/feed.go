@@ -281,7 +281,9 @@ func (f *feed) take(text string, late bool) {
 	m, err := envelope.Parse(bytesOf(text))
 	if err != nil {
 		f.source.refuse(f.topic.Name(), err)
-		f.tellLost()
+		if m.ID.IsZero() || f.source.isForged(m.ID) {
+			f.tellLost()
+		}
 		f.doubt(causeGap) // the stream may have it in order
 		return
 	}
