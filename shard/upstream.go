@@ -198,9 +198,12 @@ func (t *Topic) Skip(from, to eventid.ID) {
 		return
 	}
 	gap := place{from: positionOf(from), known: !isBound(from) && !from.IsZero(), to: positionOf(to), cause: GapMissed}
-	at := t.log.behind(t.log.newestID(), to)
-	if to.IsZero() {
+	at := to
+	switch {
+	case to.IsZero():
 		to, at = t.log.newestID(), t.log.headID()
+	case !t.log.newestID().Less(to):
+		at = noEvents(to) // where to is behind what this log has, it is not a place behind this
 	}
 	if from.IsZero() {
 		t.log.fork(eventid.ID{})
@@ -221,14 +224,8 @@ func (t *Topic) tellSkipped(now uint64, grown int64) {
 	t.wake()
 }
 
-// behind is the id of a gap up to to at the head: where that is not above the newest one, it is not a place behind
-// what this log has.
-func (l *log) behind(newest, to eventid.ID) eventid.ID {
-	if newest.Less(to) {
-		return to
-	}
-	return eventid.ID{MS: to.MS, Seq: maxSeq - 1}
-}
+// noEvents is the id of a gap up to to that is no event's: a client that has to may have it of another history.
+func noEvents(to eventid.ID) eventid.ID { return eventid.ID{MS: to.MS, Seq: maxSeq - 1} }
 
 // Lose says that the upstream has forgotten an event that never came to the log, and that lies behind what it
 // has, or between. It is an event in the log like that of Skip.
@@ -242,7 +239,7 @@ func (t *Topic) Lose(id eventid.ID) {
 	gap := place{to: positionOf(id), cause: GapMissed}
 	newest := t.log.newestID()
 	t.log.rewrite().fall(t.log.head, highest(id, t.log.headID()), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
-	grown := t.log.appendGap(appendGap(nil, t.name, &gap), t.log.behind(newest, id), newest)
+	grown := t.log.appendGap(appendGap(nil, t.name, &gap), noEvents(id), newest)
 	grown -= t.log.trim(t.table.live(), now)
 	t.mu.Unlock()
 	t.tellSkipped(now, grown)

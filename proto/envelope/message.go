@@ -58,7 +58,8 @@ func Append(dst []byte, m *Message) []byte {
 const headerBytesMax = 2*eventid.MaxPositionBytes + 3*19 + 5
 
 // Parse reads a message with or without an envelope. b is not changed; the message's
-// slices are parts of it. The error is [ErrVersion] or [ErrHeader], wrapped.
+// slices are parts of it. The error is [ErrVersion] or [ErrHeader], wrapped; the message then has its
+// id only, if nothing but the reconnection time is wrong.
 func Parse(b []byte) (Message, error) {
 	if len(b) == 0 || b[0] != 0 {
 		return Message{Data: b}, nil
@@ -70,7 +71,7 @@ func Parse(b []byte) (Message, error) {
 	b = b[len(version):]
 	header, _, ok := bytes.Cut(b[:min(len(b), headerBytesMax)], []byte{'\n'})
 	if !ok {
-		return Message{}, fmt.Errorf("%w, found %.80q", ErrHeader, b)
+		return Message{ID: idOf(b[:min(len(b), headerBytesMax)])}, fmt.Errorf("%w, found %.80q", ErrHeader, b)
 	}
 	body := b[len(header)+1:]
 	var m Message
@@ -96,7 +97,7 @@ func Parse(b []byte) (Message, error) {
 	if !idOK || !prevOK || !sizeOK || !topicOK || m.ID.IsZero() || !m.Prev.Less(m.ID) || n > int64(len(body))-topicBytes {
 		return Message{}, fmt.Errorf("%w, found %q with %d bytes behind it", ErrHeader, header, len(body))
 	}
-	if !retryOK { // its place is known all the same
+	if !retryOK {
 		return Message{ID: m.ID}, fmt.Errorf("%w, found %q with %d bytes behind it", ErrHeader, header, len(body))
 	}
 	if hasTopic {
@@ -107,6 +108,13 @@ func Parse(b []byte) (Message, error) {
 }
 
 var space = []byte{' '}
+
+// idOf is the id that a header begins with; zero if that is none.
+func idOf(header []byte) eventid.ID {
+	id, _, _ := bytes.Cut(header, space)
+	parsed, _ := eventid.Parse(id)
+	return parsed
+}
 
 // number reads a decimal number as [strconv.AppendInt] writes it, from 0 on.
 func number(s []byte) (int64, bool) {
