@@ -60,19 +60,23 @@ func (f *feed) awaitNewestAcked() {
 	f.newestAcked = eventid.ID{}
 }
 
-// tellAcked tells those that are lost: the log has not got them, and has what would come after them.
+// tellAcked tells those that are lost, in one gap: the log has not got them, and has what would come after them.
 func (f *feed) tellAcked(lost func(a acked) bool) {
+	to := eventid.ID{}
 	f.acked = slices.DeleteFunc(f.acked, func(a acked) bool {
 		if !f.topic.Lacks(a.id) {
 			return true
 		}
-		if !lost(a) {
-			return false
+		if lost(a) {
+			to = highest(to, a.id)
+			return true
 		}
-		f.source.counts.gaps.Add(1)
-		f.topic.Lose(a.id)
-		return true
+		return false
 	})
+	if !to.IsZero() {
+		f.source.counts.gaps.Add(1)
+		f.topic.Lose(to)
+	}
 }
 
 // tellAckedBefore tells those before an event that is about to be added.
