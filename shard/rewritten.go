@@ -139,10 +139,13 @@ func (l *log) scanAfter(p eventid.Position) uint64 {
 // nothing any more once ids have fallen.
 func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
 	anew := uint64(0)
+	before := highest(l.gone(), l.lost) // the highest id of an event until here …
 	if l.rewritten != nil {
 		anew = l.rewritten.anew
+		if l.rewritten.falls <= l.tail {
+			before = highest(before, l.rewritten.high) // … or of a time above those
+		}
 	}
-	before := highest(l.gone(), l.lost) // the highest id of an event until here
 	at := l.tail
 	for i, g := range l.segments {
 		for k := range g.index {
