@@ -28,6 +28,10 @@ type place struct {
 //     before it the client has cannot be told;
 //   - behind one that is ahead of the topic (future) there is nothing: it goes on live.
 func (l *log) resume(p eventid.Position, nowMS uint64) place {
+	return l.withLoss(l.resumeAt(p, nowMS))
+}
+
+func (l *log) resumeAt(p eventid.Position, nowMS uint64) place {
 	if p.Time && l.foreign {
 		return l.resumeEmpty(p, nowMS)
 	}

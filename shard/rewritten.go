@@ -14,8 +14,15 @@ type rewritten struct {
 	high  eventid.ID // … and the highest before one: an id between them may be of either side
 	anew  uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several
 	apart uint64     // position before which events were let go that do not lie before the log's place
+	loss  loss       // the newest, if there are several
 	gone  eventid.ID // the highest id of an event that is not retained
 	began eventid.ID // of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
+}
+
+// loss is a gap over events that never came to the log.
+type loss struct {
+	at uint64     // position
+	to eventid.ID // the highest of their ids
 }
 
 // isBound reports whether id is no event's, but the last one that is possible before a time.
@@ -66,6 +73,34 @@ func (l *log) fork(id eventid.ID) {
 		l.rewritten.anew = l.head
 	}
 	l.last = id
+}
+
+// lose notes that a gap over an event with that id, which never came, is about to be put at the head.
+func (l *log) lose(id eventid.ID) {
+	newest, r := l.newestID(), l.rewrite()
+	r.fall(l.head, highest(id, l.headID()), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
+	r.gone = highest(r.gone, id)
+	if r.loss.at < l.tail || l.idAt(r.loss.at) != l.headID() { // of several without an event between them it is one
+		r.loss = loss{at: l.head}
+	}
+	r.loss.to = highest(r.loss.to, id)
+}
+
+// withLoss tells of a loss that lies between what a client has seen and its place: it has the id of what is before it, so
+// whether the client was told is not known.
+func (l *log) withLoss(p place) place {
+	if r := l.rewritten; p.cause == gapNone && r != nil && r.loss.at >= l.tail && r.loss.at < p.cursor && l.idAt(r.loss.at) == l.idAt(p.cursor) {
+		p.cause, p.to = GapMissed, positionOf(r.loss.to)
+	}
+	return p
+}
+
+// idAt is the id of what lies before a position of the log.
+func (l *log) idAt(cursor uint64) eventid.ID {
+	if cursor == l.tail {
+		return l.lost
+	}
+	return l.idBefore(cursor)
 }
 
 // fall notes that behind ids of up to before some of low or more follow at position at.

@@ -203,7 +203,7 @@ func (t *Topic) Skip(from, to eventid.ID) {
 	case to.IsZero():
 		to, at = t.log.newestID(), t.log.headID()
 	case !t.log.newestID().Less(to):
-		at = noEvents(to) // where to is behind what this log has, it is not a place behind this
+		at = eventid.ID{MS: to.MS, Seq: maxSeq - 1} // where to is behind what this log has, it is not a place behind this
 	}
 	if from.IsZero() {
 		t.log.fork(eventid.ID{})
@@ -224,11 +224,8 @@ func (t *Topic) tellSkipped(now uint64, grown int64) {
 	t.wake()
 }
 
-// noEvents is the id of a gap up to to that is no event's: a client that has to may have it of another history.
-func noEvents(to eventid.ID) eventid.ID { return eventid.ID{MS: to.MS, Seq: maxSeq - 1} }
-
 // Lose says that the upstream has forgotten an event that never came to the log, and that lies behind what it
-// has, or between. It is an event in the log like that of Skip.
+// has, or between. The gap is an event in the log that has no id: each stream that comes by is told.
 func (t *Topic) Lose(id eventid.ID) {
 	t.mu.Lock()
 	if t.log.over {
@@ -236,10 +233,9 @@ func (t *Topic) Lose(id eventid.ID) {
 		return
 	}
 	now := t.table.nowMS()
+	t.log.lose(id)
 	gap := place{to: positionOf(id), cause: GapMissed}
-	newest := t.log.newestID()
-	t.log.rewrite().fall(t.log.head, highest(id, t.log.headID()), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
-	grown := t.log.appendGap(appendGap(nil, t.name, &gap), noEvents(id), newest)
+	grown := t.log.appendGap(appendGap(nil, t.name, &gap), t.log.headID(), t.log.newestID())
 	grown -= t.log.trim(t.table.live(), now)
 	t.mu.Unlock()
 	t.tellSkipped(now, grown)

@@ -14,6 +14,7 @@ import (
 type acked struct {
 	id     eventid.ID
 	doubts uint32 // the feed's at that time: what is read for a later one has the event, or the servers have forgotten it
+	apart  bool   // whether the other history was read since then
 }
 
 // ackedMax bounds how many a feed keeps. Behind so many it keeps the newest.
@@ -46,7 +47,7 @@ func (f *feed) awaitAcked(id eventid.ID) {
 	if _, _, placed := f.topic.Span(); !placed || id.IsZero() || !f.topic.Lacks(id) {
 		return
 	}
-	a := acked{id, f.doubts}
+	a := acked{id: id, doubts: f.doubts}
 	if len(f.acked) < ackedMax {
 		f.acked = append(f.acked, a)
 	} else {
@@ -84,6 +85,21 @@ func (f *feed) tellAckedBefore(id eventid.ID) {
 	if f.todo != nil && len(f.acked) > 0 {
 		f.tellAcked(func(a acked) bool { return a.id.Less(id) })
 	}
+}
+
+// readApart is called when the other history is about to be read, from its end.
+func (f *feed) readApart() {
+	for i := range f.acked {
+		f.acked[i].apart = true
+	}
+}
+
+// tellAckedApart tells those that are not in the other history, of which f.apart is all that the log has not got, before
+// that is added: its ids may be lower.
+func (f *feed) tellAckedApart() {
+	f.tellAcked(func(a acked) bool {
+		return a.apart && !slices.ContainsFunc(f.apart, func(m element) bool { return m.ID == a.id })
+	})
 }
 
 // tellAckedRead tells those that are not in what was read, and has what was published since then looked for.

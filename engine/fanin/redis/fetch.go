@@ -162,6 +162,8 @@ func (f *feed) next(n *node) request {
 		r.kind = newest
 		if !r.below.IsZero() {
 			r.last = "(" + r.below.String()
+		} else {
+			f.readApart()
 		}
 	case f.verify:
 		r.kind, r.last, r.count = newestHere, last.String(), 1
