@@ -2,8 +2,8 @@
 # make test     everything CI runs; installs what it needs, or names it
 # make bench    the README's table and every scenario, raw files under bench/results/
 # make chaos    the fault tests of several edges, longer and larger, several times, each with another seed; a quarter of an hour
-# make clients  real clients against the built server, all of them and every trial; three minutes. make test has a short form
-# make sim      the simulation of several edges with a hundred thousand seeds, or RUNS from FROM on; ten minutes
+# make clients  every client in every trial, against the built server; three minutes. make test runs a short form
+# make sim      the simulation of several edges with a hundred thousand seeds, or with RUNS seeds from FROM on; ten minutes
 # make cluster  three Redis masters on this machine, at ports 7001 to 7003 or from PORT; make cluster-down ends them
 # make release  static programs for amd64 and arm64 in bin/release/, the same bytes wherever they are built, and their sums
 # make deb      a Debian package of each, beside them
@@ -49,7 +49,7 @@ chaos:
 		seed=$$((seed + 1)); \
 	done; exit $$failed
 
-# One process for each core. A seed that fails is printed, with what happened in it.
+# One process for each core. It prints each seed that fails, with what happened in that run.
 RUNS ?= 100000
 FROM ?= 0
 CORES = $(shell nproc)

@@ -174,8 +174,8 @@ func TestAdminPages(t *testing.T) {
 	}
 }
 
-// TestAdminPathsArePlain: no page answers to another spelling of its path, by which a proxy that
-// denies it would be walked around.
+// TestAdminPathsArePlain: no page answers to another spelling of its path. Otherwise a client could
+// get around a proxy that denies the path by name.
 func TestAdminPathsArePlain(t *testing.T) {
 	n := startNode(t, nil)
 	for _, path := range []string{"/healthz", "/metrics", "/admin/status", "/debug/pprof/cmdline"} {

@@ -29,11 +29,10 @@ func (e *Engine) upstream() shard.Upstream {
 	return e.redis
 }
 
-// errRedisAway names no servers: probes and balancers show what /readyz says to others.
+// errRedisAway names no servers, because probes and balancers show the text of /readyz to others.
 var errRedisAway = errors.New("the servers of Redis cannot be reached: /admin/status says which")
 
-// Degraded says whether something that streams could do without is missing: nil, or what, in
-// general words.
+// Degraded returns nil, or says in general words what is missing that streams can do without.
 func (e *Engine) Degraded() error {
 	if e.missing() == nil {
 		return nil
@@ -41,7 +40,7 @@ func (e *Engine) Degraded() error {
 	return errRedisAway
 }
 
-// missing says the same, and which servers.
+// missing is Degraded with the names of the servers.
 func (e *Engine) missing() error {
 	if e.redis == nil {
 		return nil

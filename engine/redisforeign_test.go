@@ -9,7 +9,7 @@ import (
 	"ssedge/engine/fanin/redis"
 )
 
-// What somebody writes into a topic's channel and cannot be read is told as a gap, as what may not be sent is.
+// A message in a topic's channel that cannot be read is told as a gap, like an event that breaks the rule.
 func TestForeignMessagesAreTold(t *testing.T) {
 	t.Parallel()
 	for _, way := range []redis.FanIn{redis.ByTopic, redis.ByPattern} {
@@ -35,7 +35,7 @@ func TestForeignMessagesAreTold(t *testing.T) {
 	}
 }
 
-// An entry that claims to be the first of its stream, or to follow one that never was, hides nothing that is before it.
+// An entry may claim to be the first of its stream, or to follow one that never existed: it does not hide what is before it.
 func TestForeignEntriesHideNothing(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -62,7 +62,7 @@ func TestForeignEntriesHideNothing(t *testing.T) {
 						if m.Event == "gap" {
 							m.Data = "gap"
 						}
-						if first == 3 && k == 0 && len(got) == 0 && m.Data == "gap" { // who asked for the earliest proves nothing
+						if first == 3 && k == 0 && len(got) == 0 && m.Data == "gap" { // a client that asked for the earliest proves nothing
 							continue
 						}
 						got = append(got, m.Data)
@@ -76,7 +76,7 @@ func TestForeignEntriesHideNothing(t *testing.T) {
 	}
 }
 
-// An edge that has not heard of a topic's first events while its connection was lost does not take a foreign one for the first.
+// An edge misses a topic's first events while its connection is lost. It does not take a foreign entry for the first one.
 func TestAForeignEntryAfterAReconnect(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// The judge knows nothing of how edges work. It is given what publishers were answered, what every
-// client was sent over all its connections, and what the servers have in the end, and holds the one
-// against the other by what the README promises.
+// The judge knows nothing of how edges work. It compares the answers that publishers got, what every
+// client was sent over all its connections, and what the servers have in the end, and checks what the
+// README promises.
 
 // receipt is an event that was acknowledged.
 type receipt struct {
 	topic, data, id string
-	by              string // who published it; one publisher's events come in the order of n …
+	by              string // its publisher; the events of one publisher come in the order of n …
 	n               int
 	sent, acked     time.Time
 }
@@ -47,7 +47,7 @@ type trial struct {
 	acked   map[string][]receipt       // by topic
 	tried   map[string]bool            // data of everything that was sent to be published, answered or not
 	kept    map[string]map[string]bool // data that the servers have in the end, by topic
-	heard   []map[string]bool          // data that each edge is known to have had, because it sent it to somebody
+	heard   []map[string]bool          // data that each edge is known to have had, because it sent it to a client
 	may     map[string]bool            // causes of gaps for which what the servers still have may be dropped
 	early   time.Duration              // how long before a client came an event may have been acknowledged that it is sent though it asked for none
 	ordered bool                       // no server has forgotten anything: the ids of events only rise
@@ -64,7 +64,7 @@ func (v *verdict) fault(r *record, format string, a ...any) {
 	v.faults = append(v.faults, r.name+": "+fmt.Sprintf(format, a...))
 }
 
-// oldest is that time where all servers have the same clock: edges know it to some seconds.
+// oldest is that time if all servers have the same clock: edges know the clock to a few seconds.
 const oldest = 3 * time.Second
 
 // told is a gap. What is missing lies after from, and not after to.
@@ -74,8 +74,8 @@ type told struct {
 	cause    string
 }
 
-// behind is how much later than another one an edge may have an event: if that has no id, nothing tells
-// that a client has had it there.
+// behind is how much later one edge may get an event than another. If the event has no id, the later edge
+// cannot know that a client had it from the other one.
 const behind = 2 * time.Second
 
 // eventPlace is an id, or a place between ids.
@@ -137,9 +137,9 @@ func (tr *trial) judgeTopic(r *record, topic string, v *verdict) {
 				p := known[m.data]
 				switch {
 				case p == nil && !tr.tried[m.data]:
-					v.fault(r, "%s came, which nobody has published", brief(m.data))
+					v.fault(r, "%s came, but was never published", brief(m.data))
 				case p == nil:
-					v.notes["events that came without having been acknowledged"]++
+					v.notes["events that came though they were not acknowledged"]++
 				default:
 					if len(r.topics) == 1 && p.id != m.id {
 						v.fault(r, "%s came as %s, and was acknowledged as %s", brief(m.data), m.id, p.id)
@@ -182,8 +182,7 @@ func brief(data string) string {
 	return strings.Join(words[:min(len(words), 3)], " ")
 }
 
-// readGap reads a gap event of a topic. What it says must be a range in which something can be
-// missing.
+// readGap reads a gap event of a topic. Its range must be able to hold something that is missing.
 func readGap(r *record, topic string, m incident, v *verdict) (told, bool) {
 	var said struct {
 		Topic, Cause string
@@ -245,8 +244,8 @@ func (tr *trial) judgeMissing(r *record, p *receipt, came map[string]int, gaps [
 	v.missing = append(v.missing, fmt.Sprintf("%s: %s (%s) neither came nor lies in a told gap; %s", r.name, brief(p.data), p.id, what))
 }
 
-// edgeBehind is the edge that let a client go on behind an event: where it was first sent one that
-// was published later, or else where it is now.
+// edgeBehind is the edge at which a client went on behind an event: the one that first sent it a later
+// event, or else the one where the client is now.
 func (tr *trial) edgeBehind(r *record, p *receipt, came map[string]int) int {
 	first := len(r.visits) - 1
 	for k := range tr.acked[p.topic] {

@@ -11,7 +11,7 @@ import (
 func TestTheJudge(t *testing.T) {
 	began := time.Now()
 	at := func(s int) time.Time { return began.Add(time.Duration(s) * time.Second) }
-	// Event n is published at second n, as n0-0. The servers forget 3 and 4; edge 0 had 3, nobody
+	// Event n is published at second n, as n0-0. The servers forget 3 and 4; edge 0 had 3, no edge
 	// had 4.
 	var all []receipt
 	tried := map[string]bool{"t p 9": true}
@@ -64,7 +64,7 @@ func TestTheJudge(t *testing.T) {
 		"from before it came":  {same(from(6, on(0, got(1), got(6)))), "before the client did", 0, 0},
 		"not yet there":        {same(from(5, on(0, got(6)))), "", 0, 0},
 		"never acknowledged":   {same(from(5, on(0, incident{at(6), "", "t p 9", "90-0"}, got(6)))), "", 0, 0},
-		"never published":      {same(from(5, on(0, incident{at(6), "", "t p 8", "90-0"}, got(6)))), "nobody has published", 0, 0},
+		"never published":      {same(from(5, on(0, incident{at(6), "", "t p 8", "90-0"}, got(6)))), "was never published", 0, 0},
 		"another id":           {same(from(5, on(0, incident{at(6), "", "t p 6", "61-0"}))), "acknowledged as", 0, 0},
 		"no id":                {same(from(5, on(0, incident{at(6), "", "t raw 1", "0-0"}, got(6)))), "0-0", 0, 0},
 		"never let in":         {nil, "", 1, 0},

@@ -10,7 +10,7 @@ import (
 )
 
 // Events without an id (PUBLISH), among others and alone, on edges that keep so little that they
-// evict all the time: whoever is there gets them once, and nothing that was there before.
+// evict all the time: a connected client gets each of them once, and nothing that was there before.
 func TestRawEventsAndEviction(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -11,10 +11,11 @@ import (
 	"ssedge/engine"
 )
 
-// The servers forget events that they had acknowledged, and go on with others. Nobody may find out
-// by himself.
+// The servers forget events that they had acknowledged, and go on with others. Clients must be told;
+// none may have to find out by itself.
 
-// failing are servers of which one will be lost, and what it has not replicated with it.
+// failing is a set of servers. One of them, the victim, will be lost with everything that it has not
+// replicated.
 type failing struct {
 	url          string
 	servers      []*redisServer // in the end
@@ -82,7 +83,7 @@ func failingCluster(t *testing.T, all []*redisServer) *failing {
 		}
 	}
 	if f.heir == nil {
-		t.Fatalf("nobody replicates %s", f.victim.port)
+		t.Fatalf("no server replicates %s", f.victim.port)
 	}
 	f.at = func(topic string) int {
 		slot, _ := strconv.Atoi(all[0].cli("CLUSTER", "KEYSLOT", "sse:"+topic))
@@ -94,7 +95,7 @@ func failingCluster(t *testing.T, all []*redisServer) *failing {
 	return f
 }
 
-// moveTo has the server go on at another port, with what it has.
+// moveTo restarts the server at another port, with its data.
 func (r *redisServer) moveTo(port string) {
 	r.t.Helper()
 	r.save()
@@ -103,7 +104,7 @@ func (r *redisServer) moveTo(port string) {
 	r.start()
 }
 
-// save writes what the server has to where it looks when it starts.
+// save writes the server's data to the file that it reads when it starts.
 func (r *redisServer) save() {
 	r.t.Helper()
 	if out := r.cli("SAVE"); out != "OK" {
@@ -115,23 +116,23 @@ func (r *redisServer) dump() string { return r.dir + "/dump.rdb" }
 
 func chunked(c *engine.Config) { c.Chunked = true }
 
-// load has witnesses of every kind follow topics of every kind, and begins publishing.
+// load makes witnesses of every kind follow topics of every kind, and begins publishing.
 type load struct {
 	*stage
 	busy, bulk, quiet, still, empty, late, unseen, new string
 }
 
 func newLoad(s *stage, name func(string) string) *load {
-	s.may = map[string]bool{"unknown": true, "future": true} // who stands inside of what is forgotten goes on with what is new
+	s.may = map[string]bool{"unknown": true, "future": true} // a client in the middle of forgotten events goes on with the new ones
 	l := &load{s, name("busy"), name("bulk"), name("quiet"), name("still"), name("empty"), name("late"), name("unseen"), name("new")}
 	for _, topics := range [][]string{{l.busy}, {l.bulk}, {l.quiet}, {l.still}, {l.empty}, {l.late}, {l.busy, l.empty, l.quiet}} {
 		s.crowd(topics...)
 	}
-	for e := range s.edges { // a topic that nobody follows before the outage, so that its place is not known then
+	for e := range s.edges { // a topic that no client follows before the outage, so its place is not known then
 		s.follow("fresh at the outage", false, []string{l.unseen}, stay{edge: e, from: outage})
 		s.follow("fresh at the outage, and elsewhere", false, []string{l.unseen}, stay{edge: e, from: outage, until: mended}, stay{edge: (e + 1) % len(s.edges), from: mended, after: 1200 * time.Millisecond})
 	}
-	for e := range s.edges { // and one that has its place since the fault, and no event until all is well again
+	for e := range s.edges { // a topic that has its place since the fault, and no event until all is well again
 		s.follow("fresh at the fault", false, []string{l.new}, stay{edge: e, from: fault})
 		s.follow("fresh at the fault, and away", false, []string{l.new}, stay{edge: e, from: fault, after: 200 * time.Millisecond, until: outage}, stay{edge: e, from: mended})
 		s.follow("fresh at the fault, and elsewhere", false, []string{l.new}, stay{edge: e, from: fault, after: 200 * time.Millisecond, until: outage}, stay{edge: (e + 1) % len(s.edges), from: mended, after: 200 * time.Millisecond})
@@ -155,8 +156,8 @@ func (l *load) lose() {
 	l.rest(300 * time.Millisecond)
 }
 
-// mend says that all is well again, once each edge can publish and has caught up, and goes on for a
-// while.
+// mend waits until each edge can publish and has caught up, announces that all is well, and goes on
+// for a while.
 func (l *load) mend() {
 	l.say(0, l.quiet, l.empty)
 	l.say(1, l.quiet, l.new)
@@ -200,7 +201,7 @@ func TestAFailoverForgetsEvents(t *testing.T) {
 			l.lose()
 			l.enter(outage)
 			f.die()
-			l.rest(1200 * time.Millisecond) // whoever comes now gets a response head
+			l.rest(1200 * time.Millisecond) // a client that comes now gets a response head
 			f.promote()
 			l.mend()
 			l.told()

@@ -20,17 +20,18 @@ func rounds(normal, full int) int {
 	return normal
 }
 
-// unraced skips a variant of a test under the race detector: another one has the edges do the same there, with other
-// faults of the servers, which are processes of their own. Without the detector, and with CHAOS, all of them run.
+// unraced skips a variant of a test under the race detector. Another variant makes the edges do the same there; the two
+// differ in what happens to the Redis servers, which the detector does not watch. Without the detector, or with CHAOS=1,
+// all variants run.
 func unraced(t testing.TB) {
 	t.Helper()
 	if raced && !chaos {
-		t.Skip("one variant is enough for the race detector: go test without -race, or make chaos, runs this one")
+		t.Skip("not run with -race: another variant runs the same code of the edges. go test ./engine runs this one, and so does make chaos; CHAOS=1 go test -race ./engine runs it with the race detector")
 	}
 }
 
-// seed is where the random choices of a test come from: CHAOS_SEED, or any. Whoever chooses has a generator of their
-// own, so that their choices are the same again with the same seed, in whatever order goroutines get their turns.
+// seed is where the random choices of a test come from: CHAOS_SEED, or any. Each goroutine that chooses has a generator of
+// its own, so its choices are the same again with the same seed, in whatever order goroutines get their turns.
 type seed struct {
 	t testing.TB
 	n uint64
@@ -49,7 +50,7 @@ func newSeed(t testing.TB) seed {
 	return s
 }
 
-// of is the generator of one who chooses.
+// of is the generator for one chooser, which is given by its name.
 func (s seed) of(who string) *rand.Rand {
 	h := fnv.New64a()
 	io.WriteString(h, s.t.Name()+" "+who)

@@ -74,7 +74,7 @@ func (s *stage) enter(phase int) {
 	close(s.phases[phase])
 }
 
-// follow has a witness live.
+// follow starts a witness.
 func (s *stage) follow(name string, slow bool, topics []string, stays ...stay) {
 	w := &witness{stage: s, stay: stays, slow: slow, record: record{name: fmt.Sprintf("%s of %s at %d", name, strings.Join(topics, "+"), stays[0].edge), topics: topics}}
 	s.witnesses = append(s.witnesses, w)
@@ -126,7 +126,7 @@ func (s *stage) caughtUp() {
 	}
 }
 
-// publish has events published at one edge until the end, whatever becomes of them.
+// publish publishes events at one edge until the end, whether they are acknowledged or not.
 func (s *stage) publish(topic string, edge int, pause time.Duration, size int) {
 	by := fmt.Sprint("p", edge)
 	rng := s.seed.of(by + " of " + topic)
@@ -156,10 +156,10 @@ func (s *stage) say(edge int, topics ...string) {
 	}
 }
 
-// grace is how long, at the end, what is missing may still come.
+// grace is how long missing events may still come at the end.
 const grace = 10 * time.Second
 
-// finish ends publishing, waits until everybody has everything, and judges. Its answer is what the
+// finish ends publishing, waits until every witness has everything, and judges. It returns what the
 // judge has counted.
 func (s *stage) finish() map[string]int {
 	s.t.Helper()
@@ -174,7 +174,7 @@ func (s *stage) finish() map[string]int {
 	for _, topic := range slices.Sorted(maps.Keys(topics)) {
 		s.say(len(s.edges)-1, topic)
 	}
-	for e := range s.edges { // what an edge has, if nobody was sent it
+	for e := range s.edges { // what an edge has, even if it was sent to no witness
 		for topic := range topics {
 			w := &witness{stage: s, stay: []stay{{edge: e}}, record: record{name: fmt.Sprintf("earliest of %s at %d", topic, e), topics: []string{topic}}, lastID: "earliest"}
 			s.witnesses = append(s.witnesses, w)
@@ -201,7 +201,7 @@ func (s *stage) finish() map[string]int {
 	return s.report(verdicts)
 }
 
-// judge judges everybody by what is known now.
+// judge judges all witnesses by what is known now.
 func (s *stage) judge(kept map[string]map[string]bool) (all []verdict) {
 	var records []record
 	for _, w := range s.witnesses {
@@ -228,7 +228,7 @@ func (s *stage) judge(kept map[string]map[string]bool) (all []verdict) {
 	return all
 }
 
-// report says what was found: of each witness the first fault.
+// report logs what was found: the first fault of each witness.
 func (s *stage) report(all []verdict) map[string]int {
 	s.t.Helper()
 	notes, wrong, faults := map[string]int{}, 0, 0
@@ -260,12 +260,12 @@ func (s *stage) report(all []verdict) map[string]int {
 	s.t.Logf("%d events were acknowledged; %d witnesses were sent %d; %v", acked, len(s.witnesses), sent, notes)
 	s.show(os.Getenv("WITNESS"))
 	if sent == 0 {
-		s.t.Error("nobody was sent anything: the test shows nothing")
+		s.t.Error("no witness was sent anything: the test shows nothing")
 	}
 	return notes
 }
 
-// show writes out what witnesses were sent that have this in their names (WITNESS='slow of bulk').
+// show logs what was sent to the witnesses whose names contain this text (WITNESS='slow of bulk').
 func (s *stage) show(name string) {
 	for _, w := range s.witnesses {
 		if name == "" || !strings.Contains(w.record.name, name) {
@@ -281,7 +281,7 @@ func (s *stage) show(name string) {
 	}
 }
 
-// kept reads what the servers have of each topic.
+// kept reads each topic's history at the servers.
 func (s *stage) kept(topics []string) map[string]map[string]bool {
 	s.t.Helper()
 	servers := s.servers()
@@ -312,8 +312,7 @@ func (s *stage) kept(topics []string) map[string]map[string]bool {
 	return all
 }
 
-// forgotten is how many events of those that were acknowledged the servers do not have: how much
-// there was to tell of.
+// forgotten counts the acknowledged events that the servers no longer have.
 func (s *stage) forgotten(topics ...string) (n int) {
 	s.t.Helper()
 	kept := s.kept(topics)

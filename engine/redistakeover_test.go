@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// A replica takes over without asking anybody (CLUSTER FAILOVER TAKEOVER), while its master lives
-// and is published to; then the other one does. What was acknowledged by the one that lost and not
-// replicated is gone; until it hears that it has lost, two servers take events for the same topics.
+// A replica takes over without a vote (CLUSTER FAILOVER TAKEOVER) while its master lives and takes
+// events; then the former master does the same. What the loser had acknowledged but not replicated is
+// gone. Until it hears that it has lost, two servers take events for the same topics.
 func TestTakeovers(t *testing.T) {
 	t.Parallel()
 	f := failingCluster(t, startCluster(t, 1))

@@ -87,12 +87,12 @@ func (c *Config) checkAccess(fail failure) {
 	}
 }
 
-// checkPatterns refuses patterns that no topic can match: what a pattern names, or begins with, is
-// held to the rule for names.
+// checkPatterns refuses patterns that no topic can match: the name in a pattern, or the beginning of
+// one, is held to the rule for names.
 func (c *Config) checkPatterns(fail failure) {
 	check := func(flag, pattern string) {
 		name, prefix := strings.CutSuffix(pattern, "*")
-		if name == "" && prefix || strings.Contains(name, "*") { // all topics; or no pattern, which is said elsewhere
+		if name == "" && prefix || strings.Contains(name, "*") { // all topics; or an invalid pattern, which is refused elsewhere
 			return
 		}
 		if err := (rule.Limits{TopicBytes: c.TopicBytes}).Topic([]byte(name)); err != nil && pattern != "" {
@@ -235,7 +235,7 @@ func (c *Config) checkBounds(fail failure) {
 	}
 }
 
-// wireBytesMax is what an event may take in a log, where it stands in wire form.
+// wireBytesMax is how many bytes an event may take in a log, which keeps it in wire form.
 func (c *Config) wireBytesMax() int64 {
 	return int64(sse.WireBytesMax(min(c.EventBytes, eventBytesMax), eventid.MaxPositionBytes))
 }
@@ -244,7 +244,7 @@ func (c *Config) checkRelations(fail failure) {
 	if c.TargetBytes > c.HeadBytes {
 		fail("--target-bytes %d does not fit into --head-bytes %d", c.TargetBytes, c.HeadBytes)
 	}
-	events := c.EventBytes <= eventBytesMax // else that was said, and one line is enough
+	events := c.EventBytes <= eventBytesMax // otherwise it was refused above, and one line is enough
 	if wire := c.wireBytesMax(); events && wire > c.HistoryBytes {
 		fail("--event-bytes %d is too much for --history-bytes %d: such an event takes up to %d bytes in a topic's log, where each line break begins a line of its own", c.EventBytes, c.HistoryBytes, wire)
 	}

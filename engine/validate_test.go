@@ -249,7 +249,7 @@ func TestAccessMustBeDecided(t *testing.T) {
 	}
 }
 
-// TestPatternsAreHeldToTheRuleForNames: what could match no topic is refused, in the rule's words.
+// TestPatternsAreHeldToTheRuleForNames: a pattern that can match no topic is refused in the rule's words.
 func TestPatternsAreHeldToTheRuleForNames(t *testing.T) {
 	long := strings.Repeat("x", 256)
 	const words = `expected a topic name of at most 256 bytes of UTF-8 (--topic-bytes), not empty, without control characters, not beginning with "$", found `

@@ -17,8 +17,8 @@ import (
 // what the client has, to if there is nothing to name. The id makes a client that
 // reconnects go on from there: a gap is told once.
 
-// appendGap appends the event and data lines of a gap. What is told is a range that can hold
-// something: where from is not below to, the one that says nothing is left out.
+// appendGap appends the event and data lines of a gap. The range can always hold an event: if from is
+// not below to, the bound that would make it empty is left out.
 func appendGap(dst []byte, topic string, p *place) []byte {
 	known, to := p.known, p.to
 	if from, end := Before(p.from), Before(to); known && !to.ID.IsZero() && !from.Less(end) {

@@ -41,9 +41,8 @@ func NewGroup(n int, c Config, tc TableConfig) (*Group, error) {
 	return NewGroupOn(kernels, c, tc, nanotime(), uint64(time.Now().UnixNano())), nil
 }
 
-// NewGroupOn makes a shard on each of these kernels. The first turn is after now, in nanoseconds;
-// seed is that of what is random in them. A simulation makes their turns with Turn instead of
-// starting them.
+// NewGroupOn makes a shard on each of these kernels. The first turn is after now, in nanoseconds; seed
+// is for the shards' random choices. A simulation does not start the shards, but calls Turn.
 func NewGroupOn(kernels []sys.Kernel, c Config, tc TableConfig, now int64, seed uint64) *Group {
 	g := &Group{table: NewTable(tc), stop: make(chan struct{})}
 	for i, k := range kernels {
@@ -53,8 +52,8 @@ func NewGroupOn(kernels []sys.Kernel, c Config, tc TableConfig, now int64, seed 
 	return g
 }
 
-// Turn lets each shard of a group that was not started make one turn at a time, in nanoseconds. It
-// reports whether all had nothing more to do.
+// Turn makes each shard of a group that was not started take one turn, at the time now in nanoseconds.
+// It reports whether all shards are idle.
 func (g *Group) Turn(now int64) (idle bool) {
 	idle = true
 	for _, s := range g.shards {

@@ -28,7 +28,7 @@ type Join struct {
 	greeting greeting
 	headSent bool // the response head was sent: the stream had to wait …
 	opened   bool // … and so was the opening
-	fixed    bool // its positions are this node's, of the time when it had to wait
+	fixed    bool // its positions are times that this node gave it when it had to wait
 }
 
 // Resume is what a client said of the events it has seen.

@@ -15,15 +15,15 @@ type log struct {
 	first     int        // first event of segments[0] that is still retained
 	tail      uint64     // position of the first retained event
 	head      uint64     // position after the newest event
-	lowest    uint64     // with foreign: the lowest position there ever was
+	lowest    uint64     // with foreign: the lowest position that there has ever been
 	events    int        // retained events
 	last      eventid.ID // of the newest event that the topic has; zero if there was none yet
 	lost      eventid.ID // the newest id that is not retained: every later event is
 	foreign   bool       // the events are those of an upstream, which gives them their ids
 	over      bool       // with foreign: the topic was forgotten, and nothing is added any more
 	placed    bool       // with foreign: lost is known, so that the log has a place in its topic
-	cause     GapCause   // why the last event that was lost was: GapOverrun or GapEvicted
-	rewritten *rewritten // nil: it was not
+	cause     GapCause   // why the last lost event was lost: GapOverrun or GapEvicted
+	rewritten *rewritten // nil: the history was never rewritten
 	youth     youth      // which of the events the window keeps
 }
 
@@ -51,7 +51,7 @@ func (l *log) appendRaw(body []byte) (grown int64) {
 	return l.put(body, id, positionOf(id).Append(text[:0]))
 }
 
-// appendGap adds a gap event: a stream that has been sent it stands at at, and the topic at to.
+// appendGap adds a gap event. A stream that was sent the gap stands at at; the topic stands at to.
 func (l *log) appendGap(body []byte, at, to eventid.ID) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
 	grown = l.put(body, at, positionOf(at).Append(text[:0]))
@@ -59,8 +59,8 @@ func (l *log) appendGap(body []byte, at, to eventid.ID) (grown int64) {
 	return grown
 }
 
-// headID is the id of the last event in the log: unlike the topic's newest one if the history was
-// rewritten.
+// headID is the id of the last event in the log. If the history was rewritten, it may differ from the
+// id of the topic's newest event.
 func (l *log) headID() eventid.ID {
 	if l.events == 0 {
 		return l.newestID()
@@ -135,8 +135,9 @@ func (l *log) newest() *segment {
 	return l.segments[len(l.segments)-1]
 }
 
-// trim drops the oldest events until the retention holds or, where that is wider, its window. It
-// returns by how much the memory held has shrunk. The newest event goes only by age.
+// trim drops the oldest events until the log is within the retention or, where that is wider, its
+// window. It returns by how much the memory held has shrunk. The newest event is dropped only for its
+// age.
 func (l *log) trim(r *Retention, nowMS uint64) (shrunk int64) {
 	r.Window.grow(l, nowMS)
 	for l.events > 0 {
@@ -180,7 +181,7 @@ func (l *log) clear() (shrunk int64) {
 		}
 	}
 	if l.events > 0 {
-		if l.newestID() != l.headID() { // what goes is not before the place where the upstream goes on
+		if l.newestID() != l.headID() { // the events that go do not lie before the place where the upstream goes on
 			l.rewrite().apart = l.head
 		}
 		l.lost = l.newestID() // of a log of events without ids it stays

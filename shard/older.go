@@ -150,9 +150,8 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 	return s.pushOpening(i, sl, head)
 }
 
-// tellRewritten adds a gap to s.lead if the log's history was rewritten since a waiting stream was sent older events, or
-// before that at all: the upstream, from which the stream is sent events, does not have what the log had before. It reports
-// whether there is one.
+// tellRewritten adds a gap to s.lead if the log's history was rewritten before or while a waiting stream was sent older
+// events: those come from the upstream, which no longer has what the log had before. It reports whether there is a gap.
 func (s *Shard) tellRewritten(w *wait, k int) bool {
 	j, about := &w.join, w.of(k)
 	t, at := j.topics()[k], j.position(k)

@@ -12,15 +12,15 @@ import (
 //	data: {"state":"live","heartbeat":25000}
 //	id: 1763880000123-0
 //
-// The id makes resuming exact before the first published event. It stands in an event with data
-// because the standard keeps the id of a block without data (WHATWG HTML 9.2.6), and many clients
-// do not; the reconnection time stands there because many clients hand out a block without data
-// as an empty message. So no block without data is ever sent.
+// The id makes resuming exact before the first published event. No block without data is ever sent:
+// the standard keeps the id of such a block (WHATWG HTML 9.2.6), but many clients lose it, and many
+// hand out the block as an empty message. So the id and the reconnection time are fields of an event
+// with data.
 //
 // state says how the stream begins: live, with what is published from now on; resumed, behind the
 // id that the client gave; gap, with the gap events that follow. Before a gap the opening has no
-// id: a client that is cut off until it has read all gaps comes back with the id it had, and is
-// told again. heartbeat is the silence in milliseconds after which a comment is sent; 0: none is.
+// id: a client that is cut off before it has read all gaps comes back with the id it had, and is
+// told again. heartbeat is the silence in milliseconds after which a comment is sent; 0: never.
 //
 // A drain ends a stream with another event of that name (drain.go).
 const (
@@ -80,8 +80,8 @@ func (s *Shard) appendHead(j *Join) (head int) {
 }
 
 // appendBeginning appends to s.lead what a stream is told before it is sent events: the opening,
-// if it was not sent yet, and the gaps that it begins with. The id line is the caller's to append
-// if ends is true; otherwise nothing is to be told.
+// if it was not sent yet, and the gaps that the stream begins with. If ends is true, the caller must
+// append the id line; otherwise there was nothing to append.
 func (s *Shard) appendBeginning(j *Join, places []place) (ends bool) {
 	gaps := 0
 	for k := range places {

@@ -22,11 +22,11 @@ type place struct {
 // a time since which everything is. Otherwise there is a gap, and the stream goes on
 // with what lies behind p in the order of ids:
 //
-//   - behind an expired position that is the oldest event that is left (or what the
-//     topic's policy says), exactly like a slow consumer that was overrun;
-//   - behind one of another history (unknown) the next event there is. What of those
-//     before it the client has cannot be told;
-//   - behind one that is ahead of the topic (future) there is nothing: it goes on live.
+//   - an expired position goes on with the oldest event that is left (or as the topic's
+//     policy says), exactly like a slow consumer that was overrun;
+//   - a position of another history (unknown) goes on with the next event there is. It
+//     cannot be known which of the events before that the client has;
+//   - a position ahead of the topic (future) has nothing behind it: it goes on live.
 func (l *log) resume(p eventid.Position, nowMS uint64) place {
 	return l.withLoss(l.resumeAt(p, nowMS))
 }
@@ -58,7 +58,7 @@ func (l *log) resumeAt(p eventid.Position, nowMS uint64) place {
 		return place{cursor: l.beginning(), at: p}
 	case id.Less(l.lost) && !l.beginsBelow(id):
 		return l.expired(p, nowMS)
-	case newest.Less(id) && !(isBound(id) && isBound(newest)): // of two times, the topic has had no event since either
+	case newest.Less(id) && !(isBound(id) && isBound(newest)): // if both are times, the topic has had no event since either
 		return l.future(p, nowMS)
 	case isBound(id): // since a time, of an edge that did not know the topic's events (Join.fix)
 		return l.since(p)
@@ -103,10 +103,10 @@ func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 	return l.withGone(place{cursor: l.beginning(), at: p})
 }
 
-// expired is the place of a client whose position lies before the tail. If the
-// topic was forgotten in between, lost is at or above its last event. An id that is not retained may be
-// one of a deleted history, which lies above what the client missed: that cannot be told. Of a foreign
-// log's times it is known that they do.
+// expired is the place of a client whose position lies before the tail. If the topic was forgotten in
+// between, lost is at or above its last event. A position that is an id may be of a deleted history
+// and lie above what the client missed; that cannot be known. So from is left out only for a time in a
+// foreign log, which is known to be such.
 func (l *log) expired(p eventid.Position, nowMS uint64) place {
 	at := positionOf(l.lost)
 	if l.events == 0 {

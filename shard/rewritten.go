@@ -3,20 +3,20 @@ package shard
 import "ssedge/proto/eventid"
 
 // An upstream may rewrite a topic's history: a server without the newest events takes over, an
-// older copy is restored, a clock goes back. The log keeps what it has: it is in hand, and goes to
-// every stream that lacks it. The ids that follow may be lower than those before. rewritten is
-// what has to be known of that: where the order of the log is not that of its ids, ids are looked
-// for one by one, and a gap's range is wide enough for what is missing on either side. Most logs
-// have none.
+// older copy is restored, a clock goes back. The log keeps what it has, and every stream that lacks
+// those events gets them. The ids that follow may be lower than those before. rewritten records what
+// a log must know of that. While the events are not in the order of their ids, ids are searched one
+// by one, and a gap's range is wide enough for what is missing on either side. Most logs have no
+// rewritten.
 type rewritten struct {
 	falls uint64     // position behind which ids may be below earlier ones; the newest, if there are several
 	low   eventid.ID // the lowest id behind such a position …
 	high  eventid.ID // … and the highest before one: an id between them may be of either side
 	anew  uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several
-	apart uint64     // position before which events were let go that do not lie before the log's place
+	apart uint64     // position: before it, events were let go that do not lie before the log's place
 	loss  loss       // the newest, if there are several
 	gone  eventid.ID // the highest id of an event that is not retained
-	began eventid.ID // of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
+	began eventid.ID // id of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
 }
 
 // loss is a gap over events that never came to the log.
@@ -25,7 +25,7 @@ type loss struct {
 	to eventid.ID // the highest of their ids
 }
 
-// isBound reports whether id is no event's, but the last one that is possible before a time.
+// isBound reports whether id belongs to no event, but is the last possible one before a time.
 func isBound(id eventid.ID) bool { return id.Seq == maxSeq }
 
 func highest(a, b eventid.ID) eventid.ID {
@@ -43,8 +43,8 @@ func (l *log) rewrite() *rewritten {
 	return l.rewritten
 }
 
-// gone is the highest id of an event that is not retained, or is before the log's place; zero if
-// there is none.
+// gone is the highest id of the events that are not retained or lie before the log's place; zero if
+// there are none.
 func (l *log) gone() eventid.ID {
 	switch {
 	case l.rewritten != nil:
@@ -80,7 +80,7 @@ func (l *log) lose(id eventid.ID) {
 	newest, r := l.newestID(), l.rewrite()
 	r.fall(l.head, highest(id, l.headID()), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
 	r.gone = highest(r.gone, id)
-	if r.loss.at < l.tail || l.idAt(r.loss.at) != l.headID() { // of several without an event between them it is one
+	if r.loss.at < l.tail || l.idAt(r.loss.at) != l.headID() { // several with no event between them are one
 		r.loss = loss{at: l.head}
 	}
 	r.loss.to = highest(r.loss.to, id)
@@ -103,7 +103,8 @@ func (l *log) idAt(cursor uint64) eventid.ID {
 	return l.idBefore(cursor)
 }
 
-// fall notes that behind ids of up to before some of low or more follow at position at.
+// fall notes that at position at, behind ids of up to before, there follow ids that may be as low as
+// low.
 func (r *rewritten) fall(at uint64, before, low eventid.ID) {
 	if r.falls == 0 || low.Less(r.low) {
 		r.low = low
@@ -155,8 +156,9 @@ func (l *log) find(id eventid.ID) (cursor uint64, ok bool) {
 	return 0, false
 }
 
-// scanAfter is after for a log that is not sorted: behind the last event that does not lie after p.
-// Everything that follows is delivered; something before may lie after p, and is told.
+// scanAfter is after for a log that is not sorted: the place behind the last event that does not lie
+// after p. Everything behind it is delivered. Events before it may lie after p; they are told as a
+// gap.
 func (l *log) scanAfter(p eventid.Position) uint64 {
 	for i := len(l.segments) - 1; i >= 0; i-- {
 		g := l.segments[i]
@@ -170,8 +172,8 @@ func (l *log) scanAfter(p eventid.Position) uint64 {
 }
 
 // beganAnew returns the last place where the upstream's stream began anew behind events that are all
-// from before a time at which it was empty; false if there is none. Behind such a place times say
-// nothing any more once ids have fallen.
+// older than a time at which it was empty; false if there is none. Once ids have fallen, times mean
+// nothing behind such a place.
 func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
 	anew := uint64(0)
 	before := highest(l.gone(), l.lost) // the highest id of an event until here …
@@ -205,8 +207,8 @@ func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
 	return cursor, ok
 }
 
-// beginsBelow reports whether nothing is before the log, and it begins with an event whose id is not
-// above that one: the clock by which its place was known has gone back.
+// beginsBelow reports whether there is nothing before the log and its first event's id is not above
+// id: the clock that gave the log its place has gone back.
 func (l *log) beginsBelow(id eventid.ID) bool {
 	cursor := l.beginning()
 	if !isBound(l.lost) || cursor == l.head {
@@ -237,7 +239,8 @@ func (l *log) firstAfter(p eventid.Position) (cursor uint64) {
 	return cursor
 }
 
-// beginning is behind the events without id at the tail of the log: they stand where it begins.
+// beginning is the place behind the events without an id at the tail of the log, which have the
+// position at which the log begins.
 func (l *log) beginning() uint64 {
 	cursor := l.tail
 	for i, g := range l.segments {

@@ -10,7 +10,7 @@ import (
 	"ssedge/shard/sys/fake"
 )
 
-// What the upstream has forgotten is in hand: it goes to the streams that lack it, and no gap is told.
+// The log still has events that the upstream has forgotten: streams that lack them get them, and no gap is told.
 func TestForgottenEventsGoToStreamsThatLackThem(t *testing.T) {
 	for _, after := range []uint64{150, 103} { // by a clock that goes on, and by one that has gone back
 		r, u := fed(t, patient(), TableConfig{})
@@ -39,7 +39,7 @@ func TestForgottenEventsGoToStreamsThatLackThem(t *testing.T) {
 	}
 }
 
-// A gap is a range that can hold what is missing, on either side of a fork.
+// A gap's range can hold what is missing on either side of a fork.
 func TestGapsOverAFork(t *testing.T) {
 	for _, c := range []struct{ stands, from, to string }{
 		{"101-0", "101-0", "120-0"}, // before the fork: what was forgotten, and what followed
@@ -79,7 +79,7 @@ func text(s *string) string {
 	return *s
 }
 
-// No gap is told of nothing, whatever the ids of what is skipped.
+// A gap's range is never empty, whatever ids are skipped.
 func TestNoGapIsOfNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	some := func() eventid.ID {
@@ -123,8 +123,8 @@ func TestAnEvictedLogOfRawEventsKeepsItsPlace(t *testing.T) {
 	again.want("101")
 }
 
-// On a topic without events a position is a time. What comes later is delivered, live and to streams
-// that resume, though a clock has gone back in between.
+// On a topic without events a position is a time. Later events are delivered to live and to resuming
+// streams, even if a clock has gone back in between.
 func TestTheFirstEventOfAClockThatHasGoneBack(t *testing.T) {
 	r, u := fed(t, patient(), TableConfig{})
 	c := r.join("a", "", fake.Unlimited)

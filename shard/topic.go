@@ -104,8 +104,8 @@ func (t *Topic) headAt(cursor uint64) bool {
 }
 
 // locate finds where a stream begins: at the head, at the oldest event, or where p
-// says. own is for a time that this node has given the stream itself (Join.fix): the topic may have
-// had nothing since.
+// says. own is for a time that this node itself has given the stream (Join.fix): the topic may have
+// had no event since.
 func (t *Topic) locate(r Resume, p eventid.Position, own bool) place {
 	now := t.table.nowMS()
 	t.mu.Lock()

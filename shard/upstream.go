@@ -103,8 +103,8 @@ func (t *Topic) Place(at eventid.Position, floor eventid.ID) {
 	t.tellWaiting()
 }
 
-// Append adds the event that follows the newest one. If its id is not above that, the history was
-// rewritten.
+// Append adds the event that follows the newest one. If its id is not above that of the newest, the
+// history was rewritten.
 func (t *Topic) Append(id eventid.ID, body []byte) {
 	t.mu.Lock()
 	if t.log.over {
@@ -119,8 +119,8 @@ func (t *Topic) Append(id eventid.ID, body []byte) {
 	t.wake()
 }
 
-// AppendRaw adds an event that has no id and no place in the topic's history: the streams that are
-// there get it, those that resume do not.
+// AppendRaw adds an event that has no id and no place in the topic's history: connected streams get
+// it, streams that resume later do not.
 func (t *Topic) AppendRaw(body []byte) {
 	t.mu.Lock()
 	if t.log.over {
@@ -189,8 +189,9 @@ func (t *Topic) EventBytes() int {
 	return int(t.log.head-t.log.tail) / t.log.events
 }
 
-// Skip says that events after from and up to to cannot be had any more; a zero from, that it is not known after which; a
-// zero to, that some which have no id cannot. It is an event in the log: each stream that comes by is told of the gap.
+// Skip says that events after from, up to and including to, cannot be had any more. A zero from means that it is not known
+// where the gap begins; a zero to, that the missing events have no ids. The gap is an event in the log: each stream that
+// reaches it is told.
 func (t *Topic) Skip(from, to eventid.ID) {
 	t.mu.Lock()
 	if t.log.over {
@@ -203,7 +204,7 @@ func (t *Topic) Skip(from, to eventid.ID) {
 	case to.IsZero():
 		to, at = t.log.newestID(), t.log.headID()
 	case !t.log.newestID().Less(to):
-		at = eventid.ID{MS: to.MS, Seq: maxSeq - 1} // where to is behind what this log has, it is not a place behind this
+		at = eventid.ID{MS: to.MS, Seq: maxSeq - 1} // if to is below the events that this log has, it is no place behind the gap
 	}
 	if from.IsZero() {
 		t.log.fork(eventid.ID{})
@@ -215,7 +216,7 @@ func (t *Topic) Skip(from, to eventid.ID) {
 	t.tellSkipped(now, grown)
 }
 
-// tellSkipped has the streams sent a gap that was put at the head of the log.
+// tellSkipped makes the shards send a gap that was put at the head of the log.
 func (t *Topic) tellSkipped(now uint64, grown int64) {
 	t.table.used(t, now, grown)
 	for _, s := range t.table.shards[:min(len(t.table.shards), 1)] { // each stream is told, by whichever shard
@@ -224,8 +225,8 @@ func (t *Topic) tellSkipped(now uint64, grown int64) {
 	t.wake()
 }
 
-// Lose says that the upstream has forgotten an event that never came to the log, and that lies behind what it
-// has, or between. The gap is an event in the log that has no id: each stream that comes by is told.
+// Lose says that the upstream has forgotten an event that never came to the log, and that lies behind or between
+// the log's events. The gap is an event in the log without an id of its own: each stream that reaches it is told.
 func (t *Topic) Lose(id eventid.ID) {
 	t.mu.Lock()
 	if t.log.over {
@@ -241,8 +242,8 @@ func (t *Topic) Lose(id eventid.ID) {
 	t.tellSkipped(now, grown)
 }
 
-// Fork says that the upstream has forgotten the events after id, and that others will follow that
-// one. Those that are in the log are in hand: they stay, and go to every stream that lacks them.
+// Fork says that the upstream has forgotten the events after id, and that other events will follow
+// id. The forgotten events that are in the log stay there, and every stream that lacks them gets them.
 func (t *Topic) Fork(id eventid.ID) {
 	t.mu.Lock()
 	t.log.fork(id)

@@ -21,7 +21,7 @@ type waitTopic struct {
 	ask      uint64     // the number of its ask; 0: it has not asked
 	earliest bool       // it wants the earliest event there is, and was sent none yet …
 	begun    bool       // … but its position is that before it, as the upstream had it
-	gone     bool       // the upstream has nothing more than the log: if anything is missing, that will be told
+	gone     bool       // the upstream has no more than the log: if an event is missing, a gap will be told
 	sent     bool       // it was sent older events …
 	falls    uint64     // … when the log's history had been rewritten there; 0: nowhere …
 	began    eventid.ID // … and had begun anew behind that
@@ -220,10 +220,10 @@ func (j *Join) fix() {
 	}
 }
 
-// sendHead sends a waiting stream its response head, if it has not got it yet. One that begins
-// with what is published from now on is opened, with the position there is: if it is cut off
-// before its place is known it comes back with that. What the others begin with is not known yet;
-// they get a comment. It reports whether the stream is open.
+// sendHead sends a waiting stream its response head, if it was not sent yet. A stream that begins
+// with what is published from now on also gets its opening, with the position known so far: a client
+// that is cut off before its place is known comes back with that position. For other streams it is
+// not known yet how they begin; they get a comment. It reports whether the stream is open.
 func (s *Shard) sendHead(i uint32, sl *slot) bool {
 	j := &s.waits[i].join
 	if j.headSent {

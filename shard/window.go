@@ -4,25 +4,25 @@ import "ssedge/proto/eventid"
 
 // A log is two things: the history from which clients may resume, and the window from which
 // streams are sent what they lack. The retention bounds the history, and may be as small as one
-// event; a stream that is sent to once a turn needs the whole burst of that turn all the same. So
-// a window of the newest events outlasts the retention, and a resume does not see what is in the
-// log for the window only.
+// event. But a stream is sent to once a turn, and needs the whole burst of that turn. So a window of
+// the newest events outlasts the retention. A resume does not see events that only the window keeps.
 
-// Window is what a log keeps of its newest events for streams that are being sent them. It widens
-// the retention: the larger of the two numbers bounds the log, for as long as an event is young.
-// The zero Window keeps nothing.
+// Window bounds what a log keeps of its newest events for connected streams. It widens the
+// retention: while an event is young, the larger of the two numbers bounds the log. The zero Window
+// keeps nothing.
 type Window struct {
 	Events int
 	Bytes  int64
-	AgeMS  uint64 // what has been in the log for up to twice as long is kept by the retention only; 0: no bound
+	AgeMS  uint64 // an event is young for at least that time, and at most twice as long; 0: always
 }
 
-// SendWindow is enough for a stream that reads what it is sent.
+// SendWindow is enough for a client that keeps reading.
 var SendWindow = Window{Events: 1024, Bytes: 64 << 10, AgeMS: 2000}
 
-// youth tells young events by their positions: an event may be old by its id when it comes.
+// youth tells young events by their positions, not by their ids: an event's id may be old when it
+// comes.
 type youth struct {
-	from    uint64 // what begins before it has been in the log for longer than the window's time
+	from    uint64 // events that begin before it have been in the log for longer than the window's time
 	next    uint64 // the head …
 	sinceMS uint64 // … at that time
 }

@@ -24,7 +24,7 @@ func numbers(from, to int) (all []string) {
 	return all
 }
 
-// A stream that reads is sent every event of a burst, however little may be resumed from.
+// A stream whose client keeps reading is sent every event of a burst, however small the history is.
 func TestABurstReachesEveryReaderWhateverTheRetention(t *testing.T) {
 	for name, retention := range tiny {
 		for _, policy := range []Policy{PolicyGap, PolicyClose, PolicyLatest} {
@@ -53,8 +53,8 @@ func TestABurstReachesEveryReaderWhateverTheRetention(t *testing.T) {
 	}
 }
 
-// A burst beyond the window overruns a stream that reads, too: it is told so, and gets what there is.
-// Where the retention is larger it is what counts.
+// A burst larger than the window overruns even a stream whose client keeps reading: it is told, and
+// gets what is left. If the retention is larger than the window, the retention counts.
 func TestABurstBeyondTheWindow(t *testing.T) {
 	for name, c := range map[string]struct {
 		retention    Retention
@@ -90,8 +90,8 @@ func TestABurstBeyondTheWindow(t *testing.T) {
 	}
 }
 
-// What a window keeps is no history: a resume is answered as if it were not there. One log has a
-// window and the other has none; every position ever given has the same place in both.
+// A window is not history: a resume is answered as if the window did not exist. One log has a window
+// and the other has none; every position ever given has the same place in both.
 func TestAResumeDoesNotSeeTheWindow(t *testing.T) {
 	kept := 0
 	for seed := range uint64(200) {
@@ -176,7 +176,7 @@ func TestTheConfiguredHistoryIsWhatAClientMayResumeFrom(t *testing.T) {
 	}
 }
 
-// What the window alone keeps goes when it is no longer young, or more than it may be.
+// Events that only the window keeps are let go when they are no longer young, or exceed its bounds.
 func TestAWindowIsBounded(t *testing.T) {
 	table, wall := newTable(TableConfig{Retention: Retention{Events: 1, Window: SendWindow}})
 	for range 10_000 {
@@ -204,8 +204,8 @@ func TestAWindowIsBounded(t *testing.T) {
 	}
 }
 
-// With an upstream the same holds, of events that come long after their time, too; and what the
-// window alone has is read of the upstream for those who resume.
+// With an upstream the same holds, even for events that come long after their time. For clients that
+// resume, what only the window has is read from the upstream.
 func TestAWindowWithAnUpstream(t *testing.T) {
 	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3, AgeMS: 1, Window: SendWindow}})
 	c, feed := placed(r, u)

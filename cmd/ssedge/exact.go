@@ -10,10 +10,10 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// exactly makes kong take text as it is. On its own it sends texts through JSON, and splits lists
-// by characters: both make U+FFFD of every byte that is not UTF-8, in silence, so that two keys
-// could become one. Texts and lists of them are kept byte by byte, for the command to judge; in a
-// map such bytes are refused, and so is a name that is given twice, of which kong takes the last.
+// exactly makes kong take text as it is. By default kong sends texts through JSON and splits lists by
+// characters. Both silently turn every byte that is not UTF-8 into U+FFFD, so two keys could become
+// equal. With exactly, texts and lists of texts keep their bytes, and the command checks them. In a
+// map such bytes are refused. So is a name that is given twice: kong would take the last one.
 func exactly() kong.Option {
 	exact := kong.NewRegistry().RegisterDefaults().RegisterKind(reflect.String, kong.MapperFunc(exactText))
 	list := func(ctx *kong.DecodeContext, target reflect.Value) error {
@@ -43,7 +43,7 @@ func exactly() kong.Option {
 	})
 }
 
-// onlyOnce refuses a name that a map has already, or that its text has twice.
+// onlyOnce refuses a name that the map already has, or that occurs twice in its text.
 func onlyOnce(text string, separator rune, have reflect.Value) error {
 	seen := map[string]bool{}
 	for _, pair := range kong.SplitEscaped(text, separator) {
@@ -65,7 +65,7 @@ func exactText(ctx *kong.DecodeContext, target reflect.Value) error {
 	return ctx.Scan.PopValueInto("string", target.Addr().Interface())
 }
 
-// splitExactly splits a list as kong does: at commas, but for those behind a backslash.
+// splitExactly splits a list as kong does: at every comma without a backslash before it.
 func splitExactly(text string) (all []string) {
 	var item []byte
 	for i := 0; i < len(text); i++ {

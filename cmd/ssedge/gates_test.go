@@ -22,8 +22,8 @@ func bounds() []string {
 	return []string{fmt.Sprint("--topic-bytes=", l.TopicBytes), fmt.Sprint("--event-bytes=", l.EventBytes), fmt.Sprint("--key-bytes=", l.KeyBytes)}
 }
 
-// arguments are those of ssedge publish, false if a case cannot be written so: no argument has
-// NUL, and a reconnection time is a duration, which may be written in other ways than a number.
+// arguments are those of ssedge publish for a case. It reports false if arguments cannot express the
+// case: they cannot contain NUL, and a reconnection time is a duration, not a number.
 func arguments(c ruletest.Case) ([]string, bool) {
 	all := []string{"publish", "--event=" + c.Event, "--once=" + c.Key}
 	if c.Retry != "" {
@@ -65,8 +65,8 @@ func first(t *testing.T, server, topic string) (m sse.Message, retryMS int64) {
 	return all[0], retryMS
 }
 
-// TestGatesOfPublish: the command holds every case to the rule, by itself but for bounds that are
-// the server's, and refuses it in its words; what is taken arrives as it was.
+// TestGatesOfPublish: the command holds every case to the rule and refuses it in the rule's words.
+// Only the bounds are left to the server. A case that is accepted arrives unchanged.
 func TestGatesOfPublish(t *testing.T) {
 	t.Parallel()
 	redis, _ := redisServer(t)
@@ -133,8 +133,8 @@ func check(l rule.Limits, c ruletest.Case) bool {
 	return l.Topic([]byte(c.Topic)) == nil && l.Key(c.Key) == nil && l.Event([]byte(c.Event), []byte(c.Data), ms) == nil
 }
 
-// publisherIn runs ssedge publish in this process, from its arguments on: as many processes, or
-// as many parsers, would take long.
+// publisherIn runs ssedge publish in this process, with one parser: a process or a parser for each
+// case would take too long.
 func publisherIn(t *testing.T) func(stdin string, args ...string) (string, error) {
 	var c cli
 	parser := newParser(&c)
@@ -149,7 +149,7 @@ func publisherIn(t *testing.T) func(stdin string, args ...string) (string, error
 	}
 }
 
-// TestPublishRefusesByItself: exit status and words are those of any other mistake.
+// TestPublishRefusesByItself: a refusal has the exit status and the form of any other mistake.
 func TestPublishRefusesByItself(t *testing.T) {
 	notRaced(t)
 	t.Parallel()
@@ -184,8 +184,8 @@ func TestPublishRefusesByItself(t *testing.T) {
 	}
 }
 
-// TestGatesOfSubscribe: topics that break the rule are not asked for, and ids that would be
-// changed are not sent.
+// TestGatesOfSubscribe: the command does not ask for topics that break the rule, and does not send
+// ids that would arrive changed.
 func TestGatesOfSubscribe(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Bool
@@ -212,7 +212,7 @@ func TestGatesOfSubscribe(t *testing.T) {
 	}
 }
 
-// brokenTopics are those of the table that are refused, but for their length.
+// brokenTopics are the topics of the table that are refused for other reasons than their length.
 func brokenTopics() (all []string) {
 	for _, c := range ruletest.Cases() {
 		if c.What == rule.Topic && len(c.Topic) <= ruletest.Limits.TopicBytes {
@@ -222,7 +222,7 @@ func brokenTopics() (all []string) {
 	return all
 }
 
-// TestTextsAreNotChanged: a key arrives byte by byte, however it is given, and stands in no error.
+// TestTextsAreNotChanged: a key arrives byte for byte, however it is given, and no error shows it.
 func TestTextsAreNotChanged(t *testing.T) {
 	t.Parallel()
 	got := make(chan string, 1)
@@ -245,7 +245,7 @@ func TestTextsAreNotChanged(t *testing.T) {
 	oneLine(t, said, code, "--topic-policy", "UTF-8")
 }
 
-// TestOnePolicyForOnePattern: of two that are given for one, neither is taken in silence.
+// TestOnePolicyForOnePattern: a second policy for the same pattern is refused.
 func TestOnePolicyForOnePattern(t *testing.T) {
 	notRaced(t)
 	for _, c := range []struct {
@@ -275,7 +275,7 @@ func TestOnePolicyForOnePattern(t *testing.T) {
 	}
 }
 
-// TestWhatSubscribePrints as JSON is what was published, whatever it was.
+// TestWhatSubscribePrints: with --json it prints exactly what was published, whatever it was.
 func TestWhatSubscribePrints(t *testing.T) {
 	t.Parallel()
 	_, server, _ := serve(t, append(bounds(), "--dev")...)

@@ -56,8 +56,8 @@ func (p *program) said() string {
 	return p.stderr.String()
 }
 
-// environment makes a process of the test binary ssedge. Under the race detector most of what it
-// takes to start is reading the arguments, and a third of that the collection of garbage.
+// environment makes a process of the test binary behave as ssedge. Under the race detector such a
+// process spends most of its start reading its arguments, and a third of that collecting garbage.
 func environment() []string {
 	all := []string{asProgram + "=1", "GORACE=atexit_sleep_ms=10"}
 	if raced {
@@ -195,12 +195,12 @@ func await(t testing.TB, what string, holds func() (bool, string)) {
 	}
 }
 
-// notRaced skips a test of what arguments and files mean, and of what is refused for them. A process
-// that the race detector watches takes a second of processor time to read its arguments.
+// notRaced skips, under the race detector, a test of how arguments and files are read and refused.
+// There, a process takes a second of processor time to read its arguments.
 func notRaced(t testing.TB) {
 	t.Helper()
 	if raced {
-		t.Skip("one goroutine reads arguments here, in which the race detector has nothing to find: go test without -race runs this")
+		t.Skip("not run with -race: a single goroutine reads arguments, so there is no race to find, and it would be slow. go test ./cmd/ssedge runs it")
 	}
 }
 

@@ -40,7 +40,7 @@ func (c *publishCmd) run(stdin io.Reader, stdout io.Writer) error {
 		}
 		data = strings.TrimSuffix(string(text), "\n")
 	}
-	limits, publish := rule.Limits{}, c.viaHTTP // an edge says itself what its bounds are
+	limits, publish := rule.Limits{}, c.viaHTTP // without bounds: the edge checks its own
 	if c.Redis != "" {
 		limits, publish = c.History.rule(), c.viaRedis
 	}
@@ -55,8 +55,8 @@ func (c *publishCmd) run(stdin io.Reader, stdout io.Writer) error {
 	return err
 }
 
-// check holds an event to the rule of every gate. What JSON would change in silence does not get
-// as far as that.
+// check holds an event to the rule of every gate. It comes before the event is put into JSON, which
+// would silently change bytes that are not UTF-8.
 func (c *publishCmd) check(l rule.Limits, data string) error {
 	if err := l.Topic([]byte(c.Topic)); err != nil {
 		return err

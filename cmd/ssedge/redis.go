@@ -34,7 +34,7 @@ type historyFlags struct {
 	KeyTTL        time.Duration `name:"key-ttl" help:"Time an idempotency key is remembered." default:"${key_ttl}"`
 }
 
-// rule is what publishers without an edge are held to: what the edges are.
+// rule is the rule for publishers without an edge: the same as that of the edges.
 func (f *historyFlags) rule() rule.Limits {
 	return rule.Limits{TopicBytes: f.TopicBytes, EventBytes: f.EventBytes, KeyBytes: f.KeyBytes}
 }

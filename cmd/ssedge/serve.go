@@ -69,7 +69,7 @@ type serveCmd struct {
 	KeyBytes      int           `help:"Bytes of an idempotency key." default:"${key_bytes}" group:"Topics and events"`
 	KeysMax       int           `help:"Idempotency keys remembered." default:"${keys_max}" group:"Topics and events"`
 	KeyTTL        time.Duration `name:"key-ttl" help:"Time an idempotency key is remembered." default:"${key_ttl}" group:"Topics and events"`
-	HistoryEvents int           `help:"Events of each topic kept for those who come back or fall behind. Those who read are sent up to 1,024 events and 64 KiB at a time even if it is less; of a larger burst they may miss the oldest, and are told so." default:"${history_events}" group:"Topics and events"`
+	HistoryEvents int           `help:"Events of each topic kept for clients that come back or fall behind. Even if it is lower, a client that keeps up gets bursts of up to 1,024 events and 64 KiB whole; of a larger burst it may miss the oldest events, and is told of the gap." default:"${history_events}" group:"Topics and events"`
 	HistoryBytes  int64         `help:"Bytes of the same." default:"${history_bytes}" group:"Topics and events"`
 	HistoryAge    time.Duration `help:"Age of the same." default:"${history_age}" group:"Topics and events"`
 	HistoryMax    int64         `help:"Bytes of all topics' history; beyond it the least recently used are dropped." default:"${history_max}" group:"Topics and events"`

@@ -173,8 +173,8 @@ func (f *follower) read(body io.Reader) error {
 	}
 }
 
-// print writes an event and reports whether it was the last wanted. What the server says of the
-// stream itself is no event of a topic.
+// print writes an event and reports whether it was the last one wanted. It skips the server's own
+// events, which are about the stream and belong to no topic.
 func (f *follower) print(m sse.Message) bool {
 	if m.Event == "ssedge" {
 		return false

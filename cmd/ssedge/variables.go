@@ -9,10 +9,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// stray refuses variables of ours that nobody reads, as the file's unknown keys are: a misspelt
-// limit must not be a limit that silently is not there. Those of every command are known, since
-// several commands may share an environment. What takes no settings, and what is asked in need,
-// looks at none.
+// stray refuses variables SSEDGE_… that no command reads, as unknown keys of the file are refused: a
+// misspelt limit must not silently be no limit. The variables of every command are known, since
+// several commands may share an environment. bench, tune and version ignore all of them.
 func stray(app *kong.Application, command string, environment []string) error {
 	switch command, _, _ = strings.Cut(command, " "); command {
 	case "bench", "tune", "version":
@@ -28,7 +27,7 @@ func stray(app *kong.Application, command string, environment []string) error {
 	return nil
 }
 
-// variables are those that some command reads.
+// variables are the names of all variables that some command reads.
 func variables(app *kong.Application) (all []string) {
 	eachFlag(app.Node, func(flag *kong.Flag) {
 		for _, name := range flag.Envs {
@@ -49,9 +48,9 @@ func eachFlag(n *kong.Node, do func(*kong.Flag)) {
 	}
 }
 
-// Kubernetes tells every container of the Services there are, in variables that begin with a
-// Service's name: of one that is called ssedge, or ssedge-admin, they look like ours. A port that
-// somebody sets in vain has a number only.
+// Kubernetes sets variables in every container for each Service, and they begin with the Service's
+// name: those of a Service named ssedge or ssedge-admin look like ours. Its SSEDGE_PORT is a URL. An
+// SSEDGE_PORT that is a bare number is a setting by mistake.
 var (
 	serviceVariable = regexp.MustCompile(`^SSEDGE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 	servicePort     = regexp.MustCompile(`^SSEDGE_(\w+_)?PORT$`)
@@ -61,14 +60,14 @@ func ofService(name, value string) bool {
 	return serviceVariable.MatchString(name) || servicePort.MatchString(name) && strings.Contains(value, "://")
 }
 
-// nearest is the one of several names that takes the fewest changes of letters.
+// nearest returns the name that differs from a given one in the fewest letters.
 func nearest(name string, names []string) string {
 	return slices.MinFunc(names, func(a, b string) int { return distance(name, a) - distance(name, b) })
 }
 
-// distance is how many letters must be put in, taken out or changed to make b of a.
+// distance is how many letters must be inserted, removed or changed to turn a into b.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1) // from what of a was looked at to each beginning of b
+	row := make([]int, len(b)+1) // distances from the part of a that was read so far to each beginning of b
 	for k := range row {
 		row[k] = k
 	}

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestVariablesThatNobodyReads are refused with the nearest name, by whatever takes settings, and
-// without what they say, which may be a key.
-func TestVariablesThatNobodyReads(t *testing.T) {
+// TestUnknownVariablesAreRefused by every command that takes settings. The error has the nearest
+// known name, and not the variable's value, which may be a key.
+func TestUnknownVariablesAreRefused(t *testing.T) {
 	notRaced(t)
 	for variable, near := range map[string]string{
 		"SSEDGE_HISTRY_AGE=1s": "SSEDGE_HISTORY_AGE", "SSEDGE_KEYS=secret": "SSEDGE_KEY", "SSEDGE_key=secret": "SSEDGE_KEY", "SSEDGE_DRAINRATE=5": "SSEDGE_DRAIN_RATE",
@@ -35,8 +35,8 @@ func TestVariablesThatNobodyReads(t *testing.T) {
 	}
 }
 
-// TestVariablesThatAreKnown are those of all commands, and those that Kubernetes sets for Services.
-func TestVariablesThatAreKnown(t *testing.T) {
+// TestKnownVariablesAreAccepted: those of all commands, and those that Kubernetes sets for Services.
+func TestKnownVariablesAreAccepted(t *testing.T) {
 	notRaced(t)
 	model := newParser(&cli{}).Model
 	known := variables(model)

@@ -5,9 +5,9 @@ type Verdict uint8
 
 const (
 	Allowed      Verdict = iota
-	Unknown              // nothing was said of who is asking, or nothing to us: 401, and how to say it
-	Invalid              // what was said is not valid: 401. It is never taken for nothing said
-	NotPermitted         // who is asking may not: 403
+	Unknown              // there are no credentials, or none for us: 401, with the scheme that is expected
+	Invalid              // the credentials are invalid: 401. They are never treated as anonymous
+	NotPermitted         // the credentials are valid, but do not permit this: 403
 )
 
 // Authorizer decides. Its methods are called from many goroutines at once; they

@@ -41,7 +41,7 @@ func TestStatic(t *testing.T) {
 			t.Errorf("%q is taken for anonymous: %v", wrong, v)
 		}
 	}
-	// Credentials of another scheme are as good as none: never better, never worse.
+	// Credentials of another scheme count as none.
 	for _, other := range []string{
 		"Basic YTpi", "basic old", "Basic", "Digest username=\"a\", realm=\"b\"", "Negotiate YII=", "Negotiate", "NTLM TlRM", "Token old", "Bear old", "Beare old",
 		"Basic old, Bearer old", "Basic Bearer old", "AWS4-HMAC-SHA256 Credential=a/b", "eyJhbGciOiJub25lIn0.e30.", "Basic\told", "x",
@@ -50,8 +50,8 @@ func TestStatic(t *testing.T) {
 			t.Errorf("%q publishes: %v", other, v)
 		}
 		for _, topic := range []string{"news", "private"} {
-			if got, nobody := a.Subscribe([]byte(other), names(topic)), a.Subscribe(nil, names(topic)); got != nobody {
-				t.Errorf("%q on %s: %v, nobody %v", other, topic, got, nobody)
+			if got, anonymous := a.Subscribe([]byte(other), names(topic)), a.Subscribe(nil, names(topic)); got != anonymous {
+				t.Errorf("%q on %s: %v, expected %v as without credentials", other, topic, got, anonymous)
 			}
 		}
 	}

@@ -82,10 +82,10 @@ func (a *Static) Publish(authorization []byte, _ []byte) Verdict {
 // bearer is the scheme of keys, in any case (RFC 9110 11.1).
 const bearer = "bearer"
 
-// credentials says Unknown if no key is said at all. Credentials of another scheme are meant for somebody
-// else, a proxy in front or the site around it. A field that is empty, begins with no scheme, or
-// is a key without its scheme is a mistake, and so is all that begins with bearer and goes on
-// otherwise than with a blank and a key.
+// credentials returns Unknown if there is no key: either there is no field, or it has credentials of
+// another scheme, which are meant for a proxy in front or the site around it. It returns Invalid for a
+// field that is empty, does not begin with a scheme, or is a key without its scheme, and for a field
+// that begins with bearer but does not go on with a blank and a valid key.
 func (a *Static) credentials(authorization []byte) Verdict {
 	if authorization == nil {
 		return Unknown

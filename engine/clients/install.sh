@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the clients of npm, and the Node.js they run in, as node/package-lock.json pins them, below bin/clients; nothing
-# is downloaded if they are there. It needs npm.
+# Installs the npm clients, and the Node.js they run in, below bin/clients. node/package-lock.json pins them. If they are
+# there already, nothing is downloaded. It needs npm.
 set -eu
 cd "$(dirname "$0")"
 to=../../bin/clients

@@ -52,7 +52,7 @@ var shortTrials = []string{"content", "cuts", "quiet", "drain", "503"}
 
 func TestClientsComeToWhatTheTableSays(t *testing.T) {
 	if raced {
-		t.Skip("the clients are processes of their own: go test ./engine/clients, without -race, runs it")
+		t.Skip("not run with -race, which does not watch the clients' and the server's processes: go test ./engine/clients runs the short form, make clients everything")
 	}
 	all := os.Getenv("CLIENTS") == "all"
 	came := newResults()
@@ -61,13 +61,13 @@ func TestClientsComeToWhatTheTableSays(t *testing.T) {
 	for _, c := range clients {
 		t.Run(c.name, func(t *testing.T) {
 			if !all && !c.short {
-				t.Skip("make clients runs it")
+				t.Skip("this client is not in the short form: make clients tries it")
 			}
 			t.Parallel()
 			for _, tr := range trials {
 				t.Run(tr.name, func(t *testing.T) {
 					if !all && !slices.Contains(shortTrials, tr.name) {
-						t.Skip("make clients runs it")
+						t.Skip("this trial is not in the short form: make clients runs it")
 					}
 					t.Parallel()
 					r := &trial{t: t, client: c, expects: want[c.name][tr.name]}
@@ -160,7 +160,7 @@ func noted(text, client, v string) bool {
 	return false
 }
 
-// results is the table as it came, for changes of README.md.
+// results is the table of the verdicts of this run, for updating README.md.
 type results struct {
 	mu    sync.Mutex
 	cells map[string]map[string]string

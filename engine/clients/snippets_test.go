@@ -18,7 +18,7 @@ var snippet = regexp.MustCompile("(?s)\n```(js browser|js node|go)\n(.*?)```")
 // is a gap, what is missing, and an event. What says that it comes back after a refusal does so.
 func TestCodeOfThePageRuns(t *testing.T) {
 	if raced {
-		t.Skip("the clients are processes of their own: go test ./engine/clients, without -race, runs it")
+		t.Skip("not run with -race, which does not watch the clients' and the server's processes: go test ./engine/clients runs it, and so does make clients")
 	}
 	dir, err := installed()
 	if err != nil {

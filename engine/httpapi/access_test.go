@@ -72,8 +72,8 @@ func TestSubscribing(t *testing.T) {
 	}
 }
 
-// Credentials of another scheme are not ours: a site behind HTTP Basic has public topics, too.
-// Subscribing and publishing, on new connections and on kept ones, they count as none.
+// Credentials of another scheme count as none, for subscribing and for publishing, on new connections
+// and on kept ones. They are not meant for us: a site behind HTTP Basic may have public topics.
 func TestCredentialsOfAnotherScheme(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(c *engine.Config) { c.Anonymous = []string{"news"} })
@@ -106,7 +106,7 @@ func TestCredentialsOfAnotherScheme(t *testing.T) {
 			t.Errorf("%s: %d %s", wrong, got.status, got.body)
 		}
 	}
-	// Two fields are refused, whichever they are: one reader takes the first and another the last.
+	// Two fields are always refused, since one reader takes the first and another the last.
 	for _, request := range []string{"GET /events?topic=news", "POST /publish?topic=news"} {
 		c := n.dialRaw(request + " HTTP/1.1\r\nHost: a\r\nAuthorization: Basic YTpi\r\nauthorization: Bearer " + key + "\r\n\r\n")
 		if resp, body := c.answer(); resp.StatusCode != 400 || !strings.Contains(body, "Authorization") {

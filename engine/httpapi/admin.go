@@ -54,8 +54,8 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, ask func(context.Contex
 	writeJSON(w, http.StatusOK, said)
 }
 
-// topicsQuery reads what is asked of /admin/topics. What nobody would read is refused: a misspelt
-// topic would be answered with a list of others.
+// topicsQuery reads the query of /admin/topics. Unknown parameters are refused: if a misspelt
+// "topic" were ignored, the answer would be a list of other topics.
 func topicsQuery(r *http.Request) (names []string, limit int, _ *problem) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -75,8 +75,8 @@ func topicsQuery(r *http.Request) (names []string, limit int, _ *problem) {
 	return query["topic"], limit, nil
 }
 
-// plain reports whether a path is spelt the one way that ServeMux would make of it: proxies that
-// deny by path read it as it is sent.
+// plain reports whether a path is spelt as ServeMux would normalize it. Other spellings are refused
+// because proxies that deny by path compare it as it is sent.
 func plain(sent string) bool {
 	clean := path.Clean(sent)
 	return sent == "" || !strings.Contains(sent, "%") && (sent == clean || sent == clean+"/")

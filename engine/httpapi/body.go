@@ -29,8 +29,8 @@ func (b *patientBody) Read(p []byte) (int, error) {
 // mayWrite gives what is written next its time.
 func (b *patientBody) mayWrite() { b.control.SetWriteDeadline(time.Now().Add(b.timeout)) }
 
-// broken is what a client is told whose body cannot be read. The error itself may name this
-// server's addresses, which are none of the client's business.
+// broken is the answer to a client whose body cannot be read. It leaves out the error itself, which
+// may contain addresses of this server.
 func (b *patientBody) broken(err error) *problem {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return &problem{408, "body_timeout", fmt.Sprintf("nothing of the body came for %v", b.timeout), 0}

@@ -49,8 +49,8 @@ func asQuery(c ruletest.Case) string {
 	return "?" + q.Encode()
 }
 
-// Each form of a publish holds every case to the rule, and refuses it in its words; what is taken
-// arrives as it was.
+// Each form of a publish holds every case to the rule and refuses it in the rule's words. A case that
+// is accepted arrives unchanged.
 func TestGatesOfPublishing(t *testing.T) {
 	t.Parallel()
 	for form, post := range map[string]func(*node, ruletest.Case) said{
@@ -96,8 +96,7 @@ func TestGatesOfPublishing(t *testing.T) {
 	}
 }
 
-// expected are the words of a refusal: the rule's, unless the case cannot even be written in the
-// form.
+// expected is the text of a refusal: that of the rule, unless the form cannot express the case.
 func expected(form string, c ruletest.Case) string {
 	asText := asJSON(c)
 	switch {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// outagePause is the least time between two lines about a source that takes nothing.
+// outagePause is the least time between two log lines about a source that cannot store events.
 const outagePause = 10 * time.Second
 
-// outages logs why events could not be stored. Publishers are not told: the reason names servers
-// that are none of their business. As many requests as there are may fail, so lines are few, and
-// each says how many failures since the last one had none.
+// outages logs why events could not be stored. Publishers do not see the reason, because it names
+// internal servers. Every request may fail, so the lines are rate-limited, and each line says how many
+// failures since the last one were not logged.
 type outages struct {
 	mu      sync.Mutex
 	next    time.Time // no line before

@@ -57,8 +57,8 @@ type route struct {
 	handle  map[string]http.HandlerFunc
 }
 
-// route finds what is at a path as it was sent. Another spelling (/%70ublish) is another path: a
-// proxy that denies one by name would be walked around.
+// route finds the handler of a path as it was sent. Another spelling (/%70ublish) is another path:
+// otherwise a client could get around a proxy that denies /publish by name.
 func (s *Public) route(path string) (route, bool) {
 	switch path {
 	case intake.StreamPath:

@@ -57,8 +57,8 @@ func (s *Public) publish(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// withoutQuery refuses every parameter where the body says it all, before anything is read or
-// published: a key in the query must not be one that is silently not there.
+// withoutQuery refuses every parameter of a request whose body has everything, before anything is
+// read or published: an idempotency key in the query must not be silently ignored.
 func (s *Public) withoutQuery(w http.ResponseWriter, r *http.Request, media string, take http.HandlerFunc) {
 	name, _, _, ok := http1.NextPair([]byte(r.URL.RawQuery))
 	if !ok {
@@ -102,7 +102,8 @@ func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *probl
 	return got, nil
 }
 
-// notStored fits requests with a key and without one: an error says nothing of what the servers did.
+// notStored fits requests with a key and without one: the error does not show whether the servers
+// stored the event.
 var notStored = &problem{503, "source", "the servers do not answer: the event may or may not have been stored; " +
 	"with a key it can be published again safely, without one it may come twice", 1}
 

@@ -184,8 +184,8 @@ func TestMalformedRawPublish(t *testing.T) {
 	}
 }
 
-// JSON and NDJSON say everything in the body. A key in the query would not be there, and the event
-// published twice: nothing is published.
+// With JSON and NDJSON everything is in the body. If a key in the query were ignored, the event could
+// be published twice. So such a request is refused, and nothing is published.
 func TestNoQueryWithJSON(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)

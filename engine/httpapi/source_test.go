@@ -70,7 +70,7 @@ func TestASourceThatFails(t *testing.T) {
 	}
 }
 
-// However many publishes fail, lines are few, and say how many others there were.
+// However many publishes fail, there are few log lines, and each says how many failures had none.
 func TestOutagesAreLoggedAtABoundedRate(t *testing.T) {
 	var o outages
 	var log strings.Builder

@@ -43,8 +43,9 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 	s.config.Admission.Wake()
 }
 
-// noContent waits for the end of a body that is announced in chunks: gateways announce one for
-// every request that they pass on, and send none. The first byte of one is refused.
+// noContent waits for the end of a body that is announced in chunks: some gateways announce a body
+// for every request that they pass on, and send none. A body with content is refused at its first
+// byte.
 func (s *Public) noContent(w http.ResponseWriter, r *http.Request) *problem {
 	if r.ContentLength == 0 {
 		return nil

@@ -59,8 +59,8 @@ func (a *Admission) VariesByOrigin() bool { return a.answers.varies }
 
 // head returns the response head of a stream; it is shared and must not be
 // changed. The body has no length and ends with the connection (RFC 9112 6.3), or is
-// in chunks. Either way the connection is not kept, and says so (RFC 9112 9.3, 9.6), whatever the
-// client asked for: a proxy that believed otherwise would send its next request after this one.
+// in chunks. Either way the connection is not kept, and the head says so (RFC 9112 9.3, 9.6), whatever
+// the client asked for. Otherwise a proxy would send its next request on it.
 func (a *answers) head(r *Request, chunks bool) []byte {
 	origin := a.allowedOrigin(r.Origin)
 	variant := origin

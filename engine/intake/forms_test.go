@@ -30,8 +30,9 @@ func (c *client) fieldsOf() (status string, fields map[string]string) {
 	}
 }
 
-// An answer whose body ends with the connection, or whose connection ends with the body, says so
-// whatever the request said (RFC 9112 9.3, 9.6): a proxy would send its next request on it.
+// If an answer's body ends with the connection, or its connection ends with the body, the answer says
+// so, whatever the request said (RFC 9112 9.3, 9.6). Otherwise a proxy would send its next request on
+// it.
 func TestABodyThatEndsWithTheConnectionSaysSo(t *testing.T) {
 	t.Parallel()
 	for _, chunks := range []bool{false, true} {
@@ -77,8 +78,8 @@ func TestABodyThatEndsWithTheConnectionSaysSo(t *testing.T) {
 	}
 }
 
-// A body without content is none, however it is announced and wherever it is cut; a byte of one is
-// refused.
+// A body without content counts as none, however it is announced and wherever it is cut. A single
+// byte of content is refused.
 func TestABodyWithoutContentIsNone(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
@@ -138,8 +139,8 @@ func TestABodyWithoutContentIsNone(t *testing.T) {
 	n.quiet()
 }
 
-// Only the plain spelling of a path is served, on new connections and on kept ones: a proxy that
-// denies by path reads it as it is sent.
+// Only the plain spelling of a path is served, on new connections and on kept ones, because a proxy
+// that denies by path compares it as it is sent.
 func TestOnlyThePlainSpellingOfAPathIsServed(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) { s.dev = true })

@@ -33,7 +33,7 @@ func serveOne(t *testing.T, address string) *node {
 func TestIPv6(t *testing.T) {
 	t.Parallel()
 	if ln, err := net.Listen("tcp", "[::1]:0"); err != nil {
-		t.Skip("this host has no IPv6 loopback: ", err)
+		t.Skip("this host has no IPv6 loopback address: go test ./engine/intake runs it on a host that has ::1: ", err)
 	} else {
 		ln.Close()
 	}

@@ -44,9 +44,10 @@ type RequestLimits struct {
 }
 
 // parse reads the topics and the resume position out of the query and the
-// Last-Event-ID, which comes before the query. Of several positions in that the last one counts:
-// clients append theirs to a URL that may have one. A position that cannot be read is not an error: the stream
-// begins with a gap event, for an error would make an EventSource give up.
+// Last-Event-ID header, which takes precedence over the query. If the query has several positions, the
+// last one counts: clients append theirs to a URL that may have one already. A position that cannot be
+// read is not an error: the stream begins with a gap event, since an error would make an EventSource
+// give up.
 func (r *Request) parse(lim *RequestLimits) *Refusal {
 	if err := http1.CheckQuery(r.Query); err != nil {
 		return refuseQuery
@@ -92,9 +93,9 @@ func (r *Request) parse(lim *RequestLimits) *Refusal {
 	return nil
 }
 
-// spells reports whether a key of the query is one way to write a name of letters: in any case, and
-// with signs between, before or behind them. Clients in use write last_event_id, lastEventId,
-// Last-Event-ID; a resume under a spelling that is not known would be lost without a word.
+// spells reports whether a key of the query is a spelling of a name: its letters in either case, with
+// the signs - _ [ ] and blanks anywhere between or around them. Clients in use write last_event_id,
+// lastEventId and Last-Event-ID; under a spelling that is not known, a resume would be silently lost.
 func spells(key []byte, name string) bool {
 	n := 0
 	for _, c := range key {
@@ -112,9 +113,9 @@ func spells(key []byte, name string) bool {
 	return n == len(name)
 }
 
-// noTopic refuses a request without a topic, or with one under another name, which nobody would be
-// sent. It says which of the settings may have been meant as one. Others that nobody reads are
-// ignored: clients add their own.
+// noTopic refuses a request that has no topic, or has one under a misspelt parameter, near, whose
+// events the client would never get. The refusal names that parameter. Other unknown parameters are
+// ignored, since clients add their own.
 func (r *Request) noTopic(near string) *Refusal {
 	if near == "" {
 		return refuseNoTopic

@@ -56,7 +56,7 @@ func TestResumePositionOfARequest(t *testing.T) {
 	}
 }
 
-// A client's spelling of the resume is read, whichever it is, encoded or not.
+// Every spelling of the resume position that clients use is read, percent-encoded or not.
 func TestEverySpellingOfTheResumeIsRead(t *testing.T) {
 	t.Parallel()
 	var spellings []string

@@ -109,7 +109,7 @@ func Parse(b []byte) (Message, error) {
 
 var space = []byte{' '}
 
-// idOf is the id that a header begins with; zero if that is none.
+// idOf is the id that a header begins with; zero if it does not begin with one.
 func idOf(header []byte) eventid.ID {
 	id, _, _ := bytes.Cut(header, space)
 	parsed, _ := eventid.Parse(id)

@@ -138,7 +138,7 @@ func (l Limits) Key(key string) error {
 	return nil
 }
 
-// Retry checks a reconnection time in milliseconds that is meant to be one.
+// Retry checks a reconnection time in milliseconds. Unlike in Event, 0 is refused.
 func (l Limits) Retry(ms int64) error {
 	if ms < 1 || ms > RetryMax {
 		return l.refuse(Retry, strconv.FormatInt(ms, 10))
@@ -163,7 +163,7 @@ func (l Limits) ParseRetry(text []byte) (ms int64, err error) {
 // quotedMax is how many bytes of what was found are shown.
 const quotedMax = 80
 
-// Quote is text in quotes, cut to a bounded length; bytes that are not text are \x and their
+// Quote returns text in quotes, cut to a bounded length. Bytes that are not text become \x and their
 // number.
 func Quote(text []byte) string {
 	if len(text) <= quotedMax {

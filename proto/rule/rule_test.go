@@ -70,7 +70,7 @@ func TestWhatIsTakenCanBeWritten(t *testing.T) {
 	}
 }
 
-// Without bounds, which are the server's, everything else is held to the rule.
+// Without the server's bounds, everything else is still held to the rule.
 func TestWithoutBounds(t *testing.T) {
 	for _, c := range ruletest.Cases() {
 		tooLong := len(c.Topic) > ruletest.Limits.TopicBytes || len(c.Key) > ruletest.Limits.KeyBytes || len(c.Data)+len(c.Event) > ruletest.Limits.EventBytes
@@ -85,7 +85,7 @@ func TestWithoutBounds(t *testing.T) {
 	}
 }
 
-// What is found is said, and cut.
+// A refusal quotes what was found, cut to a bounded length.
 func TestWhatIsFound(t *testing.T) {
 	l := ruletest.Limits
 	for _, c := range []struct {
@@ -108,7 +108,7 @@ func TestWhatIsFound(t *testing.T) {
 	}
 }
 
-func TestWhatIsInOrderCostsNothing(t *testing.T) {
+func TestValidInputCostsNoAllocation(t *testing.T) {
 	topic, name, data := []byte("prices/eur"), []byte("price"), []byte("{}")
 	if n := testing.AllocsPerRun(100, func() {
 		if ruletest.Limits.Topic(topic) != nil || ruletest.Limits.Event(name, data, 5) != nil || ruletest.Limits.Key("k") != nil {
@@ -119,7 +119,7 @@ func TestWhatIsInOrderCostsNothing(t *testing.T) {
 	}
 }
 
-// The topic's bytes are looked at one by one; this is the rule by characters.
+// Topic looks at bytes; this test states the rule in characters.
 func FuzzTopic(f *testing.F) {
 	for _, c := range ruletest.Cases() {
 		f.Add(c.Topic)

@@ -6,9 +6,9 @@ import (
 )
 
 // Heartbeat is an empty comment: the least that keeps a connection from looking dead (9.2.7
-// suggests a comment every 15 seconds or so). It has one line end: a blank line after it would be
-// a block without data, which many clients hand out as an empty message. It belongs between
-// events. Not to be modified.
+// suggests a comment every 15 seconds or so). It has one line end and no blank line: a blank line
+// would end a block without data, which many clients hand out as an empty message. It belongs between
+// events. Do not modify it.
 var Heartbeat = []byte(":\n")
 
 // IDOverheadBytes is what [AppendID] adds to the length of the id.
@@ -49,9 +49,9 @@ func BodyBytesMax(e *Event) int {
 	return n + len(e.Data) - breaks + (breaks+1)*len("data: \n")
 }
 
-// WireBytesMax bounds an event of n bytes of data and name together as [AppendBody] and
-// [AppendID] write it, with an id of at most idBytes: each line break of the data begins a line of
-// its own, so data of nothing else grows sixfold.
+// WireBytesMax bounds the length of an event as [AppendBody] and [AppendID] write it. n is the length
+// of data and name together, idBytes the longest id. Each line break in the data begins a line with
+// a field name of its own, so data that is all line breaks grows sixfold.
 func WireBytesMax(n, idBytes int) int {
 	return (n+1)*len("data:\n") + len("event: \n") + len("retry: \n") + int64Digits + IDOverheadBytes + idBytes
 }

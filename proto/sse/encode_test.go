@@ -80,7 +80,7 @@ func TestBodyIsThatOfTheNaiveTwin(t *testing.T) {
 	})
 }
 
-// No event is longer on the wire than is said, and one of line breaks nearly is.
+// No event is longer on the wire than WireBytesMax, and an event of line breaks is nearly that long.
 func TestWireBytesMax(t *testing.T) {
 	id := []byte("1763880000123-0")
 	longest := math.MinInt

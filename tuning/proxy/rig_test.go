@@ -162,8 +162,8 @@ var kinds = []kind{
 	},
 }
 
-// varnish is apart from the others, with tests of its own (varnish_test.go): its connections to edges
-// are not kept, and streams are bytes to it.
+// varnish is not among the other proxies and has its own tests (varnish_test.go), because it does not
+// keep connections to edges, and pipes streams as bytes.
 var varnish = kind{
 	name: "varnishd", file: "varnish.vcl",
 	second: []edit{

@@ -7,8 +7,8 @@ vcl 4.1;
 
 import directors;
 
-# Varnish asks at the port that it sends to and not at /readyz: OPTIONS * is answered 204 there until
-# the edge stops accepting, so --drain-delay gains nothing.
+# Varnish probes the port that it sends requests to, not /readyz. That port answers OPTIONS * with 204
+# until the edge stops accepting, so --drain-delay gains nothing.
 probe serving {
     .request = "OPTIONS * HTTP/1.1" "Host: localhost" "Connection: close";
     .expected_response = 204;
@@ -32,9 +32,9 @@ sub vcl_init {
 # X-Forwarded-For is Varnish's own work: it adds the client's address behind what the client has sent.
 sub vcl_recv {
     set req.backend_hint = edges.backend();
-    # A stream is bytes to pass on. Otherwise its first bytes would wait for an event or a heartbeat,
-    # and one that no edge answers would be 503, at which an EventSource gives up for good. A pipe
-    # ends without an answer, and it comes back.
+    # A stream is piped as bytes. Otherwise its first bytes would wait for an event or a heartbeat, and
+    # a request that no edge answers would be answered 503, at which an EventSource gives up for good.
+    # A pipe ends without an answer, and the EventSource comes back.
     if (req.method == "GET" && req.url ~ "^/events(\?|$)") {
         return (pipe);
     }
@@ -48,8 +48,8 @@ sub vcl_pipe {
 }
 
 sub vcl_backend_fetch {
-    # On a connection that was kept Varnish sends a request again that was not answered: a publish
-    # could come twice.
+    # On a kept connection, Varnish sends a request again if it was not answered: a publish could
+    # arrive twice.
     set bereq.http.Connection = "close";
     return (fetch);
 }

@@ -12,10 +12,9 @@ import (
 	"ssedge/engine"
 )
 
-// TestVarnish: streams through a pipe, in both framings, on connections of the client that had
-// requests before and on such that had none: the first bytes come at once, each event before the
-// next is published, a client resumes, one that goes is gone at the edge, and requests of others
-// are answered by themselves.
+// TestVarnish: streams go through a pipe, in both framings, on fresh client connections and on kept
+// ones. The first bytes come at once, and each event before the next one is published. A client
+// resumes. A client that leaves is gone at the edge. Other clients' requests get their own answers.
 func TestVarnish(t *testing.T) {
 	t.Parallel()
 	for _, chunked := range []bool{false, true} {
@@ -48,8 +47,8 @@ func TestVarnish(t *testing.T) {
 	}
 }
 
-// TestVarnishWithoutAPipe: a stream that goes through the cache comes, too, and the next request on
-// any connection is answered by its own answer: streams say that their connection ends with them.
+// TestVarnishWithoutAPipe: a stream comes even without a pipe, and every later request gets its own
+// answer, because a stream says that its connection ends with it.
 func TestVarnishWithoutAPipe(t *testing.T) {
 	t.Parallel()
 	e := startEdge(t, func(c *engine.Config) { c.Heartbeat = time.Second })
@@ -70,8 +69,8 @@ func TestVarnishWithoutAPipe(t *testing.T) {
 	}
 }
 
-// TestVarnishAndAnEdgeThatIsAway: a stream's connection ends without an answer, so that an
-// EventSource comes back, and does; with two edges it comes to the other. Publishers are told.
+// TestVarnishAndAnEdgeThatIsAway: a stream's connection ends without an answer, so an EventSource
+// comes back. With two edges it comes to the other one. Publishers get an error.
 func TestVarnishAndAnEdgeThatIsAway(t *testing.T) {
 	t.Parallel()
 	a, b := twoEdges(t)
@@ -132,9 +131,9 @@ func TestVarnishPublishesOnce(t *testing.T) {
 	}
 }
 
-// TestVarnishSaysWhoAsks, and a client that says another is not believed. What a client sends
-// behind its request for a stream reaches no edge.
-func TestVarnishSaysWhoAsks(t *testing.T) {
+// TestVarnishPassesTheClientsAddress: a client cannot forge it. What a client sends behind its request
+// for a stream reaches no edge.
+func TestVarnishPassesTheClientsAddress(t *testing.T) {
 	t.Parallel()
 	e := startEdge(t, one)
 	address := varnish.start(t, []*edge{e})

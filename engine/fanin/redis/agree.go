@@ -19,9 +19,9 @@ func (c *Config) way() string {
 	return "--fan-in=" + string(c.FanIn)
 }
 
-// keeps is what it does to histories, and what it takes. If others have other settings, one cuts
-// what another keeps, or tells a gap for what another takes: that is not refused, for it is how
-// settings are changed, but warned of.
+// keeps is how long this edge keeps histories, and which events it accepts. Edges may differ in that
+// while settings are being changed, so it is not refused. But it is logged: one edge cuts what another
+// keeps, or tells a gap for an event that another accepts.
 func (c *Config) keeps() string {
 	return fmt.Sprintf("--history-events=%d --history-age=%v --redis-ttl=%v --topic-bytes=%d --event-bytes=%d --key-bytes=%d",
 		c.HistoryEvents, c.HistoryAge, c.TTL, c.Rule.TopicBytes, c.Rule.EventBytes, c.Rule.KeyBytes)
@@ -44,7 +44,7 @@ func (s *Source) agree(ctx context.Context, client rueidis.Client) error {
 	case way != s.config.way():
 		return fmt.Errorf("%w: edges there have %s, this is %s", errUnfit, way, s.config.way())
 	case keeps != s.config.keeps() && !s.warned.Swap(true):
-		s.config.Logger.Warn("others have other settings: one of them cuts what the other keeps, or tells gaps for what the other takes", "others", keeps, "this", s.config.keeps())
+		s.config.Logger.Warn("other edges have other settings: one edge cuts history that another keeps, or tells a gap for events that another accepts", "others", keeps, "this", s.config.keeps())
 	}
 	return nil
 }

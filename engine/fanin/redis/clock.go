@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// clock estimates what the servers' clocks say, from samples: of masters with each probe, of
-// replicas now and then, for any of them may be promoted (replicas.go). Ids of events are times of
-// those clocks.
+// clock estimates the servers' clocks, by which they give ids to events. It is given samples of
+// masters with each probe and of replicas less often, since any replica may be promoted
+// (replicas.go).
 type clock struct {
 	mu      sync.Mutex
 	offsets map[string]offset // by server
@@ -21,8 +21,8 @@ type offset struct {
 	master      bool  // it counts until it is forgotten, however old it is
 }
 
-// clockKept is for how long the clock of a server that is no master counts after its last sample:
-// it may be promoted though it cannot be reached from here.
+// clockKept is how long the clock of a server that is no master counts after its last sample: the
+// server may be promoted though this edge cannot reach it.
 const clockKept = 10 * time.Minute
 
 // sample notes that a server's clock said ms at some time between sent and got.
@@ -58,8 +58,8 @@ func (c *clock) forget(server string) {
 // slack is by how much clocks may have gone apart since the last sample, in milliseconds.
 const slack = 1000
 
-// lower is a time, in Unix milliseconds, that the clock of every server has passed that is a master
-// or may become one; upper one that none has reached.
+// lower is a time, in Unix milliseconds, that the clocks of all masters, and of all servers that may
+// become one, have passed; upper is a time that none of them has reached.
 func (c *clock) lower() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +86,7 @@ func (c *clock) upper() uint64 {
 	return uint64(max(wallMS()+most+slack, 1))
 }
 
-// spread is by how much the clocks of any two servers are apart, as far as samples can tell.
+// spread is the largest difference between the clocks of two servers, as far as samples can tell.
 func (c *clock) spread() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()

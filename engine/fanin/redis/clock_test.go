@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// near reports whether a time of the servers' clocks is what this machine's says, and so much more.
+// near reports whether a time of the servers' clocks is that of this machine's clock, plus more.
 func near(ms uint64, more time.Duration) bool {
 	apart := int64(ms) - wallMS() - more.Milliseconds()
 	return -100 < apart && apart < 100
 }
 
-// Whoever is a master or may become one counts: the one furthest behind for what all have passed,
-// the one furthest ahead for what none has reached.
+// The clocks of masters count, and those of servers that may become masters. The clock furthest
+// behind tells which time all have passed, the one furthest ahead which time none has reached.
 func TestClocksOfAllServersCount(t *testing.T) {
 	const minute = 60_000
 	at := wallMS()
@@ -38,7 +38,7 @@ func TestClocksOfAllServersCount(t *testing.T) {
 	}
 }
 
-// What is known of a clock goes when its server has not been heard for long, unless it is a master.
+// A clock is forgotten when its server has not answered for long, unless the server is a master.
 func TestClocksAreForgotten(t *testing.T) {
 	at := wallMS()
 	var c clock
@@ -62,7 +62,7 @@ func TestClocksAreForgotten(t *testing.T) {
 	if len(c.offsets) != 0 {
 		t.Errorf("known are %v, expected none", c.offsets)
 	}
-	c.forget("nobody")
+	c.forget("unknown")
 	if len(c.offsets) != 0 {
 		t.Errorf("known are %v, expected none", c.offsets)
 	}

@@ -2,8 +2,8 @@ package redis
 
 import "slices"
 
-// judge holds what a viewer was sent and told against what was acknowledged: each event after its
-// beginning came once, or is within a gap that was told later than it was published.
+// judge compares what a viewer was sent and told with what was acknowledged. Each event after the
+// viewer's beginning came once, or lies in a gap that was told after the event was published.
 func (w *world) judge(v *viewer) {
 	for _, topic := range v.topics {
 		if !v.begun {
@@ -38,15 +38,16 @@ func (v *viewer) wasTold(topic string, p *published) bool {
 	return false
 }
 
-// mayMiss is for gaps that retention explains: this run tells nothing of false alarms.
+// mayMiss reports whether retention may explain a gap. It always may here, so this simulation does not
+// find false alarms.
 func (v *viewer) mayMiss(topic string) bool { return true }
 
-// cannotBeTold reports whether nothing that the viewer came to could know of an event:
+// cannotBeTold reports whether no edge that the viewer came to could know of an event:
 //
-//   - the server has forgotten it, and it had never come to an edge at which the viewer was since;
+//   - the server has forgotten it, and it had not reached any edge that the viewer visited since;
 //   - a clock went back while an edge that heard nothing gave the viewer a time in place of an id;
-//   - a gap was told from an id that nobody has any more, of a history that was deleted; the clock
-//     went back then, and the event is not at the server any more either.
+//   - a gap was told from an id of a deleted history; the clock went back then, and the event is no
+//     longer at the server either.
 func (w *world) cannotBeTold(v *viewer, p *published) bool {
 	for _, b := range v.blind[p.topic] {
 		if p.at > b.at && !b.id.Less(p.id) {

@@ -1,6 +1,6 @@
-// Package ruletest is the table of cases that every gate is held to: package rule itself, HTTP in
-// its three forms, the command line, the publish script and library, and what comes through the
-// channels and streams of Redis. It is data; each gate's test says how a case comes to the gate.
+// Package ruletest is the table of cases with which every gate is tested: package rule itself, HTTP in
+// its three forms, the command line, the publish script and function, and the channels and streams of
+// Redis. It is data; each gate's test says how a case comes to the gate.
 package ruletest
 
 import (
@@ -10,7 +10,7 @@ import (
 	"ssedge/proto/rule"
 )
 
-// Limits are the bounds that the cases are made for: a gate under test has them.
+// Limits are the bounds for which the cases are made: a gate under test must be set to them.
 var Limits = rule.Limits{TopicBytes: 64, EventBytes: 1000, KeyBytes: 64}
 
 // Case is an event and what becomes of it.
@@ -81,7 +81,7 @@ var broken = []text{
 	{"of 5 bytes", "\xf8\x88\x80\x80\x80"},
 }
 
-// Cases returns them all. A topic that is in order occurs once.
+// Cases returns all cases. Each valid topic occurs only once.
 func Cases() []Case {
 	var all []Case
 	add := func(c Case) {
