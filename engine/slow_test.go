@@ -148,8 +148,8 @@ func (s *server) await(t testing.TB, metric string, value float64) {
 	})
 }
 
-// overrunClient returns a client that reads nothing, whose socket is full for good,
-// and who was then overrun, or closed over it; and what was published.
+// overrunClient returns a client that reads nothing, whose socket is full for good, and that was then
+// overrun, or closed over it; and what was published. A batch is more than [shard.SendWindow] keeps.
 func overrunClient(t *testing.T, n *node, a ask) (*stream, []event) {
 	t.Helper()
 	closed := total(n.metrics(t), "ssedge_streams_closed_total")
@@ -157,7 +157,7 @@ func overrunClient(t *testing.T, n *node, a ask) (*stream, []event) {
 	var published []event
 	await(t, "a full socket", func() (bool, string) {
 		before := n.metrics(t)
-		published = append(published, n.publishAll(t, a.topics[0], numbered(400, 100))...)
+		published = append(published, n.publishAll(t, a.topics[0], numbered(800, 100))...)
 		after := n.metrics(t)
 		full := before[`ssedge_streams{state="blocked"}`] == 1 && before["ssedge_sends_total"] == after["ssedge_sends_total"]
 		return full || total(after, "ssedge_streams_closed_total") > closed, "one that takes more"

@@ -1,6 +1,10 @@
 package shard
 
-import "ssedge/proto/eventid"
+import (
+	"slices"
+
+	"ssedge/proto/eventid"
+)
 
 // An upstream may rewrite a topic's history: a server without the newest events takes over, an
 // older copy is restored, a clock goes back. The log keeps what it has, and every stream that lacks
@@ -9,20 +13,21 @@ import "ssedge/proto/eventid"
 // by one, and a gap's range is wide enough for what is missing on either side. Most logs have no
 // rewritten.
 type rewritten struct {
-	falls uint64     // position behind which ids may be below earlier ones; the newest, if there are several
-	low   eventid.ID // the lowest id behind such a position …
-	high  eventid.ID // … and the highest before one: an id between them may be of either side
-	anew  uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several
-	apart uint64     // position: before it, events were let go that do not lie before the log's place
-	loss  loss       // the newest, if there are several
-	gone  eventid.ID // the highest id of an event that is not retained
-	began eventid.ID // id of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
+	falls  uint64     // position behind which ids may be below earlier ones; the newest, if there are several
+	fell   uint64     // the first such position
+	low    eventid.ID // the lowest id behind such a position …
+	high   eventid.ID // … and the highest before one: an id between them may be of either side
+	anew   uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several
+	apart  uint64     // position: before it, events were let go that do not lie before the log's place
+	losses []loss
+	gone   eventid.ID // the highest id of an event that is not retained
+	began  eventid.ID // id of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
 }
 
 // loss is a gap over events that never came to the log.
 type loss struct {
 	at uint64     // position
-	to eventid.ID // the highest of their ids
+	id eventid.ID // the highest of theirs
 }
 
 // isBound reports whether id belongs to no event, but is the last possible one before a time.
@@ -80,17 +85,19 @@ func (l *log) lose(id eventid.ID) {
 	newest, r := l.newestID(), l.rewrite()
 	r.fall(l.head, highest(id, l.headID()), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
 	r.gone = highest(r.gone, id)
-	if r.loss.at < l.tail || l.idAt(r.loss.at) != l.headID() { // several with no event between them are one
-		r.loss = loss{at: l.head}
-	}
-	r.loss.to = highest(r.loss.to, id)
+	r.losses = append(slices.DeleteFunc(r.losses, func(x loss) bool { return x.at < l.tail }), loss{l.head, id})
 }
 
-// withLoss tells of a loss that lies between what a client has seen and its place: it has the id of what is before it, so
-// whether the client was told is not known.
-func (l *log) withLoss(p place) place {
-	if r := l.rewritten; p.cause == gapNone && r != nil && r.loss.at >= l.tail && r.loss.at < p.cursor && l.idAt(r.loss.at) == l.idAt(p.cursor) {
-		p.cause, p.to = GapMissed, positionOf(r.loss.to)
+// withLosses tells of losses that lie between what a client has seen and its place: their gaps have the id of what is
+// before them, so whether the client was told is not known.
+func (l *log) withLosses(p place) place {
+	if l.rewritten == nil || p.cause != gapNone {
+		return p
+	}
+	for _, x := range l.rewritten.losses {
+		if x.at >= l.tail && x.at < p.cursor && l.idAt(x.at) == l.idAt(p.cursor) {
+			p.cause, p.to = GapMissed, positionOf(highest(Before(p.to), x.id))
+		}
 	}
 	return p
 }
@@ -108,6 +115,9 @@ func (l *log) idAt(cursor uint64) eventid.ID {
 func (r *rewritten) fall(at uint64, before, low eventid.ID) {
 	if r.falls == 0 || low.Less(r.low) {
 		r.low = low
+	}
+	if r.high.IsZero() {
+		r.fell = at
 	}
 	r.falls, r.high = at, highest(r.high, before)
 }
@@ -179,7 +189,7 @@ func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
 	before := highest(l.gone(), l.lost) // the highest id of an event until here …
 	if l.rewritten != nil {
 		anew = l.rewritten.anew
-		if l.rewritten.falls <= l.tail {
+		if l.rewritten.fell <= l.tail {
 			before = highest(before, l.rewritten.high) // … or of a time above those
 		}
 	}

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +103,68 @@ func TestNoGapIsOfNothing(t *testing.T) {
 		if !Before(first).Less(Before(last)) {
 			t.Fatalf("what is missing from %v to %v is told as %s", from, to, c.messages[len(c.messages)-1].Data)
 		}
+	}
+}
+
+// A gap over an event that never came has no id of its own. A stream that comes back with the id before it may have left
+// before it was told, so it is told of all such gaps in one.
+func TestALostEventIsToldToStreamsThatComeBack(t *testing.T) {
+	for _, lost := range [][]uint64{{102}, {102, 110}, {110, 102}, {95}, {110, 95}} {
+		r, u := fed(t, patient(), TableConfig{})
+		c, feed := placed(r, u)
+		feed.add(101)
+		for _, ms := range lost {
+			feed.Lose(id(ms))
+		}
+		r.settle()
+		c.want(append([]string{"101"}, slices.Repeat([]string{"gap:missed"}, len(lost))...)...)
+		before := c.decoder.LastEventID()
+		feed.add(104, 105)
+		r.settle()
+		for last, want := range map[string]string{before: "gap:missed 104 105", "100-0": strings.Repeat("gap:missed ", len(lost)) + "104 105", "104-0": "105"} {
+			again := r.join("a", last, fake.Unlimited)
+			r.settle()
+			if last == "100-0" {
+				want = "101 " + want
+			}
+			again.want(strings.Fields(want)...)
+			if last == before {
+				g := parseGap(t, again.messages[0])
+				if text(g.To) != id(slices.Max(lost)).String() || g.From != nil {
+					t.Errorf("of %v lost, a stream at %s is told from %q to %q", lost, last, text(g.From), text(g.To))
+				}
+			}
+		}
+	}
+}
+
+// A time at which a topic was empty says nothing of events below it, once they have been let go: a stream that had that time
+// before they came is told, even if the upstream's stream began anew behind them.
+func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3}})
+	c := r.join("a", "", fake.Unlimited)
+	r.settle()
+	feed := u.feeds["a"]
+	feed.Place(eventid.At(700), eventid.ID{})
+	r.settle()
+	c.want()
+	began := c.decoder.LastEventID()
+	feed.add(300, 301, 302, 303, 304)
+	feed.Skip(eventid.ID{}, Before(eventid.At(800)))
+	feed.add(800)
+	r.settle()
+	again := r.join("a", began, fake.Unlimited)
+	r.settle()
+	feed.Answer(feed.last, eventid.ID{})
+	r.settle()
+	for len(feed.reads) > 0 { // the upstream has them no longer either
+		feed.reads[0].Got(nil)
+		feed.reads = feed.reads[1:]
+		r.settle()
+	}
+	again.data()
+	if len(again.messages) == 0 || again.messages[0].Event != "gap" {
+		t.Fatalf("it is told %+v: expected a gap, since 300 to 302 are gone", again.messages)
 	}
 }
 
