@@ -6,19 +6,30 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// An event that was published through this edge has an id, and its publisher knows it. If the servers
-// forget it before the topic's feed has read it, nothing in the stream says so: what follows has the
-// log's newest event for predecessor. So a feed keeps the ids of such events until it has them.
+// An event that was published through this edge has an id, and its publisher knows it. If the servers forget it before it
+// has come to the topic's feed, nothing in the stream says so: the event that follows names the log's newest one as its
+// predecessor. So a feed keeps the ids of such events until they come.
 
-// acked is the id of an event that was published through this edge.
+// acked is the id of an event that was published through this edge and has not come to its log.
 type acked struct {
 	id     eventid.ID
 	doubts uint32 // the feed's at that time: what is read for a later one has the event, or the servers have forgotten it
 	apart  bool   // whether the other history was read since then
+	old    bool   // whether it has been awaited for ackedPause
+	many   bool   // it stands for several, of which this is the highest id
 }
 
-// ackedMax bounds how many a feed keeps. Behind so many it keeps the newest.
-const ackedMax = 64
+// unheard are those of one topic, in the order in which they were acknowledged.
+type unheard struct {
+	all   []acked
+	timed bool // a time is set at which they are looked for
+}
+
+// ackedMax bounds how many ids a feed keeps. Those behind are kept as one, and told as a gap even if they come.
+const ackedMax = 1024
+
+// ackedPause is how long a feed that is live waits for an acknowledged event, at least, before it looks at the stream.
+const ackedPause = phantomPause
 
 // acknowledged is called when an event was stored.
 func (s *Source) acknowledged(topic string, id eventid.ID) {
@@ -32,47 +43,77 @@ func (s *Source) acknowledged(topic string, id eventid.ID) {
 	f := t.Feed().(*feed)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch {
-	case f.isGone():
-	case f.state == live:
-		f.newestAcked = id
-	default:
-		f.busy()
-		f.awaitAcked(id)
-	}
-}
-
-// awaitAcked keeps an id that the log has not got. The feed is busy.
-func (f *feed) awaitAcked(id eventid.ID) {
-	if _, _, placed := f.topic.Span(); !placed || id.IsZero() || !f.topic.Lacks(id) {
+	if _, _, placed := f.topic.Span(); f.isGone() || !placed || id.IsZero() || !f.topic.Lacks(id) {
 		return
 	}
-	a := acked{id: id, doubts: f.doubts}
-	if len(f.acked) < ackedMax {
-		f.acked = append(f.acked, a)
+	f.awaitAcked(id)
+}
+
+// awaitAcked keeps an id that the log has not got.
+func (f *feed) awaitAcked(id eventid.ID) {
+	if f.unheard == nil {
+		f.unheard = &unheard{}
+	}
+	u, a := f.unheard, acked{id: id, doubts: f.doubts}
+	if len(u.all) == ackedMax {
+		last := &u.all[ackedMax-1]
+		a.id, a.many = highest(a.id, last.id), true
+		*last = a
 	} else {
-		f.acked[ackedMax-1] = a
+		u.all = append(u.all, a)
+	}
+	if !u.timed {
+		u.timed = true
+		f.source.times.after(ackedPause, f.lookForAcked)
 	}
 }
 
-// awaitNewestAcked keeps the newest id of those before a doubt. If it came to the log, so did the others.
-func (f *feed) awaitNewestAcked() {
-	f.awaitAcked(f.newestAcked)
-	f.newestAcked = eventid.ID{}
+// lookForAcked has the end of the stream looked at if events have been awaited for long.
+func (f *feed) lookForAcked() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	u := f.unheard
+	if u == nil {
+		return
+	}
+	u.timed = false
+	if f.isGone() || len(u.all) == 0 {
+		f.unheard = nil
+		return
+	}
+	if u.all[0].old && f.state == live {
+		f.doubt(causeGap)
+	}
+	for i := range u.all {
+		u.all[i].old = true
+	}
+	u.timed = true
+	f.source.times.after(ackedPause, f.lookForAcked)
+}
+
+// ackedCame notes that an event is about to be added: those published before it that have not come are lost, and told.
+func (f *feed) ackedCame(id eventid.ID) {
+	if f.unheard == nil {
+		return
+	}
+	f.unheard.all = slices.DeleteFunc(f.unheard.all, func(a acked) bool { return a.id == id && !a.many })
+	f.tellAcked(func(a acked) bool { return a.id.Less(id) })
 }
 
 // tellAcked tells those that are lost, in one gap: the log has not got them, and has what would come after them.
 func (f *feed) tellAcked(lost func(a acked) bool) {
+	if f.unheard == nil {
+		return
+	}
 	to := eventid.ID{}
-	f.acked = slices.DeleteFunc(f.acked, func(a acked) bool {
-		if !f.topic.Lacks(a.id) {
-			return true
+	f.unheard.all = slices.DeleteFunc(f.unheard.all, func(a acked) bool {
+		if !lost(a) {
+			return false
 		}
-		if lost(a) {
+		if a.many || f.topic.Lacks(a.id) {
 			to = highest(to, a.id)
-			return true
 		}
-		return false
+		return true
 	})
 	if !to.IsZero() {
 		f.source.counts.gaps.Add(1)
@@ -80,17 +121,20 @@ func (f *feed) tellAcked(lost func(a acked) bool) {
 	}
 }
 
-// tellAckedBefore tells those before an event that is about to be added.
-func (f *feed) tellAckedBefore(id eventid.ID) {
-	if f.todo != nil && len(f.acked) > 0 {
-		f.tellAcked(func(a acked) bool { return a.id.Less(id) })
+// ackedSkipped forgets those in a gap that is told.
+func (f *feed) ackedSkipped(from, to eventid.ID) {
+	if f.unheard != nil {
+		f.unheard.all = slices.DeleteFunc(f.unheard.all, func(a acked) bool { return !a.many && from.Less(a.id) && !to.Less(a.id) })
 	}
 }
 
 // readApart is called when the other history is about to be read, from its end.
 func (f *feed) readApart() {
-	for i := range f.acked {
-		f.acked[i].apart = true
+	if f.unheard == nil {
+		return
+	}
+	for i := range f.unheard.all {
+		f.unheard.all[i].apart = true
 	}
 }
 
@@ -102,13 +146,7 @@ func (f *feed) tellAckedApart() {
 	})
 }
 
-// tellAckedRead tells those that are not in what was read, and has what was published since then looked for.
+// tellAckedRead tells those that are not in what was read since they were acknowledged.
 func (f *feed) tellAckedRead() {
-	if len(f.acked) == 0 {
-		return
-	}
 	f.tellAcked(func(a acked) bool { return a.doubts != f.looked })
-	if len(f.acked) > 0 {
-		f.doubt(causeGap)
-	}
 }

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -30,13 +29,13 @@ type feed struct {
 	told   atomic.Int32  // how many subscribers it was last said to have
 	flags  atomic.Uint32 // flagGone, flagStray
 
-	mu          sync.Mutex
-	state       state
-	epoch       uint32     // counts subscriptions that were lost
-	doubts      uint32     // counts reasons to look at the end of the stream
-	newestAcked eventid.ID // of an event that was published through this edge while it was live
-	node        *node      // whose connection the channel is subscribed on, or will be
-	*todo                  // nil while it is live and nothing is to be read, as most are most of the time
+	mu      sync.Mutex
+	state   state
+	epoch   uint32   // counts subscriptions that were lost
+	doubts  uint32   // counts reasons to look at the end of the stream
+	unheard *unheard // published through this edge, and not come yet; nil: none, as mostly
+	node    *node    // whose connection the channel is subscribed on, or will be
+	*todo            // nil while it is live and nothing is to be read, as most are most of the time
 }
 
 const (
@@ -70,7 +69,6 @@ type todo struct {
 	apart     []element  // the last events of the stream, newest first, as far as they were read and the log has none of them …
 	apartSize int        // … and their bytes
 	readBytes int64      // while reading backward
-	acked     []acked    // published through this edge, and not in the log
 	held      []string
 	heldBytes int
 }
@@ -156,7 +154,6 @@ func (f *feed) away() {
 	if f.state == live {
 		f.since = f.source.times.now()
 	}
-	f.awaitNewestAcked()
 	f.epoch++
 	f.intact, f.read = false, eventid.ID{}
 	f.verify, f.same, f.gap, f.whole, f.apart, f.apartSize = false, false, false, false, nil, 0
@@ -225,7 +222,6 @@ func (f *feed) doubt(c cause) {
 	if f.state == live {
 		f.since = f.source.times.now()
 		f.intact, f.read = true, eventid.ID{}
-		f.awaitNewestAcked()
 		f.set(catching)
 	}
 	f.enqueue()
@@ -358,14 +354,14 @@ func (f *feed) beginAt(m *envelope.Message, last eventid.ID) {
 		to = rightBefore(m)
 	}
 	f.topic.Skip(last, to)
-	f.acked = slices.DeleteFunc(f.acked, func(a acked) bool { return last.Less(a.id) && !to.Less(a.id) })
+	f.ackedSkipped(last, to)
 	f.add(m)
 }
 
 // add appends an event. One that is not fit to be sent is told as a gap: its place in the order
 // is taken.
 func (f *feed) add(m *envelope.Message) {
-	f.tellAckedBefore(m.ID)
+	f.ackedCame(m.ID)
 	body, ok := f.source.body(m)
 	if !ok {
 		_, last, _ := f.topic.Span()

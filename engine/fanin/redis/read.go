@@ -2,6 +2,7 @@ package redis
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/redis/rueidis"
 
@@ -63,6 +64,9 @@ type element struct {
 	envelope.Message
 	bad bool
 }
+
+// size is what an element takes in memory, in bytes.
+func (m *element) size() int { return int(unsafe.Sizeof(*m)) + len(m.Event) + len(m.Data) }
 
 // unfitRetry stands for a reconnection time that breaks the rule: the event is not fit to be sent.
 const unfitRetry = -1
@@ -200,6 +204,9 @@ func (f *feed) readBackward(events []element, r request) {
 				bodies.Put(body)
 			}
 		}
+		if event.Body == nil {
+			size += holeBytes
+		}
 		older = append(older, event)
 		if i+1 == len(events) {
 			before = f.source.before(m, position)
@@ -215,6 +222,7 @@ func (f *feed) readBackward(events []element, r request) {
 		}
 		if hole != before { // something fits between the two
 			older = append(older, shard.Older{ID: hole})
+			size += holeBytes
 		}
 	}
 	slices.Reverse(older)
@@ -232,6 +240,9 @@ func (f *feed) readBackward(events []element, r request) {
 		f.back = f.readBytes < f.source.config.HistoryBytes && f.topic.Extends()
 	}
 }
+
+// holeBytes is what a gap takes in a log, about.
+const holeBytes = 200
 
 // before is the id before an event that is the oldest of its stream behind from.
 func (s *Source) before(m *element, from eventid.Position) eventid.ID {
@@ -283,9 +294,7 @@ func (f *feed) settle() {
 		f.enqueue()
 		return
 	}
-	if f.tellAckedRead(); f.looked != f.doubts {
-		return
-	}
+	f.tellAckedRead()
 	f.back = false
 	if f.lost {
 		f.lost = false

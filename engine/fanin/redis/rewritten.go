@@ -47,7 +47,7 @@ func (f *feed) readNewest(events []element, asked int) {
 	} else {
 		f.apart = append(f.apart, events...)
 		for i := range events {
-			f.apartSize += len(events[i].Event) + len(events[i].Data)
+			f.apartSize += events[i].size()
 		}
 	}
 	apart := f.apart
