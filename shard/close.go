@@ -2,7 +2,7 @@ package shard
 
 import "ssedge/shard/sys"
 
-// close ends a stream: the one way out. Whoever calls it must not touch the slot
+// close ends a stream: the one way out. The caller must not touch the slot
 // afterwards. It may be called in the middle of a pass.
 func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 	if sl.flags&flagWaiting != 0 {
@@ -37,15 +37,15 @@ func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 	s.kernel.Close(int(sl.fd))
 	owner := sl.owner
 	s.slots.give(i)
-	s.stats.Closed[reason].Add(1) // first: whoever sees that it is gone finds its end counted
+	s.stats.Closed[reason].Add(1) // first: when the stream is seen to be gone, its end is counted already
 	s.stats.Streams.Add(-1)
 	if s.config.OnClose != nil {
 		s.config.OnClose(owner, reason)
 	}
 }
 
-// stop ends all streams, and a drain with them. It shuts the inbox first: who is in
-// it by then is closed like the others, who comes later is refused.
+// stop ends all streams, and a drain with them. It shuts the inbox first:
+// streams that are in it by then are closed like the others, later ones are refused.
 func (s *Shard) stop() {
 	s.inbox.close()
 	var late letters

@@ -5,7 +5,7 @@
 // subscriber is a cursor: a position in that log. Delivery is sending the bytes
 // between the cursor and the head. There is no queue per connection, so a slow
 // reader costs what an idle one does, history and live delivery are the same
-// code, and whoever is k events behind gets them in one send.
+// code, and a stream that is k events behind gets them in one send.
 //
 // # Who owns what
 //
@@ -13,8 +13,8 @@
 // to take a snapshot, never over a system call. Bytes once in a log do not change
 // and are not reused, so a snapshot is read without a lock.
 //
-// Streams belong to a [Shard], one goroutine with its own epoll set, and nobody
-// else touches them. Other goroutines reach it through its inbox: connections
+// Streams belong to a [Shard], one goroutine with its own epoll set, and no other
+// goroutine touches them. Other goroutines reach it through its inbox: connections
 // that join, topics that have become dirty, calls.
 //
 //	table.go recency.go topic.go      names → topics; the bounds of all history
@@ -40,8 +40,8 @@
 //     half is kept aside (rest.go) and goes first.
 //   - Interest is announced before the log is looked at, and a dirty mark is
 //     cleared before: an event is either seen or announced again.
-//   - A pass meets every subscriber exactly once, whoever leaves in its middle
-//     (state.remove).
+//   - A pass meets every subscriber exactly once, whichever of them leave in its
+//     middle (state.remove).
 //   - An event of epoll names slot and generation: one that is about an earlier
 //     stream of the slot, or of the descriptor, is dropped.
 //   - What cannot be delivered is told (gap.go) or ends the stream with a reason.

@@ -11,7 +11,7 @@ type drain struct {
 	rate     float64 // streams a second
 	credit   float64 // streams that may be closed now
 	last     int64   // nanotime at which credit was counted
-	deadline int64   // nanotime at which whoever is left is closed
+	deadline int64   // nanotime at which the streams that are left are closed
 	at       uint32  // next slot to look at
 	done     func()
 }

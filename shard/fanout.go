@@ -75,8 +75,8 @@ func (s *Shard) fanOut() bool {
 }
 
 // pass goes on with the pass over a topic's subscribers until its end or that of
-// the budget. Each share of a pass sees the log anew: those who come late in a
-// pass get more, and the pass that follows finds less to do.
+// the budget. Each share of a pass takes a new snapshot of the log: subscribers that come
+// late in a pass get more, and the pass that follows finds less to do.
 func (s *Shard) pass(n uint32, st *state, b *budget) (done bool) {
 	st.topic.snapshot(&s.snap)
 	for st.topic != nil && int(st.next) < len(st.subs) {

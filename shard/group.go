@@ -158,8 +158,8 @@ func (g *Group) Wake() {
 }
 
 // Drain ends all streams: each is brought up to date, told when to come back, and
-// closed, at most rate a second in all; whoever is left after timeout is closed as
-// is. It returns when there is no stream any more. No stream may join meanwhile.
+// closed, at most rate a second in all. Streams that are left after timeout are closed
+// as they are. It returns when there is no stream any more. No stream may join meanwhile.
 func (g *Group) Drain(rate float64, timeout time.Duration) {
 	var left sync.WaitGroup
 	for _, s := range g.shards {
@@ -171,8 +171,8 @@ func (g *Group) Drain(rate float64, timeout time.Duration) {
 	left.Wait()
 }
 
-// Stop closes all streams and ends the goroutines. Whoever joins from then on gets
-// ErrStopped.
+// Stop closes all streams and ends the goroutines. A stream that joins from then on
+// gets ErrStopped.
 func (g *Group) Stop() {
 	close(g.stop)
 	for _, s := range g.shards {

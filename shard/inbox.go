@@ -21,7 +21,7 @@ type dirtyMark struct {
 }
 
 // inbox is the only way into a shard from another goroutine. Joins are bounded;
-// dirty marks are by nature (one per topic), calls by who makes them.
+// dirty marks are by nature (one per topic), calls by their callers.
 type inbox struct {
 	kernel   sys.Kernel
 	joinsMax int
@@ -82,15 +82,15 @@ func (b *inbox) room() error {
 	return nil
 }
 
-// join takes a stream in without waking the shard: whoever accepts a batch wakes
-// once for all of it.
+// join takes a stream in without waking the shard: a caller that accepts a
+// batch wakes it once for all of them.
 func (b *inbox) join(j Join) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.shut {
 		return ErrStopped
 	}
-	if int(b.joining.Load()) >= b.joinsMax && !j.greeting.done { // who was greeted is let in
+	if int(b.joining.Load()) >= b.joinsMax && !j.greeting.done { // a stream that was greeted is let in
 		return ErrInboxFull
 	}
 	b.joining.Add(1)

@@ -23,7 +23,7 @@ var closeReasonNames = [closeReasons]string{
 
 func (r CloseReason) String() string { return closeReasonNames[r] }
 
-// CloseReasons lists all reasons, for those who report on each.
+// CloseReasons lists all reasons, for metrics of each.
 func CloseReasons() []CloseReason { return list(closeReasons) }
 
 // GapCause is why events are missing from a stream: it stands in the gap event
@@ -49,7 +49,7 @@ var gapCauseNames = [gapCauses]string{
 
 func (c GapCause) String() string { return gapCauseNames[c] }
 
-// GapCauses lists all causes, for those who report on each.
+// GapCauses lists all causes, for metrics of each.
 func GapCauses() []GapCause { return list(gapCauses)[1:] }
 
 // Policy is what becomes of a subscriber that fell behind the log.
@@ -58,7 +58,7 @@ type Policy uint8
 const (
 	PolicyGap    Policy = iota // it is told of the gap and goes on with the oldest event there is
 	PolicyClose                // its stream is closed; it comes back and resumes
-	PolicyLatest               // it is told of the gap and goes on with the newest event; so is everyone who was blocked
+	PolicyLatest               // it is told of the gap and goes on with the newest event; so is every stream that was blocked
 	policies
 )
 

@@ -2,8 +2,7 @@ package shard
 
 import "sync"
 
-// recency keeps the topics that nobody may need any more in the order in which
-// they were last needed, to the second: finer would take its lock with every
+// recency has two LRU lists, of topics with history and of idle topics. Their order is exact to the second: a finer one would take the lock with every
 // event. A topic is in one of the lists or in none.
 type recency struct {
 	mu   sync.Mutex
@@ -17,8 +16,8 @@ type topicList struct {
 	len            int
 }
 
-// idlePart is the part of all topics, 1/8, that may be idle: whoever may subscribe can
-// make topics, and leave them.
+// idlePart is the part of all topics, 1/8, that may be idle: a client that may subscribe
+// can make topics, and leave them.
 const idlePart = 8
 
 // A stamp is a list and the second since when a topic is in it: odd in idle, even
@@ -39,8 +38,8 @@ func (r *recency) list(stamp uint64) *topicList {
 func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 	r := &t.recency
 	held := t.held.Add(grown)
-	// Read without the lock: whoever takes the topic out of the list after this
-	// also empties its log after this, and linger looks at the log first.
+	// Read without the lock: what takes the topic out of the list after this also
+	// empties its log after this, and linger looks at the log first.
 	if stamp := usedAt(nowMS); topic.stamp.Load() != stamp && !t.mayGo(topic) {
 		r.mu.Lock()
 		r.unlink(topic)
@@ -52,12 +51,12 @@ func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 	}
 }
 
-// mayGo reports whether a topic is one that nobody holds and whose events its upstream keeps.
+// mayGo reports whether nothing holds a topic, and its upstream keeps its events.
 func (t *Table) mayGo(topic *Topic) bool { return t.upstream != nil && topic.refs.Load() == 0 }
 
 // linger is called when the last holder or the last event of a topic went. The
 // topic is kept for as long as an event would be: only the topic itself can prove
-// that whoever comes back to it has missed nothing. It goes before that if there
+// that a client that comes back to it has missed nothing. It goes before that if there
 // are too many topics, or too many idle ones.
 func (t *Table) linger(topic *Topic) {
 	t.putIdle(topic)
@@ -83,7 +82,7 @@ func (t *Table) putIdle(topic *Topic) {
 // evict empties the least recently used logs until what is left fits.
 func (t *Table) evict() {
 	for t.held.Load() > t.historyMax {
-		if t.upstream != nil && t.forgetOne() { // whom nobody holds goes first: the upstream has it all
+		if t.upstream != nil && t.forgetOne() { // topics that nothing holds go first: the upstream has all their events
 			continue
 		}
 		topic := t.recency.takeOldest(&t.recency.used)
@@ -98,7 +97,7 @@ func (t *Table) evict() {
 
 // expire empties the logs whose newest event is older than the retention and its window keep it,
 // and forgets the topics that have been idle for as long: a busy topic trims
-// itself, an idle one has nobody else to do it. It is called about once a second.
+// itself, an idle one is trimmed only here. It is called about once a second.
 func (t *Table) expire() {
 	now := t.nowMS()
 	if before := ago(now, t.lingerMS); before > 0 {
@@ -146,7 +145,7 @@ func (t *Table) forgetIdle(nowMS, before uint64) {
 	}
 }
 
-// tryForget forgets a topic that was taken out of the idle ones, unless somebody has come back to it.
+// tryForget forgets a topic that was taken out of the idle ones, unless it is held again.
 func (t *Table) tryForget(topic *Topic, nowMS uint64) bool {
 	if t.forgetIfUnused(topic) {
 		return true

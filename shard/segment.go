@@ -25,7 +25,7 @@ type entry struct {
 
 // segment is a run of whole events. buf's array never moves and never shrinks:
 // what has been published of it is immutable and may be read without a lock by
-// whoever got it in a snapshot. Segments are left to the garbage collector when
+// every holder of a snapshot. Segments are left to the garbage collector when
 // trimmed; recycling them by hand under a reader is how one client gets
 // another's bytes.
 type segment struct {

@@ -25,7 +25,7 @@ type Config struct {
 	TurnTime     time.Duration // … and time
 
 	Policy  func(topic string) Policy              // nil: PolicyGap for all
-	OnClose func(owner uint32, reason CloseReason) // called on the shard's goroutine; nil: nobody is told
+	OnClose func(owner uint32, reason CloseReason) // called on the shard's goroutine; nil: it is not called
 }
 
 // Shard is one core's loop over its streams. Its fields belong to its goroutine;
@@ -201,10 +201,11 @@ func (s *Shard) poll(wait time.Duration) {
 
 // step is one turn, in this order:
 //
-//  1. the inbox: who joined must be there before what was published to it is
+//  1. the inbox: a stream that joined must be there before the events for it are
 //     looked for, and what is dirty must be known before anything is sent;
-//  2. hang-ups and writable sockets: nothing is sent to who has gone, and who
-//     unblocks is sent everything it is behind in one go;
+//  2. hang-ups and writable sockets: hang-ups come before the fan-out so that closed
+//     connections are not written to. A stream that becomes writable gets its whole
+//     backlog in one send;
 //  3. fan-out, within a budget: the one part that can be long;
 //  4. the wheel: last, so that a stream that was just written to needs no
 //     heartbeat.
@@ -250,7 +251,7 @@ func (s *Shard) untilDeadline() time.Duration {
 
 // takeLetters takes what is in the inbox, but no more joins in one turn than its
 // budget, and no more topics than that has looks: a storm of them must not hold up
-// the events of those who are there. It reports whether that was all.
+// the events of the streams that are there. It reports whether that was all.
 func (s *Shard) takeLetters() bool {
 	l := &s.letters
 	s.joined = 0
@@ -290,8 +291,8 @@ func (s *Shard) takeLetters() bool {
 	return l.left() == 0 && len(s.retries) == 0
 }
 
-// handleEvents takes what the kernel has reported, within a budget: who unblocks may
-// have much to catch up with. It reports whether that was all.
+// handleEvents takes what the kernel has reported, within a budget: a stream that
+// becomes writable may have a large backlog. It reports whether that was all.
 func (s *Shard) handleEvents() bool {
 	b := s.newBudget()
 	for more := true; more && s.handled < len(s.events); s.handled++ {

@@ -16,7 +16,7 @@ type slot struct {
 	lastWrite  uint32 // tick of the last byte written
 	since      uint32 // while blocked: tick since which the socket has taken nothing
 	endsAt     uint32 // with flagEnds: tick at which the stream is closed
-	owner      uint32 // given by whoever joined the stream and handed back when it ends
+	owner      uint32 // given with the join and handed back when the stream ends
 	flags      uint16
 	endReason  CloseReason
 }

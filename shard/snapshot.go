@@ -67,7 +67,7 @@ func (s *snapshot) behind(cursor uint64) [][]byte {
 }
 
 // eventsBehind is how many events the last answer of behind has. They are counted
-// only for whoever was sent all of them: a slow reader of a long log would have them
+// only for streams that were sent all of them: a slow reader of a long log would have them
 // counted with every send.
 func (s *snapshot) eventsBehind() int {
 	if s.cachedEvents < 0 {

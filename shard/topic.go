@@ -7,18 +7,18 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// ShardsMax is how many shards a node can have: a topic knows who is interested
-// in it by one bit per shard.
+// ShardsMax is how many shards a node can have: a topic has one bit for each shard,
+// which says whether the shard is interested.
 const ShardsMax = 64
 
 // noState is what Topic.local holds for a shard without subscribers.
 const noState = ^uint32(0)
 
-// Topic is a log and who wants to hear of it.
+// Topic is a log and the shards that are interested in it.
 //
-// refs is counted by everyone who holds the topic (a subscription, a publish
-// under way); a topic that nobody holds and whose log is empty lingers for a while
-// (Table.linger) and is then forgotten.
+// refs counts the holders of the topic: subscriptions, and publishes under way. A
+// topic without holders whose log is empty lingers for a while (Table.linger) and
+// is then forgotten.
 type Topic struct {
 	name  string
 	table *Table

@@ -31,7 +31,7 @@ type Feed interface {
 	Read(Reading)
 	// Now is a point in time before every event that is still to come.
 	Now() eventid.Position
-	// Stop says that nobody has wanted the topic for a while, and that it was forgotten.
+	// Stop says that nothing has held the topic for a while, and that it was forgotten.
 	Stop()
 }
 

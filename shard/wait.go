@@ -13,7 +13,7 @@ type wait struct {
 	join    Join
 	topics  []waitTopic // one for each of its topics
 	reading bool        // older events are being read for it
-	ended   atomic.Bool // nobody waits any more
+	ended   atomic.Bool // the stream no longer waits
 }
 
 // waitTopic is what a waiting stream knows of one of its topics.
@@ -145,8 +145,8 @@ func (s *Shard) heard(t *Topic) {
 	s.forgetHearing(t)
 }
 
-// forgetHearing forgets that anybody waits for an answer about t. A map that was large once stays so:
-// when nobody waits any more there is a new one.
+// forgetHearing forgets the streams that wait for an answer about t. A map that was large once stays so:
+// when no stream waits any more, it is replaced.
 func (s *Shard) forgetHearing(t *Topic) {
 	delete(s.hearing, t)
 	s.heardOf++

@@ -14,8 +14,8 @@ const adoptable = "expected a listening stream socket (ListenStream= and Accept=
 
 // Adopt takes part in a listening socket that another process has opened and keeps,
 // such as one that systemd passes (sd_listen_fds(3)). The descriptor it returns is its
-// own, non-blocking and not inherited; the file stays the caller's. The options, and that it does not
-// block, are the socket's: whoever else has it shares them. Connections that waited before
+// own, non-blocking and not inherited; the file stays the caller's. The options and the non-blocking
+// mode are the socket's: every process that has it open shares them. Connections that waited before
 // they were set do not have them. SO_REUSEPORT stays as it is. The error says what was
 // expected and what was found. Safe for concurrent use on different sockets.
 func Adopt(file *os.File, o SocketOptions) (fd int, addr net.Addr, err error) {

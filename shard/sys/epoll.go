@@ -108,7 +108,7 @@ func (k *epoll) Wake() {
 	unix.RawSyscall(unix.SYS_WRITE, uintptr(k.wakeFd), uintptr(unsafe.Pointer(&one[0])), 8)
 }
 
-// The scheduler of Go is not told: it could not give the processor to anyone whom the kernel would not.
+// Go's scheduler is not told: it could not run a thread that the kernel would not.
 func (k *epoll) Yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
 
 func (k *epoll) Send(fd int, b []byte) (int, Errno) { return Send(fd, b) }

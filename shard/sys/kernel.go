@@ -12,7 +12,7 @@ type Errno = unix.Errno
 // EAGAIN is what a send answers when the socket's buffer is full.
 const EAGAIN = unix.EAGAIN
 
-// PeerGone reports whether a send failed because nobody is there to receive it.
+// PeerGone reports whether a send failed because the peer is gone.
 func PeerGone(errno Errno) bool {
 	switch errno {
 	case unix.EPIPE, unix.ECONNRESET, unix.ETIMEDOUT, unix.ENOTCONN, unix.EHOSTUNREACH, unix.ENETUNREACH:

@@ -38,7 +38,7 @@ func Network(address string) string {
 
 // Listen opens n listening sockets on one address: TCP ones share the port
 // (SO_REUSEPORT), so that each can have a thread of its own; of a unix socket there
-// is only one, which everybody may connect to who gets at it. network is "tcp",
+// is only one, with mode 666: every user that can reach it may connect. network is "tcp",
 // "tcp4" or "unix"; port 0 picks a free one. It fails if anything else listens
 // there, with or without SO_REUSEPORT.
 func Listen(network, address string, n int, o SocketOptions) (fds []int, addr net.Addr, err error) {
@@ -128,7 +128,7 @@ func listenOne(network, address string, joins, share bool, o SocketOptions) (int
 	return fd, ln.Addr(), unix.SetNonblock(fd, true)
 }
 
-// removeStale takes a unix socket out of the way that nobody listens on any more.
+// removeStale removes a unix socket on which no process listens any more.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
