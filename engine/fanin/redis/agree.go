@@ -8,10 +8,10 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// All who share topics must look for them under the same names: what one publishes would never come to the
-// others, and nobody would know. So those that live say under the key ssedge:<prefix>fanin how they do it.
+// Edges and publishers that share topics must use the same names for them. Otherwise what one publishes would never come to the
+// others, and nothing would show it. So live edges write their fan-in under the key ssedge:<prefix>fanin.
 
-// way is how this one does it.
+// way is this edge's fan-in.
 func (c *Config) way() string {
 	if c.FanIn == ByPartition {
 		return fmt.Sprintf("--fan-in=%s --partitions=%d", c.FanIn, c.Partitions)
@@ -29,7 +29,7 @@ func (c *Config) keeps() string {
 
 const waySeparator = "; "
 
-// agree says that the others do it in another way: nil, or errUnfit. It is nil, too, if they cannot be asked. An edge
+// agree returns errUnfit if other edges have another fan-in, otherwise nil. It is nil, too, if the servers cannot be asked. An edge
 // claims its way at once, so that of two that begin together one is refused.
 func (s *Source) agree(ctx context.Context, client rueidis.Client) error {
 	key := s.presenceKey("fanin")

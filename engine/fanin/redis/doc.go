@@ -6,11 +6,11 @@
 // The stream's ids are the events' ids. Each event also has the id of the one before it, so
 // an edge knows whether it has missed one.
 //
-// An edge subscribes to a topic's channel when somebody subscribes to the topic, and only then looks
+// An edge subscribes to a topic's channel when a client subscribes to the topic, and only then looks
 // at the stream's end: what is published later comes through the channel. Whenever it
 // is in doubt (a connection broke, a slot moved, an event's predecessor is not the one
 // it knows), it reads the stream from the last event that it has: [feed] is that
-// machine. Whoever resumes from before what the node has makes it read back.
+// machine. A stream that resumes from before what the node has makes it read back.
 //
 // Connections to the servers: one client for commands, and one dedicated connection per
 // master for subscriptions ([node]), on which nothing else is sent.

@@ -39,7 +39,7 @@ type feed struct {
 }
 
 const (
-	flagGone  = 1 << iota // nobody wants the topic any more
+	flagGone  = 1 << iota // nothing holds the topic any more
 	flagStray             // it is among those whose master is not known
 )
 
@@ -192,7 +192,7 @@ func (f *feed) joins(n *node) (epoch uint32, ok bool) {
 }
 
 // subscribed is called when the channel is subscribed on n: from here on everything comes through
-// it, unless the subscription was lost before anybody was told that it is there.
+// it, unless the subscription was lost before this call.
 func (f *feed) subscribed(n *node, epoch uint32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

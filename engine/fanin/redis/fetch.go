@@ -18,7 +18,7 @@ type fetches struct {
 	urgent []*feed
 	others []*feed
 	wishes []wish
-	closed bool // nobody takes from it any more
+	closed bool // nothing takes from it any more
 	wake   chan struct{}
 }
 

@@ -44,7 +44,7 @@ func newNode(s *Source, address, probe string, client func() rueidis.Client) *no
 	return n
 }
 
-// poke wakes whoever waits on a channel of capacity one.
+// poke wakes the goroutine that waits on a channel of capacity one.
 func poke(wake chan struct{}) {
 	select {
 	case wake <- struct{}{}:
@@ -163,7 +163,7 @@ func (n *node) session(ctx context.Context) error {
 	if err := n.subscribeProbe(ctx, c); err != nil {
 		return err
 	}
-	if err := n.sendProbe(ctx, client); err != nil { // and learn the time before anybody needs it
+	if err := n.sendProbe(ctx, client); err != nil { // and learn the time before it is needed
 		return err
 	}
 	n.rejoin()
@@ -197,7 +197,7 @@ func (n *node) session(ctx context.Context) error {
 	}
 }
 
-// ready never makes anybody wait.
+// ready is closed: receiving from it never waits.
 var ready = func() chan struct{} {
 	c := make(chan struct{})
 	close(c)
@@ -247,7 +247,7 @@ func (n *node) receive(m rueidis.PubSubMessage) {
 	}
 	f := s.feedOf(topic)
 	switch {
-	case f == nil: // most messages of a partition are nobody's here
+	case f == nil: // most messages of a partition are of topics that are not followed here
 	case s.config.FanIn == ByPartition && s.names.subscription(topic) != m.Channel: // other edges look for it elsewhere
 		s.refuse(m.Channel, errPartition)
 	default:

@@ -82,7 +82,7 @@ func (s *Source) tell(ctx context.Context) error {
 	}
 	all := !kept || !s.told.Load()
 	gone := s.forgotten.take()
-	if all { // what is there may be of topics that nobody remembers here
+	if all { // the key may hold topics that this edge has forgotten
 		if err := s.client.Do(ctx, s.client.B().Del().Key(key).Build()).Error(); err != nil {
 			return err
 		}

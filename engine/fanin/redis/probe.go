@@ -62,9 +62,9 @@ func (s *Source) readClock(ctx context.Context, address string, client rueidis.C
 	return nil
 }
 
-// publishProbe goes by the client for commands: to whoever owns the channel now, which may be another
-// than who did when this node's connection was made. If every server hears of everything, it goes to the one
-// of the connection: that others are away is no fault of it.
+// publishProbe uses the client for commands, which finds the server that owns the channel now. It may be another
+// one than when this node's connection was made. In a cluster where every server hears of everything, the probe goes
+// to the server of the connection, so that it does not fail because other servers are away.
 func (s *Source) publishProbe(ctx context.Context, own rueidis.Client, channel string) error {
 	switch {
 	case s.sharded():

@@ -179,8 +179,8 @@ func highest(a, b eventid.ID) eventid.ID {
 	return a
 }
 
-// readBackward takes events before the log's oldest one and after a position, newest first. Who has asked for still
-// older ones meanwhile has them read next. What an event says was before it counts only if the stream has nothing else there.
+// readBackward takes events before the log's oldest one and after a position, newest first. If a stream has asked for
+// still older ones meanwhile, they are read next. What an event says was before it counts only if the stream has nothing else there.
 func (f *feed) readBackward(events []element, r request) {
 	lost, _, _ := f.topic.Span()
 	if lost.Less(r.lost) { // others have read these
@@ -260,9 +260,9 @@ func holeBefore(m *element) eventid.ID {
 	return m.Prev
 }
 
-// beginning is the id that lies before the first event of a stream, for a reader who has seen everything
-// up to from. Had there been an earlier stream of this topic, and its end been forgotten,
-// then not before it had been quiet for as long as streams are kept.
+// beginning is the id that lies before the first event of a stream at Redis, for a reader that has seen everything
+// up to from. An earlier stream of the topic may have expired with events behind from, but only after it had been quiet
+// for the TTL. So if from is a time less than the TTL before the first event, nothing is missing between them.
 func (s *Source) beginning(first eventid.ID, from eventid.Position) eventid.ID {
 	if isBound(shard.Before(from)) && int64(first.MS) < int64(shard.Before(from).MS)+s.config.TTL.Milliseconds() {
 		return shard.Before(from)
@@ -283,8 +283,8 @@ func (s *Source) mayHaveExpired(last eventid.ID, since int64) bool {
 	return int64(last.MS)+ttl <= int64(s.times.upper())
 }
 
-// settle ends the reading if there is nothing more to read, goes on with what was held, and answers who
-// has asked.
+// settle ends the reading if there is nothing more to read, goes on with what was held, and answers the
+// streams that have asked.
 func (f *feed) settle() {
 	if f.todo == nil {
 		return

@@ -12,7 +12,7 @@ import (
 // slotTable says which master owns a slot: an index into nodes. It is never changed.
 type slotTable struct {
 	nodes  []*node
-	owners [slotsMax]uint16 // 1 more than the index; 0: nobody that is known
+	owners [slotsMax]uint16 // 1 more than the index; 0: no known owner
 }
 
 func (t *slotTable) owner(slot uint16) *node {
@@ -90,7 +90,7 @@ func serverOf(row rueidis.RedisMessage, asked string) string {
 	return net.JoinHostPort(host, strconv.FormatInt(port, 10))
 }
 
-// refreshSlots asks for a new look at who owns what.
+// refreshSlots asks for a new look at which node owns which slots.
 func (s *Source) refreshSlots() {
 	if s.sharded() {
 		poke(s.refresh)
@@ -193,7 +193,7 @@ func (s *Source) setSlots(ctx context.Context, spans []span) {
 			}
 		}
 	}
-	for address, n := range s.nodes { // who owns nothing any more: all feeds have left
+	for address, n := range s.nodes { // a node that owns nothing any more: all feeds have left
 		if index[address] == 0 {
 			n.stop()
 			delete(s.nodes, address)

@@ -27,7 +27,7 @@ type Config struct {
 	Required      bool   // Open fails if the servers cannot be reached; otherwise it goes on trying
 	Prefix        string // of channels, streams and keys
 	FanIn         FanIn
-	Partitions    int    // with ByPartition; all who publish and all edges have as many
+	Partitions    int    // with ByPartition; all publishers and all edges have as many
 	Edge          string // the name of this node among others
 	Version       string
 	Streams       func() int    // how many this node has
@@ -89,7 +89,7 @@ type buffer = bytebufferpool.ByteBuffer
 type list[T any] struct {
 	mu   sync.Mutex
 	all  []T
-	wake chan struct{} // nil: nobody is woken
+	wake chan struct{} // nil: no goroutine is woken
 }
 
 func (l *list[T]) add(item T) {

@@ -24,7 +24,7 @@ func (n *node) work(ctx context.Context, c rueidis.DedicatedClient) (more bool, 
 	n.joining = n.joining[len(batch):]
 	more = len(n.joining) > 0
 	n.mu.Unlock()
-	leaving = slices.DeleteFunc(leaving, func(channel string) bool { // somebody has come back to it
+	leaving = slices.DeleteFunc(leaving, func(channel string) bool { // its feed is wanted again
 		topic, _ := s.names.topicOf(channel)
 		f := s.feedOf(topic)
 		return f != nil && f.at(n)
@@ -153,7 +153,7 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 		}
 		n.source.counts.failed(opSubscribe, err)
 		switch {
-		case passing(err) && !n.source.sharded(): // nobody else has it
+		case passing(err) && !n.source.sharded(): // no other server has it
 			return err
 		case passing(err):
 			n.settleAgain(group)
@@ -210,7 +210,7 @@ func (n *node) subscribed(group []wanted, losses uint64) {
 	}
 }
 
-// unsubscribe drops channels that nobody has come back to.
+// unsubscribe drops channels whose feeds were not wanted again.
 func (n *node) unsubscribe(ctx context.Context, c rueidis.DedicatedClient, channels []string) error {
 	within, cancel := context.WithTimeout(ctx, n.source.config.Timeout)
 	defer cancel()

@@ -45,7 +45,7 @@ func (w wish) enqueue() {
 
 func (w wish) again(after time.Duration) { w.feed.source.times.after(after, w.enqueue) }
 
-// wish queues a wish; false if nobody takes from the queue any more.
+// wish queues a wish; false if nothing takes from the queue any more.
 func (q *fetches) wish(w wish) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
