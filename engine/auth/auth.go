@@ -17,6 +17,6 @@ type Authorizer interface {
 	// Subscribe decides on a stream of all these topics together.
 	Subscribe(authorization []byte, topics [][]byte) Verdict
 	// Publish decides on an event for a topic. With a nil topic it decides whether
-	// there may be one at all for whoever asks, before it is known which.
+	// the client may publish at all, before the topic is known.
 	Publish(authorization []byte, topic []byte) Verdict
 }

@@ -1,4 +1,4 @@
-// Package auth decides who may subscribe to what and publish where.
+// Package auth decides which clients may subscribe to and publish to which topics.
 //
 // [Authorizer] is the interface that admission and publishing ask. What is behind
 // it now are static keys and public topics ([Static]); tokens will fill it later.

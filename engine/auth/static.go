@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 )
 
-// Static is keys and public topics from the configuration. Whoever holds a key
-// may publish and subscribe everywhere; anyone may subscribe to public topics.
+// Static is keys and public topics from the configuration. A client with a key
+// may publish and subscribe everywhere; every client may subscribe to public topics.
 type Static struct {
 	keys   atomic.Pointer[[]digest] // replaced as a whole
 	public Patterns
@@ -21,9 +21,9 @@ type Static struct {
 // digest stands for a key: all have one length.
 type digest [sha256.Size]byte
 
-// ErrNoKeys is what [NewStatic] says of a configuration in which nobody could
+// ErrNoKeys is what [NewStatic] says of a configuration in which no client could
 // publish.
-var ErrNoKeys = errors.New("no key is configured, so nobody could publish")
+var ErrNoKeys = errors.New("no key is configured, so no client could publish")
 
 // NewStatic takes the keys (several, so that they can be rotated) and the
 // patterns of public topics.
@@ -37,7 +37,7 @@ func NewStatic(keys, public []string) (*Static, error) {
 	return a, err
 }
 
-// SetKeys replaces the keys, for whoever asks from now on: streams that are there
+// SetKeys replaces the keys, for requests from now on: streams that are there
 // stay. After an error the old ones go on. Safe from any goroutine.
 func (a *Static) SetKeys(keys []string) error {
 	if len(keys) == 0 {
@@ -54,7 +54,7 @@ func (a *Static) SetKeys(keys []string) error {
 	return nil
 }
 
-// Open is the authorizer of a development server: everybody may do everything.
+// Open is the authorizer of a development server: every client may do everything.
 func Open() *Static { return &Static{open: true} }
 
 func (a *Static) Subscribe(authorization []byte, topics [][]byte) Verdict {
