@@ -37,7 +37,7 @@ type acceptor struct {
 
 	socket os.FileInfo // of a unix socket, when it was opened
 
-	mu     sync.Mutex // a closed descriptor's number is soon somebody else's
+	mu     sync.Mutex // a closed descriptor's number is soon another connection's
 	fd     int
 	closed bool
 
@@ -47,7 +47,7 @@ type acceptor struct {
 	reader reader
 }
 
-// reader is the scratch of whoever judges a complete request head.
+// reader is scratch for judging a complete request head.
 type reader struct {
 	head    http1.Head
 	request Request

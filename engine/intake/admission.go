@@ -76,7 +76,7 @@ func (a *Admission) leave(owner uint32) {
 	}
 }
 
-// debugs keeps the cost of a record that nobody wants off the way of every stream.
+// debugs saves every stream the cost of a record that is not logged.
 func (a *Admission) debugs() bool {
 	return a.config.Logger.Enabled(context.Background(), slog.LevelDebug)
 }
@@ -87,7 +87,7 @@ func (a *Admission) debugs() bool {
 //
 // Limits come before everything that costs more than they do: a node under a
 // storm must refuse cheaply. What the client may see comes before topics are
-// touched, so that nobody makes topics who may not read them.
+// touched, so that a client cannot make topics that it may not read.
 func (a *Admission) Admit(fd int, r *Request) *Refusal {
 	if refusal := r.parse(&a.config.Request); refusal != nil {
 		return refusal
@@ -138,7 +138,7 @@ func (a *Admission) enter(client netip.Addr) (owner uint32, _ *Refusal) {
 			return 0, refuseAddress
 		}
 	}
-	// The rate last: who is refused for his own address takes nothing from others.
+	// The rate last: a client that is refused for its address takes nothing from others.
 	if !a.rate.take(time.Now()) {
 		a.leave(owner)
 		return 0, refuseRate

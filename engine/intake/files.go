@@ -10,13 +10,13 @@ import (
 	"ssedge/shard/sys"
 )
 
-// spareFiles is how many descriptors an intake keeps back. One would do if nobody
+// spareFiles is how many descriptors an intake keeps back. One would do if nothing
 // else in the process ever took one.
 const spareFiles = 4
 
 // files is descriptors that are kept to be able to refuse when there are no more.
-// Whoever takes a descriptor holds mu shared, so that what a refusal gives up is
-// there for it, and again for the stock.
+// Code that takes a descriptor holds mu shared, so that it cannot take the one that a
+// refusal gives up, uses and puts back.
 type files struct {
 	mu    sync.RWMutex
 	spare []int

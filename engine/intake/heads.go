@@ -66,7 +66,7 @@ func newHeads(in *Intake) (*heads, error) {
 func (h *heads) tick() uint32 { return uint32(time.Since(h.started) / headTick) }
 
 // add takes in a connection with what it has sent so far, which the parser has
-// seen; or, if it is prefaced, nobody has.
+// seen, unless a PROXY protocol header must come first (prefaced).
 func (h *heads) add(fd int, from peer, received []byte, p *http1.Parser, prefaced bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -173,7 +173,7 @@ func (c *Conn) From(h http.Header) (remote netip.Addr, forwarded []byte) {
 }
 
 // Suspect is to be told of each stream that is refused: one for its address, from a proxy that
-// nobody has named, is worth a warning.
+// --trusted-proxies does not name, is worth a warning.
 func (c *Conn) Suspect(refusal *Refusal, h http.Header) {
 	c.in.suspect(c.from, refusal, func(field string) bool { return h.Get(field) != "" })
 }

@@ -33,7 +33,7 @@ type Config struct {
 	Logger             *slog.Logger
 
 	// Inherited is listening sockets that were passed to the process, by name. They stay
-	// the caller's, who may close them after Open.
+	// the caller's, and may be closed after Open.
 	Inherited map[string][]*os.File
 }
 
@@ -202,8 +202,8 @@ func (l loop) stop() {
 	}
 }
 
-// StopAccepting closes the listening sockets. Who has connected has so long to ask for
-// something, and is closed then; connections at net/http and streams stay.
+// StopAccepting closes the listening sockets. Connections that have sent no whole request have
+// patience to do so, and are closed then. Connections at net/http and streams stay.
 func (in *Intake) StopAccepting(patience time.Duration) {
 	// The heads are the first of the loops, and the last to end: as long as anything is
 	// accepted there is a place for it.

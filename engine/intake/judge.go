@@ -16,7 +16,7 @@ const StreamPath = "/events"
 // and what came after it. A request for a stream becomes one or, for want of room,
 // is refused right here: a storm must not reach net/http. Everything else goes
 // there, and so does a request for a stream that needs a longer answer. fd
-// belongs to somebody else afterwards.
+// is no longer the caller's afterwards.
 func (in *Intake) judge(fd int, from peer, received []byte, r *reader) {
 	if !isStream(&r.head) || in.admission.config.LocalHosts && from.addr.IsValid() && !LocalHost(r.head.Authority) {
 		origin, _ := r.head.Get("origin")

@@ -9,15 +9,15 @@ import (
 	"ssedge/proto/proxyproto"
 )
 
-// Proxies are those whose word is taken on whom a request comes from. The zero value
-// trusts nobody.
+// Proxies are the proxies that are believed when they say the client's address of a
+// request. The zero value trusts none.
 type Proxies struct {
 	networks []netip.Prefix
-	unix     bool // whoever comes through a unix socket
+	unix     bool // peers that come through a unix socket are trusted
 	field    string
 }
 
-// Fields in which proxies say whom a request comes from.
+// Fields in which proxies say the client's address of a request.
 const (
 	XForwardedFor = "x-forwarded-for"
 	Forwarded     = "forwarded" // RFC 7239
@@ -50,16 +50,16 @@ func NewProxies(trusted []string, field string) (p Proxies, wrong []error) {
 	return p, wrong
 }
 
-// peer is who is at the other end of a connection, or whom a PROXY protocol header
-// names as that.
+// peer is the other end of a connection, or what a PROXY protocol header names as that.
 type peer struct {
 	addr netip.Addr // the zero Addr: it came through a unix socket
-	// unnamed: a header that is to name somebody does not. What requests say then could be
-	// anybody's, for a proxy that sends such headers does not look at requests.
+	// unnamed: a PROXY protocol header names no address. Then the fields of requests are not
+	// believed: a client may have written them, since a proxy that sends such headers does
+	// not look at requests.
 	unnamed bool
 }
 
-// None reports whether nobody is trusted.
+// None reports whether no proxy is trusted.
 func (p *Proxies) None() bool { return len(p.networks) == 0 && !p.unix }
 
 // trust reports whether a peer is one of the proxies. A peer without an address came
@@ -79,12 +79,12 @@ func (p *Proxies) trust(peer netip.Addr) bool {
 // believe reports whether what a peer's requests say counts.
 func (p *Proxies) believe(from peer) bool { return !p.None() && !from.unnamed && p.trust(from.addr) }
 
-// client is whom a request comes from that a peer has sent, with that value of the
-// proxies' field (RFC 9110 5.3: of all such fields, joined). Each proxy adds where it
-// got the request from at the end. So that is believed of the peer, if it is trusted,
-// and of whom it names, if that is trusted, too; what the first one says that is not,
-// the client could have made up. Where a proxy does not say from whom, it is from the
-// proxy.
+// client is the client's address of a request that the peer remote has sent. value is
+// that of the proxies' field (RFC 9110 5.3: of all such fields, joined). Each proxy adds
+// the address that it got the request from at the end. So the list is read from its end:
+// an address is believed if the peer and all addresses behind it are trusted proxies. The
+// first that is not a trusted proxy is the client, which could have made up what stands
+// in front. If a proxy does not give an address, the proxy counts as the client.
 func (p *Proxies) client(remote netip.Addr, value []byte) (netip.Addr, *Refusal) {
 	if len(value) == 0 || !p.trust(remote) {
 		return remote, nil
@@ -108,7 +108,7 @@ func (p *Proxies) client(remote netip.Addr, value []byte) (netip.Addr, *Refusal)
 }
 
 // preface reads the PROXY protocol header with which a connection from a peer has to
-// begin, and returns how long it is, 0 if it is not complete yet, and whom the
+// begin. It returns how long it is, 0 if it is not complete yet, and the peer that the
 // connection comes from.
 func (p *Proxies) preface(received []byte, from peer) (n int, client peer, _ *Refusal) {
 	if !p.trust(from.addr) {

@@ -6,7 +6,7 @@ import (
 )
 
 // Refusal is why a request is not served: a complete answer, and a metric label.
-// Refusals are values of this package; nobody changes them.
+// Refusals are values of this package, and are never changed.
 type Refusal struct {
 	Status     int
 	Cause      string // metric label
@@ -46,7 +46,7 @@ var (
 // overload tells a refusal for want of room from one for what was asked.
 func (r *Refusal) overload() bool { return r.Status == 503 }
 
-// Refusals lists all of them, for those who report on each cause.
+// Refusals lists all of them, for metrics of each cause.
 func Refusals() []*Refusal {
 	return []*Refusal{
 		refuseQuery, refuseNoTopic, refuseTopic, refuseTopics,

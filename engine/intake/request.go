@@ -12,15 +12,15 @@ import (
 	"ssedge/shard"
 )
 
-// Request is what admission needs to know of a request for a stream, whoever has
-// read it: intake from the bytes, or net/http. Reuse one to reuse its scratch. Its
+// Request is what admission needs to know of a request for a stream, whether it was
+// read by intake from the bytes, or by net/http. Reuse one to reuse its scratch. Its
 // slices are only read during [Admission.Admit].
 type Request struct {
 	Query         []byte     // of the target, still encoded
 	LastEventID   []byte     // value of the field; empty if there is none
 	Authorization []byte     // value of the field; nil if there is none
 	Origin        []byte     // value of the field; empty if there is none
-	Remote        netip.Addr // the other end of the connection, or whom a PROXY protocol header names; the zero Addr: a unix socket
+	Remote        netip.Addr // the connection's peer, or the address that a PROXY protocol header names; the zero Addr: a unix socket
 	Forwarded     []byte     // value of the field of [Proxies], of several joined by commas; empty if there is none
 	Minor         int        // HTTP/1.<Minor>
 

@@ -2,8 +2,8 @@ package intake
 
 import "slices"
 
-// suspect warns once, when a stream is refused for its address, of a proxy that nobody
-// has named: all of its clients count as one. has says which fields its request has.
+// suspect warns once, when a stream is refused for its address, of a proxy that is
+// not trusted: all of its clients count as one. has says which fields its request has.
 func (in *Intake) suspect(from peer, refusal *Refusal, has func(field string) bool) {
 	if refusal != refuseAddress || in.admission.config.Proxies.believe(from) {
 		return
@@ -22,7 +22,7 @@ func (in *Intake) suspect(from peer, refusal *Refusal, has func(field string) bo
 func (in *Intake) suspectUnix() {
 	c := &in.admission.config
 	if c.PerAddressMax > 0 && !c.Proxies.unix && slices.ContainsFunc(in.acceptors, func(a *acceptor) bool { return a.addr.Network() == "unix" }) {
-		in.config.Logger.Warn("streams that come through a unix socket have no address, and are not bounded by one, unless a proxy says whom they are from and is trusted: --trusted-proxies=unix",
+		in.config.Logger.Warn("streams that come through a unix socket have no address, and are not bounded by one, unless a trusted proxy says the client's address: --trusted-proxies=unix",
 			"per_address_max", c.PerAddressMax)
 	}
 }

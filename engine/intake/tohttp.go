@@ -57,7 +57,7 @@ type httpListener struct {
 	closed bool
 }
 
-// offer reports false if nobody accepts any more; then c is still the caller's.
+// offer reports false if connections are no longer accepted; then c is still the caller's.
 func (l *httpListener) offer(c *Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
