@@ -14,7 +14,7 @@ import (
 // line, the environment and the configuration file fill it in (cmd/ssedge), and
 // each field is named there as it is here. Sizes are bytes.
 type Config struct {
-	Dev     bool // everybody on this machine may publish and subscribe; the page at /
+	Dev     bool // every client on this machine may publish and subscribe; the page at /
 	Version string
 	Logger  *slog.Logger
 
@@ -23,7 +23,7 @@ type Config struct {
 	Admin  string   // "host:port"; "" for none
 
 	// Inherited is listening sockets that were passed to the process, by name. They stay
-	// the caller's, who may close them after New.
+	// the caller's, and may be closed after New.
 	Inherited map[string][]*os.File
 
 	// Access.
@@ -31,7 +31,7 @@ type Config struct {
 	Anonymous   []string // topics, or beginnings of topics and a *, that anyone may subscribe to
 	CORSOrigins []string // origins whose pages may subscribe and publish; "*" for all
 
-	// Whose word is taken on whom a request comes from.
+	// Which proxies are believed when they say the client's address of a request.
 	TrustedProxies  []string // addresses, networks, "unix"
 	ForwardedHeader string   // x-forwarded-for or forwarded
 

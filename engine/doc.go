@@ -11,5 +11,5 @@
 //
 // The parts: intake accepts connections and makes streams of them, shard (outside
 // of this tree) holds the streams and the topics, fanin is where events come from,
-// httpapi is everything that net/http serves, auth decides who may do what.
+// httpapi is everything that net/http serves, auth decides which clients may do what.
 package engine

@@ -152,8 +152,8 @@ func (e *Engine) newServers() {
 	e.http = &http.Server{
 		Handler:           e.public,
 		ReadHeaderTimeout: c.HeadTimeout,
-		ReadTimeout:       c.BodyTimeout,     // for bodies that nobody reads; who reads one sets his own
-		WriteTimeout:      2 * c.BodyTimeout, // a body and an answer; who writes more sets his own
+		ReadTimeout:       c.BodyTimeout,     // for bodies that no handler reads; a handler that reads one sets its own
+		WriteTimeout:      2 * c.BodyTimeout, // a body and an answer; a handler that writes more sets its own
 		IdleTimeout:       c.HTTPIdle,
 		MaxHeaderBytes:    c.HeadBytes,
 		// OPTIONS * is answered like everything else, with CORS.
@@ -253,8 +253,8 @@ func (e *Engine) Drain() {
 		return
 	}
 	began := time.Now()
-	// Who was accepted is served: whoever comes later is not refused here, but by the kernel, or waits
-	// in the queue of an inherited socket for the next node.
+	// Connections that were accepted are served. Later ones are refused by the kernel, not here; at an
+	// inherited socket they wait in the queue for the next node.
 	e.intake.StopAccepting(headsPatience)
 	e.finishRequests()
 	e.refuseAll()

@@ -12,7 +12,7 @@ var metricHelp = map[string]string{
 
 	"ssedge_streams":              "Streams: blocked are those whose socket is full, waiting those that cannot begin before the Redis servers are heard.",
 	"ssedge_subscriptions":        "Topics of all streams, counted for each stream.",
-	"ssedge_topics":               "Topics with subscribers, with history, or kept for those who come back.",
+	"ssedge_topics":               "Topics with subscribers, with history, or kept for clients that come back.",
 	"ssedge_history_bytes":        "Memory of all history.",
 	"ssedge_half_sent_bytes":      "Copies of what a full socket has not taken of an event.",
 	"ssedge_inbox_depth":          "Joins, topics with news and calls that wait for the shards.",

@@ -76,7 +76,7 @@ func (c *Config) checkAccess(fail failure) {
 	}
 	if c.Dev {
 		if len(c.Keys) > 0 || len(c.Anonymous) > 0 {
-			fail("--dev lets everybody do everything, so --key (or SSEDGE_KEY) and --anonymous would have no effect: expected one or the other")
+			fail("--dev lets every client do everything, so --key (or SSEDGE_KEY) and --anonymous would have no effect: expected one or the other")
 		}
 		return
 	}
@@ -114,7 +114,7 @@ func (c *Config) checkProxies(fail failure) {
 	}
 	for _, address := range c.Listen {
 		if _, proxies := intake.ListensForProxies(address); proxies && len(c.TrustedProxies) == 0 {
-			fail("--listen %s: expected --trusted-proxies to name who may say there whom a connection is from", address)
+			fail("--listen %s: expected --trusted-proxies to name the proxies that connect there", address)
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (c *Config) checkAddress(flag, given string, fail failure) {
 	}
 	if c.Dev && host != "localhost" {
 		if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
-			fail("%s %s: --dev lets everybody publish and is for loopback only: expected 127.0.0.1, [::1] or localhost", flag, given)
+			fail("%s %s: --dev lets every client publish and is for loopback only: expected 127.0.0.1, [::1] or localhost", flag, given)
 		}
 	}
 }

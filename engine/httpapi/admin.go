@@ -38,7 +38,7 @@ const adminIndex = `/metrics        for Prometheus
 /debug/pprof/   profiles
 `
 
-// topicsLimit is how many topics are listed if nobody says.
+// topicsLimit is how many topics are listed if the request does not say.
 const topicsLimit = 100
 
 // writeAnswer writes what others have to be asked for.

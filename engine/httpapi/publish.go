@@ -84,7 +84,7 @@ func (s *Public) mayPublish(authorization, topic []byte) *problem {
 	return &problem{403, "not_permitted", "this key does not permit publishing to this topic", 0}
 }
 
-// put publishes an event, for whoever authorization says it is.
+// put publishes an event with the rights of authorization.
 func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *problem) {
 	if p := s.mayPublish(authorization, e.Topic); p != nil {
 		return fanin.Receipt{}, p

@@ -19,8 +19,8 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, notHere)
 		return
 	}
-	// Who asks for a stream and gets none has nothing more to ask for. Kept, such
-	// connections would take the places of publishers.
+	// A client that asks for a stream and gets none has nothing more to ask for. If its
+	// connection were kept, it would take the place of a publisher's.
 	w.Header().Set("Connection", "close")
 	if p := s.noContent(w, r); p != nil {
 		s.refuse(w, p)
