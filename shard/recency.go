@@ -2,8 +2,9 @@ package shard
 
 import "sync"
 
-// recency has two LRU lists, of topics with history and of idle topics. Their order is exact to the second: a finer one would take the lock with every
-// event. A topic is in one of the lists or in none.
+// recency has two LRU lists, of topics with history and of idle topics. Their order is
+// exact to the second: a finer one would take the lock with every event. A topic is in
+// one of the lists or in none.
 type recency struct {
 	mu   sync.Mutex
 	used topicList // with history, by the last publish

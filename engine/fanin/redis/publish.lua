@@ -94,7 +94,7 @@ local function ssedge_publish(keys, args)
   if settings.partitions then version, of, named = 's2 ', ' ' .. #topic, topic end
   if retry ~= '' then retry = ' ' .. retry end
   local sent = redis.pcall(settings.command, channel, '\0' .. version .. id .. ' ' .. prev .. ' ' .. #event .. of .. retry .. '\n' .. named .. event .. data)
-  if type(sent) == 'table' and sent.err then -- nobody was sent it: it was never published
+  if type(sent) == 'table' and sent.err then -- it was sent to no subscriber: it was never published
     redis.call('XDEL', stream, id)
     redis.pcall('EXPIRE', stream, settings.ttl)
     return sent
