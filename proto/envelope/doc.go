@@ -13,8 +13,8 @@
 //
 // A message that does not begin with a zero byte is no envelope: all of it is the data
 // of an event without name and id, as `redis-cli PUBLISH sse:news hello` sends it. The
-// character after the zero byte, and the digit after that, are the version: whoever
-// finds another one refuses the message instead of misreading it.
+// character after the zero byte, and the digit after that, are the version: a receiver
+// that finds another one refuses the message instead of misreading it.
 //
 // Everything here is safe from any goroutine and keeps nothing of its input.
 package envelope

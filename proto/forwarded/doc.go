@@ -1,6 +1,6 @@
-// Package forwarded reads the fields in which HTTP proxies say whom a request came
-// from: X-Forwarded-For, which is a habit, and Forwarded, which is RFC 7239. It says
-// what stands there; whom of it to believe is for the caller.
+// Package forwarded reads the fields in which HTTP proxies say the client's address of a
+// request: X-Forwarded-For, which has no standard, and Forwarded, which is RFC 7239. It
+// returns the addresses that stand there; the caller decides which of them to believe.
 //
 //	xff.go      X-Forwarded-For
 //	rfc7239.go  Forwarded

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// node reads whom a proxy names: an address, in brackets if it is IPv6 and has a port,
+// node reads the client that a proxy names: an address, in brackets if it is IPv6 and has a port,
 // or "unknown", or a name that hides an address, _like-this, which are the zero Addr.
 // Ports may be hidden, too (RFC 7239 6).
 func node(text string) (a netip.Addr, ok bool) {

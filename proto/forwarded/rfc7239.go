@@ -12,9 +12,9 @@ var ErrForwarded = errors.New(`Forwarded cannot be read: expected elements like 
 
 // Forwarded calls each for the addresses in the value of a Forwarded (RFC 7239 4; of
 // several such fields, joined by commas), the nearest first, until it reports false.
-// An element that does not say for whom is the zero Addr. All of the value must be
-// in order, for a quotation mark that somebody has put in front changes what all
-// behind it means. The error is ErrForwarded.
+// An element without an address (for=) is the zero Addr. All of the value must be in
+// order, because a quotation mark that a client has put in front changes the meaning of
+// all that follows. The error is ErrForwarded.
 func Forwarded(value []byte, each func(netip.Addr) (more bool)) error {
 	hops, ok := elements(string(value))
 	if !ok {

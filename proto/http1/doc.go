@@ -36,7 +36,7 @@
 // error is reported with the first byte that makes the head unacceptable, so a client
 // that speaks TLS to a plain port is refused at its first byte.
 //
-// # Who may call what
+// # Concurrency
 //
 // A Parser and a Head belong to the goroutine that uses them; different ones are
 // independent. The package-level functions keep no state. Slices in a Head point into

@@ -1,5 +1,5 @@
 // Package proxyproto reads the header of the PROXY protocol, by which a proxy that
-// forwards bytes says whom it forwards them for. It is pure bytes: it owns no
+// forwards bytes says the address of the client that sends them. It is pure bytes: it owns no
 // connection and no buffer.
 //
 //	header.go  Header, Parse, and the ways in which a header can be refused

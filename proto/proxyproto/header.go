@@ -22,7 +22,7 @@ var (
 
 // Header is what a proxy says of a connection.
 type Header struct {
-	// Source is who connected to the proxy, without zone and never IPv4 in IPv6. It
+	// Source is the client that connected to the proxy, without zone and never IPv4 in IPv6. It
 	// is the zero Addr if the header does not say: the connection is the proxy's own,
 	// a health check (LOCAL, UNKNOWN), or came over a unix socket.
 	Source netip.Addr
