@@ -42,7 +42,7 @@ func (c *benchHold) Run() error {
 		return errors.New("--drop: expected --publish-url: it is told by what was published meanwhile whether streams resume")
 	}
 	if c.Broadcasts+c.Drop == 0 {
-		c.PublishURL = "" // nothing is published, and nobody need answer there
+		c.PublishURL = "" // nothing is published, so nothing has to answer there
 	}
 	return c.measure(&c.targetFlags, scenario.Hold{For: c.For, Broadcasts: c.Broadcasts, Beats: c.Beats, Drop: c.Drop})
 }

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// clientFlags say where a client finds the server, and who it is.
+// clientFlags say where a client finds the server, and which key it sends.
 type clientFlags struct {
 	Server string   `help:"The server's address: a URL, host:port or unix:/path (default ${default})." default:"http://127.0.0.1:8080" placeholder:"URL"`
 	Key    []string `help:"Bearer key, for topics that are not public and for publishing; of several the first." placeholder:"KEY"`

@@ -19,8 +19,8 @@ import (
 // settingsFile is the configuration file. kong-yaml reads the values out of it;
 // this holds them to three rules of ours. A key is a flag's name, whichever command
 // has the flag. What the environment says comes before the file (kong would have it
-// the other way round). And what nobody reads is an error: a misspelt limit must
-// not be a limit that silently is not there.
+// the other way round). And a key that is no setting is an error: a misspelt
+// limit must not be ignored in silence.
 type settingsFile struct {
 	kong.Resolver
 	name string

@@ -20,7 +20,7 @@ type manager struct {
 	watchdog time.Duration // it is to hear of us at least so often; 0: it need not
 
 	mu       sync.Mutex
-	socket   *net.UnixAddr // nil: nobody wants to be told
+	socket   *net.UnixAddr // nil: no manager wants to be told
 	ready    bool          // it was told
 	stopping bool          // it was told; there is nothing to say any more
 	failed   bool          // that telling it fails was logged
@@ -129,7 +129,7 @@ func (m *manager) tellReady(n node) bool {
 // a line about it. One reload at a time.
 func (m *manager) reload(do func() string) {
 	m.serving(daemon.SdNotifyReloading, strings.TrimSpace(daemon.SdNotifyMonotonicUsec()))
-	said := do() // which may read from a disk that hangs: nobody waits for that
+	said := do() // it may read from a disk that hangs, so it runs without the lock
 	m.serving(daemon.SdNotifyReady, status("%s", said))
 }
 

@@ -17,7 +17,7 @@ import (
 )
 
 type serveCmd struct {
-	Dev   bool `help:"Development: everybody on this machine may publish and subscribe, and / is a page to try it."`
+	Dev   bool `help:"Development: every client on this machine may publish and subscribe, and / is a page to try it."`
 	Check bool `help:"Check the settings and exit."`
 
 	Listen []string `help:"Public addresses: host:port, [v6]:port, unix:/path, or systemd:NAME for the sockets of that name (FileDescriptorName=) that systemd passes; with proxy: in front, connections there begin with a PROXY protocol header (default ${default})." default:"${listen}" placeholder:"ADDR" group:"Listeners"`
@@ -28,8 +28,8 @@ type serveCmd struct {
 	Anonymous  []string `help:"Topics that anyone may subscribe to: a name, or the beginning of names and a *, as in 'public/*'." placeholder:"TOPIC" group:"Access"`
 	CORSOrigin []string `name:"cors-origin" help:"Origins whose pages may subscribe and publish; * for all." placeholder:"ORIGIN" group:"Access"`
 
-	TrustedProxies  []string `help:"Proxies whose word is taken on whom a request comes from: addresses, networks, or unix for those that come through a unix socket." placeholder:"NETWORK" group:"Proxies"`
-	ForwardedHeader string   `help:"Where they say it: x-forwarded-for, or forwarded (RFC 7239). The address that counts is the last one that is no trusted proxy's." default:"${forwarded_header}" enum:"x-forwarded-for,forwarded" group:"Proxies"`
+	TrustedProxies  []string `help:"Proxies that are believed when they say the client's address: addresses, networks, or unix for proxies that connect through a unix socket." placeholder:"NETWORK" group:"Proxies"`
+	ForwardedHeader string   `help:"The field in which they say it: x-forwarded-for, or forwarded (RFC 7239). The address that counts is the last one that is no trusted proxy's." default:"${forwarded_header}" enum:"x-forwarded-for,forwarded" group:"Proxies"`
 
 	Shards  int `help:"Loops that hold streams; 0: one per CPU." default:"0" group:"Cores"`
 	Pollers int `help:"Threads that accept; 0: one per two CPUs." default:"0" group:"Cores"`
@@ -43,7 +43,7 @@ type serveCmd struct {
 	Retry           time.Duration     `help:"Reconnection time told to clients." default:"${retry}" group:"Streams"`
 	RetryJitter     time.Duration     `help:"Up to this is added to it, different for each stream." default:"${retry_jitter}" group:"Streams"`
 	WriteStall      time.Duration     `help:"A stream that takes no byte of what is due for this long is closed." default:"${write_stall}" group:"Streams"`
-	SlowPolicy      string            `help:"Who falls behind the history: 'gap' is told so and goes on with the oldest event, 'latest' with the newest, 'close' is closed." default:"${slow_policy}" enum:"gap,close,latest" group:"Streams"`
+	SlowPolicy      string            `help:"What becomes of a client that falls behind the history: with 'gap' it is told so and goes on with the oldest event, with 'latest' with the newest, with 'close' its stream is closed." default:"${slow_policy}" enum:"gap,close,latest" group:"Streams"`
 	TopicPolicy     map[string]string `help:"The same for some topics: --topic-policy='prices/*=latest,audit=close'." mapsep:"," placeholder:"TOPIC=POLICY" group:"Streams"`
 	SendBuffer      int               `help:"Kernel send buffer of a stream in bytes (SO_SNDBUF); 0: the kernel sizes it." default:"${send_buffer}" group:"Streams"`
 	NotSentLowat    int               `help:"Unsent bytes from which on a socket counts as full (TCP_NOTSENT_LOWAT); 0: the kernel's." default:"${not_sent_lowat}" group:"Streams"`

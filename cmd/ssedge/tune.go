@@ -97,7 +97,7 @@ func readHost() (*tuning.Host, error) {
 }
 
 // warnOfHost says once what a host lacks for so many streams in so much memory (0: all there is). Open files are the server's
-// own to check: it holds no more streams than it may have files. If nobody asked for so many it is no warning.
+// own to check: it holds no more streams than it may have files. If so many were not asked for, it is no warning.
 func warnOfHost(streams int, memory int64, asked bool, logger *slog.Logger) {
 	h, err := readHost()
 	if err != nil {
