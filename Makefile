@@ -98,7 +98,7 @@ reproduce:
 	@tuning/packaging/reproduce.sh $(GO)
 
 # As packagers expect it: DESTDIR is only in front, PREFIX stands in the unit, too. Settings that are there already are
-# left alone; uninstall takes them away only if nobody has changed them.
+# left alone; uninstall takes them away only if they have not been changed.
 PREFIX  ?= /usr/local
 UNIT     = $(DESTDIR)$(PREFIX)/lib/systemd/system/ssedge.service
 SOCKET   = $(DESTDIR)$(PREFIX)/lib/systemd/system/ssedge.socket

@@ -51,7 +51,7 @@ func (h *Host) nodes() Finding {
 	return f
 }
 
-// container is about who may change settings.
+// container is about where settings can be changed.
 func (h *Host) container() Finding {
 	f := Finding{
 		Name: "container", Kind: Setting, Now: "none", Needed: "any", OK: true,

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Changes the kernel settings of a host for very many streams of ssedge, like `ssedge tune --apply`, where that is not at
 # hand: what falls short is raised, no limit is lowered. What was there before is kept in /var/lib/ssedge/apply-undo*;
-# --undo restores it, but for what somebody changed since. The reasons are in sysctl.conf; the limit on open files is for the
+# --undo restores it, but for what was changed since by other means. The reasons are in sysctl.conf; the limit on open files is for the
 # unit (LimitNOFILE). SOURCES: addresses that connections come from, if they are few, on the host that they come from.
 # The file for the next boot has only what falls short, what is set there or was set by this already, and no less than other files
 # of sysctl.d say.
@@ -143,7 +143,7 @@ esac
 if [ "${1:-}" = --undo ]; then
 	[ -e "$saved" ] || die "there is nothing to undo: no $saved"
 	if [ -e "$file" ] && ! cmp -s "$file" "$saved.written" && ! cmp -s "$file" "$saved.last"; then
-		echo "$file: left as it is: somebody changed it since"
+		echo "$file: left as it is: it was changed since"
 	elif [ -e "$saved.file" ]; then
 		cmp -s "$saved.file" "$file" || if cp "$saved.file" "$file"; then echo "$file: restored"; else status=1; fi
 	elif [ -e "$file" ]; then
@@ -156,7 +156,7 @@ if [ "${1:-}" = --undo ]; then
 		*)
 			case "|$ours|" in
 			*"|$now|"*) put "$name" "$before" ;;
-			*) echo "$name: left as it is: somebody changed it since to $now; it was before: sysctl -w $name=\"$before\"" ;;
+			*) echo "$name: left as it is: it was changed since to $now; before, it was: sysctl -w $name=\"$before\"" ;;
 			esac
 			;;
 		esac

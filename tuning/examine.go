@@ -155,7 +155,7 @@ func (h *Host) pidMax() []Finding {
 	}
 	return []Finding{{
 		Name: "kernel.pid_max", Kind: Sysctl, Scope: OfHost, Now: now, Needed: "4096", Advice: true,
-		Why: "threads of all processes: some dozens of ssedge, and those of everybody else", How: howSysctl(h, "kernel.pid_max", "4096"),
+		Why: "threads of all processes: some dozens of ssedge, and those of all other programs", How: howSysctl(h, "kernel.pid_max", "4096"),
 		Source: "kernel Documentation/admin-guide/sysctl/kernel.rst",
 	}}
 }

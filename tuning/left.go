@@ -9,7 +9,7 @@ var left = []struct {
 }{
 	{
 		[]string{"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"},
-		"ssedge asks for no keepalive: its heartbeats (--heartbeat 25s) are data, and TCP_USER_TIMEOUT ends what nobody acknowledges", "man 7 tcp; " + ipSysctl,
+		"ssedge asks for no keepalive: its heartbeats (--heartbeat 25s) are data, and TCP_USER_TIMEOUT ends connections that acknowledge nothing", "man 7 tcp; " + ipSysctl,
 	},
 	{
 		[]string{"net.ipv4.tcp_retries2"},

@@ -8,7 +8,7 @@ import (
 )
 
 // limitsText is what [LimitsFile] is to say, and the limit in it: what the load needs, no less than any file of limits says, and
-// no more than nr_open, for whoever is given more cannot log in. It is "" where the hard limit is enough.
+// no more than nr_open, because users with a higher limit cannot log in. It is "" where the hard limit is enough.
 func limitsText(root string, h *Host, l Load) (text string, limit int64) {
 	said := saidLimit(os.DirFS(root), "etc/security/limits.conf", "etc/security/limits.d/*.conf")
 	if said == 0 && h.Files.Hard >= uint64(files(l)) {

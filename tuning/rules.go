@@ -47,7 +47,7 @@ var rules = []rule{
 		name: "net.ipv4.tcp_syncookies", usual: "1", source: ipSysctl,
 		needs: func(Load) []int64 { return []int64{1} },
 		why: func(Load) string {
-			return "when the queue of handshakes is full clients are still let in; with 0 whoever sends half of a handshake keeps all others out"
+			return "when the queue of handshakes is full clients are still let in; with 0 a client that sends halves of handshakes keeps all others out"
 		},
 	},
 	{
@@ -142,11 +142,11 @@ var rules = []rule{
 		name: "net.ipv4.tcp_tw_reuse", usual: "2", exact: true, advice: true, source: ipSysctl + "; RFC 6191",
 		needs: func(Load) []int64 { return []int64{1} },
 		why: func(l Load) string {
-			return fmt.Sprintf("of those that connect: who closes first keeps the port for 60 s, so %s ports are %s new connections a second; with 1 it is taken again after a second", thousands(usualPorts), thousands(usualPorts/60))
+			return fmt.Sprintf("of hosts that connect: the side that closes first keeps the port for 60 s, so %s ports are %s new connections a second; with 1 it is taken again after a second", thousands(usualPorts), thousands(usualPorts/60))
 		},
 		spare: func(_ *Host, l Load) string {
 			if l.Sources == 0 {
-				return "a server connects to nobody; for clients, proxies and the load tool, see --sources"
+				return "a server opens no connections; for clients, proxies and the load tool, see --sources"
 			}
 			return ""
 		},

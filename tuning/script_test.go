@@ -171,7 +171,7 @@ func TestTheScriptUndoes(t *testing.T) {
 	put(t, dir, "proc/sys/net/core/somaxconn", "30000\n")
 	put(t, dir, DropInFile, "# theirs\n")
 	out, err := script(dir, "--undo")
-	if err != nil || !strings.Contains(out, `somaxconn: left as it is: somebody changed it since to 30000; it was before: sysctl -w net.core.somaxconn="4096"`) ||
+	if err != nil || !strings.Contains(out, `somaxconn: left as it is: it was changed since to 30000; before, it was: sysctl -w net.core.somaxconn="4096"`) ||
 		!strings.Contains(out, "60-ssedge.conf: left as it is") {
 		t.Errorf("%v: %s", err, out)
 	}

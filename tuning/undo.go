@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// Undo restores what was there before the first [Apply], and forgets it. What somebody else changed since stays, and is said with
-// what it was before. Where something cannot be restored, the rest is, and what was saved is kept for another try.
+// Undo restores what was there before the first [Apply], and forgets it. What was changed since by other means stays, and is said
+// with what it was before. Where something cannot be restored, the rest is, and what was saved is kept for another try.
 func Undo(root string) ([]Change, error) {
 	saved, err := load(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -25,7 +25,7 @@ func Undo(root string) ([]Change, error) {
 		file := filepath.Join(root, name)
 		now, err := contents(file)
 		if err == nil && now != nil && !slices.Contains(saved.Written[name], *now) && (saved.Files[name] == nil || *now != *saved.Files[name]) {
-			changes = append(changes, Change{Name: file, Left: "somebody changed it since"})
+			changes = append(changes, Change{Name: file, Left: "it was changed since"})
 			continue
 		}
 		already := err == nil && same(now, saved.Files[name])
@@ -49,7 +49,7 @@ func Undo(root string) ([]Change, error) {
 		case c.Before == c.Wanted:
 			continue
 		case !slices.Contains(saved.Set[name], c.Before):
-			c.Left = fmt.Sprintf("somebody changed it since to %s; it was before: sysctl -w %s=%q", c.Before, name, c.Wanted)
+			c.Left = fmt.Sprintf("it was changed since to %s; before, it was: sysctl -w %s=%q", c.Before, name, c.Wanted)
 		default:
 			c.Err = set(root, name, c.Wanted)
 			c.After = value(root, name)
