@@ -10,7 +10,7 @@ const (
 
 var heartbeat = []byte(":\n\n")
 
-// beats is when and for whom the next batch of heartbeats is. The batches go through the descriptors and not through the topics'
+// beats says when the next batch of heartbeats is due, and for which streams. The batches go through the descriptors and not through the topics'
 // lists: a descriptor keeps its place as long as the stream lives, so that none is left out and none is sent to twice
 // when others come and go.
 type beats struct {

@@ -8,7 +8,7 @@
 // and nothing is checked: a newline in a body ends the event's data there.
 //
 // Each thread is a locked operating-system thread with its own SO_REUSEPORT listener, epoll set and streams, which
-// nobody else touches. What they share is an event on its way: Server.post gives it its id and appends it to every
+// no other thread touches. What they share is an event on its way: Server.post gives it its id and appends it to every
 // thread's inbox under one lock, so that all see one order, and rings the eventfds of those that may be asleep. The
 // last thread that has sent an event gives its memory back. In a steady state nothing allocates, so a caller may turn
 // the garbage collector off.

@@ -26,7 +26,7 @@ var (
 	published     = []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
 )
 
-// event is on its way to the streams of a topic. Nobody changes it until all threads have sent it.
+// event is on its way to the streams of a topic. It is not changed until all threads have sent it.
 type event struct {
 	topic []byte
 	text  []byte

@@ -13,7 +13,7 @@ const (
 	deferSeconds = 5    // a connection is accepted with its first bytes, or after about this long
 )
 
-// vacant fails if somebody listens there: with SO_REUSEPORT two servers would share its connections, and neither would
+// vacant fails if another process listens there: with SO_REUSEPORT two servers would share its connections, and neither would
 // know.
 func vacant(a netip.AddrPort) error {
 	fd, err := socket(a)

@@ -64,7 +64,7 @@ type seat struct {
 }
 
 const (
-	nobody    = 0
+	nobody    = 0  // no connection
 	undecided = -1 // connected, nothing received yet
 	publisher = -2
 )

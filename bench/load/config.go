@@ -122,7 +122,7 @@ func splitURL(text string) (host, target string, err error) {
 }
 
 // Resolve returns the address to connect to for host or host:port. Addresses beyond loopback are refused unless they
-// are allowed: a load tool must not be pointed at somebody by a typing error.
+// are allowed: a load tool must not be pointed at a foreign host by a typing error.
 func Resolve(host string, allowRemote bool) (netip.AddrPort, error) {
 	u, err := url.Parse("http://" + host)
 	if err != nil || u.Host == "" || u.User != nil {

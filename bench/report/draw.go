@@ -60,7 +60,7 @@ func (k ink) Dash() string {
 // picture is what is drawn in one plot.
 type picture struct {
 	x, y        result.Axis
-	alt         string // for who does not see it
+	alt         string // text for readers who cannot see the picture
 	percentiles bool
 	lines       []line
 }

@@ -92,7 +92,7 @@ func rawOf(run *result.Run) ([]byte, error) {
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// replace writes beside the file and renames: who reads it finds the old content or the new.
+// replace writes beside the file and renames: a reader finds the old content or the new.
 func replace(file string, content []byte) error {
 	beside := file + ".new"
 	if err := os.WriteFile(beside, content, 0o644); err != nil {

@@ -52,7 +52,7 @@ func Describe(version string, args []string) Environment {
 }
 
 // quoted is the arguments as a shell takes them. Of every absolute path only the last element is kept: results are
-// published, and where they were made is nobody's business. What may be a secret is kept out too.
+// published, and must not show where they were made. What may be a secret is kept out too.
 func quoted(args []string) []string {
 	var out []string
 	secret := false

@@ -29,7 +29,7 @@ func wait(ctx context.Context, d time.Duration) {
 }
 
 // lingering is a context that ends after most, or a moment after ctx: what is on its way when a run is interrupted
-// should still arrive, but nobody waits long after Ctrl-C.
+// should still arrive, but the wait after Ctrl-C is short.
 func lingering(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lingerMax, cancel) })
@@ -49,7 +49,7 @@ func (x *trial) arrive(ctx context.Context) (seconds float64, err error) {
 	}
 	took := time.Since(began).Seconds()
 	if t, err := x.crowd.Totals(); err != nil || t.Live == 0 {
-		return math.NaN(), err // nobody is there to have it
+		return math.NaN(), err // no stream is left to receive it
 	}
 	return took, nil
 }

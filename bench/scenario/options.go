@@ -65,7 +65,7 @@ type Progress interface {
 	At(done int)
 }
 
-// Silent tells nobody.
+// Silent reports nothing.
 type Silent struct{}
 
 func (Silent) Stage(string, int) {}

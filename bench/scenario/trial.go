@@ -20,7 +20,7 @@ type trial struct {
 	r         *result.Result
 	crowd     *load.Crowd
 	publisher *publish.Publisher
-	away      bool       // interrupted before all dropped streams were back: what they lack is nobody's fault
+	away      bool       // interrupted before all dropped streams were back: what they lack is no fault
 	notes     sync.Mutex // of r: a curve is drawn by a goroutine of its own, whose readings fail like any others
 }
 

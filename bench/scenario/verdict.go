@@ -84,8 +84,8 @@ func (x *trial) booked(ctx context.Context, p publish.Report) {
 	x.owed(ctx, "", p)
 }
 
-// owed says what was not published as it should have been: of what nobody took, nothing can be lost. An interrupt excuses
-// what it cut short, not what was refused before.
+// owed says what was not published as it should have been: events that the server did not take cannot show a loss. An
+// interrupt excuses what it cut short, not what was refused before.
 func (x *trial) owed(ctx context.Context, where string, p publish.Report) {
 	for _, cause := range slices.Sorted(maps.Keys(p.Causes)) {
 		x.r.Note("not acknowledged: %d events: %s", p.Causes[cause], cause)

@@ -140,7 +140,7 @@ func (c *Child) Stop() {
 	<-c.exited
 }
 
-// freeAddresses are loopback addresses nobody listens on now.
+// freeAddresses are loopback addresses on which nothing listens now.
 func freeAddresses() (a, b netip.AddrPort, err error) {
 	var free [2]netip.AddrPort
 	for i := range free {

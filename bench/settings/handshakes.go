@@ -14,7 +14,7 @@ import (
 // go nowhere.
 var server = [4]byte{10, 9, 0, 1}
 
-// halfOpen: handshakes that nobody ends.
+// halfOpen: handshakes that are never completed.
 func halfOpen() error {
 	const n = 3000
 	if err := sysctl("net.core.somaxconn", "2000"); err != nil {

@@ -126,10 +126,10 @@ func reset(fds []int) {
 	}
 }
 
-// somaxconn: a burst while nobody accepts.
+// somaxconn: a burst while the server does not accept.
 func somaxconn() error {
 	const burst = 9000
-	fmt.Printf("net.core.somaxconn: %d connections at once while nobody accepts; listen(65535)\n", burst)
+	fmt.Printf("net.core.somaxconn: %d connections at once while the server does not accept; listen(65535)\n", burst)
 	for _, value := range []string{"128", "4096", "10000"} {
 		if err := sysctl("net.core.somaxconn", value); err != nil {
 			return err
