@@ -75,7 +75,7 @@ func TestTheRestOfARestIsChargedForWhatItKeeps(t *testing.T) {
 }
 
 // A drain is not over while streams are still on their way in.
-func TestADrainWaitsForWhoIsOnTheWayIn(t *testing.T) {
+func TestADrainWaitsForStreamsOnTheirWayIn(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Hour} {
 		r := newRig(t, 1, budgeted(1), TableConfig{}) // takes in one a turn
 		var all []*client
@@ -142,7 +142,7 @@ func TestAnEndInThePastIsAnEnd(t *testing.T) {
 }
 
 // Whatever the policy, a stream begins with its response head.
-func TestNobodyIsClosedBeforeTheResponseHead(t *testing.T) {
+func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2}})
 	r.config.Policy = func(string) Policy { return PolicyClose }
 	first := r.publish("a", "0")
@@ -201,7 +201,7 @@ func TestATurnKeepsItsTime(t *testing.T) {
 }
 
 // What joins in a storm is taken in over several turns, and what was published to
-// those who are there already is sent meanwhile.
+// the streams that are there already is sent meanwhile.
 func TestAStormOfJoinsDelaysOthersByAFewTurns(t *testing.T) {
 	r := newRig(t, 1, budgeted(10), TableConfig{})
 	there := r.join("a", "", fake.Unlimited)

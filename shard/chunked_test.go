@@ -55,7 +55,7 @@ func (d *dechunk) feed(b []byte) (payload []byte, _ error) {
 }
 
 // Sockets that stop at every byte of the framing and of what is in it: the client
-// reads whole chunks with the same events as everyone else.
+// reads whole chunks with the same events as all others.
 func TestChunksOverSocketsThatStopAnywhere(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		for seed := range uint64(60) {

@@ -75,7 +75,7 @@ func TestATurnKeepsItsBudget(t *testing.T) {
 
 // Subscribers that cost no send, because their sockets are full, do not make a turn
 // longer than its budget either.
-func TestThoseWhoAreBlockedDelayOthersByAFewTurns(t *testing.T) {
+func TestBlockedStreamsDelayOthersByAFewTurns(t *testing.T) {
 	r := newRig(t, 1, budgeted(100), TableConfig{})
 	for range 20_000 {
 		r.join("all", "", 10)
@@ -107,7 +107,7 @@ func TestThoseWhoAreBlockedDelayOthersByAFewTurns(t *testing.T) {
 }
 
 // A pass that spans turns goes on where it stopped, though there is something new
-// for those who had their share.
+// for streams that had their share.
 func TestTheEndOfAPassIsReachedHoweverFastEventsCome(t *testing.T) {
 	r := newRig(t, 1, budgeted(100), TableConfig{})
 	var all []*client
@@ -127,8 +127,8 @@ func TestTheEndOfAPassIsReachedHoweverFastEventsCome(t *testing.T) {
 }
 
 // A budget of one send a turn, clients that come, go and break between all of
-// them, and events in the middle of passes: who stays has each exactly once.
-func TestNobodyIsSkippedOrServedTwiceInAPass(t *testing.T) {
+// them, and events in the middle of passes: each client that stays has each event exactly once.
+func TestNoStreamIsSkippedOrServedTwiceInAPass(t *testing.T) {
 	for seed := range uint64(30) {
 		rng := rand.New(rand.NewPCG(seed, 6))
 		r := newRig(t, 1, budgeted(1+rng.IntN(4)), TableConfig{})
@@ -227,8 +227,8 @@ func TestABundleCatchesUpInBatches(t *testing.T) {
 }
 
 // An event between the clearing of a topic's mark and the end of its pass marks it
-// again, and is not waited for by those who were served before.
-func TestEventsInTheMiddleOfAPassReachEveryone(t *testing.T) {
+// again, and reaches the streams that were served before, too.
+func TestEventsInTheMiddleOfAPassReachEveryStream(t *testing.T) {
 	r := newRig(t, 1, budgeted(10), TableConfig{})
 	var all []*client
 	for range 100 {

@@ -12,8 +12,8 @@ import (
 	"ssedge/proto/sse"
 )
 
-// Publishers, joins and leaves at once; then a drain. Whoever stayed has every
-// event of its topic in order; no descriptor is left.
+// Publishers, joins and leaves at once; then a drain. Each client that stayed has
+// every event of its topic in order; no descriptor is left.
 func TestAGroupDeliversUnderConcurrencyAndDrains(t *testing.T) {
 	before := descriptors(t)
 	g := startGroup(t, 3)
@@ -85,7 +85,7 @@ func TestAGroupDeliversUnderConcurrencyAndDrains(t *testing.T) {
 }
 
 // Streams that join while the group stops are closed, or refused: none is left in
-// an inbox that nobody reads. Publishers may go on for ever.
+// an inbox that no shard reads. Publishers may go on for ever.
 func TestAStoppedGroupLeavesNothingOpen(t *testing.T) {
 	for range 5 {
 		before := descriptors(t)

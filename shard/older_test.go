@@ -89,7 +89,7 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 			if len(feed.reads) != 0 || r.shards[0].stats.Waiting.Load() != 0 {
 				t.Errorf("%s: %d readings, %d wait", topics, len(feed.reads), r.shards[0].stats.Waiting.Load())
 			}
-			again := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks} // who is cut off on the way goes on from there
+			again := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks} // a client that is cut off on the way goes on from there
 			again.connect(middle, fake.Unlimited, 0)
 			r.settle()
 			feed.Answer(feed.last, eventid.ID{})
@@ -135,8 +135,8 @@ func TestOlderEventsThatAreGone(t *testing.T) {
 	}
 }
 
-// What is known to be gone is not read, nor is what nobody wants.
-func TestOlderEventsThatNobodyWants(t *testing.T) {
+// What is known to be gone is not read, nor is what no stream wants.
+func TestOlderEventsThatNoStreamWants(t *testing.T) {
 	r, feed := trimmed(t)
 	c := r.join("a", "70-0", fake.Unlimited)
 	r.settle()
@@ -210,7 +210,7 @@ func TestTheEarliestEventsAreRead(t *testing.T) {
 	}
 }
 
-// A socket that takes little gets everything all the same, whatever it stops in; who leaves leaves nothing.
+// A socket that takes little gets everything all the same, whatever it stops in. A client that leaves leaves nothing behind.
 func TestOlderEventsOfASlowStream(t *testing.T) {
 	for room := range 120 {
 		r, feed := trimmed(t)
@@ -249,7 +249,7 @@ func TestOlderEventsOfASlowStream(t *testing.T) {
 	}
 }
 
-// Of several topics all beginnings are learned before anything is sent: whoever is cut off then has an id that says so.
+// Of several topics all beginnings are learned before anything is sent: a client that is cut off then has an id that says so.
 func TestTheEarliestEventsOfSeveralTopics(t *testing.T) {
 	r, feed := trimmed(t)
 	r.join("b", "", fake.Unlimited)

@@ -173,7 +173,7 @@ func TestAStreamIsResumedAfterABreakAtEveryByte(t *testing.T) {
 			r.settle()
 			c.endedWith(ClosedClientGone)
 			id := c.decoder.LastEventID()
-			if id == "" { // it has not read a first id: whoever joins now joins live
+			if id == "" { // it has not read a first id: it would join live
 				continue
 			}
 			c.connect(id, fake.Unlimited, 0)

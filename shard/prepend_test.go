@@ -86,7 +86,7 @@ func TestPrependAgainstAList(t *testing.T) {
 	}
 }
 
-// A log that has let events go takes none before the others: their positions were somebody's, and may be still. Nor does one
+// A log that has let events go takes no older ones: streams have stood at their positions, and may still. Nor does one
 // that does not begin where the reader thought.
 func TestPositionsAreNotGivenTwice(t *testing.T) {
 	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3}})

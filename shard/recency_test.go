@@ -137,8 +137,8 @@ func churn(t *testing.T, table *Table, worker int) {
 	}
 }
 
-// Who subscribes to names that nobody publishes to, and leaves, fills up an eighth of
-// the table at most.
+// A client that subscribes to names without events, and leaves, fills up an eighth of the
+// table at most.
 func TestIdleTopicsAreBounded(t *testing.T) {
 	table, _ := newTable(TableConfig{Retention: Retention{AgeMS: 60_000}, TopicsMax: 800})
 	for n := range 5000 {

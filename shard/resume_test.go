@@ -177,7 +177,7 @@ func (t *Table) evictOne() bool {
 	return topic != nil
 }
 
-// forgetAll forgets all topics that nobody holds, and their history.
+// forgetAll forgets all topics that nothing holds, and their history.
 func (t *Table) forgetAll() {
 	for t.evictOne() {
 	}

@@ -39,8 +39,8 @@ func TestStaleEventsAreDropped(t *testing.T) {
 	heir.want("x")
 }
 
-// A hang-up and a writable socket in one report, or in one batch: whoever has gone
-// is not written to.
+// A hang-up and a writable socket in one report, or in one batch: a connection that is
+// gone is not written to.
 func TestAHangUpComesBeforeEverythingElse(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{})
 	c := r.blocked("a")

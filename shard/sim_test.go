@@ -129,7 +129,7 @@ func (s *sim) publishTo(name string) {
 	s.ids[name] = append(s.ids[name], id)
 }
 
-// turnOf is a step of one shard, after which it has seen who had joined it.
+// turnOf is a step of one shard, after which it has seen the streams that had joined it.
 func (s *sim) turnOf(i int) {
 	s.shards[i].poll(0)
 	s.shards[i].step(s.now)

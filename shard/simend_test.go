@@ -30,7 +30,7 @@ func (s *sim) nobodyIsBehind() {
 	}
 }
 
-// finish lets everyone come back and catch up, and looks for what is left.
+// finish lets every client come back and catch up, and looks for what is left.
 func (s *sim) finish() {
 	s.catchUp()
 	if s.rng.IntN(2) == 0 {
@@ -46,7 +46,7 @@ func (s *sim) finish() {
 	s.checkTable()
 }
 
-// catchUp lets everyone come back and read until nothing more comes.
+// catchUp lets every client come back and read until nothing more comes.
 func (s *sim) catchUp() {
 	for round := 0; ; round++ {
 		quiet := true

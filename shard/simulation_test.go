@@ -9,7 +9,7 @@ import (
 
 // The simulation: two shards on one table, clients that read slowly, break off at
 // any byte and come back, publishers that overrun small logs, eviction, expiry,
-// tiny budgets, and at the end nobody misses anything that it was not told of.
+// tiny budgets, and at the end no client misses anything that it was not told of.
 //
 //	SIM_RUNS=10000 go test -run TestSimulation ./shard    more seeds
 //	SIM_SEED=17 go test -run TestSimulation ./shard       this one

@@ -14,8 +14,8 @@ func TestASlotIsOneCacheLine(t *testing.T) {
 	}
 }
 
-// Slots that are used keep their address and what was written to them, whoever
-// comes and goes; the slab is no larger than the most that were used at once.
+// Slots that are used keep their address and what was written to them, whichever
+// streams come and go; the slab is no larger than the most that were used at once.
 func TestSlotsAreReusedAndNeverShared(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 4))
 	s := slots{free: noSlot}

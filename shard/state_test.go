@@ -35,10 +35,10 @@ func (r *roll) check(t *testing.T) {
 	}
 }
 
-// A pass with joins and leaves in its middle, some by who is being served: whoever
-// was there from its beginning to its end is met once, nobody twice, and those who
-// left are not met.
-func TestAPassMeetsEveryoneOnce(t *testing.T) {
+// A pass with joins and leaves in its middle, some by the subscriber that is being
+// served: each one that was there from its beginning to its end is met once, none is met
+// twice, and those that left are not met.
+func TestAPassMeetsEverySubscriberOnce(t *testing.T) {
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		r := roll{at: map[uint32]uint32{}}

@@ -90,7 +90,7 @@ func TestAPositionFromBeforeForgettingIsAGap(t *testing.T) {
 
 // A topic without holder and history lingers for as long as an event is kept; then
 // it is forgotten.
-func TestATopicIsForgottenWhenNobodyCanNeedIt(t *testing.T) {
+func TestATopicIsForgottenWhenNothingCanNeedIt(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		run  func(table *Table, wall *uint64, topic *Topic)
@@ -140,7 +140,7 @@ func TestATopicIsForgottenWhenNobodyCanNeedIt(t *testing.T) {
 	}
 }
 
-// Whoever comes back to a quiet topic soon is told of no gap, however many other
+// A client that comes back to a quiet topic soon is told of no gap, however many other
 // topics were forgotten meanwhile.
 func TestALingeringTopicProvesThatNothingWasMissed(t *testing.T) {
 	for _, events := range []int{0, 1} {

@@ -150,7 +150,7 @@ func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 	}
 }
 
-func TestWhoLeavesWhileWaitingLeavesNothing(t *testing.T) {
+func TestAStreamThatLeavesWhileWaitingLeavesNothing(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r, u := fed(t, patient(), TableConfig{LingerMS: 15_000})
 		c, other := r.join(topics, "", fake.Unlimited), r.join("a", "90-0", fake.Unlimited)
@@ -179,7 +179,7 @@ func TestWhoLeavesWhileWaitingLeavesNothing(t *testing.T) {
 	}
 }
 
-// A topic that somebody comes back to in time goes on, history and all.
+// A topic that a client comes back to in time goes on, history and all.
 func TestAFollowedTopicLingers(t *testing.T) {
 	r, u := fed(t, patient(), TableConfig{LingerMS: 15_000})
 	c, feed := placed(r, u)
@@ -277,13 +277,13 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 		stream.sock.HangUp()
 		r.settle()
 		if r.shards[0].stats.Waiting.Load() != 0 || len(r.shards[0].waits)+len(r.shards[0].hearing) != 0 {
-			t.Error("somebody still waits")
+			t.Error("a stream still waits")
 		}
 	}
 }
 
-// Nobody else gets what was put before the events of a log.
-func TestWhoIsThereDoesNotGetOlderEvents(t *testing.T) {
+// Streams that are there do not get what is put before the events of a log.
+func TestAStreamThatIsThereDoesNotGetOlderEvents(t *testing.T) {
 	r, u := fed(t, patient(), TableConfig{})
 	c, feed := placed(r, u)
 	slow := r.join("a", "", fake.Unlimited)
@@ -300,7 +300,7 @@ func TestWhoIsThereDoesNotGetOlderEvents(t *testing.T) {
 	slow.want("101", "102", "103")
 }
 
-// Events without an id come to whoever is there, and leave everybody's place as it is.
+// Events without an id come to every stream that is there, and do not move its place.
 func TestRawEvents(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		for _, at := range []eventid.Position{eventid.At(700), eventid.After(id(700))} {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// opened is a socket that somebody else has opened, as a file.
+// opened is a socket that another process might have opened, as a file.
 func opened(t *testing.T, family, kind int) *os.File {
 	t.Helper()
 	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, 0)

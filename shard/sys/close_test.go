@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A client that has sent something nobody read still gets every byte, and a clean
+// A client that has sent something that was not read still gets every byte, and a clean
 // end: a close over unread input would reset the connection.
 func TestCloseOverUnreadInputIsClean(t *testing.T) {
 	k := open(t)

@@ -114,7 +114,7 @@ func TestAFullSocketIsReportedWhenItHasRoom(t *testing.T) {
 	p.WatchWritable(p.fd, 3, false)
 	io.ReadFull(p.client, make([]byte, total))
 	if got := wait(p, 0); len(got) != 0 {
-		t.Errorf("reported though nobody asks: %+v", got)
+		t.Errorf("reported though it was not asked for: %+v", got)
 	}
 	p.client.Close()
 	if got := wait(p, time.Minute); len(got) != 1 || got[0].User != 3 || got[0].Flags&HangUp == 0 {
@@ -189,7 +189,7 @@ func TestManyAndEmptyPiecesArriveInOrder(t *testing.T) {
 	}
 }
 
-func TestASendToNobodyIsAnErrorAndNoSignal(t *testing.T) {
+func TestASendToAClosedPeerIsAnErrorAndNoSignal(t *testing.T) {
 	p := newPair(t)
 	p.client.Close()
 	if _, errno := p.Send(p.fd, []byte("x")); !PeerGone(errno) {

@@ -13,7 +13,7 @@ import (
 
 // Servers that are started at the same time on a port of the kernel's choice each
 // get one of their own, although each shares its own among its sockets.
-func TestPickedPortsAreNobodyElses(t *testing.T) {
+func TestPickedPortsAreNotShared(t *testing.T) {
 	t.Parallel()
 	const servers = 2000
 	var (
