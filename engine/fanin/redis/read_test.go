@@ -60,7 +60,7 @@ func lostOf(f *feed) eventid.ID {
 	return lost
 }
 
-// Who asks for still older events while others are being read is not told that there are none.
+// A stream that asks for still older events while others are being read is not told that there are none.
 func TestAskingForOlderEventsMeanwhile(t *testing.T) {
 	f := followed(t)
 	f.Ask(eventid.After(id(90)))
@@ -76,7 +76,7 @@ func TestAskingForOlderEventsMeanwhile(t *testing.T) {
 	}
 }
 
-// Whoever asks from before what the servers have is answered, with what there is.
+// A stream that asks from before what the servers have is answered, with what there is.
 func TestAskingForMoreThanThereIs(t *testing.T) {
 	f := followed(t)
 	f.Ask(eventid.After(id(10)))
@@ -104,7 +104,7 @@ func TestAReplyFromBeforeADoubt(t *testing.T) {
 	}
 }
 
-// What comes for a topic that was forgotten is not added: nobody would ever let it go again.
+// What comes for a topic that was forgotten is not added: nothing would ever let it go again.
 func TestNothingIsAddedToAForgottenTopic(t *testing.T) {
 	f := followed(t)
 	table, topic := f.source.table, f.topic

@@ -20,7 +20,7 @@ func TestWishesOutliveTheirNode(t *testing.T) {
 	}
 	gone.fetches.close()
 	if gone.fetches.wish(w) {
-		t.Error("one was queued where nobody takes it")
+		t.Error("one was queued where nothing takes it")
 	}
 	f.mu.Lock()
 	f.node = f.source.only
