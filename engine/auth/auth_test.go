@@ -64,12 +64,12 @@ func TestStatic(t *testing.T) {
 		{names("news", "private"), Unknown}, {names("private", "news"), Unknown},
 	} {
 		if v := a.Subscribe(nil, c.topics); v != c.verdict {
-			t.Errorf("nobody on %q: %v", c.topics, v)
+			t.Errorf("without a key, on %q: %v", c.topics, v)
 		}
 	}
 	for _, topic := range [][]byte{nil, []byte("news")} {
 		if v := a.Publish(nil, topic); v != Unknown {
-			t.Errorf("nobody publishes: %v", v)
+			t.Errorf("publishing without a key: %v", v)
 		}
 	}
 	if o := Open(); o.Publish(nil, nil) != Allowed || o.Subscribe([]byte("nonsense"), names("x")) != Allowed {

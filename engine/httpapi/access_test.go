@@ -115,7 +115,7 @@ func TestCredentialsOfAnotherScheme(t *testing.T) {
 	}
 }
 
-// Whoever may not read a topic does not make one.
+// A client that may not read a topic does not make one.
 func TestRefusedSubscriberMakesNoTopic(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(c *engine.Config) { c.Anonymous, c.TopicsMax = nil, 1 })
@@ -126,7 +126,7 @@ func TestRefusedSubscriberMakesNoTopic(t *testing.T) {
 }
 
 // A development server takes events from its own page and from programs, not from
-// a page that somebody is looking at in another tab.
+// a page that is open in another tab.
 func TestDevelopmentServerAndOtherPages(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(c *engine.Config) { dev(c); c.CORSOrigins = []string{"https://friend.example"} })
@@ -155,7 +155,7 @@ func TestDevelopmentServerAndOtherPages(t *testing.T) {
 	}
 	c := n.dialRaw("POST /publish?topic=t HTTP/1.0\r\nOrigin: null\r\nContent-Length: 1\r\n\r\nx")
 	if resp, body := c.answer(); resp.StatusCode != 403 {
-		t.Errorf("from null, to nobody: %s %s", resp.Status, body)
+		t.Errorf("from null, without a Host: %s %s", resp.Status, body)
 	}
 	n.subscribe("topic=t", "Authorization: Bearer whatever")
 }

@@ -86,7 +86,7 @@ func TestStreamBeforeReading(t *testing.T) {
 }
 
 // Beyond that it is given up, instead of being waited for or remembered.
-func TestReceiptsThatNobodyReads(t *testing.T) {
+func TestReceiptsThatAreNotRead(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(c *engine.Config) {
 		c.BodyTimeout, c.HTTPConnectionsMax = 300*time.Millisecond, 1

@@ -15,7 +15,7 @@ import (
 )
 
 // A body that never comes holds a place for no longer than the body timeout, whatever
-// was asked for and whoever asked.
+// was asked for, and with whatever key.
 func TestBodiesThatNeverComeAreGivenUp(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(c *engine.Config) { c.BodyTimeout, c.HTTPIdle = 300*time.Millisecond, time.Hour })
@@ -58,9 +58,9 @@ func TestHeadOfAStream(t *testing.T) {
 	}
 }
 
-// Answers that nobody reads hold a place for no longer than they may take. Over a unix
+// Answers that the client does not read hold a place for no longer than they may take. Over a unix
 // socket, for TCP has a timeout of its own.
-func TestAnswersThatNobodyReadsAreGivenUp(t *testing.T) {
+func TestAnswersThatAreNotReadAreGivenUp(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
 	start(t, func(c *engine.Config) {

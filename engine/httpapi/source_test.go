@@ -39,8 +39,8 @@ func newFailing(takes int, draining bool, log io.Writer) *Public {
 	})
 }
 
-// A source that cannot take an event is no fault of the publisher, who is told when
-// to come back, and what was taken before. Of the servers behind this one it is told nothing:
+// A source that cannot take an event is no fault of the publisher, which is told when
+// to come back, and what was taken before. It is told nothing of the servers behind this one:
 // that stands in the log.
 func TestASourceThatFails(t *testing.T) {
 	for _, c := range []struct {
@@ -84,7 +84,7 @@ func TestOutagesAreLoggedAtABoundedRate(t *testing.T) {
 	}
 }
 
-// Who publishes to a server that drains is sent elsewhere: its streams would not get
+// A client that publishes to a draining server is sent elsewhere: its streams would not get
 // the event any more.
 func TestPublishingToADrainingServer(t *testing.T) {
 	w := httptest.NewRecorder()

@@ -167,7 +167,7 @@ func TestNothingIsReadAfterABodyInChunks(t *testing.T) {
 	}
 }
 
-// A body that nobody wants does not turn into requests.
+// A body that is not read does not turn into requests.
 func TestUnreadBodyIsNotARequest(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
@@ -232,7 +232,7 @@ func TestExpectContinue(t *testing.T) {
 		if resp, body := c.answer("POST"); resp.StatusCode != 200 {
 			t.Errorf("%s %s", resp.Status, body)
 		}
-		// Whoever may not publish is told so before they send.
+		// A client that may not publish is told so before it sends the body.
 		c = n.ask("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
 		if resp, body := c.answer("POST"); resp.StatusCode != 401 {
 			t.Errorf("%s %s", resp.Status, body)

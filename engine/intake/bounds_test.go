@@ -61,7 +61,7 @@ func TestStreamsMax(t *testing.T) {
 	n.ask(get("/events?topic=t")).stream()
 }
 
-// The bound holds against many who come at once.
+// The bound holds when many streams come at once.
 func TestStreamsMaxInAStorm(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) { s.admission.StreamsMax = 50 })
@@ -157,7 +157,7 @@ func TestHeadsMax(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) {
 		s.intake.HeadsMax = 3
-		s.intake.Socket.DeferAccept = time.Second // nobody is accepted before they have said something
+		s.intake.Socket.DeferAccept = time.Second // no connection is accepted before it has sent something
 	})
 	var held []*client
 	for range 3 {
@@ -166,7 +166,7 @@ func TestHeadsMax(t *testing.T) {
 	await(t, "three heads", func() bool { return n.in.HeadCount() == 3 })
 	n.expectRefused("GET /ev", "unfinished")
 	n.expectCount("heads_max", 1)
-	n.ask(get("/events?topic=t")).stream() // who asks in one piece needs no place
+	n.ask(get("/events?topic=t")).stream() // a request in one piece needs no place
 	c := n.ask("\x16")                     // nor is one needed to be refused
 	if resp, _ := c.answer("GET"); resp.StatusCode != 400 {
 		t.Error(resp.Status)
@@ -201,8 +201,8 @@ func TestHTTPConnectionsMax(t *testing.T) {
 }
 
 // Connections that have had their answer and ask for nothing are not kept when places
-// are few: whoever comes with a request finds one.
-func TestIdleConnectionsTakeNobodysPlace(t *testing.T) {
+// are few: a connection with a request finds one.
+func TestIdleConnectionsTakeNoPlace(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) { s.intake.HTTPConnectionsMax = 8 })
 	var held []*client

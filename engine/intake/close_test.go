@@ -63,7 +63,7 @@ func TestNoGoroutinePerHead(t *testing.T) {
 	steady(t, "the number of open files", files, func() int { return openFiles(t) })
 }
 
-// Whatever clients do, a closed intake leaves nothing open and nobody running.
+// Whatever clients do, a closed intake leaves nothing open and nothing running.
 func TestNothingIsLeftOfANode(t *testing.T) {
 	warm(t)
 	runtime.GC() // finalizers of earlier tests
@@ -131,11 +131,11 @@ func TestCloseInAStorm(t *testing.T) {
 				return
 			}
 			if _, err := w.Write([]byte("mine")); err != nil {
-				t.Errorf("somebody closed my file: %v", err)
+				t.Errorf("my file was closed: %v", err)
 			}
 			got := make([]byte, 4)
 			if _, err := io.ReadFull(r, got); err != nil || string(got) != "mine" {
-				t.Errorf("somebody has my file: %q %v", got, err)
+				t.Errorf("my file is another one: %q %v", got, err)
 			}
 			if err := r.Close(); err != nil {
 				t.Error(err)
@@ -193,10 +193,10 @@ func TestStopAcceptingLeavesStreamsAndRequests(t *testing.T) {
 	}
 }
 
-// Who has connected and is about to ask when the listeners close is served: with half a
-// head, with a PROXY protocol header and nothing behind it, with nothing at all. Who says
-// nothing is not waited for.
-func TestStopAcceptingLetsThoseAskWhoHaveConnected(t *testing.T) {
+// A client that has connected and is about to ask when the listeners close is served: with
+// half a head, with a PROXY protocol header and nothing behind it, with nothing at all. A
+// client that sends nothing is not waited for.
+func TestStopAcceptingLetsConnectedClientsAsk(t *testing.T) {
 	n := start(t, func(s *setup) {
 		s.intake.Listen = []string{"127.0.0.1:0", "proxy:127.0.0.1:0"}
 		behind(s, "x-forwarded-for", "127.0.0.1")
@@ -214,7 +214,7 @@ func TestStopAcceptingLetsThoseAskWhoHaveConnected(t *testing.T) {
 		n.in.StopAccepting(3 * time.Second)
 		close(stopped)
 	}()
-	await(t, "nobody else is accepted", func() bool {
+	await(t, "no further connection is accepted", func() bool {
 		c, err := net.Dial("tcp", plain.String())
 		if err == nil {
 			c.Close()
@@ -230,7 +230,7 @@ func TestStopAcceptingLetsThoseAskWhoHaveConnected(t *testing.T) {
 		t.Error(resp.Status)
 	}
 	if rest := silent.ended(); rest != "" {
-		t.Errorf("whoever had nothing to ask is told %q", rest)
+		t.Errorf("the silent client is told %q", rest)
 	}
 	<-stopped
 	n.expectCount("heads_max", 0)

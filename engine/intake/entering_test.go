@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// TestADrainKnowsWhoIsOnItsWay to a handler: a request counts until one has it, or until its
-// connection has ended without one; and nobody counts for ever.
-func TestADrainKnowsWhoIsOnItsWay(t *testing.T) {
+// A request that is on its way to a handler counts until one has it, or until its connection
+// has ended without one. None counts for ever.
+func TestADrainKnowsRequestsOnTheirWay(t *testing.T) {
 	t.Parallel()
 	held, let := make(chan struct{}), make(chan struct{})
 	n := start(t, func(s *setup) {
@@ -33,7 +33,7 @@ func TestADrainKnowsWhoIsOnItsWay(t *testing.T) {
 	c.stream()
 	n.ask("GET /nope HTTP/1.1\r\nHost: x\r\nExpect: everything\r\n\r\n").answer("GET") // net/http answers that by itself
 	n.ask("POST /publish?topic=t HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf").Close()
-	await(t, "nobody is on his way any more", func() bool { return n.in.EnteringCount() == 0 })
+	await(t, "no request is on its way any more", func() bool { return n.in.EnteringCount() == 0 })
 	n.close(false)
 	if got := n.in.EnteringCount(); got != 0 {
 		t.Errorf("%d are on their way to a node that was closed", got)

@@ -148,7 +148,7 @@ func TestTLSIsRefusedAtItsFirstByte(t *testing.T) {
 	}
 }
 
-// The paths of a head: whoever asked is answered, whatever the order in which
+// The paths of a head: each request is answered, whatever the order in which
 // connections come, wait and go.
 func TestManyHeadsAtOnce(t *testing.T) {
 	t.Parallel()

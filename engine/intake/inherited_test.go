@@ -54,8 +54,8 @@ func TestInheritedSockets(t *testing.T) {
 	}
 }
 
-// TestInheritedSocketsOutliveTheNode: who connects when it accepts nothing any more waits
-// for the next one, and the path stays.
+// TestInheritedSocketsOutliveTheNode: a client that connects when it accepts nothing any more
+// waits for the next one, and the path stays.
 func TestInheritedSocketsOutliveTheNode(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")

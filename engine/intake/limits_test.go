@@ -35,7 +35,7 @@ func TestTopicsMax(t *testing.T) {
 	n.ask(get("/events?topic=d")).stream()
 }
 
-// roomForATopic expects that a topic which nobody has asked for yet can be had.
+// roomForATopic expects that there is room for a new topic.
 func (n *node) roomForATopic() {
 	n.t.Helper()
 	topic, err := n.group.Table().Acquire([]byte("another"))
@@ -98,7 +98,7 @@ func TestHeadLimits(t *testing.T) {
 	}
 }
 
-// Who is refused for his own address uses up nothing that others need.
+// A client that is refused for its own address uses up nothing that others need.
 func TestARefusalForOnesOwnAddressTakesNoRate(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) { s.admission.PerAddressMax, s.admission.RateMax = 1, 0.001 })

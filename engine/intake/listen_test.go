@@ -63,7 +63,7 @@ func TestSeveralListeners(t *testing.T) {
 	}
 }
 
-// What a server that was killed left behind is in nobody's way.
+// The socket of a server that was killed does not stop the next one.
 func TestStaleUnixSocketIsRemoved(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")

@@ -7,7 +7,7 @@ import (
 )
 
 // A connection that cannot be watched does not become one with the descriptor 0,
-// which is somebody else's.
+// which is not ours.
 func TestAMemberThatCannotBeWatchedIsNone(t *testing.T) {
 	h, err := newHeads(&Intake{config: Config{HeadsMax: 2, Head: http1.DefaultLimits}})
 	if err != nil {

@@ -248,7 +248,7 @@ func await(t testing.TB, what string, ok func() bool) {
 	}
 }
 
-// quiet waits until nobody is connected any more.
+// quiet waits until no client is connected any more.
 func (n *node) quiet() {
 	n.t.Helper()
 	await(n.t, "counts at zero", func() bool {

@@ -46,8 +46,8 @@ func (n *node) expectFull(c *client) {
 	c.Close()
 }
 
-// Streams are counted by whom they come from: straight, with a head in pieces, and by
-// way of net/http, where each request of a kept connection may be another client's.
+// Streams are counted by their clients' addresses: straight, with a head in pieces, and
+// through net/http, where each request of a kept connection may be another client's.
 func TestForwardedClients(t *testing.T) {
 	t.Parallel()
 	for field, say := range map[string]func(string) string{
@@ -97,7 +97,7 @@ func TestForwardedClients(t *testing.T) {
 			if resp, _ := n.ask("HEAD" + get(target, bad)[3:]).answer("HEAD"); resp.StatusCode != 400 {
 				t.Error(resp.Status)
 			}
-			// Nobody else is believed, whatever he says; nor is the other field.
+			// No other peer is believed, whatever it says; nor is the other field.
 			n.from("127.0.0.2", get(target, say("192.0.2.100"))).stream()
 			n.expectFull(n.from("127.0.0.2", get(target, say("192.0.2.101"))))
 			n.expectFull(n.from("127.0.0.2", get(target, bad)))
@@ -116,11 +116,11 @@ func TestForwardedThroughAUnixSocket(t *testing.T) {
 	})
 	n.ask(get("/events?topic=t", "X-Forwarded-For: 192.0.2.1")).stream()
 	n.expectFull(n.ask(get("/events?topic=t", "X-Forwarded-For: 192.0.2.1")))
-	n.ask(get("/events?topic=t")).stream() // nobody is named: not counted
+	n.ask(get("/events?topic=t")).stream() // no address is named: not counted
 	n.ask(get("/events?topic=t")).stream()
 }
 
-// TestUnixWithoutAddresses: a limit that bounds nobody is said.
+// TestUnixWithoutAddresses: a limit that bounds no stream is logged.
 func TestUnixWithoutAddresses(t *testing.T) {
 	t.Parallel()
 	for _, trusted := range [][]string{nil, {"unix"}} {
@@ -136,8 +136,8 @@ func TestUnixWithoutAddresses(t *testing.T) {
 	}
 }
 
-// TestAProxyNobodyHasNamed: whose clients are refused as one, the operator is told, once.
-func TestAProxyNobodyHasNamed(t *testing.T) {
+// TestAProxyThatIsNotTrusted: its clients count as one. When streams are refused for that, the log says so once.
+func TestAProxyThatIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	var log syncBuffer
 	n := start(t, func(s *setup) {
@@ -225,7 +225,7 @@ func TestProxyHeaders(t *testing.T) {
 	}
 }
 
-// Streams are counted by whom the header names, straight and by way of net/http.
+// Streams are counted by the address that the header names, straight and through net/http.
 func TestProxyHeaderClients(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) {
@@ -250,12 +250,12 @@ func TestProxyHeaderClients(t *testing.T) {
 		c.send(get(target, "X-Forwarded-For: 198.51.100.9"))
 		n.expectFull(c)
 	}
-	// Whom the header names may be a proxy, too, which says more.
+	// The address that the header names may be a proxy's, too, which says more.
 	n.ask(line + get(target, "X-Forwarded-For: 198.51.100.1")).stream()
 	n.expectFull(n.ask(binary + get(target, "X-Forwarded-For: 198.51.100.1")))
 	n.ask(line + get(target)).stream()
 
-	// Nobody else may say anything, nor connect here.
+	// No other peer may send a header, nor connect here.
 	for _, request := range []string{line + get(target), get(target), ""} {
 		stranger := n.from("127.0.0.2", request)
 		if request == "" {

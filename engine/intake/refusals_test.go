@@ -219,7 +219,7 @@ func TestNothingIsReadAfterARefusal(t *testing.T) {
 }
 
 // A page may read why it was refused.
-func TestRefusalsAndStreamsSayWhoMayRead(t *testing.T) {
+func TestRefusalsAndStreamsSayWhichOriginsMayRead(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) {
 		s.admission.CORSOrigins = []string{"https://good.example"}

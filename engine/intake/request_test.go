@@ -173,7 +173,7 @@ func FuzzRequestParse(f *testing.F) {
 }
 
 // An IPv6 client is its /64, an IPv4 one its address, mapped or not.
-func TestAddressesAreCountedByWhoCanChangeThem(t *testing.T) {
+func TestAddressesAreCountedByTheNetworkOfAClient(t *testing.T) {
 	t.Parallel()
 	var a addresses
 	enter := func(text string) (uint32, bool) { return a.enter(netip.MustParseAddr(text), 2) }
@@ -199,7 +199,7 @@ func TestAddressesAreCountedByWhoCanChangeThem(t *testing.T) {
 	}
 }
 
-// Whoever comes and goes is forgotten: the table is as large as it ever had to be
+// Addresses whose streams are gone are forgotten: the table is as large as it ever had to be
 // at a time.
 func TestAddressesAreForgotten(t *testing.T) {
 	t.Parallel()

@@ -87,7 +87,7 @@ func TestDribblingHeadIsAnswered(t *testing.T) {
 	n.quiet()
 }
 
-// Whoever says nothing gets nothing but the end.
+// A client that sends nothing gets nothing but the end.
 func TestSilentConnectionIsClosed(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) { s.intake.HeadTimeout = 200 * time.Millisecond })

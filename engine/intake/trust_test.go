@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestWhomARequestComesFrom(t *testing.T) {
+func TestTheClientOfARequest(t *testing.T) {
 	proxies := func(field string, trusted ...string) Proxies {
 		p, wrong := NewProxies(trusted, field)
 		if len(wrong) > 0 {
@@ -29,7 +29,7 @@ func TestWhomARequestComesFrom(t *testing.T) {
 		{xff, "10.0.0.1", "192.0.2.1, 10.0.0.2, 10.0.0.3", "192.0.2.1", nil},
 		{xff, "10.0.0.1", "192.0.2.66, 192.0.2.1, 10.0.0.2", "192.0.2.1", nil}, // the client has written the first itself
 		{xff, "10.0.0.1", "10.0.0.9, 10.0.0.8", "10.0.0.9", nil},               // a client behind the proxies
-		{xff, "192.0.2.66", "192.0.2.1", "192.0.2.66", nil},                    // nobody's proxy
+		{xff, "192.0.2.66", "192.0.2.1", "192.0.2.66", nil},                    // no trusted proxy
 		{xff, "192.0.2.66", "garbage", "192.0.2.66", nil},
 		{xff, "2001:db8::2", "192.0.2.1", "2001:db8::2", nil},
 		{xff, "10.0.0.1", "garbage, 192.0.2.1", "192.0.2.1", nil},
