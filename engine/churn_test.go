@@ -19,10 +19,10 @@ import (
 )
 
 // TestChurn is what hand-overs must stand: while 64 clients connect, ask and reset their connections, in every order and with heads cut
-// anywhere, nobody is left waiting, nobody sees bytes of another, and nothing
+// anywhere, no client is left waiting, none sees bytes of another, and nothing
 // remains.
 func TestChurn(t *testing.T) {
-	n := startNode(t, func(c *engine.Config) { c.Heartbeat = 50 * time.Millisecond }) // timers of those who are gone must be, too
+	n := startNode(t, func(c *engine.Config) { c.Heartbeat = 50 * time.Millisecond }) // timers of clients that are gone must be gone, too
 	rounds, threads := pick(100_000, 5_000, 2_000), 64
 
 	clients := make([]*churner, threads)
@@ -52,7 +52,7 @@ func TestChurn(t *testing.T) {
 			}
 		})
 	}
-	// Meanwhile those who stay get everything, and those who come are served.
+	// Meanwhile clients that stay get everything, and clients that come are served.
 	events := pick(300, 100, 50)
 	published := make([]event, 0, events)
 	watch.Go(func() {
@@ -86,7 +86,7 @@ func TestChurn(t *testing.T) {
 			_, _, err = follows(published, got)
 		}
 		if err != nil {
-			t.Errorf("client %d, who stayed: %v", i, err)
+			t.Errorf("client %d, which stayed: %v", i, err)
 		}
 		st.reset()
 	}
@@ -149,7 +149,7 @@ func settled(t *testing.T, pid string) (files int) {
 }
 
 // churner is one of the clients. It has a topic of its own, whose only event it
-// asks for: what it must be sent, and nobody else may be.
+// asks for: that must be sent to it, and to no other client.
 type churner struct {
 	addr   string
 	head   string

@@ -161,9 +161,9 @@ func TestSecondSignalExitsAtOnce(t *testing.T) {
 	}
 }
 
-// TestDrainTimeoutEndsWhoReadsNothing drains a server with a client that does not
+// TestDrainTimeoutEndsStreamsThatReadNothing drains a server with a client that does not
 // take what it is due: the others are told, it is closed at the timeout.
-func TestDrainTimeoutEndsWhoReadsNothing(t *testing.T) {
+func TestDrainTimeoutEndsStreamsThatReadNothing(t *testing.T) {
 	p := startProcess(t, "--drain-timeout=4s", "--send-buffer=8192")
 	p.open(t, ask{topics: []string{"t"}, receiveBuffer: smallReceive})
 	reading := p.opened(t, ask{topics: []string{"t"}})
@@ -176,7 +176,7 @@ func TestDrainTimeoutEndsWhoReadsNothing(t *testing.T) {
 	began := time.Now()
 	p.signal(t, syscall.SIGTERM)
 	if _, err := reading.untilEnd(); err != nil || !leaving.Match(reading.tail) {
-		t.Errorf("who reads ends with %q, %v: expected a retry:", reading.tail, err)
+		t.Errorf("the stream that reads ends with %q, %v: expected a retry:", reading.tail, err)
 	}
 	if code := p.exit(t); code != 0 {
 		t.Errorf("exit code %d, expected 0", code)

@@ -42,7 +42,7 @@ func TestLifetimeEndsStreams(t *testing.T) {
 
 // TestCloseCutsALifeShortAnywhere ends a node at once: before it served, while it
 // serves, while it drains, and while its drain waits for a request. Nothing is left
-// of it, and nobody waits for ever.
+// of it, and nothing waits for ever.
 func TestCloseCutsALifeShortAnywhere(t *testing.T) {
 	var n *node
 	serve := func(e *engine.Engine) {

@@ -261,7 +261,7 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 }
 
 // A scraper that does not read what it asked for holds up no other.
-func TestAScraperThatDoesNotReadHoldsNobodyUp(t *testing.T) {
+func TestAScraperThatDoesNotReadHoldsNoOtherUp(t *testing.T) {
 	n := startNode(t, nil)
 	c, err := net.Dial("tcp", n.admin)
 	if err != nil {

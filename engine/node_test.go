@@ -206,7 +206,7 @@ func openFiles(t testing.TB, pid string) int {
 	return len(all)
 }
 
-// refused reports whether nobody listens on an address.
+// refused reports whether nothing listens on an address.
 func refused(addr string) bool {
 	c, err := net.Dial("tcp", addr)
 	if err == nil {

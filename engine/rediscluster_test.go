@@ -119,7 +119,7 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 }
 
 // A slot is left half migrated: its key has moved, its owner has not changed. What is published then goes to the other
-// master, where nobody can subscribe; it must arrive when the slot does.
+// master, where no edge can subscribe; it must arrive when the slot does.
 func TestASlotIsLeftHalfMigrated(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 0)

@@ -208,7 +208,7 @@ func TestFanInOfThePublisher(t *testing.T) {
 	}
 }
 
-// What could not be sent was not published: whoever tries again is not told that it was.
+// What could not be sent was not published: a publisher that tries again is not told that it was.
 func TestWhatCouldNotBeSentWasNotPublished(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -237,7 +237,7 @@ func TestWhatCouldNotBeSentWasNotPublished(t *testing.T) {
 	}
 }
 
-// A topic in the channel of a partition that it is not of comes to nobody: not to some of the edges.
+// An event of a topic in the channel of another partition is refused: otherwise only clients of some edges would get it.
 func TestTheWrongPartition(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -12,7 +12,7 @@ import (
 )
 
 // Events that the old master had acknowledged and the new one never got are not mixed up with later ones, and
-// whoever was sent them gets the later ones.
+// a client that was sent them gets the later ones.
 func TestUnreplicatedEventsAreRolledBack(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 1)
@@ -53,11 +53,11 @@ func TestUnreplicatedEventsAreRolledBack(t *testing.T) {
 	b := edge(t, url, nil)
 	b.opened(t, after("fork", kept)).gets(t, "after")
 	if m, err := b.opened(t, after("fork", lost)).next(); err != nil || m.Event != "gap" {
-		t.Errorf("who has seen what is gone is told %+v, %v", m, err)
+		t.Errorf("a client that has seen what is gone is told %+v, %v", m, err)
 	}
 }
 
-// FLUSHALL takes the history. Whoever is there has missed nothing; whoever comes back is told.
+// FLUSHALL takes the history. A client that is there has missed nothing. A client that comes back is told.
 func TestTheHistoryIsFlushed(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -15,7 +15,7 @@ func (r *redisServer) forge(topic, id, prev, data string) {
 	r.t.Helper()
 	r.cli("XADD", "sse:"+topic, id, "p", prev, "e", "", "d", data, "r", "")
 	if out := r.cli("EVAL", "return redis.call('PUBLISH', KEYS[1], '\\0s1 '..ARGV[1]..' '..ARGV[2]..' 0\\n'..ARGV[3])", "1", "sse:"+topic, id, prev, data); out == "0" {
-		r.t.Fatal("nobody has got it")
+		r.t.Fatal("no edge has got it")
 	}
 }
 
@@ -108,7 +108,7 @@ func TestRawEventsOnAQuietTopic(t *testing.T) {
 	}
 }
 
-// Who has its response head has what is published from then on, though its place was not known yet.
+// A stream that has its response head gets what is published from then on, though its place was not known yet.
 func TestAStreamThatWaitedHasEverything(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -207,7 +207,7 @@ func TestTheSlotOfAProbeMoves(t *testing.T) {
 	}
 }
 
-// Whoever asks for everything does not make others believe that there was nothing before it.
+// A client that asks for everything does not make others believe that there was nothing before it.
 func TestEarliestProvesNothing(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -258,7 +258,7 @@ func TestAPhantomIsDropped(t *testing.T) {
 	st.gets(t, "5")
 }
 
-// A fork of very many events: the stream has them all, and so has who was there.
+// A fork of very many events: a stream that was there gets them all, and goes on.
 func TestAForkOfVeryManyEvents(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -303,7 +303,7 @@ func TestWhatMayNotBeSentIsAGap(t *testing.T) {
 	}
 	st.gets(t, "3")
 	if m, err := a.opened(t, after("x", first)).next(); err != nil || m.Event != "gap" {
-		t.Errorf("who comes back finds %+v, %v", m, err)
+		t.Errorf("a client that comes back finds %+v, %v", m, err)
 	}
 	a.opened(t, after("x", second)).gets(t, "3")
 }

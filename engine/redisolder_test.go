@@ -9,7 +9,7 @@ import (
 	"ssedge/engine"
 )
 
-// An edge keeps less of a topic than the servers do, or nothing at all: whoever comes back gets what the servers have, and a
+// An edge keeps less of a topic than the servers do, or nothing at all: a client that comes back gets what the servers have, and a
 // gap only if they have it no more.
 func TestWhatTheEdgeHasLetGo(t *testing.T) {
 	t.Parallel()
@@ -139,7 +139,7 @@ func TestHolesInWhatTheEdgeHasLetGo(t *testing.T) {
 	equal("the earliest behind a bad one", n.opened(t, after("bad", "earliest")).tells(t, "99"), append(append(numbers(0, 49), "gap"), numbers(50, 99)...))
 }
 
-// While servers are busy with somebody's script, who is read for waits, and is told nothing.
+// While servers are busy with a script, a stream that is read for waits, and is told nothing.
 func TestServersAreBusy(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -165,8 +165,8 @@ func TestServersAreBusy(t *testing.T) {
 	}
 }
 
-// A history is flushed right behind the last event that an edge had heard of, and another one in it: that is told to whoever comes back
-// with the last.
+// A history is flushed right behind the last event that an edge had heard of, and another one in it: a client that comes back with the last
+// is told.
 func TestAResetRightBehindAnEvent(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -19,7 +19,7 @@ type atomicCounter struct{ n atomic.Int64 }
 
 func (c *atomicCounter) next() int64 { return c.n.Add(1) }
 
-// tier is edges with publishers and clients, all of whom write down what happens to them. What must be true
+// tier is edges with publishers and clients, which record all that happens to them. What must be true
 // whatever happens:
 //
 //	I1  no acknowledged event is missing on a stream that does not say so
@@ -52,7 +52,7 @@ type reader struct {
 	began    int // how many events its topic had been acknowledged when it began
 	got      []event
 	gaps     []string
-	closedBy int // connections that ended though nobody meant them to
+	closedBy int // connections that ended though the test did not mean them to
 }
 
 // pause lets the load go on for about so long.
@@ -111,7 +111,7 @@ func (x *tier) publishTo(topic string, pause time.Duration) {
 					break
 				}
 				if time.Since(began) > patience {
-					x.t.Errorf("nobody takes %s: %v", data, err)
+					x.t.Errorf("no edge takes %s: %v", data, err)
 					return
 				}
 			}

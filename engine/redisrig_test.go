@@ -26,7 +26,7 @@ type redisServer struct {
 	cmd       *exec.Cmd
 }
 
-// freePorts are ports that nobody listens on now.
+// freePorts are ports on which nothing listens now.
 func freePorts(t testing.TB, n int) (all []string) {
 	t.Helper()
 	for range n {
@@ -275,7 +275,7 @@ func (r *relay) turn(to string) {
 	r.mu.Unlock()
 }
 
-// silence swallows answers: what is asked for is done, and nobody hears of it.
+// silence swallows answers: what is asked for is done, but the edge does not hear of it.
 func (r *relay) silence(on bool) {
 	r.mu.Lock()
 	r.mute = on

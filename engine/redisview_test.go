@@ -215,7 +215,7 @@ func TestMetricsOfRedis(t *testing.T) {
 	})
 	n.publish(t, "x", "goes on")
 	gaps := 0
-	for m, err := st.next(); m.Data != "goes on"; m, err = st.next() { // behind an event that may not be sent, and has a predecessor that nobody knows
+	for m, err := st.next(); m.Data != "goes on"; m, err = st.next() { // behind an event that may not be sent, and has an unknown predecessor
 		if err != nil || m.Event != "gap" {
 			t.Fatalf("found %+v, %v", m, err)
 		}

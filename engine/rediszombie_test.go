@@ -27,9 +27,9 @@ func TestAZombie(t *testing.T) {
 	old.cli("CLIENT", "UNPAUSE")
 	began := time.Now()
 	if len(old.subscribed()) == 0 {
-		t.Fatal("the old master is no zombie: nobody is subscribed there")
+		t.Fatal("the old master is no zombie: no edge is subscribed there")
 	}
-	eventually(t, "nobody is subscribed at the zombie", func() bool { return len(old.subscribed()) == 0 })
+	eventually(t, "no edge is subscribed at the zombie", func() bool { return len(old.subscribed()) == 0 })
 	t.Logf("the zombie was left after %v", time.Since(began).Round(time.Millisecond))
 	x.pause(300 * time.Millisecond)
 	if gaps := x.finish(); len(gaps) != 0 {
@@ -55,7 +55,7 @@ func foundByProbes(t *testing.T, edges ...*node) {
 	}
 }
 
-// With Sentinel, an edge goes with the master. The old one is not told for a while: it takes events that nobody will
+// With Sentinel, an edge goes with the master. The old one is not told for a while: it takes events that no client will
 // see again, and the connections for subscriptions stay there.
 func TestSentinel(t *testing.T) {
 	t.Parallel()
@@ -74,9 +74,9 @@ func TestSentinel(t *testing.T) {
 	length := heir.cli("XLEN", "sse:topic0")
 	eventually(t, "the other one takes events", func() bool { return heir.cli("XLEN", "sse:topic0") != length })
 	if strings.HasPrefix(old.cli("ROLE"), "master") && len(old.subscribed()) == 0 {
-		t.Error("the old master is no zombie: nobody is subscribed there")
+		t.Error("the old master is no zombie: no edge is subscribed there")
 	}
-	eventually(t, "nobody is subscribed at the old one", func() bool { return len(old.subscribed()) == 0 })
+	eventually(t, "no edge is subscribed at the old one", func() bool { return len(old.subscribed()) == 0 })
 	x.pause(300 * time.Millisecond)
 	if gaps := x.finish(); len(gaps) != 0 {
 		t.Errorf("gaps were told: %q", gaps)

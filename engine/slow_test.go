@@ -25,8 +25,8 @@ func heap() int64 {
 
 // TestNeverReadingClientsTakeNoMemory floods a topic on which many clients read
 // nothing at all: what the node holds stays within what the configuration names,
-// far below what was published once and not to speak of once per client. Who reads
-// gets everything meanwhile.
+// far below what was published once and not to speak of once per client. Clients that
+// read get everything meanwhile.
 func TestNeverReadingClientsTakeNoMemory(t *testing.T) {
 	const history, rest, eventBytes, chunk = 1 << 20, 256 << 10, 8 << 10, 64
 	chunks, deaf := pick(128, 96, 96), pick(200, 60, 60)
@@ -55,7 +55,7 @@ func TestNeverReadingClientsTakeNoMemory(t *testing.T) {
 				_, _, err = follows(published, got)
 			}
 			if err != nil {
-				t.Fatalf("client %d, who reads: %v", k, err)
+				t.Fatalf("client %d, which reads: %v", k, err)
 			}
 		}
 		m := n.metrics(t)
@@ -230,7 +230,7 @@ func TestSlowPolicies(t *testing.T) {
 	})
 }
 
-// TestWriteStallEndsTheStream closes who takes nothing, and nobody else.
+// TestWriteStallEndsTheStream: a stream that takes nothing is closed, and no other.
 func TestWriteStallEndsTheStream(t *testing.T) {
 	n := startNode(t, func(c *engine.Config) { small(c); c.WriteStall = time.Second })
 	idle := n.opened(t, ask{topics: []string{"quiet"}})
@@ -244,7 +244,7 @@ func TestWriteStallEndsTheStream(t *testing.T) {
 		_, _, err = follows(published, got)
 	}
 	if err != nil {
-		t.Errorf("who reads: %v", err)
+		t.Errorf("the stream that reads: %v", err)
 	}
 	n.await(t, `ssedge_streams_closed_total{reason="write_stalled"}`, 1)
 	if took := time.Since(began); took < time.Second/2 {
@@ -254,10 +254,10 @@ func TestWriteStallEndsTheStream(t *testing.T) {
 
 	n.publish(t, "quiet", "still there")
 	if m, err := idle.next(); err != nil || m.Data != "still there" {
-		t.Errorf("who is idle: found %q, %v", m.Data, err)
+		t.Errorf("the idle stream: found %q, %v", m.Data, err)
 	}
 	n.publish(t, "t", "still there")
 	if m, err := reading.next(); err != nil || m.Data != "still there" {
-		t.Errorf("who reads: found %q, %v", m.Data, err)
+		t.Errorf("the stream that reads: found %q, %v", m.Data, err)
 	}
 }
