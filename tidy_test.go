@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"cmd":                 {"proto", "shard", "engine", "bench", "tuning", "cmd"},
 }
 
-// onlyImporter says who alone may import a library.
+// onlyImporter is the only package that may import a library.
 var onlyImporter = map[string]string{
 	"github.com/cloudwego/netpoll": "engine/intake",
 	"github.com/redis/rueidis":     "engine/fanin/redis",

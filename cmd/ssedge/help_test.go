@@ -62,7 +62,7 @@ func TestHelpExplainsEveryFlag(t *testing.T) {
 // TestOneVariableMeansOneThing: flags of several commands share a variable, and a
 // line of the file, only if they say the same.
 func TestOneVariableMeansOneThing(t *testing.T) {
-	shared := map[string]string{"SSEDGE_KEY": "a key", "SSEDGE_SERVER": "the server", "SSEDGE_CONFIG": "the file", "SSEDGE_REDIS": "the servers", "SSEDGE_REDIS_PREFIX": "of all who publish",
+	shared := map[string]string{"SSEDGE_KEY": "a key", "SSEDGE_SERVER": "the server", "SSEDGE_CONFIG": "the file", "SSEDGE_REDIS": "the servers", "SSEDGE_REDIS_PREFIX": "of all publishers",
 		"SSEDGE_REDIS_TTL": "the same history", "SSEDGE_HISTORY_EVENTS": "the same history", "SSEDGE_HISTORY_AGE": "the same history", "SSEDGE_KEY_TTL": "the same keys",
 		"SSEDGE_FAN_IN": "the same names", "SSEDGE_PARTITIONS": "the same names", "SSEDGE_EVENT_BYTES": "the same events", "SSEDGE_TOPIC_BYTES": "the same topics", "SSEDGE_KEY_BYTES": "the same keys", "SSEDGE_ADMIN": "of the same server"}
 	users := map[string][]string{}
@@ -99,8 +99,8 @@ func TestHelpOfTheProgram(t *testing.T) {
 	}
 }
 
-// TestWhoAsksForHelpGetsIt without knowing how it is spelled here.
-func TestWhoAsksForHelpGetsIt(t *testing.T) {
+// TestHelpIsGivenHoweverItIsAskedFor: without a command, by command and by flag.
+func TestHelpIsGivenHoweverItIsAskedFor(t *testing.T) {
 	notRaced(t)
 	for _, args := range [][]string{nil, {"help"}, {"--help"}} {
 		out, errors, code := run(t, args...)

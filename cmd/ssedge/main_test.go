@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	for _, v := range os.Environ() { // settings of whoever runs the tests
+	for _, v := range os.Environ() { // settings of the shell that runs the tests
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "SSEDGE_") {
 			os.Unsetenv(name)
 		}

@@ -85,7 +85,7 @@ func TestTheManagerIsTold(t *testing.T) {
 
 // TestAManagerThatIsGone is no reason not to serve, and is said once.
 func TestAManagerThatIsGone(t *testing.T) {
-	server := startCommand(t, notifying(filepath.Join(t.TempDir(), "nobody"))("--dev", "--admin=off"))
+	server := startCommand(t, notifying(filepath.Join(t.TempDir(), "gone"))("--dev", "--admin=off"))
 	_, url, _ := strings.Cut(server.line(), " listens on ")
 	server.awaitSaid("cannot be told")
 	get(t, url+"/")
@@ -147,9 +147,9 @@ func TestTheEnvironmentIsTakenAway(t *testing.T) {
 	}
 }
 
-// TestWhoIsNotReadyAsksForTime, and says why; settings that are read again meanwhile do
+// TestANodeThatIsNotReadyAsksForTime, and says why; settings that are read again meanwhile do
 // not make it ready; and after STOPPING nothing says that it is.
-func TestWhoIsNotReadyAsksForTime(t *testing.T) {
+func TestANodeThatIsNotReadyAsksForTime(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	next := inboxOf(t, path)
 	t.Setenv("NOTIFY_SOCKET", path)

@@ -201,7 +201,7 @@ func TestSIGHUPReadsTheKeysAgain(t *testing.T) {
 	if !may("new") || may("old") {
 		t.Errorf("the new key may publish: %v, the old one: %v", may("new"), may("old"))
 	}
-	write("# nobody\n")
+	write("# no key\n")
 	p.hangUp()
 	p.awaitSaid("keys stay as they were")
 	if !may("new") {

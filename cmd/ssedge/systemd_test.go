@@ -160,9 +160,9 @@ func oneEnds(one, another *bufio.Reader) {
 	<-ended
 }
 
-// TestARestartRefusesNobody: who connects while the server drains, or while there is
-// none, waits and is answered by the next one, whether it has asked already or asks later.
-func TestARestartRefusesNobody(t *testing.T) {
+// TestARestartRefusesNoClient: a client that connects while the server drains, or while there
+// is none, waits and is answered by the next one, whether it has asked already or asks later.
+func TestARestartRefusesNoClient(t *testing.T) {
 	for _, c := range []struct {
 		name, network, address string
 		sockets                int
@@ -291,7 +291,7 @@ func TestWhatSystemdMustNotPass(t *testing.T) {
 	}
 }
 
-// TestCheckNeedsNoSockets: nobody passes any to it.
+// TestCheckNeedsNoSockets: none are passed to it.
 func TestCheckNeedsNoSockets(t *testing.T) {
 	if _, errors, code := run(t, "serve", "--check", "--dev", "--listen=systemd:web"); code != 0 {
 		t.Errorf("exit code %d, %s", code, errors)

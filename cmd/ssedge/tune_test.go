@@ -37,7 +37,7 @@ func TestTune(t *testing.T) {
 	}
 }
 
-// The server warns once, with the command that mends it, and only of what somebody asked for.
+// The server warns once, with the command that mends it, and only of what was asked for.
 func TestWarnOfHost(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
