@@ -147,7 +147,7 @@ func TestInterruptedBeforeAnything(t *testing.T) {
 	}
 }
 
-// What somebody changed since is theirs.
+// What was changed since by other means stays.
 func TestUndoLeavesWhatOthersChanged(t *testing.T) {
 	dir := hostDir(t, nil)
 	if _, err := Apply(dir, read(t, dir, 20_000), million); err != nil {
@@ -226,7 +226,7 @@ func TestUndoIsRefused(t *testing.T) {
 	}
 }
 
-// Limits are no lower than any file says, and no higher than nr_open: whoever has more cannot log in.
+// Limits are no lower than any file says, and no higher than nr_open: users with a higher limit cannot log in.
 func TestLimits(t *testing.T) {
 	for _, c := range []struct {
 		said         string

@@ -159,7 +159,7 @@ func file(t *testing.T, dir, name string) string {
 	return string(b)
 }
 
-// Interrupted or applied again, it knows what is its own; what somebody else changed stays.
+// Interrupted or applied again, it knows what is its own; what was changed by other means stays.
 func TestTheScriptUndoes(t *testing.T) {
 	dir := hostDir(t, nil)
 	for _, n := range []string{"1000000", "2000000"} {

@@ -305,7 +305,7 @@ func TestApplyWhereNothingCanBeWritten(t *testing.T) {
 	}
 }
 
-// refusing is a host whose nr_open can be read, and takes nothing: it is a setting of this kernel that nobody may change.
+// refusing is a host whose nr_open can be read, and takes nothing: it is a setting that cannot be changed on this kernel.
 func refusing(t *testing.T) string {
 	t.Helper()
 	dir := hostDir(t, nil)

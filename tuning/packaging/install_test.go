@@ -92,8 +92,8 @@ func TestInstallAndUninstall(t *testing.T) {
 	}
 }
 
-// TestSettingsOfOthersStay: neither install nor uninstall touches what somebody has
-// written, nor what stands beside it.
+// TestSettingsOfOthersStay: neither install nor uninstall touches what an operator
+// has written, nor what stands beside it.
 func TestSettingsOfOthersStay(t *testing.T) {
 	root := t.TempDir()
 	makeTarget(t, "DESTDIR="+root, "install")

@@ -102,7 +102,7 @@ func kinds1(name, file string) kind {
 
 // TestProxyProtocol: clients are known by the header that the proxy sends in front; one
 // that sends its own through the proxy, or past it, is refused; checks are let in and
-// counted as nobody's.
+// counted for no client.
 func TestProxyProtocol(t *testing.T) {
 	t.Parallel()
 	for i, p := range tcp {

@@ -46,7 +46,7 @@ func TestBrowser(t *testing.T) {
 			newClient(t, e.addr, "").publish("one")
 			await(t, "an event", func() bool { return heard() == "one" })
 			e.stop()
-			for range 20 { // it asks several times and finds nobody
+			for range 20 { // it asks several times and finds no server
 				time.Sleep(100 * time.Millisecond)
 				heard()
 			}

@@ -95,7 +95,7 @@ func TestTheEdgeStartsAgain(t *testing.T) {
 			if round > 0 {
 				time.Sleep(2500 * time.Millisecond) // until the proxy has noticed
 			}
-			r, err := http.Post("http://"+address+"/publish?topic=t", "text/plain", strings.NewReader("nobody takes it"))
+			r, err := http.Post("http://"+address+"/publish?topic=t", "text/plain", strings.NewReader("no edge takes it"))
 			if err != nil || r.StatusCode < 502 {
 				t.Errorf("publishing without an edge: %v, %v", r, err)
 			}
@@ -123,8 +123,8 @@ func (f *follower) up() bool {
 	return f.gaveUp == ""
 }
 
-// TestOneOfTwoEdgesStartsAgain: nobody is left without a stream for longer than it takes
-// to connect, and nobody is answered anything but 200.
+// TestOneOfTwoEdgesStartsAgain: no client is left without a stream for longer than it takes
+// to connect, and none is answered anything but 200.
 func TestOneOfTwoEdgesStartsAgain(t *testing.T) {
 	every(t, func(t *testing.T, k kind) {
 		a, b := twoEdges(t)

@@ -27,7 +27,7 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 40 * time.Second
 
-// Who listens in these tests has addresses on which nobody connects from: a port that
+// Servers in these tests listen on addresses that no connection leaves from: a port that
 // is given up for a moment is still free afterwards.
 const (
 	edgeHost  = "127.79.0.1"
@@ -240,7 +240,7 @@ func freeAddress(t *testing.T) string {
 func run(t *testing.T, program, config string, args []string, address string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
-	if err != nil { // Debian's place for it is not on everybody's path
+	if err != nil { // Debian's place for it is not on every user's path
 		if path, err = exec.LookPath("/usr/sbin/" + program); err != nil {
 			t.Fatalf("no %s on the PATH; `make test` installs it", program)
 		}

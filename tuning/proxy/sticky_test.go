@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// sticky are the forms for those who want clients to come back to the same edge: what
+// sticky are the forms for operators who want clients to come back to the same edge: what
 // the comments of the files say.
 var sticky = []struct {
 	name  string

@@ -78,7 +78,7 @@ func TestAHostAllowsTheLimit(t *testing.T) {
 	}
 }
 
-// TestTheServiceNeedsNoSockets: the socket unit is there for who wants it.
+// TestTheServiceNeedsNoSockets: the socket unit is optional.
 func TestTheServiceNeedsNoSockets(t *testing.T) {
 	text, _ := unit(t)
 	for line := range strings.Lines(text) {
