@@ -114,7 +114,7 @@ func trial(t testing.TB, cmd *exec.Cmd, target netip.AddrPort, streams, broadcas
 	}
 }
 
-// ready waits until somebody listens.
+// ready waits until the server listens.
 func ready(t testing.TB, target netip.AddrPort) {
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("tcp", target.String())
@@ -164,7 +164,7 @@ func servers(t testing.TB) (c, g func(target netip.AddrPort, threads int) *exec.
 	return c, g
 }
 
-// free is a loopback address nobody listens on now.
+// free is a loopback address on which nothing listens now.
 func free(t testing.TB) netip.AddrPort {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -18,7 +18,7 @@ const (
 	crowdPatience = 30 * time.Second
 )
 
-// crowd is many streams in the hands of the goroutine that made it: whoever calls it reads for all of them. What they
+// crowd is many streams in the hands of the goroutine that made it: each call reads for all of them. What they
 // get is counted and thrown away.
 type crowd struct {
 	t       testing.TB

@@ -246,8 +246,8 @@ func TestFailuresHaveTheirCauses(t *testing.T) {
 	awaits(t, again, "a stream", func(t Totals) bool { return t.Live == 1 && t.Failed == 1 })
 }
 
-// TestNobodyListens is a failure of each stream.
-func TestNobodyListens(t *testing.T) {
+// TestNothingListens is a failure of each stream.
+func TestNothingListens(t *testing.T) {
 	t.Parallel()
 	// Bound and not listening: no other test is given the port meanwhile.
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

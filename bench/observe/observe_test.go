@@ -76,7 +76,7 @@ func TestThisMachine(t *testing.T) {
 	}
 }
 
-// TestListeners finds this process, whether it listens on IPv4 or IPv6, and says so if nobody listens.
+// TestListeners finds this process, whether it listens on IPv4 or IPv6, and says so if no process listens.
 func TestListeners(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		l, err := net.Listen("tcp", address)
@@ -94,7 +94,7 @@ func TestListeners(t *testing.T) {
 		}
 		l.Close()
 	}
-	// Bound and not listening: nobody else can take this port.
+	// Bound and not listening: no other process can take this port.
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -247,8 +247,8 @@ func TestAPageThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// TestWhoListensElsewhere on the same port is another server.
-func TestWhoListensElsewhere(t *testing.T) {
+// TestListenersElsewhere on the same port is another server.
+func TestListenersElsewhere(t *testing.T) {
 	for local, want := range map[string]bool{
 		"0100007F:1F90": true, "0200007F:1F90": false, "0100007F:1F91": false, "00000000:1F90": true,
 		"00000000000000000000000000000000:1F90": true, "0000000000000000FFFF00000100007F:1F90": true,

@@ -148,7 +148,7 @@ func TestStorm(t *testing.T) {
 // broken is a source of costs that cannot be read.
 type broken struct{ read atomic.Int64 }
 
-var errBroken = errors.New("nobody knows")
+var errBroken = errors.New("not known")
 
 func (b *broken) CPU() (time.Duration, error) { b.read.Add(1); return 0, errBroken }
 func (b *broken) PSS() (int64, error)         { b.read.Add(1); return 0, errBroken }
@@ -163,7 +163,7 @@ func TestSlow(t *testing.T) {
 	r, err := Slow{Rate: 100, For: 600 * time.Millisecond, Share: 0.2}.Run(t.Context(), small(), target)
 	faults(t, r, err)
 	figures(t, r, map[string]float64{"exact": 8, "slow_streams": 2, "slow_exact": 2, "slow_lost": 0, "pss": absent, "cpu_per_event": absent})
-	if !slices.Equal(r.Notes, []string{"the server's costs: nobody knows", "no slow stream missed anything: buffers took it all (try more --rate, --payload or --for)"}) || source.read.Load() < 5 {
+	if !slices.Equal(r.Notes, []string{"the server's costs: not known", "no slow stream missed anything: buffers took it all (try more --rate, --payload or --for)"}) || source.read.Load() < 5 {
 		t.Errorf("found %q after %d readings", r.Notes, source.read.Load())
 	}
 	lossy := &faulty{spoilAt: 1, spoil: func(string) string { return "" }}
@@ -225,7 +225,7 @@ func TestIdle(t *testing.T) {
 	faults(t, r, err, "no heartbeat came within 800ms")
 	r, err = Hold{Beats: 1}.Run(t.Context(), small(), (&faulty{beat: 20 * time.Millisecond, mute: 2}).start(t))
 	faults(t, r, err, "5 streams had no heartbeat while others had more than theirs")
-	// Whom nobody can publish to has heartbeats, too.
+	// A server that takes no events has heartbeats, too.
 	target := (&faulty{beat: 20 * time.Millisecond, mute: 2}).start(t)
 	target.PublishURL = ""
 	r, err = Hold{Beats: 1}.Run(t.Context(), small(), target)
@@ -297,7 +297,7 @@ func TestAStormInterruptedWhileAllAreAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var dropped atomic.Bool
-	f := &faulty{refused: func(n int) bool { // whoever comes again
+	f := &faulty{refused: func(n int) bool { // streams that come again
 		if n > 10 && !dropped.Swap(true) {
 			cancel()
 		}
@@ -311,8 +311,8 @@ func TestAStormInterruptedWhileAllAreAway(t *testing.T) {
 	}
 }
 
-// TestNobodyWaitsLongAfterAnInterruption, whatever is still on its way.
-func TestNobodyWaitsLongAfterAnInterruption(t *testing.T) {
+// TestTheWaitAfterAnInterruptionIsShort, whatever is still on its way.
+func TestTheWaitAfterAnInterruptionIsShort(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	longer, stop := lingering(ctx, time.Hour)

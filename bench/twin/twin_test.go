@@ -113,7 +113,7 @@ func TestEveryStreamGetsTheEventsOfItsTopicOnceAndInOrder(t *testing.T) {
 	all.Wait()
 }
 
-func TestAStreamThatHasGoneHoldsNobodyUp(t *testing.T) {
+func TestAStreamThatHasGoneHoldsNoOtherUp(t *testing.T) {
 	w := serve(t, Config{})
 	_, end := w.subscribe("a")
 	next, _ := w.subscribe("a")
@@ -151,7 +151,7 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		t.Errorf("the stream goes on with %q", text)
 	}
 	if _, err := http.Get(w.url); err == nil {
-		t.Error("somebody still listens")
+		t.Error("the server still listens")
 	}
 }
 
