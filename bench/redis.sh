@@ -125,7 +125,7 @@ for round in $(seq "$rounds"); do
 		done
 		note "$(echo "$alone $beside $before $now $began $ended $lost $(metric 18081 ssedge_redis_reconnects_total)" | awk -v d="$depth" '{
 			taken = ($4 - $3) / ($6 - $5)
-			printf "pipelines of %d: %.0f/s to nobody, %.0f/s while the edge has the topic; the edge has taken %d at %.0f/s, %.2f of what is published to nobody; reconnects: %d", d, $1, $2, $4 - $3, taken, taken / $1, $8 - $7 }')"
+			printf "pipelines of %d: %.0f/s without a subscriber, %.0f/s while the edge has the topic; the edge has taken %d at %.0f/s, %.2f of what is published without a subscriber; reconnects: %d", d, $1, $2, $4 - $3, taken, taken / $1, $8 - $7 }')"
 	done
 done
 kill $reader

@@ -6,7 +6,7 @@ import (
 )
 
 // An edge that cannot hear the servers lets clients in: what is published once they have the
-// response head is theirs, at whichever edge they ask for it.
+// response head belongs to them, at whichever edge they ask for it.
 func TestAnEdgeIsDeaf(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"hears nothing", "is refused"} {

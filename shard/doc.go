@@ -7,7 +7,7 @@
 // reader costs what an idle one does, history and live delivery are the same
 // code, and a stream that is k events behind gets them in one send.
 //
-// # Who owns what
+// # Ownership
 //
 // Topics are shared: a [Topic]'s log is guarded by its lock, held to append or
 // to take a snapshot, never over a system call. Bytes once in a log do not change
