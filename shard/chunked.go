@@ -72,10 +72,10 @@ func (s *Shard) pushChunked(i uint32, sl *slot, st *state) bool {
 	return true
 }
 
-// promised is the rest of a chunk of which n bytes were sent. Only an event of its
-// own chunk can be long enough to stay in the log, where it ends at end; if the socket
-// took not even the line before it, which none does that is not about to break, it is
-// copied.
+// promised is the rest of a chunk of which n bytes were sent. Only an event that has a
+// chunk of its own can be long enough to stay in the log, where it ends at end. It is
+// copied if the socket did not even take all of the line before it. That happens only to
+// connections that are about to break.
 func promised(pieces [][]byte, n int, state uint32, end uint64) rest {
 	for n >= len(pieces[0]) {
 		n -= len(pieces[0])

@@ -1,7 +1,7 @@
 package shard
 
 // enqueue notes that a topic has something new. The topic's bit is cleared before
-// anyone looks at its log: whatever is appended from here on sets it again.
+// the shard looks at its log: whatever is appended from here on sets it again.
 func (s *Shard) enqueue(d dirtyMark) {
 	d.topic.dirty.And(^(uint64(1) << s.number))
 	n := d.topic.local[s.number]

@@ -48,16 +48,16 @@ func appendGap(dst []byte, topic string, p *place) []byte {
 	return append(dst, "\"}\n"...)
 }
 
-// tellGap appends them to s.lead; the id line is for the caller to add. It counts the gap.
+// tellGap appends the event and data lines of a gap to s.lead, and counts it. The caller adds the id line.
 func (s *Shard) tellGap(topic string, p *place) {
 	s.lead = appendGap(s.lead, topic, p)
 	s.stats.Gaps[p.cause].Add(1)
 }
 
 // overrun deals with a stream whose cursor the log has left behind: by the
-// topic's policy it is closed, or told so in s.lead and set to where it goes on. One
-// whose opening is still to be sent is not closed without a word. It reports whether
-// the stream is still open.
+// topic's policy it is closed, or told of the gap in s.lead and set to where it goes on.
+// A stream whose opening is still to be sent is not closed. It reports whether the
+// stream is still open.
 func (s *Shard) overrun(i uint32, sl *slot, st *state) bool {
 	if st.policy == PolicyClose && len(s.lead) == 0 {
 		s.close(i, sl, ClosedSlowConsumer)

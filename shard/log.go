@@ -231,7 +231,7 @@ func (l *log) place() eventid.Position { return positionOf(l.newestID()) }
 
 const maxSeq = math.MaxUint64
 
-// A point in time stands among ids as the last one that is possible before it.
+// Among ids, a point in time counts as the last id that is possible before it.
 
 // Before is the greatest id before every event of a time or of later ones.
 func Before(at eventid.Position) eventid.ID {

@@ -4,9 +4,8 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// A log that has let events go has no place for those before them any more, and one that is full gets none. The
-// upstream may have them: they are read for the one stream that wants them, which waits, and is sent them some at a
-// time, until it stands where the log begins.
+// A log that has let events go, or is full, takes no older ones. The upstream may have them. They are read for the one
+// stream that wants them: it waits, and is sent some of them at a time, until it stands where the log begins.
 
 // lacks reports whether a stream that has seen everything up to p, or wants the earliest event there is, wants some that
 // the log has not got and the upstream may have.
@@ -23,7 +22,7 @@ func (t *Topic) lacks(p eventid.Position, earliest bool) bool {
 	return t.feed.floor.Less(seen.lost)
 }
 
-// lacking returns which of its topics a waiting stream must be sent older events of before it begins; false if none.
+// lacking returns a topic of which a waiting stream must be sent older events before it begins; false if there is none.
 func (s *Shard) lacking(w *wait) (k int, ok bool) {
 	if w.join.Resume != ResumeAt && w.join.Resume != ResumeEarliest {
 		return 0, false
@@ -42,8 +41,8 @@ func (s *Shard) lacking(w *wait) (k int, ok bool) {
 	return 0, false
 }
 
-// name makes a stream that wants the earliest events one that has positions: those where its logs begin, unless that of a
-// topic was learned from the upstream.
+// name gives positions to a stream that wants the earliest events: for each topic, where its log begins or, if the upstream
+// has told it, where the upstream's events begin.
 func (w *wait) name() {
 	j := &w.join
 	if j.Resume == ResumeEarliest {
@@ -78,8 +77,8 @@ func (s *Shard) readOlder(i uint32, sl *slot, w *wait, k int) {
 	})
 }
 
-// gotOlder goes on with a waiting stream for which events were read. Of one that wants the earliest ones the first time they
-// say where it begins.
+// gotOlder goes on with a waiting stream for which events were read. If it wants the earliest ones, the first reading says where
+// it begins.
 func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 	i, sl := s.slots.find(of)
 	if sl == nil || sl.flags&flagWaiting == 0 {
@@ -87,11 +86,11 @@ func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 	}
 	w := s.waits[i]
 	w.reading = false
-	if sl.flags&flagBlocked != 0 { // by a heartbeat: when it unblocks they are read again
+	if sl.flags&flagBlocked != 0 { // by a heartbeat: when it becomes writable they are read again
 		return
 	}
 	_, newest, _ := w.join.topics()[k].Span()
-	for len(events) > 0 && newest.Less(events[len(events)-1].ID) { // what the log has not got is not older
+	for len(events) > 0 && newest.Less(events[len(events)-1].ID) { // events that the log has not got yet do not count as older
 		events = events[:len(events)-1]
 	}
 	about := w.of(k)

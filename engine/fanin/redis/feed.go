@@ -11,7 +11,7 @@ import (
 	"ssedge/shard"
 )
 
-// feed keeps one topic's log in step with its stream. It is a machine with these states:
+// feed keeps one topic's log in step with its stream. It is a state machine:
 //
 //	away      its channel is not subscribed: nothing is known of what is published
 //	catching  it is subscribed, and what it may have missed before is being read; what comes
@@ -47,11 +47,11 @@ func (f *feed) isGone() bool { return f.flags.Load()&flagGone != 0 }
 
 // todo is what a feed has to find out, and has found out so far.
 type todo struct {
-	queue   *node  // in whose queue of what is to be read it stands; nil: in none
-	hurries bool   // it stands there among the urgent ones
+	queue   *node  // the node whose reading queue the feed is in; nil: none
+	hurries bool   // it is among the urgent ones there
 	urgent  bool   // a stream waits for what is read
 	intact  bool   // it was live when the doubt began, and the subscription was not lost since
-	verify  bool   // whether the stream has the log's newest event is to be looked at: if not, its history is another one …
+	verify  bool   // to be found out: whether the stream has the log's newest event; if not, its history is another one …
 	same    bool   // … it has
 	gap     bool   // … and then events after that are to be read
 	whole   bool   // events after what the log has lost are to be read: some of its own may be gone
@@ -73,7 +73,7 @@ type todo struct {
 	heldBytes int
 }
 
-// busy makes what the feed has to do, if it has nothing. Its lock is held.
+// busy makes the feed's todo, if it has none. The feed's lock is held.
 func (f *feed) busy() {
 	if f.todo == nil {
 		f.todo = &todo{looked: f.doubts, since: f.source.times.now()}
@@ -136,7 +136,7 @@ func (f *feed) Stop() {
 	f.source.leavers.add(f)
 }
 
-// lostBy is called when the connection of n is no more, or the subscription is not. It reports
+// lostBy is called when the connection of n, or the subscription on it, is lost. It reports
 // whether the feed needs another one.
 func (f *feed) lostBy(n *node) bool {
 	f.mu.Lock()
@@ -271,8 +271,8 @@ func (f *feed) drop(text string) {
 // bytesOf is the text itself, which must only be read.
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
-// take adds an event to the log, if it is the next one. late says that it was held: what was read
-// meanwhile may have it.
+// take adds an event to the log, if it is the next one. late says that it was held, so what was
+// read meanwhile may contain it.
 func (f *feed) take(text string, late bool) {
 	m, err := envelope.Parse(bytesOf(text))
 	if err != nil {
@@ -303,7 +303,7 @@ func (f *feed) take(text string, late bool) {
 		if f.stuck == m.ID && f.source.isForged(m.ID) {
 			f.tellLost()
 		}
-	case f.todo != nil && f.stuck == m.ID: // since it came the stream was read, and has not got it
+	case f.todo != nil && f.stuck == m.ID: // the stream was read since it came, and does not have it
 		f.source.counts.phantoms.Add(1)
 		if f.source.isForged(m.ID) {
 			f.tellLost()
@@ -333,9 +333,9 @@ func (s *Source) isForged(id eventid.ID) bool {
 	return id.MS+ttl < s.times.lower() || id.MS > s.times.upper()+ttl
 }
 
-// phantomPause is how long after an event that its stream has not got that is looked at again. It may be that of an old
-// master, which was published again at the new one, or be gone; but if it was the old master that was asked, the client for
-// commands must have heard of the new one by then.
+// phantomPause is the time between a message whose event the stream does not have and another look at the stream. The event
+// may be an old master's, and have been published again at the new one, or it may be gone. If the old master answered the first
+// look, the client for commands must have heard of the new one by the second.
 const phantomPause = 2 * slotsEvery
 
 // lookAgain has the end of the stream looked at.
@@ -347,10 +347,10 @@ func (f *feed) lookAgain() {
 	}
 }
 
-// beginAt goes on with an event though what lies between last and it is not known: that is told.
+// beginAt goes on with an event although it is not known what lies between last and it. A gap tells that.
 func (f *feed) beginAt(m *envelope.Message, last eventid.ID) {
 	to := m.Prev
-	if to.IsZero() { // a stream that begins anew: what was before has no name
+	if to.IsZero() { // a stream that begins anew: there is no id for what was before
 		to = rightBefore(m)
 	}
 	f.topic.Skip(last, to)
@@ -358,8 +358,7 @@ func (f *feed) beginAt(m *envelope.Message, last eventid.ID) {
 	f.add(m)
 }
 
-// add appends an event. One that is not fit to be sent is told as a gap: its place in the order
-// is taken.
+// add appends an event. One that breaks the rule is told as a gap in its place.
 func (f *feed) add(m *envelope.Message) {
 	f.ackedCame(m.ID)
 	body, ok := f.source.body(m)
@@ -380,7 +379,7 @@ func (f *feed) fork(id eventid.ID) {
 }
 
 // body puts an event into wire form. It reports false for one that breaks the rule: it is counted,
-// and never changed so that it would not.
+// and never changed to fit.
 func (s *Source) body(m *envelope.Message) (*buffer, bool) {
 	if s.config.Rule.Event(m.Event, m.Data, m.RetryMS) != nil {
 		s.counts.unfit.Add(1)

@@ -33,7 +33,7 @@ const (
 )
 
 // enqueue queues the feed, whose lock is held. One that is away will be queued when it is
-// subscribed. One that has become urgent stands there twice; whatever comes first is meant.
+// subscribed. One that has become urgent is in it twice; the first entry counts.
 func (f *feed) enqueue() {
 	n := f.node
 	if n == nil || f.todo == nil || f.state == away || f.queue == n && (f.hurries || !f.urgent) {
@@ -51,7 +51,7 @@ func (f *feed) enqueue() {
 	poke(q.wake)
 }
 
-// take returns up to n feeds and some wishes; none if there is none. It may be that only urgent ones are wanted.
+// take returns up to n feeds, and some wishes. Unless all is true, it takes only urgent feeds.
 func (q *fetches) take(n int, all bool) (batch []*feed, urgent int, wishes []wish) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"ssedge/shard"
 )
 
-// passing reports whether an error is of the moment, and not of one key or channel.
+// passing reports whether an error is temporary, and not of one key or channel.
 func passing(err error) bool {
 	kind := errorKind(err)
 	return kind != "wrongtype" && kind != "noperm"
@@ -58,8 +58,8 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 	f.settle()
 }
 
-// element is an element of a stream. One that is bad is not of the publish script's making: it has an id
-// and nothing else that could be relied on, and can only be told as missing.
+// element is an element of a stream. A bad one was not written by the publish script: nothing but its id
+// can be relied on, and it can only be told as missing.
 type element struct {
 	envelope.Message
 	bad bool
@@ -108,8 +108,8 @@ func (f *feed) readEnd(events []element, now uint64) {
 	switch {
 	case !placed:
 		f.topic.Place(eventid.After(m.ID), eventid.ID{})
-	case m.ID == last, f.topic.Has(m.ID): // in that case the servers have forgotten what followed it here: the next event tells
-	case last.Less(m.ID) && !m.bad && !begins(&m.Message) && f.follows(m, last): // whether a stream begins there is seen by reading it
+	case m.ID == last, f.topic.Has(m.ID): // if it is an older one, the servers have forgotten what followed it here: the next event shows that
+	case last.Less(m.ID) && !m.bad && !begins(&m.Message) && f.follows(m, last): // reading shows whether a stream begins there
 		f.add(&m.Message)
 	case isBound(last):
 		f.gap, f.same = true, false
@@ -139,7 +139,7 @@ func (f *feed) readForward(events []element, asked int) {
 			f.source.counts.gaps.Add(1)
 			f.topic.Skip(f.behind(last), m.ID)
 			f.same = true
-		case isBound(last) && f.mayHaveHad(*m): // the stream was gone, and is that of before again
+		case isBound(last) && f.mayHaveHad(*m): // the stream was gone, and the earlier one is back
 			f.compare()
 			return
 		case isBound(last) && begins(&m.Message) && f.source.mayHaveExpired(last, f.since): // whatever its clock says
@@ -163,8 +163,8 @@ func (f *feed) readForward(events []element, asked int) {
 	}
 }
 
-// behind is what a gap begins behind: the log's newest event, if the stream is known to have had it;
-// otherwise zero, for what is missing may be of another history.
+// behind is the from of a gap: the log's newest event, if the stream is known to have had it;
+// otherwise zero, because what is missing may be of another history.
 func (f *feed) behind(last eventid.ID) eventid.ID {
 	if f.same {
 		return last

@@ -37,20 +37,20 @@ func (n *node) work(ctx context.Context, c rueidis.DedicatedClient) (more bool, 
 	return more, n.subscribeAll(ctx, c, n.groups(n.wanted(batch)))
 }
 
-// wanted is a channel that is to be subscribed, and whose it is.
+// wanted is a channel that is to be subscribed, and the feeds that want it.
 type wanted struct {
 	channel string
 	feeds   []joining
 }
 
-// joining is a feed whose channel is being subscribed, and in which of its epochs.
+// joining is a feed whose channel is being subscribed, and the feed's epoch then.
 type joining struct {
 	feed  *feed
 	epoch uint32
 }
 
-// wanted are the channels of these feeds that are not subscribed. Feeds whose channel others have had
-// subscribed before are told so.
+// wanted are the channels of these feeds that are not subscribed. Feeds whose channel is subscribed
+// already, for other feeds, are told so.
 func (n *node) wanted(feeds []*feed) (all []wanted) {
 	names := &n.source.names
 	shared := map[string]int{} // index in all, by channel
@@ -163,7 +163,7 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 			}
 		default:
 			w := group[0]
-			if n.source.counts.refused.Add(1)%1000 == 1 { // clients decide how many there are
+			if n.source.counts.refused.Add(1)%1000 == 1 { // logged only now and then: clients decide how many there are
 				n.source.config.Logger.Warn("a channel may not be subscribed", "channel", w.channel, "error", err)
 			}
 			time.AfterFunc(channelPause, func() {
@@ -176,7 +176,7 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 	return n.subscribeAll(ctx, c, single)
 }
 
-// settleAgain has it found out where these channels are to be subscribed.
+// settleAgain asks again for the slots, to find out where these channels are to be subscribed.
 func (n *node) settleAgain(group []wanted) {
 	for _, w := range group {
 		for _, j := range w.feeds {
@@ -186,8 +186,8 @@ func (n *node) settleAgain(group []wanted) {
 	n.source.refreshSlots()
 }
 
-// subscribed says so to all whose channels these are. Shared ones may have been lost since they were subscribed, which was when
-// so many had been: perhaps it was one of these.
+// subscribed tells the feeds of these channels that they are subscribed. losses is what n.losses was when the command was sent. If
+// it has changed, a shared channel was lost since, perhaps one of these: then they are subscribed again.
 func (n *node) subscribed(group []wanted, losses uint64) {
 	if n.source.names.shared() {
 		n.mu.Lock()

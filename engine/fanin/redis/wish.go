@@ -13,7 +13,7 @@ import (
 type wish struct {
 	feed *feed
 	shard.Reading
-	failures int // of the servers' to answer, perhaps because it was too much
+	failures int // how often the servers did not answer, perhaps because it was too much
 }
 
 // What is read for streams in one go: how many of them, events of each, and their bytes, by the size of those in the log
@@ -108,7 +108,7 @@ func (w wish) answer(entries []rueidis.XRangeEntry) {
 			break
 		}
 		if !m.bad && !w.follows(&m, last) {
-			hole := rightBefore(&m.Message) // what was before a stream that begins anew has no name
+			hole := rightBefore(&m.Message) // there is no id for what was before a stream that begins anew
 			if !m.Prev.IsZero() {
 				hole = m.Prev
 			}
