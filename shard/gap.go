@@ -17,6 +17,9 @@ import (
 // what the client has, to if there is nothing to name. The id makes a client that
 // reconnects go on from there: a gap is told once.
 
+// gapBegin is how a gap begins. No published event has that name.
+var gapBegin = []byte("event: gap\n")
+
 // appendGap appends the event and data lines of a gap. The range can always hold an event: if from is
 // not below to, the bound that would make it empty is left out.
 func appendGap(dst []byte, topic string, p *place) []byte {
@@ -29,7 +32,7 @@ func appendGap(dst []byte, topic string, p *place) []byte {
 		}
 	}
 	name, _ := json.Marshal(topic) // a string cannot fail
-	dst = append(dst, "event: gap\ndata: {\"topic\":"...)
+	dst = append(append(dst, gapBegin...), "data: {\"topic\":"...)
 	dst = append(dst, name...)
 	dst = append(dst, `,"from":`...)
 	if known {
@@ -90,7 +93,9 @@ func (s *Shard) overrunPlace(cursor uint64, from eventid.Position, st *state) pl
 // skipToNewest moves p on so that only the newest event follows.
 func (s *Shard) skipToNewest(p *place) {
 	if cursor, before, ok := s.snap.newest(); ok && cursor > p.cursor {
+		begin := p.cursor
 		p.cursor, p.at, p.to = cursor, before, before
+		s.snap.rewritten.widenSkipped(p, begin)
 	}
 }
 

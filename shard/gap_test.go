@@ -2,6 +2,7 @@ package shard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -133,6 +134,57 @@ func TestPolicyLatestConflates(t *testing.T) {
 		slow.sock.Free(fake.Unlimited)
 		r.settle()
 		slow.want("gap:conflated", "a4", "one") // nothing to leave out
+	}
+}
+
+// Under policy latest the newest event comes even if gaps follow it, and the gap over what was skipped holds the events of both
+// sides of a fork.
+func TestPolicyLatestOverLossesAndForks(t *testing.T) {
+	for _, topics := range []string{"a", "b,a"} {
+		for _, overrun := range []bool{false, true} {
+			c, tc := patient(), TableConfig{}
+			c.Policy = func(string) Policy { return PolicyLatest }
+			if overrun {
+				tc.Retention.Events = 3
+			}
+			r, u := fed(t, c, tc)
+			slow := r.join(topics, "", fake.Unlimited)
+			r.settle()
+			for _, f := range u.feeds {
+				f.Place(eventid.After(id(100)), id(50))
+			}
+			r.settle()
+			feed := u.feeds["a"]
+			feed.add(101)
+			r.settle()
+			slow.data()
+			slow.messages = nil
+			slow.sock.Room = 0
+			feed.add(102)
+			r.settle()
+			feed.add(130)
+			feed.Fork(id(102))
+			feed.add(103, 104)
+			feed.Lose(id(105)) // behind the newest event there is only a gap
+			r.settle()
+			slow.sock.Free(fake.Unlimited)
+			r.settle()
+			got := slow.data()
+			if got[0] == "102" { // half of it had been sent
+				got = got[1:]
+			}
+			if want := []string{"gap:conflated", "104", "gap:missed"}; overrun && len(got) != 3 || !overrun && !slices.Equal(got, want) || got[1] != "104" {
+				t.Errorf("%s, overrun %t: it got %q", topics, overrun, got)
+			}
+			for _, m := range slow.messages {
+				if m.Event != "gap" {
+					continue
+				}
+				if g := parseGap(t, m); g.Cause != "missed" && text(g.To) != "130-0" {
+					t.Errorf("%s, overrun %t: 130 is missing, and the gap is told as %s", topics, overrun, m.Data)
+				}
+			}
+		}
 	}
 }
 

@@ -122,6 +122,9 @@ func (l *log) prepend(events []Older, lost eventid.ID) (grown int64) {
 	l.segments = append(before, l.segments...)
 	l.events += len(events)
 	l.lost = lost
+	if l.rewritten != nil {
+		l.rewritten.prepended(lost)
+	}
 	if l.last.IsZero() {
 		l.last = events[len(events)-1].ID
 	}

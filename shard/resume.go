@@ -155,12 +155,11 @@ func (l *log) after(p eventid.Position) (cursor uint64) {
 		return l.scanAfter(p)
 	}
 	for i := len(l.segments) - 1; i >= 0; i-- {
-		g := l.segments[i]
-		n := g.after(p)
+		g, first := l.segments[i], 0
 		if i == 0 {
-			n = max(n, l.first)
+			first = l.first // the ids of events that were let go may be higher
 		}
-		if n > 0 || i == 0 {
+		if n := g.after(p, first, len(g.index)); n > 0 || i == 0 {
 			return g.base + uint64(g.start(n))
 		}
 	}

@@ -1,10 +1,6 @@
 package shard
 
-import (
-	"slices"
-
-	"ssedge/proto/eventid"
-)
+import "ssedge/proto/eventid"
 
 // An upstream may rewrite a topic's history: a server without the newest events takes over, an
 // older copy is restored, a clock goes back. The log keeps what it has, and every stream that lacks
@@ -15,6 +11,7 @@ import (
 type rewritten struct {
 	falls  uint64     // position behind which ids may be below earlier ones; the newest, if there are several
 	fell   uint64     // the first such position
+	runs   []uint64   // those behind the tail: from one to the next, ids stand in their order
 	low    eventid.ID // the lowest id behind such a position …
 	high   eventid.ID // … and the highest before one: an id between them may be of either side
 	anew   uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several
@@ -22,12 +19,6 @@ type rewritten struct {
 	losses []loss
 	gone   eventid.ID // the highest id of an event that is not retained
 	began  eventid.ID // id of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
-}
-
-// loss is a gap over events that never came to the log.
-type loss struct {
-	at uint64     // position
-	id eventid.ID // the highest of theirs
 }
 
 // isBound reports whether id belongs to no event, but is the last possible one before a time.
@@ -60,6 +51,17 @@ func (l *log) gone() eventid.ID {
 	return l.lost
 }
 
+// mayLack reports whether an event that is not in the log may never have been in it.
+func (l *log) mayLack(id eventid.ID) bool {
+	switch r := l.rewritten; {
+	case r == nil:
+		return l.gone().Less(id)
+	case r.falls < l.tail && !isBound(l.lost): // since then ids have risen, and the last that was let go is of that time
+		return l.lost.Less(id)
+	}
+	return true
+}
+
 // follow notes that an event with that id is about to be put at the head.
 func (l *log) follow(id eventid.ID) {
 	before := l.lost
@@ -67,59 +69,35 @@ func (l *log) follow(id eventid.ID) {
 		before = l.headID()
 	}
 	if id.Less(before) {
-		l.rewrite().fall(l.head, before, id)
+		l.fall(before, id)
 	}
 }
 
 // fork notes that what follows at the head follows the event with that id.
 func (l *log) fork(id eventid.ID) {
-	l.rewrite().fall(l.head, l.headID(), eventid.ID{MS: id.MS, Seq: id.Seq + 1})
+	l.fall(l.headID(), eventid.ID{MS: id.MS, Seq: id.Seq + 1})
 	if isBound(id) {
 		l.rewritten.anew = l.head
 	}
 	l.last = id
 }
 
-// lose notes that a gap over an event with that id, which never came, is about to be put at the head.
-func (l *log) lose(id eventid.ID) {
-	newest, r := l.newestID(), l.rewrite()
-	r.fall(l.head, highest(id, l.headID()), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
-	r.gone = highest(r.gone, id)
-	r.losses = append(slices.DeleteFunc(r.losses, func(x loss) bool { return x.at < l.tail }), loss{l.head, id})
-}
-
-// withLosses tells of losses that lie between what a client has seen and its place: their gaps have the id of what is
-// before them, so whether the client was told is not known.
-func (l *log) withLosses(p place) place {
-	if l.rewritten == nil || p.cause != gapNone {
-		return p
-	}
-	for _, x := range l.rewritten.losses {
-		if x.at >= l.tail && x.at < p.cursor && l.idAt(x.at) == l.idAt(p.cursor) {
-			p.cause, p.to = GapMissed, positionOf(highest(Before(p.to), x.id))
-		}
-	}
-	return p
-}
-
-// idAt is the id of what lies before a position of the log.
-func (l *log) idAt(cursor uint64) eventid.ID {
-	if cursor == l.tail {
-		return l.lost
-	}
-	return l.idBefore(cursor)
-}
-
-// fall notes that at position at, behind ids of up to before, there follow ids that may be as low as
-// low.
-func (r *rewritten) fall(at uint64, before, low eventid.ID) {
+// fall notes that at the head, behind ids of up to before, there follow ids that may be as low as low.
+func (l *log) fall(before, low eventid.ID) {
+	r := l.rewrite()
 	if r.falls == 0 || low.Less(r.low) {
 		r.low = low
 	}
 	if r.high.IsZero() {
-		r.fell = at
+		r.fell = l.head
 	}
-	r.falls, r.high = at, highest(r.high, before)
+	r.falls, r.high = l.head, highest(r.high, before)
+	for len(r.runs) > 0 && r.runs[0] <= l.tail {
+		r.runs = r.runs[1:]
+	}
+	if n := len(r.runs); n == 0 || r.runs[n-1] != l.head {
+		r.runs = append(r.runs, l.head)
+	}
 }
 
 // leave notes that an event is about to be dropped.
@@ -128,6 +106,17 @@ func (l *log) leave(id eventid.ID) {
 		l.rewrite().began = id
 	} else if l.rewritten != nil && !isBound(id) {
 		l.rewritten.gone = highest(l.rewritten.gone, id)
+	}
+}
+
+// prepended notes that the log, which has let nothing go, has all events after lost.
+func (r *rewritten) prepended(lost eventid.ID) {
+	r.gone = eventid.ID{}
+	if !isBound(lost) {
+		r.gone = lost
+	}
+	for _, x := range r.losses {
+		r.gone = highest(r.gone, x.id)
 	}
 }
 
@@ -140,6 +129,15 @@ func (r *rewritten) widen(p *place) {
 		p.known = false
 	}
 	p.to = positionOf(highest(Before(p.to), r.gone))
+}
+
+// widenSkipped does so for a gap that begins at cursor, over events that may still be in the log.
+func (r *rewritten) widenSkipped(p *place, cursor uint64) {
+	if cursor > r.falls {
+		return
+	}
+	r.widen(p)
+	p.to = positionOf(highest(Before(p.to), r.high))
 }
 
 // follows reports whether the log is all that came behind its place.
@@ -155,12 +153,24 @@ func (l *log) find(id eventid.ID) (cursor uint64, ok bool) {
 		cursor = l.after(eventid.After(id))
 		return cursor, l.events > 0 && l.idBefore(cursor) == id && cursor > l.tail
 	}
+	runs := l.rewritten.runs
 	for i := len(l.segments) - 1; i >= 0; i-- {
-		g := l.segments[i]
-		for k := len(g.index) - 1; k >= 0 && (i > 0 || k >= l.first); k-- {
-			if g.index[k].id == id {
+		g, first := l.segments[i], 0
+		if i == 0 {
+			first = l.first
+		}
+		for end := len(g.index); end > first; { // one run after the other, from the newest
+			begin := first
+			for len(runs) > 0 && runs[len(runs)-1] >= g.base+uint64(g.start(end)) {
+				runs = runs[:len(runs)-1]
+			}
+			if n := len(runs); n > 0 && runs[n-1] > g.base+uint64(g.start(first)) {
+				begin = g.indexAt(runs[n-1])
+			}
+			if k := g.after(eventid.After(id), begin, end) - 1; k >= begin && g.index[k].id == id {
 				return g.base + uint64(g.index[k].end), true
 			}
+			end = begin
 		}
 	}
 	return 0, false
@@ -225,7 +235,7 @@ func (l *log) beginsBelow(id eventid.ID) bool {
 		return false
 	}
 	g := l.segments[l.segmentAt(cursor)]
-	first := g.after(eventid.After(eventid.ID{}))
+	first := g.after(eventid.After(eventid.ID{}), 0, len(g.index))
 	for g.base+uint64(g.start(first)) < cursor {
 		first++
 	}

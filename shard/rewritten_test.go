@@ -2,7 +2,6 @@ package shard
 
 import (
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,38 +105,6 @@ func TestNoGapIsOfNothing(t *testing.T) {
 	}
 }
 
-// A gap over an event that never came has no id of its own. A stream that comes back with the id before it may have left
-// before it was told, so it is told of all such gaps in one.
-func TestALostEventIsToldToStreamsThatComeBack(t *testing.T) {
-	for _, lost := range [][]uint64{{102}, {102, 110}, {110, 102}, {95}, {110, 95}} {
-		r, u := fed(t, patient(), TableConfig{})
-		c, feed := placed(r, u)
-		feed.add(101)
-		for _, ms := range lost {
-			feed.Lose(id(ms))
-		}
-		r.settle()
-		c.want(append([]string{"101"}, slices.Repeat([]string{"gap:missed"}, len(lost))...)...)
-		before := c.decoder.LastEventID()
-		feed.add(104, 105)
-		r.settle()
-		for last, want := range map[string]string{before: "gap:missed 104 105", "100-0": strings.Repeat("gap:missed ", len(lost)) + "104 105", "104-0": "105"} {
-			again := r.join("a", last, fake.Unlimited)
-			r.settle()
-			if last == "100-0" {
-				want = "101 " + want
-			}
-			again.want(strings.Fields(want)...)
-			if last == before {
-				g := parseGap(t, again.messages[0])
-				if text(g.To) != id(slices.Max(lost)).String() || g.From != nil {
-					t.Errorf("of %v lost, a stream at %s is told from %q to %q", lost, last, text(g.From), text(g.To))
-				}
-			}
-		}
-	}
-}
-
 // A time at which a topic was empty says nothing of events below it, once they have been let go: a stream that had that time
 // before they came is told, even if the upstream's stream began anew behind them.
 func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
@@ -165,6 +132,90 @@ func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
 	again.data()
 	if len(again.messages) == 0 || again.messages[0].Event != "gap" {
 		t.Fatalf("it is told %+v: expected a gap, since 300 to 302 are gone", again.messages)
+	}
+}
+
+// Ids are found whatever was let go before them, and whatever order they have.
+func TestFindInARewrittenLog(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 2000 {
+		l := &log{foreign: true, head: foreignHead, tail: foreignHead, lowest: foreignHead, placed: true, lost: id(1)}
+		var ids []eventid.ID
+		end := map[int]uint64{}
+		for next := uint64(100); len(ids) < 30; next++ {
+			switch rng.IntN(12) {
+			case 0:
+				next = uint64(90 + rng.IntN(20))
+			case 1:
+				l.fork(id(next - uint64(rng.IntN(5))))
+			case 2:
+				l.lose(id(next))
+			}
+			l.append(eventBody(next*1_000_000_000), id(next))
+			ids, end[len(ids)] = append(ids, id(next)), l.head
+		}
+		if rng.IntN(3) == 0 {
+			l.prepend([]Older{{id(60), eventBody(60)}, {id(61), eventBody(61)}}, id(50))
+			ids = append([]eventid.ID{id(60), id(61)}, ids...)
+			for n := len(ids) - 1; n >= 2; n-- {
+				end[n] = end[n-2]
+			}
+			end[1], end[0] = foreignHead, l.tail+uint64(l.segments[0].index[0].end)
+		}
+		gone := rng.IntN(len(ids))
+		for range gone {
+			l.drop(l.segments[0].index[l.first])
+		}
+		for ms := uint64(55); ms < 140; ms++ {
+			want, ok := uint64(0), false
+			for n := gone; n < len(ids); n++ {
+				if ids[n] == id(ms) {
+					want, ok = end[n], true
+				}
+			}
+			if at, found := l.find(id(ms)); found != ok || ok && at != want {
+				t.Fatalf("of %v the first %d were let go: %d is found at %d, %t; expected %d, %t", ids, gone, ms, at, found, want, ok)
+			}
+		}
+	}
+}
+
+// A stream that reads on behind a fork, of which the other side was let go, is told of no gap.
+func TestAForkThatWasLetGo(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3}})
+	_, feed := placed(r, u)
+	feed.add(101, 102, 110, 120)
+	feed.Fork(id(102))
+	feed.add(103, 104, 105)
+	r.settle()
+	for last, want := range map[string][]string{"103-0": {"104", "105"}, "104-0": {"105"}, "105-0": nil} {
+		c := r.join("a", last, fake.Unlimited)
+		r.settle()
+		c.want(want...)
+	}
+}
+
+// Events from before the place of a log that was rewritten are no longer missing once they are prepended.
+func TestOlderEventsOfARewrittenLog(t *testing.T) {
+	for _, fork := range []bool{false, true} {
+		r, u := fed(t, patient(), TableConfig{})
+		_, feed := placed(r, u)
+		feed.add(101)
+		want := []string{"60", "70", "100", "101", "104"}
+		if fork {
+			feed.add(103)
+			feed.Fork(id(101))
+			want = []string{"60", "70", "100", "101", "103", "104"}
+		}
+		feed.add(104)
+		r.settle()
+		c := r.join("a", "55", fake.Unlimited) // a time at which the topic had no event
+		r.settle()
+		below, _, _ := feed.Span()
+		feed.Prepend([]Older{{id(60), eventBody(60)}, {id(70), eventBody(70)}, {id(100), eventBody(100)}}, Before(eventid.At(55)), below)
+		feed.Answer(feed.last, eventid.ID{})
+		r.settle()
+		c.want(want...)
 	}
 }
 

@@ -52,7 +52,12 @@ func (g *segment) start(i int) uint32 {
 	return g.index[i-1].end
 }
 
-// after returns the first event that lies after p.
-func (g *segment) after(p eventid.Position) int {
-	return sort.Search(len(g.index), func(i int) bool { return p.Precedes(g.index[i].id) })
+// after returns the first event of begin to end that lies after p, end if there is none. Their ids stand in their order.
+func (g *segment) after(p eventid.Position, begin, end int) int {
+	return begin + sort.Search(end-begin, func(i int) bool { return p.Precedes(g.index[begin+i].id) })
+}
+
+// indexAt returns the event that begins at a position of the log.
+func (g *segment) indexAt(at uint64) int {
+	return 1 + sort.Search(len(g.index)-1, func(i int) bool { return g.base+uint64(g.index[i].end) >= at })
 }

@@ -98,22 +98,24 @@ func (s *snapshot) event(cursor uint64) (body []byte, at eventid.Position, end u
 	return buf[:idLine], positionIn(buf[idLine:]), cursor + uint64(len(buf))
 }
 
-// newest returns where the newest event begins and the position before it; false if
-// there are not two.
+// newest returns where the newest event that is no gap begins, and the position before it; false if it is the
+// oldest, or there is none.
 func (s *snapshot) newest() (cursor uint64, before eventid.Position, ok bool) {
-	if s.tail == s.head {
-		return 0, eventid.Position{}, false
+	for end := s.head; end > s.tail; end = cursor {
+		p := s.pieces[s.pieceAt(end-1)]
+		cursor = p.base
+		if at := bytes.LastIndex(p.buf[:end-p.base-uint64(len(blankLine))], blankLine); at >= 0 {
+			cursor += uint64(at + len(blankLine))
+		}
+		if cursor <= s.tail {
+			break
+		}
+		if !bytes.HasPrefix(p.buf[cursor-p.base:], gapBegin) {
+			p := s.pieces[s.pieceAt(cursor-1)]
+			return cursor, lastPosition(p.buf[:cursor-p.base]), true
+		}
 	}
-	p := s.pieces[len(s.pieces)-1]
-	at := bytes.LastIndex(p.buf[:len(p.buf)-len(blankLine)], blankLine)
-	if at >= 0 {
-		at += len(blankLine)
-		return p.base + uint64(at), lastPosition(p.buf[:at]), true
-	}
-	if p.base <= s.tail || len(s.pieces) < 2 {
-		return 0, eventid.Position{}, false
-	}
-	return p.base, lastPosition(s.pieces[len(s.pieces)-2].buf), true
+	return 0, eventid.Position{}, false
 }
 
 // halfSent says what became of the event in which a send stopped at position

@@ -90,7 +90,7 @@ func (t *Topic) Lacks(id eventid.ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, has := t.log.find(id)
-	return !has && (t.log.rewritten != nil || t.log.gone().Less(id))
+	return !has && t.log.mayLack(id)
 }
 
 // Place says where the log begins, once: later events will be appended. floor is the newest id

@@ -3,89 +3,14 @@ package redis
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/redis/rueidis"
 
-	"ssedge/proto/envelope"
 	"ssedge/proto/eventid"
 	"ssedge/shard"
 )
-
-// stream is what the servers have of a topic, oldest first.
-type stream []rueidis.XRangeEntry
-
-// chain is a stream in which each event follows the one before it. The first id is that of an event that is gone.
-func chain(ids ...uint64) (all stream) {
-	for k, ms := range ids[1:] {
-		all = append(all, rueidis.XRangeEntry{ID: id(ms).String(), FieldValues: map[string]string{"p": id(ids[k]).String(), "d": "x"}})
-	}
-	return all
-}
-
-// upTo is the ids first to last, one a millisecond.
-func upTo(first, last uint64) (ids []uint64) {
-	for ms := first; ms <= last; ms++ {
-		ids = append(ids, ms)
-	}
-	return ids
-}
-
-// answer reads all that a feed wants to have read.
-func (s stream) answer(t *testing.T, f *feed) {
-	t.Helper()
-	for range 1000 {
-		r := f.next(f.source.only)
-		if r.kind == nothing {
-			return
-		}
-		var got []rueidis.XRangeEntry
-		for k := range s {
-			e := s[k]
-			if r.backward {
-				e = s[len(s)-1-k]
-			}
-			if at, _ := eventid.Parse([]byte(e.ID)); within(at, r.first, r.last) && len(got) < r.count {
-				got = append(got, e)
-			}
-		}
-		r.read(got)
-	}
-	t.Fatal("the reading does not end")
-}
-
-// within reports whether an id lies between the bounds of a command.
-func within(at eventid.ID, first, last string) bool {
-	bound := func(text string) (id eventid.ID, open bool) {
-		if text[0] == '(' {
-			text, open = text[1:], true
-		}
-		id, _ = eventid.Parse([]byte(text))
-		return id, open
-	}
-	if first != "-" {
-		if id, open := bound(first); at.Less(id) || open && at == id {
-			return false
-		}
-	}
-	if last != "+" {
-		if id, open := bound(last); id.Less(at) || open && at == id {
-			return false
-		}
-	}
-	return true
-}
-
-// comes is a message of an event that comes through the channel.
-func (f *feed) comes(ms, prev uint64) {
-	f.receive(string(envelope.Append(nil, &envelope.Message{ID: id(ms), Prev: id(prev), Data: []byte("x")})))
-}
-
-// reconnects is a connection that was lost and made anew.
-func (f *feed) reconnects() {
-	f.lostBy(f.source.only)
-	f.subscribed(f.source.only, f.epoch)
-}
 
 func TestAcknowledgedEventsThatAreForgotten(t *testing.T) {
 	acknowledge := func(f *feed, ids ...uint64) {
@@ -144,16 +69,8 @@ func TestAcknowledgedEventsAreBounded(t *testing.T) {
 
 // An event that came, and was let go since, is not lost, though the log cannot tell any more.
 func TestAcknowledgedEventsThatWereLetGo(t *testing.T) {
-	f := followed(t)
+	f := keeping(t, 3)
 	s := f.source
-	s.table = shard.NewTable(shard.TableConfig{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s, Retention: shard.Retention{Events: 3}})
-	topic, err := s.table.Acquire([]byte("x"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f = topic.Feed().(*feed)
-	topic.Place(eventid.After(id(100)), eventid.ID{})
-	f.set(live)
 	f.comes(101, 100)
 	f.comes(150, 101)
 	f.reconnects()
@@ -167,6 +84,63 @@ func TestAcknowledgedEventsThatWereLetGo(t *testing.T) {
 	if n := s.counts.gaps.Load(); n != 0 {
 		t.Errorf("%d gaps were told, though nothing is missing", n)
 	}
+}
+
+// An event may come, and be let go, before its publisher has the answer: it is not lost.
+func TestAcknowledgedAfterItWasLetGo(t *testing.T) {
+	for _, rewritten := range []bool{false, true} {
+		f := keeping(t, 3)
+		f.comes(101, 100)
+		if rewritten {
+			f.topic.Lose(id(102))
+		}
+		prev := uint64(101)
+		for ms := uint64(103); ms < 110; ms++ {
+			f.comes(ms, prev)
+			prev = ms
+		}
+		f.source.acknowledged("x", id(103))
+		f.comes(110, 109)
+		if n := f.source.counts.gaps.Load(); n != 0 {
+			t.Errorf("rewritten %t: %d gaps were told, though nothing is missing", rewritten, n)
+		}
+	}
+}
+
+// Publishers acknowledge while topics come, get events, and are forgotten.
+func TestAcknowledgedWhileTopicsAreForgotten(t *testing.T) {
+	s := followed(t).source
+	s.table = shard.NewTable(shard.TableConfig{HistoryMax: 3000, TopicsMax: 12, Upstream: s, Retention: shard.Retention{Events: 5}})
+	var group sync.WaitGroup
+	for g := range uint64(4) {
+		group.Go(func() {
+			for k := uint64(101); k < 2000; k++ {
+				name := fmt.Sprint("t", (k+g)%20)
+				if topic, err := s.table.Acquire([]byte(name)); err == nil {
+					f := topic.Feed().(*feed)
+					f.mu.Lock()
+					if _, _, placed := topic.Span(); f.state == away && !f.isGone() && !placed {
+						topic.Place(eventid.After(id(100)), eventid.ID{})
+						f.set(live)
+					}
+					f.mu.Unlock()
+					s.acknowledged(name, id(k))
+					if _, last, _ := topic.Span(); k%3 != 0 {
+						f.comes(max(k, last.MS+1), last.MS)
+					}
+					if k%5 == 0 {
+						f.lookForAcked()
+					}
+					s.table.Release(topic)
+				}
+				s.acknowledged(fmt.Sprint("t", k%20), id(k+1))
+				if k%7 == 0 {
+					s.unfollowLeavers()
+				}
+			}
+		})
+	}
+	group.Wait()
 }
 
 // What is read of another history is bounded, of whatever size its events are.

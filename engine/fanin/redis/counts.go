@@ -79,7 +79,10 @@ func newCounts() counts { return counts{lag: make([]atomic.Uint64, len(lagBounds
 // appended counts an event that has come.
 func (c *counts) appended(id eventid.ID) {
 	c.events.Add(1)
-	lag := max(wallMS()-int64(id.MS), 0)
+	lag := int64(0)
+	if now := wallMS(); id.MS < uint64(now) {
+		lag = now - int64(id.MS)
+	}
 	i := 0
 	for i < len(lagBounds) && lag > lagBounds[i] {
 		i++

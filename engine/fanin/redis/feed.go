@@ -329,8 +329,8 @@ func (f *feed) tellLost() {
 // isForged reports whether an id is of a time so far from now that no server can have given it to an event that comes
 // through a channel.
 func (s *Source) isForged(id eventid.ID) bool {
-	ttl := uint64(s.config.TTL.Milliseconds())
-	return id.MS+ttl < s.times.lower() || id.MS > s.times.upper()+ttl
+	lower, upper := s.times.lower(), s.times.upper()
+	return id.MS < lower && lower-id.MS > s.ttlMS() || id.MS > upper && id.MS-upper > s.ttlMS()
 }
 
 // phantomPause is the time between a message whose event the stream does not have and another look at the stream. The event

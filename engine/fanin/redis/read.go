@@ -2,7 +2,6 @@ package redis
 
 import (
 	"slices"
-	"unsafe"
 
 	"github.com/redis/rueidis"
 
@@ -65,8 +64,8 @@ type element struct {
 	bad bool
 }
 
-// size is what an element takes in memory, in bytes.
-func (m *element) size() int { return int(unsafe.Sizeof(*m)) + len(m.Event) + len(m.Data) }
+// size is what an element would take in a log, in bytes, about: an empty one takes some, too.
+func (m *element) size() int { return 32 + len(m.Event) + len(m.Data) }
 
 // unfitRetry stands for a reconnection time that breaks the rule: the event is not fit to be sent.
 const unfitRetry = -1
@@ -83,7 +82,7 @@ func (s *Source) element(e rueidis.XRangeEntry) (element, bool) {
 		}
 		m.RetryMS = ms
 	}
-	if _, hasData := e.FieldValues["d"]; !prevOK || !hasData {
+	if _, hasData := e.FieldValues["d"]; !prevOK || !hasData || isBound(m.ID) {
 		s.counts.malformed.Add(1)
 		m.bad = true
 	}
@@ -220,13 +219,13 @@ func (f *feed) readBackward(events []element, r request) {
 		if hole.Less(before) {
 			hole = below(m.ID)
 		}
-		if hole != before { // something fits between the two
+		if before.Less(hole) { // something fits between the two
 			older = append(older, shard.Older{ID: hole})
 			size += holeBytes
 		}
 	}
 	slices.Reverse(older)
-	if len(events) == 0 && isBound(lost) && isBound(from) && int64(lost.MS) < int64(from.MS)+f.source.config.TTL.Milliseconds() {
+	if len(events) == 0 && isBound(lost) && isBound(from) && from.Less(lost) && lost.MS-from.MS < f.source.ttlMS() {
 		before = from // there was no stream then, there was none when the log began, and none can have come and gone
 	}
 	kept := f.topic.Prepend(older, before, lost)
@@ -235,7 +234,9 @@ func (f *feed) readBackward(events []element, r request) {
 	case !kept:
 		f.back = false
 	case (from.Less(before) || position.Time) && (!full || len(older) == 0): // that is all there is
-		f.back, f.floor = false, before
+		if f.back = false; !isBound(before) { // otherwise it is no more than the time that was asked for: an earlier one may hold, too
+			f.floor = before
+		}
 	default:
 		f.back = f.readBytes < f.source.config.HistoryBytes && f.topic.Extends()
 	}
@@ -264,23 +265,27 @@ func holeBefore(m *element) eventid.ID {
 // up to from. An earlier stream of the topic may have expired with events behind from, but only after it had been quiet
 // for the TTL. So if from is a time less than the TTL before the first event, nothing is missing between them.
 func (s *Source) beginning(first eventid.ID, from eventid.Position) eventid.ID {
-	if isBound(shard.Before(from)) && int64(first.MS) < int64(shard.Before(from).MS)+s.config.TTL.Milliseconds() {
-		return shard.Before(from)
+	begins, empty := shard.Before(eventid.At(first.MS)), shard.Before(from)
+	if isBound(empty) && empty.Less(begins) && begins.MS-empty.MS < s.ttlMS() {
+		return empty
 	}
-	return shard.Before(eventid.At(first.MS))
+	return begins
 }
+
+// ttlMS is how long streams are kept, in milliseconds.
+func (s *Source) ttlMS() uint64 { return uint64(s.config.TTL.Milliseconds()) }
 
 // mayHaveExpired reports whether a stream whose newest event is last can have gone by itself, and
 // nothing can have been published and gone since the doubt began.
 func (s *Source) mayHaveExpired(last eventid.ID, since int64) bool {
-	ttl := s.config.TTL.Milliseconds()
-	if s.times.now()-since >= ttl/1000 {
+	if s.times.now()-since >= int64(s.ttlMS()/1000) {
 		return false
 	}
 	if isBound(last) { // a time: there was none
 		return true
 	}
-	return int64(last.MS)+ttl <= int64(s.times.upper())
+	upper := s.times.upper()
+	return last.MS <= upper && upper-last.MS >= s.ttlMS()
 }
 
 // settle ends the reading if there is nothing more to read, goes on with what was held, and answers the

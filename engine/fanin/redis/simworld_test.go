@@ -27,6 +27,7 @@ type world struct {
 	edges        []*edge
 	viewers      []*viewer
 	published    map[string][]*published
+	odd          map[string]bool // topics that had something that is no event
 	shards       int
 	shardConfig  shard.Config
 	retention    shard.Retention
@@ -57,7 +58,7 @@ func payload(topic string, seq int) string {
 func newWorld(t testing.TB, seed uint64) *world {
 	rng := rand.New(rand.NewPCG(seed, 11))
 	w := &world{
-		t: t, seed: seed, rng: rng, now: int64(time.Hour), published: map[string][]*published{}, causes: map[string]int{},
+		t: t, seed: seed, rng: rng, now: int64(time.Hour), published: map[string][]*published{}, odd: map[string]bool{}, causes: map[string]int{},
 		shards: 1 + rng.IntN(2), historyMax: 300 << rng.IntN(12), historyBytes: 400 << rng.IntN(8), lingerMS: 3_600_000,
 		retention: shard.Retention{Events: 3 + rng.IntN(30), Bytes: 1000 << rng.IntN(5), AgeMS: 3_600_000},
 		shardConfig: shard.Config{
@@ -149,6 +150,7 @@ func (w *world) event(mayRewrite bool) (rewrote bool) {
 		}
 	case k < 28:
 		topic := w.anyTopic()
+		w.odd[topic] = true
 		w.log("raw event %d of %s", w.raws+1, topic)
 		s.publishRaw(topic)
 	case k < 32:
@@ -222,6 +224,7 @@ func (w *world) event(mayRewrite bool) (rewrote bool) {
 		w.log("%s is trimmed to %d", topic, len(s.streams[topic]))
 	case k < 99:
 		topic := w.anyTopic()
+		w.odd[topic] = true
 		e := stored{id: s.nextID(topic), bad: true}
 		s.streams[topic] = append(s.streams[topic], e)
 		w.log("%s gets an element that is no event: %v", topic, e.id)

@@ -1,0 +1,91 @@
+package redis
+
+import (
+	"math"
+	"testing"
+
+	"ssedge/proto/eventid"
+	"ssedge/shard"
+)
+
+// Clients give any id and any time. What one of them gives changes nothing for another.
+func TestAClientsTimeMovesNoPlace(t *testing.T) {
+	for _, ms := range []uint64{0, 1, 5_000_000, 1 << 62, 1<<63 + 5, math.MaxUint64} {
+		f := followed(t)
+		s := chain(0, 50, 60, 100) // 50 is the first event that the topic ever had
+		f.Ask(eventid.At(ms))
+		s.answer(t, f)
+		if lost := lostOf(f); shard.Before(eventid.At(50)).Less(lost) {
+			t.Errorf("after a client with %d the log begins after %v, though the first event is 50-0", ms, lost)
+		}
+	}
+}
+
+// Edges that know nothing of a topic give their clients different times: none of them proves that nothing was before it.
+func TestTimesOfSeveralEdges(t *testing.T) {
+	for _, times := range [][]uint64{{30, 40}, {40, 30}, {40, 30, 20}} {
+		f := followed(t)
+		s := chain(0, 50, 60, 100)
+		lowest := uint64(math.MaxUint64)
+		for _, ms := range times {
+			lowest = min(lowest, ms)
+			f.Ask(eventid.At(ms))
+			s.answer(t, f)
+			if lost := lostOf(f); lost != shard.Before(eventid.At(lowest)) {
+				t.Errorf("times %v: after %d the log begins after %v", times, ms, lost)
+			}
+		}
+	}
+}
+
+// Servers' ids may be any, too.
+func TestIDsAtTheEndsOfWhatIsPossible(t *testing.T) {
+	for _, last := range []eventid.ID{{MS: math.MaxUint64, Seq: 0}, {MS: math.MaxUint64, Seq: math.MaxUint64 - 1}, {MS: 1 << 63, Seq: 0}, {MS: 151, Seq: math.MaxUint64}} {
+		f := followed(t)
+		f.reconnects()
+		s := chain(99, 100, 150, 300)
+		s[2].ID = last.String()
+		s.answer(t, f)
+		if _, newest, _ := f.topic.Span(); newest != last || f.state != live {
+			t.Errorf("behind %v the newest is %v, and it is %s", last, newest, stateNames[f.state])
+		}
+		before := f.source.table.HistoryBytes()
+		for range 3 {
+			f.reconnects()
+			s.answer(t, f)
+		}
+		if f.source.table.HistoryBytes() != before {
+			t.Errorf("behind %v the log grows with every look", last)
+		}
+		if isBound(last) {
+			continue
+		}
+		f.reconnects()
+		stream(nil).answer(t, f)
+		if f.source.counts.resets.Load() != 1 {
+			t.Errorf("behind %v the stream was deleted, and no gap was told", last)
+		}
+	}
+	c := newCounts()
+	if c.appended(eventid.ID{MS: math.MaxUint64}); c.lagMS.Load() != 0 {
+		t.Errorf("an event of the far future came %d ms after it", c.lagMS.Load())
+	}
+}
+
+// A log whose fork was let go still finds its events: servers that forget the newest one are told of by no gap.
+func TestAForkIsFoundBehindOneThatWasLetGo(t *testing.T) {
+	f := keeping(t, 3)
+	for _, ms := range [][2]uint64{{101, 100}, {102, 101}, {200, 102}, {201, 200}} {
+		f.comes(ms[0], ms[1])
+	}
+	f.reconnects()
+	chain(100, 101, 102, 110).answer(t, f) // 200 and 201 are forgotten
+	f.comes(111, 110)
+	f.comes(112, 111)
+	before := f.source.counts.gaps.Load()
+	f.reconnects()
+	chain(100, 101, 102, 110, 111).answer(t, f) // and 112
+	if n := f.source.counts.gaps.Load() - before; n != 0 || !f.topic.Has(id(111)) {
+		t.Errorf("%d gaps were told, though nothing is missing; the log has 111: %t", n, f.topic.Has(id(111)))
+	}
+}

@@ -1,0 +1,52 @@
+package shard
+
+import "ssedge/proto/eventid"
+
+// An event may be lost before it came to the log: the upstream acknowledged it to its publisher, and has forgotten it. It is
+// told as a gap where the log ends then. The gap has no id of its own, because the lost event may be of a history that went
+// on elsewhere.
+
+// loss is a gap over events that never came to the log.
+type loss struct {
+	at     uint64     // position
+	id     eventid.ID // the highest of theirs
+	before eventid.ID // of what is before the gap, which has the same
+}
+
+// lose notes that a gap over an event with that id, which never came, is about to be put at the head.
+func (l *log) lose(id eventid.ID) {
+	newest, before := l.newestID(), l.headID()
+	l.fall(highest(id, before), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
+	r := l.rewritten
+	r.gone = highest(r.gone, id)
+	for len(r.losses) > 0 && r.losses[0].at < l.tail && r.losses[0].before != l.lost { // no stream can resume there
+		r.losses = r.losses[1:]
+	}
+	if n := len(r.losses); n > 0 && r.losses[n-1].at < l.tail && r.losses[n-1].before == before {
+		r.losses[n-1].id = highest(r.losses[n-1].id, id)
+	} else {
+		r.losses = append(r.losses, loss{l.head, id, before})
+	}
+}
+
+// withLosses tells of losses that lie between what a client has seen and its place: their gaps have the id of what is
+// before them, so whether the client was told is not known.
+func (l *log) withLosses(p place) place {
+	if l.rewritten == nil || p.cause != gapNone {
+		return p
+	}
+	for _, x := range l.rewritten.losses {
+		if x.at < p.cursor && x.before == l.idAt(p.cursor) {
+			p.cause, p.to = GapMissed, positionOf(highest(Before(p.to), x.id))
+		}
+	}
+	return p
+}
+
+// idAt is the id of what lies before a position of the log.
+func (l *log) idAt(cursor uint64) eventid.ID {
+	if cursor == l.tail {
+		return l.lost
+	}
+	return l.idBefore(cursor)
+}

@@ -1,0 +1,84 @@
+package shard
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"ssedge/proto/eventid"
+	"ssedge/shard/sys/fake"
+)
+
+// A gap over an event that never came has no id of its own. A stream that comes back with the id before it may have left
+// before it was told, so it is told of all such gaps in one.
+func TestALostEventIsToldToStreamsThatComeBack(t *testing.T) {
+	for _, lost := range [][]uint64{{102}, {102, 110}, {110, 102}, {95}, {110, 95}} {
+		r, u := fed(t, patient(), TableConfig{})
+		c, feed := placed(r, u)
+		feed.add(101)
+		for _, ms := range lost {
+			feed.Lose(id(ms))
+		}
+		r.settle()
+		c.want(append([]string{"101"}, slices.Repeat([]string{"gap:missed"}, len(lost))...)...)
+		before := c.decoder.LastEventID()
+		feed.add(104, 105)
+		r.settle()
+		for last, want := range map[string]string{before: "gap:missed 104 105", "100-0": strings.Repeat("gap:missed ", len(lost)) + "104 105", "104-0": "105"} {
+			again := r.join("a", last, fake.Unlimited)
+			r.settle()
+			if last == "100-0" {
+				want = "101 " + want
+			}
+			again.want(strings.Fields(want)...)
+			if last == before {
+				g := parseGap(t, again.messages[0])
+				if text(g.To) != id(slices.Max(lost)).String() || g.From != nil {
+					t.Errorf("of %v lost, a stream at %s is told from %q to %q", lost, last, text(g.From), text(g.To))
+				}
+			}
+		}
+	}
+}
+
+// The gap may be let go, by retention or by eviction: a stream that resumes there is told all the same.
+func TestALostEventIsToldAfterItsGapWasLetGo(t *testing.T) {
+	for name, letGo := range map[string]func(r *rig, f *fakeFeed){
+		"retention": func(r *rig, f *fakeFeed) {},
+		"eviction":  func(r *rig, f *fakeFeed) { r.table.empty(f.Topic) },
+		"evictions": func(r *rig, f *fakeFeed) { r.table.empty(f.Topic); f.Lose(id(103)); r.table.empty(f.Topic) },
+	} {
+		r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 1}})
+		_, feed := placed(r, u)
+		feed.add(101)
+		feed.Lose(id(102))
+		letGo(r, feed)
+		r.settle()
+		feed.add(104)
+		r.settle()
+		again := r.join("a", "101-0", fake.Unlimited)
+		r.settle()
+		feed.Answer(feed.last, eventid.ID{})
+		r.settle()
+		again.data()
+		if len(again.messages) != 2 || again.messages[0].Event != "gap" || again.messages[1].Data != "104" {
+			t.Errorf("%s: it is told %+v, expected a gap and 104", name, again.messages)
+		}
+		if n := len(feed.log.rewritten.losses); n > 1 {
+			t.Errorf("%s: %d losses are kept", name, n)
+		}
+	}
+}
+
+// Losses are kept no longer than a stream can resume at them.
+func TestLossesAreBounded(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 10}})
+	_, feed := placed(r, u)
+	for ms := uint64(1000); ms < 2000; ms += 2 {
+		feed.Lose(id(ms))
+		feed.add(ms + 1)
+		if r := feed.log.rewritten; len(r.losses) > 10 || len(r.runs) > 12 {
+			t.Fatalf("%d losses and %d runs are kept of 10 events", len(r.losses), len(r.runs))
+		}
+	}
+}
