@@ -3,7 +3,6 @@ package engine_test
 import (
 	"fmt"
 	"log/slog"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -118,11 +117,7 @@ func TestFanInSlotsMove(t *testing.T) {
 			m := masters(all)
 			x.rng.Shuffle(len(m), func(i, k int) { m[i], m[k] = m[k], m[i] })
 			for k := range 2 {
-				out, err := exec.Command("redis-cli", "--cluster", "reshard", all[0].address(), "--cluster-from", m[k].id(), "--cluster-to", m[(k+1)%3].id(),
-					"--cluster-slots", "2500", "--cluster-yes").CombinedOutput()
-				if err != nil {
-					t.Fatalf("%v: %.1000s", err, out)
-				}
+				x.moveSlots(m[k], m[(k+1)%3])
 				x.pause(300 * time.Millisecond)
 			}
 			if out := anyOf(x.rng, replicas(all)).cli("CLUSTER", "FAILOVER"); out != "OK" {

@@ -29,11 +29,14 @@ func (l *log) lose(id eventid.ID) {
 	}
 }
 
-// withLosses tells of losses that lie between what a client has seen and its place: their gaps have the id of what is
-// before them, so whether the client was told is not known.
-func (l *log) withLosses(p place) place {
+// withUntold tells of what a client at a place that is found may lack all the same: lost events, whose gaps have the id of
+// what is before them, so it is not known whether the client was told; and events before a history of which nothing is known.
+func (l *log) withUntold(p place) place {
 	if l.rewritten == nil || p.cause != gapNone {
 		return p
+	}
+	if u := l.rewritten.unsure; p.cursor > u.at && l.idAt(p.cursor).Less(u.to) {
+		p.cause, p.to = GapMissed, positionOf(u.to)
 	}
 	for _, x := range l.rewritten.losses {
 		if x.at < p.cursor && x.before == l.idAt(p.cursor) {

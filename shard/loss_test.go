@@ -82,3 +82,24 @@ func TestLossesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// The upstream goes on with a history that has nothing in common with the log, and is older in parts: an id of it does not say
+// that its client has what the log had before.
+func TestAHistoryOfWhichNothingIsKnown(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{})
+	_, feed := placed(r, u)
+	feed.add(150, 151)
+	feed.Skip(eventid.ID{}, id(59))
+	feed.add(60, 61, 160)
+	r.settle()
+	for last, want := range map[string]string{"60-0": "gap:missed 61 160", "61-0": "gap:missed 160", "160-0": "", "151-0": "gap:missed 60 61 160"} {
+		c := r.join("a", last, fake.Unlimited)
+		r.settle()
+		c.want(strings.Fields(want)...)
+		if strings.HasPrefix(want, "gap:missed 61") {
+			if g := parseGap(t, c.messages[0]); g.From != nil || text(g.To) != "151-0" {
+				t.Errorf("it is told %s", c.messages[0].Data)
+			}
+		}
+	}
+}

@@ -28,10 +28,10 @@ type place struct {
 //     cannot be known which of the events before that the client has;
 //   - a position ahead of the topic (future) has nothing behind it: it goes on live.
 func (l *log) resume(p eventid.Position, nowMS uint64) place {
-	return l.withLosses(l.resumeAt(p, nowMS))
+	return l.withUntold(l.resumeAt(p, nowMS))
 }
 
-// resumeAt is resume but for the losses at its place.
+// resumeAt is resume without what a client may lack at a place that is found.
 func (l *log) resumeAt(p eventid.Position, nowMS uint64) place {
 	if p.Time && l.foreign {
 		return l.resumeEmpty(p, nowMS)

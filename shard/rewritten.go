@@ -17,8 +17,16 @@ type rewritten struct {
 	anew   uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several
 	apart  uint64     // position: before it, events were let go that do not lie before the log's place
 	losses []loss
+	unsure unsure
 	gone   eventid.ID // the highest id of an event that is not retained
 	began  eventid.ID // id of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
+}
+
+// unsure says that the upstream went on with a history of which nothing is known: a client with an id of it may lack what the
+// log had before.
+type unsure struct {
+	at uint64     // position; the first, if there are several
+	to eventid.ID // the highest id before
 }
 
 // isBound reports whether id belongs to no event, but is the last possible one before a time.
@@ -76,6 +84,12 @@ func (l *log) follow(id eventid.ID) {
 // fork notes that what follows at the head follows the event with that id.
 func (l *log) fork(id eventid.ID) {
 	l.fall(l.headID(), eventid.ID{MS: id.MS, Seq: id.Seq + 1})
+	if r := l.rewritten; id.IsZero() {
+		if r.unsure.to.IsZero() {
+			r.unsure.at = l.head
+		}
+		r.unsure.to = r.high
+	}
 	if isBound(id) {
 		l.rewritten.anew = l.head
 	}

@@ -71,6 +71,7 @@ type todo struct {
 	readBytes int64      // while reading backward
 	held      []string
 	heldBytes int
+	heldFirst int // so many of them came before the end of the stream was asked for
 }
 
 // busy makes the feed's todo, if it has none. The feed's lock is held.
@@ -235,7 +236,7 @@ func (f *feed) receive(text string) {
 	switch {
 	case f.isGone():
 	case f.state == live:
-		f.take(text, false)
+		f.take(text, cameLive)
 	case f.state == catching:
 		f.hold(text)
 	}
@@ -258,7 +259,7 @@ func (f *feed) release() {
 	for _, text := range f.held {
 		f.drop(text)
 	}
-	f.held, f.heldBytes, f.spilt = nil, 0, false
+	f.held, f.heldBytes, f.heldFirst, f.spilt = nil, 0, 0, false
 }
 
 // drop gives up a message. The stream has its event, unless it has no place there.
@@ -271,9 +272,17 @@ func (f *feed) drop(text string) {
 // bytesOf is the text itself, which must only be read.
 func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
-// take adds an event to the log, if it is the next one. late says that it was held, so what was
-// read meanwhile may contain it.
-func (f *feed) take(text string, late bool) {
+// timing says when a message came.
+type timing uint8
+
+const (
+	cameLive  timing = iota
+	cameLate         // it was held, so what was read meanwhile may contain it …
+	cameEarly        // … or must, unless it was let go, because it came before the reading began
+)
+
+// take adds an event to the log, if it is the next one.
+func (f *feed) take(text string, came timing) {
 	m, err := envelope.Parse(bytesOf(text))
 	if err != nil {
 		f.source.refuse(f.topic.Name(), err)
@@ -298,7 +307,7 @@ func (f *feed) take(text string, late bool) {
 		f.source.counts.duplicates.Add(1)
 	case m.Prev == last, begins(&m) && isBound(last) && last.Less(m.ID): // the topic's first event, if nothing was missed
 		f.add(&m)
-	case late && !f.read.Less(m.ID) && (f.stuck == m.ID || !m.Prev.IsZero()): // it was among what was read, and was let go
+	case came != cameLive && !f.read.Less(m.ID) && (f.stuck == m.ID || !m.Prev.IsZero() || came == cameEarly): // it was among what was read, and was let go
 		f.source.counts.duplicates.Add(1)
 		if f.stuck == m.ID && f.source.isForged(m.ID) {
 			f.tellLost()

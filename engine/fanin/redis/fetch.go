@@ -158,6 +158,7 @@ func (f *feed) next(n *node) request {
 	switch {
 	case f.looked != f.doubts || !placed:
 		r.kind, r.count = theEnd, 1
+		f.heldFirst = len(f.held)
 	case f.whole:
 		r.kind = newest
 		if !r.below.IsZero() {

@@ -225,8 +225,8 @@ func (f *feed) readBackward(events []element, r request) {
 		}
 	}
 	slices.Reverse(older)
-	if len(events) == 0 && isBound(lost) && isBound(from) && from.Less(lost) && lost.MS-from.MS < f.source.ttlMS() {
-		before = from // there was no stream then, there was none when the log began, and none can have come and gone
+	if len(events) == 0 && f.source.wasEmpty(from, lost) {
+		before = from
 	}
 	kept := f.topic.Prepend(older, before, lost)
 	f.readBytes += size
@@ -234,7 +234,8 @@ func (f *feed) readBackward(events []element, r request) {
 	case !kept:
 		f.back = false
 	case (from.Less(before) || position.Time) && (!full || len(older) == 0): // that is all there is
-		if f.back = false; !isBound(before) { // otherwise it is no more than the time that was asked for: an earlier one may hold, too
+		f.back = f.back && r.from != f.from // others may have asked meanwhile
+		if !isBound(before) { // otherwise it is no more than the time that was asked for: an earlier one may hold, too
 			f.floor = before
 		}
 	default:
@@ -244,6 +245,12 @@ func (f *feed) readBackward(events []element, r request) {
 
 // holeBytes is what a gap takes in a log, about.
 const holeBytes = 200
+
+// wasEmpty reports whether nothing was published between two ids, where there is nothing now: there was no stream at either
+// time, and none can have come and gone.
+func (s *Source) wasEmpty(from, to eventid.ID) bool {
+	return isBound(from) && isBound(to) && from.Less(to) && to.MS-from.MS < s.ttlMS()
+}
 
 // before is the id before an event that is the oldest of its stream behind from.
 func (s *Source) before(m *element, from eventid.Position) eventid.ID {
@@ -306,15 +313,19 @@ func (f *feed) settle() {
 		f.tellLost()
 	}
 	if f.state == catching {
-		held, spilt := f.held, f.spilt
-		f.held, f.heldBytes, f.spilt = nil, 0, false
+		held, first, spilt := f.held, f.heldFirst, f.spilt
+		f.held, f.heldBytes, f.heldFirst, f.spilt = nil, 0, 0, false
 		f.set(live)
 		if spilt {
 			f.doubt(causeOverflow)
 			return
 		}
 		for i, text := range held {
-			f.take(text, true)
+			if i < first {
+				f.take(text, cameEarly)
+			} else {
+				f.take(text, cameLate)
+			}
 			if f.state != live {
 				for _, text := range held[i+1:] {
 					f.hold(text)

@@ -132,6 +132,9 @@ func (w wish) answer(entries []rueidis.XRangeEntry) {
 	if bodiesRead > 0 {
 		s.wishSize.Store(int64(size / bodiesRead))
 	}
+	if lost, _, _ := w.feed.topic.Span(); len(entries) == 0 && s.wasEmpty(last, lost) {
+		w.feed.topic.Prepend(nil, last, lost) // which takes no memory
+	}
 	w.Got(events)
 }
 
