@@ -130,6 +130,10 @@ func (f *feed) follows(m *element, last eventid.ID) bool {
 // readForward takes events after the log's newest one or, if there was no stream, all.
 func (f *feed) readForward(events []element, asked int) {
 	f.gap = len(events) == asked
+	if _, last, _ := f.topic.Span(); isBound(last) && slices.ContainsFunc(events, f.mayHaveHad) { // the stream was gone, and the earlier one is back
+		f.compare()
+		return
+	}
 	for i := range events {
 		m := &events[i]
 		_, last, _ := f.topic.Span()
@@ -138,9 +142,6 @@ func (f *feed) readForward(events []element, asked int) {
 			f.source.counts.gaps.Add(1)
 			f.topic.Skip(f.behind(last), m.ID)
 			f.same = true
-		case isBound(last) && f.mayHaveHad(*m): // the stream was gone, and the earlier one is back
-			f.compare()
-			return
 		case isBound(last) && begins(&m.Message) && f.source.mayHaveExpired(last, f.since): // whatever its clock says
 			f.add(&m.Message)
 			f.same = true

@@ -64,7 +64,12 @@ func newWorld(t testing.TB, seed uint64) *world {
 		shardConfig: shard.Config{
 			Heartbeat: 3 * time.Second, WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1 << 30, InboxMax: 1000,
 			TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour,
-			Policy: func(topic string) shard.Policy { return shard.PolicyGap },
+			Policy: func(topic string) shard.Policy {
+				if topic == "t0" && seed%4 == 0 {
+					return shard.PolicyLatest
+				}
+				return shard.PolicyGap
+			},
 		},
 	}
 	if rng.IntN(3) == 0 {
