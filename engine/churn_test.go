@@ -23,7 +23,7 @@ import (
 // remains.
 func TestChurn(t *testing.T) {
 	n := startNode(t, func(c *engine.Config) { c.Heartbeat = 50 * time.Millisecond }) // timers of clients that are gone must be gone, too
-	rounds, threads := pick(100_000, 5_000, 2_000), 64
+	times, threads := pick(rounds(40_000, 100_000), 5_000, 2_000), 64
 
 	clients := make([]*churner, threads)
 	for i := range clients {
@@ -39,7 +39,7 @@ func TestChurn(t *testing.T) {
 		steady[i] = n.opened(t, ask{topics: []string{"steady"}})
 	}
 	var left atomic.Int64
-	left.Store(int64(rounds))
+	left.Store(int64(times))
 	var storm, watch sync.WaitGroup
 	for _, c := range clients {
 		storm.Go(func() {
@@ -100,8 +100,8 @@ func TestChurn(t *testing.T) {
 	})
 	m := n.metrics(t)
 	n.http.CloseIdleConnections()
-	if accepted := total(m, "ssedge_streams_accepted_total"); accepted < float64(rounds)/2 {
-		t.Errorf("%v streams accepted in %d rounds", accepted, rounds)
+	if accepted := total(m, "ssedge_streams_accepted_total"); accepted < float64(times)/2 {
+		t.Errorf("%v streams accepted in %d rounds", accepted, times)
 	}
 	if subs := total(m, "ssedge_subscriptions"); subs != 0 {
 		t.Errorf("%v subscriptions are left", subs)

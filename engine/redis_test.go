@@ -70,6 +70,8 @@ func TestTwoEdgesOneStream(t *testing.T) {
 func (x *tier) load(topics, readers int, pause time.Duration) {
 	if chaos {
 		topics, readers = 5*topics, 2*readers
+	} else {
+		pause *= 3
 	}
 	for k := range topics {
 		for range readers {
@@ -100,6 +102,7 @@ func TestConnectionsAreKilled(t *testing.T) {
 // A server that hangs, and goes on: its process is stopped, or it is busy with one command. Publishers are told
 // so in time.
 func TestTheServerHangs(t *testing.T) {
+	unraced(t) // TestConnectionsAreKilled
 	t.Parallel()
 	for how, hang := range map[string]func(*redisServer, time.Duration){
 		"stopped": func(r *redisServer, d time.Duration) {

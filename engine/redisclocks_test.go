@@ -109,6 +109,7 @@ func TestTheClockOfAServerIsSet(t *testing.T) {
 
 // The masters of a cluster have clocks that are an hour apart.
 func TestTheClocksOfMastersDiffer(t *testing.T) {
+	unraced(t) // TestTheClockOfAServerIsSet
 	t.Parallel()
 	offsets := []string{"+30m", "-30m", "+0"}
 	all := startClusterAt(t, 0, func(k int) []string { return offBy(t, offsets[k]) })
@@ -137,6 +138,7 @@ func TestTheClocksOfMastersDiffer(t *testing.T) {
 
 // A replica is promoted whose clock is half an hour behind, or ahead. It has everything, or not.
 func TestAReplicaWithAnotherClockIsPromoted(t *testing.T) {
+	unraced(t) // TestAFailoverForgetsEvents
 	t.Parallel()
 	for name, c := range map[string]struct {
 		deploy  func(*testing.T, []string) *failing

@@ -53,6 +53,7 @@ func TestAMasterIsKilled(t *testing.T) {
 // A master hangs for so long that its replica takes over, and goes on: until it hears of that it is a zombie, does what
 // was asked of it before, and tells the new master's subscribers.
 func TestAMasterHangs(t *testing.T) {
+	unraced(t) // TestAMasterIsKilled
 	t.Parallel()
 	all := startCluster(t, 1)
 	url := clusterURL(all)
@@ -76,6 +77,7 @@ func TestAMasterHangs(t *testing.T) {
 }
 
 func TestAGracefulFailover(t *testing.T) {
+	unraced(t) // TestAMasterIsKilled
 	t.Parallel()
 	all := startCluster(t, 1)
 	url := clusterURL(all)
@@ -96,6 +98,7 @@ func TestAGracefulFailover(t *testing.T) {
 }
 
 func TestSlotsMoveUnderLoad(t *testing.T) {
+	unraced(t) // TestFanInSlotsMove
 	t.Parallel()
 	all := startCluster(t, 0)
 	url := clusterURL(all)

@@ -260,6 +260,7 @@ func TestGatesOfTheAdminListener(t *testing.T) {
 
 // The script's look at UTF-8 is not Go's: both must say the same of any bytes.
 func TestUTF8OfTheScript(t *testing.T) {
+	unraced(t) // it tests Redis
 	t.Parallel()
 	r := startRedis(t)
 	config, client := publisher(redis.ByTopic), r.dial(t)

@@ -212,6 +212,7 @@ func TestAFailoverForgetsEvents(t *testing.T) {
 
 // A server is started from an older dump, or from none.
 func TestAServerStartsFromAnOlderDump(t *testing.T) {
+	unraced(t) // TestAFailoverForgetsEvents
 	t.Parallel()
 	for _, how := range []string{"older", "empty"} {
 		t.Run(how, func(t *testing.T) {

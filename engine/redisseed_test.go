@@ -20,13 +20,13 @@ func rounds(normal, full int) int {
 	return normal
 }
 
-// unraced skips a variant of a test under the race detector. Another variant makes the edges do the same there; the two
-// differ in what happens to the Redis servers, which the detector does not watch. Without the detector, or with CHAOS=1,
-// all variants run.
+// unraced skips a test, or a variant of one, under the race detector. Another one, which the caller names, makes the edges do
+// the same there; the two differ in what happens to the Redis servers, which the detector does not watch, or in how much.
+// Without the detector, or with CHAOS=1, all run.
 func unraced(t testing.TB) {
 	t.Helper()
 	if raced && !chaos {
-		t.Skip("not run with -race: another variant runs the same code of the edges. go test ./engine runs this one, and so does make chaos; CHAOS=1 go test -race ./engine runs it with the race detector")
+		t.Skip("not run with -race: another test runs the same code of the edges. go test ./engine runs this one, and so does make chaos; CHAOS=1 go test -race ./engine runs it with the race detector")
 	}
 }
 

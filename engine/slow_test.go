@@ -28,6 +28,7 @@ func heap() int64 {
 // far below what was published once and not to speak of once per client. Clients that
 // read get everything meanwhile.
 func TestNeverReadingClientsTakeNoMemory(t *testing.T) {
+	unraced(t) // TestSlowPolicies
 	const history, rest, eventBytes, chunk = 1 << 20, 256 << 10, 8 << 10, 64
 	chunks, deaf := pick(128, 96, 96), pick(200, 60, 60)
 	n := startNode(t, func(c *engine.Config) {

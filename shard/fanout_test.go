@@ -192,7 +192,11 @@ func TestMoreSegmentsThanPiecesOfASend(t *testing.T) {
 		r.publish("a", want[n])
 	}
 	for topics, id := range begin {
-		for _, room := range []int{fake.Unlimited, 20_000, 40_123, piecesMax * 40_100, (piecesMax + 90) * 40_000} {
+		rooms := []int{piecesMax * 40_100, fake.Unlimited, 20_000, 40_123, (piecesMax + 90) * 40_000}
+		if raced {
+			rooms = rooms[:2]
+		}
+		for _, room := range rooms {
 			c := r.join(topics, id, room)
 			r.settle()
 			for c.sock.Watches {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -66,6 +67,14 @@ func environment() []string {
 	return all
 }
 
+// watched are the tests whose processes run with the race detector, too: those of what several goroutines of cmd/ssedge
+// itself do. What the processes of the others do is watched in the tests of engine and bench.
+var watched = []string{
+	"TestARestartUnderLoad", "TestBenchForksWorkers", "TestBenchScenarios", "TestDrainDelay", "TestJSONLogsParse", "TestPublish",
+	"TestServeAnnouncesItself", "TestSIGHUPReadsTheKeysAgain", "TestSubscribeLosesNothingOverCutConnections", "TestTheManagerIsTold",
+	"TestTheWatchdogIsTold",
+}
+
 // start runs ssedge with these arguments. It is killed when the test ends, unless
 // it has exited before.
 func start(t testing.TB, args ...string) *program {
@@ -76,6 +85,7 @@ func start(t testing.TB, args ...string) *program {
 // startCommand runs a command that becomes ssedge.
 func startCommand(t testing.TB, cmd *exec.Cmd) *program {
 	t.Helper()
+	notRaced(t)
 	p := &program{t: t, cmd: cmd, ended: make(chan struct{})}
 	p.cmd.Env = append(append(os.Environ(), p.cmd.Env...), environment()...)
 	p.cmd.Stderr = p
@@ -154,6 +164,7 @@ func run(t testing.TB, args ...string) (stdout, stderr string, code int) {
 // runWith has something on standard input.
 func runWith(t testing.TB, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	notRaced(t)
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), environment()...)
 	var out, errors bytes.Buffer
@@ -195,12 +206,12 @@ func await(t testing.TB, what string, holds func() (bool, string)) {
 	}
 }
 
-// notRaced skips, under the race detector, a test of how arguments and files are read and refused.
-// There, a process takes a second of processor time to read its arguments.
+// notRaced skips a test under the race detector, unless its processes are to be watched. There, a process takes a second of
+// processor time to read its arguments.
 func notRaced(t testing.TB) {
 	t.Helper()
-	if raced {
-		t.Skip("not run with -race: a single goroutine reads arguments, so there is no race to find, and it would be slow. go test ./cmd/ssedge runs it")
+	if name, _, _ := strings.Cut(t.Name(), "/"); raced && !slices.Contains(watched, name) {
+		t.Skip("not run with -race, under which a process takes a second to read its arguments; other tests run the same code. go test ./cmd/ssedge runs it")
 	}
 }
 

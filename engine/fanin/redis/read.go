@@ -236,7 +236,7 @@ func (f *feed) readBackward(events []element, r request) {
 		f.back = false
 	case (from.Less(before) || position.Time) && (!full || len(older) == 0): // that is all there is
 		f.back = f.back && r.from != f.from // others may have asked meanwhile
-		if !isBound(before) { // otherwise it is no more than the time that was asked for: an earlier one may hold, too
+		if !isBound(before) {               // otherwise it is no more than the time that was asked for: an earlier one may hold, too
 			f.floor = before
 		}
 	default:
