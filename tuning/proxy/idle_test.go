@@ -10,12 +10,8 @@ import (
 
 // TestIdle: a stream without events outlasts the proxies' own time limits, and those of
 // their distributions, thanks to heartbeats; and one without heartbeats does not. It takes
-// a bit more than a minute, for the limits are 50 s and 60 s; Caddy has none. Nothing in
-// it is new to the race detector, which leaves it out.
+// a bit more than a minute, for the limits are 50 s and 60 s; Caddy has none.
 func TestIdle(t *testing.T) {
-	if raced {
-		t.Skip("a minute of silence: run without the race detector")
-	}
 	t.Parallel()
 	beating := startEdge(t, nil) // every 25 s
 	silent := startEdge(t, func(c *engine.Config) { c.Heartbeat = 0 })

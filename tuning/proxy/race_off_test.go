@@ -2,5 +2,5 @@
 
 package proxy
 
-// raced says that the race detector is on: loads are smaller.
+// raced says that the race detector is on.
 const raced = false

@@ -45,6 +45,9 @@ type edge struct {
 // startEdge serves until the test ends, at some free port unless one is set.
 func startEdge(t *testing.T, change func(*engine.Config)) *edge {
 	t.Helper()
+	if raced {
+		t.Skip("not run with -race, which does not watch proxies; what the server does here it does in the tests of engine, too. go test ./tuning/proxy runs it")
+	}
 	c := engine.DefaultConfig()
 	c.Dev, c.Listen, c.Admin = true, []string{edgeHost + ":0"}, edgeHost+":0"
 	c.Logger = slog.New(slog.DiscardHandler)
