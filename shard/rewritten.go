@@ -22,13 +22,6 @@ type rewritten struct {
 	began  eventid.ID // id of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
 }
 
-// unsure says that the upstream went on with a history of which nothing is known: a client with an id of it may lack what the
-// log had before.
-type unsure struct {
-	at uint64     // position; the first, if there are several
-	to eventid.ID // the highest id before
-}
-
 // isBound reports whether id belongs to no event, but is the last possible one before a time.
 func isBound(id eventid.ID) bool { return id.Seq == maxSeq }
 

@@ -2,15 +2,25 @@ package shard
 
 import "ssedge/proto/eventid"
 
-// An event may be lost before it came to the log: the upstream acknowledged it to its publisher, and has forgotten it. It is
-// told as a gap where the log ends then. The gap has no id of its own, because the lost event may be of a history that went
-// on elsewhere.
+// In a rewritten history, an id that is found in the log does not always prove that its client has, or was told of, all that
+// is before it. There are two cases: a lost event, and a history of which nothing was known. A client that comes back with
+// such an id is told a gap.
+//
+// An event is lost if the upstream acknowledged it to its publisher, and forgot it before it came to the log. The gap over it
+// stands where the log ended then. It has no id of its own, because the lost event may be of a history that went on elsewhere.
 
 // loss is a gap over events that never came to the log.
 type loss struct {
 	at     uint64     // position
 	id     eventid.ID // the highest of theirs
 	before eventid.ID // of what is before the gap, which has the same
+}
+
+// unsure says that the upstream went on with a history of which nothing is known: a client with an id of it may lack what the
+// log had before.
+type unsure struct {
+	at uint64     // position; the first, if there are several
+	to eventid.ID // the highest id before
 }
 
 // lose notes that a gap over an event with that id, which never came, is about to be put at the head.
