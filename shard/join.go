@@ -191,7 +191,10 @@ func (s *Shard) placeOf(j *Join, t *Topic, at eventid.Position) place {
 	if p.cause == GapExpired || p.cause == GapEvicted || p.cause == GapUnknown {
 		if s.policy(t.name) == PolicyLatest {
 			t.snapshot(&s.snap)
-			s.skipToNewest(&p)
+			to := p.to
+			if s.skipToNewest(&p); to == (eventid.Position{}) { // of another history, whose events have any ids
+				p.to = to
+			}
 		}
 	}
 	return p
