@@ -15,7 +15,7 @@ import (
 //
 // Events after from, up to and including to, are missing. from is null if it is not known
 // what the client has, to if there is nothing to name. The id makes a client that
-// reconnects go on from there: a gap is told once, but for that over a lost event (untold.go).
+// reconnects go on from there: a gap is told once, but for those of untold.go.
 
 // gapBegin is how a gap begins. No published event has that name.
 var gapBegin = []byte("event: gap\n")

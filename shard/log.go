@@ -131,6 +131,20 @@ func (l *log) prepend(events []Older, lost eventid.ID) (grown int64) {
 	return grown
 }
 
+// lower moves the place of the log, before which nothing is, to an earlier id. Events without an id at its beginning have that.
+func (l *log) lower(lost eventid.ID) {
+	for _, g := range l.segments {
+		for k := range g.index {
+			if g.index[k].id != l.lost {
+				l.lost = lost
+				return
+			}
+			g.index[k].id = lost
+		}
+	}
+	l.lost = lost
+}
+
 func (l *log) newest() *segment {
 	if len(l.segments) == 0 {
 		return nil
@@ -158,8 +172,12 @@ func (l *log) trim(r *Retention, nowMS uint64) (shrunk int64) {
 func (l *log) drop(oldest entry) (shrunk int64) {
 	g := l.segments[0]
 	l.leave(oldest.id)
+	apart := !l.follows() && oldest.id == l.lost
 	l.lost = oldest.id
 	l.tail = g.base + uint64(oldest.end)
+	if apart { // it is no event
+		l.rewritten.apart = l.tail
+	}
 	l.events--
 	if l.first++; l.first < len(g.index) {
 		return 0
@@ -184,8 +202,10 @@ func (l *log) clear() (shrunk int64) {
 		}
 	}
 	if l.events > 0 {
-		if l.newestID() != l.headID() { // the events that go do not lie before the place where the upstream goes on
-			l.rewrite().apart = l.head
+		if l.newestID() != l.headID() || !l.follows() && l.newestID() == l.lost { // the events that go do not lie before the place where the upstream goes on
+			newest := l.newestID()
+			l.fall(l.headID(), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
+			l.rewritten.apart = l.head
 		}
 		l.lost = l.newestID() // of a log of events without ids it stays
 		l.cause = GapEvicted

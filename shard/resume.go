@@ -46,7 +46,7 @@ func (l *log) resumeAt(p eventid.Position, nowMS uint64) place {
 		return place{cursor: l.after(p), at: p}
 	}
 	id := p.ID
-	if cursor, ok := l.find(id); ok {
+	if cursor, ok := l.find(id); ok && (id != l.lost || l.follows()) {
 		return place{cursor: cursor, at: p}
 	}
 	newest := l.newestID()

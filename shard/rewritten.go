@@ -52,7 +52,8 @@ func (l *log) gone() eventid.ID {
 	return l.lost
 }
 
-// mayLack reports whether an event that is not in the log may never have been in it.
+// mayLack reports whether an event that is not in the log may never have been in it, unless its id is of a clock that went
+// back.
 func (l *log) mayLack(id eventid.ID) bool {
 	switch r := l.rewritten; {
 	case r == nil:

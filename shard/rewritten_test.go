@@ -237,6 +237,26 @@ func TestAnEvictedLogOfRawEventsKeepsItsPlace(t *testing.T) {
 	again.want("101")
 }
 
+// An event without an id that comes to a topic without events is not repeated to streams that resume, even if nothing turns out
+// to have been before an earlier time.
+func TestARawEventBeforeTheFirstIsNotRepeated(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{})
+	r.join("a", "", fake.Unlimited)
+	r.settle()
+	feed := u.feeds["a"]
+	feed.Place(eventid.At(700), eventid.ID{})
+	feed.AppendRaw([]byte("data: raw\n"))
+	r.settle()
+	for _, last := range []string{"650", "700", "650"} {
+		c := r.join("a", last, fake.Unlimited)
+		r.settle()
+		feed.Prepend(nil, Before(eventid.At(650)), Before(eventid.At(700)))
+		feed.Answer(feed.last, eventid.ID{})
+		r.settle()
+		c.want()
+	}
+}
+
 // On a topic without events a position is a time. Later events are delivered to live and to resuming
 // streams, even if a clock has gone back in between.
 func TestTheFirstEventOfAClockThatHasGoneBack(t *testing.T) {

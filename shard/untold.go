@@ -26,7 +26,11 @@ type unsure struct {
 // lose notes that a gap over an event with that id, which never came, is about to be put at the head.
 func (l *log) lose(id eventid.ID) {
 	newest, before := l.newestID(), l.headID()
-	l.fall(highest(id, before), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
+	low := eventid.ID{MS: newest.MS, Seq: newest.Seq + 1}
+	if id.Less(low) {
+		low = id
+	}
+	l.fall(highest(id, before), low)
 	r := l.rewritten
 	r.gone = highest(r.gone, id)
 	for len(r.losses) > 0 && r.losses[0].at < l.tail && r.losses[0].before != l.lost { // no stream can resume there

@@ -164,7 +164,7 @@ func (t *Topic) Prepend(events []Older, lost, below eventid.ID) bool {
 		}
 		grown = l.prepend(events, lost)
 	} else {
-		l.lost = lost
+		l.lower(lost)
 	}
 	t.mu.Unlock()
 	t.table.used(t, t.table.nowMS(), grown)

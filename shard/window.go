@@ -67,7 +67,11 @@ func (l *log) resumable(r *Retention, nowMS uint64) log {
 			break
 		}
 		seen.leave(oldest.id)
+		apart := !seen.follows() && oldest.id == seen.lost
 		seen.lost, seen.tail, seen.cause = oldest.id, g.base+uint64(oldest.end), GapOverrun
+		if apart {
+			seen.rewritten.apart = seen.tail
+		}
 		seen.events--
 		if seen.first++; seen.first == len(g.index) {
 			seen.first, seen.segments = 0, seen.segments[1:]

@@ -31,22 +31,36 @@ const ackedMax = 1024
 // ackedPause is how long a feed that is live waits for an acknowledged event, at least, before it looks at the stream.
 const ackedPause = phantomPause
 
-// acknowledged is called when an event was stored.
-func (s *Source) acknowledged(topic string, id eventid.ID) {
-	if s.table == nil { // it publishes only
+// sending is an event that is being published through this edge.
+type sending struct {
+	source *Source
+	topic  string
+	feed   *feed      // of the topic; nil: this edge does not follow it
+	lost   eventid.ID // the newest that its log had let go before. An event with a lower id is of a clock that went back
+}
+
+// sending is called before an event is published.
+func (s *Source) sending(topic string) sending {
+	e := sending{source: s, topic: topic, feed: s.feedOf(topic)}
+	if e.feed != nil {
+		e.lost, _, _ = e.feed.topic.Span()
+	}
+	return e
+}
+
+// acknowledged is called when the event was stored. The log may have it by now, or have let it go.
+func (e sending) acknowledged(id eventid.ID) {
+	f := e.source.feedOf(e.topic)
+	if f == nil {
 		return
 	}
-	t := s.table.Find(topic)
-	if t == nil {
-		return
-	}
-	f := t.Feed().(*feed)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if _, _, placed := f.topic.Span(); f.isGone() || !placed || id.IsZero() || !f.topic.Lacks(id) {
-		return
+	switch _, _, placed := f.topic.Span(); {
+	case f.isGone(), !placed, id.IsZero(), f.topic.Has(id):
+	case f == e.feed && !e.lost.Less(id), f.topic.Lacks(id):
+		f.awaitAcked(id)
 	}
-	f.awaitAcked(id)
 }
 
 // awaitAcked keeps an id that the log has not got.
@@ -110,7 +124,7 @@ func (f *feed) tellAcked(lost func(a acked) bool) {
 		if !lost(a) {
 			return false
 		}
-		if a.many || f.topic.Lacks(a.id) {
+		if a.many || !f.topic.Has(a.id) {
 			to = highest(to, a.id)
 		}
 		return true

@@ -15,7 +15,7 @@ import (
 func TestAcknowledgedEventsThatAreForgotten(t *testing.T) {
 	acknowledge := func(f *feed, ids ...uint64) {
 		for _, ms := range ids {
-			f.source.acknowledged("x", id(ms))
+			f.source.sending("x").acknowledged(id(ms))
 		}
 	}
 	for name, c := range map[string]struct {
@@ -54,7 +54,7 @@ func TestAcknowledgedEventsAreBounded(t *testing.T) {
 		f := followed(t)
 		f.lostBy(f.source.only)
 		for _, ms := range upTo(101, 100+n) {
-			f.source.acknowledged("x", id(ms))
+			f.source.sending("x").acknowledged(id(ms))
 		}
 		if len(f.unheard.all) != ackedMax {
 			t.Errorf("%d of %d are kept, expected %d", len(f.unheard.all), n, ackedMax)
@@ -75,7 +75,7 @@ func TestAcknowledgedEventsThatWereLetGo(t *testing.T) {
 	f.comes(150, 101)
 	f.reconnects()
 	chain(99, 100, 101, 160).answer(t, f) // 150 is forgotten
-	s.acknowledged("x", id(161))
+	s.sending("x").acknowledged(id(161))
 	for ms := uint64(161); ms < 180; ms++ {
 		f.comes(ms, ms-1)
 	}
@@ -94,15 +94,40 @@ func TestAcknowledgedAfterItWasLetGo(t *testing.T) {
 		if rewritten {
 			f.topic.Lose(id(102))
 		}
+		sent := f.source.sending("x")
 		prev := uint64(101)
 		for ms := uint64(103); ms < 110; ms++ {
 			f.comes(ms, prev)
 			prev = ms
 		}
-		f.source.acknowledged("x", id(103))
+		sent.acknowledged(id(103))
 		f.comes(110, 109)
 		if n := f.source.counts.gaps.Load(); n != 0 {
 			t.Errorf("rewritten %t: %d gaps were told, though nothing is missing", rewritten, n)
+		}
+	}
+}
+
+// A master whose clock is behind acknowledges an event, and fails: its id is below those that the log has let go.
+func TestAcknowledgedByAClockThatIsBehind(t *testing.T) {
+	for _, keep := range []int{3, 100} {
+		for _, rewritten := range []bool{false, true} {
+			f := keeping(t, keep)
+			prev := uint64(100)
+			for ms := uint64(200); ms < 205; ms++ {
+				f.comes(ms, prev)
+				prev = ms
+			}
+			if rewritten {
+				f.reconnects()
+				chain(200, 201, 202, 203, 210, 211, 212, 213, 214, 215).answer(t, f)
+			}
+			f.source.sending("x").acknowledged(id(150))
+			last, before := lastOf(f), f.source.counts.gaps.Load()
+			f.comes(last.MS+1, last.MS)
+			if n := f.source.counts.gaps.Load() - before; n != 1 {
+				t.Errorf("keeping %d events, rewritten %t: %d gaps were told for 150, which never came", keep, rewritten, n)
+			}
 		}
 	}
 }
@@ -124,7 +149,7 @@ func TestAcknowledgedWhileTopicsAreForgotten(t *testing.T) {
 						f.set(live)
 					}
 					f.mu.Unlock()
-					s.acknowledged(name, id(k))
+					s.sending(name).acknowledged(id(k))
 					if _, last, _ := topic.Span(); k%3 != 0 {
 						f.comes(max(k, last.MS+1), last.MS)
 					}
@@ -133,7 +158,7 @@ func TestAcknowledgedWhileTopicsAreForgotten(t *testing.T) {
 					}
 					s.table.Release(topic)
 				}
-				s.acknowledged(fmt.Sprint("t", k%20), id(k+1))
+				s.sending(fmt.Sprint("t", k%20)).acknowledged(id(k + 1))
 				if k%7 == 0 {
 					s.unfollowLeavers()
 				}

@@ -312,6 +312,9 @@ func (f *feed) take(text string, came timing) {
 		if f.stuck == m.ID && f.source.isForged(m.ID) {
 			f.tellLost()
 		}
+		if m.Prev.IsZero() { // unless an old master answered
+			f.source.times.after(phantomPause, f.lookAgain)
+		}
 	case f.todo != nil && f.stuck == m.ID: // the stream was read since it came, and does not have it
 		f.source.counts.phantoms.Add(1)
 		if f.source.isForged(m.ID) {

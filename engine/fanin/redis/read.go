@@ -150,6 +150,9 @@ func (f *feed) readForward(events []element, asked int) {
 			f.beginAt(&m.Message, last)
 			f.same = true
 		case !last.Less(m.ID):
+		case f.topic.Has(m.ID): // of another history than the log's newest event
+			f.compare()
+			return
 		case f.follows(m, last):
 			f.add(&m.Message)
 		case m.Prev.Less(last) && !m.Prev.IsZero(), f.mayHaveHad(*m): // of another history than the log's newest event
@@ -235,8 +238,8 @@ func (f *feed) readBackward(events []element, r request) {
 	case !kept:
 		f.back = false
 	case (from.Less(before) || position.Time) && (!full || len(older) == 0): // that is all there is
-		f.back = f.back && r.from != f.from // others may have asked meanwhile
-		if !isBound(before) {               // otherwise it is no more than the time that was asked for: an earlier one may hold, too
+		f.back = f.back && r.from != f.from    // others may have asked meanwhile
+		if !isBound(before) || from.IsZero() { // otherwise it may be no more than a client's claim, and an earlier one may hold, too
 			f.floor = before
 		}
 	default:

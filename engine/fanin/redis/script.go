@@ -136,6 +136,7 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
 	defer cancel()
+	sent := s.sending(string(e.Topic))
 	r, err := s.publish(ctx, e)
 	if err != nil {
 		s.counts.failed(opPublish, err)
@@ -143,7 +144,7 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 	}
 	s.counts.published.Add(1)
 	if !r.Duplicate {
-		s.acknowledged(string(e.Topic), r.ID)
+		sent.acknowledged(r.ID)
 	}
 	return r, nil
 }

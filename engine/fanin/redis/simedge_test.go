@@ -275,7 +275,7 @@ func (e *edge) know(life int, topic string, seq int) {
 
 // acknowledged is called when an event was published through the edge: its streams get it, or are told.
 func (e *edge) acknowledged(p *published) {
-	e.source.acknowledged(p.topic, p.id)
+	e.source.sending(p.topic).acknowledged(p.id)
 	t := e.source.table.Find(p.topic)
 	if t == nil {
 		return

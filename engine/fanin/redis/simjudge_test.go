@@ -1,6 +1,10 @@
 package redis
 
-import "slices"
+import (
+	"slices"
+
+	"ssedge/proto/envelope"
+)
 
 // judge compares what a viewer was sent and told with what was acknowledged. Each event after the
 // viewer's beginning came once, or lies in a gap that was told after the event was published.
@@ -23,7 +27,7 @@ func (w *world) judge(v *viewer) {
 			}
 			v.fail("event %d of %s (%v) did not come, and no gap was told", p.seq, topic, p.id)
 		}
-		if w.rewrites == 0 && !w.odd[topic] && len(v.blind[topic]) == 0 {
+		if w.rewrites == 0 && !w.odd[topic] && len(v.blind[topic]) == 0 && w.fits(topic) {
 			v.judgeGaps(topic)
 		}
 	}
@@ -39,8 +43,8 @@ func (v *viewer) wasTold(topic string, p *published) bool {
 }
 
 // judgeGaps fails if a gap was told though the viewer has all that was published in its range since it came first.
-// That is judged only where the history was never rewritten, nothing but events was in it, and each edge that gave the
-// viewer a place had heard the server: ARCHITECTURE has the false alarms that there are otherwise.
+// That is judged only where the history was never rewritten, nothing but events was in it, an edge may read all of it,
+// and each edge that gave the viewer a place had heard the server: ARCHITECTURE has the false alarms that there are otherwise.
 func (v *viewer) judgeGaps(topic string) {
 	came := map[int]bool{}
 	for _, d := range v.got[topic] {
@@ -53,6 +57,15 @@ func (v *viewer) judgeGaps(topic string) {
 			v.fail("a gap in %s was told though nothing is missing: %+v", topic, g)
 		}
 	}
+}
+
+// fits reports whether an edge may read all of a topic's history to compare it with its log.
+func (w *world) fits(topic string) bool {
+	size := int64(0)
+	for _, p := range w.published[topic] {
+		size += int64((&element{Message: envelope.Message{Data: []byte(payload(topic, p.seq))}}).size())
+	}
+	return size <= w.historyBytes
 }
 
 func (g *told) holds(p *published) bool {

@@ -96,7 +96,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 func (w *world) newViewer() {
 	v := &viewer{
 		w: w, number: len(w.viewers) + 1, earliest: w.rng.IntN(10) == 0, window: 1 << (6 + w.rng.IntN(10)), first: map[string]beginning{},
-		came: map[string]eventid.Position{}, base: map[string]eventid.Position{}, blind: map[string][]blind{}, got: map[string][]delivery{}, gaps: map[string][]told{}, raws: map[string]bool{}, at: map[string]int{},
+		came: map[string]eventid.Position{}, base: map[string]eventid.Position{}, blind: map[string][]blind{}, got: map[string][]delivery{}, gaps: map[string][]told{}, raws: map[string]int{}, at: map[string]int{},
 	}
 	for _, name := range w.names {
 		if len(v.topics) == 0 || w.rng.IntN(3) == 0 {

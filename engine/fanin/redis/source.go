@@ -370,6 +370,9 @@ func (s *Source) anyServer() rueidis.Client {
 
 // feedOf returns the feed of a topic, nil if there is none.
 func (s *Source) feedOf(topic string) *feed {
+	if s.table == nil { // it publishes only
+		return nil
+	}
 	t := s.table.Find(topic)
 	if t == nil {
 		return nil

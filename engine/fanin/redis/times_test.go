@@ -89,3 +89,37 @@ func TestAForkIsFoundBehindOneThatWasLetGo(t *testing.T) {
 		t.Errorf("%d gaps were told, though nothing is missing; the log has 111: %t", n, f.topic.Has(id(111)))
 	}
 }
+
+// The stream was gone, and one is back that has more than a page of events which the log never had before those that it has.
+func TestAStreamIsBackBehindAPageOfOthers(t *testing.T) {
+	for _, n := range []uint64{120, 140} {
+		f := followed(t)
+		first := uint64(wallMS()) - 5000
+		f.comes(first+n-1, first+n-2)
+		chain(first+n-2, first+n-1).answer(t, f) // what was before is told as a gap
+		f.comes(first+n, first+n-1)
+		f.reconnects()
+		stream(nil).answer(t, f)
+		f.reconnects()
+		before := f.source.counts.events.Load()
+		chain(append([]uint64{100}, upTo(first+1, first+n+1)...)...).answer(t, f)
+		if had := f.source.counts.events.Load() - before; had > n-1 {
+			t.Errorf("behind %d others, %d events were added that the log had", n, had-(n-1))
+		}
+	}
+}
+
+// A message comes before the end of the stream is asked for, and an old master answers: the stream is looked at again.
+func TestAMessageThatAnOldMasterHasNotGot(t *testing.T) {
+	f := followed(t)
+	f.comes(500, 100)
+	f.reconnects()
+	f.comes(400, 0) // the first event of the new master's stream, whose clock is behind
+	r := f.next(f.source.only)
+	r.read(chain(100, 500))
+	f.lookAgain() // after phantomPause
+	chain(0, 400).answer(t, f)
+	if !f.topic.Has(id(400)) || f.state != live {
+		t.Errorf("the event did not come; the feed is %s", stateNames[f.state])
+	}
+}
