@@ -93,6 +93,9 @@ func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 	for len(events) > 0 && newest.Less(events[len(events)-1].ID) { // events that the log has not got yet do not count as older
 		events = events[:len(events)-1]
 	}
+	if isBound(w.join.topics()[k].ResumableAfter()) { // the topic had no event there: what the servers have came later, whatever its ids
+		events = nil
+	}
 	about := w.of(k)
 	begins := about.earliest && !about.begun
 	if len(events) == 0 { // the log is all there is

@@ -238,8 +238,8 @@ func (f *feed) readBackward(events []element, r request) {
 	case !kept:
 		f.back = false
 	case (from.Less(before) || position.Time) && (!full || len(older) == 0): // that is all there is
-		f.back = f.back && r.from != f.from    // others may have asked meanwhile
-		if !isBound(before) || from.IsZero() { // otherwise it may be no more than a client's claim, and an earlier one may hold, too
+		f.back = f.back && r.from != f.from // others may have asked meanwhile
+		if !isBound(before) {               // otherwise it may be no more than a client's claim, and an earlier one may hold, too
 			f.floor = before
 		}
 	default:
