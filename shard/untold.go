@@ -11,7 +11,7 @@ import "ssedge/proto/eventid"
 
 // loss is a gap over events that never came to the log.
 type loss struct {
-	at     uint64     // position
+	at     uint64     // position: places behind it are behind the gap
 	id     eventid.ID // the highest of theirs
 	before eventid.ID // of what is before the gap, which has the same
 }
@@ -31,15 +31,21 @@ func (l *log) lose(id eventid.ID) {
 		low = id
 	}
 	l.fall(highest(id, before), low)
-	r := l.rewritten
-	r.gone = highest(r.gone, id)
+	l.rewritten.gone = highest(l.rewritten.gone, id)
+	l.loseBefore(l.head+1, id)
+}
+
+// loseBefore notes an event with that id, which never came: a client whose id is that of the newest event may lack it, if its
+// place is cursor or behind that.
+func (l *log) loseBefore(cursor uint64, id eventid.ID) {
+	r, before := l.rewrite(), l.headID()
 	for len(r.losses) > 0 && r.losses[0].at < l.tail && r.losses[0].before != l.lost { // no stream can resume there
 		r.losses = r.losses[1:]
 	}
-	if n := len(r.losses); n > 0 && r.losses[n-1].at < l.tail && r.losses[n-1].before == before {
+	if n := len(r.losses); n > 0 && r.losses[n-1].before == before && (r.losses[n-1].at < l.tail || r.losses[n-1].at == cursor-1) {
 		r.losses[n-1].id = highest(r.losses[n-1].id, id)
 	} else {
-		r.losses = append(r.losses, loss{l.head, id, before})
+		r.losses = append(r.losses, loss{cursor - 1, id, before})
 	}
 }
 

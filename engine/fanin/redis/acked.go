@@ -135,11 +135,18 @@ func (f *feed) tellAcked(lost func(a acked) bool) {
 	}
 }
 
-// ackedSkipped forgets those in a gap that is told.
+// ackedSkipped takes those in a gap that was just told for lost: the gap is told of them, too.
 func (f *feed) ackedSkipped(from, to eventid.ID) {
-	if f.unheard != nil {
-		f.unheard.all = slices.DeleteFunc(f.unheard.all, func(a acked) bool { return !a.many && from.Less(a.id) && !to.Less(a.id) })
+	if f.unheard == nil {
+		return
 	}
+	f.unheard.all = slices.DeleteFunc(f.unheard.all, func(a acked) bool {
+		skipped := !a.many && from.Less(a.id) && !to.Less(a.id)
+		if skipped {
+			f.topic.LostInGap(a.id)
+		}
+		return skipped
+	})
 }
 
 // readApart is called when the other history is about to be read, from its end.
