@@ -18,6 +18,12 @@ import (
 // read.
 func followed(t *testing.T) *feed {
 	t.Helper()
+	return keeping(t, 0)
+}
+
+// keeping is one whose log keeps that many events; 0: all.
+func keeping(t *testing.T, events int) *feed {
+	t.Helper()
 	s := &Source{config: Config{
 		TTL: time.Hour, HistoryBytes: 1 << 20, Rule: rule.Limits{EventBytes: 1 << 10}, CatchUpRate: 1000,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
@@ -25,7 +31,7 @@ func followed(t *testing.T) *feed {
 	s.times = &s.clock
 	s.leavers.wake = make(chan struct{}, 1)
 	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
-	s.table = shard.NewTable(shard.TableConfig{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s})
+	s.table = shard.NewTable(shard.TableConfig{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s, Retention: shard.Retention{Events: events}})
 	topic, err := s.table.Acquire([]byte("x"))
 	if err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 
 	"ssedge/proto/envelope"
 	"ssedge/proto/eventid"
-	"ssedge/shard"
 )
 
 // stream is what the servers have of a topic, oldest first.
@@ -83,19 +82,4 @@ func (f *feed) comes(ms, prev uint64) {
 func (f *feed) reconnects() {
 	f.lostBy(f.source.only)
 	f.subscribed(f.source.only, f.epoch)
-}
-
-// keeping is a followed topic whose log keeps that many events.
-func keeping(t *testing.T, events int) *feed {
-	t.Helper()
-	s := followed(t).source
-	s.table = shard.NewTable(shard.TableConfig{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s, Retention: shard.Retention{Events: events}})
-	topic, err := s.table.Acquire([]byte("x"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := topic.Feed().(*feed)
-	topic.Place(eventid.After(id(100)), eventid.ID{})
-	f.set(live)
-	return f
 }
