@@ -131,18 +131,26 @@ func (l *log) prepend(events []Older, lost eventid.ID) (grown int64) {
 	return grown
 }
 
-// lower moves the place of the log, before which nothing is, to an earlier id. Events without an id at its beginning have that.
+// lower moves the place of the log, before which nothing is, to an earlier id. Events without an id at its beginning have that,
+// and so have losses there.
 func (l *log) lower(lost eventid.ID) {
+	was := l.lost
+	l.lost = lost
+	if l.rewritten != nil {
+		for i := range l.rewritten.losses {
+			if x := &l.rewritten.losses[i]; x.before == was {
+				x.before = lost
+			}
+		}
+	}
 	for _, g := range l.segments {
 		for k := range g.index {
-			if g.index[k].id != l.lost {
-				l.lost = lost
+			if g.index[k].id != was {
 				return
 			}
 			g.index[k].id = lost
 		}
 	}
-	l.lost = lost
 }
 
 func (l *log) newest() *segment {

@@ -70,6 +70,24 @@ func TestALostEventIsToldAfterItsGapWasLetGo(t *testing.T) {
 	}
 }
 
+// An event is lost on a topic that had none: a stream from an earlier time is told, once it is known that nothing was between.
+func TestALostEventOnATopicWithoutEvents(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{})
+	r.join("a", "", fake.Unlimited)
+	r.settle()
+	feed := u.feeds["a"]
+	feed.Place(eventid.At(700), eventid.ID{})
+	feed.Lose(id(710))
+	feed.add(720)
+	r.settle()
+	c := r.join("a", "650", fake.Unlimited)
+	r.settle()
+	feed.Prepend(nil, Before(eventid.At(650)), Before(eventid.At(700)))
+	feed.Answer(feed.last, eventid.ID{})
+	r.settle()
+	c.want("gap:missed", "720")
+}
+
 // Losses are kept no longer than a stream can resume at them.
 func TestLossesAreBounded(t *testing.T) {
 	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 10}})
