@@ -18,7 +18,7 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 DATE    := $(if $(SOURCE_DATE_EPOCH),$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ))
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE)) $(if $(COMMIT),-X main.commit=$(COMMIT)) $(if $(DATE),-X main.date=$(DATE))
-FUZZ    ?= 5000x
+FUZZ    ?= 2000x
 
 .PHONY: build run test bench million chaos sim clients cluster cluster-down clean release deb reproduce install uninstall
 

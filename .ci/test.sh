@@ -6,7 +6,7 @@
 set -u
 cd "$(dirname "$0")/.."
 GO=${1:-go}
-FUZZTIME=${2:-5000x}
+FUZZTIME=${2:-2000x}
 began=$(date +%s)
 failed=""
 summary=""

@@ -23,6 +23,7 @@ var leaving = regexp.MustCompile(`\n\nevent: ssedge\nretry: [0-9]+\ndata: {"stat
 // then each stream gets every event whose publisher was told that it was taken,
 // and a time to come back, before it is closed; not all of them at once.
 func TestDrainUnderLoad(t *testing.T) {
+	unraced(t) // TestARollingRestart
 	const publishers = 4
 	streams, rate := pick(400, 200, 200), pick(400, 200, 200)
 	p := startProcess(t, fmt.Sprint("--drain-rate=", rate), "--history-bytes=64000000", "--history-events=1000000")

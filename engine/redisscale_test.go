@@ -26,7 +26,7 @@ var manyFlags = []string{"--topics-per-stream=500", "--target-bytes=65536", "--h
 // Very many topics are subscribed again, and looked at, when their connection or their server was lost.
 func TestManyTopicsAreFollowedAgain(t *testing.T) {
 	unraced(t) // TestInterestComesAndGoes
-	topics := pick(100_000, 20_000, 10_000)
+	topics := pick(rounds(40_000, 100_000), 20_000, 10_000)
 	r := startRedis(t, "--appendonly", "no")
 	p := edgeProcess(t, "redis://"+r.address(), manyFlags...)
 	began := time.Now()

@@ -11,6 +11,7 @@ import (
 // events; then the former master does the same. What the loser had acknowledged but not replicated is
 // gone. Until it hears that it has lost, two servers take events for the same topics.
 func TestTakeovers(t *testing.T) {
+	unraced(t) // TestAMasterIsKilled
 	t.Parallel()
 	f := failingCluster(t, startCluster(t, 1))
 	l := newLoad(newStage(t, f.servers, &edge(t, f.url, chunked).server, edgeAt(t, f.url)), f.topic)
