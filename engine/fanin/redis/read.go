@@ -30,11 +30,11 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 			events = append(events, m)
 		}
 	}
-	if n := len(events); n > 0 && r.kind != backward && r.kind != newestHere && (r.kind != newest || r.below.IsZero()) {
-		f.read = highest(events[0].ID, events[n-1].ID)
-	}
 	_, last, _ := f.topic.Span()
 	stale := last != r.after // others have read these
+	if n := len(events); n > 0 && (r.kind == theEnd || r.kind == forward && !stale || r.kind == newest && r.below.IsZero() && len(f.apart) == 0) {
+		f.read = highest(events[0].ID, events[n-1].ID)
+	}
 	switch r.kind {
 	case theEnd:
 		f.looked = r.doubts

@@ -151,6 +151,28 @@ func TestAReadingThatComesTwice(t *testing.T) {
 	}
 }
 
+// Two readings of the same events are under way. What only the second has is not taken for read: it comes as a message.
+func TestAReadingThatIsDroppedReadsNothing(t *testing.T) {
+	f := followed(t)
+	f.reconnects()
+	f.Ask(eventid.After(id(90))) // so there is more to read then
+	s := chain(100, 101, 102, 103)
+	more := append(chain(100, 101, 102, 103, 104), chain(104, 105)...)
+	delete(more[3].FieldValues, "d") // is no event, so what comes does not follow what is there
+	first := f.next(f.source.only)
+	first.read(s[2:3]) // 103 was the newest then
+	verify := f.next(f.source.only)
+	verify.read(chain(99, 100))
+	reading := f.next(f.source.only)
+	f.comes(105, 104)
+	reading.read(s)
+	reading.read(more) // asked for at the same time
+	append(chain(89, 90, 95, 100), more...).answer(t, f)
+	if lastOf(f) != id(105) || f.state != live {
+		t.Errorf("the newest is %v, and it is %s", lastOf(f), stateNames[f.state])
+	}
+}
+
 // A promoted replica ends before what the log has lost: what it has is not sent again, and what follows it is.
 func TestAForkBeforeWhatTheLogHas(t *testing.T) {
 	f := followed(t)
