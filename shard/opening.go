@@ -20,7 +20,7 @@ import (
 // state says how the stream begins: live, with what is published from now on; resumed, behind the
 // id that the client gave; gap, with the gap events that follow. Before a gap the opening has no
 // id: a client that is cut off before it has read all gaps comes back with the id it had, and is
-// told again. heartbeat is the silence in milliseconds after which a comment is sent; 0: never.
+// told again. heartbeat is the longest silence in milliseconds: a comment is sent at the latest then; 0: never.
 //
 // A drain ends a stream with another event of that name (drain.go).
 const (
