@@ -96,11 +96,11 @@ func (f *feed) readNewest(events []element, asked int) {
 }
 
 // beganAnew reports whether these, newest first and all that the stream has, are of one that began anew
-// behind last, and nothing was missed.
+// behind last, and nothing was missed: its first event came through a channel that was subscribed all the time.
 func (f *feed) beganAnew(events []element, last eventid.ID) bool {
 	first := &events[len(events)-1]
 	return !first.bad && begins(&first.Message) && !slices.ContainsFunc(events, f.mayHaveHad) &&
-		(f.source.mayHaveExpired(last, f.since) || f.cameAll(events))
+		(f.source.mayHaveExpired(last, f.since) || f.intact && !f.spilt && f.came(*first))
 }
 
 // mayHaveHad reports whether an event of the stream may have been in the log before. One that came
@@ -113,11 +113,6 @@ func (f *feed) came(m element) bool {
 		held, err := envelope.Parse(bytesOf(text))
 		return err == nil && held.ID == m.ID
 	})
-}
-
-// cameAll reports whether all of these came through a channel that was subscribed all the time.
-func (f *feed) cameAll(events []element) bool {
-	return f.intact && !f.spilt && !slices.ContainsFunc(events, func(m element) bool { return !f.came(m) })
 }
 
 // begins reports whether an event is the first that its stream ever had. The server gives that one

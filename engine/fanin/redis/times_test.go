@@ -123,3 +123,16 @@ func TestAMessageThatAnOldMasterHasNotGot(t *testing.T) {
 		t.Errorf("the event did not come; the feed is %s", stateNames[f.state])
 	}
 }
+
+// A stream began anew, and its first event came through a channel that was subscribed all the time. What follows it may be read
+// before it comes: nothing was missed.
+func TestAStreamBeganAnewAndIsReadFirst(t *testing.T) {
+	f := followed(t)
+	f.comes(101, 100)
+	f.comes(200, 0)
+	chain(0, 200, 201).answer(t, f)
+	f.comes(201, 200)
+	if n := f.source.counts.gaps.Load(); n != 0 || lastOf(f) != id(201) || f.state != live {
+		t.Errorf("%d gaps were told, though nothing is missing; the newest is %v, and it is %s", n, lastOf(f), stateNames[f.state])
+	}
+}
