@@ -58,7 +58,7 @@ func newRig(t *testing.T) rig {
 	r := rig{s.threads[0], t}
 	t.Cleanup(func() {
 		for fd, s := range r.seats {
-			if s.place != nobody {
+			if s.place != unused {
 				r.close(int32(fd))
 			}
 		}

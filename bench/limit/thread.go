@@ -64,7 +64,7 @@ type seat struct {
 }
 
 const (
-	nobody    = 0  // no connection
+	unused    = 0  // no connection
 	undecided = -1 // connected, nothing received yet
 	publisher = -2
 )
@@ -120,7 +120,7 @@ func (t *thread) run() error {
 		t.turn(t.wait())
 	}
 	for fd, s := range t.seats {
-		if s.place != nobody {
+		if s.place != unused {
 			t.close(int32(fd))
 		}
 	}

@@ -278,7 +278,7 @@ type timing uint8
 const (
 	cameLive  timing = iota
 	cameLate         // it was held, so what was read meanwhile may contain it …
-	cameEarly        // … or must, unless it was let go, because it came before the reading began
+	cameEarly        // … or must, because it came before the reading began, unless it was let go or an old master answered
 )
 
 // take adds an event to the log, if it is the next one.
