@@ -201,16 +201,18 @@ func (l *log) drop(oldest entry) (shrunk int64) {
 
 // clear lets all events go. It returns the memory that was held.
 func (l *log) clear() (shrunk int64) {
+	lost := l.lost
 	for i, g := range l.segments {
 		shrunk += g.held()
 		for k := range g.index {
 			if i > 0 || k >= l.first {
 				l.leave(g.index[k].id)
+				l.lost = g.index[k].id
 			}
 		}
 	}
 	if l.events > 0 {
-		if l.newestID() != l.headID() || !l.follows() && l.newestID() == l.lost { // the events that go do not lie before the place where the upstream goes on
+		if l.newestID() != l.headID() || !l.follows() && l.newestID() == lost { // the events that go do not lie before the place where the upstream goes on
 			newest := l.newestID()
 			l.fall(l.headID(), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
 			l.rewritten.apart = l.head

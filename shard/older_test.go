@@ -31,6 +31,18 @@ func (f *fakeFeed) give(lost uint64, ids ...uint64) (from eventid.Position) {
 	return read.From
 }
 
+// empty is a rig whose topic a has had no event: its log begins at 700. A stream follows it live, and was told that time.
+func empty(t *testing.T, tc TableConfig) (*rig, *fakeFeed, *client) {
+	r, u := fed(t, patient(), tc)
+	c := r.join("a", "", fake.Unlimited)
+	r.settle()
+	feed := u.feeds["a"]
+	feed.Place(eventid.At(700), eventid.ID{})
+	r.settle()
+	c.want()
+	return r, feed, c
+}
+
 // trimmed is a rig whose topic a has let its oldest events go: its log has 103 to 105, its upstream more.
 func trimmed(t *testing.T) (*rig, *fakeFeed) {
 	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3}})

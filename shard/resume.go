@@ -92,8 +92,12 @@ func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 	}
 	newest := l.newestID()
 	back := !isBound(newest) && newest.Less(Before(p)) // a clock has gone
-	if cursor, ok := l.beganAnew(Before(p)); ok && !back {
-		return place{cursor: cursor, at: p}
+	if cursor, erased, ok := l.beganAnew(Before(p)); ok && !back {
+		found := place{cursor: cursor, at: p}
+		if erased {
+			found.cause, found.to = GapMissed, positionOf(l.idAt(cursor))
+		}
+		return found
 	}
 	switch {
 	case p.ID.MS <= l.lost.MS && !l.lost.IsZero(), !isBound(l.lost) && !l.lost.IsZero():

@@ -14,7 +14,8 @@ type rewritten struct {
 	runs   []uint64   // those behind the tail: from one to the next, ids stand in their order
 	low    eventid.ID // the lowest id behind such a position …
 	high   eventid.ID // … and the highest before one: an id between them may be of either side
-	anew   uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several
+	anew   uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several …
+	erased bool       // … and whether an earlier one had not gone by its age
 	apart  uint64     // position: before it, events were let go that do not lie before the log's place
 	losses []loss
 	unsure unsure
@@ -84,10 +85,14 @@ func (l *log) fork(id eventid.ID) {
 		}
 		r.unsure.to = r.high
 	}
-	if isBound(id) {
-		l.rewritten.anew = l.head
-	}
 	l.last = id
+}
+
+// beginAnew notes that the upstream's stream began anew at the head, behind id, which is a time.
+func (l *log) beginAnew(id eventid.ID, expired bool) {
+	l.fork(id)
+	l.rewritten.anew = l.head
+	l.rewritten.erased = l.rewritten.erased || !expired
 }
 
 // fall notes that at the head, behind ids of up to before, there follow ids that may be as low as low.
@@ -201,12 +206,13 @@ func (l *log) scanAfter(p eventid.Position) uint64 {
 
 // beganAnew returns the last place where the upstream's stream began anew behind events that are all
 // older than a time at which it was empty; false if there is none. Once ids have fallen, times mean
-// nothing behind such a place.
-func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
+// nothing behind such a place. erased says that an earlier stream did not go by its age: a clock may have gone back since that
+// time, so that those events, or some of them, came later.
+func (l *log) beganAnew(empty eventid.ID) (cursor uint64, erased, ok bool) {
 	anew := uint64(0)
 	before := highest(l.gone(), l.lost) // the highest id of an event until here …
 	if l.rewritten != nil {
-		anew = l.rewritten.anew
+		anew, erased = l.rewritten.anew, l.rewritten.erased
 		if l.rewritten.fell <= l.tail {
 			before = highest(before, l.rewritten.high) // … or of a time above those
 		}
@@ -222,17 +228,17 @@ func (l *log) beganAnew(empty eventid.ID) (cursor uint64, ok bool) {
 			}
 			at = g.base + uint64(g.index[k].end)
 			switch id := g.index[k].id; {
-			case isBound(id) && id != l.lost && before.Less(empty):
-				cursor, ok = at, true
+			case isBound(id) && id != l.lost && before.Less(empty): // a gap: what was before it was erased
+				cursor, erased, ok = at, true, true
 			case isBound(id):
 			case ok && id.Less(before):
-				return cursor, true
+				return cursor, erased, true
 			default:
 				before = highest(before, id)
 			}
 		}
 	}
-	return cursor, ok
+	return cursor, erased, ok
 }
 
 // beginsBelow reports whether there is nothing before the log and its first event's id is not above

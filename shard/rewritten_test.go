@@ -108,13 +108,7 @@ func TestNoGapIsOfNothing(t *testing.T) {
 // A time at which a topic was empty says nothing of events below it, once they have been let go: a stream that had that time
 // before they came is told, even if the upstream's stream began anew behind them.
 func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3}})
-	c := r.join("a", "", fake.Unlimited)
-	r.settle()
-	feed := u.feeds["a"]
-	feed.Place(eventid.At(700), eventid.ID{})
-	r.settle()
-	c.want()
+	r, feed, c := empty(t, TableConfig{Retention: Retention{Events: 3}})
 	began := c.decoder.LastEventID()
 	feed.add(300, 301, 302, 303, 304)
 	feed.Skip(eventid.ID{}, Before(eventid.At(800)))
@@ -133,6 +127,48 @@ func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
 	if len(again.messages) == 0 || again.messages[0].Event != "gap" {
 		t.Fatalf("it is told %+v: expected a gap, since 300 to 302 are gone", again.messages)
 	}
+}
+
+// The upstream's stream began anew behind events that are older than a time at which the topic was empty, by their ids. If it
+// had not gone by its age, a clock may have gone back since, and the events have come after that time.
+func TestATimeAboveAStreamThatWasErased(t *testing.T) {
+	began := Before(eventid.At(800))
+	for name, begin := range map[string]func(*fakeFeed){
+		"expired": func(f *fakeFeed) { f.BeginAnew(began, true) },
+		"erased":  func(f *fakeFeed) { f.BeginAnew(began, false) },
+		"missed":  func(f *fakeFeed) { f.Skip(eventid.ID{}, began) },
+	} {
+		r, feed, _ := empty(t, TableConfig{})
+		feed.add(300, 301)
+		begin(feed)
+		feed.add(800)
+		r.settle()
+		again := r.join("a", "750", fake.Unlimited) // a time of another edge
+		r.settle()
+		feed.Answer(feed.last, eventid.ID{})
+		r.settle()
+		if name == "expired" {
+			again.want("800")
+		} else {
+			again.want("gap:missed", "800")
+		}
+	}
+}
+
+// All of a log goes, with a gap in it up to a time: its events are known to have been there.
+func TestALogWithATimeInItIsEvicted(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{})
+	_, feed := placed(r, u)
+	feed.add(101, 102)
+	feed.Skip(id(102), Before(eventid.At(200)))
+	feed.log.clear()
+	for _, ms := range []uint64{101, 102} {
+		if !feed.MayHaveHad(id(ms)) {
+			t.Errorf("event %d was never there", ms)
+		}
+	}
+	feed.add(201)
+	r.settle()
 }
 
 // Ids are found whatever was let go before them, and whatever order they have.
@@ -240,11 +276,7 @@ func TestAnEvictedLogOfRawEventsKeepsItsPlace(t *testing.T) {
 // An event without an id that comes to a topic without events is not repeated to streams that resume, even if nothing turns out
 // to have been before an earlier time.
 func TestARawEventBeforeTheFirstIsNotRepeated(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
-	r.join("a", "", fake.Unlimited)
-	r.settle()
-	feed := u.feeds["a"]
-	feed.Place(eventid.At(700), eventid.ID{})
+	r, feed, _ := empty(t, TableConfig{})
 	feed.AppendRaw([]byte("data: raw\n"))
 	r.settle()
 	for _, last := range []string{"650", "700", "650"} {
@@ -260,13 +292,7 @@ func TestARawEventBeforeTheFirstIsNotRepeated(t *testing.T) {
 // On a topic without events a position is a time. Later events are delivered to live and to resuming
 // streams, even if a clock has gone back in between.
 func TestTheFirstEventOfAClockThatHasGoneBack(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
-	c := r.join("a", "", fake.Unlimited)
-	r.settle()
-	feed := u.feeds["a"]
-	feed.Place(eventid.At(700), eventid.ID{})
-	r.settle()
-	c.want()
+	r, feed, c := empty(t, TableConfig{})
 	began := c.decoder.LastEventID()
 	feed.add(300, 301)
 	r.settle()

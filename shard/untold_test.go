@@ -72,11 +72,7 @@ func TestALostEventIsToldAfterItsGapWasLetGo(t *testing.T) {
 
 // An event is lost on a topic that had none: a stream from an earlier time is told, once it is known that nothing was between.
 func TestALostEventOnATopicWithoutEvents(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
-	r.join("a", "", fake.Unlimited)
-	r.settle()
-	feed := u.feeds["a"]
-	feed.Place(eventid.At(700), eventid.ID{})
+	r, feed, _ := empty(t, TableConfig{})
 	feed.Lose(id(710))
 	feed.add(720)
 	r.settle()

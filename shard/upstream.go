@@ -257,6 +257,14 @@ func (t *Topic) Fork(id eventid.ID) {
 	t.mu.Unlock()
 }
 
+// BeginAnew says that the upstream's stream was gone, and that events of a new one follow: nothing is missing. id is a time
+// before them, written as the last id that is possible before it. expired says that the earlier stream went by its age.
+func (t *Topic) BeginAnew(id eventid.ID, expired bool) {
+	t.mu.Lock()
+	t.log.beginAnew(id, expired)
+	t.mu.Unlock()
+}
+
 // Answer says that the asks up to number n are answered. floor is the newest id that the upstream
 // is known to have no more.
 func (t *Topic) Answer(n uint64, floor eventid.ID) {

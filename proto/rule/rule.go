@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"ssedge/proto/sse"
 )
 
 // Limits are the bounds, in bytes. 0 is no bound, for gates that do not know the server's.
@@ -106,7 +108,7 @@ func (l Limits) Event(name, data []byte, retryMS int64) error {
 	if !nameOK(name) {
 		return l.refuse(Name, Quote(name))
 	}
-	if i := invalid(data); i >= 0 {
+	if i := sse.InvalidUTF8(data); i >= 0 {
 		return l.refuse(Data, fmt.Sprintf("%s at byte %d", Quote(data[i:i+1]), i))
 	}
 	if retryMS != 0 {
@@ -177,17 +179,3 @@ func Quote(text []byte) string {
 }
 
 func sized(text []byte) string { return fmt.Sprintf("%s (%d bytes)", Quote(text), len(text)) }
-
-// invalid returns the index of the first byte that is not UTF-8, or -1.
-func invalid(s []byte) int {
-	if utf8.Valid(s) {
-		return -1
-	}
-	for i := 0; ; {
-		r, n := utf8.DecodeRune(s[i:])
-		if r == utf8.RuneError && n <= 1 {
-			return i
-		}
-		i += n
-	}
-}

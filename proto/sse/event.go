@@ -35,10 +35,10 @@ func (e *Event) Check() error {
 	if i := bytes.IndexAny(e.Name, "\x00\r\n"); i >= 0 {
 		return fmt.Errorf("%w; found %q at byte %d", ErrName, e.Name[i:i+1], i)
 	}
-	if i := invalidUTF8(e.Name); i >= 0 {
+	if i := InvalidUTF8(e.Name); i >= 0 {
 		return fmt.Errorf("%w; found %q at byte %d", ErrName, e.Name[i:i+1], i)
 	}
-	if i := invalidUTF8(e.Data); i >= 0 {
+	if i := InvalidUTF8(e.Data); i >= 0 {
 		return fmt.Errorf("%w; found %q at byte %d", ErrData, e.Data[i:i+1], i)
 	}
 	if e.RetryMS < 0 {
@@ -47,8 +47,8 @@ func (e *Event) Check() error {
 	return nil
 }
 
-// invalidUTF8 returns the index of the first byte that is not UTF-8, or -1.
-func invalidUTF8(s []byte) int {
+// InvalidUTF8 returns the index of the first byte that is not UTF-8, or -1.
+func InvalidUTF8(s []byte) int {
 	if utf8.Valid(s) {
 		return -1
 	}

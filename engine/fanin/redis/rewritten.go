@@ -35,6 +35,13 @@ func (f *feed) compare() {
 	f.whole, f.verify, f.same, f.gap, f.apart, f.apartSize = true, false, false, false, nil, 0
 }
 
+// compares reports whether the log is being held against the stream's last events.
+func (f *feed) compares() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.todo != nil && f.whole
+}
+
 // readNewest holds the last events of the stream, newest first, against the log, and then those before them: where they
 // part, the servers have forgotten what the log has, and what they have instead follows. If that is more than a log could
 // have, or nothing of the log is in the stream any more, those follow that cannot have been here before, behind a gap.
@@ -63,7 +70,8 @@ func (f *feed) readNewest(events []element, asked int) {
 	case apart[oldest].Prev == lost || f.topic.Has(apart[oldest].Prev):
 		f.fork(apart[oldest].Prev)
 	case all && f.beganAnew(apart, last):
-		f.fork(rightBefore(&apart[oldest].Message))
+		f.source.counts.forks.Add(1)
+		f.topic.BeginAnew(rightBefore(&apart[oldest].Message), f.source.mayHaveExpired(last, f.since))
 	case !all && int64(f.apartSize) < f.source.config.HistoryBytes: // go on reading
 		return
 	default:

@@ -252,7 +252,7 @@ func (v *viewer) event(m sse.Message) {
 	if last, ok := v.at[topic]; ok && seq < last && v.w.rewrites == 0 {
 		v.fail("event %d of %s came after event %d", seq, topic, last)
 	}
-	if p.at < v.first[topic].from && !(came && from.Precedes(p.id)) && !v.base[topic].Precedes(p.id) && v.w.rewrites == 0 && !isBound(from.ID) {
+	if p.at < v.first[topic].from && !(came && from.Precedes(p.id)) && !v.base[topic].Precedes(p.id) && v.w.rewrites == 0 && !isBound(from.ID) && !isBound(v.base[topic].ID) {
 		v.fail("event %d of %s (%v) is from before it came first, and not behind %v", seq, topic, p.id, from)
 	}
 	v.at[topic] = seq

@@ -93,9 +93,14 @@ func (w wish) bounds() (start, end string, n int) {
 	return start, end, max(n>>min(w.failures, 8), 1)
 }
 
-// answer gives the stream what was read, with holes in it where something is missing.
+// answer gives the stream what was read, with holes in it where something is missing. While the log is being held against
+// another history, what was read may be of either: it is read again.
 func (w wish) answer(entries []rueidis.XRangeEntry) {
 	s := w.feed.source
+	if w.feed.compares() {
+		w.again(refusedPause)
+		return
+	}
 	events := make([]shard.Older, 0, len(entries)+1)
 	last := shard.Before(w.From)
 	size, bodiesRead := 0, 0

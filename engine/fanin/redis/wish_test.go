@@ -2,6 +2,7 @@ package redis
 
 import (
 	"testing"
+	"time"
 
 	"ssedge/proto/eventid"
 	"ssedge/shard"
@@ -35,6 +36,39 @@ func TestWishesOutliveTheirNode(t *testing.T) {
 		t.Errorf("found %v", events)
 	}
 }
+
+// What was read while the log was being held against another history may be of either: it is given to no stream, and read again.
+func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
+	f := followed(t)
+	f.node = f.source.only
+	again := make(chan func(), 1)
+	f.source.times = retold{&f.source.clock, again}
+	got := 0
+	w := wish{feed: f, Reading: shard.Reading{From: eventid.After(id(50)), Wanted: func() bool { return true }, Got: func([]shard.Older) { got++ }}}
+	f.doubt(causeGap)
+	f.compare()
+	w.answer(elements(60, 50))
+	if got != 0 {
+		t.Fatal("it was given to the stream")
+	}
+	(<-again)()
+	if len(f.source.only.fetches.wishes) != 1 {
+		t.Error("it is not read again")
+	}
+	f.whole = false
+	w.answer(elements(60, 50))
+	if got != 1 {
+		t.Error("it was not given to the stream when the histories had been compared")
+	}
+}
+
+// retold are times that hand over what is to be done later.
+type retold struct {
+	*clock
+	later chan func()
+}
+
+func (r retold) after(_ time.Duration, f func()) { r.later <- f }
 
 // A shared channel that was lost before its subscription was noted is not taken for subscribed.
 func TestASharedChannelIsLostAtOnce(t *testing.T) {
