@@ -17,6 +17,7 @@ import (
 var mayImport = map[string][]string{
 	"proto":               {},
 	"proto/envelope":      {"proto/eventid"},
+	"proto/rule":          {"proto/sse"},
 	"proto/rule/ruletest": {"proto/rule"},
 	"shard":               {"proto", "shard"},
 	"shard/sys":           {},
