@@ -282,7 +282,14 @@ func (e *edge) acknowledged(p *published) {
 	}
 	if _, _, placed := t.Span(); placed {
 		e.know(e.life, p.topic, p.seq)
+		p.through = e
 	}
+}
+
+// has reports whether an event came to the edge's log.
+func (e *edge) has(p *published) bool {
+	t := e.source.table.Find(p.topic)
+	return t != nil && t.Has(p.id)
 }
 
 func (e *edge) String() string { return fmt.Sprintf("%s.%d", e.name, e.life) }

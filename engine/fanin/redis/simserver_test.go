@@ -36,9 +36,11 @@ type stored struct {
 type published struct {
 	topic     string
 	id        eventid.ID
-	seq       int  // of its topic
-	at        int  // how many things had happened in the world
-	forgotten bool // it is of a history that the server has not got any more
+	seq       int   // of its topic
+	at        int   // how many things had happened in the world
+	forgotten bool  // it is of a history that the server has not got any more
+	through   *edge // through which it was published, if that followed the topic
+	unheard   bool  // it was trimmed away before that edge had it
 }
 
 func (s *server) now() uint64 { return uint64(s.w.wall() + s.clock) }
@@ -85,8 +87,16 @@ func (s *server) publishRaw(topic string) {
 }
 
 func (s *server) trim(topic string, most int) {
-	if all := s.streams[topic]; len(all) > most {
-		s.streams[topic] = all[len(all)-most:]
+	all := s.streams[topic]
+	if len(all) <= most {
+		return
+	}
+	gone := all[:len(all)-most]
+	s.streams[topic] = all[len(all)-most:]
+	for _, p := range s.w.published[topic] {
+		if p.through != nil && !p.through.has(p) && slices.ContainsFunc(gone, func(e stored) bool { return e.id == p.id }) {
+			p.unheard = true
+		}
 	}
 }
 
