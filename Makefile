@@ -4,6 +4,7 @@
 # make chaos    the fault tests of several edges, longer and larger, several times, each with another seed; a quarter of an hour
 # make clients  every client in every trial, against the built server; three minutes. make test runs a short form
 # make sim      the simulation of several edges with a hundred thousand seeds, or with RUNS seeds from FROM on; ten minutes
+# make fuzz     every fuzz target with a million inputs, or as FUZZ says
 # make cluster  three Redis masters on this machine, at ports 7001 to 7003 or from PORT; make cluster-down ends them
 # make release  static programs for amd64 and arm64 in bin/release/, the same bytes wherever they are built, and their sums
 # make deb      a Debian package of each, beside them
@@ -18,9 +19,9 @@ COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 DATE    := $(if $(SOURCE_DATE_EPOCH),$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ))
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE)) $(if $(COMMIT),-X main.commit=$(COMMIT)) $(if $(DATE),-X main.date=$(DATE))
-FUZZ    ?= 2000x
+FUZZ    ?= 1000000x
 
-.PHONY: build run test bench million chaos sim clients cluster cluster-down clean release deb reproduce install uninstall
+.PHONY: build run test bench million chaos sim fuzz clients cluster cluster-down clean release deb reproduce install uninstall
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ssedge
@@ -31,7 +32,10 @@ run: build
 # The parts of test, in the order in which they find mistakes soonest. .ci/test.sh
 # runs them and ends with a summary.
 test:
-	@.ci/test.sh $(GO) $(FUZZ)
+	@.ci/test.sh $(GO)
+
+fuzz:
+	@.ci/fuzz.sh $(GO) $(FUZZ) proto shard engine
 
 BENCH   ?= bench/results/$(shell date +%F)-$(shell uname -n)
 

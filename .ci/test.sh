@@ -1,15 +1,16 @@
 #!/bin/sh
 # The one test command, called by `make test`: formatting, vet, staticcheck, all
-# tests without and with the race detector, and a few seconds of each fuzz target.
-# It installs what the tests need and lacks (through apt, when root) and ends with a
-# summary. Usage: .ci/test.sh GO FUZZTIME
+# tests without and with the race detector, and some inputs of the fuzz targets of proto/
+# (`make fuzz` has all targets, for longer). It installs what the tests need and lacks
+# (through apt, when root) and ends with a summary. Usage: .ci/test.sh GO
 set -u
 cd "$(dirname "$0")/.."
 GO=${1:-go}
-FUZZTIME=${2:-2000x}
 began=$(date +%s)
 failed=""
 summary=""
+spent=$(mktemp)
+trap 'rm -f "$spent"' EXIT
 
 note() { summary="$summary
   $1"; }
@@ -20,13 +21,16 @@ step() {
 	shift
 	echo "== $name"
 	from=$(date +%s)
-	if "$@"; then
-		note "ok      $name ($(($(date +%s) - from)) s)"
-	else
-		note "FAILED  $name ($(($(date +%s) - from)) s)"
-		failed="$failed $name"
-	fi
+	times >"$spent"
+	before=$(cpu)
+	how="ok    "
+	"$@" || { how=FAILED failed="$failed $name"; }
+	times >"$spent"
+	note "$how  $name ($(($(date +%s) - from)) s, $(($(cpu) - before)) CPU-s)"
 }
+
+# cpu is what the processes that had ended took when it was written down, in seconds.
+cpu() { awk -F '[ms ]+' 'NR == 2 { printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }' "$spent"; }
 
 # needs: Go is there if this runs at all; the race detector needs a C compiler, the
 # limit of bench/ too, the browser tests a Chromium, the proxy tests nginx, HAProxy, Caddy and Varnish, those of
@@ -76,20 +80,6 @@ formatted() {
 	return 1
 }
 
-# fuzz runs every target for a number of inputs; their seeds run with the tests anyway. A
-# time would do, but Go 1.26 now and then reports its end as a failure (golang/go#75804).
-fuzz() {
-	status=0
-	for file in $(grep -rl '^func Fuzz' --include='*_test.go' proto shard engine); do
-		dir=./$(dirname "$file")
-		for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$file"); do
-			echo "fuzz $dir $target"
-			$GO test -vet=off -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" -fuzzminimizetime 1x "$dir" || status=1
-		done
-	done
-	return $status
-}
-
 step needs needs
 step gofmt formatted
 step vet $GO vet ./...
@@ -99,9 +89,9 @@ step clients engine/clients/install.sh # installs the npm clients once; the step
 # go vet ran above: the tests need not run it again.
 step tests $GO test -vet=off -p 3 -timeout 600s ./... # one of them waits for a minute of silence to pass
 step race $GO test -vet=off -timeout 800s -race ./...
-step fuzz fuzz
+step fuzz .ci/fuzz.sh "$GO" 2000x proto # the inputs at hand run with the tests, those of engine/, too
 
 echo
-echo "Summary after $(($(date +%s) - began)) s:$summary"
+echo "Summary after $(($(date +%s) - began)) s, $(cpu) CPU-s:$summary"
 [ -z "$failed" ] || { echo "failed:$failed"; exit 1; }
 echo "all passed"

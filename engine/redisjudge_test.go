@@ -64,7 +64,7 @@ func (v *verdict) fault(r *record, format string, a ...any) {
 	v.faults = append(v.faults, r.name+": "+fmt.Sprintf(format, a...))
 }
 
-// oldest is that time if all servers have the same clock: edges know the clock to a few seconds.
+// oldest is trial.early where all servers have the same clock: edges know the clock to a few seconds.
 const oldest = 3 * time.Second
 
 // told is a gap. What is missing lies after from, and not after to.

@@ -51,8 +51,8 @@ func newSeed(t testing.TB) seed {
 }
 
 // of is the generator for one chooser, which is given by its name.
-func (s seed) of(who string) *rand.Rand {
+func (s seed) of(name string) *rand.Rand {
 	h := fnv.New64a()
-	io.WriteString(h, s.t.Name()+" "+who)
+	io.WriteString(h, s.t.Name()+" "+name)
 	return rand.New(rand.NewPCG(s.n, h.Sum64()))
 }

@@ -94,7 +94,7 @@ func (s *Shard) overrunPlace(cursor uint64, from eventid.Position, st *state) pl
 func (s *Shard) skipToNewest(p *place) {
 	if cursor, before, ok := s.snap.newest(); ok && cursor > p.cursor {
 		begin := p.cursor
-		p.cursor, p.at, p.to = cursor, before, positionOf(highest(Before(p.to), Before(before)))
+		p.cursor, p.at, p.to = cursor, before, positionOf(eventid.Max(Before(p.to), Before(before)))
 		s.snap.rewritten.widenSkipped(p, begin)
 	}
 }

@@ -115,10 +115,7 @@ func (s *Shard) open(i uint32, sl *slot, j *Join) bool {
 
 // releaseTopics undoes the holds of a join that came to nothing.
 func (s *Shard) releaseTopics(j *Join) {
-	if j.More == nil {
-		s.table.Release(j.Topic)
-	}
-	for _, t := range j.More {
+	for _, t := range j.topics() {
 		s.table.Release(t)
 	}
 }
@@ -157,13 +154,9 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 	s.places = s.places[:0]
 	for k, t := range j.More {
 		b.check = eventid.Check(b.check, t.name)
-		var at eventid.Position
-		if j.Resume == ResumeAt {
-			at = j.Positions[k]
-		}
 		sub := &b.subs[k]
 		sub.state, sub.at = s.subscribe(i, t)
-		p := s.placeOf(j, t, at)
+		p := s.placeOf(j, t, j.position(k))
 		sub.cursor, sub.last = p.cursor, p.at
 		s.places = append(s.places, p)
 	}

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"iter"
 	"math"
 
 	"ssedge/proto/eventid"
@@ -18,7 +19,7 @@ type log struct {
 	lowest    uint64     // with foreign: the lowest position that there has ever been
 	events    int        // retained events
 	last      eventid.ID // of the newest event that the topic has; zero if there was none yet
-	lost      eventid.ID // the newest id that is not retained: every later event is
+	lost      eventid.ID // the id at the tail: of the last event that was let go, or of the log's place
 	foreign   bool       // the events are those of an upstream, which gives them their ids
 	over      bool       // with foreign: the topic was forgotten, and nothing is added any more
 	placed    bool       // with foreign: lost is known, so that the log has a place in its topic
@@ -36,7 +37,7 @@ type Retention struct {
 }
 
 // append adds an event: body, then its id line and the blank line. It returns by
-// how much the memory held has grown. id must be above last and lost.
+// how much the memory held has grown. In a log of this node id must be above last and lost.
 func (l *log) append(body []byte, id eventid.ID) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
 	grown = l.put(body, id, id.Append(text[:0]))
@@ -178,44 +179,50 @@ func (l *log) trim(r *Retention, nowMS uint64) (shrunk int64) {
 
 // drop lets the oldest event go, and its segment with the last of its events.
 func (l *log) drop(oldest entry) (shrunk int64) {
-	g := l.segments[0]
-	l.leave(oldest.id)
-	apart := !l.follows() && oldest.id == l.lost
-	l.lost = oldest.id
-	l.tail = g.base + uint64(oldest.end)
-	if apart { // it is no event
-		l.rewritten.apart = l.tail
-	}
-	l.events--
-	if l.first++; l.first < len(g.index) {
+	segments := l.segments
+	if !l.pass(oldest) {
 		return 0
 	}
-	l.first = 0
-	l.segments[0] = nil
-	l.segments = l.segments[1:]
+	shrunk = segments[0].held()
+	segments[0] = nil
 	if len(l.segments) == 0 {
 		l.segments = nil
 	}
-	return g.held()
+	return shrunk
+}
+
+// pass moves the tail behind the oldest event. It reports whether that was the last of its segment.
+func (l *log) pass(oldest entry) (last bool) {
+	g := l.segments[0]
+	l.leave(oldest.id)
+	displaced := !l.follows() && oldest.id == l.lost
+	l.lost, l.tail = oldest.id, g.base+uint64(oldest.end)
+	if displaced { // it is no event
+		l.rewritten.displaced = l.tail
+	}
+	l.events--
+	if l.first++; l.first < len(g.index) {
+		return false
+	}
+	l.first, l.segments = 0, l.segments[1:]
+	return true
 }
 
 // clear lets all events go. It returns the memory that was held.
 func (l *log) clear() (shrunk int64) {
 	lost := l.lost
-	for i, g := range l.segments {
+	for _, g := range l.segments {
 		shrunk += g.held()
-		for k := range g.index {
-			if i > 0 || k >= l.first {
-				l.leave(g.index[k].id)
-				l.lost = g.index[k].id
-			}
-		}
+	}
+	for _, e := range l.retained() {
+		l.leave(e.id)
+		l.lost = e.id
 	}
 	if l.events > 0 {
 		if l.newestID() != l.headID() || !l.follows() && l.newestID() == lost { // the events that go do not lie before the place where the upstream goes on
 			newest := l.newestID()
 			l.fall(l.headID(), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
-			l.rewritten.apart = l.head
+			l.rewritten.displaced = l.head
 		}
 		l.lost = l.newestID() // of a log of events without ids it stays
 		l.cause = GapEvicted
@@ -223,6 +230,21 @@ func (l *log) clear() (shrunk int64) {
 	l.segments, l.first, l.events = nil, 0, 0
 	l.tail = l.head
 	return shrunk
+}
+
+// retained yields the log's events, oldest first, and where each begins.
+func (l *log) retained() iter.Seq2[uint64, entry] {
+	return func(yield func(uint64, entry) bool) {
+		first := l.first
+		for _, g := range l.segments {
+			for k := first; k < len(g.index); k++ {
+				if !yield(g.base+uint64(g.start(k)), g.index[k]) {
+					return
+				}
+			}
+			first = 0
+		}
+	}
 }
 
 // segmentAt returns the index of the segment that holds position p, which must
@@ -276,7 +298,7 @@ func Before(at eventid.Position) eventid.ID {
 
 // positionOf is the inverse: the position after id.
 func positionOf(id eventid.ID) eventid.Position {
-	if isBound(id) && id.MS < math.MaxUint64 {
+	if id.IsBound() && id.MS < math.MaxUint64 {
 		return eventid.At(id.MS + 1)
 	}
 	return eventid.After(id)

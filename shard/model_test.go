@@ -101,7 +101,7 @@ func (m *modelled) happen() (told bool) {
 	case k == 6 && l.events > 0:
 		g, first := l.segments[0], l.first
 		to := g.index[first+rng.IntN(len(g.index)-first)].id
-		if isBound(to) || to.Seq != 0 {
+		if to.IsBound() || to.Seq != 0 {
 			return false
 		}
 		m.history += fmt.Sprint(" fork ", to.MS)
@@ -166,7 +166,7 @@ func (m *modelled) resumes(c modelClient) {
 		for n, x := range m.things {
 			has, comes := n < c.seen, x.start >= p.cursor
 			lacks = lacks || !has && !comes
-			if !has && !comes && !p.holds(x.id) && p.cause != GapFuture && (p.cause != GapUnknown || policy == PolicyLatest && x.start >= m.feed.log.tail) {
+			if !has && !comes && !p.holds(x.id) {
 				m.fail(c, p, "%v does not come", x.id)
 			}
 			if has && comes && !x.lost && p.cause == gapNone {

@@ -9,7 +9,7 @@ import (
 
 // lacks reports whether a stream that has seen everything up to p, or wants the earliest event there is, wants some that
 // the log has not got and the upstream may have.
-func (t *Topic) lacks(p eventid.Position, earliest bool) bool {
+func (t *Topic) mayHaveOlder(p eventid.Position, earliest bool) bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -22,18 +22,18 @@ func (t *Topic) lacks(p eventid.Position, earliest bool) bool {
 	return t.feed.floor.Less(seen.lost)
 }
 
-// lacking returns a topic of which a waiting stream must be sent older events before it begins; false if there is none.
-func (s *Shard) lacking(w *wait) (k int, ok bool) {
+// wantsOlder returns a topic of which a waiting stream must be sent older events before it begins; false if there is none.
+func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {
 	if w.join.Resume != ResumeAt && w.join.Resume != ResumeEarliest {
 		return 0, false
 	}
-	for _, beginnings := range []bool{true, false} { // those first: the ids of several topics name them
+	for _, beginnings := range []bool{true, false} { // beginnings first: the ids of several topics name them
 		for k, t := range w.join.topics() {
 			about := w.of(k)
 			earliest := about.earliest || w.join.Resume == ResumeEarliest
 			switch {
 			case about.gone, (earliest && !about.begun) != beginnings, !earliest && s.policy(t.name) == PolicyLatest:
-			case t.lacks(w.join.position(k), beginnings):
+			case t.mayHaveOlder(w.join.position(k), beginnings):
 				return k, true
 			}
 		}
@@ -41,9 +41,9 @@ func (s *Shard) lacking(w *wait) (k int, ok bool) {
 	return 0, false
 }
 
-// name gives positions to a stream that wants the earliest events: for each topic, where its log begins or, if the upstream
+// setBeginnings gives positions to a stream that wants the earliest events: for each topic, where its log begins or, if the upstream
 // has told it, where the upstream's events begin.
-func (w *wait) name() {
+func (w *wait) setBeginnings() {
 	j := &w.join
 	if j.Resume == ResumeEarliest {
 		j.Resume = ResumeAt
@@ -63,7 +63,7 @@ func (w *wait) name() {
 
 // readOlder has the events after what a waiting stream has seen of its topic k read.
 func (s *Shard) readOlder(i uint32, sl *slot, w *wait, k int) {
-	w.name()
+	w.setBeginnings()
 	w.reading = true
 	from := w.join.position(k)
 	if about := w.of(k); about.earliest && !about.begun {
@@ -93,7 +93,7 @@ func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 	for len(events) > 0 && newest.Less(events[len(events)-1].ID) { // events that the log has not got yet do not count as older
 		events = events[:len(events)-1]
 	}
-	if isBound(w.join.topics()[k].ResumableAfter()) { // the topic had no event there: what the servers have came later, whatever its ids
+	if w.join.topics()[k].ResumableAfter().IsBound() { // the topic had no event there: what the servers have came later, whatever its ids
 		events = nil
 	}
 	about := w.of(k)
@@ -168,7 +168,7 @@ func (s *Shard) tellRewritten(w *wait, k int) bool {
 		to = r.high
 	}
 	if r.began != about.began {
-		to = highest(to, r.began)
+		to = eventid.Max(to, r.began)
 	}
 	about.falls, about.began = r.falls, r.began
 	if to.IsZero() || !at.Time && !Before(at).Less(to) { // clocks may have gone back since a time

@@ -182,9 +182,7 @@ func TestTheEarliestEventsAreRead(t *testing.T) {
 			r.table.Find("b").Feed().(*fakeFeed).add(41)
 			r.settle()
 		}
-		c := r.join(topics, "", fake.Unlimited)
-		joins := r.shards[0].inbox.joins
-		joins[len(joins)-1].Resume = ResumeEarliest
+		c := r.joinEarliest(topics)
 		r.settle()
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
@@ -206,9 +204,7 @@ func TestTheEarliestEventsAreRead(t *testing.T) {
 		}
 		c.want(want...)
 
-		c = r.join(topics, "", fake.Unlimited) // of nothing there is no earliest, and nothing is missing
-		joins = r.shards[0].inbox.joins
-		joins[len(joins)-1].Resume = ResumeEarliest
+		c = r.joinEarliest(topics) // of nothing there is no earliest, and nothing is missing
 		r.settle()
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
@@ -269,9 +265,7 @@ func TestTheEarliestEventsOfSeveralTopics(t *testing.T) {
 	other := r.table.Find("b").Feed().(*fakeFeed)
 	other.Place(eventid.After(id(100)), id(50))
 	other.add(201, 202, 203, 204)
-	c := r.join("a,b", "", fake.Unlimited)
-	joins := r.shards[0].inbox.joins
-	joins[len(joins)-1].Resume = ResumeEarliest
+	c := r.joinEarliest("a,b")
 	r.settle()
 	feed.Answer(feed.last, eventid.ID{})
 	other.Answer(other.last, eventid.ID{})
@@ -303,9 +297,7 @@ func TestTheEarliestEventsOfSeveralTopics(t *testing.T) {
 // What cannot be sent of the earliest events is told, though nothing comes before it.
 func TestTheEarliestEventCannotBeSent(t *testing.T) {
 	r, feed := trimmed(t)
-	c := r.join("a", "", fake.Unlimited)
-	joins := r.shards[0].inbox.joins
-	joins[len(joins)-1].Resume = ResumeEarliest
+	c := r.joinEarliest("a")
 	r.settle()
 	feed.Answer(feed.last, eventid.ID{})
 	r.settle()

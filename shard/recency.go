@@ -96,7 +96,7 @@ func (t *Table) evict() {
 	}
 }
 
-// expire empties the logs whose newest event is older than the retention and its window keep it,
+// expire empties the logs whose newest event is older than both the retention and the window keep,
 // and forgets the topics that have been idle for as long: a busy topic trims
 // itself, an idle one is trimmed only here. It is called about once a second.
 func (t *Table) expire() {

@@ -26,7 +26,8 @@ type place struct {
 //     policy says), exactly like a slow consumer that was overrun;
 //   - a position of another history (unknown) goes on with the next event there is. It
 //     cannot be known which of the events before that the client has;
-//   - a position ahead of the topic (future) has nothing behind it: it goes on live.
+//   - a position ahead of the topic (future) has nothing behind it: it goes on live. A time ahead of a
+//     foreign log may be of a clock that has gone back since: it goes on with the oldest event.
 func (l *log) resume(p eventid.Position, nowMS uint64) place {
 	return l.withUntold(l.resumeAt(p, nowMS))
 }
@@ -51,17 +52,15 @@ func (l *log) resumeAt(p eventid.Position, nowMS uint64) place {
 	}
 	newest := l.newestID()
 	switch {
-	case l.events == 0 && l.follows() && id == l.last && !id.Less(l.lost) && !id.IsZero():
-		return place{cursor: l.head, at: p}
 	case id == l.lost && !l.follows():
 		return l.expired(p, nowMS)
 	case id == l.lost:
 		return place{cursor: l.beginning(), at: p}
 	case id.Less(l.lost) && !l.beginsBelow(id):
 		return l.expired(p, nowMS)
-	case newest.Less(id) && !(isBound(id) && isBound(newest)): // if both are times, the topic has had no event since either
+	case newest.Less(id) && !(id.IsBound() && newest.IsBound()): // if both are times, the topic has had no event since either
 		return l.future(p, nowMS)
-	case isBound(id): // since a time, of an edge that did not know the topic's events (Join.fix)
+	case id.IsBound(): // since a time, of an edge that did not know the topic's events (Join.fix)
 		return l.since(p)
 	}
 	return l.unknown(p)
@@ -91,7 +90,7 @@ func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 		return place{cursor: cursor, at: p}
 	}
 	newest := l.newestID()
-	back := !isBound(newest) && newest.Less(Before(p)) // a clock has gone
+	back := !newest.IsBound() && newest.Less(Before(p)) // a clock has gone
 	if cursor, erased, ok := l.beganAnew(Before(p)); ok && !back {
 		found := place{cursor: cursor, at: p}
 		if erased {
@@ -100,10 +99,10 @@ func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 		return found
 	}
 	switch {
-	case p.ID.MS <= l.lost.MS && !l.lost.IsZero(), !isBound(l.lost) && !l.lost.IsZero():
+	case p.ID.MS <= l.lost.MS && !l.lost.IsZero(), !l.lost.IsBound() && !l.lost.IsZero():
 		return l.expired(p, nowMS)
 	case back:
-		return place{cursor: l.beginning(), at: positionOf(l.lost), cause: GapFuture, from: p, to: positionOf(newest)}
+		return place{cursor: l.beginning(), at: positionOf(l.lost), cause: GapFuture, from: p, to: positionOf(eventid.Max(newest, l.gone()))}
 	}
 	return l.withGone(place{cursor: l.beginning(), at: p})
 }
@@ -122,7 +121,7 @@ func (l *log) expired(p eventid.Position, nowMS uint64) place {
 		cause = GapEvicted
 	}
 	found := place{cursor: l.tail, at: at, cause: cause, from: p, known: !p.Time || !l.foreign, to: positionOf(l.lost)}
-	if isBound(l.lost) { // the topic had no event then at one edge, others may have: those without an id
+	if l.lost.IsBound() { // the topic had no event then at one edge, others may have: those without an id
 		found.cursor = l.beginning()
 	}
 	l.rewritten.widen(&found)

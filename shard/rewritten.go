@@ -9,28 +9,18 @@ import "ssedge/proto/eventid"
 // by one, and a gap's range is wide enough for what is missing on either side. Most logs have no
 // rewritten.
 type rewritten struct {
-	falls  uint64     // position behind which ids may be below earlier ones; the newest, if there are several
-	fell   uint64     // the first such position
-	runs   []uint64   // those behind the tail: from one to the next, ids stand in their order
-	low    eventid.ID // the lowest id behind such a position …
-	high   eventid.ID // … and the highest before one: an id between them may be of either side
-	anew   uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several …
-	erased bool       // … and whether an earlier one had not gone by its age
-	apart  uint64     // position: before it, events were let go that do not lie before the log's place
-	losses []loss
-	unsure unsure
-	gone   eventid.ID // the highest id of an event that is not retained
-	began  eventid.ID // id of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
-}
-
-// isBound reports whether id belongs to no event, but is the last possible one before a time.
-func isBound(id eventid.ID) bool { return id.Seq == maxSeq }
-
-func highest(a, b eventid.ID) eventid.ID {
-	if a.Less(b) {
-		return b
-	}
-	return a
+	falls     uint64     // position behind which ids may be below earlier ones; the newest, if there are several
+	fell      uint64     // the first such position
+	runs      []uint64   // those behind the tail: from one to the next, ids stand in their order
+	low       eventid.ID // the lowest id behind such a position …
+	high      eventid.ID // … and the highest before one: an id between them may be of either side
+	anew      uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several …
+	erased    bool       // … and whether an earlier one had not gone by its age
+	displaced uint64     // position: before it, events were let go that do not lie before the log's place
+	losses    []loss
+	unsure    unsure
+	gone      eventid.ID // the highest id of an event that is not retained
+	began     eventid.ID // id of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
 }
 
 // rewrite is called when the log may be rewritten from here on.
@@ -47,19 +37,19 @@ func (l *log) gone() eventid.ID {
 	switch {
 	case l.rewritten != nil:
 		return l.rewritten.gone
-	case isBound(l.lost):
+	case l.lost.IsBound():
 		return eventid.ID{}
 	}
 	return l.lost
 }
 
-// mayLack reports whether an event that is not in the log may never have been in it, unless its id is of a clock that went
+// mayNeverHaveHad reports whether an event that is not in the log may never have been in it, unless its id is of a clock that went
 // back.
-func (l *log) mayLack(id eventid.ID) bool {
+func (l *log) mayNeverHaveHad(id eventid.ID) bool {
 	switch r := l.rewritten; {
 	case r == nil:
 		return l.gone().Less(id)
-	case r.falls < l.tail && !isBound(l.lost): // since then ids have risen, and the last that was let go is of that time
+	case r.falls < l.tail && !l.lost.IsBound(): // since then ids have risen, and the last that was let go is of that time
 		return l.lost.Less(id)
 	}
 	return true
@@ -89,10 +79,10 @@ func (l *log) fork(id eventid.ID) {
 }
 
 // beginAnew notes that the upstream's stream began anew at the head, behind id, which is a time.
-func (l *log) beginAnew(id eventid.ID, expired bool) {
+func (l *log) beginAnew(id eventid.ID, erased bool) {
 	l.fork(id)
 	l.rewritten.anew = l.head
-	l.rewritten.erased = l.rewritten.erased || !expired
+	l.rewritten.erased = l.rewritten.erased || erased
 }
 
 // fall notes that at the head, behind ids of up to before, there follow ids that may be as low as low.
@@ -104,7 +94,7 @@ func (l *log) fall(before, low eventid.ID) {
 	if r.high.IsZero() {
 		r.fell = l.head
 	}
-	r.falls, r.high = l.head, highest(r.high, before)
+	r.falls, r.high = l.head, eventid.Max(r.high, before)
 	for len(r.runs) > 0 && r.runs[0] <= l.tail {
 		r.runs = r.runs[1:]
 	}
@@ -115,21 +105,21 @@ func (l *log) fall(before, low eventid.ID) {
 
 // leave notes that an event is about to be dropped.
 func (l *log) leave(id eventid.ID) {
-	if isBound(id) && id != l.lost {
+	if id.IsBound() && id != l.lost {
 		l.rewrite().began = id
-	} else if l.rewritten != nil && !isBound(id) {
-		l.rewritten.gone = highest(l.rewritten.gone, id)
+	} else if l.rewritten != nil && !id.IsBound() {
+		l.rewritten.gone = eventid.Max(l.rewritten.gone, id)
 	}
 }
 
 // prepended notes that the log, which has let nothing go, has all events after lost.
 func (r *rewritten) prepended(lost eventid.ID) {
 	r.gone = eventid.ID{}
-	if !isBound(lost) {
+	if !lost.IsBound() {
 		r.gone = lost
 	}
 	for _, x := range r.losses {
-		r.gone = highest(r.gone, x.id)
+		r.gone = eventid.Max(r.gone, x.id)
 	}
 }
 
@@ -141,7 +131,7 @@ func (r *rewritten) widen(p *place) {
 	if from := Before(p.from); !from.Less(r.low) && !r.high.Less(from) {
 		p.known = false
 	}
-	p.to = positionOf(highest(Before(p.to), r.gone))
+	p.to = positionOf(eventid.Max(Before(p.to), r.gone))
 }
 
 // widenSkipped does so for a gap that begins at cursor, over events that may still be in the log.
@@ -150,11 +140,13 @@ func (r *rewritten) widenSkipped(p *place, cursor uint64) {
 		return
 	}
 	r.widen(p)
-	p.to = positionOf(highest(Before(p.to), r.high))
+	p.to = positionOf(eventid.Max(Before(p.to), r.high))
 }
 
 // follows reports whether the log is all that came behind its place.
-func (l *log) follows() bool { return l.rewritten == nil || l.rewritten.apart != l.tail || l.tail == 0 }
+func (l *log) follows() bool {
+	return l.rewritten == nil || l.rewritten.displaced != l.tail || l.tail == 0
+}
 
 // sorted reports whether the retained events stand in the order of their ids.
 func (l *log) sorted() bool { return l.rewritten == nil || l.rewritten.falls <= l.tail }
@@ -210,33 +202,29 @@ func (l *log) scanAfter(p eventid.Position) uint64 {
 // time, so that those events, or some of them, came later.
 func (l *log) beganAnew(empty eventid.ID) (cursor uint64, erased, ok bool) {
 	anew := uint64(0)
-	before := highest(l.gone(), l.lost) // the highest id of an event until here …
+	before := eventid.Max(l.gone(), l.lost) // the highest id of an event until here …
 	if l.rewritten != nil {
 		anew, erased = l.rewritten.anew, l.rewritten.erased
 		if l.rewritten.fell <= l.tail {
-			before = highest(before, l.rewritten.high) // … or of a time above those
+			before = eventid.Max(before, l.rewritten.high) // … or of a time above those
 		}
 	}
-	at := l.tail
-	for i, g := range l.segments {
-		for k := range g.index {
-			if i == 0 && k < l.first {
-				continue
-			}
-			if at == anew && at > l.tail && before.Less(empty) {
-				cursor, ok = at, true
-			}
-			at = g.base + uint64(g.index[k].end)
-			switch id := g.index[k].id; {
-			case isBound(id) && id != l.lost && before.Less(empty): // a gap: what was before it was erased
-				cursor, erased, ok = at, true, true
-			case isBound(id):
-			case ok && id.Less(before):
-				return cursor, erased, true
-			default:
-				before = highest(before, id)
-			}
+	gap := false // the event before is a gap up to a time: what was before it was erased
+	for at, e := range l.retained() {
+		if (at == anew && at > l.tail || gap) && before.Less(empty) {
+			cursor, erased, ok = at, erased || gap, true
 		}
+		gap = e.id.IsBound() && e.id != l.lost
+		switch {
+		case e.id.IsBound():
+		case ok && e.id.Less(before):
+			return cursor, erased, true
+		default:
+			before = eventid.Max(before, e.id)
+		}
+	}
+	if gap && before.Less(empty) {
+		return l.head, true, true
 	}
 	return cursor, erased, ok
 }
@@ -244,49 +232,34 @@ func (l *log) beganAnew(empty eventid.ID) (cursor uint64, erased, ok bool) {
 // beginsBelow reports whether there is nothing before the log and its first event's id is not above
 // id: the clock that gave the log its place has gone back.
 func (l *log) beginsBelow(id eventid.ID) bool {
-	cursor := l.beginning()
-	if !isBound(l.lost) || cursor == l.head {
+	if !l.lost.IsBound() {
 		return false
 	}
-	g := l.segments[l.segmentAt(cursor)]
-	first := g.after(eventid.After(eventid.ID{}), 0, len(g.index))
-	for g.base+uint64(g.start(first)) < cursor {
-		first++
+	for _, e := range l.retained() {
+		if e.id != l.lost {
+			return !id.Less(e.id)
+		}
 	}
-	return !id.Less(g.index[first].id)
+	return false
 }
 
 // firstAfter is where the first event begins that lies after p, in a log that is not sorted.
 func (l *log) firstAfter(p eventid.Position) (cursor uint64) {
-	cursor = l.tail
-	for i, g := range l.segments {
-		for k := range g.index {
-			if i == 0 && k < l.first {
-				continue
-			}
-			if p.Precedes(g.index[k].id) {
-				return cursor
-			}
-			cursor = g.base + uint64(g.index[k].end)
+	for at, e := range l.retained() {
+		if p.Precedes(e.id) {
+			return at
 		}
 	}
-	return cursor
+	return l.head
 }
 
 // beginning is the place behind the events without an id at the tail of the log, which have the
 // position at which the log begins.
 func (l *log) beginning() uint64 {
-	cursor := l.tail
-	for i, g := range l.segments {
-		for k := range g.index {
-			if i == 0 && k < l.first {
-				continue
-			}
-			if g.index[k].id != l.lost {
-				return cursor
-			}
-			cursor = g.base + uint64(g.index[k].end)
+	for at, e := range l.retained() {
+		if e.id != l.lost {
+			return at
 		}
 	}
-	return cursor
+	return l.head
 }

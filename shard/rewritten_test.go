@@ -134,8 +134,8 @@ func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
 func TestATimeAboveAStreamThatWasErased(t *testing.T) {
 	began := Before(eventid.At(800))
 	for name, begin := range map[string]func(*fakeFeed){
-		"expired": func(f *fakeFeed) { f.BeginAnew(began, true) },
-		"erased":  func(f *fakeFeed) { f.BeginAnew(began, false) },
+		"expired": func(f *fakeFeed) { f.BeginAnew(began, false) },
+		"erased":  func(f *fakeFeed) { f.BeginAnew(began, true) },
 		"missed":  func(f *fakeFeed) { f.Skip(eventid.ID{}, began) },
 	} {
 		r, feed, _ := empty(t, TableConfig{})
@@ -153,6 +153,42 @@ func TestATimeAboveAStreamThatWasErased(t *testing.T) {
 			again.want("gap:missed", "800")
 		}
 	}
+}
+
+// Once ids have fallen, a time above them says no more whether its client came before or after.
+func TestATimeAmongIDsThatFell(t *testing.T) {
+	r, feed, _ := empty(t, TableConfig{})
+	feed.add(300, 301)
+	feed.Skip(id(301), Before(eventid.At(350)))
+	feed.add(400)
+	feed.Fork(id(99))
+	feed.add(100)
+	feed.Skip(id(100), Before(eventid.At(500)))
+	feed.add(500, 800)
+	r.settle()
+	again := r.join("a", "750", fake.Unlimited)
+	r.settle()
+	feed.Answer(feed.last, eventid.ID{})
+	r.settle()
+	again.want("gap:missed", "400", "100", "gap:missed", "500", "800")
+}
+
+// A log that forked is emptied: the fork's id proves nothing, since what had followed it is gone, too. That stays so when the
+// log is emptied again.
+func TestAForkThatIsEvictedTwice(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{})
+	_, feed := placed(r, u)
+	feed.add(101, 102)
+	feed.Fork(id(101))
+	r.table.empty(feed.Topic)
+	feed.AppendRaw(eventBody(1))
+	r.settle()
+	r.table.empty(feed.Topic)
+	again := r.join("a", "101-0", fake.Unlimited)
+	r.settle()
+	feed.Answer(feed.last, id(102))
+	r.settle()
+	again.want("gap:evicted")
 }
 
 // All of a log goes, with a gap in it up to a time: its events are known to have been there.

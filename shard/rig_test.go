@@ -124,6 +124,14 @@ func (r *rig) join(topics, lastID string, room int) *client {
 	return c
 }
 
+// joinEarliest is a client that wants the earliest events there are.
+func (r *rig) joinEarliest(topics string) *client {
+	shard := r.shards[int(r.joined)%len(r.shards)]
+	c := r.join(topics, "", fake.Unlimited)
+	shard.inbox.joins[len(shard.inbox.joins)-1].Resume = ResumeEarliest
+	return c
+}
+
 // connect hands a new connection to a shard. The decoder goes on where it was.
 func (c *client) connect(lastID string, room, shard int) {
 	r := c.r

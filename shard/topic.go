@@ -120,7 +120,7 @@ func (t *Topic) locate(r Resume, p eventid.Position, own bool) place {
 		switch {
 		case r == ResumeAt:
 			found = seen.resume(p, now)
-			if own && found.cause == GapFuture && isBound(p.ID) {
+			if own && found.cause == GapFuture && p.ID.IsBound() {
 				found = seen.since(p)
 			}
 		case seen.events > 0:

@@ -11,9 +11,9 @@ import "ssedge/proto/eventid"
 
 // loss is a gap over events that never came to the log.
 type loss struct {
-	at     uint64     // position: places behind it are behind the gap
-	id     eventid.ID // the highest of theirs
-	before eventid.ID // of what is before the gap, which has the same
+	from   uint64     // the first place behind the gap
+	id     eventid.ID // the highest of the lost ids
+	before eventid.ID // of the event before the gap; the gap has the same id
 }
 
 // unsure says that the upstream went on with a history of which nothing is known: a client with an id of it may lack what the
@@ -30,22 +30,22 @@ func (l *log) lose(id eventid.ID) {
 	if id.Less(low) {
 		low = id
 	}
-	l.fall(highest(id, before), low)
-	l.rewritten.gone = highest(l.rewritten.gone, id)
+	l.fall(eventid.Max(id, before), low)
+	l.rewritten.gone = eventid.Max(l.rewritten.gone, id)
 	l.loseBefore(l.head+1, id)
 }
 
-// loseBefore notes an event with that id, which never came: a client whose id is that of the newest event may lack it, if its
-// place is cursor or behind that.
+// loseBefore notes that the event with that id never came. A client that comes back with the newest event's id may lack it,
+// unless its place is before cursor.
 func (l *log) loseBefore(cursor uint64, id eventid.ID) {
 	r, before := l.rewrite(), l.headID()
-	for len(r.losses) > 0 && r.losses[0].at < l.tail && r.losses[0].before != l.lost { // no stream can resume there
+	for len(r.losses) > 0 && r.losses[0].from <= l.tail && r.losses[0].before != l.lost { // no stream can resume there
 		r.losses = r.losses[1:]
 	}
-	if n := len(r.losses); n > 0 && r.losses[n-1].before == before && (r.losses[n-1].at < l.tail || r.losses[n-1].at == cursor-1) {
-		r.losses[n-1].id = highest(r.losses[n-1].id, id)
+	if n := len(r.losses); n > 0 && r.losses[n-1].before == before && (r.losses[n-1].from <= l.tail || r.losses[n-1].from == cursor) {
+		r.losses[n-1].id = eventid.Max(r.losses[n-1].id, id)
 	} else {
-		r.losses = append(r.losses, loss{cursor - 1, id, before})
+		r.losses = append(r.losses, loss{cursor, id, before})
 	}
 }
 
@@ -59,8 +59,8 @@ func (l *log) withUntold(p place) place {
 		p.cause, p.to = GapMissed, positionOf(u.to)
 	}
 	for _, x := range l.rewritten.losses {
-		if x.at < p.cursor && x.before == l.idAt(p.cursor) {
-			p.cause, p.to = GapMissed, positionOf(highest(Before(p.to), x.id))
+		if x.from <= p.cursor && x.before == l.idAt(p.cursor) {
+			p.cause, p.to = GapMissed, positionOf(eventid.Max(Before(p.to), x.id))
 		}
 	}
 	return p

@@ -85,12 +85,12 @@ func (t *Topic) MayHaveHad(id eventid.ID) bool {
 	return has || !t.log.gone().Less(id)
 }
 
-// Lacks reports whether the log has no event with that id, and may never have had it.
-func (t *Topic) Lacks(id eventid.ID) bool {
+// MayNeverHaveHad reports whether the log has no event with that id, and may never have had it.
+func (t *Topic) MayNeverHaveHad(id eventid.ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	_, has := t.log.find(id)
-	return !has && t.log.mayLack(id)
+	return !has && t.log.mayNeverHaveHad(id)
 }
 
 // Place says where the log begins, once: later events will be appended. floor is the newest id
@@ -198,7 +198,7 @@ func (t *Topic) Skip(from, to eventid.ID) {
 		t.mu.Unlock()
 		return
 	}
-	gap := place{from: positionOf(from), known: !isBound(from) && !from.IsZero(), to: positionOf(to), cause: GapMissed}
+	gap := place{from: positionOf(from), known: !from.IsBound() && !from.IsZero(), to: positionOf(to), cause: GapMissed}
 	at := to
 	switch {
 	case to.IsZero():
@@ -258,10 +258,10 @@ func (t *Topic) Fork(id eventid.ID) {
 }
 
 // BeginAnew says that the upstream's stream was gone, and that events of a new one follow: nothing is missing. id is a time
-// before them, written as the last id that is possible before it. expired says that the earlier stream went by its age.
-func (t *Topic) BeginAnew(id eventid.ID, expired bool) {
+// before them, written as the last id that is possible before it. erased says that the earlier stream did not go by its age.
+func (t *Topic) BeginAnew(id eventid.ID, erased bool) {
 	t.mu.Lock()
-	t.log.beginAnew(id, expired)
+	t.log.beginAnew(id, erased)
 	t.mu.Unlock()
 }
 

@@ -112,7 +112,7 @@ func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
 	}
 }
 
-// While the upstream is away a stream gets its head, heartbeats, and no id.
+// While the upstream is away, a stream that begins live gets its head, an opening with a time as its id, and heartbeats.
 func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 	for _, chunks := range []bool{false, true} {
 		c := patient()
@@ -253,10 +253,11 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 		r, u := fed(t, patient(), TableConfig{})
 		_, feed := placed(r, u)
 		feed.add(101)
-		stream := r.join("a", c.last, fake.Unlimited)
+		var stream *client
 		if c.last == "earliest" {
-			joins := r.shards[0].inbox.joins
-			joins[len(joins)-1].Resume = ResumeEarliest
+			stream = r.joinEarliest("a")
+		} else {
+			stream = r.join("a", c.last, fake.Unlimited)
 		}
 		r.settle()
 		if len(stream.sock.Got) != 0 || len(feed.asks) != 1 {

@@ -7,8 +7,9 @@ import (
 	"ssedge/proto/sse"
 )
 
-// wait is a stream that cannot begin yet, because only the upstream knows where. Until
-// then it has a slot, a timer and a connection that is watched, but no subscriptions.
+// wait is a stream that has not begun: only the upstream knows where it begins, or has older events
+// that it is sent first. Until it begins it has a slot, a timer and a connection that is watched, but
+// no subscriptions.
 type wait struct {
 	join    Join
 	topics  []waitTopic // one for each of its topics
@@ -112,8 +113,8 @@ func (s *Shard) begin(i uint32, sl *slot, j *Join) bool {
 	}
 	w := &wait{join: *j, topics: make([]waitTopic, len(j.topics()))}
 	doubtful := s.inDoubt(w)
-	k, lacks := s.lacking(w)
-	if len(doubtful) == 0 && !lacks {
+	k, wants := s.wantsOlder(w)
+	if len(doubtful) == 0 && !wants {
 		return s.open(i, sl, j)
 	}
 	sl.flags |= flagWaiting
@@ -172,12 +173,12 @@ func (s *Shard) retry(of uint64) {
 		s.hear(i, doubtful)
 		return
 	}
-	if k, ok := s.lacking(w); ok {
+	if k, ok := s.wantsOlder(w); ok {
 		s.readOlder(i, sl, w, k)
 		return
 	}
 	if w.join.Resume == ResumeAt {
-		w.name()
+		w.setBeginnings()
 	}
 	for k := range w.topics {
 		if s.lead = s.lead[:0]; w.of(k).sent && s.tellRewritten(w, k) && !s.pushOpening(i, sl, 0) {
@@ -193,7 +194,7 @@ func (s *Shard) retry(of uint64) {
 	}
 }
 
-// fix makes a stream that has said nothing begin where its topics are now: what is published once
+// fix makes a stream whose client gave no id begin where its topics are now: what is published once
 // its client has the response head is the stream's. Of a topic whose place is not known that is a
 // time, written as the last id that is possible before it: as a time alone it would say that the
 // topic has no event.

@@ -61,21 +61,12 @@ func (l *log) resumable(r *Retention, nowMS uint64) log {
 		seen.rewritten = &own
 	}
 	for seen.events > 0 {
-		g := seen.segments[0]
-		oldest := g.index[seen.first]
+		oldest := seen.segments[0].index[seen.first]
 		if !r.exceeded(&seen, oldest.id, nowMS) {
 			break
 		}
-		seen.leave(oldest.id)
-		apart := !seen.follows() && oldest.id == seen.lost
-		seen.lost, seen.tail, seen.cause = oldest.id, g.base+uint64(oldest.end), GapOverrun
-		if apart {
-			seen.rewritten.apart = seen.tail
-		}
-		seen.events--
-		if seen.first++; seen.first == len(g.index) {
-			seen.first, seen.segments = 0, seen.segments[1:]
-		}
+		seen.pass(oldest)
+		seen.cause = GapOverrun
 	}
 	return seen
 }

@@ -7,7 +7,7 @@
 //
 // Between a client and its server stands a wire (wire_test.go), a TCP proxy that cuts connections
 // at chosen bytes, holds new ones until they are wanted, and refuses them. A trial
-// (trials_test.go) publishes numbered events and has the wire do its worst; a judge
+// (trial_test.go) publishes numbered events and has the wire do its worst; a judge
 // (judge_test.go) compares what was published with what the client handed out.
 //
 // Each client is a few lines that call it as its own README does, and print a line of JSON for

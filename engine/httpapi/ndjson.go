@@ -21,7 +21,7 @@ const receiptsHeld = 256 << 10
 // not in order, the reason; what came before it is published, what comes after is
 // not read.
 func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
-	st := &stream{s: s, w: w, body: s.patiently(w, r), who: authorization(r), draft: newDrafts(s.config.Rule)}
+	st := &stream{s: s, w: w, body: s.patiently(w, r), publisher: authorization(r), draft: newDrafts(s.config.Rule)}
 	defer st.draft.drop()
 	st.body.control.EnableFullDuplex()
 	lines := bufio.NewReaderSize(st.body, 64<<10)
@@ -49,7 +49,7 @@ type stream struct {
 	s         *Public
 	w         http.ResponseWriter
 	body      *patientBody
-	who       []byte
+	publisher []byte
 	draft     *drafts // of one line
 	long      []byte  // a line longer than the reader's buffer
 	line      int     // lines read
@@ -92,7 +92,7 @@ func (st *stream) take(text []byte) *problem {
 	if p := st.draft.addMessage(m); p != nil {
 		return p
 	}
-	got, p := st.s.put(st.who, st.draft.event(0))
+	got, p := st.s.put(st.publisher, st.draft.event(0))
 	if p != nil {
 		return p
 	}

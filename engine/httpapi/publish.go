@@ -250,10 +250,10 @@ func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byt
 		s.refuseWith(w, p, answer{Item: len(ds.all) + 1, Published: new(int)})
 		return
 	}
-	who := authorization(r)
+	publisher := authorization(r)
 	out := []byte{'['}
 	for i := range ds.all {
-		got, p := s.put(who, ds.event(i))
+		got, p := s.put(publisher, ds.event(i))
 		if p != nil {
 			s.refuseWith(w, p, answer{Item: i + 1, Published: &i})
 			return

@@ -37,7 +37,7 @@ type Request struct {
 
 type span struct{ from, to int }
 
-// Limits of what a request for a stream may contain.
+// RequestLimits bound what a request for a stream may contain.
 type RequestLimits struct {
 	TopicsPerStream int
 	TopicBytes      int

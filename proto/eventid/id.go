@@ -3,6 +3,7 @@ package eventid
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"strconv"
 )
 
@@ -27,6 +28,18 @@ func (a ID) Less(b ID) bool {
 
 // IsZero reports whether a is the zero ID, "no event".
 func (a ID) IsZero() bool { return a == ID{} }
+
+// IsBound reports whether a is the last ID of its millisecond. No event is given that: among ids it stands for the time after it,
+// which is before every event of the next millisecond.
+func (a ID) IsBound() bool { return a.Seq == math.MaxUint64 }
+
+// Max returns the later of a and b.
+func Max(a, b ID) ID {
+	if a.Less(b) {
+		return b
+	}
+	return a
+}
 
 // Append appends the text of a, at most [MaxPositionBytes] bytes.
 func (a ID) Append(dst []byte) []byte { return a.appendBase(dst, 10) }

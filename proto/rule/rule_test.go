@@ -13,7 +13,7 @@ import (
 	"ssedge/proto/sse"
 )
 
-// check is all checks, in the order of every gate.
+// check is all checks. Their order differs between gates, but no case breaks two of the rules for topics, keys, retry and events.
 func check(l rule.Limits, c *ruletest.Case) error {
 	if err := l.Topic([]byte(c.Topic)); err != nil {
 		return err
@@ -60,9 +60,6 @@ func TestWhatIsTakenCanBeWritten(t *testing.T) {
 		}
 		ms, _ := strconv.ParseInt(c.Retry, 10, 64)
 		e := sse.Event{Name: []byte(c.Event), Data: []byte(c.Data), RetryMS: ms}
-		if err := e.Check(); err != nil {
-			t.Errorf("%s: %v", c.Name, err)
-		}
 		back, err := sse.ParseBody(sse.AppendBody(nil, &e))
 		if data := strings.ReplaceAll(c.Data, "\r", "\n"); err != nil || string(back.Name) != c.Event || string(back.Data) != data || back.RetryMS != ms {
 			t.Errorf("%s: %+v, %v", c.Name, back, err)

@@ -32,20 +32,6 @@ func BenchmarkAppendBody(b *testing.B) {
 	}
 }
 
-func BenchmarkCheck(b *testing.B) {
-	for _, size := range []int{100, 4096, 65536} {
-		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
-			e := &Event{Name: []byte("price"), Data: payload(size, 0)}
-			b.SetBytes(int64(size))
-			for b.Loop() {
-				if e.Check() != nil {
-					b.Fatal("refused")
-				}
-			}
-		})
-	}
-}
-
 // The place in the buffer must not matter, only what remains of the event.
 func BenchmarkBoundary(b *testing.B) {
 	for _, size := range []int{100, 4096} {

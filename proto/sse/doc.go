@@ -28,8 +28,9 @@
 // In data CR, LF and CRLF all end a line, and the receiver gets each of them as
 // one LF (9.2.6): the difference between them does not survive, everything else
 // does. Data of no bytes is an event of no bytes, sent as a data: line without
-// a value; an event without any data: line would not be dispatched. A name or
-// a data that passes [Event.Check] cannot add a field or an event of its own.
+// a value; an event without any data: line would not be dispatched. Data
+// cannot add a field or an event of its own, and neither can a name that package
+// rule accepts.
 //
 // # Reading
 //

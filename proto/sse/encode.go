@@ -17,9 +17,9 @@ const IDOverheadBytes = len("id: ") + len("\n\n")
 const int64Digits = 19
 
 // AppendBody appends the lines of e without its id: and without the blank line
-// that ends it; [AppendID] completes the event. e must have passed
-// [Event.Check]: a line break in Name would otherwise end up as a field of its
-// own.
+// that ends it; [AppendID] completes the event. Name must have no
+// line break, which would end up as a field of its own: rule.Limits.Event
+// checks that.
 func AppendBody(dst []byte, e *Event) []byte {
 	if len(e.Name) > 0 {
 		dst = append(dst, "event: "...)

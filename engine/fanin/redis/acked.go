@@ -22,13 +22,14 @@ type acked struct {
 // unheard are those of one topic, in the order in which they were acknowledged.
 type unheard struct {
 	all   []acked
-	timed bool // a time is set at which they are looked for
+	timed bool // a look at the stream is scheduled
 }
 
 // ackedMax bounds how many ids a feed keeps. Those behind are kept as one, and told as a gap even if they come.
 const ackedMax = 1024
 
-// ackedPause is how long a feed that is live waits for an acknowledged event, at least, before it looks at the stream.
+// ackedPause is how long a feed that is live waits for an acknowledged event, at least, before it looks at the stream; it waits
+// at most twice as long.
 const ackedPause = phantomPause
 
 // sending is an event that is being published through this edge.
@@ -58,7 +59,7 @@ func (e sending) acknowledged(id eventid.ID) {
 	defer f.mu.Unlock()
 	switch _, _, placed := f.topic.Span(); {
 	case f.isGone(), !placed, id.IsZero(), f.topic.Has(id):
-	case f == e.feed && !e.lost.Less(id), f.topic.Lacks(id):
+	case f == e.feed && !e.lost.Less(id), f.topic.MayNeverHaveHad(id):
 		f.awaitAcked(id)
 	}
 }
@@ -71,7 +72,7 @@ func (f *feed) awaitAcked(id eventid.ID) {
 	u, a := f.unheard, acked{id: id, doubts: f.doubts}
 	if len(u.all) == ackedMax {
 		last := &u.all[ackedMax-1]
-		a.id, a.many = highest(a.id, last.id), true
+		a.id, a.many = eventid.Max(a.id, last.id), true
 		*last = a
 	} else {
 		u.all = append(u.all, a)
@@ -125,7 +126,7 @@ func (f *feed) tellAcked(lost func(a acked) bool) {
 			return false
 		}
 		if a.many || !f.topic.Has(a.id) {
-			to = highest(to, a.id)
+			to = eventid.Max(to, a.id)
 		}
 		return true
 	})
@@ -149,8 +150,8 @@ func (f *feed) ackedSkipped(from, to eventid.ID) {
 	})
 }
 
-// readApart is called when the other history is about to be read, from its end.
-func (f *feed) readApart() {
+// markApart is called when the other history is about to be read, from its end.
+func (f *feed) markApart() {
 	if f.unheard == nil {
 		return
 	}

@@ -166,6 +166,14 @@ func TestAcknowledgedWhileTopicsAreForgotten(t *testing.T) {
 		})
 	}
 	group.Wait()
+	s.unfollowLeavers()
+	feeds := int64(0)
+	for k := range s.counts.states {
+		feeds += s.counts.states[k].Load()
+	}
+	if topics := int64(len(s.feeds())) + 1; feeds != topics { // and that of the table before
+		t.Errorf("%d feeds are counted of %d topics", feeds, topics)
+	}
 }
 
 // What is read of another history is bounded, of whatever size its events are.
@@ -176,7 +184,7 @@ func TestAnotherHistoryIsReadAsFarAsAHistoryGoes(t *testing.T) {
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	n := uint64(5_000_000)
-	for f.whole || f.looked != f.doubts {
+	for f.comparing || f.looked != f.doubts {
 		r := f.next(f.source.only)
 		if r.kind == nothing {
 			break

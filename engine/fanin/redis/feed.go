@@ -47,19 +47,19 @@ func (f *feed) isGone() bool { return f.flags.Load()&flagGone != 0 }
 
 // todo is what a feed has to find out, and has found out so far.
 type todo struct {
-	queue   *node  // the node whose reading queue the feed is in; nil: none
-	hurries bool   // it is among the urgent ones there
-	urgent  bool   // a stream waits for what is read
-	intact  bool   // it was live when the doubt began, and the subscription was not lost since
-	verify  bool   // to be found out: whether the stream has the log's newest event; if not, its history is another one …
-	same    bool   // … it has
-	gap     bool   // … and then events after that are to be read
-	whole   bool   // events after what the log has lost are to be read: some of its own may be gone
-	back    bool   // events before the log's oldest one are to be read, from …
-	spilt   bool   // held was full: what came then must be read
-	lost    bool   // something was given up that cannot be read: it is to be told
-	looked  uint32 // the feed's doubts when the last look was asked for
-	since   int64  // when the doubt began (times.now), while not live
+	queue     *node  // the node whose reading queue the feed is in; nil: none
+	hurries   bool   // it is among the urgent ones there
+	urgent    bool   // a stream waits for what is read
+	intact    bool   // it was live when the doubt began, and the subscription was not lost since
+	verifying bool   // to be found out: whether the stream has the log's newest event; if not, its history is another one …
+	same      bool   // … it has
+	forward   bool   // … and then events after that are to be read
+	comparing bool   // the stream's last events are to be compared with the log's, newest first
+	backward  bool   // events before the log's oldest one are to be read, behind from
+	spilt     bool   // held was full: what came then must be read
+	lost      bool   // something was given up that cannot be read: it is to be told
+	looked    uint32 // the feed's doubts when the last look was asked for
+	since     int64  // when the doubt began (times.now), while not live
 
 	asked     uint64 // the last ask, 0 if it is answered
 	from      eventid.Position
@@ -107,10 +107,10 @@ func (f *feed) Ask(from eventid.Position) (n uint64) {
 	defer f.mu.Unlock()
 	f.busy()
 	f.asked = f.source.asks.Add(1)
-	if !f.back || f.reachesFurther(from) {
+	if !f.backward || f.reachesFurther(from) {
 		f.from = from
 	}
-	f.back, f.urgent = f.topic.Extends(), true
+	f.backward, f.urgent = f.topic.Extends(), true
 	if _, last, _ := f.topic.Span(); last.Less(shard.Before(from)) { // whatever is being read may be older than that
 		f.doubt(causeAsk)
 	}
@@ -157,7 +157,7 @@ func (f *feed) away() {
 	}
 	f.epoch++
 	f.intact, f.read = false, eventid.ID{}
-	f.verify, f.same, f.gap, f.whole, f.apart, f.apartSize = false, false, false, false, nil, 0
+	f.verifying, f.same, f.forward, f.comparing, f.apart, f.apartSize = false, false, false, false, nil, 0
 	f.set(away)
 	f.release()
 }
@@ -305,7 +305,7 @@ func (f *feed) take(text string, came timing) {
 	switch {
 	case m.ID == last, f.topic.Has(m.ID):
 		f.source.counts.duplicates.Add(1)
-	case m.Prev == last, begins(&m) && isBound(last) && last.Less(m.ID): // the topic's first event, if nothing was missed
+	case m.Prev == last, begins(&m) && last.IsBound() && last.Less(m.ID): // the topic's first event, if nothing was missed
 		f.add(&m)
 	case came != cameLive && !f.read.Less(m.ID) && (f.stuck == m.ID || !m.Prev.IsZero() || came == cameEarly): // it was among what was read, and was let go
 		f.source.counts.duplicates.Add(1)

@@ -92,12 +92,12 @@ func cut[T any](s []T, n int) []T {
 type reading uint8
 
 const (
-	nothing    reading = iota
-	theEnd             // the newest event
-	newestHere         // the newest event that is not after the log's newest one
-	forward            // events after the log's newest one
-	newest             // the last events, the log's own among them
-	backward           // events before the log's oldest one
+	nothing   reading = iota
+	theEnd            // the newest event
+	verifying         // the newest event that is not after the log's newest one
+	forward           // events after the log's newest one
+	newest            // the last events, the log's own among them
+	backward          // events before the log's oldest one
 )
 
 // request is one reading: of which feed, how many doubts it answers, and with backward as far back as
@@ -159,18 +159,18 @@ func (f *feed) next(n *node) request {
 	case f.looked != f.doubts || !placed:
 		r.kind, r.count = theEnd, 1
 		f.heldFirst = len(f.held)
-	case f.whole:
+	case f.comparing:
 		r.kind = newest
 		if !r.below.IsZero() {
 			r.last = "(" + r.below.String()
 		} else {
-			f.readApart()
+			f.markApart()
 		}
-	case f.verify:
-		r.kind, r.last, r.count = newestHere, last.String(), 1
-	case f.gap:
+	case f.verifying:
+		r.kind, r.last, r.count = verifying, last.String(), 1
+	case f.forward:
 		r.kind, r.backward = forward, false
-		if !isBound(last) { // else clocks say nothing: all that there is is new
+		if !last.IsBound() { // else clocks say nothing: all that there is is new
 			r.first = "(" + last.String()
 		}
 	case f.wantsBack(lost):
@@ -188,9 +188,9 @@ func (f *feed) next(n *node) request {
 // position or, if that is from a time without events, all that there are.
 func (f *feed) wantsBack(lost eventid.ID) bool {
 	switch {
-	case !f.back:
+	case !f.backward:
 		return false
-	case f.from.Time && !isBound(lost): // of a log that begins at a time the clocks agree with that
+	case f.from.Time && !lost.IsBound(): // of a log that begins at a time the clocks agree with that
 		return true
 	}
 	return shard.Before(f.from).Less(lost)

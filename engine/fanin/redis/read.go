@@ -33,13 +33,13 @@ func (r request) read(entries []rueidis.XRangeEntry) {
 	_, last, _ := f.topic.Span()
 	stale := last != r.after // others have read these
 	if n := len(events); n > 0 && (r.kind == theEnd || r.kind == forward && !stale || r.kind == newest && r.below.IsZero() && len(f.apart) == 0) {
-		f.read = highest(events[0].ID, events[n-1].ID)
+		f.read = eventid.Max(events[0].ID, events[n-1].ID)
 	}
 	switch r.kind {
 	case theEnd:
 		f.looked = r.doubts
 		f.readEnd(events, r.time)
-	case newestHere:
+	case verifying:
 		if !stale {
 			f.readNewestHere(events)
 		}
@@ -82,7 +82,7 @@ func (s *Source) element(e rueidis.XRangeEntry) (element, bool) {
 		}
 		m.RetryMS = ms
 	}
-	if _, hasData := e.FieldValues["d"]; !prevOK || !hasData || isBound(m.ID) {
+	if _, hasData := e.FieldValues["d"]; !prevOK || !hasData || m.ID.IsBound() {
 		s.counts.malformed.Add(1)
 		m.bad = true
 	}
@@ -110,10 +110,10 @@ func (f *feed) readEnd(events []element, now uint64) {
 	case m.ID == last, f.topic.Has(m.ID): // if it is an older one, the servers have forgotten what followed it here: the next event shows that
 	case last.Less(m.ID) && !m.bad && !begins(&m.Message) && f.follows(m, last): // reading shows whether a stream begins there
 		f.add(&m.Message)
-	case isBound(last):
-		f.gap, f.same = true, false
+	case last.IsBound():
+		f.forward, f.same = true, false
 	case last.Less(m.ID) && (m.bad || last.Less(m.Prev)):
-		f.verify, f.same, f.gap = true, false, true
+		f.verifying, f.same, f.forward = true, false, true
 	default:
 		f.compare()
 	}
@@ -129,8 +129,8 @@ func (f *feed) follows(m *element, last eventid.ID) bool {
 
 // readForward takes events after the log's newest one or, if there was no stream, all.
 func (f *feed) readForward(events []element, asked int) {
-	f.gap = len(events) == asked
-	if _, last, _ := f.topic.Span(); isBound(last) && slices.ContainsFunc(events, f.mayHaveHad) { // the stream was gone, and the earlier one is back
+	f.forward = len(events) == asked
+	if _, last, _ := f.topic.Span(); last.IsBound() && slices.ContainsFunc(events, f.mayHaveHad) { // the stream was gone, and the earlier one is back
 		f.compare()
 		return
 	}
@@ -138,14 +138,14 @@ func (f *feed) readForward(events []element, asked int) {
 		m := &events[i]
 		_, last, _ := f.topic.Span()
 		switch {
-		case m.bad && (last.Less(m.ID) || isBound(last)):
+		case m.bad && (last.Less(m.ID) || last.IsBound()):
 			f.source.counts.gaps.Add(1)
 			f.topic.Skip(f.behind(last), m.ID)
 			f.same = true
-		case isBound(last) && begins(&m.Message) && f.source.mayHaveExpired(last, f.since): // whatever its clock says
+		case last.IsBound() && begins(&m.Message) && f.source.mayHaveExpired(last, f.since): // whatever its clock says
 			f.add(&m.Message)
 			f.same = true
-		case isBound(last):
+		case last.IsBound():
 			f.source.counts.gaps.Add(1)
 			f.beginAt(&m.Message, last)
 			f.same = true
@@ -173,13 +173,6 @@ func (f *feed) behind(last eventid.ID) eventid.ID {
 		return last
 	}
 	return eventid.ID{}
-}
-
-func highest(a, b eventid.ID) eventid.ID {
-	if a.Less(b) {
-		return b
-	}
-	return a
 }
 
 // readBackward takes events before the log's oldest one and after a position, newest first. If a stream has asked for
@@ -236,14 +229,14 @@ func (f *feed) readBackward(events []element, r request) {
 	f.readBytes += size
 	switch {
 	case !kept:
-		f.back = false
+		f.backward = false
 	case (from.Less(before) || position.Time) && (!full || len(older) == 0): // that is all there is
-		f.back = f.back && r.from != f.from // others may have asked meanwhile
-		if !isBound(before) {               // otherwise it may be no more than a client's claim, and an earlier one may hold, too
+		f.backward = f.backward && r.from != f.from // others may have asked meanwhile
+		if !before.IsBound() {                      // otherwise it may be no more than a client's claim, and an earlier one may hold, too
 			f.floor = before
 		}
 	default:
-		f.back = f.readBytes < f.source.config.HistoryBytes && f.topic.Extends()
+		f.backward = f.readBytes < f.source.config.HistoryBytes && f.topic.Extends()
 	}
 }
 
@@ -253,7 +246,7 @@ const holeBytes = 200
 // wasEmpty reports whether nothing was published between two ids, where there is nothing now: there was no stream at either
 // time, and none can have come and gone.
 func (s *Source) wasEmpty(from, to eventid.ID) bool {
-	return isBound(from) && isBound(to) && from.Less(to) && to.MS-from.MS < s.ttlMS()
+	return from.IsBound() && to.IsBound() && from.Less(to) && to.MS-from.MS < s.ttlMS()
 }
 
 // before is the id before an event that is the oldest of its stream behind from.
@@ -276,11 +269,11 @@ func holeBefore(m *element) eventid.ID {
 // up to from. An earlier stream of the topic may have expired with events behind from, but only after it had been quiet
 // for the TTL. So if from is a time less than the TTL before the first event, nothing is missing between them.
 func (s *Source) beginning(first eventid.ID, from eventid.Position) eventid.ID {
-	begins, empty := shard.Before(eventid.At(first.MS)), shard.Before(from)
-	if isBound(empty) && empty.Less(begins) && begins.MS-empty.MS < s.ttlMS() {
+	before, empty := shard.Before(eventid.At(first.MS)), shard.Before(from)
+	if empty.IsBound() && empty.Less(before) && before.MS-empty.MS < s.ttlMS() {
 		return empty
 	}
-	return begins
+	return before
 }
 
 // ttlMS is how long streams are kept, in milliseconds.
@@ -292,7 +285,7 @@ func (s *Source) mayHaveExpired(last eventid.ID, since int64) bool {
 	if s.times.now()-since >= int64(s.ttlMS()/1000) {
 		return false
 	}
-	if isBound(last) { // a time: there was none
+	if last.IsBound() { // a time: there was none
 		return true
 	}
 	upper := s.times.upper()
@@ -306,12 +299,12 @@ func (f *feed) settle() {
 		return
 	}
 	lost, _, placed := f.topic.Span()
-	if f.looked != f.doubts || f.whole || f.verify || f.gap || !placed || f.wantsBack(lost) {
+	if f.looked != f.doubts || f.comparing || f.verifying || f.forward || !placed || f.wantsBack(lost) {
 		f.enqueue()
 		return
 	}
 	f.tellAckedRead()
-	f.back = false
+	f.backward = false
 	if f.lost {
 		f.lost = false
 		f.tellLost()

@@ -73,7 +73,7 @@ func TestAskingForOlderEventsMeanwhile(t *testing.T) {
 	first := f.reading(backward)
 	f.Ask(eventid.After(id(50)))
 	first.read(elements(100, 95, 90))
-	if lost, _, _ := f.topic.Span(); lost != id(90) || f.todo == nil || !f.back || f.asked != 2 || !f.floor.IsZero() {
+	if lost, _, _ := f.topic.Span(); lost != id(90) || f.todo == nil || !f.backward || f.asked != 2 || !f.floor.IsZero() {
 		t.Fatalf("after the first reading: the log begins after %v, to do %+v", lost, f.todo)
 	}
 	f.reading(backward).read(elements(90, 60, 50))
@@ -142,7 +142,7 @@ func TestAReadingThatComesTwice(t *testing.T) {
 	second := f.reading(backward)
 	first.read(elements(100, 95, 90))
 	second.read(elements(100, 95, 90))
-	if lost, _, _ := f.topic.Span(); lost != id(90) || f.todo == nil || !f.back {
+	if lost, _, _ := f.topic.Span(); lost != id(90) || f.todo == nil || !f.backward {
 		t.Fatalf("the log begins after %v, to do %+v", lost, f.todo)
 	}
 	f.reading(backward).read(elements(90, 60, 50))
@@ -200,7 +200,7 @@ func TestAFalseBeginningEndsAPage(t *testing.T) {
 	first := f.reading(backward)
 	first.count = 2
 	first.read(stream[:2])
-	if lost := lostOf(f); lost != id(90) || f.todo == nil || !f.back {
+	if lost := lostOf(f); lost != id(90) || f.todo == nil || !f.backward {
 		t.Fatalf("after the first reading: the log begins after %v, to do %+v", lost, f.todo)
 	}
 	f.reading(backward).read(stream[1:])

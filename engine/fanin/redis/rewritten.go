@@ -17,7 +17,7 @@ import (
 // is another one, and the log has it, the history was rewritten behind it. If there is none, what the
 // log has was let go at the servers.
 func (f *feed) readNewestHere(events []element) {
-	f.verify = false
+	f.verifying = false
 	_, last, _ := f.topic.Span()
 	switch {
 	case len(events) == 0:
@@ -32,14 +32,14 @@ func (f *feed) readNewestHere(events []element) {
 
 // compare has the stream's last events held against the log.
 func (f *feed) compare() {
-	f.whole, f.verify, f.same, f.gap, f.apart, f.apartSize = true, false, false, false, nil, 0
+	f.comparing, f.verifying, f.same, f.forward, f.apart, f.apartSize = true, false, false, false, nil, 0
 }
 
 // compares reports whether the log is being held against the stream's last events.
 func (f *feed) compares() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.todo != nil && f.whole
+	return f.todo != nil && f.comparing
 }
 
 // readNewest holds the last events of the stream, newest first, against the log, and then those before them: where they
@@ -71,7 +71,7 @@ func (f *feed) readNewest(events []element, asked int) {
 		f.fork(apart[oldest].Prev)
 	case all && f.beganAnew(apart, last):
 		f.source.counts.forks.Add(1)
-		f.topic.BeginAnew(rightBefore(&apart[oldest].Message), f.source.mayHaveExpired(last, f.since))
+		f.topic.BeginAnew(rightBefore(&apart[oldest].Message), !f.source.mayHaveExpired(last, f.since))
 	case !all && int64(f.apartSize) < f.source.config.HistoryBytes: // go on reading
 		return
 	default:
@@ -84,7 +84,7 @@ func (f *feed) readNewest(events []element, asked int) {
 		}
 	}
 	f.tellAckedApart()
-	f.whole, f.apart, f.apartSize = false, nil, 0
+	f.comparing, f.apart, f.apartSize = false, nil, 0
 	for n, m := range slices.Backward(apart) {
 		_, last, _ := f.topic.Span()
 		switch first := n == len(apart)-1; {

@@ -27,6 +27,7 @@ type edge struct {
 	connected bool
 	offset    int64           // of the server's clock, at least, as it was when that was looked at last
 	channels  map[string]bool // subscribed at the server
+	answers   []func()        // to what was published through it, on their way on the connection for commands, in their order
 	arriving  []func()        // what is on its way on the connection for subscriptions, in its order
 	readings  []*simReading
 	timers    []simTimer
@@ -63,7 +64,7 @@ func (e *edge) start() {
 	e.life++
 	e.net = fake.Net{}
 	e.known = map[string]map[int]int{}
-	e.connected, e.channels, e.arriving, e.readings, e.timers, e.offset = false, nil, nil, nil, nil, 0
+	e.connected, e.channels, e.arriving, e.answers, e.readings, e.timers, e.offset = false, nil, nil, nil, nil, nil, 0
 	s := &Source{
 		config: Config{
 			Prefix: "sse:", FanIn: ByTopic, TTL: time.Hour, HistoryBytes: w.historyBytes, Rule: rule.Limits{TopicBytes: 256, EventBytes: 1 << 20, KeyBytes: 256},
@@ -129,6 +130,11 @@ func (e *edge) work() {
 		delete(e.known, f.topic.Name())
 	}
 	e.source.unfollowLeavers()
+	for k := rng.IntN(4); k > 0 && len(e.answers) > 0; k-- {
+		answered := e.answers[0]
+		e.answers = e.answers[1:]
+		answered()
+	}
 	if !e.connected {
 		return
 	}
@@ -241,8 +247,8 @@ func (e *edge) quiet() {
 		e.work()
 		e.turn()
 		q := &e.node.fetches
-		idle := len(e.arriving) == 0 && len(e.readings) == 0 && len(q.urgent)+len(q.others)+len(q.wishes) == 0 && len(e.node.joining) == 0
-		if (idle || !e.connected) && e.group.Turn(e.w.now) {
+		idle := len(e.answers) == 0 && len(e.arriving) == 0 && len(e.readings) == 0 && len(q.urgent)+len(q.others)+len(q.wishes) == 0 && len(e.node.joining) == 0
+		if (idle || !e.connected && len(e.answers) == 0) && e.group.Turn(e.w.now) {
 			return
 		}
 		if n > 20_000 {
@@ -274,8 +280,8 @@ func (e *edge) know(life int, topic string, seq int) {
 }
 
 // acknowledged is called when an event was published through the edge: its streams get it, or are told.
-func (e *edge) acknowledged(p *published) {
-	e.source.sending(p.topic).acknowledged(p.id)
+func (e *edge) acknowledged(sent sending, p *published) {
+	sent.acknowledged(p.id)
 	t := e.source.table.Find(p.topic)
 	if t == nil {
 		return

@@ -60,6 +60,12 @@ func (s *server) nextID(topic string) eventid.ID {
 // publish is the publish script.
 func (s *server) publish(topic string) {
 	w := s.w
+	var by *edge // through which it is published
+	var sent sending
+	if w.happened%3 == 0 {
+		by = w.edges[w.happened%len(w.edges)]
+		sent = by.source.sending(topic)
+	}
 	e := stored{id: s.nextID(topic)}
 	if all := s.streams[topic]; len(all) > 0 {
 		e.prev = all[len(all)-1].id
@@ -71,8 +77,8 @@ func (s *server) publish(topic string) {
 	s.trim(topic, s.kept)
 	m := envelope.Append(nil, &envelope.Message{ID: e.id, Prev: e.prev, Data: []byte(e.data)})
 	w.send(topic, string(m))
-	if by := w.edges[w.happened%len(w.edges)]; w.happened%3 == 0 { // it was published through that
-		by.acknowledged(p)
+	if by != nil {
+		by.answers = append(by.answers, func() { by.acknowledged(sent, p) })
 	}
 }
 

@@ -203,7 +203,7 @@ func (v *viewer) take(m sse.Message) {
 		v.opened = true
 		for k, p := range v.positions(m.LastEventID) {
 			v.base[v.topics[k]] = p
-			if isBound(p.ID) { // a time, of an edge that heard nothing
+			if p.ID.IsBound() { // a time, of an edge that heard nothing
 				name := v.topics[k]
 				v.blind[name] = append(v.blind[name], blind{p.ID, v.w.happened})
 			}
@@ -252,7 +252,7 @@ func (v *viewer) event(m sse.Message) {
 	if last, ok := v.at[topic]; ok && seq < last && v.w.rewrites == 0 {
 		v.fail("event %d of %s came after event %d", seq, topic, last)
 	}
-	if p.at < v.first[topic].from && !(came && from.Precedes(p.id)) && !v.base[topic].Precedes(p.id) && v.w.rewrites == 0 && !isBound(from.ID) && !isBound(v.base[topic].ID) {
+	if p.at < v.first[topic].from && !(came && from.Precedes(p.id)) && !v.base[topic].Precedes(p.id) && v.w.rewrites == 0 && !from.ID.IsBound() && !v.base[topic].ID.IsBound() {
 		v.fail("event %d of %s (%v) is from before it came first, and not behind %v", seq, topic, p.id, from)
 	}
 	v.at[topic] = seq

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"github.com/redis/rueidis"
 	"github.com/valyala/bytebufferpool"
 
-	"ssedge/proto/eventid"
 	"ssedge/proto/rule"
 	"ssedge/shard"
 )
@@ -77,9 +75,6 @@ type Source struct {
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 }
-
-// isBound reports whether id is no event's, but the last one that is possible before a time (shard.Before).
-func isBound(id eventid.ID) bool { return id.Seq == math.MaxUint64 }
 
 var bodies bytebufferpool.Pool
 

@@ -57,7 +57,7 @@ func TestIDsAtTheEndsOfWhatIsPossible(t *testing.T) {
 		if f.source.table.HistoryBytes() != before {
 			t.Errorf("behind %v the log grows with every look", last)
 		}
-		if isBound(last) {
+		if last.IsBound() {
 			continue
 		}
 		f.reconnects()

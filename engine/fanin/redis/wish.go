@@ -17,7 +17,7 @@ type wish struct {
 }
 
 // What is read for streams in one go: how many of them, events of each, and their bytes, by the size of those in the log
-// and of what was read last. No more bytes than that, or one event, are given to a stream at a time.
+// and of what was read last. A stream is given events until they have that many bytes: the last one may exceed it.
 const (
 	wishesMax     = 16
 	wishEventsMax = 32
@@ -149,7 +149,7 @@ func (w wish) follows(m *element, last eventid.ID) bool {
 	switch {
 	case m.Prev == last && !last.IsZero():
 		return true
-	case !first || !isBound(last):
+	case !first || !last.IsBound():
 		return false
 	case begins(&m.Message):
 		return !last.Less(w.feed.source.beginning(m.ID, w.From))

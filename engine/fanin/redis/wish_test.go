@@ -55,7 +55,7 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 	if len(f.source.only.fetches.wishes) != 1 {
 		t.Error("it is not read again")
 	}
-	f.whole = false
+	f.comparing = false
 	w.answer(elements(60, 50))
 	if got != 1 {
 		t.Error("it was not given to the stream when the histories had been compared")
