@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"ssedge/proto/eventid"
 	"ssedge/proto/rule"
 	"ssedge/shard"
 	"ssedge/shard/sys"
@@ -290,6 +291,20 @@ func (e *edge) acknowledged(sent sending, p *published) {
 		e.know(e.life, p.topic, p.seq)
 		p.through = e
 	}
+}
+
+// awaited are the ids of events of topics that were published through the edge, and that it still waits for.
+func (e *edge) awaited(topics []string) (ids []eventid.ID) {
+	for _, name := range topics {
+		f := e.source.feedOf(name)
+		if f == nil || f.unheard == nil {
+			continue
+		}
+		for _, a := range f.unheard.all {
+			ids = append(ids, a.id)
+		}
+	}
+	return ids
 }
 
 // has reports whether an event came to the edge's log.

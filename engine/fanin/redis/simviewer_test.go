@@ -67,6 +67,7 @@ type visit struct {
 	life     int
 	from, to int
 	seq      map[string]int // by topic: the event whose id it came with; absent: none
+	awaited  []eventid.ID   // of events of its topics, which the edge had not given up when it left
 }
 
 // come connects the viewer to an edge.
@@ -157,7 +158,11 @@ func (v *viewer) leave() {
 		return
 	}
 	v.connected = false
-	v.visits[len(v.visits)-1].to = v.w.happened
+	at := &v.visits[len(v.visits)-1]
+	at.to = v.w.happened
+	if v.life == v.edge.life {
+		at.awaited = v.edge.awaited(v.topics)
+	}
 	v.log("leaves")
 	if v.life == v.edge.life && !v.sock.Closed {
 		v.sock.HangUp()
