@@ -32,20 +32,15 @@ func (l *log) lose(id eventid.ID) {
 	}
 	l.fall(eventid.Max(id, before), low)
 	l.rewritten.gone = eventid.Max(l.rewritten.gone, id)
-	l.loseBefore(l.head+1, id)
-}
-
-// loseBefore notes that the event with that id never came. A client that comes back with the newest event's id may lack it,
-// unless its place is before cursor.
-func (l *log) loseBefore(cursor uint64, id eventid.ID) {
-	r, before := l.rewrite(), l.headID()
+	r := l.rewritten
 	for len(r.losses) > 0 && r.losses[0].from <= l.tail && r.losses[0].before != l.lost { // no stream can resume there
 		r.losses = r.losses[1:]
 	}
-	if n := len(r.losses); n > 0 && r.losses[n-1].before == before && (r.losses[n-1].from <= l.tail || r.losses[n-1].from == cursor) {
+	from := l.head + 1
+	if n := len(r.losses); n > 0 && r.losses[n-1].before == before && (r.losses[n-1].from <= l.tail || r.losses[n-1].from == from) {
 		r.losses[n-1].id = eventid.Max(r.losses[n-1].id, id)
 	} else {
-		r.losses = append(r.losses, loss{cursor, id, before})
+		r.losses = append(r.losses, loss{from, id, before})
 	}
 }
 

@@ -242,13 +242,6 @@ func (t *Topic) Lose(id eventid.ID) {
 	t.tellSkipped(now, grown)
 }
 
-// LostInGap says that an event with that id, which the upstream has forgotten, is in the gap that was added last.
-func (t *Topic) LostInGap(id eventid.ID) {
-	t.mu.Lock()
-	t.log.loseBefore(t.log.head, id)
-	t.mu.Unlock()
-}
-
 // Fork says that the upstream has forgotten the events after id, and that other events will follow
 // id. The forgotten events that are in the log stay there, and every stream that lacks them gets them.
 func (t *Topic) Fork(id eventid.ID) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"ssedge/proto/sse"
@@ -22,7 +23,8 @@ type Limits struct {
 const RetryMax = 1<<31 - 1
 
 // ReservedPrefix begins the names of events that are the server's own, as do the names in
-// [Reserved]. Both are matched byte by byte: Ssedge and GAP are names like any other.
+// [Reserved]. Both are matched byte by byte, without white space around them, which some clients take
+// away: Ssedge and GAP are names like any other.
 const ReservedPrefix = "ssedge"
 
 // Reserved are the other names that are the server's own, or an EventSource's: an event named
@@ -64,7 +66,7 @@ func (l Limits) Expected(w What) string {
 	case Topic:
 		return "a topic name of " + atMost(l.TopicBytes, "UTF-8", "topic-bytes") + `, not empty, without control characters, not beginning with "$"`
 	case Name:
-		return `an event name of UTF-8 without NUL, CR or LF, none of "` + strings.Join(Reserved[:], `", "`) + `" and not beginning with "` + ReservedPrefix + `", which are the server's own`
+		return `an event name of UTF-8 without NUL, CR or LF, none of "` + strings.Join(Reserved[:], `", "`) + `" and not beginning with "` + ReservedPrefix + `", which are the server's own, with or without white space around them`
 	case Data:
 		return "data of UTF-8"
 	case Size:
@@ -121,13 +123,17 @@ func nameOK(name []byte) bool {
 	if len(name) == 0 {
 		return true
 	}
+	plain := bytes.TrimFunc(name, isBlank) // as some clients hand it out
 	for _, own := range Reserved {
-		if string(name) == own {
+		if string(plain) == own {
 			return false
 		}
 	}
-	return !bytes.HasPrefix(name, []byte(ReservedPrefix)) && !bytes.ContainsAny(name, "\x00\r\n") && utf8.Valid(name)
+	return !bytes.HasPrefix(plain, []byte(ReservedPrefix)) && !bytes.ContainsAny(name, "\x00\r\n") && utf8.Valid(name)
 }
+
+// isBlank reports whether some client takes r for white space: JavaScript's trim and Python's strip do.
+func isBlank(r rune) bool { return r <= ' ' || r == '\ufeff' || unicode.IsSpace(r) }
 
 // Key checks an idempotency key; an empty one is none.
 func (l Limits) Key(key string) error {

@@ -45,8 +45,49 @@ end
 
 local function refusal(expected, found) return redis.error_reply('ERR expected ' .. expected .. (found and ', found ' .. found or '')) end
 
--- own reports whether an event's name is the server's own.
-local function own(name) return settings.own[name] or string.sub(name, 1, #settings.own_prefix) == settings.own_prefix end
+-- trimmed is text without what clients take for white space around it, as package rule has it.
+local function trimmed(text)
+  local blank = {['\194\133'] = 2, ['\194\160'] = 2, ['\225\154\128'] = 3, ['\226\128\168'] = 3, ['\226\128\169'] = 3,
+    ['\226\128\175'] = 3, ['\226\129\159'] = 3, ['\227\128\128'] = 3, ['\239\187\191'] = 3}
+  for last = 128, 138 do blank['\226\128' .. string.char(last)] = 3 end
+  local from, to = 1, #text
+  while from <= to do
+    local n = string.byte(text, from) <= 32 and 1 or blank[string.sub(text, from, from + 1)] or blank[string.sub(text, from, from + 2)]
+    if not n then break end
+    from = from + n
+  end
+  while from <= to do
+    local n = string.byte(text, to) <= 32 and 1 or blank[string.sub(text, to - 1, to)] or blank[string.sub(text, to - 2, to)]
+    if not n then break end
+    to = to - n
+  end
+  return string.sub(text, from, to)
+end
+
+-- own reports whether clients may take an event's name for one of the server's own.
+local function own(name)
+  name = trimmed(name)
+  return settings.own[name] or string.sub(name, 1, #settings.own_prefix) == settings.own_prefix
+end
+
+-- slot is the slot of a key without braces, as Redis Cluster has it.
+local function slot(text)
+  local step = {0, 4129, 8258, 12387, 16516, 20645, 24774, 28903, 33032, 37161, 41290, 45419, 49548, 53677, 57806, 61935}
+  local crc = 0
+  for at = 1, #text do
+    local byte = string.byte(text, at)
+    crc = bit.bxor(bit.band(crc * 16, 65535), step[bit.bxor(bit.rshift(crc, 12), bit.rshift(byte, 4)) + 1])
+    crc = bit.bxor(bit.band(crc * 16, 65535), step[bit.bxor(bit.rshift(crc, 12), bit.band(byte, 15)) + 1])
+  end
+  return crc % 16384
+end
+
+-- partition is the tag of a topic's partition.
+local function partition(topic)
+  local wide = settings.tag_width
+  local at = math.floor(slot(topic) * #settings.tags / wide / 16384) * wide
+  return '{' .. string.match(string.sub(settings.tags, at + 1, at + wide), '%d+') .. '}'
+end
 
 -- broken is what of an event breaks the rule, and what was found; nil if nothing does. escaped
 -- is the topic as it stands in a key.
@@ -59,14 +100,16 @@ local function broken(escaped, data, event, key, retry)
   if #key > settings.key_bytes or not utf8_ok(key) then return 'key', quoted(key) end
   if retry ~= '' and (#retry > 10 or not string.find(retry, '^[1-9]%d*$') or tonumber(retry) > settings.retry_max) then return 'retry', quoted(retry) end
   if #data + #event > settings.event_bytes then return 'size', #data + #event end
-  if own(event) or string.find(event, '[%z\r\n]') or not utf8_ok(event) then return 'event', quoted(event) end
+  if event ~= '' and own(event) or string.find(event, '[%z\r\n]') or not utf8_ok(event) then return 'event', quoted(event) end
   if not utf8_ok(data) then return 'data', quoted(data) end
 end
 
 local function ssedge_publish(keys, args)
   local stream, data = keys[1], args[1]
   local event, key, retry = args[2] or '', args[3] or '', args[4] or ''
-  if not stream or not data then return refusal('one key, that of a topic, and data') end
+  if not stream or not data or keys[2] or args[5] then
+    return refusal('one key, that of a topic, and data, event name, idempotency key, reconnection time', #keys .. ' keys and ' .. #args .. ' arguments')
+  end
   if string.sub(stream, 1, #settings.prefix) ~= settings.prefix then return refusal('a key that begins with ' .. settings.prefix, quoted(stream)) end
   local channel, topic = stream, string.sub(stream, #settings.prefix + 1)
   if settings.partitions then
@@ -80,11 +123,15 @@ local function ssedge_publish(keys, args)
   end
   local what, found = broken(topic, data, event, key, retry)
   if what then return refusal(settings.expected[what], found) end
+  if settings.partitions and settings.prefix .. partition(topic) ~= channel then
+    return refusal('the key ' .. settings.prefix .. partition(topic) .. topic .. ' (ssedge redis key)', quoted(stream))
+  end
   local used
   if key ~= '' then -- before anything is written: this may fail while the slot moves
     used = (settings.partitions and '' or '{') .. stream .. '}:i:' .. key -- in the same slot
     local id = redis.call('GET', used)
-    if id then return {id, 'dup'} end
+    if id and id ~= '' then return {id, 'dup'} end
+    redis.call('SET', used, '', 'EX', settings.key_ttl) -- if this may not be written, nothing is published
   end
   local prev = '0-0'
   local last = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)

@@ -29,9 +29,26 @@ func (c *Config) settings(kind Kind) string {
 	if kind == Cluster && c.FanIn != ByPattern {
 		command = "SPUBLISH"
 	}
-	return fmt.Sprintf("local settings = {events = '%d', age = '%d', ttl = '%d', key_ttl = '%d', command = '%s', prefix = %s, fan_in = '%s', partitions = %t, %s}\n",
+	return fmt.Sprintf("local settings = {events = '%d', age = '%d', ttl = '%d', key_ttl = '%d', command = '%s', prefix = %s, fan_in = '%s', %s%s}\n",
 		c.HistoryEvents, c.HistoryAge.Milliseconds(), seconds(c.TTL), seconds(c.KeyTTL), command,
-		luaString(c.Prefix), c.FanIn, c.FanIn == ByPartition, ruleSettings(c.Rule))
+		luaString(c.Prefix), c.FanIn, c.partitionSettings(), ruleSettings(c.Rule))
+}
+
+// partitionSettings are the tags of all partitions, in one string: a table would be made anew with each call.
+func (c *Config) partitionSettings() string {
+	if c.FanIn != ByPartition {
+		return ""
+	}
+	tags := partitionTags(c.Partitions)
+	width := 0
+	for _, tag := range tags {
+		width = max(width, len(tag))
+	}
+	text := ""
+	for _, tag := range tags {
+		text += fmt.Sprintf("%-*s", width, tag)
+	}
+	return fmt.Sprintf("partitions = true, tag_width = %d, tags = '%s', ", width, text)
 }
 
 // ruleSettings is package rule for the script: its numbers, names and words.

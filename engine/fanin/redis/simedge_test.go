@@ -280,14 +280,21 @@ func (e *edge) know(life int, topic string, seq int) {
 	}
 }
 
-// acknowledged is called when an event was published through the edge: its streams get it, or are told.
-func (e *edge) acknowledged(sent sending, p *published) {
-	sent.acknowledged(p.id)
-	t := e.source.table.Find(p.topic)
+// hasRead reports whether the edge has read a topic.
+func (e *edge) hasRead(topic string) bool {
+	t := e.source.table.Find(topic)
 	if t == nil {
-		return
+		return false
 	}
-	if _, _, placed := t.Span(); placed {
+	_, _, placed := t.Span()
+	return placed
+}
+
+// acknowledged is called when an event was published through the edge. If that had read the topic before, and still follows
+// it, its streams get the event, or are told.
+func (e *edge) acknowledged(sent sending, p *published, read bool) {
+	sent.acknowledged(p.id)
+	if read && e.hasRead(p.topic) {
 		e.know(e.life, p.topic, p.seq)
 		p.through = e
 	}

@@ -62,9 +62,10 @@ func (s *server) publish(topic string) {
 	w := s.w
 	var by *edge // through which it is published
 	var sent sending
+	read := false // that has read the topic
 	if w.happened%3 == 0 {
 		by = w.edges[w.happened%len(w.edges)]
-		sent = by.source.sending(topic)
+		sent, read = by.source.sending(topic), by.hasRead(topic)
 	}
 	e := stored{id: s.nextID(topic)}
 	if all := s.streams[topic]; len(all) > 0 {
@@ -78,7 +79,7 @@ func (s *server) publish(topic string) {
 	m := envelope.Append(nil, &envelope.Message{ID: e.id, Prev: e.prev, Data: []byte(e.data)})
 	w.send(topic, string(m))
 	if by != nil {
-		by.answers = append(by.answers, func() { by.acknowledged(sent, p) })
+		by.answers = append(by.answers, func() { by.acknowledged(sent, p, read) })
 	}
 }
 

@@ -128,7 +128,13 @@ func Cases() []Case {
 	for _, name := range []string{"gap", "open", "error", "ssedge", "ssedgeX", "ssedge-gap", "ssedge\u00e4"} {
 		event(rule.Name, text{name, name})
 	}
-	for _, name := range []string{"message", "Gap", "gap ", " gap", "gaps", "Open", "opened", "errors", "Error", "Ssedge", " ssedge", "ssedg", "SSEDGE", "xssedge"} {
+	for _, blank := range []string{" ", "\t", "\x01", "\x1f", "\u0085", "\u00a0", "\u1680", "\u2000", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000", "\ufeff", " \u3000\ufeff\t"} {
+		for _, name := range []string{blank + "gap", "error" + blank, blank + "open" + blank, blank + "ssedge-x"} {
+			event(rule.Name, text{fmt.Sprintf("%+q", name), name})
+		}
+	}
+	for _, name := range []string{"message", "Gap", "gaps", "Open", "opened", "errors", "Error", "Ssedge", "ssedg", "SSEDGE", "xssedge", " gaps ", "g ap", " ", "\u3000",
+		"\u200bgap", "gap\u180e", "x\u00a0gap", "\u00e4gap", "gap\u00e4", "\u3001gap"} {
 		event("", text{name, name})
 	}
 
