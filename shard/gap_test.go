@@ -165,7 +165,7 @@ func TestPolicyLatestOverLossesAndForks(t *testing.T) {
 			feed.add(130)
 			feed.Fork(id(102))
 			feed.add(103, 104)
-			feed.Lose(id(105)) // behind the newest event there is only a gap
+			feed.Lose(id(105), false) // behind the newest event there is only a gap
 			r.settle()
 			slow.sock.Free(fake.Unlimited)
 			r.settle()

@@ -115,7 +115,7 @@ func (m *modelled) happen() (told bool) {
 		}
 		m.used[e], m.rewritten = true, true
 		add(e, true, "lose")
-		m.feed.Lose(e)
+		m.feed.Lose(e, false)
 	case k == 8:
 		from, e := l.newestID(), m.fresh()
 		if !from.Less(e) {

@@ -221,7 +221,7 @@ func TestFindInARewrittenLog(t *testing.T) {
 			case 1:
 				l.fork(id(next - uint64(rng.IntN(5))))
 			case 2:
-				l.lose(id(next))
+				l.lose(id(next), false)
 			}
 			l.append(eventBody(next*1_000_000_000), id(next))
 			ids, end[len(ids)] = append(ids, id(next)), l.head

@@ -12,6 +12,8 @@ import "ssedge/proto/eventid"
 // loss is a gap over events that never came to the log.
 type loss struct {
 	from   uint64     // the first place behind the gap
+	until  uint64     // up to this place, what follows was read, and may be older than the lost events; 0: nothing was …
+	open   bool       // … or it is still being read
 	id     eventid.ID // the highest of the lost ids
 	before eventid.ID // of the event before the gap; the gap has the same id
 }
@@ -23,8 +25,9 @@ type unsure struct {
 	to eventid.ID // the highest id before
 }
 
-// lose notes that a gap over an event with that id, which never came, is about to be put at the head.
-func (l *log) lose(id eventid.ID) {
+// lose notes that a gap over an event with that id, which never came, is about to be put at the head. reading says that what
+// follows, until caughtUp, may be older.
+func (l *log) lose(id eventid.ID, reading bool) {
 	newest, before := l.newestID(), l.headID()
 	low := eventid.ID{MS: newest.MS, Seq: newest.Seq + 1}
 	if id.Less(low) {
@@ -32,16 +35,39 @@ func (l *log) lose(id eventid.ID) {
 	}
 	l.fall(eventid.Max(id, before), low)
 	l.rewritten.gone = eventid.Max(l.rewritten.gone, id)
-	r := l.rewritten
-	for len(r.losses) > 0 && r.losses[0].from <= l.tail && r.losses[0].before != l.lost { // no stream can resume there
+	l.loseBefore(l.head+1, id, reading)
+}
+
+// loseBefore notes that the event with that id never came. A client that comes back with the newest event's id may lack it,
+// unless its place is before cursor.
+func (l *log) loseBefore(cursor uint64, id eventid.ID, reading bool) {
+	r, before := l.rewrite(), l.headID()
+	for len(r.losses) > 0 && !r.losses[0].concerns(l.tail, l.lost) && r.losses[0].from <= l.tail { // no stream can resume there
 		r.losses = r.losses[1:]
 	}
-	from := l.head + 1
-	if n := len(r.losses); n > 0 && r.losses[n-1].before == before && (r.losses[n-1].from <= l.tail || r.losses[n-1].from == from) {
-		r.losses[n-1].id = eventid.Max(r.losses[n-1].id, id)
+	if n := len(r.losses); n > 0 && r.losses[n-1].before == before && (r.losses[n-1].from <= l.tail || r.losses[n-1].from == cursor) {
+		x := &r.losses[n-1]
+		x.id, x.open = eventid.Max(x.id, id), x.open || reading
 	} else {
-		r.losses = append(r.losses, loss{from, id, before})
+		r.losses = append(r.losses, loss{from: cursor, open: reading, id: id, before: before})
 	}
+}
+
+// caughtUp notes that what follows is new.
+func (l *log) caughtUp() {
+	if l.rewritten == nil {
+		return
+	}
+	for i := range l.rewritten.losses {
+		if x := &l.rewritten.losses[i]; x.open {
+			x.until, x.open = l.head, false
+		}
+	}
+}
+
+// concerns reports whether a client that comes back with an id at a place may lack the lost events.
+func (x *loss) concerns(cursor uint64, id eventid.ID) bool {
+	return x.from <= cursor && (x.before == id || x.open || cursor <= x.until)
 }
 
 // withUntold tells of what a client at a place that is found may lack all the same: lost events, whose gaps have the id of
@@ -54,7 +80,7 @@ func (l *log) withUntold(p place) place {
 		p.cause, p.to = GapMissed, positionOf(u.to)
 	}
 	for _, x := range l.rewritten.losses {
-		if x.from <= p.cursor && x.before == l.idAt(p.cursor) {
+		if x.concerns(p.cursor, l.idAt(p.cursor)) {
 			p.cause, p.to = GapMissed, positionOf(eventid.Max(Before(p.to), x.id))
 		}
 	}

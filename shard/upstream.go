@@ -226,20 +226,36 @@ func (t *Topic) tellSkipped(now uint64, grown int64) {
 }
 
 // Lose says that the upstream has forgotten an event that never came to the log, and that lies behind or between
-// the log's events. The gap is an event in the log without an id of its own: each stream that reaches it is told.
-func (t *Topic) Lose(id eventid.ID) {
+// the log's events. The gap is an event in the log without an id of its own: each stream that reaches it is told. reading says that
+// what is added until CaughtUp may be older than the event.
+func (t *Topic) Lose(id eventid.ID, reading bool) {
 	t.mu.Lock()
 	if t.log.over {
 		t.mu.Unlock()
 		return
 	}
 	now := t.table.nowMS()
-	t.log.lose(id)
+	t.log.lose(id, reading)
 	gap := place{to: positionOf(id), cause: GapMissed}
 	grown := t.log.appendGap(appendGap(nil, t.name, &gap), t.log.headID(), t.log.newestID())
 	grown -= t.log.trim(t.table.live(), now)
 	t.mu.Unlock()
 	t.tellSkipped(now, grown)
+}
+
+// LostInGap says that an event with that id, which the upstream has forgotten, is in the gap that was added last. What is added
+// until CaughtUp may be older than the event.
+func (t *Topic) LostInGap(id eventid.ID) {
+	t.mu.Lock()
+	t.log.loseBefore(t.log.head, id, true)
+	t.mu.Unlock()
+}
+
+// CaughtUp says that all that the upstream has was added: what is added from here on is new.
+func (t *Topic) CaughtUp() {
+	t.mu.Lock()
+	t.log.caughtUp()
+	t.mu.Unlock()
 }
 
 // Fork says that the upstream has forgotten the events after id, and that other events will follow

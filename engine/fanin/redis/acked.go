@@ -14,6 +14,7 @@ import (
 type acked struct {
 	id     eventid.ID
 	doubts uint32 // the feed's at that time: what is read for a later one has the event, or the servers have forgotten it
+	apart  bool   // whether the other history was read since then
 	old    bool   // whether it has been awaited for ackedPause
 	many   bool   // it stands for several, of which this is the highest id
 }
@@ -105,16 +106,13 @@ func (f *feed) lookForAcked() {
 	f.source.times.after(ackedPause, f.lookForAcked)
 }
 
-// ackedCame notes that an event is about to be added. If it came through the channel, those published before it that have
-// not come are lost, and told. What is read may be older than they are, whatever its ids: then they are told when it was all read.
+// ackedCame notes that an event is about to be added: those published before it that have not come are lost, and told.
 func (f *feed) ackedCame(id eventid.ID) {
 	if f.unheard == nil {
 		return
 	}
 	f.unheard.all = slices.DeleteFunc(f.unheard.all, func(a acked) bool { return a.id == id && !a.many })
-	if f.state == live {
-		f.tellAcked(func(a acked) bool { return a.id.Less(id) })
-	}
+	f.tellAcked(func(a acked) bool { return a.id.Less(id) })
 }
 
 // tellAcked tells those that are lost, in one gap: the log has not got them, and has what would come after them.
@@ -134,17 +132,40 @@ func (f *feed) tellAcked(lost func(a acked) bool) {
 	})
 	if !to.IsZero() {
 		f.source.counts.gaps.Add(1)
-		f.topic.Lose(to)
+		f.topic.Lose(to, f.state != live)
 	}
 }
 
-// ackedSkipped forgets those in a gap that was just told of the log's own history: it is told of them, too. Where it is not
-// known what the gap is behind, what follows it may be older than they are.
+// ackedSkipped takes those in a gap that was just told for lost: the gap is told of them, too.
 func (f *feed) ackedSkipped(from, to eventid.ID) {
-	if f.unheard == nil || !f.same {
+	if f.unheard == nil {
 		return
 	}
-	f.unheard.all = slices.DeleteFunc(f.unheard.all, func(a acked) bool { return !a.many && from.Less(a.id) && !to.Less(a.id) })
+	f.unheard.all = slices.DeleteFunc(f.unheard.all, func(a acked) bool {
+		skipped := !a.many && from.Less(a.id) && !to.Less(a.id)
+		if skipped {
+			f.topic.LostInGap(a.id)
+		}
+		return skipped
+	})
+}
+
+// markApart is called when the other history is about to be read, from its end.
+func (f *feed) markApart() {
+	if f.unheard == nil {
+		return
+	}
+	for i := range f.unheard.all {
+		f.unheard.all[i].apart = true
+	}
+}
+
+// tellAckedApart tells those that are not in the other history, of which f.apart is all that the log has not got, before
+// that is added: its ids may be lower.
+func (f *feed) tellAckedApart() {
+	f.tellAcked(func(a acked) bool {
+		return a.apart && !slices.ContainsFunc(f.apart, func(m element) bool { return m.ID == a.id })
+	})
 }
 
 // tellAckedRead tells those that are not in what was read since they were acknowledged.

@@ -92,7 +92,7 @@ func TestAcknowledgedAfterItWasLetGo(t *testing.T) {
 		f := keeping(t, 3)
 		f.comes(101, 100)
 		if rewritten {
-			f.topic.Lose(id(102))
+			f.topic.Lose(id(102), false)
 		}
 		sent := f.source.sending("x")
 		prev := uint64(101)

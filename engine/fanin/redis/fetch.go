@@ -163,6 +163,8 @@ func (f *feed) next(n *node) request {
 		r.kind = newest
 		if !r.below.IsZero() {
 			r.last = "(" + r.below.String()
+		} else {
+			f.markApart()
 		}
 	case f.verifying:
 		r.kind, r.last, r.count = verifying, last.String(), 1

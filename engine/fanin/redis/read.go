@@ -304,6 +304,7 @@ func (f *feed) settle() {
 		return
 	}
 	f.tellAckedRead()
+	f.topic.CaughtUp()
 	f.backward = false
 	if f.lost {
 		f.lost = false

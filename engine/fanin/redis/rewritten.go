@@ -83,6 +83,7 @@ func (f *feed) readNewest(events []element, asked int) {
 			apart, untold = apart[:n], false
 		}
 	}
+	f.tellAckedApart()
 	f.comparing, f.apart, f.apartSize = false, nil, 0
 	for n, m := range slices.Backward(apart) {
 		_, last, _ := f.topic.Span()
