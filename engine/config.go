@@ -139,9 +139,9 @@ func DefaultConfig() Config {
 		RestBytes:       64 << 20,
 		InboxMax:        16384,
 
-		HeadBytes:          8 << 10,
+		HeadBytes:          16 << 10,
 		HeadersMax:         100,
-		TargetBytes:        4 << 10,
+		TargetBytes:        8 << 10,
 		HeadTimeout:        10 * time.Second,
 		HeadsMax:           8192,
 		HTTPConnectionsMax: 1024,

@@ -68,7 +68,7 @@ func New(c Config) (_ *Engine, err error) {
 	proxies, _ := intake.NewProxies(c.TrustedProxies, c.ForwardedHeader) // validated
 	e.admission = intake.NewAdmission(intake.AdmissionConfig{
 		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, RateMax: c.AcceptRate,
-		Request:     intake.RequestLimits{TopicsPerStream: c.TopicsPerStream, TopicBytes: c.TopicBytes},
+		Request:     intake.RequestLimits{TopicsPerStream: c.TopicsPerStream, TopicBytes: c.TopicBytes, TargetBytes: c.TargetBytes, HeadBytes: c.HeadBytes},
 		Chunks:      c.Chunked,
 		CORSOrigins: c.CORSOrigins,
 		Proxies:     proxies,

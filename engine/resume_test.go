@@ -1,14 +1,19 @@
 package engine_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"ssedge/engine"
+	"ssedge/engine/intake"
 	"ssedge/proto/sse"
 )
 
@@ -203,4 +208,76 @@ func TestReconnectingClientsLoseNothing(t *testing.T) {
 	if gaps := total(n.metrics(t), "ssedge_gaps_total"); gaps != 0 {
 		t.Errorf("%v gaps were told, none was due", gaps)
 	}
+}
+
+// TestWhatOpensResumes opens streams with the longest targets and heads that are taken, with one topic and several, and comes
+// back with the longest id that such a stream can have, in every way that clients do. One byte more does not open.
+func TestWhatOpensResumes(t *testing.T) {
+	n := startNode(t, nil)
+	config := engine.DefaultConfig()
+	for _, topics := range []int{1, 2, 32} {
+		query := ""
+		for k := range topics {
+			query += fmt.Sprintf("&topic=%d-%d", topics, k)
+		}
+		query = query[1:] + "&pad="
+		longest := "18446744073709551614-18446744073709551615"
+		if topics > 1 {
+			longest = "1.1z141z3" + strings.Repeat(".3w5e11264sgse-3w5e11264sgsf", topics)
+		}
+		room := intake.ResumeBytesMax(topics)
+		if n := len("&last_event_id=" + longest); n > room {
+			t.Fatalf("%d topics: an id takes %d bytes, of which %d are known", topics, n, room)
+		}
+		target := "/events?" + query + strings.Repeat("a", config.TargetBytes-room-len("/events?"+query))
+		field := "X: " + strings.Repeat("a", config.HeadBytes-room-len("GET /events?"+query+" HTTP/1.1\r\nHost: localhost\r\nX: \r\n\r\n"))
+		get := func(target, fields string) string {
+			return "GET " + target + " HTTP/1.1\r\nHost: localhost\r\n" + fields + "\r\n"
+		}
+		for _, c := range []struct {
+			head string
+			want int
+		}{
+			{get(target, ""), 200},
+			{get(target+"&last_event_id="+longest, ""), 200},
+			{get(target+"&lastEventId="+longest, ""), 200},
+			{get(target, "Last-Event-ID: "+longest+"\r\n"), 200},
+			{get(target+"a", ""), 414},
+			{get(target+"a", "Last-Event-ID: "+longest+"\r\n"), 200},
+			{get("/events?"+query, field+"\r\n"), 200},
+			{get("/events?"+query, field+"\r\nLast-Event-ID: "+longest+"\r\n"), 200},
+			{get("/events?"+query+"&last_event_id="+longest, field+"\r\n"), 200},
+			{get("/events?"+query, field+"a\r\n"), 431},
+		} {
+			for _, before := range []string{"", "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"} { // the first head on its connection, and a later one
+				if got := n.statusOf(t, before, c.head); got != c.want {
+					t.Errorf("%d topics, %d bytes of head, after %q: %d, expected %d", topics, len(c.head), before, got, c.want)
+				}
+			}
+		}
+	}
+}
+
+// statusOf sends two requests on a connection, the first of which may be none, and returns the status of the last answer.
+func (s *server) statusOf(t *testing.T, before, head string) int {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, before+head)
+	r := bufio.NewReader(conn)
+	if before != "" {
+		resp, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+	}
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode
 }

@@ -207,6 +207,9 @@ func (c *Config) checkBounds(fail failure) {
 	}
 	notNegative("retry-jitter", c.RetryJitter >= 0, c.RetryJitter)
 	notNegative("heartbeat", c.Heartbeat >= 0, c.Heartbeat)
+	if c.Heartbeat > 0 && c.Heartbeat < time.Millisecond { // clients are told it in milliseconds
+		fail("--heartbeat %v: expected 0, which is none, or 1ms or more", c.Heartbeat)
+	}
 	notNegative("lifetime", c.Lifetime >= 0, c.Lifetime)
 	notNegative("user-timeout", c.UserTimeout >= 0, c.UserTimeout)
 	notNegative("drain-delay", c.DrainDelay >= 0, c.DrainDelay)
@@ -243,6 +246,12 @@ func (c *Config) wireBytesMax() int64 {
 func (c *Config) checkRelations(fail failure) {
 	if c.TargetBytes > c.HeadBytes {
 		fail("--target-bytes %d does not fit into --head-bytes %d", c.TargetBytes, c.HeadBytes)
+	}
+	if least := len(intake.StreamPath+"?topic=") + 3*c.TopicBytes + intake.ResumeBytesMax(1); c.TargetBytes < least {
+		fail("--target-bytes %d is too little for --topic-bytes %d, of which each may take three bytes, and an id: expected at least %d", c.TargetBytes, c.TopicBytes, least)
+	}
+	if room := intake.ResumeBytesMax(c.TopicsPerStream); room > c.HeadBytes/2 {
+		fail("--topics-per-stream %d is too much for --head-bytes %d, of which an id of so many topics takes up to %d: expected at least %d", c.TopicsPerStream, c.HeadBytes, room, 2*room)
 	}
 	events := c.EventBytes <= eventBytesMax // otherwise it was refused above, and one line is enough
 	if wire := c.wireBytesMax(); events && wire > c.HistoryBytes {

@@ -51,8 +51,17 @@ func TestRelationsBetweenSettings(t *testing.T) {
 		says []string
 	}{
 		"TargetInHead": {
-			func(c *engine.Config, n int) { c.HeadBytes, c.TargetBytes = 1000, 1000+n },
+			func(c *engine.Config, n int) { c.TopicsPerStream, c.HeadBytes, c.TargetBytes = 1, 1000, 1000+n },
 			[]string{"--target-bytes 1001", "--head-bytes 1000"}},
+		"TopicInTarget": { // "/events?topic=", three bytes of the target for each of its own, and an id
+			func(c *engine.Config, n int) { c.TargetBytes, c.TopicBytes = 14+3*100+61, 100+n },
+			[]string{"--topic-bytes 101", "--target-bytes 375", "at least 378"}},
+		"IDInHead": {
+			func(c *engine.Config, n int) {
+				c.HeadBytes, c.TopicsPerStream = 2*(29+100*28), 100+n
+				c.TargetBytes = 1000
+			},
+			[]string{"--topics-per-stream 101", "--head-bytes 5658", "up to 2857", "at least 5714"}},
 		"EventInHistory": {
 			func(c *engine.Config, n int) {
 				c.EventBytes, c.HistoryBytes = 1000, int64(sse.WireBytesMax(1000, eventid.MaxPositionBytes)-n)
@@ -196,16 +205,17 @@ func TestAccessMustBeDecided(t *testing.T) {
 		"ProxyTwice": {func(c *engine.Config) {
 			c.Listen, c.TrustedProxies = []string{"proxy:proxy:127.0.0.1:1"}, []string{"unix"}
 		}, "proxy:proxy:127.0.0.1:1: expected host:port"},
-		"AdminForProxies":     {func(c *engine.Config) { c.Admin, c.TrustedProxies = "proxy:127.0.0.1:0", []string{"unix"} }, "--admin proxy:127.0.0.1:0: expected host:port"},
-		"BadProxies":          {func(c *engine.Config) { c.TrustedProxies = []string{"10.0.0.1/8"} }, "--trusted-proxies 10.0.0.1/8: expected an address"},
-		"BadForwardedHeader":  {func(c *engine.Config) { c.ForwardedHeader = "x-real-ip" }, "--forwarded-header x-real-ip: expected x-forwarded-for or forwarded"},
-		"NoSuchPort":          {func(c *engine.Config) { c.Listen = []string{"127.0.0.1:65536"} }, "--listen 127.0.0.1:65536: expected a port"},
-		"HighestPort":         {func(c *engine.Config) { c.Listen = []string{"127.0.0.1:65535"} }, ""},
-		"OriginWithoutScheme": {func(c *engine.Config) { c.CORSOrigins = []string{"*", "example.com"} }, "--cors-origin example.com: expected"},
-		"OriginWithPath":      {func(c *engine.Config) { c.CORSOrigins = []string{"https://example.com/"} }, "--cors-origin https://example.com/"},
-		"Origins":             {func(c *engine.Config) { c.CORSOrigins = []string{"https://example.com", "http://[::1]:3000"} }, ""},
-		"DrainWithoutEnd":     {func(c *engine.Config) { c.DrainRate = math.Inf(1) }, "--drain-rate +Inf: expected"},
-		"HeartbeatPastClocks": {func(c *engine.Config) { c.Heartbeat = 500*time.Hour + 1 }, "--heartbeat 500h0m0.000000001s: expected at most 500h"},
+		"AdminForProxies":            {func(c *engine.Config) { c.Admin, c.TrustedProxies = "proxy:127.0.0.1:0", []string{"unix"} }, "--admin proxy:127.0.0.1:0: expected host:port"},
+		"BadProxies":                 {func(c *engine.Config) { c.TrustedProxies = []string{"10.0.0.1/8"} }, "--trusted-proxies 10.0.0.1/8: expected an address"},
+		"BadForwardedHeader":         {func(c *engine.Config) { c.ForwardedHeader = "x-real-ip" }, "--forwarded-header x-real-ip: expected x-forwarded-for or forwarded"},
+		"NoSuchPort":                 {func(c *engine.Config) { c.Listen = []string{"127.0.0.1:65536"} }, "--listen 127.0.0.1:65536: expected a port"},
+		"HighestPort":                {func(c *engine.Config) { c.Listen = []string{"127.0.0.1:65535"} }, ""},
+		"OriginWithoutScheme":        {func(c *engine.Config) { c.CORSOrigins = []string{"*", "example.com"} }, "--cors-origin example.com: expected"},
+		"OriginWithPath":             {func(c *engine.Config) { c.CORSOrigins = []string{"https://example.com/"} }, "--cors-origin https://example.com/"},
+		"Origins":                    {func(c *engine.Config) { c.CORSOrigins = []string{"https://example.com", "http://[::1]:3000"} }, ""},
+		"DrainWithoutEnd":            {func(c *engine.Config) { c.DrainRate = math.Inf(1) }, "--drain-rate +Inf: expected"},
+		"HeartbeatBelowAMillisecond": {func(c *engine.Config) { c.Heartbeat = time.Millisecond - 1 }, "--heartbeat 999.999µs: expected 0, which is none, or 1ms or more"},
+		"HeartbeatPastClocks":        {func(c *engine.Config) { c.Heartbeat = 500*time.Hour + 1 }, "--heartbeat 500h0m0.000000001s: expected at most 500h"},
 		"LongestDurations": {func(c *engine.Config) {
 			c.Heartbeat, c.WriteStall, c.UserTimeout = 500*time.Hour, 500*time.Hour, 500*time.Hour
 		}, ""},

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 // clientFlags say where a client finds the server, and which key it sends.
@@ -18,6 +20,9 @@ type clientFlags struct {
 
 // connect returns what to send requests with, and the URL that they begin with.
 func (c *clientFlags) connect() (*http.Client, string, error) {
+	if len(c.Key) > 0 && strings.ContainsFunc(c.Key[0], unicode.IsControl) {
+		return nil, "", errors.New("--key: expected a key without control characters, such as a line end")
+	}
 	if path, ok := strings.CutPrefix(c.Server, "unix:"); ok && path != "" {
 		var d net.Dialer
 		return &http.Client{Transport: &http.Transport{

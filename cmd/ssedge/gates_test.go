@@ -149,6 +149,15 @@ func publisherIn(t *testing.T) func(stdin string, args ...string) (string, error
 	}
 }
 
+// TestInputWithoutItsLineEnd: one line end at the end of the input is no part of the data, whatever it is.
+func TestInputWithoutItsLineEnd(t *testing.T) {
+	for text, want := range map[string]string{"x": "x", "x\n": "x", "x\r\n": "x", "x\r": "x", "x\n\n": "x\n", "x\r\n\r\n": "x\r\n", "\n": "", "": "", "\r\nx": "\r\nx"} {
+		if got := withoutLineEnd(text); got != want {
+			t.Errorf("%q becomes %q, expected %q", text, got, want)
+		}
+	}
+}
+
 // TestPublishRefusesByItself: a refusal has the exit status and the form of any other mistake.
 func TestPublishRefusesByItself(t *testing.T) {
 	notRaced(t)
@@ -177,6 +186,10 @@ func TestPublishRefusesByItself(t *testing.T) {
 				t.Errorf("%q: exit code %d", c.args, code)
 			}
 		}
+	}
+	for _, args := range [][]string{{"subscribe", "--last-event-id=1-0\n", "t"}, {"subscribe", "--key=abc\r", "t"}, {"publish", "--key=abc\n", "t", "x"}} {
+		_, said, code := run(t, append(args, "--server=http://127.0.0.1:1")...)
+		oneLine(t, said, code, "ssedge: error: --", "expected ")
 	}
 	for retry, found := range map[string]string{"0s": "0", "-1s": "-1000", "1500us": "1.5ms", "1ns": "1ns", "597h": "2149200000"} {
 		_, said, code := run(t, "publish", "--server=http://127.0.0.1:1", "--retry="+retry, "t", "x")

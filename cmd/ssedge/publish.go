@@ -38,7 +38,7 @@ func (c *publishCmd) run(stdin io.Reader, stdout io.Writer) error {
 		if err != nil {
 			return err
 		}
-		data = strings.TrimSuffix(string(text), "\n")
+		data = withoutLineEnd(string(text))
 	}
 	limits, publish := rule.Limits{}, c.viaHTTP // without bounds: the edge checks its own
 	if c.Redis != "" {
@@ -53,6 +53,17 @@ func (c *publishCmd) run(stdin io.Reader, stdout io.Writer) error {
 	}
 	_, err = fmt.Fprintln(stdout, id)
 	return err
+}
+
+// withoutLineEnd is text without one LF, CRLF or CR at its end.
+func withoutLineEnd(text string) string {
+	if text, ok := strings.CutSuffix(text, "\r\n"); ok {
+		return text
+	}
+	if text, ok := strings.CutSuffix(text, "\n"); ok {
+		return text
+	}
+	return strings.TrimSuffix(text, "\r")
 }
 
 // check holds an event to the rule of every gate. It comes before the event is put into JSON, which

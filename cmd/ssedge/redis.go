@@ -76,7 +76,8 @@ func (f *historyFlags) open(url string) (*redis.Source, error) {
 }
 
 type redisInstall struct {
-	Redis string `help:"redis://host:port, redis+sentinel://host:port,…/master or redis+cluster://host:port,…" placeholder:"URL" required:""`
+	Redis   string `help:"redis://host:port, redis+sentinel://host:port,…/master or redis+cluster://host:port,…" placeholder:"URL" required:""`
+	Replace bool   `help:"Also replace a function that was installed for another --redis-prefix."`
 	historyFlags
 }
 
@@ -89,7 +90,7 @@ func (c *redisInstall) Run() error {
 	defer s.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	n, err := s.Install(ctx)
+	n, err := s.Install(ctx, c.Replace)
 	if err != nil {
 		return fmt.Errorf("--redis: installed on %d masters, then: %w", n, err)
 	}

@@ -57,6 +57,11 @@ func TestPublishingWithoutAnEdge(t *testing.T) {
 	if code != 0 || out != "ssedge_publish is on 1 master\n" {
 		t.Fatalf("exit code %d, %q, %s", code, out, errors)
 	}
+	_, errors, code = run(t, "redis", "install", "--redis="+redis, "--redis-prefix=other:") // the servers have one function of that name
+	oneLine(t, errors, code, `--redis-prefix="sse:"`, "--replace")
+	if _, errors, code := run(t, "redis", "install", "--redis="+redis, "--history-events=9999"); code != 0 { // of the same prefix
+		t.Fatal(errors)
+	}
 	if got := cli("FCALL", "ssedge_publish", "1", "sse:news", "two\nlines", "named"); !strings.HasSuffix(got, "new") {
 		t.Errorf("FCALL: %s", got)
 	}
@@ -74,6 +79,13 @@ func TestPublishingWithoutAnEdge(t *testing.T) {
 			got = after
 		}
 	}
+	if _, errors, code := run(t, "redis", "install", "--redis="+redis, "--redis-prefix=other:", "--replace"); code != 0 {
+		t.Fatal(errors)
+	}
+	if got := cli("FCALL", "ssedge_publish", "1", "other:news", "x"); !strings.HasSuffix(got, "new") {
+		t.Errorf("FCALL of the function that was put in place of the other: %s", got)
+	}
+	run(t, "redis", "install", "--redis="+redis, "--replace")
 	for _, bad := range []string{"0", "-5", "x", "1.5"} {
 		if got := cli("FCALL", "ssedge_publish", "1", "sse:news", "x", "", "", bad); !strings.Contains(got, "milliseconds") {
 			t.Errorf("a reconnection time of %s: %s", bad, got)

@@ -52,9 +52,9 @@ type serveCmd struct {
 	RestBytes       int64             `help:"Half-sent events kept aside, in all." default:"${rest_bytes}" group:"Streams"`
 	InboxMax        int               `help:"New streams waiting for each shard." default:"${inbox_max}" group:"Streams"`
 
-	HeadBytes          int           `help:"Bytes of a request head." default:"${head_bytes}" group:"Requests"`
+	HeadBytes          int           `help:"Bytes of a request head, with an id to resume from." default:"${head_bytes}" group:"Requests"`
 	HeadersMax         int           `help:"Header fields of a request." default:"${headers_max}" group:"Requests"`
-	TargetBytes        int           `help:"Bytes of a request target." default:"${target_bytes}" group:"Requests"`
+	TargetBytes        int           `help:"Bytes of a request target, with an id to resume from." default:"${target_bytes}" group:"Requests"`
 	HeadTimeout        time.Duration `help:"Time for a request head to be complete." default:"${head_timeout}" group:"Requests"`
 	HeadsMax           int           `help:"Connections whose request head is not complete." default:"${heads_max}" group:"Requests"`
 	HTTPConnectionsMax int           `name:"http-connections-max" help:"Connections with other requests than for streams." default:"${http_connections_max}" group:"Requests"`

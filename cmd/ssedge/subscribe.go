@@ -64,7 +64,7 @@ func (c *subscribeCmd) Run() error {
 			return err
 		}
 	}
-	if !utf8.ValidString(c.LastEventID) {
+	if !utf8.ValidString(c.LastEventID) || strings.ContainsFunc(c.LastEventID, unicode.IsControl) {
 		return fmt.Errorf("--last-event-id: expected an id, found %s", rule.Quote([]byte(c.LastEventID)))
 	}
 	client, base, err := c.Client.connect()

@@ -21,6 +21,10 @@ const receiptsHeld = 256 << 10
 // not in order, the reason; what came before it is published, what comes after is
 // not read.
 func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
+	if p := withoutKeyField(r); p != nil {
+		s.refuse(w, p)
+		return
+	}
 	st := &stream{s: s, w: w, body: s.patiently(w, r), publisher: authorization(r), draft: newDrafts(s.config.Rule)}
 	defer st.draft.drop()
 	st.body.control.EnableFullDuplex()

@@ -38,13 +38,9 @@ func (s *Public) publish(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, p)
 		return
 	}
-	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		s.refuse(w, &problem{415, "bad_content_encoding", fmt.Sprintf("expected a body without Content-Encoding, found %.40q", coding), 0})
-		return
-	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil && r.Header.Get("Content-Type") != "" {
-		s.refuse(w, bad("bad_content_type", "the Content-Type cannot be read: %v", err))
+	media, p := bodyType(r)
+	if p != nil {
+		s.refuse(w, p)
 		return
 	}
 	switch media {
@@ -55,6 +51,36 @@ func (s *Public) publish(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.publishRaw(w, r)
 	}
+}
+
+// bodyType is the media type of a body, empty if none is named. What its fields say is never ignored: a body of unknown length, in
+// another character set or coding, or of several parts would be published as something else.
+func bodyType(r *http.Request) (media string, _ *problem) {
+	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" { // RFC 1945 7.2.2
+		return "", &problem{411, "no_length", "expected a Content-Length: in HTTP/1.0 nothing else says where the body ends", 0}
+	}
+	for _, coding := range strings.Split(strings.Join(r.Header.Values("Content-Encoding"), ","), ",") {
+		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+			return "", &problem{415, "bad_content_encoding", fmt.Sprintf("expected a body without Content-Encoding, found %.40q", coding), 0}
+		}
+	}
+	types := r.Header.Values("Content-Type")
+	if len(types) == 0 || len(types) == 1 && types[0] == "" {
+		return "", nil
+	}
+	media, parameters, err := mime.ParseMediaType(types[0])
+	charset, named := parameters["charset"]
+	switch {
+	case err != nil:
+		return "", bad("bad_content_type", "the Content-Type cannot be read: %v", err)
+	case len(types) > 1:
+		return "", bad("bad_content_type", "expected one Content-Type, found %d", len(types))
+	case strings.HasPrefix(media, "multipart/"):
+		return "", &problem{415, "bad_content_type", fmt.Sprintf("expected the data itself, JSON or NDJSON, found %.40q", media), 0}
+	case named && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8") && !strings.EqualFold(charset, "us-ascii"):
+		return "", &problem{415, "bad_charset", fmt.Sprintf("expected a body of UTF-8, found charset %.40q", charset), 0}
+	}
+	return media, nil
 }
 
 // withoutQuery refuses every parameter of a request whose body has everything, before anything is
@@ -151,6 +177,10 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, bad("no_topic", "expected ?topic=NAME in the query; to publish JSON, send Content-Type: application/json"))
 		return
 	}
+	if q.key, p = oneKey(r, q.key); p != nil {
+		s.refuse(w, p)
+		return
+	}
 	buf, p := s.readBody(w, r, int64(s.config.Rule.EventBytes), "data and event name together", "event-bytes")
 	if p != nil {
 		s.refuse(w, p)
@@ -238,12 +268,44 @@ func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
 	defer ds.drop()
 	m, p := decode(buf.B)
 	if p == nil {
+		m.Key, p = oneKey(r, m.Key)
+	}
+	if p == nil {
 		p = ds.addMessage(m)
 	}
 	s.publishOne(w, r, ds, p)
 }
 
+// oneKey is the idempotency key of a request for one event: the one given, or that of the field Idempotency-Key, which may stand
+// in quotes (draft-ietf-httpapi-idempotency-key-header 2.1). If there are two, they must be the same.
+func oneKey(r *http.Request, given string) (string, *problem) {
+	values := r.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return given, nil
+	}
+	key := values[0]
+	if n := len(key); n >= 2 && key[0] == '"' && key[n-1] == '"' {
+		key = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(key[1 : n-1])
+	}
+	if len(values) > 1 || given != "" && given != key {
+		return "", bad("bad_key", "expected one idempotency key, found several: in Idempotency-Key, and perhaps as key")
+	}
+	return key, nil
+}
+
+// withoutKeyField refuses a key for a request of several events.
+func withoutKeyField(r *http.Request) *problem {
+	if len(r.Header.Values("Idempotency-Key")) > 0 {
+		return bad("bad_key", `expected no Idempotency-Key with several events: each may have a "key" of its own`)
+	}
+	return nil
+}
+
 func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byte) {
+	if p := withoutKeyField(r); p != nil {
+		s.refuse(w, p)
+		return
+	}
 	ds := newDrafts(s.config.Rule)
 	defer ds.drop()
 	if p := ds.addArray(text); p != nil {

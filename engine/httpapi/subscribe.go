@@ -77,7 +77,20 @@ func (s *Public) streamRequest(conn *intake.Conn, r *http.Request) intake.Reques
 		Remote:        remote,
 		Forwarded:     forwarded,
 		Minor:         r.ProtoMinor,
+		TargetBytes:   len(r.RequestURI),
+		HeadBytes:     headBytes(r),
 	}
+}
+
+// headBytes is the length of a request's head, but for blanks that net/http has taken away.
+func headBytes(r *http.Request) int {
+	n := len(r.Method) + len(" ") + len(r.RequestURI) + len(" HTTP/1.1\r\nHost: \r\n\r\n") + len(r.Host)
+	for name, values := range r.Header {
+		for _, value := range values {
+			n += len(name) + len(": \r\n") + len(value)
+		}
+	}
+	return n
 }
 
 func problemOf(r *intake.Refusal) *problem {

@@ -72,6 +72,7 @@ func (r *Request) fill(h *http1.Head, from peer, p *Proxies) {
 		r.Forwarded = r.forwarded
 	}
 	r.Minor = h.Minor
+	r.TargetBytes, r.HeadBytes = len(h.Target), h.Bytes()
 }
 
 // refuse answers a connection that goes no further, and closes it when the client

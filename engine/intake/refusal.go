@@ -20,6 +20,9 @@ var (
 	refuseTopic   = &Refusal{Status: 400, Cause: "bad_topic", Reason: "a topic name breaks the rule of package rule"}
 	refuseTopics  = &Refusal{Status: 400, Cause: "too_many_topics", Reason: "more topics than one stream may have (--topics-per-stream)"}
 
+	refuseTarget = &Refusal{Status: 414, Cause: "target_too_long", Reason: "the request target leaves no room for an id to resume from (--target-bytes): expected fewer topics, or shorter ones"}
+	refuseHead   = &Refusal{Status: 431, Cause: "head_too_large", Reason: "the request head leaves no room for an id to resume from (--head-bytes): expected fewer topics, or fewer and shorter fields"}
+
 	refuseXForwardedFor = &Refusal{Status: 400, Cause: "bad_forwarded", Reason: forwarded.ErrXForwardedFor.Error()}
 	refuseForwarded     = &Refusal{Status: 400, Cause: "bad_forwarded", Reason: forwarded.ErrForwarded.Error()}
 	refuseProxyHeader   = &Refusal{Status: 400, Cause: "bad_proxy_header", Reason: proxyproto.ErrNoHeader.Error()}

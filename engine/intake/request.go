@@ -23,6 +23,8 @@ type Request struct {
 	Remote        netip.Addr // the connection's peer, or the address that a PROXY protocol header names; the zero Addr: a unix socket
 	Forwarded     []byte     // value of the field of [Proxies], of several joined by commas; empty if there is none
 	Minor         int        // HTTP/1.<Minor>
+	TargetBytes   int        // of the target as sent, and
+	HeadBytes     int        // … of the head; 0: they do not matter
 
 	forwarded []byte   // scratch
 	key       []byte   // scratch: a decoded key of the query
@@ -41,6 +43,8 @@ type span struct{ from, to int }
 type RequestLimits struct {
 	TopicsPerStream int
 	TopicBytes      int
+	TargetBytes     int // of a target, with an id to resume from
+	HeadBytes       int // of a head, with one
 }
 
 // parse reads the topics and the resume position out of the query and the
@@ -67,7 +71,7 @@ func (r *Request) parse(lim *RequestLimits) *Refusal {
 			if refusal := r.addTopic(value, lim); refusal != nil {
 				return refusal
 			}
-		case spells(r.key, "lasteventid"):
+		case spells(r.key, "lasteventid"), spells(r.key, "lasteventids"), spells(r.key, "evslasteventid"):
 			if len(value) > 0 { // an empty one says nothing, as an empty field does
 				fromQuery = value
 			}
@@ -90,20 +94,44 @@ func (r *Request) parse(lim *RequestLimits) *Refusal {
 	}
 	slices.SortFunc(r.topics, bytes.Compare)
 	r.parseResume(last)
+	return r.leavesRoom(lim)
+}
+
+// idNameBytes is what stands around an id, in a query or as a field: &last_event_id= or its other spellings.
+const idNameBytes = 20
+
+// ResumeBytesMax bounds what a request for a stream of so many topics takes more when it resumes.
+func ResumeBytesMax(topics int) int {
+	if topics == 1 {
+		return idNameBytes + eventid.MaxPositionBytes
+	}
+	return idNameBytes + eventid.VectorBytesMax(topics)
+}
+
+// leavesRoom refuses a request that could not be repeated with an id: the client would be given one, and never come back with it.
+func (r *Request) leavesRoom(lim *RequestLimits) *Refusal {
+	room := ResumeBytesMax(len(r.topics))
+	switch {
+	case r.resume == shard.ResumeAt, r.resume == shard.ResumeMalformed: // it has one, and will replace it
+	case lim.TargetBytes > 0 && r.TargetBytes+room > lim.TargetBytes:
+		return refuseTarget
+	case lim.HeadBytes > 0 && r.HeadBytes+room > lim.HeadBytes:
+		return refuseHead
+	}
 	return nil
 }
 
-// spells reports whether a key of the query is a spelling of a name: its letters in either case, with
-// the signs - _ [ ] and blanks anywhere between or around them. Clients in use write last_event_id,
-// lastEventId and Last-Event-ID; under a spelling that is not known, a resume would be silently lost.
+// spells reports whether a key of the query is a spelling of a name: its letters in either case, with signs, digits and blanks of
+// ASCII anywhere between or around them. Clients in use write last_event_id, lastEventId, Last-Event-ID and evs_last_event_id, and
+// serializers topic[] and topic[0]; under a spelling that is not known, a resume would be silently lost.
 func spells(key []byte, name string) bool {
 	n := 0
 	for _, c := range key {
 		switch {
-		case c == '-' || c == '_' || c == '[' || c == ']' || c == ' ':
-			continue
 		case 'A' <= c && c <= 'Z':
 			c += 'a' - 'A'
+		case c < 0x80 && (c < 'a' || c > 'z'):
+			continue
 		}
 		if n == len(name) || c != name[n] {
 			return false

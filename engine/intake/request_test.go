@@ -42,7 +42,7 @@ func TestResumePositionOfARequest(t *testing.T) {
 		{"topic=t&last_event_id=5-1&lastEventId=", "", shard.ResumeAt, "5-1"},
 		{"topic=t&lastEventId=6-1&last_event_id=7-1", "5-1", shard.ResumeAt, "5-1"},
 		{"topic=t&lastEventId=5-1&_=1700000000&EVENTSOURCE_TOKEN=x", "", shard.ResumeAt, "5-1"},
-		{"topic=t&last_event=5-1&lasteventids=5-1&xlasteventid=5-1&last.event.id=5-1", "", shard.ResumeNot, ""},
+		{"topic=t&last_event=5-1&lasteventidss=5-1&xlasteventid=5-1&lastéventid=5-1", "", shard.ResumeNot, ""},
 		{"topic=t&topic=u", "5-1", shard.ResumeMalformed, ""},
 	} {
 		r := &Request{Query: []byte(c.query), LastEventID: []byte(c.header)}
@@ -68,6 +68,7 @@ func TestEverySpellingOfTheResumeIsRead(t *testing.T) {
 			}
 		}
 	}
+	spellings = append(spellings, "last.event.id", "lastEventId[0]", "lastEventId[]", "last_event_ids", "evs_last_event_id", "evs_lastEventId", " last+event+id ", "lastEventId2")
 	for _, s := range spellings {
 		encoded := strings.NewReplacer("_", "%5f", "-", "%2D", "a", "%61", "E", "%45").Replace(s)
 		for _, key := range []string{s, encoded} {

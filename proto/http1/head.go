@@ -25,6 +25,11 @@ type Head struct {
 	fields int
 }
 
+// Bytes is the length of the head, with its final empty line and without empty lines before it.
+func (h *Head) Bytes() int {
+	return len(h.Method) + len(" ") + len(h.Target) + len(" HTTP/1.1\r\n") + len(h.lines) + len("\r\n")
+}
+
 // Get returns the value of the first field called name, blanks around it removed, and how
 // many fields of that name there are: 0 when it is absent. name must be lower-case; the
 // names in the head match in any case. The value is lent as all slices of a Head are.

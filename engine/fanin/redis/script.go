@@ -110,35 +110,65 @@ func (c *Config) Key(topic string) string {
 	return n.key(topic)
 }
 
-// Install loads the library on all masters, in place of an older one, and returns how many there are.
-func (s *Source) Install(ctx context.Context) (masters int, err error) {
-	text := s.config.Library(s.target.kind)
-	if s.target.kind != Cluster {
-		if err := s.client.Do(ctx, s.client.B().FunctionLoad().Replace().FunctionCode(text).Build()).Error(); err != nil {
+// Install loads the library on all masters, in place of an older one, and returns how many there are. Servers have one function of
+// that name: one that was made for another prefix stays, and is an error, unless replace is set.
+func (s *Source) Install(ctx context.Context, replace bool) (masters int, err error) {
+	nodes := map[string]rueidis.Client{"the server": s.client}
+	if s.target.kind == Cluster {
+		if nodes, err = s.masters(ctx); err != nil {
 			return 0, err
 		}
-		return 1, nil
 	}
-	spans, err := s.readSlots(ctx)
-	if err != nil {
-		return 0, err
+	if !replace {
+		for name, node := range nodes {
+			if prefix, ok := installedPrefix(ctx, node); ok && prefix != luaString(s.config.Prefix) {
+				return 0, fmt.Errorf("the function on %s is for --redis-prefix=%s, and there can be only one: expected --replace, or EVAL of the script (ssedge redis script)", name, prefix)
+			}
+		}
 	}
-	nodes, done := s.client.Nodes(), map[string]bool{}
-	for _, sp := range spans {
-		if done[sp.master] {
-			continue
-		}
-		node := nodes[sp.master]
-		if node == nil {
-			return masters, fmt.Errorf("no connection to %s", sp.master)
-		}
+	text := s.config.Library(s.target.kind)
+	for name, node := range nodes {
 		if err := node.Do(ctx, node.B().FunctionLoad().Replace().FunctionCode(text).Build()).Error(); err != nil {
-			return masters, fmt.Errorf("%s: %w", sp.master, err)
+			return masters, fmt.Errorf("%s: %w", name, err)
 		}
-		done[sp.master] = true
 		masters++
 	}
 	return masters, nil
+}
+
+// masters are the masters of a cluster, by address.
+func (s *Source) masters(ctx context.Context) (map[string]rueidis.Client, error) {
+	spans, err := s.readSlots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	nodes, found := s.client.Nodes(), map[string]rueidis.Client{}
+	for _, sp := range spans {
+		node := nodes[sp.master]
+		if node == nil {
+			return nil, fmt.Errorf("no connection to %s", sp.master)
+		}
+		found[sp.master] = node
+	}
+	return found, nil
+}
+
+// installedPrefix is the prefix, in quotes, that the library on a server was made for; false if there is none. (That it cannot be
+// read is no obstacle: loading will show it.)
+func installedPrefix(ctx context.Context, node rueidis.Client) (prefix string, ok bool) {
+	libraries, err := node.Do(ctx, node.B().FunctionList().Libraryname("ssedge").Withcode().Build()).ToArray()
+	if err != nil || len(libraries) == 0 {
+		return "", false
+	}
+	library, err := libraries[0].AsMap()
+	if err != nil {
+		return "", false
+	}
+	code := library["library_code"]
+	text, err := code.ToString()
+	_, rest, found := strings.Cut(text, ", prefix = ")
+	prefix, _, ended := strings.Cut(rest, ", fan_in = ")
+	return prefix, err == nil && found && ended
 }
 
 // ErrUnavailable is what a publisher gets while the servers cannot take an event. Whether they have
