@@ -133,6 +133,7 @@ func TestTheNetworkIsHalfOpen(t *testing.T) {
 
 // The clients of an edge that dies go on at another.
 func TestAnEdgeIsKilled(t *testing.T) {
+	unraced(t) // TestConnectionsAreKilled
 	t.Parallel()
 	r := startRedis(t)
 	url := "redis://" + r.address()

@@ -26,7 +26,7 @@ var manyFlags = []string{"--topics-per-stream=500", "--target-bytes=65536", "--h
 // Very many topics are subscribed again, and looked at, when their connection or their server was lost.
 func TestManyTopicsAreFollowedAgain(t *testing.T) {
 	unraced(t) // TestInterestComesAndGoes
-	topics := pick(rounds(40_000, 100_000), 20_000, 10_000)
+	topics := pick(rounds(15_000, 100_000), 15_000, 10_000)
 	r := startRedis(t, "--appendonly", "no")
 	p := edgeProcess(t, "redis://"+r.address(), manyFlags...)
 	began := time.Now()
@@ -70,7 +70,7 @@ func TestManyTopicsAreFollowedAgain(t *testing.T) {
 // Very many topics whose subscribers come and go: what is subscribed in the end is exactly what has subscribers.
 func TestInterestComesAndGoes(t *testing.T) {
 	t.Parallel()
-	topics := pick(100_000, 20_000, 10_000)
+	topics := pick(rounds(40_000, 100_000), 5_000, 10_000)
 	r := startRedis(t)
 	p := edgeProcess(t, "redis://"+r.address(), append(manyFlags, "--redis-linger=1s")...)
 	rng := newSeed(t).of("test")

@@ -179,6 +179,7 @@ func TestSegmentsBeginSmallAndDouble(t *testing.T) {
 
 // However much has gone through it, a log that keeps little takes little.
 func TestALogTakesWhatItKeeps(t *testing.T) {
+	oneGoroutine(t)
 	for _, keep := range []int{1, 5, 50, 5000} {
 		for _, size := range []int{1, 20, 100, 1000} {
 			l := &log{}

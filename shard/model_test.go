@@ -38,11 +38,8 @@ type modelClient struct {
 
 // TestRewrittenLogsAgainstAModel tries resumes, overruns and policy latest.
 func TestRewrittenLogsAgainstAModel(t *testing.T) {
-	seeds := uint64(3000)
-	if raced {
-		seeds = 200
-	}
-	for seed := range seeds {
+	oneGoroutine(t)
+	for seed := range uint64(3000) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 1 + rng.IntN(8)}})
 		if _, err := r.table.Acquire([]byte("a")); err != nil {

@@ -220,6 +220,7 @@ func TestTheEarliestEventsAreRead(t *testing.T) {
 
 // A socket that takes little gets everything all the same, whatever it stops in. A client that leaves leaves nothing behind.
 func TestOlderEventsOfASlowStream(t *testing.T) {
+	oneGoroutine(t)
 	for room := range 120 {
 		r, feed := trimmed(t)
 		c := r.join("a", "70-0", room)

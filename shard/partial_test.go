@@ -105,6 +105,7 @@ func byTopic(data []string) []string {
 }
 
 func TestAStreamSurvivesAShortWriteAtEveryByte(t *testing.T) {
+	oneGoroutine(t)
 	for _, s := range scenes {
 		total := s.total(t)
 		for room := range total + 1 {
@@ -165,6 +166,7 @@ func (s *scene) gapTopics(t *testing.T) string {
 // id it has read: it is told everything it would have been told, gaps included,
 // and nothing twice but a gap.
 func TestAStreamIsResumedAfterABreakAtEveryByte(t *testing.T) {
+	oneGoroutine(t)
 	for _, s := range scenes {
 		for room := range s.total(t) + 1 {
 			r, c := s.start(t, room)

@@ -11,11 +11,8 @@ import (
 // Random appends, trims and extensions, against a list: every place is found, every byte is
 // where it belongs.
 func TestPrependAgainstAList(t *testing.T) {
-	seeds := uint64(300)
-	if raced {
-		seeds = 50
-	}
-	for seed := range seeds {
+	oneGoroutine(t)
+	for seed := range uint64(100) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		twin := &naiveLog{} // of everything there ever was
 		for n := range 200 {

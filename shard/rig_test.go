@@ -124,6 +124,14 @@ func (r *rig) join(topics, lastID string, room int) *client {
 	return c
 }
 
+// oneGoroutine skips a test under the race detector, which has nothing to watch in it.
+func oneGoroutine(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("not run with -race: all of it happens in one goroutine. go test ./shard runs it")
+	}
+}
+
 // joinEarliest is a client that wants the earliest events there are.
 func (r *rig) joinEarliest(topics string) *client {
 	shard := r.shards[int(r.joined)%len(r.shards)]

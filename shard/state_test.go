@@ -39,6 +39,7 @@ func (r *roll) check(t *testing.T) {
 // served: each one that was there from its beginning to its end is met once, none is met
 // twice, and those that left are not met.
 func TestAPassMeetsEverySubscriberOnce(t *testing.T) {
+	oneGoroutine(t)
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		r := roll{at: map[uint32]uint32{}}

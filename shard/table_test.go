@@ -44,6 +44,7 @@ func retained(topic *Topic) []byte {
 }
 
 func TestIDsOfATopicStrictlyIncrease(t *testing.T) {
+	oneGoroutine(t)
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 3))
 		table, wall := newTable(TableConfig{Retention: Retention{AgeMS: 50}, HistoryMax: 2000})

@@ -26,6 +26,7 @@ func numbers(from, to int) (all []string) {
 
 // A stream whose client keeps reading is sent every event of a burst, however small the history is.
 func TestABurstReachesEveryReaderWhateverTheRetention(t *testing.T) {
+	oneGoroutine(t)
 	for name, retention := range tiny {
 		for _, policy := range []Policy{PolicyGap, PolicyClose, PolicyLatest} {
 			for _, topics := range []string{"a", "b,a"} {

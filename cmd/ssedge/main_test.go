@@ -70,7 +70,7 @@ func environment() []string {
 // watched are the tests whose processes run with the race detector, too: those of what several goroutines of cmd/ssedge
 // itself do. What the processes of the others do is watched in the tests of engine and bench.
 var watched = []string{
-	"TestARestartUnderLoad", "TestBenchScenarios", "TestDrainDelay", "TestJSONLogsParse", "TestPublish",
+	"TestARestartUnderLoad", "TestDrainDelay", "TestJSONLogsParse", "TestPublish",
 	"TestServeAnnouncesItself", "TestSIGHUPReadsTheKeysAgain", "TestSubscribeLosesNothingOverCutConnections", "TestTheManagerIsTold",
 	"TestTheWatchdogIsTold",
 }
