@@ -188,13 +188,13 @@ func TestFanInOfThePublisher(t *testing.T) {
 	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, Rule: rule.Limits{EventBytes: 100}}
 	answers := map[string]bool{}
 	for _, bad := range [][]string{{"x", "gap"}, {"x", "a\nb"}, {"x", "a\rb"}, {strings.Repeat("x", 101)}, {"x", strings.Repeat("e", 100)}, {"x", "", "", "soon"}} {
-		if got := r.cli(append([]string{"EVAL", config.Script(redis.Standalone), "1", "sse:{0}a"}, bad...)...); !strings.HasPrefix(got, "ERR expected") {
+		if got := r.cli(append([]string{"EVAL", config.Script(redis.Standalone), "1", config.Key("a")}, bad...)...); !strings.HasPrefix(got, "ERR expected") {
 			t.Errorf("%.20q: %s", bad, got)
 		}
 	}
 	for _, of := range [][2]string{{"a", "b:i:c"}, {"a:i:b", "c"}, {"a", "c"}} {
-		first := r.cli("EVAL", config.Script(redis.Standalone), "1", "sse:{0}"+of[0], "x", "", of[1])
-		again := r.cli("EVAL", config.Script(redis.Standalone), "1", "sse:{0}"+of[0], "x", "", of[1])
+		first := r.cli("EVAL", config.Script(redis.Standalone), "1", config.Key(of[0]), "x", "", of[1])
+		again := r.cli("EVAL", config.Script(redis.Standalone), "1", config.Key(of[0]), "x", "", of[1])
 		id, word, _ := strings.Cut(first, "\n")
 		if word != "new" || again != id+"\ndup" || answers[of[0]+id] {
 			t.Errorf("%q: %q, then %q", of, first, again)
@@ -232,7 +232,7 @@ func TestWhatCouldNotBeSentWasNotPublished(t *testing.T) {
 	}
 }
 
-// An event of a topic in the channel of another partition is refused: otherwise only clients of some edges would get it.
+// An event of a topic in the channel of another partition is refused by edges, too: otherwise only clients of some would get it.
 func TestTheWrongPartition(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -246,8 +246,7 @@ func TestTheWrongPartition(t *testing.T) {
 	}
 	a.opened(t, topic("news"))
 	st := a.opened(t, topic(other))
-	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, Rule: rule.Limits{EventBytes: 100}}
-	r.cli("EVAL", config.Script(redis.Standalone), "1", tag+other, "wrong")
+	r.dial(t).do("PUBLISH", tag, fmt.Sprintf("\x00s2 5-0 0-0 0 %d\n%swrong", len(other), other))
 	eventually(t, "it is refused", func() bool { return a.metrics(t)["ssedge_redis_malformed_total"] == 1 })
 	a.publish(t, other, "right")
 	st.gets(t, "right")

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ssedge/bench/freeport"
 	"ssedge/engine"
 )
 
@@ -29,14 +30,12 @@ type redisServer struct {
 // freePorts are ports on which nothing listens now.
 func freePorts(t testing.TB, n int) (all []string) {
 	t.Helper()
-	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		_, port, _ := net.SplitHostPort(ln.Addr().String())
-		all = append(all, port)
+	addresses, err := freeport.Addresses(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range addresses {
+		all = append(all, fmt.Sprint(at.Port()))
 	}
 	return all
 }

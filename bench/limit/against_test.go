@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"ssedge/bench/freeport"
 )
 
 var (
@@ -166,12 +168,11 @@ func servers(t testing.TB) (c, g func(target netip.AddrPort, threads int) *exec.
 
 // free is a loopback address on which nothing listens now.
 func free(t testing.TB) netip.AddrPort {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := freeport.Addresses(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return netip.MustParseAddrPort(l.Addr().String())
+	return free[0]
 }
 
 // TestStreamsGetWhatTheCProgramSends: crowd holds both to the same bytes.

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"ssedge/bench/freeport"
 	"ssedge/bench/limit"
 	"ssedge/bench/observe"
 )
@@ -56,10 +57,11 @@ func Start(ctx context.Context, k Kind, o Options) (*Child, error) {
 }
 
 func start(ctx context.Context, k Kind, o Options) (*Child, error) {
-	listen, admin, err := freeAddresses()
+	free, err := freeport.Addresses(2)
 	if err != nil {
 		return nil, err
 	}
+	listen, admin := free[0], free[1]
 	args := append(o.Program[1:len(o.Program):len(o.Program)], arguments(k, o, listen.String(), admin.String())...)
 	c := &Child{Kind: k, Listen: listen, cmd: exec.Command(o.Program[0], args...), said: new(tail), exited: make(chan struct{})}
 	c.cmd.Stdout, c.cmd.Stderr = c.said, c.said
@@ -138,20 +140,6 @@ func (c *Child) Said() string { return strings.TrimSpace(c.said.String()) }
 func (c *Child) Stop() {
 	c.cmd.Process.Kill()
 	<-c.exited
-}
-
-// freeAddresses are loopback addresses on which nothing listens now.
-func freeAddresses() (a, b netip.AddrPort, err error) {
-	var free [2]netip.AddrPort
-	for i := range free {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return a, b, err
-		}
-		defer l.Close()
-		free[i] = l.Addr().(*net.TCPAddr).AddrPort()
-	}
-	return free[0], free[1], nil
 }
 
 // tail keeps the end of what is written to it.

@@ -144,6 +144,18 @@ func TestMistakesInTheFile(t *testing.T) {
 	oneLine(t, errors, code, "directory")
 }
 
+// TestCommandsWithoutAFile: what a measurement depends on stands in its command line, and tune and version have no settings.
+func TestCommandsWithoutAFile(t *testing.T) {
+	for _, args := range [][]string{{"bench", "fanout"}, {"tune"}, {"version"}} {
+		_, errors, code := run(t, append(args, "--config=x.yaml")...)
+		oneLine(t, errors, code, args[0]+" reads no file of settings")
+	}
+	t.Setenv("SSEDGE_CONFIG", "/nowhere")
+	if _, errors, code := run(t, "version"); code != 0 {
+		t.Error(errors)
+	}
+}
+
 // TestFileNamedByTheEnvironment is read like one named by the flag.
 func TestFileNamedByTheEnvironment(t *testing.T) {
 	t.Setenv("SSEDGE_CONFIG", settings(t, "dev: true\nshards: 65\n"))

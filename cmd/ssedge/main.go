@@ -52,6 +52,27 @@ func flagsOnly(k *kong.Kong) error {
 	})
 }
 
+// withoutFile refuses the file of settings for commands that have none, and has them not look at the one that the environment names.
+func withoutFile(args []string) error {
+	command := ""
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "-") {
+			command = arg
+			break
+		}
+	}
+	if command != "bench" && command != "tune" && command != "version" {
+		return nil
+	}
+	os.Unsetenv("SSEDGE_CONFIG")
+	for _, arg := range args {
+		if arg == "--config" || strings.HasPrefix(arg, "--config=") {
+			return fmt.Errorf("%s reads no file of settings: expected flags without --config", command)
+		}
+	}
+	return nil
+}
+
 // asked is the arguments, but that no argument, or help as the first, asks for help.
 func asked(args []string) []string {
 	switch {
@@ -70,7 +91,9 @@ func (v verdict) Error() string { return string(v) }
 
 func main() {
 	parser := newParser(&cli{})
-	ctx, err := parser.Parse(asked(os.Args[1:]))
+	args := asked(os.Args[1:])
+	parser.FatalIfErrorf(withoutFile(args))
+	ctx, err := parser.Parse(args)
 	parser.FatalIfErrorf(err)
 	parser.FatalIfErrorf(stray(parser.Model, ctx.Command(), os.Environ()))
 	if err := ctx.Run(); err != nil {

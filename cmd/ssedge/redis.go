@@ -16,7 +16,7 @@ import (
 type redisCmd struct {
 	Install redisInstall `cmd:"" help:"Load the publish function on all masters, so that any client can publish: redis-cli FCALL ssedge_publish 1 sse:news hello."`
 	Script  redisScript  `cmd:"" help:"Print the same as a script for EVAL."`
-	Key     redisKey     `cmd:"" help:"Print the key of a topic, with which it is published to: sse:news, or sse:{17}news with partitions."`
+	Key     redisKey     `cmd:"" help:"Print the key of a topic, with which it is published to: sse:news, or sse:{28}news with partitions."`
 }
 
 // historyFlags are the settings of a publish: the same as those of the edges, or a topic's history is cut

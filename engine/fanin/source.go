@@ -1,6 +1,10 @@
 package fanin
 
-import "ssedge/proto/eventid"
+import (
+	"errors"
+
+	"ssedge/proto/eventid"
+)
 
 // Event is one event to be published. The slices are only read during the call.
 type Event struct {
@@ -14,6 +18,9 @@ type Receipt struct {
 	ID        eventid.ID
 	Duplicate bool // an event with this key was taken before, and ID is its id
 }
+
+// ErrNotStored is wrapped in errors of a Publish that has certainly stored nothing.
+var ErrNotStored = errors.New("the event was not stored")
 
 // Source takes events in. It is safe from any goroutine. An event whose Publish
 // returned without an error is in its topic's log and on its way to the

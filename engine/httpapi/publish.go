@@ -122,15 +122,20 @@ func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *probl
 		return got, &problem{503, "topics_max", "this server holds as many topics as it may (--topics-max)", 5}
 	default:
 		s.outages.log(s.config.Logger, time.Now(), err)
-		return got, notStored
+		if errors.Is(err, fanin.ErrNotStored) {
+			return got, notStored
+		}
+		return got, perhapsStored
 	}
 	s.published(&e, got.Duplicate)
 	return got, nil
 }
 
-// notStored fits requests with a key and without one: the error does not show whether the servers
+var notStored = &problem{503, "source", "the servers do not take events at the moment; the event was not stored", 1}
+
+// perhapsStored fits requests with a key and without one: the error does not show whether the servers
 // stored the event.
-var notStored = &problem{503, "source", "the servers do not answer: the event may or may not have been stored; " +
+var perhapsStored = &problem{503, "source", "the servers do not answer: the event may or may not have been stored; " +
 	"with a key it can be published again safely, without one it may come twice", 1}
 
 // authorization is the value of the field, nil if there is none.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -61,13 +62,31 @@ func TestASourceThatFails(t *testing.T) {
 		if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), c.says) {
 			t.Errorf("%s %s: %d %v %s", c.media, c.body, w.Code, w.Header(), w.Body)
 		}
-		if body := w.Body.String(); !strings.Contains(body, notStored.reason) || strings.Contains(body, "10.0.0.5") || strings.Contains(body, "redis") {
+		if body := w.Body.String(); !strings.Contains(body, perhapsStored.reason) || strings.Contains(body, "10.0.0.5") || strings.Contains(body, "redis") {
 			t.Errorf("%s %s is answered %s", c.media, c.body, body)
 		}
 		if !strings.Contains(log.String(), "10.0.0.5:6379") {
 			t.Errorf("%s %s: the log is %q", c.media, c.body, &log)
 		}
 	}
+}
+
+// A publisher is told when an event was certainly not stored: it may come back with it.
+func TestASourceThatHasStoredNothing(t *testing.T) {
+	p := newFailing(0, false, io.Discard)
+	p.config.Source = refusing{}
+	r := httptest.NewRequest("POST", "/publish?topic=t", strings.NewReader("x"))
+	w := httptest.NewRecorder()
+	p.ServeHTTP(w, r)
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "the event was not stored") || strings.Contains(w.Body.String(), "READONLY") {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+}
+
+type refusing struct{}
+
+func (refusing) Publish(*fanin.Event) (fanin.Receipt, error) {
+	return fanin.Receipt{}, fmt.Errorf("READONLY: %w", fanin.ErrNotStored)
 }
 
 // However many publishes fail, there are few log lines, and each says how many failures had none.

@@ -179,7 +179,7 @@ var ErrUnavailable = errors.New("redis does not take the event")
 // Publish publishes an event. The error is ErrUnavailable, wrapped.
 func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 	if !s.connected.Load() {
-		return fanin.Receipt{}, fmt.Errorf("%w: it was never reached", ErrUnavailable)
+		return fanin.Receipt{}, fmt.Errorf("%w: it was never reached: %w", ErrUnavailable, fanin.ErrNotStored)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
 	defer cancel()
@@ -187,6 +187,9 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 	r, err := s.publish(ctx, e)
 	if err != nil {
 		s.counts.failed(opPublish, err)
+		if _, refused := rueidis.IsRedisErr(err); refused { // the script refuses before it writes, or takes back what it wrote
+			err = fmt.Errorf("%w: %w", err, fanin.ErrNotStored)
+		}
 		return r, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	s.counts.published.Add(1)
