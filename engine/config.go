@@ -18,6 +18,9 @@ type Config struct {
 	Version string
 	Logger  *slog.Logger
 
+	// LogDropped is how many lines of the log were dropped because it was not read; nil: none ever is.
+	LogDropped func() uint64
+
 	// Listeners.
 	Listen []string // "host:port", "unix:/path", or "systemd:NAME", a name of Inherited; with "proxy:" in front connections begin with a PROXY protocol header
 	Admin  string   // "host:port"; "" for none

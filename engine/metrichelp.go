@@ -40,6 +40,8 @@ var metricHelp = map[string]string{
 	"ssedge_history_evicted_total":            "Topics whose history was dropped because all together took too much.",
 	"ssedge_idempotency_keys_forgotten_total": "Idempotency keys forgotten before their time because there were too many.",
 
+	"ssedge_log_lines_dropped_total": "Lines of the log that were dropped because it was not read.",
+
 	"ssedge_streams_max":                     "--streams-max, or what the limit on open files leaves.",
 	"ssedge_streams_per_address_max":         "--per-address-max; 0 is no bound.",
 	"ssedge_accept_rate_max":                 "--accept-rate; 0 is no bound.",

@@ -163,6 +163,9 @@ func (m *metricSet) count() {
 	set("ssedge_history_evicted_total", e.group.Table().Evicted.Load())
 	_, forgotten := e.keys()
 	set("ssedge_idempotency_keys_forgotten_total", forgotten)
+	if c := &e.config; c.LogDropped != nil {
+		set("ssedge_log_lines_dropped_total", c.LogDropped())
+	}
 	for _, r := range shard.CloseReasons() {
 		set(`ssedge_streams_closed_total{reason="`+r.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Closed[r].Load() }))
 	}
@@ -196,7 +199,7 @@ var refusalCauses = sync.OnceValue(func() []string {
 	}
 	for _, cause := range []string{
 		"bad_json", "no_data", "bad_retry", "bad_key", "bad_event", "too_large", "short_body", "body_timeout",
-		"receipts_timeout", "bad_content_type", "bad_content_encoding", "origin", "not_local", "source", "not_found", "method", "body", "not_hijackable",
+		"receipts_timeout", "no_length", "bad_content_type", "bad_content_encoding", "bad_charset", "origin", "not_local", "source", "not_found", "method", "body", "not_hijackable",
 	} {
 		add(cause)
 	}

@@ -97,11 +97,13 @@ func main() {
 	parser.FatalIfErrorf(err)
 	parser.FatalIfErrorf(stray(parser.Model, ctx.Command(), os.Environ()))
 	if err := ctx.Run(); err != nil {
-		if v := verdict(""); errors.As(err, &v) {
-			fmt.Fprintf(os.Stderr, "ssedge: %s\n", v)
-		} else {
-			parser.Errorf("%s", err)
-		}
+		sayLast(func() {
+			if v := verdict(""); errors.As(err, &v) {
+				fmt.Fprintf(os.Stderr, "ssedge: %s\n", v)
+			} else {
+				parser.Errorf("%s", err)
+			}
+		})
 		os.Exit(1)
 	}
 }

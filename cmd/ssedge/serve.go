@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -118,7 +119,7 @@ func (c *serveCmd) config() (engine.Config, error) {
 		return n
 	}
 	return engine.Config{
-		Dev: c.Dev, Version: version(), Logger: c.logger(),
+		Dev: c.Dev, Version: version(), Logger: slog.New(slog.DiscardHandler),
 		Listen: c.Listen, Admin: admin,
 		Keys: keys, Anonymous: c.Anonymous, CORSOrigins: c.CORSOrigin,
 		TrustedProxies: c.TrustedProxies, ForwardedHeader: c.ForwardedHeader,
@@ -167,16 +168,6 @@ func (c *serveCmd) keys() ([]string, error) {
 	return keys, nil
 }
 
-func (c *serveCmd) logger() *slog.Logger {
-	var level slog.Level
-	level.UnmarshalText([]byte(c.LogLevel)) // one of the enum's
-	o := &slog.HandlerOptions{Level: level}
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
-	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
-}
-
 func (c *serveCmd) Run() error {
 	config, err := c.config()
 	if err != nil {
@@ -189,6 +180,9 @@ func (c *serveCmd) Run() error {
 		fmt.Println("The settings are in order.")
 		return nil
 	}
+	out := newServerOutput()
+	defer out.flush()
+	config.Logger, config.LogDropped = c.logger(out.log), out.dropped
 	config.Inherited = passedSockets()
 	m := newManager(config.Logger)
 	if !c.Dev {
@@ -209,7 +203,7 @@ func (c *serveCmd) Run() error {
 	if err := e.Start(); err != nil {
 		return err
 	}
-	c.greet(e)
+	c.greet(e, out.announce)
 	go c.reloadKeys(e, config.Logger, reload, m)
 	go m.follow(e)
 	return wait(e, signals, m)
@@ -234,31 +228,41 @@ func (c *serveCmd) reloadKeys(e *engine.Engine, log *slog.Logger, signals <-chan
 	}
 }
 
-// wait runs the server until a signal: the first drains it, a second ends it at
+// sameSignal is how long a signal counts as a repetition of the first: coreutils' timeout, and shells, send it to the process and to
+// its group.
+const sameSignal = time.Second
+
+// wait runs the server until a signal: the first drains it, another one, later, ends it at
 // once.
 func wait(e *engine.Engine, signals <-chan os.Signal, m *manager) error {
 	<-signals
+	began := time.Now()
 	m.stop(e)
 	drained := make(chan struct{})
 	go func() {
 		e.Drain()
 		close(drained)
 	}()
-	select {
-	case <-drained:
-		return nil
-	case s := <-signals:
+	for {
 		select {
-		case <-drained: // both at once: there was nothing left to do
+		case <-drained:
 			return nil
-		default:
-			return fmt.Errorf("%v again: ended before all streams were told", s)
+		case s := <-signals:
+			if time.Since(began) < sameSignal {
+				continue
+			}
+			select {
+			case <-drained: // both at once: there was nothing left to do
+				return nil
+			default:
+				return fmt.Errorf("%v again: ended before all streams were told", s)
+			}
 		}
 	}
 }
 
 // greet prints where the server listens and, for a start, what to try.
-func (c *serveCmd) greet(e *engine.Engine) {
+func (c *serveCmd) greet(e *engine.Engine, w io.Writer) {
 	var first string
 	for _, a := range e.Addrs() {
 		where := "unix:" + a.String()
@@ -271,13 +275,13 @@ func (c *serveCmd) greet(e *engine.Engine) {
 		if e.ForProxies(a) {
 			where += ", for the proxies " + strings.Join(c.TrustedProxies, ", ") + " (PROXY protocol)"
 		}
-		fmt.Printf("ssedge %s listens on %s\n", version(), where)
+		fmt.Fprintf(w, "ssedge %s listens on %s\n", version(), where)
 	}
 	if a := e.AdminAddr(); a != nil {
-		fmt.Printf("metrics and health on http://%s\n", a)
+		fmt.Fprintf(w, "metrics and health on http://%s\n", a)
 	}
 	if !c.Dev || first == "" {
 		return
 	}
-	fmt.Printf("\nOpen %s/ in a browser, or try:\n\n  curl -N '%s/events?topic=news'\n  curl -d 'hello' '%s/publish?topic=news'\n\n", first, first, first)
+	fmt.Fprintf(w, "\nOpen %s/ in a browser, or try:\n\n  curl -N '%s/events?topic=news'\n  curl -d 'hello' '%s/publish?topic=news'\n\n", first, first, first)
 }

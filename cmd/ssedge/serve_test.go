@@ -228,6 +228,7 @@ func TestDrainDelay(t *testing.T) {
 	if _, errors, code := run(t, "subscribe", "t", "--last-event-id=0", "--count=1", "--server="+url); code != 0 {
 		t.Errorf("exit code %d, %s", code, errors)
 	}
+	time.Sleep(sameSignal + 100*time.Millisecond)
 	p.terminate()
 	if code := p.exit(); code != 1 || !strings.Contains(p.said(), "again") {
 		t.Errorf("exit code %d after a second signal, %s", code, p.said())

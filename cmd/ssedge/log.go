@@ -1,0 +1,107 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// The log never holds up the service. A pipe whose reader is gone or slow (journald that starts again, docker logs) would block a
+// write for ever, or end the process by SIGPIPE: so lines are queued, and one goroutine writes them.
+
+// logLines is how many lines may wait to be written; more are dropped and counted.
+const logLines = 1024
+
+// logPatience is how long the end of the process waits for lines that are not written yet.
+const logPatience = time.Second
+
+// lineQueue is a writer that does not block. It is safe from any goroutine. Each Write is a line.
+type lineQueue struct {
+	lines   chan []byte
+	waiting atomic.Int64 // lines that are not written yet
+	dropped atomic.Uint64
+}
+
+// newLineQueue writes to w, what is there to say of dropped lines, too. Errors of w are ignored: there is nothing to tell them to.
+func newLineQueue(w io.Writer) *lineQueue {
+	q := &lineQueue{lines: make(chan []byte, logLines)}
+	go func() {
+		told := uint64(0)
+		for line := range q.lines {
+			w.Write(line)
+			if n := q.dropped.Load(); n != told && len(q.lines) == 0 {
+				fmt.Fprintf(w, "ssedge: %d lines were dropped here: they were not read\n", n-told)
+				told = n
+			}
+			q.waiting.Add(-1)
+		}
+	}()
+	return q
+}
+
+// Write queues a line, or drops it.
+func (q *lineQueue) Write(line []byte) (int, error) {
+	q.waiting.Add(1)
+	select {
+	case q.lines <- append([]byte(nil), line...):
+	default:
+		q.waiting.Add(-1)
+		q.dropped.Add(1)
+	}
+	return len(line), nil
+}
+
+// flush waits until what is queued is written, but not for long.
+func (q *lineQueue) flush() {
+	for deadline := time.Now().Add(logPatience); q.waiting.Load() > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// sayLast prints the last words of the process, which must not keep it from ending.
+func sayLast(say func()) {
+	said := make(chan struct{})
+	go func() {
+		say()
+		close(said)
+	}()
+	select {
+	case <-said:
+	case <-time.After(logPatience):
+	}
+}
+
+// serverOutput is where a server says something: its log at standard error, and what it announces at standard output.
+type serverOutput struct {
+	log, announce *lineQueue
+}
+
+// newServerOutput takes over both. From then on a reader that is gone does not end the process.
+func newServerOutput() *serverOutput {
+	signal.Ignore(syscall.SIGPIPE)
+	return &serverOutput{newLineQueue(os.Stderr), newLineQueue(os.Stdout)}
+}
+
+func (o *serverOutput) flush() {
+	o.announce.flush()
+	o.log.flush()
+}
+
+// dropped is how many lines were.
+func (o *serverOutput) dropped() uint64 { return o.log.dropped.Load() + o.announce.dropped.Load() }
+
+// logger writes records in the format and from the level that the settings name.
+func (c *serveCmd) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	level.UnmarshalText([]byte(c.LogLevel)) // one of the enum's
+	o := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
