@@ -103,7 +103,7 @@ func New(c Config) (_ *Engine, err error) {
 		Socket:      sys.SocketOptions{SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, DeferAccept: time.Second},
 		Head:        http1.Limits{HeadBytes: c.HeadBytes, Headers: c.HeadersMax, TargetBytes: c.TargetBytes},
 		HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
-		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers,
+		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers, FilesMax: c.filesMax,
 		Logger: c.Logger,
 	}, e.admission); err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func (e *Engine) newServers() {
 		Admission: e.admission, Authorizer: e.access, Source: e.source,
 		Rule:      c.rule(),
 		BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
-		Dev: c.Dev, Draining: e.draining.Load, Crowded: e.intake.Crowded, Refused: e.intake.Refused, Logger: c.Logger,
+		Dev: c.Dev, Draining: e.draining.Load, Refused: e.intake.Refused, Logger: c.Logger,
 	})
 	e.http = &http.Server{
 		Handler:           e.public,

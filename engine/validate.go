@@ -325,7 +325,8 @@ func (c *Config) checkFiles(fail failure) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return
 	}
-	// Heads and requests share what is not for streams: they are over soon.
+	// Heads have what streams and requests leave: the oldest goes when they are out (intake).
+	c.filesMax = int(min(limit.Cur, 1<<31)) - reservedFiles
 	other := reservedFiles + c.HTTPConnectionsMax
 	room := int64(min(limit.Cur, 1<<31)) - int64(other)
 	if c.StreamsMax == 0 {

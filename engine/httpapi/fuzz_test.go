@@ -31,7 +31,7 @@ func newFuzzed() (*Public, *kept) {
 		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(), Source: k,
 		Rule:      rule.Limits{EventBytes: 1 << 16, TopicBytes: 64, KeyBytes: 64},
 		BodyBytes: 1 << 18, BodyTimeout: time.Second,
-		Draining: func() bool { return false }, Crowded: func() bool { return false }, Refused: func(string) {},
+		Draining: func() bool { return false }, Refused: func(string) {},
 	}), k
 }
 

@@ -24,7 +24,6 @@ type PublicConfig struct {
 	BodyTimeout time.Duration // silence in a body, or in the reading of receipts
 	Dev         bool          // serve the development page
 	Draining    func() bool
-	Crowded     func() bool // connections should not be kept
 	Refused     func(cause string)
 	Logger      *slog.Logger
 }
@@ -78,8 +77,8 @@ func (s *Public) route(path string) (route, bool) {
 func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	intake.Begun(r.Context())
 	s.allowOrigin(w, r)
-	if s.config.Crowded() {
-		w.Header().Set("Connection", "close")
+	if c := intake.ConnFrom(r.Context()); c != nil && c.Crowded() || r.ContentLength != 0 && s.mayPublish(authorization(r), nil) != nil {
+		w.Header().Set("Connection", "close") // and nothing more of the body is waited for
 	}
 	if s.config.Dev && !localHost(r) {
 		w.Header().Set("Connection", "close")

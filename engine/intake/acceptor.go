@@ -108,6 +108,12 @@ func (a *acceptor) batch() bool {
 
 // greet reads what came with the connection; usually that is the whole head.
 func (a *acceptor) greet(fd int, from peer) {
+	if !a.in.hasRoom() {
+		sys.Recv(fd, a.buf) // closing over unread input would reset the answer away
+		a.in.answer(fd, refuseFiles)
+		sys.Close(fd)
+		return
+	}
 	n, errno := sys.Recv(fd, a.buf)
 	switch {
 	case errno == sys.EAGAIN:

@@ -153,6 +153,7 @@ func TestAcceptRateIsForStreams(t *testing.T) {
 	n.expectRefused(get("/events?topic=t"), "new streams")
 }
 
+// At the bound of incomplete heads the oldest goes.
 func TestHeadsMax(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) {
@@ -160,24 +161,52 @@ func TestHeadsMax(t *testing.T) {
 		s.intake.Socket.DeferAccept = time.Second // no connection is accepted before it has sent something
 	})
 	var held []*client
-	for range 3 {
+	for k := range 3 {
 		held = append(held, n.ask("GET /ev"))
+		await(t, "its head", func() bool { return n.in.HeadCount() == k+1 })
 	}
-	await(t, "three heads", func() bool { return n.in.HeadCount() == 3 })
-	n.expectRefused("GET /ev", "unfinished")
+	fourth := n.ask("GET /ev")
+	if resp, body := held[0].answer("GET"); resp.StatusCode != 503 || !strings.Contains(body, "unfinished") {
+		t.Errorf("the oldest is answered %s %s", resp.Status, body)
+	}
 	n.expectCount("heads_max", 1)
 	n.ask(get("/events?topic=t")).stream() // a request in one piece needs no place
-	c := n.ask("\x16")                     // nor is one needed to be refused
-	if resp, _ := c.answer("GET"); resp.StatusCode != 400 {
-		t.Error(resp.Status)
+	for _, c := range []*client{held[1], held[2], fourth} {
+		c.send("ents?topic=t HTTP/1.0\r\n\r\n")
+		c.stream()
 	}
-	held[0].send("ents?topic=t HTTP/1.0\r\n\r\n")
-	held[0].stream()
-	await(t, "two heads", func() bool { return n.in.HeadCount() == 2 })
-	again := n.ask("GET /ev")
-	await(t, "three heads", func() bool { return n.in.HeadCount() == 3 })
-	again.send("ents?topic=t HTTP/1.0\r\n\r\n")
-	again.stream()
+	await(t, "no heads", func() bool { return n.in.HeadCount() == 0 })
+}
+
+// However many heads come at five times the bound of all connections, streams, requests and what is not for connections go on.
+func TestFilesMax(t *testing.T) {
+	t.Parallel()
+	const most = 60
+	n := start(t, func(s *setup) {
+		s.intake.FilesMax = most
+		s.intake.Socket.DeferAccept = time.Second
+	})
+	for range 20 {
+		n.ask(get("/events?topic=t")).stream()
+	}
+	for range 5 * most {
+		n.ask("GET /ev")
+	}
+	if c := n.in.HeadCount() + n.admission.Streams() + n.in.HTTPCount(); c > most+2 { // each acceptor may be about to keep one
+		t.Errorf("%d connections are kept", c)
+	}
+	n.ask(get("/events?topic=t")).stream()
+	if resp, body := n.ask(get("/nothing")).answer("GET"); resp.StatusCode != 404 {
+		t.Errorf("%s %s", resp.Status, body)
+	}
+	if n.admission.Streams() != 21 {
+		t.Errorf("%d streams are left", n.admission.Streams())
+	}
+	for range most { // of streams there is nothing to let go
+		n.ask(get("/events?topic=t"))
+	}
+	await(t, "all places are taken", func() bool { return n.admission.Streams()+n.in.HTTPCount() >= most-1 })
+	n.expectRefused(get("/events?topic=t"), "file descriptors")
 }
 
 func TestHTTPConnectionsMax(t *testing.T) {
@@ -207,7 +236,7 @@ func TestIdleConnectionsTakeNoPlace(t *testing.T) {
 	n := start(t, func(s *setup) { s.intake.HTTPConnectionsMax = 8 })
 	var held []*client
 	for range 20 {
-		c := n.ask(get("/nope"))
+		c := n.ask(get("/nope", "Authorization: Bearer "+key))
 		if resp, body := c.answer("GET"); resp.StatusCode != 404 {
 			t.Fatalf("%s %s", resp.Status, body)
 		}
@@ -215,11 +244,11 @@ func TestIdleConnectionsTakeNoPlace(t *testing.T) {
 		await(t, "there is a place", func() bool { return n.in.HTTPCount() < 8 })
 	}
 	await(t, "three quarters at most are kept", func() bool { return n.in.HTTPCount() <= 6 })
-	held[0].send(get("/nope"))
+	held[0].send(get("/nope", "Authorization: Bearer "+key))
 	if resp, _ := held[0].answer("GET"); resp.StatusCode != 404 {
 		t.Errorf("the first one is not kept: %s", resp.Status)
 	}
-	refused := n.ask(get("/events")) // without a topic: this has nothing more to ask for
+	refused := n.ask(get("/events", "Authorization: Bearer "+key)) // without a topic: this has nothing more to ask for
 	if resp, _ := refused.answer("GET"); resp.StatusCode != 400 || !resp.Close {
 		t.Errorf("%s, kept: %v", resp.Status, !resp.Close)
 	}
@@ -234,7 +263,7 @@ func TestHTTPBurstIsServed(t *testing.T) {
 		all = append(all, n.dial())
 	}
 	for _, c := range all {
-		c.send(get("/nope"))
+		c.send(get("/nope", "Authorization: Bearer "+key))
 	}
 	for _, c := range all {
 		if resp, body := c.answer("GET"); resp.StatusCode != 404 {

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type heads struct {
 	members []member
 	free    []uint32
 	used    int
+	order   []uint64 // those that have come, oldest first: number and generation; they may have gone
 	wheel   *wheel.Wheel
 	closed  bool
 	judging sync.WaitGroup // connections that are passed on at the moment
@@ -95,9 +97,10 @@ func (h *heads) linger(fd int) {
 	h.wheel.Arm(i, h.tick()+lingerTicks)
 }
 
-// take makes fd a member; nil if there is no room.
+// take makes fd a member; nil if there is no room. At the bound the oldest goes: a head that is honest is complete
+// within a round trip, so what holds the places are the others.
 func (h *heads) take(fd int) (uint32, *member) {
-	if h.closed || h.used >= h.in.config.HeadsMax {
+	if h.closed || h.used >= h.in.config.HeadsMax && !h.evict() {
 		return 0, nil
 	}
 	i := uint32(len(h.members))
@@ -116,7 +119,45 @@ func (h *heads) take(fd int) (uint32, *member) {
 	if h.used++; h.used == 1 {
 		h.set.Tick(headTick)
 	}
+	if len(h.order) > 2*h.used+orderSlack {
+		h.order = slices.DeleteFunc(h.order, func(of uint64) bool { return h.find(of) == nil })
+	}
+	h.order = append(h.order, uint64(m.generation)<<32|uint64(i))
 	return i, m
+}
+
+// orderSlack is how many of order may have gone before it is looked through.
+const orderSlack = 256
+
+// find returns a member by its number and generation; nil if it has gone.
+func (h *heads) find(of uint64) *member {
+	if m := &h.members[uint32(of)]; m.fd >= 0 && m.generation == uint32(of>>32) {
+		return m
+	}
+	return nil
+}
+
+// evict lets the oldest member go. It reports false if there is none.
+func (h *heads) evict() bool {
+	for len(h.order) > 0 {
+		of := h.order[0]
+		h.order = h.order[1:]
+		if m := h.find(of); m != nil {
+			if !m.lingering {
+				h.in.answer(m.fd, refuseHeads)
+			}
+			sys.Close(h.give(uint32(of)))
+			return true
+		}
+	}
+	return false
+}
+
+// makeRoom is evict, for callers without the lock.
+func (h *heads) makeRoom() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return !h.closed && h.evict()
 }
 
 // give lets member i go and returns its descriptor, which is no longer polled.
@@ -160,9 +201,8 @@ func (h *heads) Accept() (net.Conn, error) {
 	ready, ticked := h.set.Ready(h.ready[:0])
 	h.ready = ready
 	for _, user := range ready {
-		i := uint32(user)
-		if m := &h.members[i]; m.fd >= 0 && m.generation == uint32(user>>32) {
-			h.read(i, m)
+		if m := h.find(user); m != nil {
+			h.read(uint32(user), m)
 		}
 	}
 	if ticked {

@@ -30,6 +30,7 @@ type Conn struct {
 	net.Conn
 	in    *Intake
 	from  peer
+	place place
 	state atomic.Int32 // http.ConnState
 
 	// net/http reads from one goroutine at a time.
@@ -158,10 +159,13 @@ func (c *Conn) CloseWrite() error {
 }
 
 func (c *Conn) Close() error {
-	c.once.Do(func() { c.in.httpConns.Add(-1) })
+	c.once.Do(func() { c.in.places.leave(c.place) })
 	c.begun()
 	return c.Conn.Close()
 }
+
+// Crowded reports whether the connection should end after the answer, to make room for others.
+func (c *Conn) Crowded() bool { return c.in.places.crowded(c.place) }
 
 // From returns the values of [Request]'s Remote and Forwarded for a request with these
 // fields.

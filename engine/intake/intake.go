@@ -29,6 +29,7 @@ type Config struct {
 	HeadTimeout        time.Duration // for a request head to be complete
 	HeadsMax           int           // connections with an incomplete head, or lingering
 	HTTPConnectionsMax int
+	FilesMax           int // descriptors of all connections together; the rest of the process's are for other things. 0: no bound
 	Workers            int // hand-overs to net/http at a time
 	Logger             *slog.Logger
 
@@ -47,7 +48,7 @@ type Intake struct {
 	http      *httpListener
 	workers   *ants.Pool
 	loops     []loop
-	httpConns atomic.Int64
+	places    places
 	handing   atomic.Int64 // over to net/http, at the moment
 	entering  atomic.Int64 // connections at net/http whose first request has no handler yet
 	files     files
@@ -58,7 +59,7 @@ type Intake struct {
 // Open binds all addresses, or takes part in sockets that were passed; nothing is
 // accepted before Serve. The error names the address.
 func Open(c Config, a *Admission) (in *Intake, err error) {
-	in = &Intake{config: c, admission: a}
+	in = &Intake{config: c, admission: a, places: newPlaces(c.HTTPConnectionsMax)}
 	in.files.open()
 	defer func() {
 		if err != nil {
@@ -252,15 +253,17 @@ func (in *Intake) RefusedCount(cause string) uint64 {
 	return 0
 }
 
-// Crowded reports whether so many connections are at net/http that none should be
-// kept after its answer: those without a request would keep others out.
-func (in *Intake) Crowded() bool { return in.HTTPCount() > in.config.HTTPConnectionsMax*3/4 }
-
 // HeadCount, HTTPCount and WorkerCount return the connections with an incomplete
 // head (or lingering), those at net/http, and the hand-overs there under way.
 func (in *Intake) HeadCount() int   { return in.heads.count() }
-func (in *Intake) HTTPCount() int   { return int(in.httpConns.Load()) }
+func (in *Intake) HTTPCount() int   { return in.places.count() }
 func (in *Intake) WorkerCount() int { return int(in.handing.Load()) }
+
+// hasRoom reports whether one more connection may be kept: at the bound of all, the oldest incomplete head goes in its place.
+func (in *Intake) hasRoom() bool {
+	most := in.config.FilesMax
+	return most == 0 || in.admission.Streams()+in.HTTPCount()+in.WorkerCount()+in.HeadCount() < most || in.heads.makeRoom()
+}
 
 // EnteringCount returns the connections given to net/http whose first request, which is
 // there, has no handler yet ([Begun]): Shutdown would close them without an answer.

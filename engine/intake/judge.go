@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"ssedge/engine/auth"
 	"ssedge/proto/http1"
 	"ssedge/shard/sys"
 )
@@ -18,12 +19,11 @@ const StreamPath = "/events"
 // there, and so does a request for a stream that needs a longer answer. fd
 // is no longer the caller's afterwards.
 func (in *Intake) judge(fd int, from peer, received []byte, r *reader) {
+	r.request.fill(&r.head, from, &in.admission.config.Proxies)
 	if !isStream(&r.head) || in.admission.config.LocalHosts && from.addr.IsValid() && !LocalHost(r.head.Authority) {
-		origin, _ := r.head.Get("origin")
-		in.toHTTP(fd, from, received, origin)
+		in.toHTTP(fd, from, received, r.request.Origin, in.placeFor(&r.request))
 		return
 	}
-	r.request.fill(&r.head, from, &in.admission.config.Proxies)
 	refusal := in.admission.Admit(fd, &r.request)
 	if refusal != nil {
 		in.suspect(from, refusal, func(field string) bool { _, n := r.head.Get(field); return n > 0 })
@@ -33,8 +33,17 @@ func (in *Intake) judge(fd int, from peer, received []byte, r *reader) {
 	case refusal.overload():
 		in.refuse(fd, refusal, r.request.Origin)
 	default:
-		in.toHTTP(fd, from, received, r.request.Origin)
+		in.toHTTP(fd, from, received, r.request.Origin, in.placeFor(&r.request))
 	}
+}
+
+// placeFor says which place the connection of a request may have at net/http.
+func (in *Intake) placeFor(r *Request) place {
+	if in.admission.config.Authorizer.Publish(r.Authorization, nil) == auth.Allowed {
+		return place{}
+	}
+	client, _ := in.admission.config.Proxies.client(r.Remote, r.Forwarded)
+	return place{true, client}
 }
 
 // isStream tells the plain request for a stream. Anything unusual about it (a

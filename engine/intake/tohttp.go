@@ -10,9 +10,8 @@ import (
 // toHTTP hands a connection to net/http, with the bytes already read. That takes
 // some system calls, so a worker does it; a burst that the workers cannot keep up
 // with costs the poller the time, but is not refused.
-func (in *Intake) toHTTP(fd int, from peer, received, origin []byte) {
-	if in.httpConns.Add(1) > int64(in.config.HTTPConnectionsMax) {
-		in.httpConns.Add(-1)
+func (in *Intake) toHTTP(fd int, from peer, received, origin []byte, place place) {
+	if !in.places.enter(place) {
 		in.refuse(fd, refuseHTTP, origin)
 		return
 	}
@@ -20,7 +19,7 @@ func (in *Intake) toHTTP(fd int, from peer, received, origin []byte) {
 	received = bytes.Clone(received)
 	handOver := func() {
 		in.handing.Add(1)
-		in.handOver(fd, from, received)
+		in.handOver(fd, from, received, place)
 		in.handing.Add(-1)
 	}
 	if in.workers.Submit(handOver) != nil {
@@ -30,19 +29,19 @@ func (in *Intake) toHTTP(fd int, from peer, received, origin []byte) {
 
 // handOver makes a Conn of a descriptor, which it closes, and gives that to
 // net/http. It does not wait.
-func (in *Intake) handOver(fd int, from peer, received []byte) {
+func (in *Intake) handOver(fd int, from peer, received []byte, place place) {
 	f := os.NewFile(uintptr(fd), "connection")
 	defer f.Close()
 	in.files.mu.RLock()
 	conn, err := net.FileConn(f) // on a descriptor of its own
 	in.files.mu.RUnlock()
 	if err != nil {
-		in.httpConns.Add(-1)
+		in.places.leave(place)
 		in.entering.Add(-1)
 		in.answer(fd, refuseFiles)
 		return
 	}
-	c := &Conn{Conn: conn, in: in, from: from, buf: received}
+	c := &Conn{Conn: conn, in: in, from: from, place: place, buf: received}
 	if !in.http.offer(c) {
 		c.Close()
 	}
