@@ -282,8 +282,11 @@ const requestsTimeout = 5 * time.Second
 // finishRequests waits for requests under way, so that what was accepted is in the
 // logs before the first stream is told to go.
 func (e *Engine) finishRequests() {
-	ctx, cancel := context.WithTimeout(context.Background(), min(requestsTimeout, e.config.DrainTimeout/2))
+	patience := min(requestsTimeout, e.config.DrainTimeout/2)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
+	e.public.EndLines()
+	defer time.AfterFunc(patience*3/4, e.public.EndBodies).Stop() // the last quarter is for the answers
 	for e.intake.EnteringCount() > 0 && ctx.Err() == nil { // Shutdown would not wait for them
 		time.Sleep(time.Millisecond)
 	}

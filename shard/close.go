@@ -6,6 +6,7 @@ import "ssedge/shard/sys"
 // afterwards. It may be called in the middle of a pass.
 func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 	if sl.flags&flagWaiting != 0 {
+		s.sendAway(i, sl, reason)
 		s.releaseTopics(&s.waits[i].join)
 		s.endWait(i, sl)
 	} else if sl.flags&flagMulti != 0 {
@@ -19,6 +20,19 @@ func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 		s.unsubscribe(sl.topic, sl.at)
 	}
 	s.end(i, sl, reason)
+}
+
+// sendAway answers a waiting stream that was answered nothing yet: its connection is the first thing that its client would see
+// the end of.
+func (s *Shard) sendAway(i uint32, sl *slot, reason CloseReason) {
+	j := &s.waits[i].join
+	if j.headSent {
+		return
+	}
+	sl.flags &^= flagChunked // there are no chunks to end
+	if reason != ClosedClientGone && reason != ClosedError && len(j.Away) > 0 {
+		s.kernel.Send(int(sl.fd), j.Away)
+	}
 }
 
 // end gives back what a stream without subscriptions still has: its rest, its

@@ -60,6 +60,10 @@ func (s *Shard) drainSome() {
 // finish closes a stream that has everything; it reports false if the stream got
 // blocked on the way and has to wait.
 func (s *Shard) finish(i uint32, sl *slot) bool {
+	if s.headDue(i, sl) {
+		s.close(i, sl, ClosedDrain)
+		return true
+	}
 	if !s.catchUp(i, sl, false) {
 		return true // it has gone by itself
 	}

@@ -13,6 +13,7 @@ import (
 type Join struct {
 	Fd     int
 	Head   []byte   // the response head, sent first; not to be changed any more
+	Away   []byte   // the whole answer to a stream that ends before it was sent its head; not to be changed any more
 	Chunks bool     // the body is sent in chunks, as Head says
 	Topic  *Topic   // of a stream with one topic
 	More   []*Topic // all topics, each once, by name, of a stream with several; else nil

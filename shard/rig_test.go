@@ -140,6 +140,9 @@ func (r *rig) joinEarliest(topics string) *client {
 	return c
 }
 
+// away is what a stream is answered that ends before it has begun.
+const away = "HTTP/1.1 503 Service Unavailable\r\n\r\n"
+
 // connect hands a new connection to a shard. The decoder goes on where it was.
 func (c *client) connect(lastID string, room, shard int) {
 	r := c.r
@@ -152,6 +155,7 @@ func (c *client) connect(lastID string, room, shard int) {
 	c.decoder.Reset(lastID)
 	j := c.request(lastID)
 	j.Fd, j.Head, j.Owner, j.Chunks = c.sock.FD, []byte(c.head), c.owner, c.chunks
+	j.Away = []byte(away)
 	if r.greets {
 		r.shards[shard].greet(&j, nil)
 	}

@@ -364,6 +364,33 @@ func TestAWaitingStreamThatIsBlocked(t *testing.T) {
 	r.empty()
 }
 
+// A stream that ends before it was answered anything is answered that, and nothing of chunks. If its client has gone, there is
+// nothing to say.
+func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
+	for _, chunks := range []bool{false, true} {
+		for name, end := range map[string]func(*rig, *client){
+			away: func(r *rig, _ *client) { r.drain(1e6, time.Hour) },
+			away + " at once": func(r *rig, _ *client) {
+				r.shards[0].inbox.call(func() { r.shards[0].stop() })
+			},
+			"": func(_ *rig, c *client) { c.sock.HangUp() },
+		} {
+			r, _ := fed(t, patient(), TableConfig{})
+			c := &client{r: r, topics: []string{"a"}, chunks: chunks}
+			c.connect("", fake.Unlimited, 0)
+			r.settle()
+			if len(c.sock.Got) != 0 {
+				t.Fatalf("it was sent %q", c.sock.Got)
+			}
+			end(r, c)
+			r.settle()
+			if got, want := string(c.sock.Got), strings.TrimSuffix(name, " at once"); got != want || !c.sock.Closed {
+				t.Errorf("chunks %v: it was sent %q, expected %q; closed: %v", chunks, got, want, c.sock.Closed)
+			}
+		}
+	}
+}
+
 func TestWaitingStreamsAreDrained(t *testing.T) {
 	for _, stop := range []bool{false, true} {
 		r, _ := fed(t, patient(), TableConfig{})

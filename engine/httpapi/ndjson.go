@@ -25,8 +25,9 @@ func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, p)
 		return
 	}
-	st := &stream{s: s, w: w, body: s.patiently(w, r), publisher: authorization(r), draft: newDrafts(s.config.Rule)}
+	st := &stream{s: s, w: w, body: s.patiently(w, r, true), publisher: authorization(r), draft: newDrafts(s.config.Rule)}
 	defer st.draft.drop()
+	defer st.body.done()
 	st.body.control.EnableFullDuplex()
 	lines := bufio.NewReaderSize(st.body, 64<<10)
 	for {
@@ -36,6 +37,10 @@ func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if text := bytes.Trim(line, jsonBlanks); len(text) > 0 {
+			if st.body.hasEnded() { // lines that have come, too: their publisher is told that they were not taken
+				st.refuse(st.body.broken(errEnded))
+				return
+			}
 			if p := st.take(text); p != nil {
 				st.refuse(p)
 				return

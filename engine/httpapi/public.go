@@ -32,6 +32,7 @@ type PublicConfig struct {
 type Public struct {
 	config  PublicConfig
 	outages outages
+	bodies  bodies
 
 	Events     atomic.Uint64 // published
 	Bytes      atomic.Uint64 // their wire form, without ids

@@ -146,7 +146,7 @@ func authorization(r *http.Request) []byte {
 	return nil
 }
 
-var bodies bytebufferpool.Pool
+var buffers bytebufferpool.Pool
 
 // readBody reads all of a body of at most limit bytes into a pooled buffer, which
 // the caller gives back.
@@ -154,8 +154,9 @@ func (s *Public) readBody(w http.ResponseWriter, r *http.Request, limit int64, w
 	if r.ContentLength > limit {
 		return nil, tooLarge(what, strconv.FormatInt(r.ContentLength, 10), limit, setting)
 	}
-	body := s.patiently(w, r)
-	buf := bodies.Get()
+	body := s.patiently(w, r, false)
+	defer body.done()
+	buf := buffers.Get()
 	n, err := buf.ReadFrom(io.LimitReader(body, limit+1))
 	body.mayWrite()
 	var p *problem
@@ -167,7 +168,7 @@ func (s *Public) readBody(w http.ResponseWriter, r *http.Request, limit int64, w
 	default:
 		return buf, nil
 	}
-	bodies.Put(buf)
+	buffers.Put(buf)
 	return nil, p
 }
 
@@ -191,7 +192,7 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, p)
 		return
 	}
-	defer bodies.Put(buf)
+	defer buffers.Put(buf)
 	ds := newDrafts(s.config.Rule)
 	defer ds.drop()
 	s.publishOne(w, r, ds, ds.add(q.topic, q.key, &sse.Event{Name: []byte(q.event), Data: buf.B, RetryMS: q.retry}))
@@ -264,7 +265,7 @@ func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, p)
 		return
 	}
-	defer bodies.Put(buf)
+	defer buffers.Put(buf)
 	if text := bytes.TrimLeft(buf.B, jsonBlanks); len(text) > 0 && text[0] == '[' {
 		s.publishArray(w, r, buf.B)
 		return

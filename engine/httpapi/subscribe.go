@@ -51,7 +51,8 @@ func (s *Public) noContent(w http.ResponseWriter, r *http.Request) *problem {
 		return nil
 	}
 	if r.ContentLength < 0 {
-		body := s.patiently(w, r)
+		body := s.patiently(w, r, false)
+		defer body.done()
 		n, err := io.ReadFull(body, make([]byte, 1))
 		body.mayWrite()
 		switch {

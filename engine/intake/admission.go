@@ -173,7 +173,7 @@ func (a *Admission) authorize(r *Request) *Refusal {
 func (a *Admission) join(fd int, r *Request, owner uint32) *Refusal {
 	table := a.group.Table()
 	chunks := a.config.Chunks && r.Minor > 0
-	j := shard.Join{Fd: fd, Head: a.answers.head(r, chunks), Chunks: chunks, Resume: r.resume, Position: r.position, Owner: owner}
+	j := shard.Join{Fd: fd, Head: a.answers.head(r, chunks), Away: a.answers.away(r), Chunks: chunks, Resume: r.resume, Position: r.position, Owner: owner}
 	if len(r.topics) > 1 {
 		j.More = make([]*shard.Topic, 0, len(r.topics))
 		j.Positions = append(j.Positions, r.positions...)

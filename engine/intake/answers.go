@@ -20,10 +20,11 @@ type answers struct {
 	mu     sync.Mutex
 	second int64
 	heads  map[string][]byte // by what is particular about them
+	ends   map[string][]byte // by allowed origin, of which there are few
 }
 
 func newAnswers(origins []string) *answers {
-	a := &answers{any: slices.Contains(origins, "*"), heads: make(map[string][]byte)}
+	a := &answers{any: slices.Contains(origins, "*"), heads: make(map[string][]byte), ends: make(map[string][]byte)}
 	for _, o := range origins {
 		a.origins = append(a.origins, []byte(o))
 	}
@@ -80,6 +81,19 @@ func (a *answers) head(r *Request, chunks bool) []byte {
 		a.heads[variant] = head
 	}
 	return head
+}
+
+// away is the answer to a stream that ends with this process before it has begun; it is shared and must not be changed.
+func (a *answers) away(r *Request) []byte {
+	origin := a.allowedOrigin(r.Origin)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	answer, ok := a.ends[origin]
+	if !ok {
+		answer = a.refusal(refuseDraining, r.Origin)
+		a.ends[origin] = answer
+	}
+	return answer
 }
 
 func (a *answers) build(now time.Time, origin string, chunks bool) []byte {
