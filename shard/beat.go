@@ -34,7 +34,7 @@ func (s *Shard) arm(i uint32, sl *slot) {
 	}
 	next, has := due, false
 	if sl.flags&flagBlocked != 0 {
-		next, has = sl.since+s.stallTicks, true
+		next, has = s.stallDue(i, sl), true
 	} else if s.headDue(i, sl) {
 		next, has = sl.lastWrite+headDelay, true
 	} else if s.heartbeatTicks > 0 {
@@ -58,7 +58,7 @@ func (s *Shard) due(i uint32) {
 		return
 	}
 	if sl.flags&flagBlocked != 0 {
-		if s.reached(sl.since + s.stallTicks) {
+		if s.stalled(i, sl) {
 			s.close(i, sl, ClosedWriteStalled)
 			return
 		}

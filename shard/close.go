@@ -45,6 +45,7 @@ func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 		s.dropRest(i, sl)
 	}
 	if sl.flags&flagBlocked != 0 {
+		delete(s.stalls, i)
 		s.stats.Blocked.Add(-1)
 	}
 	s.wheel.Disarm(i)

@@ -170,6 +170,57 @@ func TestASocketThatTakesNothingIsGivenUp(t *testing.T) {
 	}
 }
 
+// A client that takes a little in each deadline is not stalled, though its socket is never reported to be writable.
+func TestASlowReaderIsNotStalled(t *testing.T) {
+	cf := patient()
+	cf.WriteStall = 10 * time.Second
+	r := newRig(t, 1, cf, TableConfig{})
+	c, never := r.blocked("a"), r.blocked("a")
+	c.sock.Unsent, never.sock.Unsent = 1000, 1000
+	r.publish("a", strings.Repeat("x", 1000))
+	r.settle()
+	for range 20 {
+		r.pass(4900 * time.Millisecond)
+		c.sock.Unsent--
+	}
+	never.endedWith(ClosedWriteStalled)
+	if c.sock.Closed {
+		t.Fatal("gave up on a socket of which a byte is taken every 5 s")
+	}
+	r.pass(15100 * time.Millisecond)
+	c.endedWith(ClosedWriteStalled)
+	if len(r.shards[0].stalls) != 0 {
+		t.Errorf("%d are still looked at", len(r.shards[0].stalls))
+	}
+}
+
+// Time in which the process did not run counts against no client: they have a whole deadline from then on.
+func TestTheProcessWasStopped(t *testing.T) {
+	cf := patient()
+	cf.WriteStall = 10 * time.Second
+	r := newRig(t, 1, cf, TableConfig{})
+	var all []*client
+	for range 300 {
+		all = append(all, r.blocked("a"))
+	}
+	r.publish("a", "x")
+	r.settle()
+	r.pass(8 * time.Second)
+	r.now += int64(35 * time.Second)
+	r.settle()
+	r.pass(9 * time.Second)
+	for _, c := range all[1:] {
+		if c.sock.Closed {
+			t.Fatal("a stream was given up")
+		}
+		c.sock.Free(fake.Unlimited)
+	}
+	r.settle()
+	all[1].want("x")
+	r.pass(2 * time.Second)
+	all[0].endedWith(ClosedWriteStalled)
+}
+
 func TestABrokenConnectionEndsAtTheSend(t *testing.T) {
 	for errno, reason := range map[unix.Errno]CloseReason{
 		unix.EPIPE: ClosedClientGone, unix.ECONNRESET: ClosedClientGone, unix.ETIMEDOUT: ClosedClientGone, unix.ENOBUFS: ClosedError,

@@ -44,6 +44,9 @@ type Shard struct {
 	bundles []*bundle                      // of streams with several topics
 	unused  []uint32                       // free elements of bundles
 	rest    map[uint32]rest                // by slot: what is unsent of a half-sent event
+	stalls  map[uint32]stall               // by slot: of blocked streams, those that were looked at
+	ranFrom uint32                         // tick from which the process has run, if it was stopped before; 0: it was not
+	dueAt   int64                          // nanotime at which the next turn must come at the latest; 0: never
 	waits   map[uint32]*wait               // by slot: streams that cannot begin yet
 	hearing map[*Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
 	heardOf int                            // how many have gone from it since it was made
@@ -105,7 +108,7 @@ func newShard(number int, c *Config, t *Table, k sys.Kernel, rests restBudget, n
 		number: number, config: c, table: t, kernel: k, rests: rests,
 		inbox: inbox{kernel: k, joinsMax: c.InboxMax},
 		slots: slots{free: noSlot},
-		rest:  make(map[uint32]rest),
+		rest:  make(map[uint32]rest), stalls: make(map[uint32]stall),
 		waits: make(map[uint32]*wait), hearing: make(map[*Topic]map[uint32]struct{}),
 		wheel:  wheel.New(wheelBuckets, uint32(now>>tickShift)),
 		clock:  nanotime,
@@ -213,6 +216,17 @@ func (s *Shard) poll(wait time.Duration) {
 // It returns how long nothing needs to be done: 0 if there is more to do now,
 // negative if only an event or the inbox can change anything.
 func (s *Shard) step(now int64) time.Duration {
+	s.noticeStop(now)
+	wait := s.turn(now)
+	s.dueAt = 0
+	if wait >= 0 {
+		s.dueAt = now + int64(wait)
+	}
+	return wait
+}
+
+// turn is step without its watch over time.
+func (s *Shard) turn(now int64) time.Duration {
 	s.setNow(now)
 	busy := !s.takeLetters()
 	busy = !s.handleEvents() || busy

@@ -111,6 +111,14 @@ func (k *epoll) Wake() {
 // Go's scheduler is not told: it could not run a thread that the kernel would not.
 func (k *epoll) Yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }
 
+func (k *epoll) Unsent(fd int) int {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
 func (k *epoll) Send(fd int, b []byte) (int, Errno) { return Send(fd, b) }
 
 func (k *epoll) SendV(fd int, pieces [][]byte) (int, Errno) {

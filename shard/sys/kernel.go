@@ -59,6 +59,9 @@ type Kernel interface {
 	// SendV is Send for several pieces in one call (sendmsg(2)). It may take
 	// fewer pieces than it is given.
 	SendV(fd int, pieces [][]byte) (int, Errno)
+	// Unsent is how much of what was sent the other end has not taken yet, in bytes (SIOCOUTQ: tcp(7); on unix sockets with
+	// what the kernel needs for them); -1 if that cannot be told.
+	Unsent(fd int) int
 	// Close gives the descriptor back. Input that was never read is thrown away
 	// first: closing over it would reset the connection and destroy what is still
 	// on its way to the client (RFC 9112 9.6).

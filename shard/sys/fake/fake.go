@@ -28,6 +28,7 @@ type Net struct {
 // Socket is one end of a connection. The test is its other end: it reads Got,
 // makes room, hangs up.
 type Socket struct {
+	Unsent   int // what the other end is said not to have taken
 	FD       int
 	Room     int    // what it takes before it is full
 	Got      []byte // what it took and was not read yet
@@ -187,6 +188,13 @@ func (k *Kernel) Yield() {
 	if k.Clock != nil {
 		*k.Clock += int64(k.Others)
 	}
+}
+
+func (k *Kernel) Unsent(fd int) int {
+	if s := k.socket("Unsent", fd); s != nil {
+		return s.Unsent
+	}
+	return -1
 }
 
 func (k *Kernel) Send(fd int, b []byte) (int, sys.Errno) {
