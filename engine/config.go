@@ -44,7 +44,6 @@ type Config struct {
 
 	// Streams.
 	StreamsMax      int // 0: what the limit on open files leaves
-	filesMax        int // of all connections together, by the same limit (Validate)
 	PerAddressMax   int // 0: no bound
 	AcceptRate      float64
 	TopicsPerStream int

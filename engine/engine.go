@@ -103,7 +103,7 @@ func New(c Config) (_ *Engine, err error) {
 		Socket:      sys.SocketOptions{SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, DeferAccept: time.Second},
 		Head:        http1.Limits{HeadBytes: c.HeadBytes, Headers: c.HeadersMax, TargetBytes: c.TargetBytes},
 		HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
-		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers, FilesMax: c.filesMax,
+		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers, FilesMax: connectionFiles(),
 		Logger: c.Logger,
 	}, e.admission); err != nil {
 		return nil, err
@@ -287,7 +287,7 @@ func (e *Engine) finishRequests() {
 	defer cancel()
 	e.public.EndLines()
 	defer time.AfterFunc(patience*3/4, e.public.EndBodies).Stop() // the last quarter is for the answers
-	for e.intake.EnteringCount() > 0 && ctx.Err() == nil { // Shutdown would not wait for them
+	for e.intake.EnteringCount() > 0 && ctx.Err() == nil {        // Shutdown would not wait for them
 		time.Sleep(time.Millisecond)
 	}
 	if e.http.Shutdown(ctx) != nil {

@@ -318,6 +318,16 @@ func (c *Config) checkRedis(fail failure) {
 	}
 }
 
+// connectionFiles is how many descriptors all connections together may have, by RLIMIT_NOFILE; 0: it cannot be read. Incomplete
+// heads have what streams and requests leave: the oldest goes when that is all taken.
+func connectionFiles() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0
+	}
+	return int(min(limit.Cur, 1<<31)) - reservedFiles
+}
+
 // checkFiles compares what may be open at a time with RLIMIT_NOFILE, whose soft
 // limit Go has raised to the hard one.
 func (c *Config) checkFiles(fail failure) {
@@ -325,8 +335,6 @@ func (c *Config) checkFiles(fail failure) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return
 	}
-	// Heads have what streams and requests leave: the oldest goes when they are out (intake).
-	c.filesMax = int(min(limit.Cur, 1<<31)) - reservedFiles
 	other := reservedFiles + c.HTTPConnectionsMax
 	room := int64(min(limit.Cur, 1<<31)) - int64(other)
 	if c.StreamsMax == 0 {

@@ -191,6 +191,31 @@ func (t *Table) forgetOne() bool {
 	}
 }
 
+// unheldLooks is how many of the topics that were published to longest ago are looked at for one without a holder.
+const unheldLooks = 64
+
+// forgetUnheld makes room for a topic by another one that nothing holds, with its history: of the least recently used ones the
+// first. It reports false if it finds none. What is held is used.
+func (t *Table) forgetUnheld() bool {
+	for range unheldLooks {
+		topic := t.recency.takeOldest(&t.recency.used)
+		if topic == nil {
+			return false
+		}
+		if topic.refs.Load() > 0 {
+			t.used(topic, t.nowMS(), 0)
+			continue
+		}
+		if t.empty(topic) {
+			t.Evicted.Add(1)
+		}
+		if t.forgetOne() {
+			return true
+		}
+	}
+	return false
+}
+
 func (r *recency) idleLen() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 )
 
 // ErrTopicsFull is what a new topic gets when the node holds as many as it may, all
-// of them with a holder or with history.
+// of them with a holder.
 var ErrTopicsFull = errors.New("too many topics")
 
 const stripes = 64
@@ -116,7 +116,7 @@ func (t *Table) stripe(name []byte) *stripe {
 func (t *Table) Acquire(name []byte) (*Topic, error) {
 	for {
 		topic, err := t.acquire(name)
-		if err == nil || !t.forgetOne() {
+		if err == nil || !t.forgetOne() && !t.forgetUnheld() {
 			return topic, err
 		}
 	}

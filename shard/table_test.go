@@ -203,9 +203,35 @@ func TestExpiryTakesWhatIsOldAndNothingElse(t *testing.T) {
 	}
 }
 
+// At the bound of topics those that nothing holds make room, the longest unused first, and their histories are known to be gone.
+func TestUnheldTopicsMakeRoom(t *testing.T) {
+	table, wall := newTable(TableConfig{TopicsMax: 3})
+	held := acquire(t, table, "held")
+	publish(t, table, "held", "x")
+	last := map[string]eventid.ID{}
+	for n := range 20 {
+		*wall += 2000
+		name := fmt.Sprint("topic", n)
+		last[name] = publish(t, table, name, "x")
+		if table.Topics() > 3 || table.Find("held") != held || held.log.events != 1 {
+			t.Fatalf("%d topics", table.Topics())
+		}
+	}
+	for n := range 20 {
+		name := fmt.Sprint("topic", n)
+		if got, want := table.Find(name) != nil, n >= 18; got != want {
+			t.Errorf("%s is there: %v", name, got)
+		}
+	}
+	if again := publish(t, table, "topic0", "x"); !last["topic0"].Less(again) {
+		t.Errorf("it comes back with %v after %v", again, last["topic0"])
+	}
+}
+
 func TestTheTableIsFullAtItsBoundAndRecovers(t *testing.T) {
 	table, _ := newTable(TableConfig{TopicsMax: 3})
 	a, b := acquire(t, table, "a"), acquire(t, table, "b")
+	c := acquire(t, table, "c")
 	publish(t, table, "c", "x")
 	for range 3 {
 		if _, err := table.Acquire([]byte("d")); !errors.Is(err, ErrTopicsFull) {
@@ -224,8 +250,8 @@ func TestTheTableIsFullAtItsBoundAndRecovers(t *testing.T) {
 	}
 	table.Release(a)
 	d := acquire(t, table, "d") // in the place of a
-	table.evictOne()            // c
-	e := acquire(t, table, "e") // in the place of c
+	table.Release(c)
+	e := acquire(t, table, "e") // in the place of c and its history
 	table.Release(b)
 	table.Release(e)
 	table.Release(d)

@@ -52,6 +52,7 @@ func TestSameKeyIsOneEvent(t *testing.T) {
 func TestKeyOfARefusedEvent(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(c *engine.Config) { c.TopicsMax = 1 })
+	n.subscribe("topic=t") // holds it
 	n.raw("t", "x").id(t)
 	if got := n.json(keyed("u", "k", "x")); got.status != 503 || got.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", got.status, got.body)
