@@ -71,7 +71,7 @@ var metricHelp = map[string]string{
 	"ssedge_write_stall_seconds_max":         "--write-stall.",
 	"ssedge_memory_bytes_max":                "--memory-max; 0 is no bound.",
 
-	"ssedge_redis_up":                      "1 if all Redis servers can be reached.",
+	"ssedge_redis_up":                      "1 if all Redis servers can be reached, and take events.",
 	"ssedge_redis_topics":                  "Topics that are followed: live ones have everything, those that are catching up read what they may have missed, those that are away are not subscribed.",
 	"ssedge_redis_published_total":         "Events published to the Redis servers from here.",
 	"ssedge_redis_reads_total":             "Streams that were read, each time.",

@@ -30,7 +30,7 @@ func (e *Engine) upstream() shard.Upstream {
 }
 
 // errRedisAway names no servers, because probes and balancers show the text of /readyz to others.
-var errRedisAway = errors.New("the servers of Redis cannot be reached: /admin/status says which")
+var errRedisAway = errors.New("the servers of Redis cannot be reached, or take no events: /admin/status says which")
 
 // Degraded returns nil, or says in general words what is missing that streams can do without.
 func (e *Engine) Degraded() error {

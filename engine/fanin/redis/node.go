@@ -24,6 +24,7 @@ type node struct {
 	stop    context.CancelFunc     // of a cluster's node
 	waits   atomic.Int64           // since when a message to itself has not come back (nanotime); 0: none is missing
 	up      atomic.Bool
+	writing writing
 	isUp    func() // called when it is; run's own
 
 	mu      sync.Mutex

@@ -16,6 +16,10 @@ func (n *node) look(ctx context.Context, client rueidis.Client, c rueidis.Dedica
 	if moved {
 		n.waits.Store(0)
 	}
+	if n.mustLeave() {
+		n.source.client.Do(ctx, n.source.client.B().Quit().Build()) // that for commands is dialled anew, too
+		return errReplica
+	}
 	if since := n.waits.Load(); since != 0 && nanotime()-since > int64(2*n.source.config.ProbeInterval) {
 		n.source.counts.probeFailures.Add(1)
 		return errProbe
@@ -38,6 +42,7 @@ func (n *node) sendProbe(ctx context.Context, client rueidis.Client) error {
 		s.counts.failed(opProbe, err)
 		return err
 	}
+	n.noteWriting(s.tryWrite(within, client, *n.probe.Load()))
 	if s.target.kind == Cluster && !s.sharded() { // events come from all
 		for address, other := range s.client.Nodes() {
 			go s.readClock(ctx, address, other, false) // some are replicas
@@ -74,6 +79,19 @@ func (s *Source) publishProbe(ctx context.Context, own rueidis.Client, channel s
 	}
 	return s.client.Do(ctx, s.client.B().Publish().Channel(channel).Message("").Build()).Error()
 }
+
+// tryWrite proves that a server takes what a publish writes: it writes a key of this instance's own, which goes by itself. The key
+// has the channel's name, and so its slot.
+func (s *Source) tryWrite(ctx context.Context, own rueidis.Client, key string) error {
+	client := s.client
+	if s.target.kind == Cluster && !s.sharded() {
+		client = own
+	}
+	return client.Do(ctx, client.B().Set().Key(key).Value("").Px(probeKept*s.config.ProbeInterval).Build()).Error()
+}
+
+// probeKept is for how many probes that key is kept.
+const probeKept = 10
 
 // moveProbe takes another channel if the slot of the one there is has moved. It reports whether there
 // is a new one, or nothing to probe.

@@ -188,6 +188,9 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 	if err != nil {
 		s.counts.failed(opPublish, err)
 		if _, refused := rueidis.IsRedisErr(err); refused { // the script refuses before it writes, or takes back what it wrote
+			if s.only != nil && ofTheServer(err) {
+				s.only.noteWriting(err)
+			}
 			err = fmt.Errorf("%w: %w", err, fanin.ErrNotStored)
 		}
 		return r, fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -209,19 +209,24 @@ func (s *Source) awaitConnection(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
-// Up reports whether all servers can be reached: nil, or which not.
+// Up reports whether all servers can be reached, and take events: nil, or which not.
 func (s *Source) Up() error {
 	switch t := s.slots.Load(); {
 	case !s.connected.Load():
 		return fmt.Errorf("%s was never reached", s.target.redacted)
 	case s.only != nil && !s.only.up.Load():
 		return fmt.Errorf("%s cannot be reached", s.target.redacted)
-	case s.only == nil && t == nil:
+	case s.only != nil:
+		return s.only.refuses()
+	case t == nil:
 		return errors.New("the masters of the cluster are not known")
-	case t != nil:
+	default:
 		for _, n := range t.nodes {
 			if !n.up.Load() {
 				return fmt.Errorf("%s cannot be reached", n.address)
+			}
+			if err := n.refuses(); err != nil {
+				return err
 			}
 		}
 	}
