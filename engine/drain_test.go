@@ -242,7 +242,14 @@ func TestSIGTERMDuringRequests(t *testing.T) {
 				time.Sleep(50 * time.Millisecond) // the handler has what there is of the body
 			}
 			p.signal(t, syscall.SIGTERM)
-			p.awaitNotReady(t)
+			await(t, "it is told, or has ended", func() (bool, string) {
+				got, err := p.http.Get("http://" + p.admin + "/readyz")
+				if err != nil {
+					return true, ""
+				}
+				got.Body.Close()
+				return got.StatusCode == 503, got.Status
+			})
 			io.WriteString(conn, c.rest)
 			resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: "POST"})
 			if c.status == 0 {
