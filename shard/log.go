@@ -161,14 +161,14 @@ func (l *log) newest() *segment {
 	return l.segments[len(l.segments)-1]
 }
 
-// trim drops the oldest events until the log is within the retention or, where that is wider, its
+// trim drops the oldest events, idMS being the time of the clock that gives them their ids, until the log is within the retention or, where that is wider, its
 // window. It returns by how much the memory held has shrunk. The newest event is dropped only for its
 // age.
-func (l *log) trim(r *Retention, nowMS uint64) (shrunk int64) {
+func (l *log) trim(r *Retention, nowMS, idMS uint64) (shrunk int64) {
 	r.Window.grow(l, nowMS)
 	for l.events > 0 {
 		oldest := l.segments[0].index[l.first]
-		if !r.exceeded(l, oldest.id, nowMS) || r.Window.outlasts(r, l) {
+		if !r.exceeded(l, oldest.id, idMS) || r.Window.outlasts(r, l) {
 			break
 		}
 		shrunk += l.drop(oldest)

@@ -76,7 +76,7 @@ func grownLog(t *testing.T, seed uint64, sizeMax int) (*log, *naiveLog, uint64) 
 		size := 1 + rng.IntN(sizeMax)
 		held += l.append(body(n, size), id)
 		twin.append(wire(n, size, id), id)
-		held -= l.trim(&r, now)
+		held -= l.trim(&r, now, now)
 		twin.trim(&r, now)
 		if rng.IntN(60) == 0 {
 			held -= l.clear()
@@ -138,7 +138,7 @@ func TestHeldBytesReturnToZero(t *testing.T) {
 		if seed%2 == 0 {
 			held -= l.clear()
 		} else {
-			held -= l.trim(&Retention{AgeMS: 1}, now+10)
+			held -= l.trim(&Retention{AgeMS: 1}, now+10, now+10)
 		}
 		if held != 0 || l.events != 0 || len(l.segments) != 0 || l.tail != l.head {
 			t.Fatalf("seed %d: %d bytes, %d events, %d segments left", seed, held, l.events, len(l.segments))
@@ -149,10 +149,10 @@ func TestHeldBytesReturnToZero(t *testing.T) {
 func TestTheNewestEventGoesOnlyByAge(t *testing.T) {
 	l := &log{}
 	l.append(body(0, 5000), eventid.ID{MS: 10})
-	if l.trim(&Retention{Events: 1, Bytes: 1, AgeMS: 5}, 15); l.events != 1 {
+	if l.trim(&Retention{Events: 1, Bytes: 1, AgeMS: 5}, 15, 15); l.events != 1 {
 		t.Error("went by size, or at its age")
 	}
-	if l.trim(&Retention{AgeMS: 5}, 16); l.events != 0 {
+	if l.trim(&Retention{AgeMS: 5}, 16, 16); l.events != 0 {
 		t.Error("outlived its age")
 	}
 }
@@ -186,7 +186,7 @@ func TestALogTakesWhatItKeeps(t *testing.T) {
 			held, most := int64(0), int64(0)
 			for n := range 20_000 {
 				held += l.append(body(n, size), eventid.ID{MS: 2, Seq: uint64(n)})
-				held -= l.trim(&Retention{Events: keep}, 2)
+				held -= l.trim(&Retention{Events: keep}, 2, 2)
 				most = max(most, held)
 			}
 			if kept := int64(l.head - l.tail); most > 6*kept+2*segmentBytesMin {
@@ -208,7 +208,7 @@ func TestSnapshotBytesDoNotChange(t *testing.T) {
 	was := bytes.Join(pieces, nil)
 	for n := range 1000 {
 		l.append(body(n, 70), eventid.ID{MS: 2, Seq: uint64(n)})
-		l.trim(&Retention{Events: 3}, 2)
+		l.trim(&Retention{Events: 3}, 2, 2)
 	}
 	l.clear()
 	if !bytes.Equal(was, bytes.Join(pieces, nil)) {

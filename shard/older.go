@@ -13,7 +13,7 @@ func (t *Topic) mayHaveOlder(p eventid.Position, earliest bool) bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	seen := t.log.resumable(t.table.live(), now)
+	seen := t.log.resumable(&t.table.retention, t.table.ids(now))
 	if !earliest {
 		if cause := seen.resume(p, now).cause; cause != GapExpired && cause != GapEvicted {
 			return false

@@ -48,7 +48,7 @@ func TestPrependAgainstAList(t *testing.T) {
 				if last > first && step > 30 {
 					trimmed = true
 					keep := 1 + rng.IntN(last-first)
-					held -= l.trim(&Retention{Events: keep}, 0)
+					held -= l.trim(&Retention{Events: keep}, 0, 0)
 					first = last - keep
 				}
 			}

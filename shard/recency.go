@@ -115,7 +115,7 @@ func (t *Table) expire() {
 			return
 		}
 		topic.mu.Lock()
-		shrunk := topic.log.trim(&bare, now)
+		shrunk := topic.log.trim(&bare, now, t.ids(now))
 		left := topic.log.events
 		topic.mu.Unlock()
 		t.held.Add(-shrunk)

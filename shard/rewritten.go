@@ -75,6 +75,9 @@ func (l *log) fork(id eventid.ID) {
 		}
 		r.unsure.to = r.high
 	}
+	for i := range l.rewritten.losses { // what follows may be older than what was lost before
+		l.rewritten.losses[i].open = true
+	}
 	l.last = id
 }
 

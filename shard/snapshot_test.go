@@ -89,7 +89,7 @@ func TestNewestAcrossSegments(t *testing.T) {
 	if cursor, before, ok := s.newest(); !ok || cursor != l.segments[2].base || before.ID.MS != 2 {
 		t.Errorf("newest is at %d after %v, %v", cursor, before, ok)
 	}
-	l.trim(&Retention{Events: 1}, 0)
+	l.trim(&Retention{Events: 1}, 0, 0)
 	s.take(l)
 	if _, _, ok := s.newest(); ok {
 		t.Error("a single event is taken for the last of two")

@@ -29,7 +29,6 @@ type TableConfig struct {
 // Table holds all topics of a node by name. It is safe from any goroutine.
 type Table struct {
 	retention  Retention
-	ageless    Retention // the same without an age
 	historyMax int64
 	topicsMax  int64
 	upstream   Upstream
@@ -37,7 +36,8 @@ type Table struct {
 	wallMS     func() uint64
 	shards     []*Shard // set once, before the first publish
 
-	lastMS atomic.Uint64 // the id clock never goes back
+	lastMS  atomic.Uint64 // the id clock never goes back
+	aheadMS atomic.Int64  // the upstream's clock, of this one
 	held   atomic.Int64  // memory of all logs, bytes
 	topics atomic.Int64
 
@@ -61,8 +61,6 @@ type stripe struct {
 // NewTable makes an empty table.
 func NewTable(c TableConfig) *Table {
 	t := &Table{retention: c.Retention, historyMax: c.HistoryMax, topicsMax: int64(c.TopicsMax), upstream: c.Upstream, lingerMS: c.LingerMS, wallMS: c.WallMS, seed: maphash.MakeSeed()}
-	t.ageless = t.retention
-	t.ageless.AgeMS = 0
 	if t.upstream == nil {
 		t.lingerMS = c.Retention.AgeMS
 	}
@@ -76,14 +74,16 @@ func NewTable(c TableConfig) *Table {
 	return t
 }
 
-// live is the retention of a log that is in use. With an upstream an event may be old when it
-// comes, and events without an id have that of an older one: age is looked at when a topic
-// is quiet.
-func (t *Table) live() *Retention {
-	if t.upstream == nil {
-		return &t.retention
+// SetClock says by how much the upstream's clock, which gives events their ids, is ahead of the wall clock here, in milliseconds.
+func (t *Table) SetClock(aheadMS int64) { t.aheadMS.Store(aheadMS) }
+
+// ids is the time of the clock that gives events their ids, when it is nowMS here.
+func (t *Table) ids(nowMS uint64) uint64 {
+	ahead := t.aheadMS.Load()
+	if ahead < 0 && uint64(-ahead) > nowMS {
+		return 0
 	}
-	return &t.ageless
+	return nowMS + uint64(ahead)
 }
 
 // nowMS is the wall clock, held back from going back.

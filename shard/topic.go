@@ -55,7 +55,7 @@ func (t *Topic) publish(body []byte) eventid.ID {
 		id = eventid.ID{MS: last.MS, Seq: last.Seq + 1}
 	}
 	grown := t.log.append(body, id)
-	grown -= t.log.trim(r, now)
+	grown -= t.log.trim(r, now, now)
 	t.mu.Unlock()
 	t.table.used(t, now, grown)
 	t.wake()
@@ -110,13 +110,13 @@ func (t *Topic) locate(r Resume, p eventid.Position, own bool) place {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	shrunk := t.log.trim(t.table.live(), now)
+	shrunk := t.log.trim(&t.table.retention, now, t.table.ids(now))
 	if shrunk != 0 {
 		t.table.held.Add(-shrunk)
 	}
 	found := place{cursor: t.log.head, at: t.log.start(now), to: eventid.After(t.log.last)}
 	if r == ResumeAt || r == ResumeEarliest {
-		seen := t.log.resumable(t.table.live(), now)
+		seen := t.log.resumable(&t.table.retention, t.table.ids(now))
 		switch {
 		case r == ResumeAt:
 			found = seen.resume(p, now)

@@ -42,6 +42,9 @@ func (l *log) lose(id eventid.ID, reading bool) {
 // unless its place is before cursor.
 func (l *log) loseBefore(cursor uint64, id eventid.ID, reading bool) {
 	r, before := l.rewrite(), l.headID()
+	if r.falls > 0 { // streams that are sent older events are told of all up to there
+		r.high = eventid.Max(r.high, id)
+	}
 	for len(r.losses) > 0 && !r.losses[0].concerns(l.tail, l.lost) && r.losses[0].from <= l.tail { // no stream can resume there
 		r.losses = r.losses[1:]
 	}

@@ -106,6 +106,25 @@ func TestALostEventAmongOlderOnes(t *testing.T) {
 	}
 }
 
+// A history that goes back once more may bring events older than what was lost before: their ids prove nothing of that.
+func TestALostEventBeforeAFork(t *testing.T) {
+	r, u := fed(t, patient(), TableConfig{})
+	_, feed := placed(r, u)
+	feed.add(101, 102)
+	feed.Lose(id(110), false)
+	feed.add(111)
+	feed.Fork(id(101))
+	feed.add(105, 112)
+	feed.CaughtUp()
+	feed.add(113)
+	r.settle()
+	for last, want := range map[string]string{"111-0": "gap:missed 105 112 113", "105-0": "gap:missed 112 113", "112-0": "gap:missed 113", "113-0": ""} {
+		again := r.join("a", last, fake.Unlimited)
+		r.settle()
+		again.want(strings.Fields(want)...)
+	}
+}
+
 // Losses are kept no longer than a stream can resume at them.
 func TestLossesAreBounded(t *testing.T) {
 	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 10}})

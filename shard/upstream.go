@@ -113,7 +113,7 @@ func (t *Topic) Append(id eventid.ID, body []byte) {
 	}
 	now := t.table.nowMS()
 	grown := t.log.append(body, id)
-	grown -= t.log.trim(t.table.live(), now)
+	grown -= t.log.trim(&t.table.retention, now, t.table.ids(now))
 	t.mu.Unlock()
 	t.table.used(t, now, grown)
 	t.wake()
@@ -129,7 +129,7 @@ func (t *Topic) AppendRaw(body []byte) {
 	}
 	now := t.table.nowMS()
 	grown := t.log.appendRaw(body)
-	grown -= t.log.trim(t.table.live(), now)
+	grown -= t.log.trim(&t.table.retention, now, t.table.ids(now))
 	t.mu.Unlock()
 	t.table.used(t, now, grown)
 	t.wake()
@@ -211,7 +211,7 @@ func (t *Topic) Skip(from, to eventid.ID) {
 	}
 	now := t.table.nowMS()
 	grown := t.log.appendGap(appendGap(nil, t.name, &gap), at, to)
-	grown -= t.log.trim(t.table.live(), now)
+	grown -= t.log.trim(&t.table.retention, now, t.table.ids(now))
 	t.mu.Unlock()
 	t.tellSkipped(now, grown)
 }
@@ -238,7 +238,7 @@ func (t *Topic) Lose(id eventid.ID, reading bool) {
 	t.log.lose(id, reading)
 	gap := place{to: positionOf(id), cause: GapMissed}
 	grown := t.log.appendGap(appendGap(nil, t.name, &gap), t.log.headID(), t.log.newestID())
-	grown -= t.log.trim(t.table.live(), now)
+	grown -= t.log.trim(&t.table.retention, now, t.table.ids(now))
 	t.mu.Unlock()
 	t.tellSkipped(now, grown)
 }

@@ -54,7 +54,7 @@ func (w *Window) outlasts(r *Retention, l *log) bool {
 
 // resumable returns the log as a resume may see it: without what only the window keeps. It shares
 // the events with l, and is for reading under the topic's lock.
-func (l *log) resumable(r *Retention, nowMS uint64) log {
+func (l *log) resumable(r *Retention, idMS uint64) log {
 	seen := *l
 	if seen.rewritten != nil {
 		own := *seen.rewritten
@@ -62,7 +62,7 @@ func (l *log) resumable(r *Retention, nowMS uint64) log {
 	}
 	for seen.events > 0 {
 		oldest := seen.segments[0].index[seen.first]
-		if !r.exceeded(&seen, oldest.id, nowMS) {
+		if !r.exceeded(&seen, oldest.id, idMS) {
 			break
 		}
 		seen.pass(oldest)
@@ -76,6 +76,6 @@ func (t *Topic) ResumableAfter() eventid.ID {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	seen := t.log.resumable(t.table.live(), now)
+	seen := t.log.resumable(&t.table.retention, t.table.ids(now))
 	return seen.lost
 }

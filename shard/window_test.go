@@ -117,16 +117,16 @@ func TestAResumeDoesNotSeeTheWindow(t *testing.T) {
 			b := body(n, 1+rng.IntN(60))
 			with.append(b, id)
 			without.append(b, id)
-			with.trim(&windowed, now)
-			without.trim(&plain, now)
+			with.trim(&windowed, now, now)
+			without.trim(&plain, now, now)
 			if rng.IntN(40) == 0 && without.events > 0 {
 				with.clear()
 				without.clear()
 			}
 		}
 		now += uint64(rng.IntN(200))
-		with.trim(&windowed, now)
-		without.trim(&plain, now)
+		with.trim(&windowed, now, now)
+		without.trim(&plain, now, now)
 		if with.events < without.events {
 			t.Fatalf("seed %d: %d events with a window, %d without", seed, with.events, without.events)
 		}
@@ -224,5 +224,27 @@ func TestAWindowWithAnUpstream(t *testing.T) {
 		t.Errorf("read from %v", from)
 	}
 	r.settle()
+	if from := feed.give(103, 104, 105, 106); from != eventid.After(id(103)) {
+		t.Errorf("then from %v", from)
+	}
+	r.settle()
 	back.want("102", "103", "104", "105", "106")
+}
+
+// Age counts while a topic is in use, by the clock of the upstream.
+func TestAgeWithAnUpstream(t *testing.T) {
+	for _, ahead := range []int64{0, -3_600_000, 3_600_000} {
+		r, u := fed(t, patient(), TableConfig{Retention: Retention{AgeMS: 10_000, Window: SendWindow}})
+		r.table.SetClock(ahead)
+		_, feed := placed(r, u)
+		*r.wall += 36_000_000
+		for range 600 {
+			*r.wall += 100
+			feed.add(uint64(int64(*r.wall) + ahead))
+			r.settle()
+		}
+		if n := feed.log.events; n < 90 || n > 150 {
+			t.Errorf("with a clock that is %d ms ahead, %d events are kept of ten a second and ten seconds", ahead, n)
+		}
+	}
 }

@@ -64,6 +64,7 @@ func (s *Source) readClock(ctx context.Context, address string, client rueidis.C
 	seconds, _ := strconv.ParseInt(parts[0], 10, 64)
 	micros, _ := strconv.ParseInt(parts[1], 10, 64)
 	s.clock.sample(address, sent, got, seconds*1000+micros/1000, master)
+	s.table.SetClock(int64(s.clock.lower()) - wallMS())
 	return nil
 }
 

@@ -93,7 +93,10 @@ func (e *edge) connect() {
 }
 
 // look takes a sample of the clocks of whatever may give ids.
-func (e *edge) look() { e.offset = min(e.w.server.clock, e.w.server.replica) }
+func (e *edge) look() {
+	e.offset = min(e.w.server.clock, e.w.server.replica)
+	e.source.table.SetClock(e.offset)
+}
 
 // disconnect ends it. What was on its way is lost, and readings fail or their answers do.
 func (e *edge) disconnect() {

@@ -76,7 +76,7 @@ func (g *told) holds(p *published) bool {
 // cannotBeTold reports whether no edge that the viewer came to could know of an event:
 //
 //   - the server has forgotten it, and it had not reached any edge that the viewer visited since, or it was published through one
-//     that still awaited it when the viewer left;
+//     that still awaited it when the viewer left, or had told the gap behind what the viewer read;
 //   - a clock went back while an edge that heard nothing gave the viewer a time in place of an id;
 //   - a gap was told from an id of a deleted history; the clock went back then, and the event is no
 //     longer at the server either.
@@ -99,7 +99,7 @@ func (w *world) cannotBeTold(v *viewer, p *published) bool {
 		if seq, ok := at.seq[p.topic]; ok && seq > p.seq {
 			continue // what it came with says that it was past that
 		}
-		if slices.Contains(at.awaited, p.id) {
+		if at.unread || slices.Contains(at.awaited, p.id) {
 			continue // the edge had not read to the stream's end since it was published
 		}
 		if known, ok := at.edge.known[p.topic][p.seq]; ok && (at.to < 0 || known < at.to) {

@@ -68,6 +68,7 @@ type visit struct {
 	from, to int
 	seq      map[string]int // by topic: the event whose id it came with; absent: none
 	awaited  []eventid.ID   // of events of its topics, which the edge had not given up when it left
+	unread   bool           // it left a gap unread
 }
 
 // come connects the viewer to an edge.
@@ -162,6 +163,7 @@ func (v *viewer) leave() {
 	at.to = v.w.happened
 	if v.life == v.edge.life {
 		at.awaited = v.edge.awaited(v.topics)
+		at.unread = bytes.Contains(v.sock.Got, []byte("event: gap\n")) || v.sock.Full
 	}
 	v.log("leaves")
 	if v.life == v.edge.life && !v.sock.Closed {

@@ -60,7 +60,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	w := &world{
 		t: t, seed: seed, rng: rng, now: int64(time.Hour), published: map[string][]*published{}, odd: map[string]bool{}, causes: map[string]int{},
 		shards: 1 + rng.IntN(2), historyMax: 300 << rng.IntN(12), historyBytes: 400 << rng.IntN(8), lingerMS: 3_600_000,
-		retention: shard.Retention{Events: 3 + rng.IntN(30), Bytes: 1000 << rng.IntN(5), AgeMS: 3_600_000},
+		retention: shard.Retention{Events: 3 + rng.IntN(30), Bytes: 1000 << rng.IntN(5), AgeMS: 3_600_000 >> (10 * rng.IntN(2))},
 		shardConfig: shard.Config{
 			Heartbeat: 3 * time.Second, WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1 << 30, InboxMax: 1000,
 			TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour,
