@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -23,8 +24,9 @@ import (
 // limit must not be ignored in silence.
 type settingsFile struct {
 	kong.Resolver
-	name string
-	keys []*yaml.Node
+	name   string
+	keys   []*yaml.Node
+	values []*yaml.Node
 }
 
 // loadFile is a kong.ConfigurationLoader.
@@ -37,8 +39,14 @@ func loadFile(r io.Reader) (kong.Resolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
+	var document, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&document); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", f.name, err)
+	}
+	if err := decoder.Decode(&second); err == nil {
+		return nil, fmt.Errorf("%s, line %d: expected one document, found a second one", f.name, second.Line)
+	} else if err != io.EOF {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
 	if f.Resolver, err = kongyaml.Loader(bytes.NewReader(text)); err != nil {
@@ -47,6 +55,7 @@ func loadFile(r io.Reader) (kong.Resolver, error) {
 	for _, mapping := range document.Content {
 		for i := 0; i < len(mapping.Content); i += 2 {
 			f.keys = append(f.keys, mapping.Content[i])
+			f.values = append(f.values, mapping.Content[i+1])
 		}
 	}
 	return f, nil
@@ -111,15 +120,43 @@ func checkValue(flag *kong.Flag, value any) error {
 // Validate refuses keys that are no flag's name.
 func (f *settingsFile) Validate(app *kong.Application) error {
 	var known []string
+	flags := map[string]*kong.Flag{}
 	eachFlag(app.Node, func(flag *kong.Flag) {
 		if name := settingName(flag); name != "" && name != "config" && name != "-" {
 			known = append(known, name)
+			flags[name] = flag
 		}
 	})
-	for _, key := range f.keys {
+	for i, key := range f.keys {
 		if !slices.Contains(known, key.Value) {
 			return fmt.Errorf("%s, line %d: %q is not a setting: expected the name of a flag, without dashes in front; the nearest is %s", f.name, key.Line, key.Value, nearest(key.Value, known))
+		}
+		if err := checkNode(flags[key.Value], f.values[i]); err != nil {
+			return fmt.Errorf("%s, line %d: %s: %w", f.name, f.values[i].Line, key.Value, err)
 		}
 	}
 	return nil
 }
+
+// checkNode refuses values that YAML takes for something else than is written: nothing for the default, 010 for 8, 5.7 for 5.
+func checkNode(flag *kong.Flag, value *yaml.Node) error {
+	if value.Kind != yaml.ScalarNode {
+		return nil
+	}
+	if value.Tag == "!!null" {
+		return errors.New("expected a value")
+	}
+	target := flag.Target.Type()
+	if target.Kind() == reflect.Pointer {
+		target = target.Elem()
+	}
+	switch target.Kind() {
+	case reflect.Int, reflect.Int64:
+		if target != reflect.TypeFor[time.Duration]() && !wholeNumber.MatchString(value.Value) {
+			return fmt.Errorf("expected a whole number in decimal digits, found %s", value.Value)
+		}
+	}
+	return nil
+}
+
+var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)

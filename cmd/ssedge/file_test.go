@@ -122,6 +122,15 @@ func TestMistakesInTheFile(t *testing.T) {
 		"serve: {drain-rate: 3}":                {"serve"},
 		"keys-max: 3\nkeys-max: 4":              {"keys-max", "line 2"},
 		"keys-max: [":                           {"yaml", "line 1"},
+		"keys-max: 3\n---\nhistory-age: banana": {"line 2", "one document"},
+		"keys-max: 3\n--- [":                    {"yaml"},
+		"keys-max: 010000":                      {"line 1", "keys-max", "decimal", "010000"},
+		"keys-max: 5000.7":                      {"keys-max", "whole number", "5000.7"},
+		"keys-max: 1e4":                         {"keys-max", "whole number"},
+		"keys-max: 0x10":                        {"keys-max", "whole number"},
+		"keys-max: 1_000":                       {"keys-max", "whole number"},
+		"shards: 1\nkeys-max:":                  {"line 2", "keys-max", "expected a value"},
+		"history-age: ~":                        {"history-age", "expected a value"},
 		"topic-policy: {a: gap}\ntopic: {a: b}": {"topic"},
 	} {
 		_, errors, code := run(t, "serve", "--check", "--dev", "--config="+settings(t, text))
