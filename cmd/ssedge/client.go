@@ -35,9 +35,17 @@ func (c *clientFlags) connect() (*http.Client, string, error) {
 	}
 	u, err := url.Parse(server)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, "", fmt.Errorf("--server %s: expected http://host:port, host:port or unix:/path", c.Server)
+		return nil, "", fmt.Errorf("--server %s: expected http://host:port, host:port or unix:/path", withoutUser(c.Server))
 	}
 	return &http.Client{}, strings.TrimSuffix(server, "/"), nil
+}
+
+// withoutUser is an address without what may be a user and a password.
+func withoutUser(server string) string {
+	if i := strings.LastIndexByte(server, '@'); i >= 0 {
+		return "…" + server[i:]
+	}
+	return server
 }
 
 // authorize puts the key on a request.

@@ -191,6 +191,11 @@ func TestPublishRefusesByItself(t *testing.T) {
 		_, said, code := run(t, append(args, "--server=http://127.0.0.1:1")...)
 		oneLine(t, said, code, "ssedge: error: --", "expected ")
 	}
+	for _, server := range []string{"http://u:hush/hush@h", "ftp://u:hush@h", "http://u:hush%zz@h", "u:hush@h:99999", "http://u:hush@127.0.0.1:1"} {
+		if _, said, code := run(t, "publish", "--server="+server, "t", "x"); code == 0 || strings.Contains(said, "hush") {
+			t.Errorf("%s: %s", server, said)
+		}
+	}
 	for retry, found := range map[string]string{"0s": "0", "-1s": "-1000", "1500us": "1.5ms", "1ns": "1ns", "597h": "2149200000"} {
 		_, said, code := run(t, "publish", "--server=http://127.0.0.1:1", "--retry="+retry, "t", "x")
 		oneLine(t, said, code, "expected "+rule.Limits{}.Expected(rule.Retry)+", found "+found+"\n")

@@ -69,7 +69,7 @@ func parseURL(text string) (*target, error) {
 		user, hosts = authority[:i+1], authority[i+1:]
 	}
 	u, err := url.Parse("redis://" + user + "host" + tail)
-	if err != nil { // its text would have the password
+	if err != nil || strings.Contains(tail, "@") { // a slash in the password ends the address; nothing of it may be shown
 		return nil, fmt.Errorf("%s; the user, the password or what stands behind the addresses cannot be read: reserved characters are written %%XX", expectedURL)
 	}
 	t := &target{kind: kind, redacted: scheme + "://" + hosts + tail}

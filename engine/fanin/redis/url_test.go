@@ -46,6 +46,19 @@ func TestURLs(t *testing.T) {
 	}
 }
 
+// No part of a password stands in an error, wherever it has signs that end an address.
+func TestErrorsShowNoPassword(t *testing.T) {
+	for _, begin := range []string{"redis://u:", "redis://:", "rediss://u:", "redis+cluster://u:", "redis+sentinel://u:", "valkey://u:"} {
+		for _, password := range []string{"hush/hush", "hush?hush", "hush#hush", "/hush", "hush%zz", "hush/hush?hush", "hush,hush/hush"} {
+			for _, end := range []string{"@h", "@h:1", "@h/3", "@h?x=1", "@h/m/7"} {
+				if _, err := parseURL(begin + password + end); err == nil || strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), `"u`) {
+					t.Errorf("%s: %v", begin+password+end, err)
+				}
+			}
+		}
+	}
+}
+
 func TestBadURLsAreRefused(t *testing.T) {
 	for _, text := range []string{
 		"", "127.0.0.1:6379", "http://h", "redis:h", "redis://", "redis://h:0", "redis://h:70000", "redis://h:x", "redis://::1",
