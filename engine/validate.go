@@ -70,8 +70,8 @@ func (c *Config) checkAccess(fail failure) {
 		c.checkAddress("--admin", c.Admin, fail)
 	}
 	for _, origin := range c.CORSOrigins {
-		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
-			fail("--cors-origin %s: expected an origin as browsers send it, https://example.com or http://localhost:3000, or *", origin)
+		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin || !asBrowsersSend(u)) {
+			fail("--cors-origin %s: expected an origin as browsers send it, in small letters, without the usual port and without *.: https://example.com or http://localhost:3000; or *", origin)
 		}
 	}
 	if c.Dev {
@@ -87,10 +87,20 @@ func (c *Config) checkAccess(fail failure) {
 	}
 }
 
+// asBrowsersSend reports whether an origin is one that a browser can send: others would never match (WHATWG HTML, origin; RFC 6454 6.2).
+func asBrowsersSend(u *url.URL) bool {
+	usual := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	return u.Host == strings.ToLower(u.Host) && !strings.Contains(u.Host, "*") && (u.Port() == "" || u.Port() != usual) && !strings.HasSuffix(u.Host, ":")
+}
+
 // checkPatterns refuses patterns that no topic can match: the name in a pattern, or the beginning of
 // one, is held to the rule for names.
 func (c *Config) checkPatterns(fail failure) {
 	check := func(flag, pattern string) {
+		if strings.Trim(pattern, " ") != pattern { // as behind the comma of a list
+			fail("%s %q: expected no blanks around it", flag, pattern)
+			return
+		}
 		name, prefix := strings.CutSuffix(pattern, "*")
 		if name == "" && prefix || strings.Contains(name, "*") { // all topics; or an invalid pattern, which is refused elsewhere
 			return

@@ -101,6 +101,12 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 	level.UnmarshalText([]byte(c.LogLevel)) // one of the enum's
 	o := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {
+		o.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr { // otherwise it would be a number of nanoseconds
+			if a.Value.Kind() == slog.KindDuration {
+				a.Value = slog.StringValue(a.Value.Duration().String())
+			}
+			return a
+		}
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))

@@ -160,10 +160,14 @@ func (c *serveCmd) keys() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--key-file: %w", err)
 	}
-	for line := range strings.Lines(string(text)) {
+	given := len(keys)
+	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) { // some editors begin a file with a byte order mark
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 			keys = append(keys, line)
 		}
+	}
+	if len(keys) == given {
+		return nil, fmt.Errorf("--key-file %s: expected at least one key, one in a line", c.KeyFile)
 	}
 	return keys, nil
 }

@@ -173,6 +173,9 @@ func TestJSONLogsParse(t *testing.T) {
 			t.Errorf("found records %q, expected %q among them", messages, want)
 		}
 	}
+	if !strings.Contains(p.said(), `"timeout":"30s"`) {
+		t.Errorf("found %s, expected times with their units", p.said())
+	}
 	if !strings.Contains(p.said(), `"reason":"drain"`) || !strings.Contains(p.said(), `"told":1,"cut":0`) {
 		t.Errorf("found %s, expected why the stream was closed, and how many were told", p.said())
 	}

@@ -131,11 +131,22 @@ func (s *Public) options(methods string) http.HandlerFunc {
 		h.Set("Allow", methods)
 		if h.Get("Access-Control-Allow-Origin") != "" {
 			h.Set("Access-Control-Allow-Methods", methods)
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Cache-Control, Last-Event-ID, Idempotency-Key")
+			h.Set("Access-Control-Allow-Headers", allowedHeaders(r.Header.Values("Access-Control-Request-Headers")))
 			h.Set("Access-Control-Max-Age", "600")
 		}
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+// allowedHeaders allows what a page of an allowed origin asks for: tracing and error reporting add fields of their own, and a field that
+// is not known does no harm. The names are given back only if they are names.
+func allowedHeaders(asked []string) string {
+	const usual = "Authorization, Content-Type, Cache-Control, Last-Event-ID, Idempotency-Key"
+	names := strings.Join(asked, ", ")
+	if names == "" || len(names) > 1024 || strings.Trim(names, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, ") != "" {
+		return usual
+	}
+	return usual + ", " + names
 }
 
 func (s *Public) allowOrigin(w http.ResponseWriter, r *http.Request) {
@@ -144,6 +155,7 @@ func (s *Public) allowOrigin(w http.ResponseWriter, r *http.Request) {
 	}
 	if allowed := s.config.Admission.AllowedOrigin(r.Header.Get("Origin")); allowed != "" {
 		w.Header().Set("Access-Control-Allow-Origin", allowed)
+		w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
 	}
 }
 

@@ -127,5 +127,10 @@ func (a *answers) appendOrigin(b []byte, allowed string) []byte {
 func (a *answers) refusal(r *Refusal, origin []byte) []byte {
 	b := http1.AppendAnswer(nil, r.Status, r.Reason, r.RetryAfter)
 	fields := bytes.IndexByte(b, '\n') + 1
-	return slices.Insert(b, fields, a.appendOrigin(nil, a.allowedOrigin(origin))...)
+	allowed := a.allowedOrigin(origin)
+	more := a.appendOrigin(nil, allowed)
+	if allowed != "" {
+		more = append(more, "Access-Control-Expose-Headers: Retry-After\r\n"...)
+	}
+	return slices.Insert(b, fields, more...)
 }

@@ -268,8 +268,14 @@ func TestHeadAndOptions(t *testing.T) {
 	allowed := strings.ToLower(resp.Header.Get("Access-Control-Allow-Headers"))
 	if resp.StatusCode != 204 || resp.Header.Get("Access-Control-Allow-Origin") != "*" ||
 		!strings.Contains(resp.Header.Get("Access-Control-Allow-Methods"), "POST") ||
-		!strings.Contains(allowed, "authorization") || !strings.Contains(allowed, "content-type") {
+		!strings.Contains(allowed, "authorization") || !strings.Contains(allowed, "content-type") || resp.Header.Get("Access-Control-Expose-Headers") != "Retry-After" {
 		t.Errorf("%s %v", resp.Status, resp.Header)
+	}
+	for asked, want := range map[string]bool{"traceparent, baggage": true, "x-requested-with": true, "a\tb": false, "a;b": false, strings.Repeat("a", 1025): false} {
+		resp, _ := ask("OPTIONS", "/publish", "Origin: https://a.example", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: "+asked)
+		if got := strings.Contains(resp.Header.Get("Access-Control-Allow-Headers"), asked); got != want {
+			t.Errorf("%.40q is allowed: %v, expected %v", asked, got, want)
+		}
 	}
 }
 
