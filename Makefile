@@ -86,10 +86,12 @@ clean: cluster-down
 	rm -rf bin
 
 # What a release is made of is said here and nowhere else: no C, no paths, no looking at the work tree, the same
-# processors' baseline everywhere. Without git (a source archive) set RELEASE, COMMIT and SOURCE_DATE_EPOCH. The same Go
-# makes the same bytes; make reproduce tries it.
+# processors' baseline everywhere, and one Go, which the go command fetches: go.mod's is the least that is needed, not
+# the safest. Without git (a source archive) set RELEASE, COMMIT and SOURCE_DATE_EPOCH. The same Go makes the same bytes;
+# make reproduce tries it.
 ARCHS ?= amd64 arm64
-PURE   = CGO_ENABLED=0 GOOS=linux GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0
+TOOLCHAIN ?= go1.26.9
+PURE   = GOTOOLCHAIN=$(TOOLCHAIN) CGO_ENABLED=0 GOOS=linux GOFLAGS= GOEXPERIMENT= GOAMD64=v1 GOARM64=v8.0
 
 release:
 	@rm -rf bin/release && mkdir -p bin/release
