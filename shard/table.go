@@ -38,8 +38,8 @@ type Table struct {
 
 	lastMS  atomic.Uint64 // the id clock never goes back
 	aheadMS atomic.Int64  // the upstream's clock, of this one
-	held   atomic.Int64  // memory of all logs, bytes
-	topics atomic.Int64
+	held    atomic.Int64  // memory of all logs, bytes
+	topics  atomic.Int64
 
 	seed    maphash.Seed
 	stripes [stripes]stripe
