@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // TestThePackageIsMadeOfWhatThereIs: every file of the tree that nfpm.yaml names, and
