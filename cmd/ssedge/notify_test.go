@@ -78,6 +78,7 @@ func TestTheManagerIsTold(t *testing.T) {
 		expect(`READY=1\nSTATUS=serving; the keys stay as they were: [^\n]*no such file[^\n]*`)
 		server.terminate()
 		expect(`STOPPING=1\nSTATUS=draining 0 streams`)
+		time.Sleep(sameSignal + 100*time.Millisecond)
 		server.terminate()
 		server.exit()
 	}
