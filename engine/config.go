@@ -94,6 +94,7 @@ type Config struct {
 	RedisTTL         time.Duration // how long the history of a topic without events is kept there
 	RedisTimeout     time.Duration // for one answer
 	RedisProbe       time.Duration // between two messages to oneself
+	RedisReadRate    int           // readings of older events a second, for the streams of one address and by each master
 	RedisCatchUpRate int           // topics a second that are looked at after a connection was lost, by each master
 	RedisPresence    time.Duration // how often a node says in Redis what it has
 	RedisLinger      time.Duration // how long a topic without subscribers is followed
@@ -171,6 +172,7 @@ func DefaultConfig() Config {
 		RedisTTL:         time.Hour,
 		RedisTimeout:     3 * time.Second,
 		RedisProbe:       2 * time.Second,
+		RedisReadRate:    100,
 		RedisCatchUpRate: 50_000,
 		RedisPresence:    10 * time.Second,
 		RedisLinger:      15 * time.Second,

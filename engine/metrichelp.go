@@ -75,6 +75,8 @@ var metricHelp = map[string]string{
 	"ssedge_redis_topics":                  "Topics that are followed: live ones have everything, those that are catching up read what they may have missed, those that are away are not subscribed.",
 	"ssedge_redis_published_total":         "Events published to the Redis servers from here.",
 	"ssedge_redis_reads_total":             "Streams that were read, each time.",
+	"ssedge_redis_reads_shared_total":      "Streams whose older events came with the reading of another one.",
+	"ssedge_redis_reads_paced_total":       "Times that an address had to wait for its turn at reading older events: --redis-read-rate.",
 	"ssedge_redis_told_total":              "Topics whose number of subscribers was written, each time.",
 	"ssedge_redis_messages_total":          "Messages that came through channels.",
 	"ssedge_redis_message_bytes_total":     "Their bytes.",
@@ -96,6 +98,7 @@ var metricHelp = map[string]string{
 	"ssedge_redis_errors_total":            "Answers that are errors, and answers that never came, by what was asked and why.",
 	"ssedge_redis_history_seconds_max":     "--redis-ttl.",
 	"ssedge_redis_answer_seconds_max":      "--redis-timeout.",
+	"ssedge_redis_reads_per_address_max":   "--redis-read-rate: readings a second, for one address and of each master.",
 	"ssedge_redis_catchups_per_second_max": "--redis-catch-up-rate, of each master.",
 }
 

@@ -101,6 +101,7 @@ func newMetrics(e *Engine) *metricSet {
 		}
 		limit("ssedge_redis_history_seconds_max", c.RedisTTL.Seconds())
 		limit("ssedge_redis_answer_seconds_max", c.RedisTimeout.Seconds())
+		limit("ssedge_redis_reads_per_address_max", float64(c.RedisReadRate))
 		limit("ssedge_redis_catchups_per_second_max", float64(c.RedisCatchUpRate))
 	}
 	return m

@@ -34,7 +34,7 @@ var limits = map[string]string{
 }
 
 // redisLimits have one where there is Redis.
-var redisLimits = strings.Fields("RedisTTL RedisTimeout RedisCatchUpRate")
+var redisLimits = strings.Fields("RedisTTL RedisTimeout RedisReadRate RedisCatchUpRate")
 
 // notLimits are the numbers among the settings that bound nothing.
 var notLimits = strings.Fields("Shards Pollers Heartbeat Retry RetryJitter SendBuffer NotSentLowat UserTimeout DrainDelay DrainRate DrainTimeout TurnSends TurnTime RedisProbe RedisPresence RedisLinger Partitions")

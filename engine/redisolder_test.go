@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,46 @@ func TestHolesInWhatTheEdgeHasLetGo(t *testing.T) {
 	}
 	equal("from before a bad one", n.opened(t, after("bad", ids[40])).tells(t, "99"), append(append(numbers(41, 49), "gap"), numbers(50, 99)...))
 	equal("the earliest behind a bad one", n.opened(t, after("bad", "earliest")).tells(t, "99"), append(append(numbers(0, 49), "gap"), numbers(50, 99)...))
+}
+
+// Streams that ask for a long history and do not read it cost Redis no more than an address may read, and others go on meanwhile.
+func TestAnAddressHasItsShareOfRedis(t *testing.T) {
+	t.Parallel()
+	const rate, topics, each = 20, 20, 30
+	r := startRedis(t)
+	n := edge(t, "redis://"+r.address(), func(c *engine.Config) {
+		little(4000)(c)
+		c.RedisReadRate = rate
+	})
+	for k := range 200 {
+		for topic := range topics {
+			n.publish(t, fmt.Sprint("t", topic), fmt.Sprint(k, padding))
+		}
+	}
+	reads := func() float64 { m := n.metrics(t); return m["ssedge_redis_reads_total"] }
+	elsewhere := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}}
+	before, began := reads(), time.Now()
+	for range each {
+		for topic := range topics {
+			c, err := elsewhere.Dial("tcp", n.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(c, "GET /events?topic=t%d&last_event_id=earliest HTTP/1.1\r\nHost: localhost\r\n\r\n", topic)
+			defer c.Close()
+		}
+	}
+	honest := n.opened(t, ask{topics: []string{"t0"}, after: "earliest"})
+	if got := honest.tells(t, "199"); len(got) != 200 {
+		t.Errorf("%d events for another address", len(got))
+	}
+	took := time.Since(began).Seconds() + 1
+	const others = 200/4 + 3*topics // of the other address, and a few looks at each topic
+	got, most := reads()-before, rate*(took+1)+others
+	if got > most {
+		t.Errorf("%v readings in %.1f s, expected at most %v", got, took, most)
+	}
+	t.Logf("%v readings in %.1f s, at most %v are expected", got, took, most)
 }
 
 // While servers are busy with a script, a stream that is read for waits, and is told nothing.

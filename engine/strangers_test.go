@@ -32,11 +32,11 @@ var attacks = map[string]string{
 }
 
 // TestStrangersHoldNothingUp: under each attack, with five times as many connections as there are places, and under all of them
-// at once, a publisher with a key, streams, health and metrics go on.
+// at once, a publisher with a key, streams, health, metrics and Redis go on.
 func TestStrangersHoldNothingUp(t *testing.T) {
 	t.Parallel()
 	const requests, heads = 64, 100
-	n := startNode(t, func(c *engine.Config) {
+	n := edge(t, "redis://"+startRedis(t).address(), func(c *engine.Config) {
 		c.Dev, c.Keys, c.Anonymous = false, []string{"secret"}, []string{"public/*"}
 		c.HTTPConnectionsMax, c.HeadsMax = requests, heads
 	})

@@ -311,6 +311,9 @@ func (c *Config) checkRedis(fail failure) {
 	if c.RedisLinger < time.Second {
 		fail("--redis-linger %v: expected 1s or more", c.RedisLinger)
 	}
+	if c.RedisReadRate < 1 {
+		fail("--redis-read-rate %d: expected 1 or more", c.RedisReadRate)
+	}
 	if c.RedisCatchUpRate < 1 {
 		fail("--redis-catch-up-rate %d: expected 1 or more", c.RedisCatchUpRate)
 	}

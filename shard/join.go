@@ -25,6 +25,7 @@ type Join struct {
 	Ends      time.Duration // with EndReason, the time from now at which the stream is closed; 0: it is not
 	EndReason CloseReason
 	Owner     uint32 // given back to Config.OnClose
+	Client    uint64 // stands for the client's address: no client has more than its share of an upstream's readings; 0: it is not known
 
 	greeting greeting
 	headSent bool // the response head was sent: the stream had to wait …

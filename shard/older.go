@@ -72,6 +72,7 @@ func (s *Shard) readOlder(i uint32, sl *slot, w *wait, k int) {
 	of := user(i, sl)
 	w.join.topics()[k].feed.Read(Reading{
 		From:   from,
+		Client: w.join.Client,
 		Wanted: func() bool { return !w.ended.Load() },
 		Got:    func(events []Older) { s.inbox.call(func() { s.gotOlder(of, k, events) }) },
 	})

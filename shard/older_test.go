@@ -308,3 +308,30 @@ func TestTheEarliestEventCannotBeSent(t *testing.T) {
 	r.settle()
 	c.want("gap:expired", "61", "103", "104", "105")
 }
+
+// A log is extended as far as the retention allows, and no further however often streams ask.
+func TestALogIsExtendedWithinItsRetention(t *testing.T) {
+	for name, retention := range map[string]Retention{
+		"events": {Events: 10},
+		"bytes":  {Bytes: int64(10*len(eventBody(100)) + 10*len("id: 100-0\n"))},
+		"age":    {AgeMS: 110},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, u := fed(t, patient(), TableConfig{Retention: retention})
+			r.join("a", "", fake.Unlimited)
+			r.settle()
+			feed := u.feeds["a"]
+			feed.Place(eventid.After(id(999_990)), id(50))
+			feed.add(1_000_000) // now
+			extended := 0
+			for feed.Extends() && extended < 50 {
+				lost, _, _ := feed.Span()
+				feed.Prepend([]Older{{lost, eventBody(lost.MS)}}, id(lost.MS-10), lost)
+				extended++
+			}
+			if extended < 6 || extended > 12 {
+				t.Errorf("%d events were put before the first one, expected about ten in all", extended)
+			}
+		})
+	}
+}

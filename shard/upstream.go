@@ -37,7 +37,8 @@ type Feed interface {
 
 // Reading is a wish for some of the events after From and before the log's end, for one stream.
 type Reading struct {
-	From eventid.Position // zero: from the first one there is
+	From   eventid.Position // zero: only the first one there is
+	Client uint64           // as in Join
 	// Wanted reports whether the stream is still there.
 	Wanted func() bool
 	// Got is called once with them, in their order, unless they are not wanted any more: none, if there are none. Both may
@@ -171,12 +172,15 @@ func (t *Topic) Prepend(events []Older, lost, below eventid.ID) bool {
 	return true
 }
 
-// Extends reports whether events can, and should, be put before the oldest one of the log: not if all logs together
-// have half of what they may have, for then they would take the place of others that are in use.
+// Extends reports whether events can, and should, be put before the oldest one of the log: not if it has what the retention
+// allows, and not if all logs together have half of what they may have, for then they would take the place of others that are in
+// use.
 func (t *Topic) Extends() bool {
+	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.log.over && t.log.tail == t.log.lowest && t.table.held.Load() <= t.table.historyMax/2
+	l := &t.log
+	return !l.over && l.tail == l.lowest && !t.table.retention.full(l, t.table.ids(now)) && t.table.held.Load() <= t.table.historyMax/2
 }
 
 // EventBytes is the mean size of the log's events in wire form; 0 if it has none.

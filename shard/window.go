@@ -41,6 +41,15 @@ func (r *Retention) exceeded(l *log, oldest eventid.ID, nowMS uint64) bool {
 		r.AgeMS > 0 && oldest.MS+uint64(r.AgeMS) < nowMS
 }
 
+// full reports whether a log with one more event before its oldest one would exceed the retention.
+func (r *Retention) full(l *log, idMS uint64) bool {
+	if l.events == 0 {
+		return false
+	}
+	return r.Events > 0 && l.events >= r.Events || r.Bytes > 0 && l.head-l.tail >= uint64(r.Bytes) ||
+		r.exceeded(l, l.segments[0].index[l.first].id, idMS)
+}
+
 // outlasts reports whether the window keeps the log's oldest event, which the retention lets go.
 func (w *Window) outlasts(r *Retention, l *log) bool {
 	switch {

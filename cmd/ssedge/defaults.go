@@ -28,7 +28,7 @@ func defaults() kong.Vars {
 		"key_bytes": d.KeyBytes, "keys_max": d.KeysMax, "key_ttl": d.KeyTTL,
 		"history_events": d.HistoryEvents, "history_bytes": d.HistoryBytes, "history_age": d.HistoryAge, "history_max": d.HistoryMax,
 		"redis_prefix": d.RedisPrefix, "fan_in": d.FanIn, "partitions": d.Partitions, "redis_ttl": d.RedisTTL, "redis_timeout": d.RedisTimeout, "redis_probe": d.RedisProbe,
-		"redis_catch_up_rate": d.RedisCatchUpRate, "redis_presence": d.RedisPresence, "redis_linger": d.RedisLinger,
+		"redis_read_rate": d.RedisReadRate, "redis_catch_up_rate": d.RedisCatchUpRate, "redis_presence": d.RedisPresence, "redis_linger": d.RedisLinger,
 		"drain_delay": d.DrainDelay, "drain_rate": d.DrainRate, "drain_timeout": d.DrainTimeout,
 		"memory_max": d.MemoryMax, "turn_sends": d.TurnSends, "turn_time": d.TurnTime,
 	} {

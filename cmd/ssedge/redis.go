@@ -56,7 +56,7 @@ func (f *historyFlags) config(url string) (redis.Config, error) {
 	d := engine.DefaultConfig()
 	return redis.Config{
 		URL: url, Required: true, Prefix: f.RedisPrefix, FanIn: redis.FanIn(f.FanIn), Partitions: f.Partitions, Edge: edgeName(""), Logger: slog.New(slog.DiscardHandler),
-		Timeout: d.RedisTimeout, ProbeInterval: d.RedisProbe, CatchUpRate: d.RedisCatchUpRate,
+		Timeout: d.RedisTimeout, ProbeInterval: d.RedisProbe, ReadRate: d.RedisReadRate, CatchUpRate: d.RedisCatchUpRate,
 		HistoryEvents: f.HistoryEvents, HistoryAge: f.HistoryAge, HistoryBytes: d.HistoryBytes, TTL: f.RedisTTL, KeyTTL: f.KeyTTL,
 		Rule: f.rule(),
 	}, nil

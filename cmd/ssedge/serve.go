@@ -83,6 +83,7 @@ type serveCmd struct {
 	RedisTTL         time.Duration `name:"redis-ttl" help:"Time the history of a topic without events is kept there." default:"${redis_ttl}" group:"Redis"`
 	RedisTimeout     time.Duration `help:"Time for one answer." default:"${redis_timeout}" group:"Redis"`
 	RedisProbe       time.Duration `help:"Time between two messages to oneself; when two are missing, the connection is given up." default:"${redis_probe}" group:"Redis"`
+	RedisReadRate    int           `help:"Readings a second, of each master and for the streams of one address, of events that the edge's own history has not got; others wait." default:"${redis_read_rate}" group:"Redis"`
 	RedisCatchUpRate int           `help:"Topics a second that are looked at after a connection was lost, by each master." default:"${redis_catch_up_rate}" group:"Redis"`
 	RedisPresence    time.Duration `help:"Time between two words of an edge, in Redis, on how many subscribers it has of which topic." default:"${redis_presence}" group:"Redis"`
 	RedisLinger      time.Duration `help:"Time a topic without subscribers is followed." default:"${redis_linger}" group:"Redis"`
@@ -133,7 +134,7 @@ func (c *serveCmd) config() (engine.Config, error) {
 		TopicsMax: c.TopicsMax, TopicBytes: c.TopicBytes, EventBytes: c.EventBytes, KeyBytes: c.KeyBytes, KeysMax: c.KeysMax, KeyTTL: c.KeyTTL,
 		HistoryEvents: c.HistoryEvents, HistoryBytes: c.HistoryBytes, HistoryAge: c.HistoryAge, HistoryMax: c.HistoryMax,
 		Redis: c.Redis, RedisPrefix: c.RedisPrefix, FanIn: c.FanIn, Partitions: c.Partitions, RedisRequired: c.RedisRequired, RedisTTL: c.RedisTTL, RedisTimeout: c.RedisTimeout, RedisProbe: c.RedisProbe,
-		RedisCatchUpRate: c.RedisCatchUpRate, RedisPresence: c.RedisPresence, RedisLinger: c.RedisLinger, ReadyNeedsRedis: c.ReadyNeedsRedis, Edge: edgeName(c.Edge),
+		RedisReadRate: c.RedisReadRate, RedisCatchUpRate: c.RedisCatchUpRate, RedisPresence: c.RedisPresence, RedisLinger: c.RedisLinger, ReadyNeedsRedis: c.ReadyNeedsRedis, Edge: edgeName(c.Edge),
 		DrainDelay: c.DrainDelay, DrainRate: c.DrainRate, DrainTimeout: c.DrainTimeout,
 		MemoryMax: c.MemoryMax, TurnSends: c.TurnSends, TurnTime: c.TurnTime,
 	}, nil

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"net/netip"
 	"sync/atomic"
@@ -101,7 +102,7 @@ func (a *Admission) Admit(fd int, r *Request) *Refusal {
 		return refusal
 	}
 	if refusal = a.authorize(r); refusal == nil {
-		refusal = a.join(fd, r, owner)
+		refusal = a.join(fd, r, owner, client)
 	}
 	if refusal != nil {
 		a.leave(owner)
@@ -169,11 +170,17 @@ func (a *Admission) authorize(r *Request) *Refusal {
 	return refuseNotPermitted
 }
 
+// clients makes a number of a client's address, for as long as the process runs.
+var clients = maphash.MakeSeed()
+
 // join takes hold of the topics and hands the connection over.
-func (a *Admission) join(fd int, r *Request, owner uint32) *Refusal {
+func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *Refusal {
 	table := a.group.Table()
 	chunks := a.config.Chunks && r.Minor > 0
 	j := shard.Join{Fd: fd, Head: a.answers.head(r, chunks), Away: a.answers.away(r), Chunks: chunks, Resume: r.resume, Position: r.position, Owner: owner}
+	if client.IsValid() {
+		j.Client = maphash.Comparable(clients, key(client))
+	}
 	if len(r.topics) > 1 {
 		j.More = make([]*shard.Topic, 0, len(r.topics))
 		j.Positions = append(j.Positions, r.positions...)

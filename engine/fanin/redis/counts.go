@@ -49,6 +49,8 @@ var errorKinds = [...]string{
 type counts struct {
 	published              atomic.Uint64 // events by the publish script
 	readings               atomic.Uint64 // of streams
+	shared                 atomic.Uint64 // wishes of streams that another's reading answered
+	paced                  atomic.Uint64 // times that a client's wishes had to wait for their turn
 	told                   atomic.Uint64 // topics whose number of subscribers was written
 	messages, messageBytes atomic.Uint64 // that came through channels
 	events                 atomic.Uint64 // appended to logs
@@ -113,6 +115,8 @@ func (s *Source) Counters(set func(name string, value uint64)) {
 	c := &s.counts
 	set("ssedge_redis_published_total", c.published.Load())
 	set("ssedge_redis_reads_total", c.readings.Load())
+	set("ssedge_redis_reads_shared_total", c.shared.Load())
+	set("ssedge_redis_reads_paced_total", c.paced.Load())
 	set("ssedge_redis_told_total", c.told.Load())
 	set("ssedge_redis_messages_total", c.messages.Load())
 	set("ssedge_redis_message_bytes_total", c.messageBytes.Load())

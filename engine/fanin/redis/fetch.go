@@ -17,9 +17,13 @@ type fetches struct {
 	mu     sync.Mutex
 	urgent []*feed
 	others []*feed
-	wishes []wish
+	wishes wishes
 	closed bool // nothing takes from it any more
 	wake   chan struct{}
+}
+
+func newFetches(s *Source) fetches {
+	return fetches{wishes: wishes{rate: s.config.ReadRate, counts: &s.counts}, wake: make(chan struct{}, 1)}
 }
 
 // What is read in one go: topics of a batch, events of a topic, and bytes of either, by the size of the events that a topic's
@@ -51,13 +55,10 @@ func (f *feed) enqueue() {
 	poke(q.wake)
 }
 
-// take returns up to n feeds, and some wishes. Unless all is true, it takes only urgent feeds.
-func (q *fetches) take(n int, all bool) (batch []*feed, urgent int, wishes []wish) {
+// take returns up to n feeds. Unless all is true, it takes only urgent feeds.
+func (q *fetches) take(n int, all bool) (batch []*feed, urgent int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	some := min(wishesMax, len(q.wishes))
-	wishes = append(wishes, q.wishes[:some]...)
-	q.wishes = cut(q.wishes, some)
 	urgent = min(n, len(q.urgent))
 	batch = append(batch, q.urgent[:urgent]...)
 	q.urgent = cut(q.urgent, urgent)
@@ -67,7 +68,14 @@ func (q *fetches) take(n int, all bool) (batch []*feed, urgent int, wishes []wis
 	}
 	batch = append(batch, q.others[:others]...)
 	q.others = cut(q.others, others)
-	return batch, urgent, wishes
+	return batch, urgent
+}
+
+// takeWishes returns some wishes. If it returns none, wait is the time until there is one; 0: there is none.
+func (q *fetches) takeWishes(now time.Time) (batch []*wish, wait time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.wishes.take(wishesMax, now)
 }
 
 // putBack queues feeds again that were taken.
@@ -203,11 +211,15 @@ func (n *node) fetch(ctx context.Context) {
 	var next time.Time // before which only what is urgent is read
 	for {
 		began := time.Now()
-		batch, urgent, wishes := n.fetches.take(fetchTopics, !began.Before(next))
+		batch, urgent := n.fetches.take(fetchTopics, !began.Before(next))
+		wishes, wait := n.fetches.takeWishes(began)
 		if len(batch) == 0 && len(wishes) == 0 {
+			if pause := next.Sub(began); pause > 0 && (wait == 0 || pause < wait) {
+				wait = pause
+			}
 			var until <-chan time.Time
-			if began.Before(next) {
-				until = time.After(next.Sub(began))
+			if wait > 0 {
+				until = time.After(wait)
 			}
 			select {
 			case <-n.fetches.wake:

@@ -15,16 +15,15 @@ func TestUrgentReadingsGoFirst(t *testing.T) {
 	others, urgent := feeds(3), feeds(2)
 	q.others = append(q.others, others...)
 	q.urgent = append(q.urgent, urgent...)
-	q.wishes = append(q.wishes, make([]wish, wishesMax+1)...)
-	batch, n, wishes := q.take(10, false)
-	if len(batch) != 2 || n != 2 || batch[0] != urgent[0] || batch[1] != urgent[1] || len(wishes) != wishesMax {
-		t.Errorf("while others must wait: %d feeds, %d urgent, %d wishes", len(batch), n, len(wishes))
+	batch, n := q.take(10, false)
+	if len(batch) != 2 || n != 2 || batch[0] != urgent[0] || batch[1] != urgent[1] {
+		t.Errorf("while others must wait: %d feeds, %d urgent", len(batch), n)
 	}
 	q.putBack(batch[1:], 1)
-	if batch, n, wishes = q.take(2, true); len(batch) != 2 || n != 1 || batch[0] != urgent[1] || batch[1] != others[0] || len(wishes) != 1 {
-		t.Errorf("then: %d feeds, %d urgent, %d wishes", len(batch), n, len(wishes))
+	if batch, n = q.take(2, true); len(batch) != 2 || n != 1 || batch[0] != urgent[1] || batch[1] != others[0] {
+		t.Errorf("then: %d feeds, %d urgent", len(batch), n)
 	}
-	if batch, n, _ = q.take(10, true); len(batch) != 2 || n != 0 || batch[0] != others[1] {
+	if batch, n = q.take(10, true); len(batch) != 2 || n != 0 || batch[0] != others[1] {
 		t.Errorf("in the end: %d feeds, %d urgent", len(batch), n)
 	}
 }

@@ -39,7 +39,7 @@ type node struct {
 func newNode(s *Source, address, probe string, client func() rueidis.Client) *node {
 	n := &node{
 		source: s, address: address, client: client, stop: func() {},
-		fetches: fetches{wake: make(chan struct{}, 1)}, wake: make(chan struct{}, 1),
+		fetches: newFetches(s), wake: make(chan struct{}, 1),
 	}
 	n.probe.Store(&probe)
 	return n

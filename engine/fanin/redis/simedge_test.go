@@ -39,7 +39,7 @@ type edge struct {
 // simReading is a batch on the connection for commands: executed at some time, answered later.
 type simReading struct {
 	requests []request
-	wishes   []wish
+	wishes   []*wish
 	answers  [][]rueidis.XRangeEntry // nil: not executed yet
 }
 
@@ -189,7 +189,8 @@ func (e *edge) work() {
 
 // ask sends the server what feeds want to have read.
 func (e *edge) ask() {
-	batch, _, wishes := e.node.fetches.take(1+e.w.rng.IntN(8), true)
+	batch, _ := e.node.fetches.take(1+e.w.rng.IntN(8), true)
+	wishes, _ := e.node.fetches.takeWishes(time.Unix(0, e.w.now))
 	r := &simReading{wishes: wishes}
 	for _, f := range batch {
 		if q := f.next(e.node); q.kind != nothing {
@@ -251,12 +252,12 @@ func (e *edge) quiet() {
 		e.work()
 		e.turn()
 		q := &e.node.fetches
-		idle := len(e.answers) == 0 && len(e.arriving) == 0 && len(e.readings) == 0 && len(q.urgent)+len(q.others)+len(q.wishes) == 0 && len(e.node.joining) == 0
+		idle := len(e.answers) == 0 && len(e.arriving) == 0 && len(e.readings) == 0 && len(q.urgent)+len(q.others)+len(q.wishes.same) == 0 && len(e.node.joining) == 0
 		if (idle || !e.connected && len(e.answers) == 0) && e.group.Turn(e.w.now) {
 			return
 		}
 		if n > 20_000 {
-			e.w.t.Fatalf("%s does not come to rest: %d arriving, %d readings, %d, %d and %d to be read", e.name, len(e.arriving), len(e.readings), len(q.urgent), len(q.others), len(q.wishes))
+			e.w.t.Fatalf("%s does not come to rest: %d arriving, %d readings, %d, %d and %d to be read", e.name, len(e.arriving), len(e.readings), len(q.urgent), len(q.others), len(q.wishes.same))
 		}
 	}
 }

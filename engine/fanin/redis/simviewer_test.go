@@ -83,7 +83,7 @@ func (v *viewer) come(e *edge) {
 	v.decoder.Reset(id)
 	v.visits = append(v.visits, visit{edge: e, life: e.life, from: w.happened, to: -1})
 	v.log("comes to %v with %q", e, id)
-	j := shard.Join{Fd: v.sock.FD, Head: []byte(v.head), Owner: uint32(v.number)}
+	j := shard.Join{Fd: v.sock.FD, Head: []byte(v.head), Owner: uint32(v.number), Client: uint64(v.number % 3)}
 	var topics []*shard.Topic
 	check := uint32(0)
 	for _, name := range v.topics {

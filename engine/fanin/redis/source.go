@@ -34,6 +34,7 @@ type Config struct {
 
 	Timeout       time.Duration // for one answer of a server
 	ProbeInterval time.Duration // between two messages to oneself; the connection is given up when two are missing
+	ReadRate      int           // readings a second, beyond what logs have, for the streams of one client and by each master
 	CatchUpRate   int           // topics a second that are looked at after a connection was lost, by each master
 
 	HistoryEvents int           // of each topic's stream

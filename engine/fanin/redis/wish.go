@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"slices"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -9,15 +10,18 @@ import (
 	"ssedge/shard"
 )
 
-// wish is a reading for one stream: events that its topic's log has no place for.
+// wish is a reading of events that its topic's log has no place for, for all streams that want the same.
 type wish struct {
-	feed *feed
-	shard.Reading
-	failures int // how often the servers did not answer, perhaps because it was too much
+	feed     *feed
+	from     eventid.Position
+	readers  []shard.Reading
+	queued   bool // it is in a queue, and not read yet
+	failures int  // how often the servers did not answer, perhaps because it was too much
 }
 
 // What is read for streams in one go: how many of them, events of each, and their bytes, by the size of those in the log
 // and of what was read last. A stream is given events until they have that many bytes: the last one may exceed it.
+// Of the earliest events only the first is read: it says where the stream begins.
 const (
 	wishesMax     = 16
 	wishEventsMax = 32
@@ -26,12 +30,20 @@ const (
 )
 
 // Read is called for a stream that is behind what the log can have.
-func (f *feed) Read(r shard.Reading) { wish{feed: f, Reading: r}.enqueue() }
+func (f *feed) Read(r shard.Reading) {
+	w := &wish{feed: f, from: r.From, readers: []shard.Reading{r}}
+	w.enqueue()
+}
+
+// wanted reports whether a stream is there that wants it.
+func (w *wish) wanted() bool {
+	return slices.ContainsFunc(w.readers, func(r shard.Reading) bool { return r.Wanted() })
+}
 
 // enqueue queues the wish at its topic's master. While that is not known, or its connection is lost, it waits.
-func (w wish) enqueue() {
+func (w *wish) enqueue() {
 	f := w.feed
-	if !w.Wanted() {
+	if !w.wanted() {
 		return
 	}
 	f.mu.Lock()
@@ -43,16 +55,16 @@ func (w wish) enqueue() {
 	}
 }
 
-func (w wish) again(after time.Duration) { w.feed.source.times.after(after, w.enqueue) }
+func (w *wish) again(after time.Duration) { w.feed.source.times.after(after, w.enqueue) }
 
 // wish queues a wish; false if nothing takes from the queue any more.
-func (q *fetches) wish(w wish) bool {
+func (q *fetches) wish(w *wish) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		return false
 	}
-	q.wishes = append(q.wishes, w)
+	q.wishes.add(w)
 	poke(q.wake)
 	return true
 }
@@ -60,8 +72,8 @@ func (q *fetches) wish(w wish) bool {
 // close has the wishes that are left queued elsewhere.
 func (q *fetches) close() {
 	q.mu.Lock()
-	left := q.wishes
-	q.wishes, q.closed = nil, true
+	left := q.wishes.close()
+	q.closed = true
 	q.mu.Unlock()
 	for _, w := range left {
 		w.again(refusedPause)
@@ -69,7 +81,7 @@ func (q *fetches) close() {
 }
 
 // command reads what w wants.
-func (w wish) command(s *Source) rueidis.Completed {
+func (w *wish) command(s *Source) rueidis.Completed {
 	start, end, n := w.bounds()
 	return s.client.B().Xrange().Key(w.feed.key()).Start(start).End(end).Count(int64(n)).Build()
 }
@@ -77,14 +89,17 @@ func (w wish) command(s *Source) rueidis.Completed {
 // bounds is the range that is read: what comes after the wish's position and is before the log, which
 // may have more than the servers. After a time at which the topic had no event comes all that its
 // stream has.
-func (w wish) bounds() (start, end string, n int) {
+func (w *wish) bounds() (start, end string, n int) {
 	s := w.feed.source
 	start, end = "-", "+"
-	if w.From != (eventid.Position{}) && !w.From.Time {
-		start = "(" + shard.Before(w.From).String()
+	if w.from != (eventid.Position{}) && !w.from.Time {
+		start = "(" + shard.Before(w.from).String()
 	}
 	if lost := w.feed.topic.ResumableAfter(); !lost.IsZero() {
 		end = lost.String()
+	}
+	if w.from == (eventid.Position{}) {
+		return start, end, 1
 	}
 	n = wishEventsMin
 	if size := max(w.feed.topic.EventBytes(), int(s.wishSize.Load())); size > 0 {
@@ -93,16 +108,16 @@ func (w wish) bounds() (start, end string, n int) {
 	return start, end, max(n>>min(w.failures, 8), 1)
 }
 
-// answer gives the stream what was read, with holes in it where something is missing. While the log is being held against
+// answer gives the streams what was read, with holes in it where something is missing. While the log is being held against
 // another history, what was read may be of either: it is read again.
-func (w wish) answer(entries []rueidis.XRangeEntry) {
+func (w *wish) answer(entries []rueidis.XRangeEntry) {
 	s := w.feed.source
 	if w.feed.compares() {
 		w.again(refusedPause)
 		return
 	}
 	events := make([]shard.Older, 0, len(entries)+1)
-	last := shard.Before(w.From)
+	last := shard.Before(w.from)
 	size, bodiesRead := 0, 0
 	for _, entry := range entries {
 		m, ok := s.element(entry)
@@ -140,20 +155,22 @@ func (w wish) answer(entries []rueidis.XRangeEntry) {
 	if lost, _, _ := w.feed.topic.Span(); len(entries) == 0 && s.wasEmpty(last, lost) {
 		w.feed.topic.Prepend(nil, last, lost) // which takes no memory
 	}
-	w.Got(events)
+	for _, r := range w.readers {
+		r.Got(events)
+	}
 }
 
 // follows reports whether nothing is missing between last and m.
-func (w wish) follows(m *element, last eventid.ID) bool {
-	first := last == shard.Before(w.From)
+func (w *wish) follows(m *element, last eventid.ID) bool {
+	first := last == shard.Before(w.from)
 	switch {
 	case m.Prev == last && !last.IsZero():
 		return true
 	case !first || !last.IsBound():
 		return false
 	case begins(&m.Message):
-		return !last.Less(w.feed.source.beginning(m.ID, w.From))
-	case m.Prev.IsZero(), w.From.Time: // the topic had no event then, and has had one before this
+		return !last.Less(w.feed.source.beginning(m.ID, w.from))
+	case m.Prev.IsZero(), w.from.Time: // the topic had no event then, and has had one before this
 		return false
 	}
 	return m.Prev.Less(last)

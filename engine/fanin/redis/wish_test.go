@@ -13,10 +13,10 @@ func TestWishesOutliveTheirNode(t *testing.T) {
 	f := followed(t)
 	f.node = newNode(f.source, "gone", "probe", nil)
 	got := make(chan []shard.Older, 1)
-	w := wish{feed: f, Reading: shard.Reading{From: eventid.After(id(50)), Wanted: func() bool { return true }, Got: func(events []shard.Older) { got <- events }}}
+	w := wished(f, eventid.After(id(50)), 1, func(events []shard.Older) { got <- events })
 	w.enqueue()
 	gone := f.node
-	if len(gone.fetches.wishes) != 1 {
+	if len(gone.fetches.wishes.same) != 1 {
 		t.Fatal("it is not queued")
 	}
 	gone.fetches.close()
@@ -27,7 +27,7 @@ func TestWishesOutliveTheirNode(t *testing.T) {
 	f.node = f.source.only
 	f.mu.Unlock()
 	<-f.source.only.fetches.wake
-	_, _, wishes := f.source.only.fetches.take(1, true)
+	wishes, _ := f.source.only.fetches.takeWishes(time.Now())
 	if len(wishes) != 1 {
 		t.Fatalf("%d are queued at the other one", len(wishes))
 	}
@@ -44,7 +44,7 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 	again := make(chan func(), 1)
 	f.source.times = retold{&f.source.clock, again}
 	got := 0
-	w := wish{feed: f, Reading: shard.Reading{From: eventid.After(id(50)), Wanted: func() bool { return true }, Got: func([]shard.Older) { got++ }}}
+	w := wished(f, eventid.After(id(50)), 1, func([]shard.Older) { got++ })
 	f.doubt(causeGap)
 	f.compare()
 	w.answer(elements(60, 50))
@@ -52,7 +52,7 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 		t.Fatal("it was given to the stream")
 	}
 	(<-again)()
-	if len(f.source.only.fetches.wishes) != 1 {
+	if len(f.source.only.fetches.wishes.same) != 1 {
 		t.Error("it is not read again")
 	}
 	f.comparing = false
@@ -60,6 +60,12 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 	if got != 1 {
 		t.Error("it was not given to the stream when the histories had been compared")
 	}
+}
+
+// wished is a wish for one stream of a client.
+func wished(f *feed, from eventid.Position, client uint64, got func([]shard.Older)) *wish {
+	r := shard.Reading{From: from, Client: client, Wanted: func() bool { return true }, Got: got}
+	return &wish{feed: f, from: from, readers: []shard.Reading{r}}
 }
 
 // retold are times that hand over what is to be done later.
