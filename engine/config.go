@@ -71,6 +71,7 @@ type Config struct {
 	HTTPIdle           time.Duration
 	Workers            int   // hand-overs to net/http at a time
 	BodyBytes          int64 // of a JSON body
+	PublishBytes       int64 // that all requests that publish hold, together
 	BodyTimeout        time.Duration
 
 	// Topics and events.
@@ -152,6 +153,7 @@ func DefaultConfig() Config {
 		HTTPIdle:           75 * time.Second, // more than proxies keep connections: 60 s is usual
 		Workers:            64,
 		BodyBytes:          8 << 20,
+		PublishBytes:       128 << 20,
 		BodyTimeout:        30 * time.Second,
 
 		TopicsMax:     1_000_000,

@@ -146,7 +146,7 @@ func (e *Engine) newServers() {
 	e.public = httpapi.NewPublic(httpapi.PublicConfig{
 		Admission: e.admission, Authorizer: e.access, Source: e.source,
 		Rule:      c.rule(),
-		BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
+		BodyBytes: c.BodyBytes, PublishBytes: c.PublishBytes, BodyTimeout: c.BodyTimeout,
 		Dev: c.Dev, Draining: e.draining.Load, Refused: e.intake.Refused, Logger: c.Logger,
 	})
 	e.http = &http.Server{

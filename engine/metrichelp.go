@@ -66,6 +66,8 @@ var metricHelp = map[string]string{
 	"ssedge_head_seconds_max":                "--head-timeout.",
 	"ssedge_target_bytes_max":                "--target-bytes.",
 	"ssedge_http_idle_seconds_max":           "--http-idle.",
+	"ssedge_publish_memory_bytes":            "Bytes that the requests that publish hold: bodies, their events and receipts.",
+	"ssedge_publish_memory_bytes_max":        "--publish-bytes.",
 	"ssedge_body_bytes_max":                  "--body-bytes.",
 	"ssedge_body_silence_seconds_max":        "--body-timeout.",
 	"ssedge_write_stall_seconds_max":         "--write-stall.",

@@ -92,6 +92,8 @@ func newMetrics(e *Engine) *metricSet {
 	limit("ssedge_target_bytes_max", float64(c.TargetBytes))
 	limit("ssedge_http_idle_seconds_max", c.HTTPIdle.Seconds())
 	limit("ssedge_body_bytes_max", float64(c.BodyBytes))
+	gauge("ssedge_publish_memory_bytes", func() float64 { return float64(e.public.PublishBytes()) })
+	limit("ssedge_publish_memory_bytes_max", float64(c.PublishBytes))
 	limit("ssedge_body_silence_seconds_max", c.BodyTimeout.Seconds())
 	limit("ssedge_write_stall_seconds_max", c.WriteStall.Seconds())
 	limit("ssedge_memory_bytes_max", float64(c.MemoryMax))

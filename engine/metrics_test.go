@@ -26,7 +26,7 @@ var limits = map[string]string{
 	"RestBytes": "ssedge_half_sent_bytes_max", "InboxMax": "ssedge_inbox_depth_max",
 	"HeadBytes": "ssedge_head_bytes_max", "HeadersMax": "ssedge_headers_max", "TargetBytes": "ssedge_target_bytes_max", "HeadTimeout": "ssedge_head_seconds_max",
 	"HeadsMax": `ssedge_connections_max{state="head"}`, "HTTPConnectionsMax": `ssedge_connections_max{state="http"}`, "HTTPIdle": "ssedge_http_idle_seconds_max", "Workers": "ssedge_workers_max",
-	"BodyBytes": "ssedge_body_bytes_max", "BodyTimeout": "ssedge_body_silence_seconds_max",
+	"BodyBytes": "ssedge_body_bytes_max", "PublishBytes": "ssedge_publish_memory_bytes_max", "BodyTimeout": "ssedge_body_silence_seconds_max",
 	"TopicsMax": "ssedge_topics_max", "TopicBytes": "ssedge_topic_name_bytes_max", "EventBytes": "ssedge_event_bytes_max",
 	"KeyBytes": "ssedge_idempotency_key_bytes_max", "KeysMax": "ssedge_idempotency_keys_max", "KeyTTL": "ssedge_idempotency_key_age_seconds_max",
 	"HistoryEvents": "ssedge_topic_history_events_max", "HistoryBytes": "ssedge_topic_history_bytes_max",

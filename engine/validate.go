@@ -17,6 +17,7 @@ import (
 
 	"ssedge/engine/auth"
 	"ssedge/engine/fanin/redis"
+	"ssedge/engine/httpapi"
 	"ssedge/engine/intake"
 	"ssedge/proto/eventid"
 	"ssedge/proto/rule"
@@ -50,6 +51,7 @@ const (
 	durationMax   = 500 * time.Hour
 	headBytesMax  = 1 << 20
 	eventBytesMax = 512 << 20
+	bodyBytesMax  = 512 << 20
 )
 
 // A log takes up to twice its events in memory (of very short ones the index is as
@@ -240,6 +242,9 @@ func (c *Config) checkBounds(fail failure) {
 	if c.HeadBytes > headBytesMax {
 		fail("--head-bytes %d: expected at most %d", c.HeadBytes, headBytesMax)
 	}
+	if c.BodyBytes > bodyBytesMax {
+		fail("--body-bytes %d: expected at most %d", c.BodyBytes, bodyBytesMax)
+	}
 	if c.EventBytes > eventBytesMax {
 		fail("--event-bytes %d: expected at most %d", c.EventBytes, eventBytesMax)
 	}
@@ -271,6 +276,9 @@ func (c *Config) checkRelations(fail failure) {
 		fail("--history-bytes %d of one topic is too much for --history-max %d of all, in which indices and room to grow count too: expected at most %d", c.HistoryBytes, c.HistoryMax, max(room, 0))
 	} else if shard.SendWindow.Bytes > room {
 		fail("--history-max %d is too little: a topic keeps %d bytes to be sent, however small --history-bytes %d is, and indices and room to grow count too: expected at least %d", c.HistoryMax, shard.SendWindow.Bytes, c.HistoryBytes, 2*shard.SendWindow.Bytes+logSpare)
+	}
+	if most := httpapi.RequestBytesMax(c.BodyBytes, int64(c.EventBytes)); c.PublishBytes < most {
+		fail("--publish-bytes %d: expected at least %d, which one request with --body-bytes %d and --event-bytes %d may take", c.PublishBytes, most, c.BodyBytes, c.EventBytes)
 	}
 	if events && int64(c.EventBytes) > c.BodyBytes {
 		fail("--event-bytes %d is more than --body-bytes %d: an event could not be published as JSON", c.EventBytes, c.BodyBytes)

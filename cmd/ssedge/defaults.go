@@ -23,7 +23,7 @@ func defaults() kong.Vars {
 		"head_bytes": d.HeadBytes, "headers_max": d.HeadersMax, "target_bytes": d.TargetBytes,
 		"head_timeout": d.HeadTimeout, "heads_max": d.HeadsMax,
 		"http_connections_max": d.HTTPConnectionsMax, "http_idle": d.HTTPIdle, "workers": d.Workers,
-		"body_bytes": d.BodyBytes, "body_timeout": d.BodyTimeout,
+		"body_bytes": d.BodyBytes, "publish_bytes": d.PublishBytes, "body_timeout": d.BodyTimeout,
 		"topics_max": d.TopicsMax, "topic_bytes": d.TopicBytes, "event_bytes": d.EventBytes,
 		"key_bytes": d.KeyBytes, "keys_max": d.KeysMax, "key_ttl": d.KeyTTL,
 		"history_events": d.HistoryEvents, "history_bytes": d.HistoryBytes, "history_age": d.HistoryAge, "history_max": d.HistoryMax,

@@ -62,6 +62,7 @@ type serveCmd struct {
 	HTTPIdle           time.Duration `name:"http-idle" help:"Time such a connection is kept without a request." default:"${http_idle}" group:"Requests"`
 	Workers            int           `help:"Connections handed over to net/http at a time." default:"${workers}" group:"Requests"`
 	BodyBytes          int64         `help:"Bytes of a JSON body." default:"${body_bytes}" group:"Requests"`
+	PublishBytes       int64         `help:"Bytes that all requests that publish may hold together: bodies, their events and receipts. Beyond, they are answered 503." default:"${publish_bytes}" group:"Requests"`
 	BodyTimeout        time.Duration `help:"Silence in a body after which it is given up." default:"${body_timeout}" group:"Requests"`
 
 	TopicsMax     int           `help:"Topics at a time." default:"${topics_max}" group:"Topics and events"`
@@ -130,7 +131,7 @@ func (c *serveCmd) config() (engine.Config, error) {
 		SlowPolicy: c.SlowPolicy, TopicPolicies: c.TopicPolicy,
 		SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, Chunked: c.Chunked, RestBytes: c.RestBytes, InboxMax: c.InboxMax,
 		HeadBytes: c.HeadBytes, HeadersMax: c.HeadersMax, TargetBytes: c.TargetBytes, HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
-		HTTPConnectionsMax: c.HTTPConnectionsMax, HTTPIdle: c.HTTPIdle, Workers: c.Workers, BodyBytes: c.BodyBytes, BodyTimeout: c.BodyTimeout,
+		HTTPConnectionsMax: c.HTTPConnectionsMax, HTTPIdle: c.HTTPIdle, Workers: c.Workers, BodyBytes: c.BodyBytes, PublishBytes: c.PublishBytes, BodyTimeout: c.BodyTimeout,
 		TopicsMax: c.TopicsMax, TopicBytes: c.TopicBytes, EventBytes: c.EventBytes, KeyBytes: c.KeyBytes, KeysMax: c.KeysMax, KeyTTL: c.KeyTTL,
 		HistoryEvents: c.HistoryEvents, HistoryBytes: c.HistoryBytes, HistoryAge: c.HistoryAge, HistoryMax: c.HistoryMax,
 		Redis: c.Redis, RedisPrefix: c.RedisPrefix, FanIn: c.FanIn, Partitions: c.Partitions, RedisRequired: c.RedisRequired, RedisTTL: c.RedisTTL, RedisTimeout: c.RedisTimeout, RedisProbe: c.RedisProbe,

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +99,25 @@ func (b *patientBody) Read(p []byte) (int, error) {
 		err = errEnded
 	}
 	return n, err
+}
+
+// readAll appends a body to a buffer of the share, up to one byte more than limit.
+func (b *patientBody) readAll(into *[]byte, of *share, limit int64) *problem {
+	for int64(len(*into)) <= limit {
+		if p := of.grow(into, bytes.MinRead); p != nil {
+			return p
+		}
+		room := (*into)[len(*into):cap(*into)]
+		n, err := b.Read(room[:min(int64(len(room)), limit+1-int64(len(*into)))])
+		*into = (*into)[:len(*into)+n]
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return b.broken(err)
+		}
+	}
+	return nil
 }
 
 // mayWrite gives what is written next its time.

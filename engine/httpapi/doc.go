@@ -7,6 +7,7 @@
 //	publish.go     POST /publish: one event, a batch, a raw body
 //	ndjson.go      POST /publish: a stream of events
 //	body.go        a body as it comes
+//	memory.go      what requests that publish hold, together
 //	message.go     an event as JSON, checked and put into wire form
 //	admin.go       the admin listener
 //	local.go       requests that only this machine may make

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unsafe"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -31,9 +32,13 @@ const expectedMembers = `expected {"topic":…,"data":…} and perhaps "event", 
 // jsonBlanks may stand around a value (RFC 8259 2).
 const jsonBlanks = " \t\r\n"
 
-// decode reads one message.
-func decode(text []byte) (*message, *problem) {
-	m := &message{}
+// decode reads one message, which is valid until the next one is read.
+func (ds *drafts) decode(text []byte) (*message, *problem) {
+	m := &ds.message
+	*m = message{Data: m.Data[:0], Retry: m.Retry[:0]}
+	if p := ds.share.grow((*[]byte)(&m.Data), len(text)); p != nil { // as much as that is copied
+		return nil, p
+	}
 	if err := json.Unmarshal(text, m, json.RejectUnknownMembers(true)); err != nil {
 		return nil, bad("bad_json", "%s; %s", expectedMembers, jsonError(err))
 	}
@@ -66,44 +71,47 @@ var kindNames = map[jsontext.Kind]string{
 // buffer for all of them: a buffer for each would be as large as the pool's usual
 // event, and an array can have very many small ones.
 type drafts struct {
-	rule rule.Limits
-	text *bytebufferpool.ByteBuffer
-	all  []draft
+	rule  rule.Limits
+	share *share
+	text  *bytebufferpool.ByteBuffer // of each event its topic, its key and its body
+	all   []draft
+
+	message message // that was read last
+	data    []byte  // of a message, if that is a string
 }
 
-type draft struct {
-	topic    []byte
-	key      string
-	from, to int // of drafts.text
+// draft is where the parts of an event end in drafts.text. They begin where the one before ends.
+type draft struct{ from, topic, key, body uint32 }
+
+const draftBytes = int(unsafe.Sizeof(draft{}))
+
+func newDrafts(l rule.Limits, of *share) *drafts {
+	return &drafts{rule: l, share: of, text: buffers.Get()}
 }
-
-var texts bytebufferpool.Pool
-
-func newDrafts(l rule.Limits) *drafts { return &drafts{rule: l, text: texts.Get()} }
 
 // drop gives the buffer back: no event of these may be used any more.
-func (ds *drafts) drop() { texts.Put(ds.text) }
+func (ds *drafts) drop() { giveBack(ds.text) }
 
 // reset forgets the events, so that others can take their place.
 func (ds *drafts) reset() { ds.all, ds.text.B = ds.all[:0], ds.text.B[:0] }
 
 // event is number i; valid until more are added.
 func (ds *drafts) event(i int) fanin.Event {
-	d := &ds.all[i]
-	return fanin.Event{Topic: d.topic, Body: ds.text.B[d.from:d.to], Key: d.key}
+	d, text := &ds.all[i], ds.text.B
+	return fanin.Event{Topic: text[d.from:d.topic:d.topic], Key: string(text[d.topic:d.key]), Body: text[d.key:d.body:d.body]}
 }
 
 // addMessage checks a message and adds it.
 func (ds *drafts) addMessage(m *message) *problem {
-	if m.Data == nil {
+	if len(m.Data) == 0 {
 		return bad("no_data", `expected "data": a string, or any JSON value to be sent as its text`)
 	}
-	data, p := m.text()
+	data, p := ds.textOf(m)
 	if p != nil {
 		return p
 	}
 	e := sse.Event{Name: []byte(m.Event), Data: data}
-	if m.Retry != nil && m.Retry.Kind() != 'n' {
+	if len(m.Retry) > 0 && m.Retry.Kind() != 'n' {
 		ms, err := ds.rule.ParseRetry(m.Retry)
 		if err != nil {
 			return broken(err)
@@ -113,10 +121,13 @@ func (ds *drafts) addMessage(m *message) *problem {
 	return ds.add(m.Topic, m.Key, &e)
 }
 
-// text is the data as it is sent.
-func (m *message) text() ([]byte, *problem) {
+// textOf is the data as it is sent, valid until the next message is read.
+func (ds *drafts) textOf(m *message) ([]byte, *problem) {
 	if m.Data.Kind() == '"' {
-		text, err := jsontext.AppendUnquote(nil, m.Data)
+		if p := ds.share.grow(&ds.data, min(len(m.Data), ds.rule.EventBytes+smallBuffer)); p != nil {
+			return nil, p
+		}
+		text, err := jsontext.AppendUnquote(ds.data[:0], m.Data)
 		if err != nil {
 			return nil, bad("bad_json", "data: %s", jsonError(err))
 		}
@@ -157,8 +168,21 @@ func (ds *drafts) add(topic, key string, e *sse.Event) *problem {
 			return p
 		}
 	}
-	from := len(ds.text.B)
+	if p := ds.share.grow(&ds.text.B, len(topic)+len(key)+sse.BodyBytesMax(e)); p != nil {
+		return p
+	}
+	if len(ds.all) == cap(ds.all) {
+		if p := ds.share.add(draftBytes * len(ds.all)); p != nil { // it grows by as much at most
+			return p
+		}
+	}
+	d := draft{from: uint32(len(ds.text.B))}
+	ds.text.B = append(ds.text.B, topic...)
+	d.topic = uint32(len(ds.text.B))
+	ds.text.B = append(ds.text.B, key...)
+	d.key = uint32(len(ds.text.B))
 	ds.text.B = sse.AppendBody(ds.text.B, e)
-	ds.all = append(ds.all, draft{name, key, from, len(ds.text.B)})
+	d.body = uint32(len(ds.text.B))
+	ds.all = append(ds.all, d)
 	return nil
 }

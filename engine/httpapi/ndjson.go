@@ -25,11 +25,18 @@ func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, p)
 		return
 	}
-	st := &stream{s: s, w: w, body: s.patiently(w, r, true), publisher: authorization(r), draft: newDrafts(s.config.Rule)}
+	of := s.newShare()
+	defer of.release()
+	const buffered = 64 << 10
+	if p := of.add(buffered); p != nil {
+		s.refuse(w, p)
+		return
+	}
+	st := &stream{s: s, w: w, body: s.patiently(w, r, true), publisher: authorization(r), draft: newDrafts(s.config.Rule, of)}
 	defer st.draft.drop()
 	defer st.body.done()
 	st.body.control.EnableFullDuplex()
-	lines := bufio.NewReaderSize(st.body, 64<<10)
+	lines := bufio.NewReaderSize(st.body, buffered)
 	for {
 		line, err := st.readLine(lines)
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -81,24 +88,33 @@ func (st *stream) readLine(r *bufio.Reader) ([]byte, error) {
 	if err != bufio.ErrBufferFull {
 		return line, err
 	}
-	st.long = append(st.long[:0], line...)
-	for err == bufio.ErrBufferFull {
-		line, err = r.ReadSlice('\n')
-		if st.long = append(st.long, line...); len(st.long) > st.s.lineBytesMax() {
+	st.long = st.long[:0]
+	for {
+		if p := st.draft.share.grow(&st.long, len(line)); p != nil {
+			return nil, p
+		}
+		st.long = append(st.long, line...)
+		if len(st.long) > st.s.lineBytesMax() {
 			return nil, errLineTooLong
 		}
+		if err != bufio.ErrBufferFull {
+			return st.long, err
+		}
+		line, err = r.ReadSlice('\n')
 	}
-	return st.long, err
 }
 
 // take publishes the event of one line.
 func (st *stream) take(text []byte) *problem {
-	m, p := decode(text)
+	m, p := st.draft.decode(text)
 	if p != nil {
 		return p
 	}
 	st.draft.reset()
 	if p := st.draft.addMessage(m); p != nil {
+		return p
+	}
+	if p := st.draft.share.grow(&st.out, receiptBytesMax); p != nil {
 		return p
 	}
 	got, p := st.s.put(st.publisher, st.draft.event(0))
@@ -165,9 +181,13 @@ func (st *stream) refuse(p *problem) {
 
 // fail ends the stream over a body that cannot be read.
 func (st *stream) fail(err error) {
-	p := st.body.broken(err)
-	if errors.Is(err, errLineTooLong) {
+	var p *problem
+	switch {
+	case errors.As(err, &p):
+	case errors.Is(err, errLineTooLong):
 		p = tooLarge("a line", strconv.Itoa(len(st.long)), int64(st.s.lineBytesMax()), "event-bytes")
+	default:
+		p = st.body.broken(err)
 	}
 	st.refuse(p)
 }

@@ -16,16 +16,17 @@ import (
 
 // PublicConfig is what the public listener needs. All fields must be set.
 type PublicConfig struct {
-	Admission   *intake.Admission
-	Authorizer  auth.Authorizer
-	Source      fanin.Source
-	Rule        rule.Limits
-	BodyBytes   int64         // of a JSON body
-	BodyTimeout time.Duration // silence in a body, or in the reading of receipts
-	Dev         bool          // serve the development page
-	Draining    func() bool
-	Refused     func(cause string)
-	Logger      *slog.Logger
+	Admission    *intake.Admission
+	Authorizer   auth.Authorizer
+	Source       fanin.Source
+	Rule         rule.Limits
+	BodyBytes    int64         // of a JSON body
+	PublishBytes int64         // of all requests that publish, together
+	BodyTimeout  time.Duration // silence in a body, or in the reading of receipts
+	Dev          bool          // serve the development page
+	Draining     func() bool
+	Refused      func(cause string)
+	Logger       *slog.Logger
 }
 
 // Public serves the public listener.
@@ -33,6 +34,7 @@ type Public struct {
 	config  PublicConfig
 	outages outages
 	bodies  bodies
+	memory  memory
 
 	Events     atomic.Uint64 // published
 	Bytes      atomic.Uint64 // their wire form, without ids
@@ -40,7 +42,9 @@ type Public struct {
 }
 
 // NewPublic makes the handler.
-func NewPublic(c PublicConfig) *Public { return &Public{config: c} }
+func NewPublic(c PublicConfig) *Public {
+	return &Public{config: c, memory: memory{max: c.PublishBytes}}
+}
 
 func (s *Public) published(e *fanin.Event, duplicate bool) {
 	if duplicate {

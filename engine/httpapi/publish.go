@@ -16,6 +16,7 @@ import (
 
 	"ssedge/engine/auth"
 	"ssedge/engine/fanin"
+	"ssedge/proto/eventid"
 	"ssedge/proto/http1"
 	"ssedge/proto/rule"
 	"ssedge/proto/sse"
@@ -146,29 +147,24 @@ func authorization(r *http.Request) []byte {
 	return nil
 }
 
-var buffers bytebufferpool.Pool
-
-// readBody reads all of a body of at most limit bytes into a pooled buffer, which
-// the caller gives back.
-func (s *Public) readBody(w http.ResponseWriter, r *http.Request, limit int64, what, setting string) (*bytebufferpool.ByteBuffer, *problem) {
+// readBody reads all of a body of at most limit bytes into a buffer of the share, which the caller gives back.
+func (s *Public) readBody(w http.ResponseWriter, r *http.Request, of *share, limit int64, what, setting string) (*bytebufferpool.ByteBuffer, *problem) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(what, strconv.FormatInt(r.ContentLength, 10), limit, setting)
 	}
 	body := s.patiently(w, r, false)
 	defer body.done()
 	buf := buffers.Get()
-	n, err := buf.ReadFrom(io.LimitReader(body, limit+1))
+	p := body.readAll(&buf.B, of, limit)
 	body.mayWrite()
-	var p *problem
 	switch {
-	case err != nil:
-		p = body.broken(err)
-	case n > limit:
+	case p != nil:
+	case int64(len(buf.B)) > limit:
 		p = tooLarge(what, "more", limit, setting)
 	default:
 		return buf, nil
 	}
-	buffers.Put(buf)
+	giveBack(buf)
 	return nil, p
 }
 
@@ -187,13 +183,15 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, p)
 		return
 	}
-	buf, p := s.readBody(w, r, int64(s.config.Rule.EventBytes), "data and event name together", "event-bytes")
+	of := s.newShare()
+	defer of.release()
+	buf, p := s.readBody(w, r, of, int64(s.config.Rule.EventBytes), "data and event name together", "event-bytes")
 	if p != nil {
 		s.refuse(w, p)
 		return
 	}
-	defer buffers.Put(buf)
-	ds := newDrafts(s.config.Rule)
+	defer giveBack(buf)
+	ds := newDrafts(s.config.Rule, of)
 	defer ds.drop()
 	s.publishOne(w, r, ds, ds.add(q.topic, q.key, &sse.Event{Name: []byte(q.event), Data: buf.B, RetryMS: q.retry}))
 }
@@ -260,19 +258,21 @@ func readQuery(raw string) (q query, _ *problem) {
 // publishJSON takes an event, or an array of events: all of them or, if one is not
 // in order, none.
 func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
-	buf, p := s.readBody(w, r, s.config.BodyBytes, "body", "body-bytes")
+	of := s.newShare()
+	defer of.release()
+	buf, p := s.readBody(w, r, of, s.config.BodyBytes, "body", "body-bytes")
 	if p != nil {
 		s.refuse(w, p)
 		return
 	}
-	defer buffers.Put(buf)
+	defer giveBack(buf)
+	ds := newDrafts(s.config.Rule, of)
+	defer ds.drop()
 	if text := bytes.TrimLeft(buf.B, jsonBlanks); len(text) > 0 && text[0] == '[' {
-		s.publishArray(w, r, buf.B)
+		s.publishArray(w, r, buf.B, ds)
 		return
 	}
-	ds := newDrafts(s.config.Rule)
-	defer ds.drop()
-	m, p := decode(buf.B)
+	m, p := ds.decode(buf.B)
 	if p == nil {
 		m.Key, p = oneKey(r, m.Key)
 	}
@@ -307,19 +307,22 @@ func withoutKeyField(r *http.Request) *problem {
 	return nil
 }
 
-func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byte) {
+func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byte, ds *drafts) {
 	if p := withoutKeyField(r); p != nil {
 		s.refuse(w, p)
 		return
 	}
-	ds := newDrafts(s.config.Rule)
-	defer ds.drop()
 	if p := ds.addArray(text); p != nil {
 		s.refuseWith(w, p, answer{Item: len(ds.all) + 1, Published: new(int)})
 		return
 	}
+	var out []byte // there is room for all of it before the first event is published
+	if p := ds.share.grow(&out, len("[]\n")+len(ds.all)*receiptBytesMax); p != nil {
+		s.refuseWith(w, p, answer{Published: new(int)})
+		return
+	}
 	publisher := authorization(r)
-	out := []byte{'['}
+	out = append(out, '[')
 	for i := range ds.all {
 		got, p := s.put(publisher, ds.event(i))
 		if p != nil {
@@ -344,7 +347,7 @@ func (ds *drafts) addArray(text []byte) *problem {
 		if err != nil {
 			return bad("bad_json", "expected an array of events; %s", jsonError(err))
 		}
-		m, p := decode(item)
+		m, p := ds.decode(item)
 		if p == nil {
 			p = ds.addMessage(m)
 		}
@@ -358,6 +361,9 @@ func (ds *drafts) addArray(text []byte) *problem {
 	}
 	return nil
 }
+
+// receiptBytesMax is the length of a receipt, with a comma.
+const receiptBytesMax = len(`{"id":"","duplicate":true},`) + eventid.MaxPositionBytes
 
 // appendReceipt appends what the publisher of one event is told, as JSON.
 func appendReceipt(dst []byte, r fanin.Receipt) []byte {

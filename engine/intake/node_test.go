@@ -113,7 +113,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	n.public = httpapi.NewPublic(httpapi.PublicConfig{
 		Admission: n.admission, Authorizer: s.admission.Authorizer, Source: fanin.NewMemory(n.group.Table(), 100, time.Minute),
 		Rule:      rule.Limits{EventBytes: 32 << 20, TopicBytes: 64, KeyBytes: 64},
-		BodyBytes: 64 << 20, BodyTimeout: 10 * time.Second, Dev: s.dev,
+		BodyBytes: 64 << 20, PublishBytes: 1 << 30, BodyTimeout: 10 * time.Second, Dev: s.dev,
 		Draining: func() bool { return false }, Refused: n.in.Refused, Logger: log,
 	})
 	handler := http.Handler(n.public)
