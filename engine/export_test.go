@@ -1,5 +1,10 @@
 package engine
 
+import "ssedge/shard"
+
+// Table has the topics.
+func (e *Engine) Table() *shard.Table { return e.group.Table() }
+
 // Sends returns how many sends all shards have made: the clock of tests that must
 // not look at the wall.
 func (e *Engine) Sends() (n uint64) {

@@ -62,13 +62,25 @@ func (e *Engine) topicCounts(ctx context.Context, names []string, limit int) (an
 	if e.redis != nil {
 		return e.redis.TopicCounts(ctx, names, limit)
 	}
+	table := e.group.Table()
+	if len(names) == 0 {
+		top := redis.Top{Limit: limit}
+		table.Each(func(t *shard.Topic) {
+			if n := t.Holders(); n > 0 {
+				top.Add(t.Name(), n)
+			}
+		})
+		names = top.Names()
+	}
+	slices.Sort(names)
 	all := []redis.TopicCount{}
-	e.group.Table().Each(func(t *shard.Topic) {
-		if n := t.Holders(); n > 0 && (len(names) == 0 || slices.Contains(names, t.Name())) {
-			all = append(all, redis.TopicCount{Topic: t.Name(), Subscribers: n, Edges: map[string]int{e.config.Edge: n}})
+	for _, name := range slices.Compact(names) {
+		if t := table.Find(name); t != nil && t.Holders() > 0 {
+			n := t.Holders()
+			all = append(all, redis.TopicCount{Topic: name, Subscribers: n, Edges: map[string]int{e.config.Edge: n}})
 		}
-	})
-	return redis.Largest(all, limit), nil
+	}
+	return redis.Sorted(all, limit), nil
 }
 
 // keys are the idempotency keys that this node remembers: none, if the servers of Redis do.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/pprof"
 	"net/url"
 	"path"
 	"strconv"
@@ -38,8 +37,11 @@ const adminIndex = `/metrics        for Prometheus
 /debug/pprof/   profiles
 `
 
-// topicsLimit is how many topics are listed if the request does not say.
-const topicsLimit = 100
+// topicsLimit is how many topics are listed if the request does not say, topicsLimitMax how many at most.
+const (
+	topicsLimit    = 100
+	topicsLimitMax = 10_000
+)
 
 // writeAnswer writes what others have to be asked for.
 func writeAnswer(w http.ResponseWriter, r *http.Request, ask func(context.Context) (any, error)) {
@@ -68,8 +70,8 @@ func topicsQuery(r *http.Request) (names []string, limit int, _ *problem) {
 	}
 	limit = topicsLimit
 	if text := query.Get("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 {
-			return nil, 0, bad("bad_query", "expected limit to be a positive number, found %.40q", text)
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > topicsLimitMax {
+			return nil, 0, bad("bad_query", "expected limit to be a number of 1 to %d, found %.40q", topicsLimitMax, text)
 		}
 	}
 	return query["topic"], limit, nil
@@ -128,14 +130,14 @@ func NewAdmin(c AdminConfig) http.Handler {
 		}
 		writeAnswer(w, r, func(ctx context.Context) (any, error) { return c.Topics(ctx, names, limit) })
 	})
-	mux.HandleFunc("/debug/pprof/", pprof.Index)
-	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
-	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
-	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	handleProfiles(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.Local && !localHost(r) {
 			writeJSON(w, notLocal.status, answer{Error: notLocal.reason, Status: notLocal.status})
+			return
+		}
+		if fromAnotherSite(r) {
+			writeJSON(w, http.StatusForbidden, answer{Error: "expected no page of another site", Status: http.StatusForbidden})
 			return
 		}
 		if !plain(r.URL.EscapedPath()) {

@@ -10,6 +10,7 @@
 //	memory.go      what requests that publish hold, together
 //	message.go     an event as JSON, checked and put into wire form
 //	admin.go       the admin listener
+//	profiles.go    Go's profiles
 //	local.go       requests that only this machine may make
 //	problem.go     refusals: a status and one line of JSON
 //	page.go        the development page

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -32,13 +31,6 @@ type Edge struct {
 	Streams  int       `json:"streams"`
 	Topics   int       `json:"topics"`
 	Seen     time.Time `json:"seen"`
-}
-
-// TopicCount is the subscribers of a topic, on all edges together.
-type TopicCount struct {
-	Topic       string         `json:"topic"`
-	Subscribers int            `json:"subscribers"`
-	Edges       map[string]int `json:"edges"`
 }
 
 func (s *Source) presenceKey(what string) string { return "ssedge:" + s.config.Prefix + what }
@@ -200,67 +192,4 @@ func (s *Source) Edges(ctx context.Context) ([]Edge, error) {
 		}
 	}
 	return all, nil
-}
-
-// TopicCounts returns the subscribers of topics over all edges: of those that are named or, if none is, of
-// the limit that have the most.
-func (s *Source) TopicCounts(ctx context.Context, names []string, limit int) ([]TopicCount, error) {
-	edges, err := s.Edges(ctx)
-	if err != nil {
-		return nil, err
-	}
-	sums := map[string]*TopicCount{}
-	add := func(edge, topic, count string) {
-		n, err := strconv.Atoi(count)
-		if err != nil || n <= 0 {
-			return
-		}
-		c := sums[topic]
-		if c == nil {
-			c = &TopicCount{Topic: topic, Edges: map[string]int{}}
-			sums[topic] = c
-		}
-		c.Subscribers += n
-		c.Edges[edge] += n
-	}
-	for _, e := range edges {
-		key := s.presenceKey("topics:" + e.Name)
-		if len(names) > 0 {
-			counts, err := s.client.Do(ctx, s.client.B().Hmget().Key(key).Field(names...).Build()).ToArray()
-			if err != nil {
-				return nil, err
-			}
-			for i, c := range counts {
-				if text, err := c.ToString(); err == nil {
-					add(e.Name, names[i], text)
-				}
-			}
-			continue
-		}
-		for cursor := uint64(0); ; {
-			part, err := s.client.Do(ctx, s.client.B().Hscan().Key(key).Cursor(cursor).Count(1000).Build()).AsScanEntry()
-			if err != nil {
-				return nil, err
-			}
-			for i := 0; i+1 < len(part.Elements); i += 2 {
-				add(e.Name, part.Elements[i], part.Elements[i+1])
-			}
-			if cursor = part.Cursor; cursor == 0 {
-				break
-			}
-		}
-	}
-	all := make([]TopicCount, 0, len(sums))
-	for _, c := range sums {
-		all = append(all, *c)
-	}
-	return Largest(all, limit), nil
-}
-
-// Largest returns the topics with the most subscribers, at most limit of them.
-func Largest(all []TopicCount, limit int) []TopicCount {
-	slices.SortFunc(all, func(a, b TopicCount) int {
-		return cmp.Or(cmp.Compare(b.Subscribers, a.Subscribers), cmp.Compare(a.Topic, b.Topic))
-	})
-	return all[:min(len(all), limit)]
 }
