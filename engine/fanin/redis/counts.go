@@ -1,10 +1,10 @@
 package redis
 
 import (
-	"fmt"
 	"io"
-	"strconv"
 	"sync/atomic"
+
+	"github.com/VictoriaMetrics/metrics"
 
 	"ssedge/proto/eventid"
 )
@@ -68,15 +68,18 @@ type counts struct {
 	catchUps               [causes]atomic.Uint64
 	errors                 [ops][len(errorKinds)]atomic.Uint64
 	states                 [states]atomic.Int64 // feeds
-	lag                    []atomic.Uint64      // events by lag, as lagBounds say; one more
-	lagMS                  atomic.Uint64        // of all together
+	lag                    *metrics.PrometheusHistogram // of events, from their ids to their append
+	lags                   *metrics.Set                 // that it is in
 }
 
-// lagBounds are upper bounds of the time from an event's id to its append here, in milliseconds:
-// ids are no finer, and another clock's.
-var lagBounds = [...]int64{0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 60000}
+// lagBounds are upper bounds of the time from an event's id to its append here, in seconds: ids are no finer than milliseconds, and
+// of another clock.
+var lagBounds = []float64{0, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 60}
 
-func newCounts() counts { return counts{lag: make([]atomic.Uint64, len(lagBounds)+1)} }
+func newCounts() counts {
+	set := metrics.NewSet()
+	return counts{lag: set.NewPrometheusHistogramExt("ssedge_redis_lag_seconds", lagBounds), lags: set}
+}
 
 // appended counts an event that has come.
 func (c *counts) appended(id eventid.ID) {
@@ -85,12 +88,7 @@ func (c *counts) appended(id eventid.ID) {
 	if now := wallMS(); id.MS < uint64(now) {
 		lag = now - int64(id.MS)
 	}
-	i := 0
-	for i < len(lagBounds) && lag > lagBounds[i] {
-		i++
-	}
-	c.lag[i].Add(1)
-	c.lagMS.Add(uint64(lag))
+	c.lag.Update(float64(lag) / 1000)
 }
 
 // Gauges are what is so at the moment, by the names of metrics.
@@ -145,20 +143,7 @@ func (s *Source) Counters(set func(name string, value uint64)) {
 }
 
 // WriteLag writes the histogram of lags, as Prometheus has them.
-func (s *Source) WriteLag(w io.Writer) {
-	const name = "ssedge_redis_lag_seconds"
-	fmt.Fprintf(w, "# HELP %s\n# TYPE %s histogram\n", name, name)
-	below := uint64(0)
-	for i := range s.counts.lag {
-		below += s.counts.lag[i].Load()
-		bound := "+Inf"
-		if i < len(lagBounds) {
-			bound = strconv.FormatFloat(float64(lagBounds[i])/1000, 'g', -1, 64)
-		}
-		fmt.Fprintf(w, "%s_bucket{le=%q} %d\n", name, bound, below)
-	}
-	fmt.Fprintf(w, "%s_sum %g\n%s_count %d\n", name, float64(s.counts.lagMS.Load())/1000, name, below)
-}
+func (s *Source) WriteLag(w io.Writer) { s.counts.lags.WritePrometheus(w) }
 
 func (c *counts) failed(o op, err error) {
 	if err == nil {
