@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -203,67 +202,5 @@ func TestDrainWithoutStreamsExits(t *testing.T) {
 	p.signal(t, syscall.SIGINT)
 	if code := p.exit(t); code != 0 {
 		t.Errorf("exit code %d, expected 0", code)
-	}
-}
-
-// TestSIGTERMDuringRequests: each kind of request that is under way when the server is told to end gets an answer that says what
-// was taken and why no more was, or is finished.
-func TestSIGTERMDuringRequests(t *testing.T) {
-	unraced(t) // the requests of TestStrangersHoldNothingUp, and a drain: TestARollingRestart
-	line := func(n int) string { return fmt.Sprintf("{\"topic\":\"t\",\"data\":\"%d\"}\n", n) }
-	for name, c := range map[string]struct {
-		head   string // of the request, and as much of its body as comes before the signal
-		rest   string // what comes after
-		status int
-		says   string
-	}{
-		"lines, silent":           {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n" + line(1) + line(2), "", 503, `"published":2`},
-		"lines, more of them":     {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 100000\r\n\r\n" + line(1) + line(2), strings.Repeat(line(3), 100), 503, "going away"},
-		"half a line":             {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n" + line(1) + `{"topic"`, "", 503, `"published":1`},
-		"lines in chunks":         {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\n" + line(1) + "\r\n", "", 503, `"published":1`},
-		"an array, silent":        {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[", "", 503, "going away"},
-		"raw, silent":             {"POST /publish?topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf", "", 503, "going away"},
-		"raw, that is completed":  {"POST /publish?topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\nhalf", "half", 200, `"id"`},
-		"JSON, that is completed": {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n", `{"topic":"t","data":"x"}`, 200, `"id"`},
-		"half a head":             {"POST /publish?topic=t HTTP/1.1\r\nHost: local", "", 0, ""}, // nothing was asked yet: closed
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := startProcess(t, "--drain-timeout=4s")
-			conn, err := net.Dial("tcp", p.addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			conn.SetDeadline(time.Now().Add(patience))
-			io.WriteString(conn, c.head)
-			if c.status != 0 {
-				p.await(t, `ssedge_connections{state="http"}`, 1)
-				time.Sleep(50 * time.Millisecond) // the handler has what there is of the body
-			}
-			p.signal(t, syscall.SIGTERM)
-			await(t, "it is told, or has ended", func() (bool, string) {
-				got, err := p.http.Get("http://" + p.admin + "/readyz")
-				if err != nil {
-					return true, ""
-				}
-				got.Body.Close()
-				return got.StatusCode == 503, got.Status
-			})
-			io.WriteString(conn, c.rest)
-			resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: "POST"})
-			if c.status == 0 {
-				if err == nil {
-					t.Errorf("answered %s", resp.Status)
-				}
-			} else if err != nil {
-				t.Fatal(err)
-			} else if body, _ := io.ReadAll(resp.Body); resp.StatusCode != c.status && resp.StatusCode != 200 || !strings.Contains(string(body), c.says) {
-				t.Errorf("answered %s %s, expected %d with %s", resp.Status, body, c.status, c.says)
-			}
-			if code := p.exit(t); code != 0 {
-				t.Errorf("exit code %d", code)
-			}
-		})
 	}
 }

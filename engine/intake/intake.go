@@ -122,17 +122,7 @@ var netpollOnce sync.Once
 // configureNetpoll sets up netpoll's pollers, which are one set per process.
 func configureNetpoll(pollers int, log *slog.Logger) {
 	netpollOnce.Do(func() {
-		runner, _ := ants.NewPool(64*pollers, ants.WithNonblocking(true))
-		netpoll.Configure(netpoll.Config{
-			PollerNum:   pollers,
-			LoadBalance: netpoll.RoundRobin,
-			Runner: func(_ context.Context, f func()) {
-				if runner.Submit(f) != nil {
-					f()
-				}
-			},
-			LoggerOutput: logWriter{log},
-		})
+		netpoll.Configure(netpoll.Config{PollerNum: pollers, LoadBalance: netpoll.RoundRobin, LoggerOutput: logWriter{log}})
 	})
 }
 

@@ -67,7 +67,7 @@ type counts struct {
 	probeFailures          atomic.Uint64
 	catchUps               [causes]atomic.Uint64
 	errors                 [ops][len(errorKinds)]atomic.Uint64
-	states                 [states]atomic.Int64 // feeds
+	states                 [states]atomic.Int64         // feeds
 	lag                    *metrics.PrometheusHistogram // of events, from their ids to their append
 	lags                   *metrics.Set                 // that it is in
 }
