@@ -156,6 +156,9 @@ func (s *Public) readBody(w http.ResponseWriter, r *http.Request, of *share, lim
 	defer body.done()
 	buf := buffers.Get()
 	p := body.readAll(&buf.B, of, limit)
+	if p == memoryFull { // a client that sends everything before it reads is to see the answer
+		io.Copy(io.Discard, io.LimitReader(body, limit+1-int64(len(buf.B))))
+	}
 	body.mayWrite()
 	switch {
 	case p != nil:
