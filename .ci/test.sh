@@ -33,8 +33,8 @@ step() {
 cpu() { awk -F '[ms ]+' 'NR == 2 { printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }' "$spent"; }
 
 # needs: Go is there if this runs at all; the race detector needs a C compiler, the
-# limit of bench/ too, the browser tests a Chromium, the proxy tests nginx, HAProxy, Caddy and Varnish, those of
-# several edges Redis, openssl and libfaketime, those of alerts and units promtool and systemd-analyze, those of
+# limit of bench/ too, the browser tests a Chromium, the proxy tests nginx, HAProxy, Caddy, Apache and Varnish, those
+# of several edges Redis, openssl and libfaketime, those of alerts and units promtool and systemd-analyze, those of
 # clients Firefox, npm and curl. Of no package is a service started.
 needs() {
 	missing=""
@@ -45,6 +45,7 @@ needs() {
 	command -v caddy >/dev/null || missing="$missing caddy"
 	command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 	command -v varnishd >/dev/null || [ -x /usr/sbin/varnishd ] || missing="$missing varnish"
+	command -v apache2 >/dev/null || [ -x /usr/sbin/apache2 ] || missing="$missing apache2-bin"
 	command -v redis-server >/dev/null || missing="$missing redis-server"
 	command -v faketime >/dev/null || missing="$missing faketime"
 	command -v openssl >/dev/null || missing="$missing openssl"

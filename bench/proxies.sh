@@ -1,7 +1,7 @@
 #!/bin/sh
 # What proxies do to streams, with the configurations of tuning/proxy: how far behind a direct connection first bytes and
 # events come, how soon a client that goes is gone, how long silence may last; and what 4,000 streams take in the proxy.
-# Prints it. Three minutes, over loopback; nginx, HAProxy and Caddy must be there (make test installs them).
+# Prints it. Three minutes, over loopback; nginx, HAProxy, Caddy and Apache must be there (make test installs them).
 # Usage: bench/proxies.sh SSEDGE
 set -eu
 [ $# -eq 1 ] || {

@@ -187,6 +187,7 @@ func TestUnixSocket(t *testing.T) {
 			"nginx":   {{"server 10.0.0.11:8080 max_fails=0;", "server unix:" + socket + " max_fails=0;"}},
 			"haproxy": {{"server edge1 10.0.0.11:8080 port 8081", "server edge1 unix@" + socket + " addr " + host + " port " + port}},
 			"caddy":   {{"reverse_proxy 10.0.0.11:8080 {", "reverse_proxy unix/" + socket + " {"}, {"		health_uri /readyz\n", ""}, {"		health_port 8081\n", ""}, {"		health_interval 1s\n", ""}},
+			"apache2": {{"BalancerMember http://10.0.0.11:8080 ", "BalancerMember unix:" + socket + "|http://localhost "}},
 		}
 		address := k.start(t, []*edge{e}, edits[k.name]...)
 		expectOneEach(t, address, "127.0.0.2", "127.0.0.3", "X-Forwarded-For: 192.0.2.1")

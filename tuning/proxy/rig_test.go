@@ -3,25 +3,19 @@
 package proxy
 
 import (
-	"bufio"
-	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"ssedge/engine"
-	"ssedge/proto/sse"
 )
 
 // patience is how long a test waits for what must happen.
@@ -128,6 +122,8 @@ type kind struct {
 	// compress has it compress all it can.
 	compress []edit
 	heeds    bool   // Cache-Control: no-transform, even then
+	late     bool   // it notices that a client has gone when it has sent it something twice
+	beside   string // another file, which the configuration names in /etc/ssedge
 	wrap     string // what stands around the file; %s
 	args     []string
 }
@@ -163,6 +159,16 @@ var kinds = []kind{
 		wrap:     "{\n	admin off\n	auto_https off\n}\n%s\n",
 		args:     []string{"run", "--adapter", "caddyfile", "--config", "config"},
 	},
+	{
+		name: "apache2", file: "apache.conf", beside: "apache-away.asis",
+		second:   []edit{{"        BalancerMember http://10.0.0.12:8080 connectiontimeout=2 retry=1 timeout=75 ttl=30\n", ""}},
+		fresh:    []edit{{" ttl=30", " disablereuse=on"}},
+		usual:    []edit{{" timeout=75", ""}},
+		compress: []edit{{"    SetEnvIf Request_URI ^/events$ no-gzip no-brotli\n", "    SetOutputFilter DEFLATE\n"}},
+		late:     true,
+		wrap:     apacheMain + "%s",
+		args:     []string{"-D", "FOREGROUND", "-C", "ServerRoot {dir}", "-C", "DefaultRuntimeDir {dir}", "-C", "ServerName localhost", "-C", "Listen {address}", "-f", "{dir}/config"},
+	},
 }
 
 // varnish is not among the other proxies and has its own tests (varnish_test.go), because it does not
@@ -178,6 +184,32 @@ var varnish = kind{
 }
 
 const nginxMain = "daemon off; pid nginx.pid; error_log stderr; worker_processes 1; events { worker_connections 400; }\n"
+
+// apacheMain is what Debian has in other files. The time limit is the one that Apache itself has; Debian's is 300.
+const apacheMain = `PidFile pid
+ErrorLog /dev/stderr
+Timeout 60
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 64
+MaxRequestWorkers 64
+MinSpareThreads 1
+MaxSpareThreads 64
+User www-data
+Group www-data
+LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so
+LoadModule asis_module /usr/lib/apache2/modules/mod_asis.so
+LoadModule setenvif_module /usr/lib/apache2/modules/mod_setenvif.so
+LoadModule filter_module /usr/lib/apache2/modules/mod_filter.so
+LoadModule deflate_module /usr/lib/apache2/modules/mod_deflate.so
+LoadModule slotmem_shm_module /usr/lib/apache2/modules/mod_slotmem_shm.so
+LoadModule proxy_module /usr/lib/apache2/modules/mod_proxy.so
+LoadModule proxy_http_module /usr/lib/apache2/modules/mod_proxy_http.so
+LoadModule proxy_balancer_module /usr/lib/apache2/modules/mod_proxy_balancer.so
+LoadModule lbmethod_bybusyness_module /usr/lib/apache2/modules/mod_lbmethod_bybusyness.so
+`
 
 // start runs a proxy with its configuration, changed, in front of one or two edges,
 // until the test ends, and returns its address.
@@ -198,9 +230,26 @@ func (k kind) start(t *testing.T, edges []*edge, edits ...edit) (address string)
 		}
 		config = strings.ReplaceAll(config, e.from, e.to)
 	}
+	if k.beside != "" {
+		text, err := os.ReadFile(k.beside)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config = strings.ReplaceAll(config, "/etc/ssedge/"+strings.TrimPrefix(k.beside, "apache-"), readable(t, text))
+	}
 	address = freeAddress(t)
 	config = k.place(config, address, edges)
-	return run(t, k.name, fmt.Sprintf(k.wrap, config), k.args, address)
+	run(t, k.name, fmt.Sprintf(k.wrap, config), k.args, address)
+	if k.late { // it would wait for its streams, and they for it
+		t.Cleanup(func() {
+			for _, e := range edges {
+				if e.engine != nil {
+					e.engine.Close()
+				}
+			}
+		})
+	}
+	return address
 }
 
 // place puts the addresses of the test in place of the file's.
@@ -208,6 +257,7 @@ func (k kind) place(config, address string, edges []*edge) string {
 	config = strings.NewReplacer(
 		"listen 80 ", "listen "+address+" ",
 		"bind :80\n", "bind "+address+"\n",
+		"<VirtualHost *:80>", "<VirtualHost "+address+">",
 		// By itself Caddy listens on all addresses.
 		"\n:80 {\n", "\nhttp://"+address+" {\n	bind "+proxyHost+"\n",
 	).Replace(config)
@@ -227,6 +277,22 @@ func (k kind) place(config, address string, edges []*edge) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// readable writes a file that other users can read, too, and returns its path.
+func readable(t *testing.T, text []byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "file")
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 func freeAddress(t *testing.T) string {
@@ -271,10 +337,10 @@ func run(t *testing.T, program, config string, args []string, address string) st
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
+		cmd.Process.Signal(syscall.SIGTERM) // Apache takes seconds for an interrupt
 		select {
 		case <-ended:
-		case <-time.After(5 * time.Second): // it waits for its connections
+		case <-time.After(20 * time.Second):
 			cmd.Process.Kill()
 			<-ended
 		}
@@ -298,121 +364,4 @@ func run(t *testing.T, program, config string, args []string, address string) st
 		return err == nil
 	})
 	return address
-}
-
-// client is one of a server, with one connection, unless more is asked at a time.
-type client struct {
-	t    *testing.T
-	addr string
-	from string // a loopback address; "": any
-	http *http.Client
-
-	opened atomic.Int64 // connections
-}
-
-func newClient(t *testing.T, addr, from string) *client {
-	c := &client{t: t, addr: addr, from: from}
-	var d net.Dialer
-	if from != "" {
-		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
-	}
-	transport := &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c.opened.Add(1)
-		return d.DialContext(ctx, network, addr)
-	}}
-	c.http = &http.Client{Transport: transport}
-	t.Cleanup(transport.CloseIdleConnections)
-	return c
-}
-
-// publish publishes an event to the topic t.
-func (c *client) publish(data string) {
-	c.t.Helper()
-	r, err := c.http.Post("http://"+c.addr+"/publish?topic=t", "text/plain", strings.NewReader(data))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	body, err := io.ReadAll(r.Body)
-	if r.Body.Close(); err != nil || r.StatusCode != 200 {
-		c.t.Fatalf("publishing: %s %s %v", r.Status, body, err)
-	}
-}
-
-// ask asks for a stream of the topic t, with some fields: "Name: value".
-func (c *client) ask(fields ...string) (*http.Response, error) {
-	r, err := http.NewRequest("GET", "http://"+c.addr+"/events?topic=t", nil)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, f := range fields {
-		name, value, _ := strings.Cut(f, ": ")
-		r.Header.Add(name, value)
-	}
-	return c.http.Do(r)
-}
-
-// stream is what a client has of a stream. It belongs to one goroutine.
-type stream struct {
-	t        *testing.T
-	response *http.Response
-	body     *bufio.Reader
-	decoder  sse.Decoder
-	ready    []sse.Message
-	stop     func() bool
-	once     sync.Once
-}
-
-// follow asks for a stream and expects one.
-func (c *client) follow(fields ...string) *stream {
-	c.t.Helper()
-	r, err := c.ask(fields...)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if r.StatusCode != 200 {
-		body, _ := io.ReadAll(r.Body)
-		c.t.Fatalf("%s %s", r.Status, body)
-	}
-	return newStream(c.t, r, patience)
-}
-
-func newStream(t *testing.T, r *http.Response, patience time.Duration) *stream {
-	s := &stream{t: t, response: r, body: bufio.NewReader(r.Body)}
-	s.stop = time.AfterFunc(patience, func() { r.Body.Close() }).Stop
-	t.Cleanup(s.leave)
-	return s
-}
-
-// receive returns the next event.
-func (s *stream) receive() (sse.Message, error) {
-	for len(s.ready) == 0 {
-		line, err := s.body.ReadBytes('\n')
-		if err != nil {
-			return sse.Message{}, err
-		}
-		s.decoder.Feed(line, func(m sse.Message) {
-			if m.Event != "ssedge" {
-				s.ready = append(s.ready, m)
-			}
-		})
-	}
-	m := s.ready[0]
-	s.ready = s.ready[1:]
-	return m, nil
-}
-
-func (s *stream) next() sse.Message {
-	s.t.Helper()
-	m, err := s.receive()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return m
-}
-
-func (s *stream) leave() {
-	s.once.Do(func() {
-		s.stop()
-		s.response.Body.Close()
-	})
 }
