@@ -35,7 +35,7 @@ cpu() { awk -F '[ms ]+' 'NR == 2 { printf "%d", $1 * 60 + $2 + $3 * 60 + $4 }' "
 # needs: Go is there if this runs at all; the race detector needs a C compiler, the
 # limit of bench/ too, the browser tests a Chromium, the proxy tests nginx, HAProxy, Caddy, Apache and Varnish, those
 # of several edges Redis, openssl and libfaketime, those of alerts and units promtool and systemd-analyze, those of
-# clients Firefox, npm and curl. Of no package is a service started.
+# clients Firefox, npm, Python and curl. Of no package is a service started.
 needs() {
 	missing=""
 	command -v gcc >/dev/null || missing="$missing gcc libc6-dev"
@@ -53,6 +53,7 @@ needs() {
 	command -v systemd-analyze >/dev/null || missing="$missing systemd"
 	command -v firefox-esr >/dev/null || missing="$missing firefox-esr"
 	command -v npm >/dev/null || missing="$missing npm"
+	command -v python3 >/dev/null || missing="$missing python3-minimal"
 	command -v curl >/dev/null || missing="$missing curl"
 	command -v git >/dev/null || missing="$missing git"
 	[ -z "$missing" ] && return 0

@@ -31,6 +31,7 @@ var clients = slices.Concat(
 		{name: "undici", short: true, start: inNode("undici")},
 		{name: "Go: launchdarkly eventsource", short: true, start: inGo("launchdarkly-go")},
 		{name: "Go: go-sse", start: inGo("go-sse")},
+		{name: "Python, a loop", start: withProgram("python3", inPythonOfThePage)},
 		{name: "curl, a loop", start: withProgram("curl", inNode("curl"))},
 	},
 )

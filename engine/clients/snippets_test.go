@@ -12,7 +12,7 @@ import (
 )
 
 // snippet is a piece of code in README.md.
-var snippet = regexp.MustCompile("(?s)\n```(js browser|js node|go)\n(.*?)```")
+var snippet = regexp.MustCompile("(?s)\n```(js browser|js node|go|python)\n(.*?)```")
 
 // The code of README.md runs, in Node.js, in both browsers or as a program in Go: it prints that there
 // is a gap, what is missing, and an event. What says that it comes back after a refusal does so.
@@ -43,6 +43,10 @@ func TestCodeOfThePageRuns(t *testing.T) {
 		}
 		if where == "go" {
 			run(client{name: name + " go", start: asProgram(code)})
+			continue
+		}
+		if where == "python" {
+			run(client{name: name + " python", start: inPython(code)})
 			continue
 		}
 		if err := os.WriteFile(filepath.Join(dir, "clients", name+".mjs"), []byte(asClient(code)), 0o644); err != nil {
@@ -81,7 +85,7 @@ const console = { log: (...all) => say('message', { type: 'message', data: all.m
 func asProgram(code string) func(*testing.T, *trial, order) *session {
 	return func(t *testing.T, _ *trial, o order) *session {
 		t.Helper()
-		code := strings.NewReplacer("https://push.example/events?topic=orders", o.URL, "Bearer KEY", "Bearer "+o.Key).Replace(code)
+		code := placed(code, o)
 		dir := t.TempDir()
 		source, program := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
 		if err := os.WriteFile(source, []byte(code), 0o644); err != nil {
@@ -94,6 +98,39 @@ func asProgram(code string) func(*testing.T, *trial, order) *session {
 		}
 		return startProgram(t, o, ".", program)
 	}
+}
+
+// inPython starts a piece of code in Python.
+func inPython(code string) func(*testing.T, *trial, order) *session {
+	return func(t *testing.T, _ *trial, o order) *session {
+		t.Helper()
+		return startProgram(t, o, ".", "python3", "-c", placed(code, o))
+	}
+}
+
+// printing is what the loop in Python does with an event.
+var printing = regexp.MustCompile(`(?s)if event == 'ssedge':.*?\n( +event, data, last = )`)
+
+// inPythonOfThePage starts the loop of README.md as a client: it hands out each event, instead of printing some of it.
+func inPythonOfThePage(t *testing.T, r *trial, o order) *session {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range snippet.FindAllStringSubmatch(string(text), -1) {
+		if f[1] == "python" && printing.MatchString(f[2]) {
+			hand := "print(json.dumps({'what': 'message', 'type': event or 'message', 'data': '\\n'.join(data), 'id': at}), flush=True)\n$1"
+			return inPython(printing.ReplaceAllString(f[2], hand))(t, r, o)
+		}
+	}
+	t.Fatal("README.md has no loop in Python")
+	return nil
+}
+
+// placed puts the stream's URL and the key into a piece of code.
+func placed(code string, o order) string {
+	return strings.NewReplacer("https://push.example/events?topic=orders", o.URL, "Bearer KEY", "Bearer "+o.Key).Replace(code)
 }
 
 func runSnippet(t *testing.T, c client, code string) {
@@ -134,6 +171,15 @@ func runSnippet(t *testing.T, c client, code string) {
 	r.sayf("an order")
 	prints(r.published[len(r.published)-1].id + " an order")
 	r.session.stop()
+	if strings.Contains(code, "sessionStorage") { // the page is loaded again
+		if !r.await("gone", func() bool { return !r.wire.connected() }) {
+			t.Fatal("the page that is left goes on")
+		}
+		r.sayf("an order while there is no page")
+		r.follow()
+		r.connected()
+		prints("state resumed", r.published[len(r.published)-1].id+" an order")
+	}
 }
 
 // The code in Go is that of goclients.
