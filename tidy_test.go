@@ -2,10 +2,12 @@
 package ssedge
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -139,6 +141,64 @@ func TestFilesHoldOneIdea(t *testing.T) {
 			t.Errorf("%s has %d lines; expected at most %d", path, n, linesMax)
 		}
 	})
+}
+
+// exposed says for each package which of its names stand for values of metrics' labels, or decide on them.
+var exposed = map[string]string{
+	"shard":              `^(Closed|Gap)[A-Z]`,
+	"engine/auth":        `^(Allowed|Unknown|Invalid)$|Permitted$`,
+	"engine/intake":      `^refuse[A-Z]`,
+	"engine/fanin/redis": `^(cause|op)[A-Z]`,
+}
+
+// TestExposedValuesOccur: a value that its own package never uses, but for listing it, cannot occur. Operators would wait for it.
+func TestExposedValuesOccur(t *testing.T) {
+	for dir, pattern := range exposed {
+		uses := map[string]int{}
+		names := regexp.MustCompile(pattern)
+		files, err := filepath.Glob(dir + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range files {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.FuncDecl: // a list of all is no use
+					return n.Name.Name != "Refusals"
+				case *ast.ValueSpec:
+					for _, name := range n.Names {
+						if names.MatchString(name.Name) {
+							uses[name.Name]-- // Inspect comes to the name itself, too
+						}
+					}
+				case *ast.Ident:
+					if names.MatchString(n.Name) {
+						uses[n.Name]++
+					}
+				}
+				return true
+			})
+		}
+		found := 0
+		for name, n := range uses {
+			if !names.MatchString(name) {
+				continue
+			}
+			if found++; n == 0 {
+				t.Errorf("%s: %s is declared, and nothing there uses it: it cannot occur", dir, name)
+			}
+		}
+		if found < 3 {
+			t.Errorf("%s: found %d such names: the test looks for the wrong ones", dir, found)
+		}
+	}
 }
 
 func eachFile(t *testing.T, visit func(path string, imports []string)) {

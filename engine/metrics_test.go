@@ -130,6 +130,22 @@ func families(t *testing.T, text string) map[string]*family {
 	return all
 }
 
+// TestHelpStandsAlone: what a HELP line says is a sentence, or a phrase with a noun, that needs no other line, no bare flag
+// and no pronoun. A bound names the flag that sets it.
+func TestHelpStandsAlone(t *testing.T) {
+	alone := regexp.MustCompile(`^The [a-z].{20,}\.$`)
+	elsewhere := regexp.MustCompile(`(?i)\b(their bytes|did so|do so|oneself|this one|the same|nobody|who)\b`)
+	flag := regexp.MustCompile(`\(--[a-z-]+[,)]`)
+	for name, help := range engine.MetricHelp {
+		if !alone.MatchString(help) || elsewhere.MatchString(help) {
+			t.Errorf("%s: %q; expected what it counts or measures, beginning with The, without a look at other lines", name, help)
+		}
+		if strings.HasSuffix(name, "_max") && !flag.MatchString(help) {
+			t.Errorf("%s: %q; expected its flag in brackets", name, help)
+		}
+	}
+}
+
 // TestMetricsKeepTheConventions of Prometheus: a prefix, base units, _total for
 // what only grows, consistent histograms.
 func TestMetricsKeepTheConventions(t *testing.T) {
@@ -154,7 +170,7 @@ func TestMetricsKeepTheConventions(t *testing.T) {
 			continue
 		}
 		ours++
-		if !regexp.MustCompile(`(?m)^# HELP ` + name + ` [A-Z0-9-].*\.$`).MatchString(text) {
+		if !regexp.MustCompile(`(?m)^# HELP ` + name + ` The .*\.$`).MatchString(text) {
 			t.Errorf("%s: expected a sentence of help", name)
 		}
 		if !strings.HasPrefix(name, "ssedge_") || odd.MatchString(name) {

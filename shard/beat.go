@@ -54,7 +54,7 @@ func (s *Shard) arm(i uint32, sl *slot) {
 func (s *Shard) due(i uint32) {
 	sl := s.slots.at(i)
 	if sl.flags&flagEnds != 0 && s.reached(sl.endsAt) {
-		s.close(i, sl, sl.endReason)
+		s.close(i, sl, ClosedMaxLifetime)
 		return
 	}
 	if sl.flags&flagBlocked != 0 {

@@ -130,17 +130,6 @@ func TestTheInboxHoldsNoMoreThanItsBound(t *testing.T) {
 	}
 }
 
-// A stream whose end lies in the past when it arrives ends at once.
-func TestAnEndInThePastIsAnEnd(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
-	c := r.join("a", "", fake.Unlimited)
-	j := &r.shards[0].inbox.joins[0]
-	j.Ends, j.EndReason = -time.Second, ClosedTokenExpired
-	r.settle()
-	r.pass(time.Second)
-	c.endedWith(ClosedTokenExpired)
-}
-
 // Whatever the policy, a stream begins with its response head.
 func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
 	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2}})

@@ -22,10 +22,8 @@ type Join struct {
 	Position  eventid.Position   // with ResumeAt, one topic
 	Positions []eventid.Position // with ResumeAt, several: one for each of More
 
-	Ends      time.Duration // with EndReason, the time from now at which the stream is closed; 0: it is not
-	EndReason CloseReason
-	Owner     uint32 // given back to Config.OnClose
-	Client    uint64 // stands for the client's address: no client has more than its share of an upstream's readings; 0: it is not known
+	Owner  uint32 // given back to Config.OnClose
+	Client uint64 // stands for the client's address: no client has more than its share of an upstream's readings; 0: it is not known
 
 	greeting greeting
 	headSent bool // the response head was sent: the stream had to wait …
@@ -84,7 +82,7 @@ func (s *Shard) admit(j *Join) {
 		s.end(i, sl, ClosedError)
 		return
 	}
-	s.setEnd(sl, j)
+	s.setEnd(sl)
 
 	// Heartbeats of streams that come together are spread by pretending that each
 	// was last written to at another time.
@@ -272,17 +270,10 @@ func (s *Shard) policy(topic string) Policy {
 	return s.config.Policy(topic)
 }
 
-func (s *Shard) setEnd(sl *slot, j *Join) {
-	ends, reason := j.Ends, j.EndReason // of the past, if it took long to come here
+func (s *Shard) setEnd(sl *slot) {
 	if life := s.config.Lifetime; life > 0 {
 		life -= time.Duration(s.rng.Int64N(int64(life)/10 + 1))
-		if ends == 0 || life < ends {
-			ends, reason = life, ClosedMaxLifetime
-		}
-	}
-	if ends != 0 {
 		sl.flags |= flagEnds
-		sl.endsAt = s.tick + ticks(ends)
-		sl.endReason = reason
+		sl.endsAt = s.tick + ticks(life)
 	}
 }

@@ -7,7 +7,6 @@ const (
 	ClosedClientGone   CloseReason = iota // the client hung up, or its connection broke
 	ClosedSlowConsumer                    // it fell behind what the log holds, and the topic's policy is to close, or it stood inside an event that is gone
 	ClosedWriteStalled                    // it took no byte for the write-stall deadline
-	ClosedTokenExpired                    // what it was admitted with has expired
 	ClosedMaxLifetime                     // it reached the longest a stream may last
 	ClosedDrain                           // the server is going away: it was brought up to date and told when to come back
 	ClosedShutdown                        // the same, but there was no time for that
@@ -17,7 +16,7 @@ const (
 )
 
 var closeReasonNames = [closeReasons]string{
-	"client_gone", "slow_consumer", "write_stalled", "token_expired",
+	"client_gone", "slow_consumer", "write_stalled",
 	"max_lifetime", "drain", "shutdown", "overload", "error",
 }
 

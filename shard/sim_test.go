@@ -176,13 +176,6 @@ func (s *sim) newClient() {
 	s.clients = append(s.clients, c)
 	c.come("", make([]bool, len(c.topics)))
 	c.sock.Room = c.window
-	if s.rng.IntN(8) == 0 {
-		for _, shard := range s.shards {
-			if n := len(shard.inbox.joins); n > 0 && shard.inbox.joins[n-1].Owner == c.owner {
-				shard.inbox.joins[n-1].Ends, shard.inbox.joins[n-1].EndReason = 5*time.Second, ClosedTokenExpired
-			}
-		}
-	}
 }
 
 // readSome lets a client read, and notice that its connection has ended.

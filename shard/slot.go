@@ -18,7 +18,6 @@ type slot struct {
 	endsAt     uint32 // with flagEnds: tick at which the stream is closed
 	owner      uint32 // given with the join and handed back when the stream ends
 	flags      uint16
-	endReason  CloseReason
 }
 
 const (
@@ -28,7 +27,7 @@ const (
 	flagWatched    // epoll reports when it can be written
 	flagRest       // Shard.rests holds the unsent part of a half-sent event
 	flagLastIsTime // lastID is a time
-	flagEnds       // endsAt and endReason are set
+	flagEnds       // endsAt is set
 	flagChunked    // it is sent in chunks
 	flagWaiting    // it has no subscriptions yet: Shard.waits has what it was joined with
 	flagLeaving    // its last words are in the rest: it is closed when they are sent

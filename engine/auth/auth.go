@@ -4,10 +4,9 @@ package auth
 type Verdict uint8
 
 const (
-	Allowed      Verdict = iota
-	Unknown              // there are no credentials, or none for us: 401, with the scheme that is expected
-	Invalid              // the credentials are invalid: 401. They are never treated as anonymous
-	NotPermitted         // the credentials are valid, but do not permit this: 403
+	Allowed Verdict = iota
+	Unknown         // there are no credentials, or none for us: 401, with the scheme that is expected
+	Invalid         // the credentials are invalid: 401. They are never treated as anonymous
 )
 
 // Authorizer decides. Its methods are called from many goroutines at once; they

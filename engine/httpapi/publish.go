@@ -105,10 +105,8 @@ func (s *Public) mayPublish(authorization, topic []byte) *problem {
 		return nil
 	case auth.Unknown:
 		return &problem{401, "no_credentials", "publishing needs a key: Authorization: Bearer KEY", 0}
-	case auth.Invalid:
-		return &problem{401, "bad_credentials", "the key is not valid", 0}
 	}
-	return &problem{403, "not_permitted", "this key does not permit publishing to this topic", 0}
+	return &problem{401, "bad_credentials", "the key is not valid", 0}
 }
 
 // put publishes an event with the rights of authorization.

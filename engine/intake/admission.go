@@ -164,10 +164,8 @@ func (a *Admission) authorize(r *Request) *Refusal {
 		return nil
 	case auth.Unknown:
 		return refuseUnknown
-	case auth.Invalid:
-		return refuseInvalid
 	}
-	return refuseNotPermitted
+	return refuseInvalid
 }
 
 // clients makes a number of a client's address, for as long as the process runs.

@@ -28,9 +28,8 @@ var (
 	refuseProxyHeader   = &Refusal{Status: 400, Cause: "bad_proxy_header", Reason: proxyproto.ErrNoHeader.Error()}
 	refuseProxy         = &Refusal{Status: 403, Cause: "not_a_proxy", Reason: "only proxies may connect here (--trusted-proxies)"}
 
-	refuseUnknown      = &Refusal{Status: 401, Cause: "no_credentials", Reason: "these topics need a key: Authorization: Bearer KEY"}
-	refuseInvalid      = &Refusal{Status: 401, Cause: "bad_credentials", Reason: "the key is not valid; without one only public topics are open"}
-	refuseNotPermitted = &Refusal{Status: 403, Cause: "not_permitted", Reason: "this key does not permit these topics"}
+	refuseUnknown = &Refusal{Status: 401, Cause: "no_credentials", Reason: "these topics need a key: Authorization: Bearer KEY"}
+	refuseInvalid = &Refusal{Status: 401, Cause: "bad_credentials", Reason: "the key is not valid; without one only public topics are open"}
 
 	refuseStreams   = &Refusal{Status: 503, Cause: "streams_max", Reason: "this server holds as many streams as it may", RetryAfter: 5}
 	refuseAddress   = &Refusal{Status: 503, Cause: "address_max", Reason: "this address holds as many streams as it may", RetryAfter: 30}
@@ -54,7 +53,7 @@ func Refusals() []*Refusal {
 	return []*Refusal{
 		refuseQuery, refuseNoTopic, refuseTopic, refuseTopics,
 		refuseXForwardedFor, refuseForwarded, refuseProxyHeader, refuseProxy,
-		refuseUnknown, refuseInvalid, refuseNotPermitted,
+		refuseUnknown, refuseInvalid,
 		refuseStreams, refuseAddress, refuseRate, refuseMemory, refuseDraining, refuseInbox, refuseTopicsMax,
 		refuseHTTP, refuseHeads, refuseFiles, refuseTimeout,
 	}
