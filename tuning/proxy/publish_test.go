@@ -127,21 +127,26 @@ func post(t *testing.T, address string, warm bool, body, field string) (status i
 // changed: else a publish would cross the end.
 func TestKeptConnectionsEndAtTheProxy(t *testing.T) {
 	for file, kept := range map[string]string{
-		"nginx.conf": `keepalive_timeout (\w+);`,
-		"Caddyfile":  `keepalive (\w+)\n`,
-		"envoy.yaml": `common_http_protocol_options: \{idle_timeout: (\w+)\}`,
+		"nginx.conf":  `keepalive_timeout (\w+);`,
+		"Caddyfile":   `keepalive (\w+)\n`,
+		"apache.conf": `ttl=(\w+)\n`,
+		"envoy.yaml":  `common_http_protocol_options: \{idle_timeout: (\w+)\}`,
 		// HAProxy gives connections up after seconds without use (pool-purge-delay).
 	} {
-		text, err := os.ReadFile(file)
+		config, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		found := regexp.MustCompile(kept).FindSubmatch(text)
+		found := regexp.MustCompile(kept).FindSubmatch(config)
 		if found == nil {
 			t.Errorf("%s does not say %s", file, kept)
 			continue
 		}
-		if d, err := time.ParseDuration(string(found[1])); err != nil || d > engine.DefaultConfig().HTTPIdle*2/3 {
+		text := string(found[1])
+		if file == "apache.conf" {
+			text += "s" // which it takes a bare number for
+		}
+		if d, err := time.ParseDuration(text); err != nil || d > engine.DefaultConfig().HTTPIdle*2/3 {
 			t.Errorf("%s: %s, and --http-idle is %v", file, found[0], engine.DefaultConfig().HTTPIdle)
 		}
 	}
