@@ -213,7 +213,7 @@ func inUnit(unit string, largest float64) (string, float64) {
 		return unit, 1
 	}
 	divisor := 1.0
-	for _, larger := range []string{"KB", "MB", "GB"} {
+	for _, larger := range []string{"KiB", "MiB", "GiB"} {
 		if largest < divisor*(1<<10) {
 			break
 		}

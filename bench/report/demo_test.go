@@ -25,8 +25,8 @@ func demo() *result.Run {
 			Title:   "Three servers, medians of three rounds (lowest–highest)",
 			Columns: []string{"", "ssedge/1", "ssedge/2", "net/http twin"},
 			Rows: [][]string{
-				{"memory per idle stream, one shared topic", "–", "69 B", "28.1 KB"},
-				{"memory per idle stream, one own topic each", "–", "403 B", "28.4 KB"},
+				{"memory per idle stream, one shared topic", "–", "69 B", "28.1 KiB"},
+				{"memory per idle stream, one own topic each", "–", "403 B", "28.4 KiB"},
 				{"CPU per accepted stream, of the limit's", "1.04 × (1.01–1.10)", "0.86 × (0.84–0.93)", "4.04 × (3.88–4.20)"},
 				{"CPU per delivered event, 15,000 streams", "1.07 × (1.05–1.09)", "1.12 × (1.08–1.15)", "1.43 × (1.40–1.51)"},
 				{"delivered events/s, publishers flat out", "11,800,000 /s", "7,200,000 /s", "279,000 /s"},

@@ -44,7 +44,7 @@ func TestThePageHasEverythingInOrder(t *testing.T) {
 	for _, want := range []string{
 		"<title>ssedge bench: compare</title>", "<h1>ssedge bench <span>compare</span></h1>", `class="box bad"`, "<strong>A fault</strong>",
 		"<li>fanout net/http twin: 3 of 15,000 streams", "<h2>Environment</h2>", "<dd>25 November 2026, 22:23 UTC</dd>", "<dt>Command</dt><dd><code>", "<dd>1.4.0</dd>", "<dd>go1.26.8</dd>",
-		"<dd>6.18.44</dd>", "<dd>AMD EPYC</dd>", "<dt>Cores</dt><dd>2</dd>", "<dd>23.5 GB</dd>", "<dd>20,000</dd>", "<code>net.core.somaxconn</code></dt><dd>4096</dd>",
+		"<dd>6.18.44</dd>", "<dd>AMD EPYC</dd>", "<dt>Cores</dt><dd>2</dd>", "<dd>23.5 GiB</dd>", "<dd>20,000</dd>", "<code>net.core.somaxconn</code></dt><dd>4096</dd>",
 		"<h2>Table</h2>", "<h3>Three servers", `<th scope="col"></th><th scope="col" class="number">ssedge/1</th>`,
 		`<th scope="row">CPU per accepted stream, of the limit&#39;s</th><td class="number">1.04 × <span class="spread">(1.01–1.10)</span></td>`, "<li>The limit is a C program",
 		"<h2>Plots</h2>", "<h3>Latency from publish to arrival</h3>", `class="s0"`, "net/http twin</li>", "<h3>Delivered over time</h3>", "<h3>Memory against streams</h3>",
@@ -232,7 +232,7 @@ func TestSoundIsSaidOnlyOfWhatLooked(t *testing.T) {
 
 func TestColumnsOfNumbersAreFound(t *testing.T) {
 	got := tableOf(result.Table{Columns: []string{"streams", "a", "b", "c", "d"}, Rows: [][]string{
-		{"1,000", "1,000", "1.04 × (1.01–1.10)", "–", "12"}, {"2,000", "-2", "28.1 KB", "7 %", "2 shards"}, {"3,000", "", "12k", "3ms (x)", "ssedge/2", "5"},
+		{"1,000", "1,000", "1.04 × (1.01–1.10)", "–", "12"}, {"2,000", "-2", "28.1 KiB", "7 %", "2 shards"}, {"3,000", "", "12k", "3ms (x)", "ssedge/2", "5"},
 	}})
 	for i, want := range []bool{false, true, true, false, false} {
 		if got.Head[i].Number != want {

@@ -24,7 +24,7 @@ var scales = map[string]struct {
 	times float64
 }{
 	"us": {Microseconds, 1}, "µs": {Microseconds, 1}, "ms": {Microseconds, 1e3}, "s": {Microseconds, 1e6},
-	"B": {Bytes, 1}, "KB": {Bytes, 1 << 10}, "MB": {Bytes, 1 << 20}, "GB": {Bytes, 1 << 30},
+	"B": {Bytes, 1}, "KiB": {Bytes, 1 << 10}, "MiB": {Bytes, 1 << 20}, "GiB": {Bytes, 1 << 30}, "KB": {Bytes, 1e3}, "MB": {Bytes, 1e6}, "GB": {Bytes, 1e9},
 	"/s": {PerSecond, 1}, "%": {Percent, 1}, "x": {Times, 1}, "×": {Times, 1},
 }
 
@@ -39,7 +39,7 @@ func ParseExpectation(text string) (Expectation, error) {
 		return Expectation{}, fmt.Errorf("%q: expected a number, found %q", text, parts[3])
 	}
 	if _, known := scales[parts[4]]; !known && parts[4] != "" {
-		return Expectation{}, fmt.Errorf("%q: expected one of the units us, ms, s, B, KB, MB, GB, /s, %%, x, found %q", text, parts[4])
+		return Expectation{}, fmt.Errorf("%q: expected one of the units us, ms, s, B, KiB, MiB, GiB, KB, MB, GB, /s, %%, x, found %q", text, parts[4])
 	}
 	return Expectation{parts[1], parts[2], bound, parts[4], strings.TrimSpace(text)}, nil
 }

@@ -12,7 +12,7 @@ import (
 // Format writes a value for people: three significant digits, thousands apart, bytes in the unit that fits.
 func Format(value float64, unit string) string {
 	if unit == Bytes {
-		for _, larger := range []string{"KB", "MB", "GB"} {
+		for _, larger := range []string{"KiB", "MiB", "GiB"} {
 			if math.Abs(value) < 1<<10 {
 				break
 			}

@@ -15,7 +15,7 @@ func TestFormat(t *testing.T) {
 		{0, "", "0"}, {12, "", "12"}, {1234567, PerSecond, "1,234,567 /s"}, {-1234, "", "-1,234"},
 		{0.4567, Milliseconds, "0.457 ms"}, {9.999, Microseconds, "10.00 us"}, {12.34, Microseconds, "12.3 us"}, {123.4, Milliseconds, "123 ms"},
 		{0.00012, Seconds, "0.000120 s"}, {1.0449, Times, "1.04 ×"}, {87, Percent, "87 %"},
-		{69, Bytes, "69 B"}, {1024, Bytes, "1 KB"}, {1536, Bytes, "1.50 KB"}, {3 << 30, Bytes, "3 GB"}, {-2048, Bytes, "-2 KB"},
+		{69, Bytes, "69 B"}, {1024, Bytes, "1 KiB"}, {1536, Bytes, "1.50 KiB"}, {3 << 30, Bytes, "3 GiB"}, {-2048, Bytes, "-2 KiB"},
 	} {
 		if got := Format(c.value, c.unit); got != c.want {
 			t.Errorf("%v %q: expected %q, found %q", c.value, c.unit, c.want, got)
@@ -33,7 +33,7 @@ func TestExpectations(t *testing.T) {
 	r.Add("none", math.NaN(), "", "")
 	for text, want := range map[string]bool{
 		"p99<50ms": true, "p99 <= 42ms": true, "p99<42ms": false, "p99>41ms": true, "p99>=43ms": false, "p99<0.05s": true, "p99<42000us": false,
-		"p99<50": false, "p99.9<1ms": true, "p99.9=900us": true, "p99.9=0.9ms": true, "lost=0": true, "lost>0": false, "pss<4MB": true, "pss<3MB": false,
+		"p99<50": false, "p99.9<1ms": true, "p99.9=900us": true, "p99.9=0.9ms": true, "lost=0": true, "lost>0": false, "pss<4MiB": true, "pss<3MiB": false, "pss<3146KB": true, "pss<3145KB": false, "pss<3.146MB": true,
 		"ratio<1x": true, "ratio<=0.8": false,
 	} {
 		e, err := ParseExpectation(text)

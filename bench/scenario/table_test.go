@@ -79,7 +79,7 @@ func TestTheTableOfAComparison(t *testing.T) {
 	}
 	want := map[string][]string{
 		"CPU per delivered event, 18,000 streams":                         {"6 us (3–9)", "3 us", "2 us (1–2)", "30 us"},
-		"memory per idle stream of 18,000, one own topic each":            {"2.50 KB (1 KB–4 KB)", "–", "–", "–"},
+		"memory per idle stream of 18,000, one own topic each":            {"2.50 KiB (1 KiB–4 KiB)", "–", "–", "–"},
 		"CPU per heartbeat, 18,000 streams":                               {"–", "0 us", "–", "–"},
 		"CPU per accepted stream":                                         {"–", "–", "–", "–"},
 		"delivered events/s, 1,000 streams, publishers flat out":          {"–", "–", "–", "–"},

@@ -132,7 +132,7 @@ type benchSlow struct {
 	Rate    float64       `help:"Events a second, over all topics (default ${default})." default:"50" placeholder:"RATE"`
 	For     time.Duration `help:"How long (default ${default})." default:"10s" placeholder:"TIME"`
 	Share   float64       `help:"Share of the streams that are slow (default ${default})." default:"0.1" placeholder:"X"`
-	Dribble int           `help:"Bytes they read at a time; 0: they never read." placeholder:"N"`
+	Dribble size          `help:"Bytes they read at a time; 0: they never read." placeholder:"N"`
 	Pause   time.Duration `help:"Time between two such reads (default ${default})." default:"100ms" placeholder:"TIME"`
 	loadFlags
 	targetFlags
@@ -151,7 +151,7 @@ func (c *benchSlow) Run() error {
 	if c.For <= 0 || c.Dribble < 0 || c.Pause < time.Millisecond {
 		return fmt.Errorf("--for, --dribble, --pause: expected a time above 0, 0 or more bytes, and 1ms or more, found %v, %d, %v", c.For, c.Dribble, c.Pause)
 	}
-	return c.measure(&c.targetFlags, scenario.Slow{Rate: c.Rate, For: c.For, Share: c.Share, Dribble: c.Dribble, Pause: c.Pause})
+	return c.measure(&c.targetFlags, scenario.Slow{Rate: c.Rate, For: c.For, Share: c.Share, Dribble: int(c.Dribble), Pause: c.Pause})
 }
 
 type benchIdle struct {

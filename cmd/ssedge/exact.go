@@ -13,7 +13,7 @@ import (
 // exactly makes kong take text as it is. By default kong sends texts through JSON and splits lists by
 // characters. Both silently turn every byte that is not UTF-8 into U+FFFD, so two keys could become
 // equal. With exactly, texts and lists of texts keep their bytes, and the command checks them. In a
-// map such bytes are refused. So is a name that is given twice: kong would take the last one.
+// map such bytes are refused. So is a name that is given twice: kong would take the last one. Numbers are decimal (decimal.go).
 func exactly() kong.Option {
 	exact := kong.NewRegistry().RegisterDefaults().RegisterKind(reflect.String, kong.MapperFunc(exactText))
 	list := func(ctx *kong.DecodeContext, target reflect.Value) error {
@@ -34,7 +34,10 @@ func exactly() kong.Option {
 		return errors.New("expected UTF-8, found other bytes")
 	}
 	return kong.OptionFunc(func(k *kong.Kong) error {
-		for kind, mapper := range map[reflect.Kind]kong.MapperFunc{reflect.String: exactText, reflect.Slice: list, reflect.Map: list} {
+		for kind, mapper := range map[reflect.Kind]kong.MapperFunc{
+			reflect.String: exactText, reflect.Slice: list, reflect.Map: list,
+			reflect.Int: wholeDecimal, reflect.Int64: wholeDecimal, reflect.Float64: decimal,
+		} {
 			if err := kong.KindMapper(kind, mapper).Apply(k); err != nil {
 				return err
 			}

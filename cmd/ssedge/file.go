@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -150,13 +149,19 @@ func checkNode(flag *kong.Flag, value *yaml.Node) error {
 	if target.Kind() == reflect.Pointer {
 		target = target.Elem()
 	}
-	switch target.Kind() {
-	case reflect.Int, reflect.Int64:
-		if target != reflect.TypeFor[time.Duration]() && !wholeNumber.MatchString(value.Value) {
-			return fmt.Errorf("expected a whole number in decimal digits, found %s", value.Value)
+	switch {
+	case target == reflect.TypeFor[time.Duration]():
+	case target == reflect.TypeFor[size]():
+		_, err := parseSize(value.Value)
+		return err
+	case target.Kind() == reflect.Int, target.Kind() == reflect.Int64:
+		if !wholeNumber.MatchString(value.Value) {
+			return fmt.Errorf("expected a whole number in decimal digits, found %.40s", value.Value)
+		}
+	case target.Kind() == reflect.Float64:
+		if !number.MatchString(value.Value) {
+			return fmt.Errorf("expected a number in decimal digits, found %.40s", value.Value)
 		}
 	}
 	return nil
 }
-
-var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)

@@ -30,7 +30,7 @@ type cli struct {
 func newParser(c *cli) *kong.Kong {
 	return kong.Must(c,
 		kong.Name("ssedge"),
-		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file."),
+		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file.\n\nA size is a number of bytes, or a whole number with a unit: K, M, G, T (or KiB, MiB, GiB, TiB) multiply by powers of 1024, KB, MB, GB, TB by powers of 1000."),
 		kong.PostBuild(flagsOnly),
 		kong.DefaultEnvars("SSEDGE"),
 		defaults(),

@@ -28,15 +28,15 @@ type historyFlags struct {
 	RedisTTL      time.Duration `name:"redis-ttl" help:"Time the history of a topic without events is kept." default:"${redis_ttl}"`
 	HistoryEvents int           `help:"Events of each topic that are kept." default:"${history_events}"`
 	HistoryAge    time.Duration `help:"Their age." default:"${history_age}"`
-	TopicBytes    int           `help:"Bytes of a topic's name." default:"${topic_bytes}"`
-	EventBytes    int           `help:"Bytes of an event, data and name." default:"${event_bytes}"`
-	KeyBytes      int           `help:"Bytes of an idempotency key." default:"${key_bytes}"`
+	TopicBytes    size          `help:"Bytes of a topic's name." default:"${topic_bytes}"`
+	EventBytes    size          `help:"Bytes of an event, data and name." default:"${event_bytes}"`
+	KeyBytes      size          `help:"Bytes of an idempotency key." default:"${key_bytes}"`
 	KeyTTL        time.Duration `name:"key-ttl" help:"Time an idempotency key is remembered." default:"${key_ttl}"`
 }
 
 // rule is the rule for publishers without an edge: the same as that of the edges.
 func (f *historyFlags) rule() rule.Limits {
-	return rule.Limits{TopicBytes: f.TopicBytes, EventBytes: f.EventBytes, KeyBytes: f.KeyBytes}
+	return rule.Limits{TopicBytes: int(f.TopicBytes), EventBytes: int(f.EventBytes), KeyBytes: int(f.KeyBytes)}
 }
 
 func (f *historyFlags) config(url string) (redis.Config, error) {

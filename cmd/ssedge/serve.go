@@ -46,35 +46,35 @@ type serveCmd struct {
 	WriteStall      time.Duration     `help:"A stream that takes no byte of what is due for this long is closed." default:"${write_stall}" group:"Streams"`
 	SlowPolicy      string            `help:"What becomes of a client that falls behind the history: with 'gap' it is told so and goes on with the oldest event, with 'latest' with the newest, with 'close' its stream is closed." default:"${slow_policy}" enum:"gap,close,latest" group:"Streams"`
 	TopicPolicy     map[string]string `help:"The same for some topics: --topic-policy='prices/*=latest,audit=close'." mapsep:"," placeholder:"TOPIC=POLICY" group:"Streams"`
-	SendBuffer      int               `help:"Kernel send buffer of a stream in bytes (SO_SNDBUF); 0: the kernel sizes it." default:"${send_buffer}" group:"Streams"`
-	NotSentLowat    int               `help:"Unsent bytes from which on a socket counts as full (TCP_NOTSENT_LOWAT); 0: the kernel's." default:"${not_sent_lowat}" group:"Streams"`
+	SendBuffer      size              `help:"Kernel send buffer of a stream in bytes (SO_SNDBUF); 0: the kernel sizes it." default:"${send_buffer}" group:"Streams"`
+	NotSentLowat    size              `help:"Unsent bytes from which on a socket counts as full (TCP_NOTSENT_LOWAT); 0: the kernel's." default:"${not_sent_lowat}" group:"Streams"`
 	UserTimeout     time.Duration     `help:"Sent bytes that are not acknowledged for this long end the connection (TCP_USER_TIMEOUT); 0: the kernel's." default:"${user_timeout}" group:"Streams"`
 	Chunked         bool              `help:"Send streams in chunks (HTTP/1.1), for proxies that insist; it costs more sends." group:"Streams"`
-	RestBytes       int64             `help:"Half-sent events kept aside, in all." default:"${rest_bytes}" group:"Streams"`
+	RestBytes       size              `help:"Half-sent events kept aside, in all." default:"${rest_bytes}" group:"Streams"`
 	InboxMax        int               `help:"New streams waiting for each shard." default:"${inbox_max}" group:"Streams"`
 
-	HeadBytes          int           `help:"Bytes of a request head, with an id to resume from." default:"${head_bytes}" group:"Requests"`
+	HeadBytes          size          `help:"Bytes of a request head, with an id to resume from." default:"${head_bytes}" group:"Requests"`
 	HeadersMax         int           `help:"Header fields of a request." default:"${headers_max}" group:"Requests"`
-	TargetBytes        int           `help:"Bytes of a request target, with an id to resume from." default:"${target_bytes}" group:"Requests"`
+	TargetBytes        size          `help:"Bytes of a request target, with an id to resume from." default:"${target_bytes}" group:"Requests"`
 	HeadTimeout        time.Duration `help:"Time for a request head to be complete." default:"${head_timeout}" group:"Requests"`
 	HeadsMax           int           `help:"Connections whose request head is not complete." default:"${heads_max}" group:"Requests"`
 	HTTPConnectionsMax int           `name:"http-connections-max" help:"Connections with other requests than for streams." default:"${http_connections_max}" group:"Requests"`
 	HTTPIdle           time.Duration `name:"http-idle" help:"Time such a connection is kept without a request." default:"${http_idle}" group:"Requests"`
 	Workers            int           `help:"Connections handed over to net/http at a time." default:"${workers}" group:"Requests"`
-	BodyBytes          int64         `help:"Bytes of a JSON body." default:"${body_bytes}" group:"Requests"`
-	PublishBytes       int64         `help:"Bytes that all requests that publish may hold together: bodies, their events and receipts. Beyond, they are answered 503." default:"${publish_bytes}" group:"Requests"`
+	BodyBytes          size          `help:"Bytes of a JSON body." default:"${body_bytes}" group:"Requests"`
+	PublishBytes       size          `help:"Bytes that all requests that publish may hold together: bodies, their events and receipts. Beyond, they are answered 503." default:"${publish_bytes}" group:"Requests"`
 	BodyTimeout        time.Duration `help:"Silence in a body after which it is given up." default:"${body_timeout}" group:"Requests"`
 
 	TopicsMax     int           `help:"Topics at a time." default:"${topics_max}" group:"Topics and events"`
-	TopicBytes    int           `help:"Bytes of a topic's name." default:"${topic_bytes}" group:"Topics and events"`
-	EventBytes    int           `help:"Bytes of an event, data and name." default:"${event_bytes}" group:"Topics and events"`
-	KeyBytes      int           `help:"Bytes of an idempotency key." default:"${key_bytes}" group:"Topics and events"`
+	TopicBytes    size          `help:"Bytes of a topic's name." default:"${topic_bytes}" group:"Topics and events"`
+	EventBytes    size          `help:"Bytes of an event, data and name." default:"${event_bytes}" group:"Topics and events"`
+	KeyBytes      size          `help:"Bytes of an idempotency key." default:"${key_bytes}" group:"Topics and events"`
 	KeysMax       int           `help:"Idempotency keys remembered." default:"${keys_max}" group:"Topics and events"`
 	KeyTTL        time.Duration `name:"key-ttl" help:"Time an idempotency key is remembered." default:"${key_ttl}" group:"Topics and events"`
 	HistoryEvents int           `help:"Events of each topic kept for clients that come back or fall behind. Even if it is lower, a client that keeps up gets bursts of up to 1,024 events and 64 KiB whole; of a larger burst it may miss the oldest events, and is told of the gap." default:"${history_events}" group:"Topics and events"`
-	HistoryBytes  int64         `help:"Bytes of the same." default:"${history_bytes}" group:"Topics and events"`
+	HistoryBytes  size          `help:"Bytes of the same." default:"${history_bytes}" group:"Topics and events"`
 	HistoryAge    time.Duration `help:"Age of the same." default:"${history_age}" group:"Topics and events"`
-	HistoryMax    int64         `help:"Bytes of all topics' history; beyond it the least recently used are dropped." default:"${history_max}" group:"Topics and events"`
+	HistoryMax    size          `help:"Bytes of all topics' history; beyond it the least recently used are dropped." default:"${history_max}" group:"Topics and events"`
 
 	Redis            string        `help:"Where events come from and go to, if there are several edges: redis://host:port, redis+sentinel://host:port,…/master or redis+cluster://host:port,…; rediss for TLS." placeholder:"URL" group:"Redis"`
 	RedisPrefix      string        `help:"Prefix of channels and keys." default:"${redis_prefix}" group:"Redis"`
@@ -95,12 +95,17 @@ type serveCmd struct {
 	DrainRate    float64       `help:"Streams closed per second after SIGTERM." default:"${drain_rate}" group:"The end"`
 	DrainTimeout time.Duration `help:"Time after which the rest is closed at once." default:"${drain_timeout}" group:"The end"`
 
-	MemoryMax int64         `help:"Resident bytes from which on new streams are refused; 0: no bound." default:"${memory_max}" group:"Tuning"`
+	MemoryMax size          `help:"Resident bytes from which on new streams are refused; 0: no bound." default:"${memory_max}" group:"Tuning"`
 	TurnSends int           `help:"Sends of one turn of a shard." default:"${turn_sends}" group:"Tuning"`
 	TurnTime  time.Duration `help:"Time of one turn of a shard." default:"${turn_time}" group:"Tuning"`
 
 	LogFormat string `help:"text or json." default:"text" enum:"text,json" group:"Logs"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error" group:"Logs"`
+}
+
+// Help is what ssedge serve --help says below its first line.
+func (serveCmd) Help() string {
+	return "Sizes are bytes, or have a unit: 64K, 256MiB and 1G are powers of 1024, 64KB, 256MB and 1GB powers of 1000. Times have one, too: 500ms, 10s, 5m, 1h."
 }
 
 // config turns flags into the engine's settings.
@@ -129,15 +134,15 @@ func (c *serveCmd) config() (engine.Config, error) {
 		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, AcceptRate: c.AcceptRate, TopicsPerStream: c.TopicsPerStream,
 		Heartbeat: c.Heartbeat, Lifetime: c.Lifetime, Retry: c.Retry, RetryJitter: c.RetryJitter, WriteStall: c.WriteStall,
 		SlowPolicy: c.SlowPolicy, TopicPolicies: c.TopicPolicy,
-		SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, Chunked: c.Chunked, RestBytes: c.RestBytes, InboxMax: c.InboxMax,
-		HeadBytes: c.HeadBytes, HeadersMax: c.HeadersMax, TargetBytes: c.TargetBytes, HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
-		HTTPConnectionsMax: c.HTTPConnectionsMax, HTTPIdle: c.HTTPIdle, Workers: c.Workers, BodyBytes: c.BodyBytes, PublishBytes: c.PublishBytes, BodyTimeout: c.BodyTimeout,
-		TopicsMax: c.TopicsMax, TopicBytes: c.TopicBytes, EventBytes: c.EventBytes, KeyBytes: c.KeyBytes, KeysMax: c.KeysMax, KeyTTL: c.KeyTTL,
-		HistoryEvents: c.HistoryEvents, HistoryBytes: c.HistoryBytes, HistoryAge: c.HistoryAge, HistoryMax: c.HistoryMax,
+		SendBuffer: int(c.SendBuffer), NotSentLowat: int(c.NotSentLowat), UserTimeout: c.UserTimeout, Chunked: c.Chunked, RestBytes: int64(c.RestBytes), InboxMax: c.InboxMax,
+		HeadBytes: int(c.HeadBytes), HeadersMax: c.HeadersMax, TargetBytes: int(c.TargetBytes), HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
+		HTTPConnectionsMax: c.HTTPConnectionsMax, HTTPIdle: c.HTTPIdle, Workers: c.Workers, BodyBytes: int64(c.BodyBytes), PublishBytes: int64(c.PublishBytes), BodyTimeout: c.BodyTimeout,
+		TopicsMax: c.TopicsMax, TopicBytes: int(c.TopicBytes), EventBytes: int(c.EventBytes), KeyBytes: int(c.KeyBytes), KeysMax: c.KeysMax, KeyTTL: c.KeyTTL,
+		HistoryEvents: c.HistoryEvents, HistoryBytes: int64(c.HistoryBytes), HistoryAge: c.HistoryAge, HistoryMax: int64(c.HistoryMax),
 		Redis: c.Redis, RedisPrefix: c.RedisPrefix, FanIn: c.FanIn, Partitions: c.Partitions, RedisRequired: c.RedisRequired, RedisTTL: c.RedisTTL, RedisTimeout: c.RedisTimeout, RedisProbe: c.RedisProbe,
 		RedisReadRate: c.RedisReadRate, RedisCatchUpRate: c.RedisCatchUpRate, RedisPresence: c.RedisPresence, RedisLinger: c.RedisLinger, ReadyNeedsRedis: c.ReadyNeedsRedis, Edge: edgeName(c.Edge),
 		DrainDelay: c.DrainDelay, DrainRate: c.DrainRate, DrainTimeout: c.DrainTimeout,
-		MemoryMax: c.MemoryMax, TurnSends: c.TurnSends, TurnTime: c.TurnTime,
+		MemoryMax: int64(c.MemoryMax), TurnSends: c.TurnSends, TurnTime: c.TurnTime,
 	}, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,14 +16,14 @@ import (
 )
 
 type tuneCmd struct {
-	Connections int    `help:"Streams that this host is to hold." default:"1000000"`
-	Memory      string `help:"Memory that ssedge may have, as in 8G; all of the host's, if not said." placeholder:"BYTES"`
-	Sources     int    `help:"Addresses that connections come from, if they are few: proxies, a load generator."`
-	Port        int    `help:"Port of streams, for the rules that bypass conntrack." default:"8080"`
-	JSON        bool   `name:"json" help:"Print the findings as JSON." xor:"form"`
-	Sysctl      bool   `help:"Print a drop-in file for /etc/sysctl.d: what falls short on this host, and the rest as comments." xor:"form"`
-	Apply       bool   `help:"Write /etc/sysctl.d/60-ssedge.conf and /etc/security/limits.d/60-ssedge.conf, and change what falls short (as root). No limit is lowered." xor:"form"`
-	Undo        bool   `help:"Restore what was there before the first --apply." xor:"form"`
+	Connections int  `help:"Streams that this host is to hold." default:"1000000"`
+	Memory      size `help:"Memory that ssedge may have, as in 8G; all of the host's, if not said." placeholder:"SIZE"`
+	Sources     int  `help:"Addresses that connections come from, if they are few: proxies, a load generator."`
+	Port        int  `help:"Port of streams, for the rules that bypass conntrack." default:"8080"`
+	JSON        bool `name:"json" help:"Print the findings as JSON." xor:"form"`
+	Sysctl      bool `help:"Print a drop-in file for /etc/sysctl.d: what falls short on this host, and the rest as comments." xor:"form"`
+	Apply       bool `help:"Write /etc/sysctl.d/60-ssedge.conf and /etc/security/limits.d/60-ssedge.conf, and change what falls short (as root). No limit is lowered." xor:"form"`
+	Undo        bool `help:"Restore what was there before the first --apply." xor:"form"`
 }
 
 // connectionsMax is what a process can have open at most: fs.nr_open ends there.
@@ -35,17 +34,13 @@ var errShort = verdict("this host falls short")
 
 // Run says what the host lacks, or changes it.
 func (c *tuneCmd) Run() error {
-	memory, err := parseSize(c.Memory)
-	if err != nil {
-		return fmt.Errorf("--memory: %w", err)
-	}
 	if c.Connections < 1 || c.Connections > connectionsMax || c.Sources < 0 {
 		return fmt.Errorf("--connections, --sources: expected 1 or more streams (at most %d), and 0 or more addresses, found %d and %d", connectionsMax, c.Connections, c.Sources)
 	}
 	if c.Port < 1 || c.Port > 65535 {
 		return fmt.Errorf("--port: expected 1 to 65535, found %d", c.Port)
 	}
-	load := tuning.Load{Connections: c.Connections, Memory: memory, Sources: c.Sources, Port: c.Port}
+	load := tuning.Load{Connections: c.Connections, Memory: int64(c.Memory), Sources: c.Sources, Port: c.Port}
 	if c.Undo {
 		changes, err := tuning.Undo("/")
 		sayChanges(os.Stdout, changes)
@@ -138,20 +133,4 @@ func sayChanges(w io.Writer, changes []tuning.Change) {
 			fmt.Fprintf(w, "%s: %s, now %s\n", c.Name, c.Before, c.After)
 		}
 	}
-}
-
-// parseSize reads a number of bytes, with K, M, G or T behind it for powers of 1024; 0 for nothing.
-func parseSize(s string) (int64, error) {
-	if s == "" {
-		return 0, nil
-	}
-	digits, shift := s, 0
-	if i := strings.IndexByte("KMGT", s[len(s)-1]); i >= 0 {
-		digits, shift = s[:len(s)-1], 10*(i+1)
-	}
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 1 || n > 1<<62>>shift {
-		return 0, fmt.Errorf("expected a number of bytes, as in 8G, found %.20q", s)
-	}
-	return n << shift, nil
 }

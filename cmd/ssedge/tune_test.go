@@ -128,16 +128,3 @@ func TestTuneMistakes(t *testing.T) {
 		oneLine(t, errors, code, c.says...)
 	}
 }
-
-func TestParseSize(t *testing.T) {
-	for s, want := range map[string]int64{"": 0, "1": 1, "8G": 8 << 30, "512M": 512 << 20, "1T": 1 << 40, "4K": 4096} {
-		if got, err := parseSize(s); err != nil || got != want {
-			t.Errorf("%q is read as %d, %v", s, got, err)
-		}
-	}
-	for _, s := range []string{"G", "0", "-1", "1.5G", "9999999999T", "8GB", "x"} {
-		if got, err := parseSize(s); err == nil {
-			t.Errorf("%q is read as %d", s, got)
-		}
-	}
-}
