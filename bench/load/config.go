@@ -63,6 +63,12 @@ type plan struct {
 	request template.Template // everything before Last-Event-ID
 }
 
+// Check says what is wrong with it, without connecting.
+func (c Config) Check() error {
+	_, err := c.plan()
+	return err
+}
+
 func (c Config) plan() (*plan, error) {
 	p := &plan{Config: c}
 	if p.Topics <= 0 {

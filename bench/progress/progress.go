@@ -1,7 +1,8 @@
-// Package progress shows how far a scenario is: a bar on a terminal, nothing elsewhere.
+// Package progress shows how far a scenario is: a bar on a terminal, elsewhere only what a run waits for in vain.
 package progress
 
 import (
+	"fmt"
 	"os"
 	"time"
 
@@ -10,16 +11,18 @@ import (
 
 // Bar shows one stage at a time. Its methods may be called from one goroutine after another.
 type Bar struct {
-	to  *os.File
-	bar *progressbar.ProgressBar
+	to    *os.File // nil: no terminal
+	notes *os.File
+	bar   *progressbar.ProgressBar
 }
 
-// New returns a bar on a file that is a terminal; on any other it is silent.
+// New returns a bar on a file that is a terminal; on any other it shows only notes.
 func New(to *os.File) *Bar {
+	notes := to
 	if info, err := to.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		to = nil
 	}
-	return &Bar{to: to}
+	return &Bar{to: to, notes: notes}
 }
 
 // Stage begins a stage of total steps; 0 if their number is not known.
@@ -41,6 +44,14 @@ func (b *Bar) At(done int) {
 	if b.bar != nil {
 		b.bar.Set(min(done, max(b.bar.GetMax(), 0)))
 	}
+}
+
+// Note prints a line, terminal or not.
+func (b *Bar) Note(text string) {
+	if b.bar != nil {
+		b.bar.Clear()
+	}
+	fmt.Fprintf(b.notes, "ssedge: %s\n", text)
 }
 
 // Close takes the bar away.

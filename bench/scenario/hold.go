@@ -44,6 +44,7 @@ func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	if err := x.ramp(ctx, c, pss); err != nil {
 		return x.r, err
 	}
+	opened := ctx.Err() == nil
 	wait(ctx, o.Settle) // what the server still does for streams that have their head is part of the price
 	accepted := x.cpu()
 	x.r.Add("cpu_per_stream", x.less(accepted, cpu)*micros/x.r.Value("streams"), result.Microseconds, "of the server, to accept it")
@@ -65,6 +66,7 @@ func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 		x.r.Note("nothing was broadcast: there is no --publish-url")
 		h.Broadcasts, h.Drop = 0, 0
 	}
+	x.shown = opened && h.Broadcasts+h.Beats+h.Drop == 0 // otherwise what was asked for has yet to be seen
 	if ctx.Err() == nil {
 		if err := h.alive(ctx, x); err != nil {
 			return x.r, err
@@ -83,8 +85,7 @@ func (x *trial) ramp(ctx context.Context, c load.Config, idle float64) error {
 		return err
 	}
 	x.crowd = crowd
-	x.o.Progress.Stage("opening", x.o.Streams)
-	stop := x.report(func(t load.Totals) int { return int(t.Opened + t.Failed) })
+	stop := x.opening()
 	grown := result.Curve{Title: "memory of the server against streams", Server: x.t.Name,
 		X: result.Axis{Name: "streams"}, Y: result.Axis{Name: "more than idle", Unit: result.Bytes}}
 	var took time.Duration
@@ -94,6 +95,10 @@ func (x *trial) ramp(ctx context.Context, c load.Config, idle float64) error {
 		began := time.Now()
 		err = crowd.Open(ctx, n, x.o.Ramp)
 		took += time.Since(began)
+		if now, totalsErr := crowd.Totals(); n > 0 && (totalsErr != nil || now.Opened == 0) {
+			err = errors.Join(err, totalsErr)
+			break // each further part would take as long to fail
+		}
 		if pss := x.pss(); !math.IsNaN(pss) && n > 0 {
 			grown.Points = append(grown.Points, [2]float64{float64(opened), pss - idle})
 		}
@@ -265,11 +270,14 @@ func (x *trial) beats(ctx context.Context, n int) error {
 	x.r.Add("heartbeat_seconds", time.Since(began).Seconds(), result.Seconds, "until there were as many as streams, for each asked for")
 	x.r.Add("cpu_per_heartbeat", x.spent(cpu)*micros/beats, result.Microseconds, "of the server")
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && (beats < float64(want) || silent > 0):
+		x.r.Fault("interrupted before every stream had its heartbeats")
 	case beats < float64(want):
 		x.r.Fault("%d heartbeats came, %d were expected", int(beats), want)
 	case silent > 0:
 		x.r.Fault("%d streams had no heartbeat while others had more than theirs", silent)
+	default:
+		x.shown = true
 	}
 	return nil
 }

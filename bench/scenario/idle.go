@@ -65,6 +65,7 @@ func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	x.r.Add("cores", cpu/took, "", "that the server kept busy")
 	x.r.Add("cpu_per_heartbeat", cpu*micros/beats, result.Microseconds, "of the server")
 	x.r.Add("pss", x.pss(), result.Bytes, "of the server")
+	x.shown = beats > 0
 	switch {
 	case ctx.Err() != nil:
 	case beats == 0:

@@ -104,6 +104,8 @@ func (i Isolation) judge(ctx context.Context, x *trial, p *probe, report publish
 	x.r.Add("probe_lost", float64(v.Normal.Lost+v.Normal.MissedTold+v.Normal.MissedCut), "", "events of the one")
 	if n := v.Normal; !n.Whole() && ctx.Err() == nil {
 		x.r.Fault("the one: %v", n)
+	} else if !n.Whole() {
+		x.r.Fault("interrupted before the one had everything: loss was not looked for")
 	}
 	if v.Normal.Ended > 0 {
 		x.r.Fault("the server ended the stream of the one")

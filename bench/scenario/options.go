@@ -63,6 +63,8 @@ type Progress interface {
 	Stage(name string, total int)
 	// At says how many are done.
 	At(done int)
+	// Note says in a line what the run waits for.
+	Note(text string)
 }
 
 // Silent reports nothing.
@@ -70,6 +72,7 @@ type Silent struct{}
 
 func (Silent) Stage(string, int) {}
 func (Silent) At(int)            {}
+func (Silent) Note(string)       {}
 
 // CheckLoad holds the options against each other.
 func (o *Options) CheckLoad() error {
@@ -113,6 +116,9 @@ func (o *Options) Check(t *Target) error {
 	}
 	if o.Topics > 1 && !subscribe.Has(template.Topic) {
 		return fmt.Errorf("--subscribe: expected {topic} in it for --topics %d, found %s", o.Topics, t.Subscribe)
+	}
+	if err := o.streams(t, 0, o.Topics).Check(); err != nil {
+		return err
 	}
 	if t.PublishURL == "" {
 		return nil

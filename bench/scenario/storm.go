@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -83,6 +84,7 @@ func (x *trial) live() float64 {
 // storm drops n streams and, when meanwhile returns, resumes them.
 func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error {
 	if ctx.Err() != nil {
+		x.r.Fault("interrupted before the streams were dropped")
 		return nil
 	}
 	x.o.Progress.Stage("resuming", n)
@@ -111,8 +113,18 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 	defer stop()
 	limited, cancel := context.WithTimeout(ctx, stormMax)
 	defer cancel()
-	// A stream that the server ends meanwhile does not come again.
-	err = x.crowd.Wait(limited, func(t load.Totals) bool { return t.Live+t.Ended-before.Ended >= before.Live })
+	opened, since, told := before.Opened, time.Now(), false
+	err = x.crowd.Wait(limited, func(t load.Totals) bool {
+		if t.Opened != opened {
+			opened, since = t.Opened, time.Now()
+		}
+		if !told && time.Since(since) > sayAfter {
+			told = true
+			x.o.Progress.Note(fmt.Sprintf("streams do not come back (%s); waiting for more, for at most %v", x.cause(), x.o.OpenTimeout))
+		}
+		// A stream that the server ends meanwhile does not come again. When none came for so long, none will.
+		return t.Live+t.Ended-before.Ended >= before.Live || time.Since(since) > x.o.OpenTimeout
+	})
 	live := time.Since(back).Seconds()
 	if err != nil {
 		if limited.Err() == nil {
@@ -153,7 +165,7 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 	x.r.Add("rss_peak", x.peak(), result.Bytes, "of the server, the most meanwhile")
 	ended := after.Ended - before.Ended
 	if missing := before.Live - min(before.Live, after.Live+ended); missing > 0 && ctx.Err() == nil {
-		x.r.Fault("%d of %d streams did not come back within %v", missing, dropped, stormMax)
+		x.r.Fault("%d of %d streams did not come back within %v: %s", missing, dropped, time.Since(back).Round(time.Second), x.cause())
 	}
 	if ended > 0 {
 		x.r.Fault("the server ended %d streams after they had come back", ended)

@@ -20,7 +20,8 @@ type trial struct {
 	r         *result.Result
 	crowd     *load.Crowd
 	publisher *publish.Publisher
-	away      bool       // interrupted before all dropped streams were back: what they lack is no fault
+	away      bool       // interrupted before everything had arrived: what streams lack is not known to be lost
+	shown     bool       // something was held against what was published, or seen for as long as was asked
 	notes     sync.Mutex // of r: a curve is drawn by a goroutine of its own, whose readings fail like any others
 }
 
@@ -30,7 +31,7 @@ func begin(name string, o Options, t Target, more map[string]any) *trial {
 	return &trial{o: o, t: t, r: &result.Result{Scenario: name, Server: t.Name, Began: time.Now(), Settings: settings}}
 }
 
-// finish ends everything and completes the result.
+// finish ends everything and completes the result. A run that was interrupted before it showed anything has not passed.
 func (x *trial) finish(ctx context.Context) {
 	if x.publisher != nil {
 		x.publisher.Close()
@@ -40,6 +41,9 @@ func (x *trial) finish(ctx context.Context) {
 	}
 	x.r.Seconds = time.Since(x.r.Began).Seconds()
 	x.r.Interrupted = ctx.Err() != nil
+	if x.r.Interrupted && !x.shown && len(x.r.Faults) == 0 {
+		x.r.Fault("interrupted before anything was shown")
+	}
 }
 
 // open opens the streams, and notes what that came to. It fails if none is open.
@@ -49,8 +53,7 @@ func (x *trial) open(ctx context.Context, c load.Config) error {
 		return err
 	}
 	x.crowd = crowd
-	x.o.Progress.Stage("opening", x.o.Streams)
-	stop := x.report(func(t load.Totals) int { return int(t.Opened + t.Failed) })
+	stop := x.opening()
 	err = crowd.Open(ctx, x.o.Streams, x.o.Ramp)
 	stop()
 	if err != nil && ctx.Err() == nil {
@@ -59,10 +62,38 @@ func (x *trial) open(ctx context.Context, c load.Config) error {
 	return x.gathered(ctx, c)
 }
 
+// sayAfter is how long nothing happens before it is said what the run waits for.
+const sayAfter = 2 * time.Second
+
+// opening shows how far opening is until stop is called, and says so if no stream opens.
+func (x *trial) opening() (stop func()) {
+	x.o.Progress.Stage("opening", x.o.Streams)
+	began, told := time.Now(), false
+	return x.report(func(t load.Totals) int {
+		if !told && t.Opened == 0 && time.Since(began) > sayAfter {
+			told = true
+			x.o.Progress.Note(fmt.Sprintf("no stream is open yet; waiting for %s to answer, for at most %v", x.t.Subscribe, x.o.OpenTimeout))
+		}
+		return int(t.Opened + t.Failed)
+	})
+}
+
 // gathered waits a while for streams that try again, and gives up those that are not open then: they would lack what is
-// published before they are. Then it books what opening came to.
+// published before they are. If none has opened at the first attempt, it does not wait. Then it books what opening came to.
 func (x *trial) gathered(ctx context.Context, c load.Config) error {
-	if c.Retry > 0 {
+	now, err := x.crowd.Totals()
+	if err != nil {
+		return err
+	}
+	if c.Retry > 0 && now.Opened > 0 && now.Live+now.Ended < uint64(x.o.Streams) && ctx.Err() == nil {
+		x.o.Progress.Note(fmt.Sprintf("%d of %d streams did not open at once (%s); waiting for them, for at most %v",
+			uint64(x.o.Streams)-now.Live-now.Ended, x.o.Streams, x.cause(), c.OpenTimeout))
+	}
+	if c.Retry > 0 && now.Opened == 0 {
+		if err := x.crowd.Cease(); err != nil {
+			return err
+		}
+	} else if c.Retry > 0 {
 		limited, cancel := context.WithTimeout(ctx, c.OpenTimeout)
 		defer cancel()
 		err := x.crowd.Wait(limited, func(t load.Totals) bool { return t.Live+t.Ended >= uint64(x.o.Streams) })
@@ -74,6 +105,15 @@ func (x *trial) gathered(ctx context.Context, c load.Config) error {
 		}
 	}
 	return x.opened(ctx, c)
+}
+
+// cause is one of the reasons for which streams did not open.
+func (x *trial) cause() string {
+	causes, err := x.crowd.Causes()
+	if err != nil || len(causes) == 0 {
+		return "no answer yet"
+	}
+	return slices.Sorted(maps.Keys(causes))[0]
 }
 
 // opened books failures and says if there is nothing to go on with.

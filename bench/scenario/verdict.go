@@ -15,7 +15,7 @@ import (
 // judge adds what the streams received, held against what was published, and what is wrong with it.
 func (x *trial) judge() error {
 	if x.away {
-		x.r.Note("interrupted before everything had arrived: loss was not looked for")
+		x.r.Fault("interrupted before everything had arrived: loss was not looked for")
 		return nil
 	}
 	time.Sleep(x.o.Settle) // what comes twice comes late
@@ -37,6 +37,7 @@ func (x *trial) verdict(v load.Verdict, totals load.Totals) {
 		x.unexpected(totals)
 		return
 	}
+	x.shown = true
 	r.Add("exact", float64(v.Exact), "", "streams with every event once, in order")
 	r.Add("lost", float64(v.Lost), "", "events missing in silence")
 	r.Add("told", float64(v.MissedTold), "", "events missing on streams that were told of a gap")
@@ -85,7 +86,7 @@ func (x *trial) booked(ctx context.Context, p publish.Report) {
 }
 
 // owed says what was not published as it should have been: events that the server did not take cannot show a loss. An
-// interrupt excuses what it cut short, not what was refused before.
+// interrupt excuses what it cut short, but neither what was refused before, nor that there was nothing before.
 func (x *trial) owed(ctx context.Context, where string, p publish.Report) {
 	for _, cause := range slices.Sorted(maps.Keys(p.Causes)) {
 		x.r.Note("not acknowledged: %d events: %s", p.Causes[cause], cause)
@@ -106,8 +107,8 @@ func (x *trial) owed(ctx context.Context, where string, p publish.Report) {
 			x.r.Fault("%s%d %s", where, f.n, f.what)
 		}
 	}
-	if p.Acknowledged+p.Refused+p.Unsure+p.Skipped == 0 && ctx.Err() == nil {
-		x.r.Fault("%snothing was published", where)
+	if p.Acknowledged+p.Refused+p.Unsure+p.Skipped == 0 {
+		x.r.Fault("%snothing was published%s", where, map[bool]string{true: " before the interrupt"}[ctx.Err() != nil])
 	}
 }
 

@@ -97,6 +97,11 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 		if err := o.Check(&t); err != nil {
 			return nil, err
 		}
+		if target.Start == "" {
+			if err := target.reach(ctx, o.Progress); err != nil {
+				return nil, err
+			}
+		}
 		start, err := ourselves(target.Arguments)
 		if err != nil {
 			return nil, err
@@ -242,5 +247,12 @@ func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*re
 	for _, fault := range all.Faults() {
 		failures = append(failures, errors.New(fault))
 	}
-	return errors.Join(failures...)
+	if err := errors.Join(failures...); err != nil {
+		return err
+	}
+	// What is wrong with a reference fails nothing, so a run may have no fault and nothing to show either.
+	if !slices.ContainsFunc(all.Results, func(r result.Result) bool { return len(r.Figures) > 0 && len(r.Faults) == 0 }) {
+		return errors.New("nothing was measured")
+	}
+	return nil
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"ssedge/bench/load"
 	"ssedge/bench/observe"
@@ -93,6 +96,34 @@ func (f *targetFlags) alone() error {
 		if c.set {
 			return fmt.Errorf("--start measures a server of its own: expected no %s with it", c.name)
 		}
+	}
+	return nil
+}
+
+// reachMax is how long a server may take to accept a connection.
+const reachMax = 10 * time.Second
+
+// reach fails at once where nothing listens, instead of once for every stream and attempt.
+func (f *targetFlags) reach(ctx context.Context, bar scenario.Progress) error {
+	for _, one := range [][2]string{{"--subscribe", f.Subscribe}, {"--publish-url", f.PublishURL}} {
+		flag, at := one[0], one[1]
+		u, err := url.Parse(strings.NewReplacer("{", "", "}", "").Replace(at))
+		if err != nil || u.Host == "" {
+			continue // there is none, or it is refused elsewhere
+		}
+		to, err := load.Resolve(u.Host, f.AllowRemote)
+		if err != nil {
+			continue
+		}
+		waits := time.AfterFunc(time.Second, func() {
+			bar.Note(fmt.Sprintf("waiting for %v to accept a connection, for at most %v", to, reachMax))
+		})
+		conn, err := (&net.Dialer{Timeout: reachMax}).DialContext(ctx, "tcp", to.String())
+		waits.Stop()
+		if err != nil {
+			return unlessEnded(ctx, fmt.Errorf("%s %s: no server is there: %w (--start ssedge starts one)", flag, at, err))
+		}
+		conn.Close()
 	}
 	return nil
 }

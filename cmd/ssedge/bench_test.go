@@ -231,7 +231,8 @@ func TestBenchMistakes(t *testing.T) {
 		{[]string{"hold", "--subscribe=https://127.0.0.1/x"}, []string{"http://"}},
 		{[]string{"hold", "--subscribe=nowhere"}, []string{"--subscribe", "http://"}},
 		{[]string{"hold", "--subscribe=http://127.0.0.1:1/{tpoic}"}, []string{"{tpoic}", "{topic}"}},
-		{[]string{"hold", "--subscribe=http://127.0.0.1:1/x", "--streams=3"}, []string{"no stream opened", "refused"}},
+		{[]string{"hold", "--subscribe=http://127.0.0.1:1/x", "--streams=3"}, []string{"--subscribe", "no server is there", "refused"}},
+		{[]string{"storm", "--subscribe=http://127.0.0.1:1/x", "--publish-url=http://127.0.0.1:1/x"}, []string{"--subscribe", "no server is there", "refused"}},
 		{[]string{"hold", "--streams=0"}, []string{"--streams", "0"}},
 		{[]string{"fanout", "--subscribe=http://127.0.0.1:1/x"}, []string{"--publish-url"}},
 		{[]string{"fanout", "--topics=2", "--subscribe=http://127.0.0.1:1/x", "--publish-url=http://127.0.0.1:1/x"}, []string{"{topic}"}},
@@ -293,6 +294,23 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 	if code := p.exit(); code != 0 || !strings.Contains(text.String(), "interrupted") || !strings.Contains(text.String(), "delivered") {
 		t.Errorf("exit code %d, %s%s", code, text.String(), p.said())
+	}
+}
+
+// TestBenchInterruptedBeforeAnythingWasShown has not passed.
+func TestBenchInterruptedBeforeAnythingWasShown(t *testing.T) {
+	t.Parallel()
+	_, url, admin := serve(t, "--dev")
+	p := start(t, append([]string{"bench", "hold", "--streams=20", "--for=10m"}, target(url)...)...)
+	await(t, "all streams to be open", func() (bool, string) {
+		_, page := get(t, admin+"/metrics")
+		return strings.Contains(page, "\nssedge_streams_accepted_total 20\n"), p.said()
+	})
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.exit(); code != 1 || !strings.Contains(p.said(), "interrupted before anything was shown") {
+		t.Errorf("exit code %d, %s", code, p.said())
 	}
 }
 
