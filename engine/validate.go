@@ -50,7 +50,7 @@ func (c *Config) Validate() error {
 const (
 	durationMax   = 500 * time.Hour
 	headBytesMax  = 1 << 20
-	eventBytesMax = 512 << 20
+	EventBytesMax = 512 << 20 // of --event-bytes: what a client must be ready for
 	bodyBytesMax  = 512 << 20
 )
 
@@ -245,8 +245,8 @@ func (c *Config) checkBounds(fail failure) {
 	if c.BodyBytes > bodyBytesMax {
 		fail("--body-bytes %d: expected at most %d", c.BodyBytes, bodyBytesMax)
 	}
-	if c.EventBytes > eventBytesMax {
-		fail("--event-bytes %d: expected at most %d", c.EventBytes, eventBytesMax)
+	if c.EventBytes > EventBytesMax {
+		fail("--event-bytes %d: expected at most %d", c.EventBytes, EventBytesMax)
 	}
 	if _, err := c.policies(); err != nil {
 		fail("%w", err)
@@ -255,7 +255,7 @@ func (c *Config) checkBounds(fail failure) {
 
 // wireBytesMax is how many bytes an event may take in a log, which keeps it in wire form.
 func (c *Config) wireBytesMax() int64 {
-	return int64(sse.WireBytesMax(min(c.EventBytes, eventBytesMax), eventid.MaxPositionBytes))
+	return int64(sse.WireBytesMax(min(c.EventBytes, EventBytesMax), eventid.MaxPositionBytes))
 }
 
 func (c *Config) checkRelations(fail failure) {
@@ -268,7 +268,7 @@ func (c *Config) checkRelations(fail failure) {
 	if room := intake.ResumeBytesMax(c.TopicsPerStream); room > c.HeadBytes/2 {
 		fail("--topics-per-stream %d is too much for --head-bytes %d, of which an id of so many topics takes up to %d: expected at least %d", c.TopicsPerStream, c.HeadBytes, room, 2*room)
 	}
-	events := c.EventBytes <= eventBytesMax // otherwise it was refused above, and one line is enough
+	events := c.EventBytes <= EventBytesMax // otherwise it was refused above, and one line is enough
 	if wire := c.wireBytesMax(); events && wire > c.HistoryBytes {
 		fail("--event-bytes %d is too much for --history-bytes %d: such an event takes up to %d bytes in a topic's log, where each line break begins a line of its own", c.EventBytes, c.HistoryBytes, wire)
 	}

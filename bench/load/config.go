@@ -110,7 +110,7 @@ func (c Config) plan() (*plan, error) {
 func splitURL(text string) (host, target string, err error) {
 	rest, ok := strings.CutPrefix(text, "http://")
 	if !ok {
-		return "", "", fmt.Errorf("%q: expected a URL that begins with http://", text)
+		return "", "", fmt.Errorf("%q: expected a URL that begins with http://; for a server behind TLS, that of the server itself", text)
 	}
 	if strings.ContainsAny(rest, " \t\r\n") {
 		return "", "", fmt.Errorf("%q: expected a URL without blanks: write %%20", text)

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -26,16 +27,21 @@ type Source interface {
 // resident set then: only the machine itself knows more. A page that does not answer in time once is not asked again: a
 // run must not wait for it at each of its readings.
 type Metrics struct {
-	URL  string
-	mu   sync.Mutex
-	gone error
+	URL    string
+	Trust  *tls.Config // for https; nil: the system's certificates
+	once   sync.Once
+	client *http.Client
+	mu     sync.Mutex
+	gone   error
 }
 
 // client goes where it is told, and nowhere else.
-var client = &http.Client{
-	Timeout:       2 * time.Second,
-	Transport:     &http.Transport{Proxy: nil},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+func client(trust *tls.Config) *http.Client {
+	return &http.Client{
+		Timeout:       2 * time.Second,
+		Transport:     &http.Transport{Proxy: nil, TLSClientConfig: trust},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 func (m *Metrics) CPU() (time.Duration, error) {
@@ -74,7 +80,8 @@ func (m *Metrics) read(name string) (float64, error) {
 }
 
 func (m *Metrics) ask(name string) (float64, error) {
-	answer, err := client.Get(m.URL)
+	m.once.Do(func() { m.client = client(m.Trust) })
+	answer, err := m.client.Get(m.URL)
 	if err != nil {
 		return 0, err
 	}

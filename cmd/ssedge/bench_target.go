@@ -28,6 +28,7 @@ type targetFlags struct {
 	PublishBody   string   `help:"Its body; {payload} is the event's data, {now} the time (default ${default})." default:"{payload}" placeholder:"TEXT"`
 	Pid           []int    `help:"The server's processes, for CPU and memory; by default those that listen there." placeholder:"PID"`
 	Admin         string   `help:"Take CPU and memory from this server's /metrics instead." placeholder:"URL"`
+	trustFlags             // of --admin
 	AllowRemote   bool     `help:"Put load on other hosts. Without it only this machine is a target."`
 	Start         string   `help:"Start a server for it, and end it: ssedge, ssedge/2 with two shards, twin or limit." placeholder:"NAME"`
 	Arguments     string   `help:"Further arguments of that ssedge serve, blanks between them." placeholder:"TEXT"`
@@ -91,7 +92,7 @@ func (f *targetFlags) alone() error {
 	}{
 		{"--subscribe", f.Subscribe != ""}, {"--header", f.Header != nil}, {"--publish-url", f.PublishURL != ""}, {"--publish-header", f.PublishHeader != nil},
 		{"--publish-method", f.PublishMethod != "POST"}, {"--publish-body", f.PublishBody != "{payload}"},
-		{"--pid", f.Pid != nil}, {"--admin", f.Admin != ""}, {"--arguments for another server than ssedge", f.Arguments != "" && !strings.HasPrefix(f.Start, server.Ssedge)},
+		{"--pid", f.Pid != nil}, {"--admin", f.Admin != ""}, {"--ca", f.CA != ""}, {"--arguments for another server than ssedge", f.Arguments != "" && !strings.HasPrefix(f.Start, server.Ssedge)},
 	} {
 		if c.set {
 			return fmt.Errorf("--start measures a server of its own: expected no %s with it", c.name)
@@ -144,6 +145,8 @@ func (f *targetFlags) target() (scenario.Target, error) {
 	}
 	t.Local = to.Addr().IsLoopback()
 	switch {
+	case f.Admin == "" && f.CA != "":
+		return t, errors.New("--ca: expected --admin https://… with it: streams and publishing go over http")
 	case f.Admin != "":
 		admin, err := url.Parse(f.Admin)
 		if err != nil || admin.Host == "" {
@@ -152,7 +155,14 @@ func (f *targetFlags) target() (scenario.Target, error) {
 		if _, err := load.Resolve(admin.Host, f.AllowRemote); err != nil {
 			return t, fmt.Errorf("--admin: %w", err)
 		}
-		t.Server = &observe.Metrics{URL: strings.TrimSuffix(strings.TrimSuffix(f.Admin, "/"), "/metrics") + "/metrics"}
+		if err := f.forHTTPS("--admin", f.Admin, admin.Scheme); err != nil {
+			return t, err
+		}
+		transport, err := f.transport()
+		if err != nil {
+			return t, err
+		}
+		t.Server = &observe.Metrics{Trust: transport.TLSClientConfig, URL: strings.TrimSuffix(strings.TrimSuffix(f.Admin, "/"), "/metrics") + "/metrics"}
 	case len(f.Pid) > 0:
 		pids := slices.Clone(f.Pid)
 		slices.Sort(pids)

@@ -16,6 +16,7 @@ import (
 type clientFlags struct {
 	Server string   `help:"The server's address: a URL, host:port or unix:/path (default ${default})." default:"http://127.0.0.1:8080" placeholder:"URL"`
 	Key    []string `help:"Bearer key, for topics that are not public and for publishing; of several the first." placeholder:"KEY"`
+	trustFlags
 }
 
 // connect returns what to send requests with, and the URL that they begin with.
@@ -27,7 +28,7 @@ func (c *clientFlags) connect() (*http.Client, string, error) {
 		var d net.Dialer
 		return &http.Client{Transport: &http.Transport{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
-		}}, "http://localhost", nil
+		}}, "http://localhost", c.forHTTPS("--server", c.Server, "unix")
 	}
 	server := c.Server
 	if !strings.Contains(server, "://") {
@@ -37,7 +38,11 @@ func (c *clientFlags) connect() (*http.Client, string, error) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, "", fmt.Errorf("--server %s: expected http://host:port, host:port or unix:/path", withoutUser(c.Server))
 	}
-	return &http.Client{}, strings.TrimSuffix(server, "/"), nil
+	if err := c.forHTTPS("--server", c.Server, u.Scheme); err != nil {
+		return nil, "", err
+	}
+	transport, err := c.transport()
+	return &http.Client{Transport: transport}, strings.TrimSuffix(server, "/"), err
 }
 
 // withoutUser is an address without what may be a user and a password.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,7 +96,41 @@ func (c *publishCmd) retryMS() int64 {
 	return c.Retry.Milliseconds()
 }
 
+const (
+	// answerPatience and bodyBytesPerSecond bound a request: what the server takes may be large, and the way to it slow.
+	answerPatience     = 30 * time.Second
+	bodyBytesPerSecond = 64 << 10
+	// jsonBytesMax is what is sent as JSON at once: a body that is refused before its end may break the connection.
+	jsonBytesMax = 1 << 20
+	// rawQueryMax is a query that every server has room for.
+	rawQueryMax = 1 << 10
+)
+
+// viaHTTP publishes at an edge, as JSON. What is too long for --body-bytes in JSON, where many characters take several bytes, may
+// still fit --event-bytes: it goes as it is, with its name in the query, unless that is too long.
 func (c *publishCmd) viaHTTP(data string) (id string, _ error) {
+	client, base, err := c.Client.connect()
+	if err != nil {
+		return "", err
+	}
+	body, err := c.json(data)
+	if err != nil {
+		return "", err
+	}
+	query := c.query()
+	raw := len(query) <= rawQueryMax
+	if !raw || len(body) <= jsonBytesMax {
+		id, status, err := c.post(client, base+"/publish", "application/json", body)
+		if status != http.StatusRequestEntityTooLarge || !raw {
+			return id, err
+		}
+	}
+	id, _, err = c.post(client, base+"/publish?"+query, "application/octet-stream", []byte(data))
+	return id, err
+}
+
+// json is the event as JSON.
+func (c *publishCmd) json(data string) ([]byte, error) {
 	message := map[string]any{"topic": c.Topic, "data": data}
 	if c.Event != "" {
 		message["event"] = c.Event
@@ -105,33 +141,49 @@ func (c *publishCmd) viaHTTP(data string) (id string, _ error) {
 	if c.Once != "" {
 		message["key"] = c.Once
 	}
-	body, err := json.Marshal(message)
-	if err != nil {
-		return "", err
+	var body bytes.Buffer
+	e := json.NewEncoder(&body)
+	e.SetEscapeHTML(false) // <, > and & would take six bytes
+	err := e.Encode(message)
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), err
+}
+
+// query is all of the event but its data, for the raw form.
+func (c *publishCmd) query() string {
+	q := url.Values{"topic": {c.Topic}}
+	if c.Event != "" {
+		q.Set("event", c.Event)
 	}
-	client, base, err := c.Client.connect()
-	if err != nil {
-		return "", err
+	if c.Retry != nil {
+		q.Set("retry", strconv.FormatInt(c.retryMS(), 10))
 	}
-	client.Timeout = 30 * time.Second
-	r, err := http.NewRequest(http.MethodPost, base+"/publish", bytes.NewReader(body))
-	if err != nil {
-		return "", err
+	if c.Once != "" {
+		q.Set("key", c.Once)
 	}
-	r.Header.Set("Content-Type", "application/json")
+	return q.Encode()
+}
+
+// post sends the event and returns its id, or the status with which it was refused.
+func (c *publishCmd) post(client *http.Client, to, media string, body []byte) (id string, status int, _ error) {
+	client.Timeout = answerPatience + time.Duration(len(body)/bodyBytesPerSecond)*time.Second
+	r, err := http.NewRequest(http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return "", 0, err
+	}
+	r.Header.Set("Content-Type", media)
 	c.Client.authorize(r)
 	got, err := client.Do(r)
 	if err != nil {
-		return "", err
+		return "", 0, untrusted(err)
 	}
 	defer got.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(got.Body, 1<<20))
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	var said struct{ ID string }
-	if err := json.Unmarshal(text, &said); err != nil || got.StatusCode != http.StatusOK {
-		return "", refusal(got.Status, text)
+	if err := json.Unmarshal(text, &said); err != nil || got.StatusCode != http.StatusOK || said.ID == "" {
+		return "", got.StatusCode, refusal(got.Status, text)
 	}
-	return said.ID, nil
+	return said.ID, got.StatusCode, nil
 }

@@ -19,6 +19,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"ssedge/engine"
 	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 )
@@ -41,6 +42,7 @@ type follower struct {
 	decoder sse.Decoder
 	out     *bufio.Writer
 	events  int
+	opened  bool // a stream was open once
 	retry   time.Duration
 }
 
@@ -72,14 +74,19 @@ func (c *subscribeCmd) Run() error {
 		return err
 	}
 	f := &follower{cmd: c, client: client, base: base, out: bufio.NewWriter(os.Stdout), retry: 3 * time.Second}
+	// Whatever a server may be set to send; the rest of a line is its field's name.
+	f.decoder.LineBytesMax, f.decoder.EventBytesMax = engine.EventBytesMax+len("data: "), engine.EventBytesMax
 	f.decoder.Reset(c.LastEventID)
+	var last error // why there is no stream
 	for {
 		err := f.connect(ctx)
 		f.out.Flush()
 		var final fatal
 		switch {
-		case ctx.Err() != nil || err == errEnough:
+		case err == errEnough:
 			return nil
+		case ctx.Err() != nil:
+			return f.interrupted(last)
 		case errors.As(err, &final):
 			return err
 		}
@@ -88,12 +95,26 @@ func (c *subscribeCmd) Run() error {
 			wait = max(wait, later.after)
 		}
 		f.report("%v; again in %v", err, wait)
+		last = err
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return nil
+			return f.interrupted(last)
 		}
 	}
+}
+
+// interrupted is no error for one that follows, and one for what was asked for and did not come.
+func (f *follower) interrupted(last error) error {
+	switch {
+	case !f.opened && last != nil:
+		return fmt.Errorf("interrupted before a stream was open: %w", last)
+	case !f.opened:
+		return errors.New("interrupted before a stream was open")
+	case f.events < f.cmd.Count:
+		return fmt.Errorf("interrupted after %d of %d events", f.events, f.cmd.Count)
+	}
+	return nil
 }
 
 // retryMax is the longest reconnection time that a server can ask for.
@@ -115,7 +136,7 @@ func (f *follower) connect(ctx context.Context) error {
 	}
 	got, err := f.client.Do(r)
 	if err != nil {
-		return err
+		return untrusted(err)
 	}
 	defer got.Body.Close()
 	if got.StatusCode != http.StatusOK {
@@ -130,6 +151,7 @@ func (f *follower) connect(ctx context.Context) error {
 	if media, _, _ := mime.ParseMediaType(got.Header.Get("Content-Type")); media != "text/event-stream" {
 		return fatal{fmt.Errorf("expected text/event-stream, found %q", got.Header.Get("Content-Type"))}
 	}
+	f.opened = true
 	f.report("following %s", strings.Join(f.cmd.Topic, ", "))
 	return f.read(got.Body)
 }
