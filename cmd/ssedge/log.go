@@ -1,11 +1,12 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,15 +28,16 @@ type lineQueue struct {
 	dropped atomic.Uint64
 }
 
-// newLineQueue writes to w, what is there to say of dropped lines, too. Errors of w are ignored: there is nothing to tell them to.
-func newLineQueue(w io.Writer) *lineQueue {
+// newLineQueue writes to w, and has told say there how many lines were dropped. Errors of w are ignored: there is nothing to tell
+// them to.
+func newLineQueue(w io.Writer, tell func(w io.Writer, dropped uint64)) *lineQueue {
 	q := &lineQueue{lines: make(chan []byte, logLines)}
 	go func() {
 		told := uint64(0)
 		for line := range q.lines {
 			w.Write(line)
 			if n := q.dropped.Load(); n != told && len(q.lines) == 0 {
-				fmt.Fprintf(w, "ssedge: %d lines were dropped here: they were not read\n", n-told)
+				tell(w, n-told)
 				told = n
 			}
 			q.waiting.Add(-1)
@@ -82,9 +84,14 @@ type serverOutput struct {
 }
 
 // newServerOutput takes over both. From then on a reader that is gone does not end the process.
-func newServerOutput() *serverOutput {
+func (c *serveCmd) newServerOutput() *serverOutput {
 	signal.Ignore(syscall.SIGPIPE)
-	return &serverOutput{newLineQueue(os.Stderr), newLineQueue(os.Stdout)}
+	return &serverOutput{
+		log: newLineQueue(os.Stderr, func(w io.Writer, dropped uint64) {
+			slog.New(c.handler(w, slog.LevelWarn)).Warn("lines were dropped here: they were not read", "lines", dropped)
+		}),
+		announce: newLineQueue(os.Stdout, func(io.Writer, uint64) {}),
+	}
 }
 
 func (o *serverOutput) flush() {
@@ -99,6 +106,10 @@ func (o *serverOutput) dropped() uint64 { return o.log.dropped.Load() + o.announ
 func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 	var level slog.Level
 	level.UnmarshalText([]byte(c.LogLevel)) // one of the enum's
+	return slog.New(c.handler(w, level))
+}
+
+func (c *serveCmd) handler(w io.Writer, level slog.Level) slog.Handler {
 	o := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {
 		o.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr { // otherwise it would be a number of nanoseconds
@@ -107,7 +118,35 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 			}
 			return a
 		}
-		return slog.New(slog.NewJSONHandler(w, o))
+		return slog.NewJSONHandler(w, o)
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	return slog.NewTextHandler(w, o)
+}
+
+// recorded is an error that the log has.
+type recorded struct{ error }
+
+// record writes an error that ends the server as its log is written, if that is JSON: what reads the log cannot read anything else.
+func (c *serveCmd) record(err error) error {
+	if err == nil || c.LogFormat != "json" {
+		return err
+	}
+	sayLast(func() { slog.New(c.handler(os.Stderr, slog.LevelError)).Error("serve failed", "error", err) })
+	return recorded{err}
+}
+
+// recordMistake is record for a command line that could not be read.
+func recordMistake(args []string, err error) error {
+	c := serveCmd{LogFormat: os.Getenv("SSEDGE_LOG_FORMAT")}
+	for i, arg := range args {
+		if value, ok := strings.CutPrefix(arg, "--log-format="); ok {
+			c.LogFormat = value
+		} else if arg == "--log-format" && i+1 < len(args) {
+			c.LogFormat = args[i+1]
+		}
+	}
+	if !slices.Contains(args, "serve") || slices.Contains(args, "--check") {
+		return err
+	}
+	return c.record(err)
 }

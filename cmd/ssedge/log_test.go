@@ -33,7 +33,7 @@ func (s *stuck) Write(b []byte) (int, error) {
 // TestLineQueue: writing does not wait; at the bound lines are dropped and counted, and that is said as soon as it can be.
 func TestLineQueue(t *testing.T) {
 	w := &stuck{free: make(chan struct{})}
-	q := newLineQueue(w)
+	q := newLineQueue(w, func(w io.Writer, n uint64) { fmt.Fprintf(w, "%d lines were dropped\n", n) })
 	line := []byte("line 0\n")
 	q.Write(line)
 	line[5] = '!' // it is the caller's again
@@ -54,7 +54,7 @@ func TestLineQueue(t *testing.T) {
 	close(w.free)
 	q.flush()
 	got := w.got.String()
-	if !strings.HasPrefix(got, "line 0\nline 1\n") || !strings.HasSuffix(got, fmt.Sprintf("line %d\nssedge: 3 lines were dropped here: they were not read\n", logLines)) || strings.Count(got, "\n") != logLines+2 {
+	if !strings.HasPrefix(got, "line 0\nline 1\n") || !strings.HasSuffix(got, fmt.Sprintf("line %d\n3 lines were dropped\n", logLines)) || strings.Count(got, "\n") != logLines+2 {
 		t.Errorf("written were %d lines, at last %.200q", strings.Count(got, "\n"), got[len(got)-200:])
 	}
 }

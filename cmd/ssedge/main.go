@@ -29,6 +29,7 @@ type cli struct {
 
 func newParser(c *cli) *kong.Kong {
 	return kong.Must(c,
+		kong.Bind(c),
 		kong.Name("ssedge"),
 		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file.\n\nA size is a number of bytes, or a whole number with a unit: K, M, G, T (or KiB, MiB, GiB, TiB) multiply by powers of 1024, KB, MB, GB, TB by powers of 1000."),
 		kong.PostBuild(flagsOnly),
@@ -92,15 +93,24 @@ func (v verdict) Error() string { return string(v) }
 func main() {
 	parser := newParser(&cli{})
 	args := asked(os.Args[1:])
-	parser.FatalIfErrorf(withoutFile(args))
+	mistake := func(err error) {
+		if code := kong.ExitCoder(nil); errors.As(recordMistake(args, err), &recorded{}) {
+			if errors.As(err, &code) {
+				os.Exit(code.ExitCode())
+			}
+			os.Exit(1)
+		}
+		parser.FatalIfErrorf(err)
+	}
+	mistake(withoutFile(args))
 	ctx, err := parser.Parse(args)
-	parser.FatalIfErrorf(err)
-	parser.FatalIfErrorf(stray(parser.Model, ctx.Command(), os.Environ()))
+	mistake(err)
+	mistake(stray(parser.Model, ctx.Command(), os.Environ()))
 	if err := ctx.Run(); err != nil {
 		sayLast(func() {
 			if v := verdict(""); errors.As(err, &v) {
 				fmt.Fprintf(os.Stderr, "ssedge: %s\n", v)
-			} else {
+			} else if !errors.As(err, &recorded{}) {
 				parser.Errorf("%s", err)
 			}
 		})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"ssedge/engine"
 )
@@ -101,6 +104,14 @@ type serveCmd struct {
 
 	LogFormat string `help:"text or json." default:"text" enum:"text,json" group:"Logs"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error" group:"Logs"`
+
+	file kong.ConfigFlag // where the settings come from, besides
+}
+
+// AfterApply keeps the name of the file of settings.
+func (c *serveCmd) AfterApply(all *cli) error {
+	c.file = all.Config
+	return nil
 }
 
 // Help is what ssedge serve --help says below its first line.
@@ -179,7 +190,15 @@ func (c *serveCmd) keys() ([]string, error) {
 	return keys, nil
 }
 
+// Run serves until a signal.
 func (c *serveCmd) Run() error {
+	if c.Check {
+		return c.run()
+	}
+	return c.record(c.run())
+}
+
+func (c *serveCmd) run() error {
 	config, err := c.config()
 	if err != nil {
 		return err
@@ -191,9 +210,10 @@ func (c *serveCmd) Run() error {
 		fmt.Println("The settings are in order.")
 		return nil
 	}
-	out := newServerOutput()
+	out := c.newServerOutput()
 	defer out.flush()
 	config.Logger, config.LogDropped = c.logger(out.log), out.dropped
+	slog.SetDefault(config.Logger) // what a library says goes there, too
 	config.Inherited = passedSockets()
 	m := newManager(config.Logger)
 	if !c.Dev {
@@ -214,29 +234,18 @@ func (c *serveCmd) Run() error {
 	if err := e.Start(); err != nil {
 		return err
 	}
-	c.greet(e, out.announce)
-	go c.reloadKeys(e, config.Logger, reload, m)
+	config.Logger.LogAttrs(context.Background(), slog.LevelInfo, "started", append(e.InForce(), c.access(config.Keys)...)...)
+	if c.Dev || c.LogFormat != "json" { // what collects JSON takes both outputs, as a rule
+		c.greet(e, out.announce)
+	}
+	go c.reload(e, config.Logger, reload, m)
 	go m.follow(e)
 	return wait(e, signals, m)
 }
 
-// reloadKeys reads the file of keys again with every signal. Whatever is wrong with
-// it, the server goes on with the keys it has.
-func (c *serveCmd) reloadKeys(e *engine.Engine, log *slog.Logger, signals <-chan os.Signal, m *manager) {
-	for range signals {
-		m.reload(func() string {
-			keys, err := c.keys()
-			if err == nil {
-				err = e.SetKeys(keys)
-			}
-			if err != nil {
-				log.Error("the keys stay as they were", "error", err)
-				return fmt.Sprintf("serving; the keys stay as they were: %v", err)
-			}
-			log.Info("the keys were read again", "keys", len(keys))
-			return "serving"
-		})
-	}
+// access is what the start says of who may do what, without a key.
+func (c *serveCmd) access(keys []string) []slog.Attr {
+	return []slog.Attr{slog.Int("keys", len(keys)), slog.String("key_file", c.KeyFile), slog.Any("anonymous", append([]string{}, c.Anonymous...)), slog.String("config", string(c.file))}
 }
 
 // sameSignal is how long a signal counts as a repetition of the first: coreutils' timeout, and shells, send it to the process and to

@@ -49,6 +49,15 @@ func CheckURL(text string) error {
 	return err
 }
 
+// WithoutPassword is a URL as a log may show it: without user and password. It is empty if the URL cannot be read.
+func WithoutPassword(text string) string {
+	t, err := parseURL(text)
+	if err != nil {
+		return ""
+	}
+	return t.redacted
+}
+
 // parseURL reads where the servers are. Several addresses are separated by commas. In the
 // query may stand sentinel_user and sentinel_password, and insecure=true, with which
 // certificates are not verified.
