@@ -256,6 +256,19 @@ func TestPageShowsWhatHappens(t *testing.T) {
 	until(t, ctx, "document.querySelector('#reconnects').textContent.trim() == '1'")
 	do(t, ctx, chromedp.Click(chromedp.CSS("#burst")))
 	until(t, ctx, "document.querySelectorAll('#log .event').length == 102")
+
+	// Names that look like a pattern or a list are names, which the page says where they are typed.
+	hint := func(id, says string) {
+		t.Helper()
+		until(t, ctx, "document.querySelector('#"+id+"').textContent.includes('"+says+"')")
+	}
+	until(t, ctx, "document.querySelector('#topics-hint').textContent == '' && document.querySelector('#pub-hint').textContent == ''")
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#topic-new"), "a*\r"))
+	hint("topics-hint", "“a*” is the name of one topic: nothing in a name stands for others.")
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#topic-new"), "x,y\r"))
+	hint("topics-hint", "“x,y” is the name of one topic, not of several.")
+	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#pub-topic"), ",more"))
+	hint("pub-hint", "“news,more” is the name of one topic")
 }
 
 func do(t *testing.T, ctx context.Context, actions ...chromedp.Action[chromedp.Void]) {

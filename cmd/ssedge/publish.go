@@ -16,7 +16,7 @@ import (
 )
 
 type publishCmd struct {
-	Topic string  `arg:"" help:"Topic to publish to."`
+	Topic string  `arg:"" help:"Topic to publish to: a name, in which every character counts."`
 	Data  *string `arg:"" optional:"" help:"Data of the event; - or nothing reads standard input, without a line end at its end."`
 
 	Event  string         `help:"Event name; without one receivers see 'message'." placeholder:"NAME"`
@@ -29,7 +29,10 @@ type publishCmd struct {
 }
 
 // Run publishes one event and prints its id.
-func (c *publishCmd) Run() error { return c.run(os.Stdin, os.Stdout) }
+func (c *publishCmd) Run() error {
+	hintAtNames(os.Stderr, c.Topic)
+	return c.run(os.Stdin, os.Stdout)
+}
 
 func (c *publishCmd) run(stdin io.Reader, stdout io.Writer) error {
 	var data string

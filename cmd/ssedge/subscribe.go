@@ -25,7 +25,7 @@ import (
 )
 
 type subscribeCmd struct {
-	Topic []string `arg:"" help:"Topics to follow."`
+	Topic []string `arg:"" help:"Topics to follow: names, in which every character counts. Several are arguments of their own."`
 
 	LastEventID string      `name:"last-event-id" help:"Go on after this id, or with 'earliest' begin with everything that is kept." placeholder:"ID"`
 	Count       int         `help:"End after this many events; 0: never." default:"0"`
@@ -68,6 +68,9 @@ func (c *subscribeCmd) Run() error {
 	}
 	if !utf8.ValidString(c.LastEventID) || strings.ContainsFunc(c.LastEventID, unicode.IsControl) {
 		return fmt.Errorf("--last-event-id: expected an id, found %s", rule.Quote([]byte(c.LastEventID)))
+	}
+	if !c.Quiet {
+		hintAtNames(os.Stderr, c.Topic...)
 	}
 	client, base, err := c.Client.connect()
 	if err != nil {
