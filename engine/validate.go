@@ -38,6 +38,7 @@ func (c *Config) Validate() error {
 	c.checkAccess(fail)
 	c.checkProxies(fail)
 	c.checkBounds(fail)
+	c.checkMeant(fail)
 	c.checkRelations(fail)
 	c.checkPatterns(fail)
 	c.checkRedis(fail)
@@ -73,7 +74,7 @@ func (c *Config) checkAccess(fail failure) {
 	}
 	for _, origin := range c.CORSOrigins {
 		if u, err := url.Parse(origin); origin != "*" && (err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin || !asBrowsersSend(u)) {
-			fail("--cors-origin %s: expected an origin as browsers send it, in small letters, without the usual port and without *.: https://example.com or http://localhost:3000; or *", origin)
+			fail("--cors-origin %s: expected an origin as browsers send it, in small letters, without the usual port and without *., names in ASCII: https://example.com or http://localhost:3000; or *", origin)
 		}
 	}
 	if c.Dev {
@@ -87,12 +88,6 @@ func (c *Config) checkAccess(fail failure) {
 	} else if err != nil {
 		fail("--key, --anonymous: %w", err)
 	}
-}
-
-// asBrowsersSend reports whether an origin is one that a browser can send: others would never match (WHATWG HTML, origin; RFC 6454 6.2).
-func asBrowsersSend(u *url.URL) bool {
-	usual := map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	return u.Host == strings.ToLower(u.Host) && !strings.Contains(u.Host, "*") && (u.Port() == "" || u.Port() != usual) && !strings.HasSuffix(u.Host, ":")
 }
 
 // checkPatterns refuses patterns that no topic can match: the name in a pattern, or the beginning of
@@ -143,7 +138,7 @@ func (c *Config) checkAddress(flag, given string, fail failure) {
 		return
 	}
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		if flag == "--admin" || path == "" || len(path) > 107 { // sun_path, unix(7)
+		if flag == "--admin" || path == "" || strings.TrimSpace(path) != path || len(path) > 107 { // sun_path, unix(7)
 			fail("%s %s: expected host:port%s", flag, given, map[bool]string{true: " or unix:/path of at most 107 bytes"}[flag != "--admin"])
 		}
 		return
@@ -153,7 +148,7 @@ func (c *Config) checkAddress(flag, given string, fail failure) {
 		fail("%s %s: expected host:port, [v6]:port or unix:/path", flag, given)
 		return
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
+	if _, err := net.LookupPort("tcp", port); err != nil || !checkPort(port) {
 		fail("%s %s: expected a port of 0 to 65535", flag, given)
 	}
 	if c.Dev && host != "localhost" {

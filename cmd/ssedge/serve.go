@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -123,8 +124,11 @@ func (serveCmd) Help() string {
 func (c *serveCmd) config() (engine.Config, error) {
 	d := engine.DefaultConfig()
 	admin := c.Admin
-	if admin == "off" {
+	switch admin {
+	case "off":
 		admin = ""
+	case "": // no metrics and no health are not what an empty variable means
+		return d, errors.New("--admin: expected host:port, or off, found nothing")
 	}
 	keys, err := c.keys()
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"unicode"
 )
 
 // Static is keys and public topics from the configuration. A client with a key
@@ -47,6 +48,12 @@ func (a *Static) SetKeys(keys []string) error {
 	for i, k := range keys {
 		if strings.TrimSpace(k) != k || k == "" {
 			return fmt.Errorf("key %d: expected a text without blanks around it, found %d bytes", i+1, len(k))
+		}
+		if scheme, _, _ := strings.Cut(k, " "); strings.EqualFold(scheme, "Bearer") { // clients would have to send it twice
+			return fmt.Errorf("key %d: expected the key alone, without the word Bearer in front", i+1)
+		}
+		if strings.ContainsFunc(k, unicode.IsControl) { // no client can send it
+			return fmt.Errorf("key %d: expected a text without control characters", i+1)
 		}
 		digests = append(digests, sha256.Sum256([]byte(k)))
 	}

@@ -41,7 +41,7 @@ func NewProxies(trusted []string, field string) (p Proxies, wrong []error) {
 			addr = addr.Unmap()
 			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
-		if err != nil || network != network.Masked() || network.Addr().Is4In6() {
+		if err != nil || network != network.Masked() || network.Addr().Is4In6() || network.IsSingleIP() && network.Addr().IsUnspecified() {
 			wrong = append(wrong, fmt.Errorf("--trusted-proxies %s: expected an address, a network like 10.0.0.0/8 without bits behind the mask, or unix", text))
 			continue
 		}

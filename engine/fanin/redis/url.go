@@ -119,7 +119,7 @@ func addressOf(host string, kind Kind) (string, error) {
 	} else if strings.Contains(host, ":") {
 		return "", fmt.Errorf("%s, found the address %q", expectedURL, host)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); name == "" || err != nil || n == 0 {
+	if n, err := strconv.ParseUint(port, 10, 16); name == "" || strings.ContainsAny(name, " \t\r\n") || err != nil || n == 0 {
 		return "", fmt.Errorf("%s, found the address %q", expectedURL, host)
 	}
 	return net.JoinHostPort(name, port), nil
