@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -57,7 +58,7 @@ func (c *Config) checkMeant(fail failure) {
 		flag  string
 		value float64
 	}{{"drain-rate", c.DrainRate}, {"accept-rate", c.AcceptRate}} {
-		if r.value > 0 && (r.value < rateMin || r.value > rateMax) {
+		if r.value > 0 && !math.IsInf(r.value, 0) && (r.value < rateMin || r.value > rateMax) { // of those that are no numbers it is said already
 			fail("--%s %v: expected %v to %d a second", r.flag, r.value, rateMin, int(rateMax))
 		}
 	}

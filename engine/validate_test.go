@@ -219,15 +219,15 @@ func TestAccessMustBeDecided(t *testing.T) {
 		"Origins":                    {func(c *engine.Config) { c.CORSOrigins = []string{"https://example.com", "http://[::1]:3000"} }, ""},
 		"DrainWithoutEnd":            {func(c *engine.Config) { c.DrainRate = math.Inf(1) }, "--drain-rate +Inf: expected"},
 		"HeartbeatBelowAMillisecond": {func(c *engine.Config) { c.Heartbeat = time.Millisecond - 1 }, "--heartbeat 999.999µs: expected 0, which is none, or 1ms or more"},
-		"HeartbeatPastClocks":        {func(c *engine.Config) { c.Heartbeat = 500*time.Hour + 1 }, "--heartbeat 500h0m0.000000001s: expected at most 500h"},
+		"HeartbeatPastClocks":        {func(c *engine.Config) { c.Heartbeat = 500*time.Hour + time.Millisecond }, "--heartbeat 500h0m0.001s: expected at most 500h"},
 		"LongestDurations": {func(c *engine.Config) {
 			c.Heartbeat, c.WriteStall, c.UserTimeout = 500*time.Hour, 500*time.Hour, 500*time.Hour
 		}, ""},
 		"LongestEvent": {func(c *engine.Config) {
-			c.EventBytes, c.BodyBytes, c.HistoryBytes, c.HistoryMax = 512<<20, 1<<30, 4<<30, 9<<30
+			c.EventBytes, c.BodyBytes, c.PublishBytes, c.HistoryBytes, c.HistoryMax = 512<<20, 512<<20, 10<<30, 4<<30, 9<<30
 		}, ""},
 		"EventsPastOffsets": {func(c *engine.Config) {
-			c.EventBytes, c.BodyBytes, c.HistoryBytes, c.HistoryMax = 512<<20+1, 1<<30, 4<<30, 9<<30
+			c.EventBytes, c.BodyBytes, c.PublishBytes, c.HistoryBytes, c.HistoryMax = 512<<20+1, 512<<20, 10<<30, 4<<30, 9<<30
 		}, "--event-bytes 536870913: expected at most 536870912"},
 		"EventsPastAll":       {func(c *engine.Config) { c.EventBytes = math.MaxInt }, "--event-bytes 9223372036854775807: expected at most"},
 		"HeadsPastOffsets":    {func(c *engine.Config) { c.HeadBytes = 1<<20 + 1 }, "--head-bytes 1048577: expected at most 1048576"},

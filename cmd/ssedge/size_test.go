@@ -89,11 +89,12 @@ func TestSizesTakeUnits(t *testing.T) {
 				}
 				found := 0
 				for field, f := range reflect.ValueOf(parsed.Serve).Fields() {
-					if got, ok := f.Interface().(size); ok {
-						found++
-						if got != want {
-							t.Errorf("%s is %d, expected %d", field.Name, got, want)
-						}
+					if f.Type() != reflect.TypeFor[size]() {
+						continue
+					}
+					found++
+					if got := size(f.Int()); got != want {
+						t.Errorf("%s is %d, expected %d", field.Name, got, want)
 					}
 				}
 				if found != len(names) || found < 12 {
