@@ -25,14 +25,15 @@ var mayImport = map[string][]string{
 	"shard/sys":           {},
 	"shard/sys/fake":      {"shard/sys"},
 	"shard/wheel":         {},
-	"engine":              {"proto", "shard", "engine"},
+	"engine":              {"proto", "shard", "engine", "tuning/cgroup"},
 	"engine/auth":         {},
 	"engine/fanin":        {"proto", "shard"},
 	"engine/fanin/redis":  {"proto", "shard", "engine/fanin"},
 	"engine/intake":       {"proto", "shard", "engine/auth"},
 	"engine/httpapi":      {"proto", "shard", "engine/auth", "engine/fanin", "engine/intake"},
 	"bench":               {"proto", "bench"},
-	"tuning":              {},
+	"tuning":              {"tuning"},
+	"tuning/cgroup":       {},
 	"cmd":                 {"proto", "shard", "engine", "bench", "tuning", "cmd"},
 }
 

@@ -30,11 +30,11 @@ func (h *Host) unit(l Load) Finding {
 // cgroups is about where limits are looked for.
 func (h *Host) cgroups() Finding {
 	f := Finding{
-		Name: "cgroup", Kind: Cgroup, Now: "v2", Needed: "v2", OK: true, Advice: true,
+		Name: "cgroup", Kind: Cgroup, Now: fmt.Sprint("v", h.CgroupVersion), Needed: "any", OK: true, Advice: true,
 		Why: "limits of memory, threads and processors are read from it and those above it", Source: "kernel Documentation/admin-guide/cgroup-v2.rst",
 	}
-	if !h.CgroupV2 {
-		f.Now, f.Needed, f.Why = "v1 or none", "any", "limits are read from cgroup v2 only: those of v1 are not in this table"
+	if h.CgroupVersion == 0 {
+		f.Now, f.Why = "none", "no cgroup is to be seen, so neither are its limits"
 	}
 	return f
 }

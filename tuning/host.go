@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"path"
 	"strconv"
 	"strings"
+
+	"ssedge/tuning/cgroup"
 )
 
 // Host is what matters of a host for very many streams.
@@ -22,18 +23,18 @@ type Host struct {
 	MemTotal  int64  // bytes, of the host
 	CPUs      int    // of the host
 
-	Files      Limit // RLIMIT_NOFILE
-	LoginFiles int64 // that [LimitsFile] gives new logins; 0 if it does not
-	CgroupMax  int64 // memory.max, bytes; math.MaxInt64: none
-	CgroupHigh int64 // memory.high
-	PidsMax    int64 // pids.max
-	CPUQuota   float64
+	Files         Limit // RLIMIT_NOFILE
+	LoginFiles    int64 // that [LimitsFile] gives new logins; 0 if it does not
+	CgroupVersion int   // where limits are looked for; 0: there is none to be seen
+	CgroupMax     int64 // memory.max, bytes; math.MaxInt64: none
+	CgroupHigh    int64 // memory.high
+	PidsMax       int64 // pids.max
+	CPUQuota      float64
 
 	HugePages  string // transparent huge pages: always, madvise or never; "" if there is no such setting
 	Conntrack  bool   // the kernel can track connections
 	Tracked    int64  // that are; -1 if it does not say
 	Swap       bool   // there is some
-	CgroupV2   bool   // limits are to be seen; false also where there are no cgroups
 	Congestion string
 
 	GoMemLimit string // GOMEMLIMIT
@@ -58,7 +59,7 @@ func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	if _, err := fs.Stat(sysctls, "kernel"); err != nil {
 		return nil, ErrNoProc
 	}
-	h := &Host{Files: limit, CgroupMax: math.MaxInt64, CgroupHigh: math.MaxInt64, PidsMax: math.MaxInt64, sysctls: sysctls,
+	h := &Host{Files: limit, sysctls: sysctls,
 		GoMemLimit: getenv("GOMEMLIMIT"), GoMaxProcs: getenv("GOMAXPROCS")}
 	h.Kernel, _ = h.Sysctl("kernel.osrelease")
 	h.Congestion, _ = h.Sysctl("net.ipv4.tcp_congestion_control")
@@ -101,40 +102,17 @@ func text(root fs.FS, name string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// readCgroup reads the limits of this process's cgroup and of those above it (cgroup v2).
+// readCgroup reads the limits of this process's cgroup and of those above it.
 func (h *Host) readCgroup(root fs.FS) {
-	group, ok := "", false
-	for line := range strings.Lines(text(root, "proc/self/cgroup")) {
-		if rest, v2 := strings.CutPrefix(strings.TrimSpace(line), "0::/"); v2 {
-			group, ok = rest, true
-		}
-	}
-	if _, err := fs.Stat(root, "sys/fs/cgroup/cgroup.controllers"); !ok || err != nil {
-		return
-	}
-	h.CgroupV2 = true
-	for part := range strings.SplitSeq(group, "/") {
+	limits := cgroup.Read(root)
+	h.CgroupVersion = limits.Version
+	h.CgroupMax, h.CgroupHigh, h.PidsMax, h.CPUQuota = limits.Memory.Bytes, limits.MemoryHigh.Bytes, limits.Pids, limits.CPUs
+	for part := range strings.SplitSeq(limits.Group, "/") {
 		switch path.Ext(part) {
 		case ".service":
 			h.Unit = part
 		case ".scope": // a login, though that of a user@.service
 			h.Unit = ""
-		}
-	}
-	for dir := path.Join("sys/fs/cgroup", group); strings.HasPrefix(dir, "sys/fs/cgroup"); dir = path.Dir(dir) {
-		least := func(value *int64, file string) {
-			if n, err := strconv.ParseInt(text(root, path.Join(dir, file)), 10, 64); err == nil {
-				*value = min(*value, n)
-			}
-		}
-		least(&h.CgroupMax, "memory.max")
-		least(&h.CgroupHigh, "memory.high")
-		least(&h.PidsMax, "pids.max")
-		quota, period, _ := strings.Cut(text(root, path.Join(dir, "cpu.max")), " ")
-		q, err1 := strconv.ParseFloat(quota, 64)
-		p, err2 := strconv.ParseFloat(period, 64)
-		if err1 == nil && err2 == nil && p > 0 && (h.CPUQuota == 0 || q/p < h.CPUQuota) {
-			h.CPUQuota = q / p
 		}
 	}
 	h.Memory = min(h.Memory, h.CgroupMax)

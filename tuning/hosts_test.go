@@ -97,13 +97,13 @@ func TestUnits(t *testing.T) {
 		"0::/system.slice/ssedge.service": "ssedge.service", "0::/user.slice/user-1000.slice/user@1000.service/app.slice/run-1.scope": "",
 		"0::/user.slice/user-1000.slice/session-3.scope": "", "0::/": "", "10:memory:/x.service\n0::/a.slice/b.service": "b.service",
 	} {
-		if h := read(t, hostDir(t, map[string]string{"proc/self/cgroup": group + "\n"}), 1); h.Unit != want || !h.CgroupV2 {
-			t.Errorf("%s: found %q, v2 %v", group, h.Unit, h.CgroupV2)
+		if h := read(t, hostDir(t, map[string]string{"proc/self/cgroup": group + "\n"}), 1); h.Unit != want || h.CgroupVersion != 2 {
+			t.Errorf("%s: found %q, version %d", group, h.Unit, h.CgroupVersion)
 		}
 	}
 	dir := hostDir(t, nil)
 	os.Remove(filepath.Join(dir, "sys/fs/cgroup/cgroup.controllers"))
-	if f := named(t, Examine(read(t, dir, 1), million), "cgroup"); f.Now != "v1 or none" {
+	if f := named(t, Examine(read(t, dir, 1), million), "cgroup"); f.Now != "none" {
 		t.Errorf("%+v", f)
 	}
 }

@@ -116,7 +116,7 @@ func TestAHostOfDefaultsFallsShort(t *testing.T) {
 		"transparent huge pages": "madvise", "net.ipv4.tcp_max_syn_backlog": "any", "net.ipv4.ip_local_port_range": "any", "net.ipv4.tcp_tw_reuse": "any",
 		"net.ipv4.tcp_keepalive_time, _intvl, _probes": "any", "net.ipv4.tcp_retries2": "any", "net.ipv4.tcp_fin_timeout": "any",
 		"net.ipv4.tcp_notsent_lowat": "any", "net.ipv4.tcp_congestion_control": "any", "NUMA nodes": "any", "kernel": "4.4", "systemd unit": "any",
-		"conntrack bypass": "not tracked", "cgroup": "v2", "container": "any", "vm.swappiness": "any", "vm.overcommit_memory": "0 or 1", "GOMEMLIMIT": "none", "GOMAXPROCS": "none",
+		"conntrack bypass": "not tracked", "cgroup": "any", "container": "any", "vm.swappiness": "any", "vm.overcommit_memory": "0 or 1", "GOMEMLIMIT": "none", "GOMAXPROCS": "none",
 	} {
 		if f := named(t, all, name); !f.OK || f.Needed != needed {
 			t.Errorf("%+v, expected to be in order and to need %s", f, needed)
