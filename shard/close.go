@@ -15,7 +15,9 @@ func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 			s.unsubscribe(b.subs[k].state, b.subs[k].at)
 		}
 		s.bundles[sl.topic] = nil
-		s.unused = append(s.unused, sl.topic)
+		if s.unused = append(s.unused, sl.topic); len(s.unused) == len(s.bundles) && len(s.bundles) > keptMax {
+			s.bundles, s.unused = nil, nil
+		}
 	} else {
 		s.unsubscribe(sl.topic, sl.at)
 	}
@@ -45,7 +47,7 @@ func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 		s.dropRest(i, sl)
 	}
 	if sl.flags&flagBlocked != 0 {
-		delete(s.stalls, i)
+		s.forgetStall(i)
 		s.stats.Blocked.Add(-1)
 	}
 	s.wheel.Disarm(i)

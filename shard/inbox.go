@@ -126,33 +126,45 @@ type letters struct {
 	dirty    []dirtyMark
 	queued   int // of dirty, those that are queued by now
 	calls    []func()
+	called   int // of calls, those that were made by now
 	answered []*Topic
+	heard    int // of answered, those that were heard by now
 }
 
 // left is how many are not dealt with yet.
-func (l *letters) left() int { return len(l.joins) - l.admitted + len(l.dirty) - l.queued }
+func (l *letters) left() int {
+	return len(l.joins) - l.admitted + len(l.dirty) - l.queued + len(l.calls) - l.called + len(l.answered) - l.heard
+}
 
-// take takes calls out, and joins and dirty marks if l has none left of an earlier
+// take takes out each kind of letters of which l has none left of an earlier
 // take. l's slices become the inbox's.
 func (b *inbox) take(l *letters) {
 	l.forget()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.calls, l.calls = l.calls, b.calls
-	b.answered, l.answered = l.answered, b.answered
+	if len(l.calls) == 0 {
+		b.calls, l.calls = l.calls, b.calls
+	}
+	if len(l.answered) == 0 {
+		b.answered, l.answered = l.answered, b.answered
+	}
 	if len(l.joins) == 0 {
 		b.joins, l.joins = l.joins, b.joins
 	}
 	if len(l.dirty) == 0 {
 		b.dirty, l.dirty = l.dirty, b.dirty
 	}
-	b.depth.Store(int32(len(b.joins) + len(b.dirty)))
+	b.depth.Store(int32(len(b.joins) + len(b.dirty) + len(b.calls) + len(b.answered)))
 }
 
 // forget empties what has been dealt with: it keeps no topic alive.
 func (l *letters) forget() {
-	l.calls = emptied(l.calls)
-	l.answered = emptied(l.answered)
+	if l.called == len(l.calls) {
+		l.calls, l.called = emptied(l.calls), 0
+	}
+	if l.heard == len(l.answered) {
+		l.answered, l.heard = emptied(l.answered), 0
+	}
 	if l.admitted == len(l.joins) {
 		l.joins, l.admitted = emptied(l.joins), 0
 	}

@@ -118,12 +118,22 @@ func (t *Table) expire() {
 		shrunk := topic.log.trim(&bare, now, t.ids(now))
 		left := topic.log.events
 		topic.mu.Unlock()
-		t.held.Add(-shrunk)
 		if left > 0 { // published to in between
+			t.shrunk(topic, shrunk)
 			t.used(topic, now, 0)
 			continue
 		}
+		t.held.Add(-shrunk)
 		t.settle(topic)
+	}
+}
+
+// shrunk notes that a log has let memory go without a publish. Streams that stand inside an event of it would keep that memory until
+// the next one: their shards are told.
+func (t *Table) shrunk(topic *Topic, shrunk int64) {
+	if shrunk != 0 {
+		t.held.Add(-shrunk)
+		topic.wake()
 	}
 }
 

@@ -73,7 +73,7 @@ func (s *Shard) unblock(i uint32, sl *slot) {
 		return
 	}
 	sl.flags &^= flagBlocked
-	delete(s.stalls, i)
+	s.forgetStall(i)
 	s.stats.Blocked.Add(-1)
 	if !s.catchUp(i, sl, true) || sl.flags&flagBlocked != 0 {
 		return

@@ -48,6 +48,7 @@ type Shard struct {
 	ranFrom uint32                         // tick from which the process has run, if it was stopped before; 0: it was not
 	dueAt   int64                          // nanotime at which the next turn must come at the latest; 0: never
 	waits   map[uint32]*wait               // by slot: streams that cannot begin yet
+	woken   []map[uint32]struct{}          // slots of streams that have waited for topics of which the upstream was heard
 	hearing map[*Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
 	heardOf int                            // how many have gone from it since it was made
 	retries []uint64                       // which of them to look at again
@@ -79,6 +80,7 @@ type Shard struct {
 	idBuf   [eventid.MaxPositionBytes]byte
 
 	heartbeatTicks, stallTicks uint32
+	waitsPeak, stallsPeak      int // the most there were
 }
 
 // restBudget bounds the copies of half-sent events of all shards together.
@@ -237,7 +239,7 @@ func (s *Shard) turn(now int64) time.Duration {
 	idle := s.wheel.Advance(s.tick, firesPerTurn, s.due)
 	s.stats.Turns.Add(1)
 	s.stats.Turn.observeNanos(s.clock() - now)
-	if busy || !idle || len(s.retries) > 0 {
+	if busy || !idle || s.owesLooks() {
 		return 0
 	}
 	s.dropBytes()
@@ -263,13 +265,16 @@ func (s *Shard) untilDeadline() time.Duration {
 	return wait
 }
 
-// takeLetters takes what is in the inbox, but no more joins in one turn than its
+// owesLooks reports whether streams that waited are still to be looked at again.
+func (s *Shard) owesLooks() bool { return len(s.retries) > 0 || len(s.woken) > 0 }
+
+// takeLetters takes what is in the inbox, but no more joins, answers and calls in one turn than its
 // budget, and no more topics than that has looks: a storm of them must not hold up
 // the events of the streams that are there. It reports whether that was all.
 func (s *Shard) takeLetters() bool {
 	l := &s.letters
 	s.joined = 0
-	if s.inbox.depth.Load() == 0 && l.left() == 0 && len(s.retries) == 0 {
+	if s.inbox.depth.Load() == 0 && l.left() == 0 && !s.owesLooks() {
 		s.stats.Inbox.Store(0)
 		return true
 	}
@@ -288,21 +293,29 @@ func (s *Shard) takeLetters() bool {
 		s.enqueue(l.dirty[l.queued])
 		more = b.spend(s)
 	}
-	for _, t := range l.answered {
-		s.heard(t)
+	b = s.newBudget()
+	more := true
+	for ; more && l.heard < len(l.answered); l.heard++ {
+		s.heard(l.answered[l.heard])
+		more = b.spend(s)
 	}
-	for more := true; more && len(s.retries) > 0; more = b.spend(s) {
+	more = more && s.wakeSome(&b)
+	for ; more && len(s.retries) > 0; more = b.spend(s) {
 		of := s.retries[len(s.retries)-1]
 		s.retries = s.retries[:len(s.retries)-1]
 		s.retry(of)
 		s.sends++ // as much as a join
 	}
-	for _, f := range l.calls {
+	b = s.newBudget()                                                                   // a call may send older events to a stream
+	for more := true; (more || s.ended) && l.called < len(l.calls); more = b.spend(s) { // callers wait for theirs, also when the shard ends
+		f := l.calls[l.called]
+		l.calls[l.called] = nil
+		l.called++ // before: it may be the last one, which ends the shard
 		f()
 	}
 	l.forget()
 	s.stats.Inbox.Store(int64(l.left()))
-	return l.left() == 0 && len(s.retries) == 0
+	return l.left() == 0 && !s.owesLooks()
 }
 
 // handleEvents takes what the kernel has reported, within a budget: a stream that

@@ -60,5 +60,12 @@ func (s *Shard) stalled(i uint32, sl *slot) bool {
 		since = s.tick
 	}
 	s.stalls[i] = stall{unsent, since}
+	s.stallsPeak = max(s.stallsPeak, len(s.stalls))
 	return s.reached(since + s.stallTicks)
+}
+
+// forgetStall forgets what was found when a blocked stream was looked at.
+func (s *Shard) forgetStall(i uint32) {
+	delete(s.stalls, i)
+	s.stalls = shrunkMap(s.stalls, &s.stallsPeak)
 }

@@ -3,6 +3,7 @@ package shard
 import (
 	"errors"
 	"hash/maphash"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +56,7 @@ type Table struct {
 type stripe struct {
 	mu     sync.RWMutex
 	byName map[string]*Topic
+	peak   int // the most there were in it
 	floor  eventid.ID
 }
 
@@ -98,6 +100,16 @@ func (t *Table) nowMS() uint64 {
 			return now
 		}
 	}
+}
+
+// ClockHeld returns for how long the clock that gives ids and ages stands still: the wall clock was ahead, and was set back. Until it is
+// there again history does not age.
+func (t *Table) ClockHeld() time.Duration {
+	last, now := t.lastMS.Load(), t.wallMS()
+	if now >= last {
+		return 0
+	}
+	return time.Duration(min(last-now, uint64(math.MaxInt64/time.Millisecond))) * time.Millisecond
 }
 
 // Topics returns how many topics there are.
@@ -150,6 +162,7 @@ func (t *Table) acquire(name []byte) (*Topic, error) {
 	}
 	topic.refs.Store(1)
 	s.byName[topic.name] = topic
+	s.peak = max(s.peak, len(s.byName))
 	if t.upstream != nil {
 		topic.log = log{foreign: true, head: foreignHead, tail: foreignHead, lowest: foreignHead}
 		topic.feed = &feed{}
@@ -189,6 +202,7 @@ func (t *Table) forgetIfUnused(topic *Topic) bool {
 	}
 	t.held.Add(-shrunk)
 	delete(s.byName, topic.name)
+	s.byName = shrunkMap(s.byName, &s.peak)
 	t.topics.Add(-1)
 	if s.floor.Less(newest) {
 		s.floor = newest

@@ -109,11 +109,11 @@ func (t *Topic) headAt(cursor uint64) bool {
 func (t *Topic) locate(r Resume, p eventid.Position, own bool) place {
 	now := t.table.nowMS()
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	shrunk := t.log.trim(&t.table.retention, now, t.table.ids(now))
-	if shrunk != 0 {
-		t.table.held.Add(-shrunk)
-	}
+	defer func() {
+		t.mu.Unlock()
+		t.table.shrunk(t, shrunk)
+	}()
 	found := place{cursor: t.log.head, at: t.log.start(now), to: eventid.After(t.log.last)}
 	if r == ResumeAt || r == ResumeEarliest {
 		seen := t.log.resumable(&t.table.retention, t.table.ids(now))

@@ -120,6 +120,7 @@ func (s *Shard) begin(i uint32, sl *slot, j *Join) bool {
 	sl.flags |= flagWaiting
 	sl.lastWrite = s.tick
 	s.waits[i] = w
+	s.waitsPeak = max(s.waitsPeak, len(s.waits))
 	s.stats.Waiting.Add(1)
 	s.hear(i, doubtful)
 	if len(doubtful) == 0 {
@@ -138,12 +139,31 @@ func (s *Shard) hear(i uint32, topics []*Topic) {
 	}
 }
 
-// heard is called when something is known of a topic that was not.
+// heard is called when something is known of a topic that was not. There may be very many that wait for it: they are looked at
+// by and by (wakeSome).
 func (s *Shard) heard(t *Topic) {
-	for i := range s.hearing[t] {
-		s.retries = append(s.retries, user(i, s.slots.at(i)))
+	if waiters := s.hearing[t]; len(waiters) > 0 {
+		s.woken = append(s.woken, waiters)
 	}
 	s.forgetHearing(t)
+}
+
+// wakeSome has some of the streams that waited for an answer looked at again. A slot of which the stream has gone meanwhile is looked
+// at for nothing.
+func (s *Shard) wakeSome(b *budget) (more bool) {
+	for len(s.woken) > 0 {
+		waiters := s.woken[len(s.woken)-1]
+		for i := range waiters {
+			delete(waiters, i)
+			s.retries = append(s.retries, user(i, s.slots.at(i)))
+			if !b.spend(s) {
+				return false
+			}
+		}
+		s.woken[len(s.woken)-1] = nil
+		s.woken = s.woken[:len(s.woken)-1]
+	}
+	return true
 }
 
 // forgetHearing forgets the streams that wait for an answer about t. A map that was large once stays so:
@@ -255,6 +275,7 @@ func (s *Shard) endWait(i uint32, sl *slot) {
 		}
 	}
 	delete(s.waits, i)
+	s.waits = shrunkMap(s.waits, &s.waitsPeak)
 	sl.flags &^= flagWaiting
 	s.stats.Waiting.Add(-1)
 }
