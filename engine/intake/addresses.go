@@ -17,6 +17,9 @@ type addresses struct {
 	free   []uint32
 }
 
+// addressesKept is up to how many addresses there may have been without their memory being given back.
+const addressesKept = 1024
+
 type addressCount struct {
 	addr    netip.Addr
 	streams int
@@ -65,5 +68,8 @@ func (a *addresses) leave(i uint32) {
 	if c.streams--; c.streams == 0 {
 		delete(a.index, c.addr)
 		a.free = append(a.free, i)
+		if len(a.index) == 0 && len(a.counts) > addressesKept { // no stream has an index: the memory of the most there were goes
+			a.index, a.counts, a.free = nil, nil, nil
+		}
 	}
 }

@@ -111,9 +111,18 @@ func (a *Admission) Admit(fd int, r *Request) *Refusal {
 	}
 	a.Accepted.Add(1)
 	if a.debugs() {
-		a.config.Logger.Debug("stream admitted", "client", client, "query", string(r.Query))
+		a.config.Logger.Debug("stream admitted", "client", client, "topics", names(r.topics))
 	}
 	return nil
+}
+
+// names are topics for the log. The rest of a query is not for it: clients put credentials there.
+func names(topics [][]byte) []string {
+	all := make([]string, len(topics))
+	for i, t := range topics {
+		all[i] = string(t)
+	}
+	return all
 }
 
 // Wake makes the shards look at what was admitted.

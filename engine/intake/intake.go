@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -144,7 +145,11 @@ func (in *Intake) Serve() error {
 	// Pollers are given out in turn. Only when the heads have theirs do the
 	// acceptors get one each.
 	in.heads.set.Tick(time.Millisecond)
-	<-in.heads.polled
+	select {
+	case <-in.heads.polled:
+	case <-in.loops[0].ended:
+		return fmt.Errorf("incomplete request heads are not polled: %w", cmp.Or(*in.loops[0].err, net.ErrClosed))
+	}
 	in.heads.mu.Lock()
 	if in.heads.used == 0 {
 		in.heads.set.Tick(0)
@@ -162,6 +167,7 @@ func (in *Intake) Serve() error {
 type loop struct {
 	netpoll.EventLoop
 	ended chan struct{} // closed when Serve has returned
+	err   *error        // what it returned then
 }
 
 // drive has a poller of netpoll's call ln.Accept whenever ln.Fd is readable.
@@ -170,11 +176,12 @@ func (in *Intake) drive(ln netpoll.Listener) error {
 	if err != nil {
 		return err
 	}
-	l := loop{events, make(chan struct{})}
+	l := loop{events, make(chan struct{}), new(error)}
 	in.loops = append(in.loops, l)
 	go func() {
 		defer close(l.ended)
 		if err := l.Serve(ln); err != nil {
+			*l.err = err
 			in.config.Logger.Error("a listener is no longer polled", "address", ln.Addr(), "error", err)
 		}
 	}()

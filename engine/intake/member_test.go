@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"net/netip"
 	"testing"
 
 	"ssedge/proto/http1"
@@ -35,5 +36,28 @@ func TestLocalHost(t *testing.T) {
 		if got := LocalHost([]byte(authority)); got != want {
 			t.Errorf("%q: %v", authority, got)
 		}
+	}
+}
+
+// The memory of the most addresses that there were goes with the last of them.
+func TestAddressesKeepNoPeak(t *testing.T) {
+	t.Parallel()
+	var a addresses
+	var owners []uint32
+	for i := range 2000 {
+		owner, ok := a.enter(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), 1)
+		if !ok {
+			t.Fatal("an address without streams has too many")
+		}
+		owners = append(owners, owner)
+	}
+	for _, owner := range owners {
+		a.leave(owner)
+	}
+	if len(a.index)+cap(a.counts)+cap(a.free) != 0 {
+		t.Errorf("room for %d addresses is kept", cap(a.counts))
+	}
+	if owner, ok := a.enter(netip.AddrFrom4([4]byte{10, 0, 0, 1}), 1); !ok || owner != 0 {
+		t.Errorf("then: %d, %v", owner, ok)
 	}
 }

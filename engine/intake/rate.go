@@ -19,7 +19,7 @@ func (r *rate) take(now time.Time) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	burst := max(r.perSecond, 1)
+	burst := r.burst()
 	if r.at.IsZero() {
 		r.tokens = burst
 	} else {
@@ -33,9 +33,11 @@ func (r *rate) take(now time.Time) bool {
 	return true
 }
 
-// give takes a take back: nothing came of it.
+// give takes a take back: nothing came of it. There are never more than a burst.
 func (r *rate) give() {
 	r.mu.Lock()
-	r.tokens++
+	r.tokens = min(r.tokens+1, r.burst())
 	r.mu.Unlock()
 }
+
+func (r *rate) burst() float64 { return max(r.perSecond, 1) }

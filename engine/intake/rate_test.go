@@ -32,6 +32,9 @@ func TestRate(t *testing.T) {
 	for range 100 {
 		r.give()
 	}
+	if r.tokens > 10 {
+		t.Errorf("%v are there after many were given back", r.tokens)
+	}
 	now = now.Add(time.Hour)
 	if n := taken(); n != 10 {
 		t.Errorf("%d after many were given back", n)
