@@ -29,6 +29,7 @@ type keyStripe struct {
 	mu        sync.Mutex
 	max       int
 	byKey     map[usedKey]keyUse
+	peak      int       // the most there were in it
 	order     []usedKey // a queue: the oldest at first
 	first     int
 	forgotten uint64
@@ -75,6 +76,7 @@ func (s *keyStripe) add(k usedKey, u keyUse) {
 		s.forgotten++
 	}
 	s.byKey[k] = u
+	s.peak = max(s.peak, len(s.byKey))
 	s.order = append(s.order, k)
 }
 
@@ -92,6 +94,9 @@ func (s *keyStripe) drop() {
 	if s.first > 1024 && s.first*2 > len(s.order) {
 		s.order = append([]usedKey(nil), s.order[s.first:]...)
 		s.first = 0
+	}
+	if len(s.byKey) == 0 && s.peak >= keysPerStripe { // a map keeps the memory of the most that was in it
+		s.byKey, s.order, s.first, s.peak = make(map[usedKey]keyUse), nil, 0, 0
 	}
 }
 

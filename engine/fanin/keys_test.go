@@ -121,3 +121,25 @@ func TestOneKeyManyPublishers(t *testing.T) {
 		t.Errorf("appended %d times", appended)
 	}
 }
+
+// The memory of the most keys that there were goes with the last of them.
+func TestKeysKeepNoPeak(t *testing.T) {
+	k := newKeys(5000, time.Minute)
+	now := time.Unix(1000, 0)
+	used := func(key string) {
+		k.once(&Event{Topic: []byte("t"), Key: key}, now, func(*Event) (Receipt, error) { return Receipt{}, nil })
+	}
+	for i := range 20_000 {
+		used(fmt.Sprint(i))
+	}
+	for i := range k.stripes {
+		k.stripes[i].expire(now.Add(time.Second))
+		if n := cap(k.stripes[i].order); n != 0 {
+			t.Errorf("room for %d keys is kept", n)
+		}
+	}
+	used("again")
+	if held, _ := k.stats(); held != 1 {
+		t.Errorf("then %d keys are held", held)
+	}
+}
