@@ -86,7 +86,7 @@ func (n *node) shut() {
 // run keeps a connection until ctx ends.
 func (n *node) run(ctx context.Context) {
 	s := n.source
-	go n.fetch(ctx)
+	s.running.Go(func() { n.fetch(ctx) })
 	lost := time.Time{} // since when there is no connection; zero: there is
 	for attempt := 0; ; attempt++ {
 		began := time.Now()

@@ -24,7 +24,7 @@ func (n *node) look(ctx context.Context, client rueidis.Client, c rueidis.Dedica
 		n.source.counts.probeFailures.Add(1)
 		return errProbe
 	}
-	go n.sendProbe(ctx, client) // an answer that does not come must not hold up subscribing
+	n.source.running.Go(func() { n.sendProbe(ctx, client) }) // an answer that does not come must not hold up subscribing
 	return nil
 }
 
@@ -45,7 +45,7 @@ func (n *node) sendProbe(ctx context.Context, client rueidis.Client) error {
 	n.noteWriting(s.tryWrite(within, client, *n.probe.Load()))
 	if s.target.kind == Cluster && !s.sharded() { // events come from all
 		for address, other := range s.client.Nodes() {
-			go s.readClock(ctx, address, other, false) // some are replicas
+			s.running.Go(func() { s.readClock(ctx, address, other, false) }) // some are replicas
 		}
 	}
 	return nil
