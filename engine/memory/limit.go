@@ -1,0 +1,60 @@
+package memory
+
+import (
+	"io/fs"
+	"math"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"ssedge/tuning/cgroup"
+)
+
+// Limit is a bound that was set from outside of the process.
+type Limit struct {
+	Bytes int64  // math.MaxInt64: there is none
+	Of    string // where it stands, for an operator: "GOMEMLIMIT", "/sys/fs/cgroup/…/memory.max"
+}
+
+// Lowest is the lowest limit of those on a process: goLimit is what Go was told (debug.SetMemoryLimit), rlimits are its resource
+// limits ([Rlimits]), root is the host's root directory (os.DirFS("/")), whose control groups are read.
+func Lowest(root fs.FS, goLimit int64, rlimits []Limit) Limit {
+	groups := cgroup.Read(root)
+	lowest := Limit{Bytes: math.MaxInt64}
+	for _, l := range append([]Limit{
+		{goLimit, "GOMEMLIMIT"}, {groups.Memory.Bytes, groups.Memory.File}, {groups.MemoryHigh.Bytes, groups.MemoryHigh.File},
+	}, rlimits...) {
+		if l.Bytes < lowest.Bytes {
+			lowest = l
+		}
+	}
+	return lowest
+}
+
+// Rlimits are this process's resource limits on memory: RLIMIT_DATA (LimitDATA= of a unit, ulimit -d) and RLIMIT_AS (LimitAS=, ulimit -v).
+func Rlimits() (all []Limit) {
+	for _, r := range []struct {
+		resource int
+		name     string
+	}{{unix.RLIMIT_DATA, "RLIMIT_DATA"}, {unix.RLIMIT_AS, "RLIMIT_AS"}} {
+		var limit unix.Rlimit
+		if err := unix.Getrlimit(r.resource, &limit); err == nil && limit.Cur < math.MaxInt64 {
+			all = append(all, Limit{int64(limit.Cur), r.name})
+		}
+	}
+	return all
+}
+
+// Physical is the memory of a host; math.MaxInt64 if it does not say.
+func Physical(root fs.FS) Limit {
+	text, _ := fs.ReadFile(root, "proc/meminfo")
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
+			if kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64); err == nil {
+				return Limit{kib << 10, "this host's memory"}
+			}
+		}
+	}
+	return Limit{Bytes: math.MaxInt64}
+}
