@@ -107,7 +107,7 @@ type Config struct {
 	DrainRate    float64
 	DrainTimeout time.Duration
 
-	MemoryMax int64 // resident bytes from which on new streams are refused; 0: no bound
+	MemoryMax int64 // bytes in use (package memory) from which on new streams are refused; 0: no bound
 
 	TurnSends int
 	TurnTime  time.Duration

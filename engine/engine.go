@@ -103,7 +103,7 @@ func New(c Config) (_ *Engine, err error) {
 		Socket:      sys.SocketOptions{SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, DeferAccept: time.Second},
 		Head:        http1.Limits{HeadBytes: c.HeadBytes, Headers: c.HeadersMax, TargetBytes: c.TargetBytes},
 		HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
-		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers, FilesMax: connectionFiles(),
+		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers, FilesMax: c.connectionFiles(),
 		Logger: c.Logger,
 	}, e.admission); err != nil {
 		return nil, err

@@ -17,3 +17,8 @@ func (e *Engine) Sends() (n uint64) {
 // MetricHelp has the names of all metrics of ours, also of those that are not there
 // before something has happened.
 var MetricHelp = metricHelp
+
+// Of the budget, what tests hold against what is taken.
+var OvercommittedBy = overcommitted
+
+func (c *Config) ReservedFiles() int { return c.reservedFiles() }

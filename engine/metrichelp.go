@@ -13,6 +13,7 @@ var metricHelp = map[string]string{
 	"ssedge_streams":              "The number of streams, by state: blocked streams have a full socket, waiting streams cannot begin before the Redis servers are heard.",
 	"ssedge_subscriptions":        "The number of subscriptions: each stream counts once for each of its topics.",
 	"ssedge_topics":               "The number of topics in memory: topics with subscribers, with history, or kept for clients that come back.",
+	"ssedge_clock_held_seconds":   "The time by which the system's clock was set back: until it has caught up, history does not age.",
 	"ssedge_history_bytes":        "The bytes that the history of all topics takes.",
 	"ssedge_half_sent_bytes":      "The bytes that are kept of events that a full socket took only in part.",
 	"ssedge_inbox_depth":          "The number of new streams, topics with new events and calls that wait for a shard.",
@@ -71,6 +72,7 @@ var metricHelp = map[string]string{
 	"ssedge_body_bytes_max":                  "The largest body of one object or array (--body-bytes).",
 	"ssedge_body_silence_seconds_max":        "The longest silence in a request body (--body-timeout).",
 	"ssedge_write_stall_seconds_max":         "The time after which a stream whose socket takes nothing is closed (--write-stall).",
+	"ssedge_memory_bytes":                    "The memory in use, with garbage that was not collected yet, and without what Go holds unused.",
 	"ssedge_memory_bytes_max":                "The memory above which new streams are refused (--memory-max); 0 means no bound.",
 
 	"ssedge_redis_up":                      "The value is 1 if all Redis servers can be reached and take events, and 0 if not.",

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ssedge/engine/intake"
+	"ssedge/engine/memory"
 	"ssedge/proto/http1"
 	"ssedge/shard"
 )
@@ -58,6 +59,7 @@ func newMetrics(e *Engine) *metricSet {
 	gauge("ssedge_subscriptions", sum(func(s *shard.Stats) int64 { return s.Subscriptions.Load() }))
 	gauge("ssedge_half_sent_bytes", sum(func(s *shard.Stats) int64 { return s.RestBytes.Load() }))
 	gauge("ssedge_inbox_depth", func() float64 { return float64(e.group.InboxDepth()) })
+	gauge("ssedge_clock_held_seconds", func() float64 { return e.group.Table().ClockHeld().Seconds() })
 	gauge("ssedge_topics", func() float64 { return float64(e.group.Table().Topics()) })
 	gauge("ssedge_history_bytes", func() float64 { return float64(e.group.Table().HistoryBytes()) })
 	gauge(`ssedge_connections{state="head"}`, func() float64 { return float64(e.intake.HeadCount()) })
@@ -96,6 +98,7 @@ func newMetrics(e *Engine) *metricSet {
 	limit("ssedge_publish_memory_bytes_max", float64(c.PublishBytes))
 	limit("ssedge_body_silence_seconds_max", c.BodyTimeout.Seconds())
 	limit("ssedge_write_stall_seconds_max", c.WriteStall.Seconds())
+	gauge("ssedge_memory_bytes", func() float64 { return float64(memory.Use().InUse) })
 	limit("ssedge_memory_bytes_max", float64(c.MemoryMax))
 	if e.redis != nil {
 		for name, f := range e.redis.Gauges() {

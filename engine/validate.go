@@ -25,10 +25,6 @@ import (
 	"ssedge/shard"
 )
 
-// reservedFiles is how many descriptors a node keeps for everything but streams,
-// requests and heads: listeners, epoll sets, logs, the admin listener.
-const reservedFiles = 128
-
 // Validate checks the settings, each by itself and against each other and the
 // process's limits. It fills in StreamsMax where it is 0. All that is wrong is
 // said at once, each in a line that names the settings and the numbers.
@@ -281,8 +277,8 @@ func (c *Config) checkRelations(fail failure) {
 	if c.MemoryMax > 0 && c.HistoryMax > c.MemoryMax {
 		fail("--history-max %d is more than --memory-max %d", c.HistoryMax, c.MemoryMax)
 	}
-	if limit := memoryLimit(); c.HistoryMax > limit/2 {
-		fail("--history-max %d is more than half of the memory limit %d (GOMEMLIMIT or cgroup): streams would find no room", c.HistoryMax, limit)
+	if limit := memoryLimit(); c.HistoryMax > limit.Bytes/2 {
+		fail("--history-max %d is more than half of the memory limit %d (%s): streams would find no room", c.HistoryMax, limit.Bytes, limit.Of)
 	}
 	if most := rule.RetryMax * time.Millisecond; c.Retry <= durationMax && c.RetryJitter <= durationMax && c.Retry+c.RetryJitter > most {
 		fail("--retry %v and --retry-jitter %v together are more than %v, the longest reconnection time that clients can keep", c.Retry, c.RetryJitter, most)
@@ -336,12 +332,12 @@ func (c *Config) checkRedis(fail failure) {
 
 // connectionFiles is how many descriptors all connections together may have, by RLIMIT_NOFILE; 0: it cannot be read. Incomplete
 // heads have what streams and requests leave: the oldest goes when that is all taken.
-func connectionFiles() int {
+func (c *Config) connectionFiles() int {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return 0
 	}
-	return int(min(limit.Cur, 1<<31)) - reservedFiles
+	return int(min(limit.Cur, 1<<31)) - c.reservedFiles()
 }
 
 // checkFiles compares what may be open at a time with RLIMIT_NOFILE, whose soft
@@ -351,7 +347,7 @@ func (c *Config) checkFiles(fail failure) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return
 	}
-	other := reservedFiles + c.HTTPConnectionsMax
+	other := c.reservedFiles() + c.HTTPConnectionsMax
 	room := int64(min(limit.Cur, 1<<31)) - int64(other)
 	if c.StreamsMax == 0 {
 		if c.StreamsMax = int(room); room < 1 {

@@ -1,44 +1,12 @@
 package engine
 
 import (
-	"bytes"
-	"math"
 	"os"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"time"
+
+	"ssedge/engine/memory"
 )
-
-// memoryLimit is the smaller of GOMEMLIMIT and the cgroup's limit (cgroup v2,
-// memory.max); math.MaxInt64 if there is none.
-func memoryLimit() int64 {
-	limit := debug.SetMemoryLimit(-1)
-	if text, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
-		if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil {
-			limit = min(limit, n)
-		}
-	}
-	return limit
-}
-
-// resident is the process's resident memory in bytes (proc(5), statm); 0 if it
-// cannot be read.
-func resident() int64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	fields := bytes.Fields(text)
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
-	if err != nil || pages > math.MaxInt64/int64(os.Getpagesize()) {
-		return 0
-	}
-	return pages * int64(os.Getpagesize())
-}
 
 // watchMemory refuses new streams while the process takes more memory than it
 // may.
@@ -46,12 +14,13 @@ func (e *Engine) watchMemory() {
 	if e.config.MemoryMax == 0 {
 		return
 	}
+	w := memory.NewWatch(e.config.MemoryMax)
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	for {
 		select {
 		case <-t.C:
-			e.admission.SetShort(resident() > e.config.MemoryMax)
+			e.admission.SetShort(w.Short())
 		case <-e.ended:
 			return
 		}
@@ -62,3 +31,11 @@ func (e *Engine) watchMemory() {
 // are served at all. It costs each of them one wake-up. It may be called from New on, also
 // after Close.
 func (e *Engine) Pulse(timeout time.Duration) bool { return e.group.Pulse(timeout) }
+
+// memoryLimit is the lowest limit that was set on this process from outside.
+func memoryLimit() memory.Limit {
+	return memory.Lowest(os.DirFS("/"), goLimit(), memory.Rlimits())
+}
+
+// goLimit is GOMEMLIMIT.
+func goLimit() int64 { return debug.SetMemoryLimit(-1) }

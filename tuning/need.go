@@ -27,7 +27,7 @@ const (
 // has not wholly come (--heads-max 8192, and no more than come), other requests (--http-connections-max 1024), and its own.
 func files(l Load) int64 { return int64(l.Connections) + otherFiles(l) }
 
-// serveFiles is what ssedge serve needs besides streams to start: 128 of its own, and --http-connections-max 1024
+// serveFiles is what ssedge serve needs besides streams to start: 128 of its own, more with very many cores, and --http-connections-max 1024
 // (engine/validate.go, checkFiles).
 const serveFiles = 128 + 1024
 

@@ -99,7 +99,7 @@ type serveCmd struct {
 	DrainRate    float64       `help:"Streams closed per second after SIGTERM." default:"${drain_rate}" group:"The end"`
 	DrainTimeout time.Duration `help:"Time after which the rest is closed at once." default:"${drain_timeout}" group:"The end"`
 
-	MemoryMax size          `help:"Resident bytes from which on new streams are refused; 0: no bound." default:"${memory_max}" group:"Tuning"`
+	MemoryMax size          `help:"Bytes in use from which on new streams are refused; 0: no bound. Memory that was given up and is only held for reuse does not count, nor do sockets." default:"${memory_max}" group:"Tuning"`
 	TurnSends int           `help:"Sends of one turn of a shard." default:"${turn_sends}" group:"Tuning"`
 	TurnTime  time.Duration `help:"Time of one turn of a shard." default:"${turn_time}" group:"Tuning"`
 
@@ -212,6 +212,9 @@ func (c *serveCmd) run() error {
 	}
 	if c.Check {
 		fmt.Println("The settings are in order.")
+		if says, _ := config.Overcommitted(); says != "" {
+			fmt.Println("But " + says + ".")
+		}
 		return nil
 	}
 	out := c.newServerOutput()
@@ -221,6 +224,7 @@ func (c *serveCmd) run() error {
 	config.Inherited = passedSockets()
 	m := newManager(config.Logger)
 	if !c.Dev {
+		config.WarnOfBudget(config.Logger)
 		warnOfHost(config.StreamsMax, config.MemoryMax, c.StreamsMax > 0, config.Logger)
 	}
 	signals := make(chan os.Signal, 2)

@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"ssedge/engine/memory"
+)
+
+// Cost is what may be taken by what some settings bound, when it is at the bound.
+type Cost struct {
+	Of       string   // what it is
+	Settings []string // fields of Config that it follows from
+	Bytes    int64    // of this process's memory, when what can be collected and given back is
+	Kernel   int64    // of the kernel's, which a cgroup counts, too
+	Files    int64    // descriptors
+}
+
+// What one of each takes, in bytes, but for what the settings say. TestWhatTheBudgetSays measures the larger ones.
+const (
+	ownMemory      = 32 << 20  // the program, idle: runtime, buffers, 1,024 lines of the log
+	redisMemory    = 64 << 20  // connections, and answers of the servers under way
+	streamMemory   = 100       // a slot, its timer, its place at the topic, growing
+	perTopicMemory = 64        // of a stream of several topics, each
+	ownerMemory    = 160       // an address
+	waitMemory     = 400       // a stream that waits for Redis, or to come into its shard
+	topicMemory    = 640       // a topic, its log without events, its place in the table, growing
+	followMemory   = 200       // a topic that is followed at Redis
+	stateMemory    = 120       // a topic's subscribers at a shard
+	keyMemory      = 300       // an idempotency key, its place in the queue, growing
+	headMemory     = 300       // an incomplete head
+	requestMemory  = 144 << 10 // a connection at net/http, buffered lines, and small buffers of a request that publishes
+	socketMemory   = 4 << 10   // of the kernel's, of a connection without unsent data (tuning/need.go)
+)
+
+// Descriptors that are for neither streams, heads nor requests.
+const (
+	ownFiles   = 64  // standard streams, the log, the admin listener and its connections, spare ones
+	redisFiles = 100 // masters, two connections each, and the clocks of 64 replicas
+	shardFiles = 2   // an epoll set, and what wakes it
+	pollFiles  = 2   // the same
+)
+
+// reservedLeast is how many descriptors are kept for that, at least.
+const reservedLeast = 128
+
+// reservedFiles is how many descriptors a node keeps for everything but streams, requests and heads.
+func (c *Config) reservedFiles() int {
+	n := ownFiles + shardFiles*c.Shards + c.Pollers*(pollFiles+len(c.Listen))
+	if c.Redis != "" {
+		n += redisFiles
+	}
+	return max(n, reservedLeast)
+}
+
+// Budget is all that costs memory or descriptors, each at its bound. The sum is what a node can need at most: it is much more than one
+// that serves needs, because not everything is at its bound at a time. StreamsMax must be set.
+func (c *Config) Budget() []Cost {
+	streams, topics, shards := int64(c.StreamsMax), int64(c.TopicsMax), int64(c.Shards)
+	perStream, perTopic := int64(streamMemory), int64(topicMemory+c.TopicBytes)+4*shards
+	if c.TopicsPerStream > 1 {
+		perStream += perTopicMemory * int64(c.TopicsPerStream)
+	}
+	own := Cost{Of: "the server itself", Settings: []string{"Shards", "Pollers", "Workers"}, Bytes: ownMemory + int64(c.Pollers*len(c.Listen)+c.Workers)*int64(c.HeadBytes), Files: int64(c.reservedFiles())}
+	waiting := Cost{Of: "streams on their way into a shard", Settings: []string{"InboxMax"}, Bytes: min(int64(c.InboxMax)*shards, streams) * waitMemory}
+	if c.Redis != "" {
+		own.Bytes += redisMemory
+		perTopic += followMemory
+		waiting = Cost{Of: "streams that wait for Redis", Settings: []string{"InboxMax"}, Bytes: streams * waitMemory}
+	}
+	if c.PerAddressMax > 0 {
+		perStream += ownerMemory
+	}
+	return []Cost{
+		own,
+		{Of: "streams", Settings: []string{"StreamsMax", "TopicsPerStream", "PerAddressMax"}, Bytes: streams * perStream, Kernel: streams * socketMemory, Files: streams},
+		waiting,
+		{Of: "topics", Settings: []string{"TopicsMax", "TopicBytes"}, Bytes: topics*perTopic + min(topics*shards, streams*int64(c.TopicsPerStream))*stateMemory},
+		{Of: "history", Settings: []string{"HistoryMax", "HistoryBytes", "HistoryEvents"}, Bytes: c.HistoryMax},
+		{Of: "half-sent events", Settings: []string{"RestBytes"}, Bytes: c.RestBytes},
+		{Of: "idempotency keys", Settings: []string{"KeysMax", "KeyBytes"}, Bytes: int64(c.KeysMax) * int64(keyMemory+c.KeyBytes+c.TopicBytes)},
+		{Of: "incomplete heads", Settings: []string{"HeadsMax", "HeadBytes"}, Bytes: int64(c.HeadsMax) * int64(headMemory+2*c.HeadBytes), Kernel: int64(c.HeadsMax) * socketMemory},
+		{Of: "requests", Settings: []string{"HTTPConnectionsMax", "HeadersMax", "TargetBytes"}, Bytes: int64(c.HTTPConnectionsMax) * int64(requestMemory+3*c.HeadBytes), Kernel: int64(c.HTTPConnectionsMax) * socketMemory, Files: int64(c.HTTPConnectionsMax)},
+		{Of: "requests that publish", Settings: []string{"PublishBytes", "BodyBytes", "EventBytes"}, Bytes: c.PublishBytes},
+	}
+}
+
+// Overcommitted says in a line that the bounds together are more than the memory there is: --memory-max, a limit that was set
+// from outside, or the host's. It is "" if they fit. set reports whether that memory was set, and is not only what the host has.
+func (c *Config) Overcommitted() (says string, set bool) {
+	root := os.DirFS("/")
+	limit, own := memory.Lowest(root, goLimit(), memory.Rlimits()), memory.Limit{Bytes: math.MaxInt64, Of: "--memory-max"}
+	if c.MemoryMax > 0 {
+		own.Bytes = c.MemoryMax
+	}
+	set = true
+	if limit.Bytes == math.MaxInt64 && own.Bytes == math.MaxInt64 {
+		limit, set = memory.Physical(root), false
+	}
+	return overcommitted(c.Budget(), own, limit), set
+}
+
+// overcommitted holds the costs against what the process may use by itself, and against a limit from outside, in which sockets count.
+func overcommitted(costs []Cost, own, outside memory.Limit) string {
+	sum, kernel, costs := int64(0), int64(0), slices.Clone(costs)
+	for _, c := range costs {
+		sum, kernel = sum+c.Bytes, kernel+c.Kernel
+	}
+	limit := own
+	if outside.Bytes-kernel < own.Bytes {
+		limit = outside
+	}
+	with := ""
+	if limit == outside {
+		sum += kernel
+		costs = append(costs, Cost{Of: "sockets in the kernel", Bytes: kernel})
+		with = ", or the process ended by the system"
+	}
+	if sum <= limit.Bytes {
+		return ""
+	}
+	slices.SortStableFunc(costs, func(a, b Cost) int { return cmp.Compare(b.Bytes, a.Bytes) })
+	var parts []string
+	for _, c := range costs {
+		if c.Bytes >= 1<<20 {
+			parts = append(parts, fmt.Sprintf("%s %s", c.Of, mebibytes(c.Bytes)))
+		}
+	}
+	return fmt.Sprintf("all bounds together are %s, more than %s, %s: new streams may be refused%s before a bound is reached; of that %s",
+		mebibytes(sum), limit.Of, mebibytes(limit.Bytes), with, strings.Join(parts, ", "))
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+
+// WarnOfBudget logs that, if there is something to say.
+func (c *Config) WarnOfBudget(log *slog.Logger) {
+	switch says, set := c.Overcommitted(); {
+	case says == "":
+	case set:
+		log.Warn(says)
+	default:
+		log.Info(says)
+	}
+}

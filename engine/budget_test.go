@@ -1,0 +1,157 @@
+package engine_test
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ssedge/engine"
+	"ssedge/engine/fanin"
+	"ssedge/engine/memory"
+	"ssedge/shard"
+)
+
+// costless are limits that bound time, or a part of something that another setting bounds.
+var costless = strings.Fields("AcceptRate Lifetime WriteStall HeadTimeout HTTPIdle BodyTimeout KeyTTL HistoryAge MemoryMax")
+
+// Every limit is in the budget, with the settings that there are, or is known to cost neither memory nor descriptors.
+func TestEveryLimitIsInTheBudget(t *testing.T) {
+	c := keyed()
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	var in []string
+	for _, cost := range c.Budget() {
+		in = append(in, cost.Settings...)
+		if cost.Of == "" || cost.Bytes <= 0 {
+			t.Errorf("%+v: expected a name and a cost", cost)
+		}
+	}
+	for _, field := range slices.Sorted(maps.Keys(limits)) {
+		if slices.Contains(in, field) == slices.Contains(costless, field) {
+			t.Errorf("limit %s must be in the budget, or be listed as costing nothing", field)
+		}
+	}
+	for _, field := range in {
+		if _, ok := limits[field]; !ok && !slices.Contains(notLimits, field) {
+			t.Errorf("the budget names %s, which is no setting", field)
+		}
+	}
+}
+
+// taken is what a collection leaves of what f makes and returns.
+func taken(f func() any) int64 {
+	inUse := func() int64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc + m.StackInuse)
+	}
+	before := inUse()
+	made := f()
+	took := inUse() - before
+	runtime.KeepAlive(made)
+	return took
+}
+
+// What there may be most of takes no more than the budget says. Names are as long as they may be.
+func TestWhatTheBudgetSays(t *testing.T) {
+	const many = 20_000
+	c := keyed()
+	c.Shards, c.TopicsMax, c.KeysMax, c.StreamsMax = 2, many, many, many
+	says := func(of string) int64 {
+		for _, cost := range c.Budget() {
+			if cost.Of == of {
+				return cost.Bytes
+			}
+		}
+		t.Fatalf("there is no cost of %s", of)
+		return 0
+	}
+	long := func(i int) []byte { return fmt.Appendf(nil, "%0*d", c.TopicBytes, i) }
+	newGroup := func() *shard.Group {
+		g, err := shard.NewGroup(c.Shards, shard.Config{WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1, InboxMax: 1, TurnSends: 1, TurnTime: time.Second}, shard.TableConfig{
+			Retention: shard.Retention{AgeMS: 3_600_000}, HistoryMax: 1 << 30, TopicsMax: many,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Start()
+		t.Cleanup(g.Stop)
+		return g
+	}
+	g := newGroup()
+	if took := taken(func() any {
+		for i := range many {
+			if _, err := g.Table().Acquire(long(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return g
+	}); took > says("topics") || took < says("topics")/4 {
+		t.Errorf("%d topics take %d bytes, the budget says %d", many, took, says("topics"))
+	}
+	keys := fanin.NewMemory(newGroup().Table(), many, time.Hour)
+	if took := taken(func() any {
+		for i := range 2 * many { // the queue has grown, and moved up
+			if _, err := keys.Publish(&fanin.Event{Topic: long(0), Key: string(long(i)), Body: []byte("data: x\n")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return keys
+	}); took > says("idempotency keys")+4<<20 || took < says("idempotency keys")/4 { // and a log
+		t.Errorf("%d keys take %d bytes, the budget says %d", many, took, says("idempotency keys"))
+	}
+}
+
+// The descriptors that are reserved are as many as a node takes for itself, with as many shards as there can be.
+func TestReservedFilesAreEnough(t *testing.T) {
+	count := func() int {
+		all, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	startNode(t, nil) // what the process opens once
+	before := count()
+	var reserved int
+	startNode(t, func(c *engine.Config) {
+		c.Shards, c.Pollers = shard.ShardsMax, 16
+		c.Listen = []string{"127.0.0.1:0", "[::1]:0", "127.0.0.2:0"}
+		reserved = c.ReservedFiles()
+	})
+	if took := count() - before; took > reserved || took < reserved/2 {
+		t.Errorf("a node takes %d descriptors for itself, %d are reserved", took, reserved)
+	}
+}
+
+// The sum is held against the memory there is. In a limit from outside the kernel's sockets count, too.
+func TestBoundsThatAreMoreThanTheMemory(t *testing.T) {
+	costs := []engine.Cost{{Of: "small", Bytes: 1 << 20}, {Of: "streams", Bytes: 2 << 20, Kernel: 10 << 20}, {Of: "large", Bytes: 7 << 20}}
+	none := memory.Limit{Bytes: math.MaxInt64}
+	at := func(mib, less int64, of string) memory.Limit { return memory.Limit{Bytes: mib<<20 - less, Of: of} }
+	for _, c := range []struct {
+		own, outside memory.Limit
+		says         string
+	}{
+		{none, none, ""}, {at(10, 0, "--memory-max"), none, ""}, {none, at(20, 0, "GOMEMLIMIT"), ""}, {at(10, 0, "--memory-max"), at(20, 0, "x"), ""},
+		{at(10, 1, "--memory-max"), none, "all bounds together are 10 MiB, more than --memory-max, 9 MiB: new streams may be refused before a bound is reached; of that large 7 MiB, streams 2 MiB, small 1 MiB"},
+		{none, at(20, 1, "/sys/memory.max"), "all bounds together are 20 MiB, more than /sys/memory.max, 19 MiB: new streams may be refused, or the process ended by the system before a bound is reached; of that sockets in the kernel 10 MiB, large 7 MiB, streams 2 MiB, small 1 MiB"},
+		{at(15, 0, "--memory-max"), at(20, 1, "x"), "all bounds together are 20 MiB, more than x"},
+	} {
+		if got := engine.OvercommittedBy(costs, c.own, c.outside); (c.says == "") != (got == "") || !strings.HasPrefix(got, c.says) {
+			t.Errorf("%+v, %+v: found %q, expected %q", c.own, c.outside, got, c.says)
+		}
+	}
+	if costs[0].Of != "small" {
+		t.Error("the budget was changed")
+	}
+}
