@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ssedge/engine/memory"
+	"ssedge/shard"
 )
 
 // Cost is what may be taken by what some settings bound, when it is at the bound.
@@ -51,7 +52,8 @@ const reservedLeast = 128
 
 // reservedFiles is how many descriptors a node keeps for everything but streams, requests and heads.
 func (c *Config) reservedFiles() int {
-	n := ownFiles + shardFiles*c.Shards + c.Pollers*(pollFiles+len(c.Listen))
+	shards, pollers := min(c.Shards, shard.ShardsMax), min(c.Pollers, pollersMax) // more is refused
+	n := ownFiles + shardFiles*shards + pollers*(pollFiles+len(c.Listen))
 	if c.Redis != "" {
 		n += redisFiles
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // leaving matches the end of a stream that was told when to come back.
-var leaving = regexp.MustCompile(`\n\nevent: ssedge\nretry: [0-9]+\ndata: {"state":"drain"}\n\n$`)
+var leaving = regexp.MustCompile(`\n\n(?::\n)*event: ssedge\nretry: [0-9]+\ndata: {"state":"drain"}\n\n$`)
 
 // TestDrainUnderLoad ends a server with SIGTERM while it publishes without a
 // pause: it stops being ready and listening while streams are still there, and

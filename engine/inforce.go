@@ -30,11 +30,11 @@ func (e *Engine) InForce() []slog.Attr {
 	all := []slog.Attr{
 		slog.String("version", c.Version), slog.Any("listen", listen), slog.String("admin", admin), slog.Bool("dev", c.Dev),
 		slog.Int("shards", c.Shards), slog.Int("pollers", c.Pollers),
-		slog.Int("streams_max", c.StreamsMax), slog.Int("files", connectionFiles()+reservedFiles),
+		slog.Int("streams_max", c.StreamsMax), slog.Int("files", c.connectionFiles()+c.reservedFiles()),
 		slog.Int64("memory_max", c.MemoryMax),
 	}
-	if limit := memoryLimit(); limit < math.MaxInt64 {
-		all = append(all, slog.Int64("memory_limit", limit)) // GOMEMLIMIT or the cgroup's
+	if limit := memoryLimit(); limit.Bytes < math.MaxInt64 {
+		all = append(all, slog.Int64("memory_limit", limit.Bytes), slog.String("memory_limit_of", limit.Of))
 	}
 	all = append(all,
 		slog.Int("event_bytes", c.EventBytes), slog.Int("history_events", c.HistoryEvents), slog.Int64("history_bytes", c.HistoryBytes),

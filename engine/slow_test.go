@@ -83,7 +83,7 @@ func TestASmallHistoryBoundsNoBurst(t *testing.T) {
 	for name, change := range map[string]func(*engine.Config){
 		"Events": func(c *engine.Config) { c.HistoryEvents = 1 },
 		"Bytes":  func(c *engine.Config) { c.HistoryBytes, c.EventBytes = 1500, 200 },
-		"Age":    func(c *engine.Config) { c.HistoryAge = time.Microsecond },
+		"Age":    func(c *engine.Config) { c.HistoryAge = time.Millisecond },
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := startNode(t, change)

@@ -42,6 +42,9 @@ func (c *Config) Validate() error {
 	return errors.Join(all...)
 }
 
+// pollersMax is more than any machine needs.
+const pollersMax = 128
+
 // Beyond these, the clocks of shards and sockets (32 bits of ticks, of milliseconds), the
 // parser's offsets and those in a log's index (32 bits of an event's bytes on the wire) would wrap.
 const (
@@ -163,8 +166,8 @@ func (c *Config) checkBounds(fail failure) {
 	if c.Shards < 1 || c.Shards > shard.ShardsMax {
 		fail("--shards %d: expected 1 to %d", c.Shards, shard.ShardsMax)
 	}
-	if c.Pollers < 1 || c.Pollers > 128 {
-		fail("--pollers %d: expected 1 to 128", c.Pollers)
+	if c.Pollers < 1 || c.Pollers > pollersMax {
+		fail("--pollers %d: expected 1 to %d", c.Pollers, pollersMax)
 	}
 	atLeast("streams-max", int64(c.StreamsMax), 0)
 	atLeast("per-address-max", int64(c.PerAddressMax), 0)
