@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"bufio"
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -46,7 +45,7 @@ type process struct {
 	server
 	cmd    *exec.Cmd
 	pid    string
-	stderr bytes.Buffer
+	stderr said
 	ended  chan struct{} // closed when it has exited, with code
 	code   int
 }
@@ -55,13 +54,19 @@ type process struct {
 // test ends, unless it has exited before.
 func startProcess(t testing.TB, flags ...string) *process {
 	t.Helper()
+	return startProcessIn(t, nil, flags...)
+}
+
+// startProcessIn is startProcess with more in its environment.
+func startProcessIn(t testing.TB, env []string, flags ...string) *process {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{ended: make(chan struct{})}
 	p.cmd = exec.Command(path, append([]string{"serve", "--dev", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"}, flags...)...)
-	p.cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=10")
+	p.cmd.Env = append(append(os.Environ(), "GORACE=atexit_sleep_ms=10"), env...)
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

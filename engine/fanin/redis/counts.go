@@ -34,16 +34,11 @@ const (
 	opSlots
 	opPresence
 	opReplicas
+	opAfterPublish // what the publish script writes when the event was sent
 	ops
 )
 
-var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "presence", "replicas"}
-
-// errorKinds are the kinds of errors that are counted.
-var errorKinds = [...]string{
-	"readonly", "oom", "misconf", "clusterdown", "tryagain", "loading", "noscript", "noperm", "noreplicas",
-	"moved", "ask", "masterdown", "wrongtype", "noauth", "busy", "timeout", "connection", "other",
-}
+var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "presence", "replicas", "after_publish"}
 
 // counts are what is counted, ever.
 type counts struct {
@@ -133,12 +128,15 @@ func (s *Source) Counters(set func(name string, value uint64)) {
 	for i, name := range causeNames {
 		set(`ssedge_redis_catchups_total{cause="`+name+`"}`, c.catchUps[i].Load())
 	}
-	for o, of := range opNames {
-		for k, kind := range errorKinds {
-			if n := c.errors[o][k].Load(); n > 0 { // most pairs cannot be
+	for k, kind := range errorKinds {
+		all := uint64(0)
+		for o, of := range opNames {
+			n := c.errors[o][k].Load()
+			if all += n; n > 0 { // most pairs cannot be
 				set(`ssedge_redis_errors_total{op="`+of+`",kind="`+kind+`"}`, n)
 			}
 		}
+		set(`ssedge_redis_failures_total{cause="`+kind+`"}`, all)
 	}
 }
 

@@ -2,12 +2,14 @@ package redis
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
 
 	"ssedge/proto/eventid"
+	"ssedge/proto/rule"
 	"ssedge/shard"
 )
 
@@ -259,7 +261,7 @@ func (n *node) fetch(ctx context.Context) {
 			case err == nil || rueidis.IsRedisNil(err):
 				r.read(entries)
 			case refusal(err):
-				s.counts.failed(opRead, err) // of this topic only: another type of key, no permission
+				s.unread(r.feed, err) // of this topic only: another type of key, no permission
 				s.times.after(refusedPause, r.feed.again)
 			default:
 				failed = true
@@ -272,7 +274,11 @@ func (n *node) fetch(ctx context.Context) {
 			if err == nil || rueidis.IsRedisNil(err) {
 				w.answer(entries)
 			} else {
-				s.counts.failed(opRead, err)
+				if refusal(err) {
+					s.unread(w.feed, err)
+				} else {
+					s.counts.failed(opRead, err)
+				}
 				w.failures++
 				w.again(refusedPause)
 			}
@@ -285,6 +291,12 @@ func (n *node) fetch(ctx context.Context) {
 			next = began.Add(time.Duration(others) * time.Second / time.Duration(s.config.CatchUpRate))
 		}
 	}
+}
+
+// unread tells that the servers do not let one topic's stream be read.
+func (s *Source) unread(f *feed, err error) {
+	s.counts.failed(opRead, err)
+	s.troubles.reading.fails(s.config.Logger, slog.LevelWarn, "a topic's history cannot be read: its streams wait", err, "topic", rule.Quote([]byte(f.topic.Name())), "key", f.key())
 }
 
 // refusal reports whether an error is the server's, and of one key only.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -23,9 +24,11 @@ type node struct {
 	probe   atomic.Pointer[string] // a channel of its own
 	stop    context.CancelFunc     // of a cluster's node
 	waits   atomic.Int64           // since when a message to itself has not come back (nanotime); 0: none is missing
+	unsent  atomic.Pointer[error]  // why the last one could not be sent; nil: it was
 	up      atomic.Bool
 	writing writing
-	isUp    func() // called when it is; run's own
+	lost    trouble // of the connection
+	proofs  proofs
 
 	mu      sync.Mutex
 	open    bool                // there is a session: otherwise nothing is queued, for the next one begins with all feeds
@@ -87,15 +90,8 @@ func (n *node) shut() {
 func (n *node) run(ctx context.Context) {
 	s := n.source
 	s.running.Go(func() { n.fetch(ctx) })
-	lost := time.Time{} // since when there is no connection; zero: there is
 	for attempt := 0; ; attempt++ {
 		began := time.Now()
-		n.isUp = func() {
-			if !lost.IsZero() {
-				s.config.Logger.Info("there is a connection for subscriptions again", "server", n.name(), "after", time.Since(lost).Round(time.Millisecond))
-			}
-			lost = time.Time{}
-		}
 		err := n.session(ctx)
 		n.up.Store(false)
 		n.shut()
@@ -108,12 +104,7 @@ func (n *node) run(ctx context.Context) {
 		}
 		s.counts.reconnects.Add(1)
 		s.counts.failed(opSubscribe, err)
-		if lost.IsZero() {
-			lost = time.Now()
-			s.config.Logger.Warn("the connection for subscriptions has ended; another one is tried until there is one", "server", n.name(), "error", err)
-		} else {
-			s.config.Logger.Debug("there is no connection for subscriptions", "server", n.name(), "error", err)
-		}
+		n.lost.fails(s.config.Logger, slog.LevelWarn, "there is no connection for subscriptions; another one is tried until there is one", s.hinted(err), "server", n.name())
 		s.refreshSlots()
 		pause := min(reconnectPause<<min(attempt, 6), reconnectPauseMax)
 		if !sleep(ctx, pause/2+rand.N(pause/2)) {
@@ -169,7 +160,7 @@ func (n *node) session(ctx context.Context) error {
 	}
 	n.rejoin()
 	n.up.Store(true)
-	n.isUp()
+	n.lost.ends(s.config.Logger, "there is a connection for subscriptions again", "server", n.name())
 	probes := time.NewTicker(s.config.ProbeInterval)
 	defer probes.Stop()
 	for {

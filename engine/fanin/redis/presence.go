@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -39,9 +40,12 @@ func (s *Source) presenceKey(what string) string { return "ssedge:" + s.config.P
 func (s *Source) presence(ctx context.Context) {
 	for first := true; first || sleep(ctx, s.config.PresenceEvery); first = false {
 		within, cancel := context.WithTimeout(ctx, s.config.PresenceEvery)
-		if err := s.tell(within); err != nil {
+		if err := s.tell(within); err == nil {
+			s.troubles.presence.ends(s.config.Logger, "this edge is shown to others again")
+		} else if ctx.Err() == nil {
 			s.counts.failed(opPresence, err)
 			s.told.Store(false)
+			s.troubles.presence.fails(s.config.Logger, slog.LevelWarn, "what this edge has cannot be written to Redis: others do not show it, or not all of it", s.hinted(err))
 		}
 		cancel()
 	}

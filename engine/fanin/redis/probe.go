@@ -16,12 +16,14 @@ func (n *node) look(ctx context.Context, client rueidis.Client, c rueidis.Dedica
 	if moved {
 		n.waits.Store(0)
 	}
-	if n.mustLeave() {
-		n.source.client.Do(ctx, n.source.client.B().Quit().Build()) // that for commands is dialled anew, too
+	if n.leaveReplica(ctx) {
 		return errReplica
 	}
 	if since := n.waits.Load(); since != 0 && nanotime()-since > int64(2*n.source.config.ProbeInterval) {
 		n.source.counts.probeFailures.Add(1)
+		if err := n.unsent.Load(); err != nil {
+			return *err
+		}
 		return errProbe
 	}
 	n.source.running.Go(func() { n.sendProbe(ctx, client) }) // an answer that does not come must not hold up subscribing
@@ -40,12 +42,18 @@ func (n *node) sendProbe(ctx context.Context, client rueidis.Client) error {
 	}
 	if err != nil {
 		s.counts.failed(opProbe, err)
+		n.unsent.Store(&err)
 		return err
 	}
-	n.noteWriting(s.tryWrite(within, client, *n.probe.Load()))
+	n.unsent.Store(nil)
+	n.noteProof(n.prove(within))
 	if s.target.kind == Cluster && !s.sharded() { // events come from all
 		for address, other := range s.client.Nodes() {
-			s.running.Go(func() { s.readClock(ctx, address, other, false) }) // some are replicas
+			s.running.Go(func() { // some are replicas
+				if err := s.readClock(ctx, address, other, false); err != nil {
+					s.clockUnread(address, err)
+				}
+			})
 		}
 	}
 	return nil
@@ -80,19 +88,6 @@ func (s *Source) publishProbe(ctx context.Context, own rueidis.Client, channel s
 	}
 	return s.client.Do(ctx, s.client.B().Publish().Channel(channel).Message("").Build()).Error()
 }
-
-// tryWrite proves that a server takes what a publish writes: it writes a key of this instance's own, which goes by itself. The key
-// has the channel's name, and so its slot.
-func (s *Source) tryWrite(ctx context.Context, own rueidis.Client, key string) error {
-	client := s.client
-	if s.target.kind == Cluster && !s.sharded() {
-		client = own
-	}
-	return client.Do(ctx, client.B().Set().Key(key).Value("").Px(probeKept*s.config.ProbeInterval).Build()).Error()
-}
-
-// probeKept is for how many probes that key is kept.
-const probeKept = 10
 
 // moveProbe takes another channel if the slot of the one there is has moved. It reports whether there
 // is a new one, or nothing to probe.

@@ -147,9 +147,15 @@ local function ssedge_publish(keys, args)
     return sent
   end
   -- It is published now, whatever becomes of the rest.
-  if used then redis.pcall('SET', used, id, 'EX', settings.key_ttl) end
-  redis.pcall('XTRIM', stream, 'MAXLEN', '=', settings.events)
-  redis.pcall('XTRIM', stream, 'MINID', '=', string.format('%.0f', math.max(string.match(id, '^%d+') - settings.age, 0)))
-  redis.pcall('EXPIRE', stream, settings.ttl)
+  local failed
+  local function also(...)
+    local answer = redis.pcall(...)
+    if type(answer) == 'table' and answer.err then failed = failed or answer.err end
+  end
+  if used then also('SET', used, id, 'EX', settings.key_ttl) end
+  also('XTRIM', stream, 'MAXLEN', '=', settings.events)
+  also('XTRIM', stream, 'MINID', '=', string.format('%.0f', math.max(string.match(id, '^%d+') - settings.age, 0)))
+  also('EXPIRE', stream, settings.ttl)
+  if failed and settings.tells then return {id, 'new', failed} end
   return {id, 'new'}
 end

@@ -3,6 +3,8 @@ package redis
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -45,7 +47,7 @@ func (s *Source) watchReplicas(ctx context.Context) {
 	for {
 		addresses, err := s.listReplicas(ctx)
 		if err != nil {
-			s.counts.failed(opReplicas, err)
+			s.clockUnread("replicas", err)
 		} else {
 			r.keep(addresses)
 		}
@@ -148,7 +150,7 @@ func (r *replicas) sampleOne(ctx context.Context, address string, client rueidis
 	var err error
 	if client == nil {
 		if client, err = rueidis.NewClient(s.target.replicaOptions(ctx, &s.config, address)); err != nil {
-			s.counts.failed(opReplicas, err)
+			s.clockUnread(address, err)
 			if client != nil {
 				client.Close()
 			}
@@ -156,11 +158,20 @@ func (r *replicas) sampleOne(ctx context.Context, address string, client rueidis
 		}
 	}
 	if err := s.readClock(ctx, address, client, false); err != nil {
-		s.counts.failed(opReplicas, err)
+		s.clockUnread(address, err)
 		client.Close()
 		return nil
 	}
 	return client
+}
+
+// clockUnread tells that it is not known what a server's clock says that may become a master. Nothing else is missing.
+func (s *Source) clockUnread(server string, err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	s.counts.failed(opReplicas, err)
+	s.troubles.clocks.fails(s.config.Logger, slog.LevelWarn, "the clock of a server that may become a master is not known", err, "server", server)
 }
 
 // warn says that clocks are apart.

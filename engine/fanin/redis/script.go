@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"strconv"
 	"strings"
@@ -91,8 +92,22 @@ func seconds(d time.Duration) int64 { return int64(max(d, time.Second) / time.Se
 
 // Script is the text for EVAL, with the channel as the key, and data, the event's name, an idempotency key and a
 // reconnection time as arguments.
-func (c *Config) Script(kind Kind) string {
-	return c.settings(kind) + publishFunction + "return ssedge_publish(KEYS, ARGV)\n"
+func (c *Config) Script(kind Kind) string { return c.script(kind, "") }
+
+func (c *Config) script(kind Kind, more string) string {
+	return c.settings(kind) + more + publishFunction + "return ssedge_publish(KEYS, ARGV)\n"
+}
+
+// edgeScript is the script for an edge's own use: its answer has a third word if not all was written that goes with an
+// event, and why.
+func (c *Config) edgeScript(kind Kind) string { return c.script(kind, "settings.tells = true\n") }
+
+// probeScript is the script for probes. It does what a publish does, on a topic of the server's own, whose stream is short and
+// goes by itself.
+func (c *Config) probeScript(kind Kind) string {
+	short := *c
+	short.HistoryEvents, short.TTL = 1, probeKept*c.ProbeInterval
+	return short.script(kind, "settings.tells, settings.own_topic = true, ''\n")
 }
 
 // Library is the text for FUNCTION LOAD, with which
@@ -183,19 +198,22 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
 	defer cancel()
-	sent := s.sending(string(e.Topic))
-	r, err := s.publish(ctx, e)
+	sent, key := s.sending(string(e.Topic)), s.names.key(string(e.Topic))
+	r, err := s.publish(ctx, key, e)
 	if err != nil {
 		s.counts.failed(opPublish, err)
 		if _, refused := rueidis.IsRedisErr(err); refused { // the script refuses before it writes, or takes back what it wrote
-			if s.only != nil && ofTheServer(err) {
-				s.only.noteWriting(err)
+			if n := s.masterOf(key); n != nil && ofTheServer(err) {
+				n.refuses(err)
 			}
-			err = fmt.Errorf("%w: %w", err, fanin.ErrNotStored)
+			err = fmt.Errorf("%w: %w", withoutArguments(err), fanin.ErrNotStored)
 		}
-		return r, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return r, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, rule.Quote(e.Topic), err)
 	}
 	s.counts.published.Add(1)
+	if n := s.masterOf(key); n != nil {
+		n.writing.taken.Store(nanotime())
+	}
 	if !r.Duplicate {
 		sent.acknowledged(r.ID)
 	}
@@ -203,7 +221,7 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 }
 
 // publish runs the script.
-func (s *Source) publish(ctx context.Context, e *fanin.Event) (fanin.Receipt, error) {
+func (s *Source) publish(ctx context.Context, key string, e *fanin.Event) (fanin.Receipt, error) {
 	parts, err := sse.ParseBody(e.Body)
 	if err != nil {
 		return fanin.Receipt{}, err
@@ -212,35 +230,30 @@ func (s *Source) publish(ctx context.Context, e *fanin.Event) (fanin.Receipt, er
 	if parts.RetryMS > 0 {
 		retry = strconv.FormatInt(parts.RetryMS, 10)
 	}
-	reply, err := s.script.Exec(ctx, s.client, []string{s.names.key(string(e.Topic))}, []string{
+	reply, err := s.script.Exec(ctx, s.client, []string{key}, []string{
 		// Copies: a command that was given up may still be written, when e's buffer is another event's.
 		string(parts.Data), string(parts.Name), e.Key, retry,
 	}).AsStrSlice()
 	if err != nil {
 		return fanin.Receipt{}, err
 	}
-	if len(reply) != 2 {
+	if len(reply) < 2 {
 		return fanin.Receipt{}, fmt.Errorf("redis: expected an id and a word from the publish script, found %q", reply)
 	}
 	id, ok := eventid.Parse([]byte(reply[0]))
 	if !ok {
 		return fanin.Receipt{}, fmt.Errorf("redis: expected an id from the publish script, found %q", reply[0])
 	}
+	if len(reply) > 2 {
+		s.notAllWritten(string(e.Topic), reply[2])
+	}
 	return fanin.Receipt{ID: id, Duplicate: reply[1] == "dup"}, nil
 }
 
-// errorKind names an error of a server or of the connection to it, for a metric.
-func errorKind(err error) string {
-	if e, ok := rueidis.IsRedisErr(err); ok {
-		for _, kind := range []string{"READONLY", "OOM", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "LOADING", "NOSCRIPT", "NOPERM", "NOREPLICAS", "MOVED", "ASK", "MASTERDOWN", "WRONGTYPE", "NOAUTH", "BUSY"} {
-			if strings.HasPrefix(e.Error(), kind) {
-				return strings.ToLower(kind)
-			}
-		}
-		return "other"
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "timeout"
-	}
-	return "connection"
+// notAllWritten tells of an event that was published while something that goes with it was not written: its idempotency key,
+// the bounds of its history, or the time that this is kept.
+func (s *Source) notAllWritten(topic, why string) {
+	err := scriptError(why)
+	s.counts.failed(opAfterPublish, err)
+	s.troubles.afterPublish.fails(s.config.Logger, slog.LevelWarn, "an event was published, but Redis has not kept its idempotency key, or not bounded its history", err, "topic", rule.Quote([]byte(topic)))
 }

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"strconv"
 	"time"
@@ -116,7 +117,9 @@ func (s *Source) watchSlots(ctx context.Context) {
 		}
 		if spans, err := s.readSlots(ctx); err != nil {
 			s.counts.failed(opSlots, err)
+			s.troubles.slots.fails(s.config.Logger, slog.LevelWarn, "no server of the cluster says which slots are whose", s.hinted(err))
 		} else {
+			s.troubles.slots.ends(s.config.Logger, "it is known again which slots are whose")
 			s.setSlots(ctx, spans)
 		}
 		s.loseMoved()
@@ -207,14 +210,7 @@ func (s *Source) nodeAt(ctx context.Context, address string, spans []span) *node
 	if n := s.nodes[address]; n != nil {
 		return n
 	}
-	probe, _ := probeChannel(s.instance, func(slot uint16) bool {
-		for _, sp := range spans {
-			if sp.master == address && sp.from <= slot && slot <= sp.to {
-				return true
-			}
-		}
-		return false
-	})
+	probe, _ := probeChannel(s.instance, func(slot uint16) bool { return ownedBy(spans, address, slot) })
 	n := newNode(s, address, probe, func() rueidis.Client { return s.subs.Nodes()[address] })
 	s.nodes[address] = n
 	ctx, n.stop = context.WithCancel(ctx)

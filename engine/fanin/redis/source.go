@@ -57,7 +57,9 @@ type Source struct {
 	subs      rueidis.Client // for subscriptions: it is asked for dedicated connections only
 	table     *shard.Table   // set once, before the first topic
 	script    *rueidis.Lua
+	proof     *rueidis.Lua // what probes publish with
 	counts    counts
+	troubles  troubles
 	clock     clock
 	times     times
 
@@ -115,12 +117,12 @@ func Open(c Config) (*Source, error) {
 	s := &Source{config: c, target: t, names: newNames(&c), instance: c.Edge + ":" + strconv.FormatUint(rand.Uint64(), 36), counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
 	s.times = &s.clock
 	s.strays.wake, s.moved.wake, s.leavers.wake = s.refresh, s.refresh, make(chan struct{}, 1)
-	s.script = rueidis.NewLuaScript(c.Script(t.kind))
+	s.script, s.proof = rueidis.NewLuaScript(c.edgeScript(t.kind)), rueidis.NewLuaScript(c.probeScript(t.kind))
 	if err := s.connect(); err != nil {
 		if c.Required || errors.Is(err, errUnfit) {
 			return nil, err
 		}
-		c.Logger.Warn("the servers cannot be reached: topics wait, and nothing can be published", "error", err)
+		s.unreached(err)
 	}
 	return s, nil
 }
@@ -129,7 +131,7 @@ func Open(c Config) (*Source, error) {
 func (s *Source) connect() error {
 	client, err := rueidis.NewClient(s.target.commandOptions(&s.config))
 	if err != nil {
-		return fmt.Errorf("%s: %w%s", s.target.redacted, err, s.target.hint(err))
+		return fmt.Errorf("%s: %w%s", s.target.redacted, withoutArguments(err), s.target.hint(err))
 	}
 	if err := s.fit(client); err != nil {
 		client.Close()
@@ -169,14 +171,14 @@ func (s *Source) fit(client rueidis.Client) error {
 	case s.target.kind == Cluster && !clustered && strings.Contains(info, "cluster_enabled:0"):
 		return fmt.Errorf("%w: they are no cluster, expected redis://…", errUnfit)
 	}
-	least := 6
+	least, major, minor := "6.2", 6, 2 // XTRIM MINID
 	if s.target.kind == Cluster {
-		least = 7 // sharded channels
+		least, major, minor = "7.0", 7, 0 // sharded channels
 	}
 	_, after, found := strings.Cut(info, "redis_version:")
-	major, _, _ := strings.Cut(after, ".")
-	if n, err := strconv.Atoi(major); found && err == nil && n < least {
-		return fmt.Errorf("%w: they are version %.10s, expected %d or later", errUnfit, strings.Fields(after)[0], least)
+	var is [2]int
+	if n, _ := fmt.Sscanf(after, "%d.%d", &is[0], &is[1]); found && n == 2 && (is[0] < major || is[0] == major && is[1] < minor) {
+		return fmt.Errorf("%w: they are version %.10s, expected %s or later", errUnfit, strings.Fields(after)[0], least)
 	}
 	return nil
 }
@@ -201,37 +203,49 @@ func (s *Source) awaitConnection(ctx context.Context) bool {
 			return false
 		}
 		if err := s.connect(); err != nil {
-			s.counts.failed(opSubscribe, err)
-			if errors.Is(err, errUnfit) {
-				s.config.Logger.Error("the servers cannot be used", "error", err)
-			}
+			s.unreached(err)
+		} else {
+			s.troubles.connect.ends(s.config.Logger, "the servers are reached now")
 		}
 	}
 	return ctx.Err() == nil
+}
+
+// unreached notes that there are no clients yet, and why.
+func (s *Source) unreached(err error) {
+	s.counts.failed(opSubscribe, err)
+	level, line := slog.LevelWarn, "the servers cannot be reached: topics wait, and nothing can be published"
+	if errors.Is(err, errUnfit) {
+		level, line = slog.LevelError, "the servers cannot be used"
+	}
+	s.troubles.connect.fails(s.config.Logger, level, line, err)
 }
 
 // Up reports whether all servers can be reached, and take events: nil, or which not.
 func (s *Source) Up() error {
 	switch t := s.slots.Load(); {
 	case !s.connected.Load():
-		return fmt.Errorf("%s was never reached", s.target.redacted)
-	case s.only != nil && !s.only.up.Load():
-		return fmt.Errorf("%s cannot be reached", s.target.redacted)
+		return because(s.target.redacted+" was never reached", s.troubles.connect.last())
 	case s.only != nil:
-		return s.only.refuses()
+		return s.only.missing()
 	case t == nil:
-		return errors.New("the masters of the cluster are not known")
+		return because("the masters of the cluster are not known", s.troubles.slots.last())
 	default:
 		for _, n := range t.nodes {
-			if !n.up.Load() {
-				return fmt.Errorf("%s cannot be reached", n.address)
-			}
-			if err := n.refuses(); err != nil {
+			if err := n.missing(); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// because is an error with its cause, if that is known.
+func because(what string, err error) error {
+	if err == nil {
+		return errors.New(what)
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 func (t *target) commandOptions(c *Config) rueidis.ClientOption {
@@ -357,6 +371,14 @@ func (s *Source) stray(f *feed) {
 
 // sharded reports whether subscriptions belong to slots, and so to the masters that own them.
 func (s *Source) sharded() bool { return s.target.kind == Cluster && s.config.FanIn != ByPattern }
+
+// masterOf is the master that has a key; nil: it is not known.
+func (s *Source) masterOf(key string) *node {
+	if s.only != nil {
+		return s.only
+	}
+	return s.slots.Load().owner(slotOf(key))
+}
 
 // anyServer is the client for subscriptions that are not sharded: in a cluster every server hears of everything.
 func (s *Source) anyServer() rueidis.Client {

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -163,9 +164,8 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 			}
 		default:
 			w := group[0]
-			if n.source.counts.refused.Add(1)%1000 == 1 { // logged only now and then: clients decide how many there are
-				n.source.config.Logger.Warn("a channel may not be subscribed", "channel", w.channel, "error", err)
-			}
+			n.source.counts.refused.Add(1)
+			n.source.troubles.channels.fails(n.source.config.Logger, slog.LevelWarn, "a channel may not be subscribed: its topic's streams wait", err, "channel", w.channel)
 			time.AfterFunc(channelPause, func() {
 				for _, j := range w.feeds {
 					n.join(j.feed)

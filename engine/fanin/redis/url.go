@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/url"
 	"strconv"
@@ -176,13 +175,11 @@ func (t *target) query(q url.Values, secure bool) error {
 
 // hint says what an error on connecting probably means, for those whose text does not.
 func (t *target) hint(err error) string {
-	text := err.Error()
+	if refusal := t.hintRefusal(err); refusal != "" {
+		return refusal
+	}
 	switch {
-	case strings.Contains(text, "NOAUTH"):
-		return "; expected user and password in the URL, redis://user:password@…"
-	case t.kind == Sentinel && strings.Contains(text, "unknown command"):
-		return "; what answers there is no sentinel, expected redis://…"
-	case errors.Is(err, io.EOF):
+	case endedAtOnce(err) && t.options.TLSConfig == nil:
 		return "; what listens there is no Redis, or expects TLS (rediss://…)"
 	case t.options.TLSConfig != nil && (errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(tls.RecordHeaderError))):
 		return "; what listens there may not know TLS, expected redis://…"

@@ -1,69 +1,112 @@
 package redis
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net/netip"
+	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
 )
 
 // A server can answer, and send messages, and yet take no events: it is a replica by now (READONLY), reads its data (LOADING), has
-// too few replicas, no memory or no disk. An edge whose server is like this is not up: readiness, metric and log say so,
-// until a write is taken.
+// too few replicas, no memory or no disk, lacks a command, or denies this user one. An edge whose server is like this is not up:
+// readiness, metric and log say so, until an event is taken. Probes find it out: they publish.
 
-// writing is what is known of whether a master takes writes.
+// writing is what is known of whether a master takes events.
 type writing struct {
-	mu      sync.Mutex
-	refusal error     // nil: it took the last one
-	since   time.Time // since when it takes none
-	logged  time.Time
-	left    time.Time // when the connections to it were given up last
-	leave   bool      // they are to be given up
+	trouble
+	topic trouble      // of the topic that probes publish to, and of no other
+	taken atomic.Int64 // when it took a publisher's event last (nanotime)
+
+	state  sync.Mutex
+	denied int64         // since when this user may not use the probes' topic (nanotime); 0: it may
+	left   time.Time     // when the connections to it were given up last
+	pause  time.Duration // until that is done again
+	leave  bool          // they are to be given up
 }
 
-// refusalPause is the time between log lines while a server refuses.
-const refusalPause = time.Minute
+// The time between attempts to find another server behind the address of one that is a replica: each one has the streams of all
+// topics looked at.
+const (
+	leavePause    = 10 * time.Second
+	leavePauseMax = 2 * time.Minute
+)
 
-// leavePause is the time between attempts to find another server behind the name of one that is a replica.
-const leavePause = 10 * time.Second
-
-// noteWriting notes what became of a write. Only a server's own words count: connections are watched elsewhere. That this user
-// may not write the key of a probe says nothing of its topics.
-func (n *node) noteWriting(err error) {
+// noteProof notes what became of a probe's event. Connections are watched elsewhere.
+func (n *node) noteProof(err error) {
+	s, w := n.source, &n.writing
 	kind := ""
 	if err != nil {
-		if _, refused := rueidis.IsRedisErr(err); !refused {
-			return
-		}
-		if kind = errorKind(err); kind == "noperm" || kind == "moved" || kind == "ask" || kind == "tryagain" {
-			return
-		}
-		n.source.counts.failed(opProbe, err)
+		kind = errorKind(err)
 	}
-	w, log := &n.writing, n.source.config.Logger
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := time.Now()
-	switch {
-	case err == nil && w.refusal != nil:
-		log.Info("the server takes events again", "server", n.name(), "after", now.Sub(w.since).Round(time.Millisecond))
-	case err != nil && w.refusal == nil:
-		w.since, w.logged = now, now
-		log.Error("the server takes no events", "server", n.name(), "error", err)
-	case err != nil && now.Sub(w.logged) >= refusalPause:
-		w.logged = now
-		log.Error("the server still takes no events", "server", n.name(), "error", err, "for", now.Sub(w.since).Round(time.Second))
+	switch kind {
+	case "":
+		w.state.Lock()
+		w.denied, w.pause = 0, 0
+		w.state.Unlock()
+		w.topic.ends(s.config.Logger, "probes' events are taken again", "server", n.name())
+		n.takes()
+		return
+	case "moved", "ask", "tryagain", "connection":
+		return
 	}
-	w.refusal = err
-	if kind == "readonly" && n.source.target.named() && now.Sub(w.left) >= leavePause {
+	s.counts.failed(opProbe, err)
+	if kind == "wrongtype" || n.takesOthers(err) {
+		w.topic.fails(s.config.Logger, slog.LevelWarn, "a probe's event is not taken; other topics' are, as far as is known", s.hinted(err), "server", n.name())
+		n.takes()
+		return
+	}
+	n.refuses(err)
+}
+
+// takesOthers reports whether a probe's event was refused although publishers' events are taken: the user may be one of some
+// topics only.
+func (n *node) takesOthers(err error) bool {
+	if errorKind(err) != "noperm" || strings.Contains(err.Error(), "can't run") || strings.Contains(err.Error(), "permissions to run") {
+		return false // no command may be used with some topics only
+	}
+	w, now := &n.writing, nanotime()
+	w.state.Lock()
+	defer w.state.Unlock()
+	if w.denied == 0 {
+		w.denied = now
+	}
+	taken := w.taken.Load()
+	return taken > w.denied && now-taken < int64(takenKept)
+}
+
+// takenKept is how long the event of a publisher shows that events are taken.
+const takenKept = time.Minute
+
+func (n *node) takes() {
+	n.writing.ends(n.source.config.Logger, "the server takes events again", "server", n.name())
+}
+
+// refuses notes that the server takes no events.
+func (n *node) refuses(err error) {
+	w, s := &n.writing, n.source
+	line := "the server takes no events"
+	if w.last() != nil {
+		line = "the server still takes no events"
+	}
+	w.fails(s.config.Logger, slog.LevelError, line, s.hinted(err), "server", n.name())
+	if kind := errorKind(err); kind != "readonly" && kind != "masterdown" || s.target.kind != Standalone {
+		return // the sentinels, or the other servers of a cluster, say which one is the master
+	}
+	w.state.Lock()
+	defer w.state.Unlock()
+	if now := time.Now(); now.Sub(w.left) >= w.pause {
 		w.left, w.leave = now, true
+		w.pause = min(max(2*w.pause, leavePause), leavePauseMax)
 	}
 }
 
-// ofTheServer reports whether a server refuses all events like this, and not one topic's or one user's.
+// ofTheServer reports whether a server refuses all events like this, and not one topic's.
 func ofTheServer(err error) bool {
 	switch errorKind(err) {
 	case "readonly", "loading", "noreplicas", "oom", "misconf", "masterdown":
@@ -72,33 +115,31 @@ func ofTheServer(err error) bool {
 	return false
 }
 
-// refuses is why a master takes no writes; nil: it takes them, as far as is known.
-func (n *node) refuses() error {
-	n.writing.mu.Lock()
-	defer n.writing.mu.Unlock()
-	if n.writing.refusal == nil {
-		return nil
+// missing says why this master is of no use: nil, it is connected and takes events, as far as is known.
+func (n *node) missing() error {
+	if !n.up.Load() {
+		return because(n.name()+" cannot be reached", n.lost.last())
 	}
-	return fmt.Errorf("%s takes no events: %w", n.name(), n.writing.refusal)
+	if err := n.writing.last(); err != nil {
+		return fmt.Errorf("%s takes no events: %w", n.name(), err)
+	}
+	return nil
 }
 
-// errReplica ends a connection, so that the name of the server is looked up again.
-var errReplica = errors.New("the server is a replica: its name may be another's by now")
+// errReplica ends a connection, so that the address of the server is dialled again.
+var errReplica = errors.New("the server is a replica (READONLY), and its address may lead to another one by now")
 
-// mustLeave reports, once, that the connections to a server are to be given up.
-func (n *node) mustLeave() bool {
-	n.writing.mu.Lock()
-	defer n.writing.mu.Unlock()
+// leaveReplica reports whether the connection for subscriptions is to be given up. The others are given up here: that for commands, and
+// that on which the client for subscriptions asks for the time.
+func (n *node) leaveReplica(ctx context.Context) bool {
+	n.writing.state.Lock()
 	leave := n.writing.leave
 	n.writing.leave = false
-	return leave
-}
-
-// named reports whether there is one server, and its address is a name, behind which another one may stand later.
-func (t *target) named() bool {
-	if t.kind != Standalone || len(t.options.InitAddress) == 0 {
-		return false
+	n.writing.state.Unlock()
+	if leave {
+		for _, client := range []rueidis.Client{n.source.client, n.source.subs} {
+			client.Do(ctx, client.B().Quit().Build())
+		}
 	}
-	_, err := netip.ParseAddrPort(t.options.InitAddress[0])
-	return err != nil
+	return leave
 }

@@ -1,0 +1,120 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+
+	"ssedge/proto/rule"
+)
+
+// proofs are the topics that the probes of a node publish to. They begin with $, so nobody may follow them or publish to them.
+type proofs struct {
+	mu   sync.Mutex
+	name string // the topic that is used now
+	next int    // the number of the one after it
+}
+
+// probeKept is for how many probes the stream of such a topic is kept.
+const probeKept = 10
+
+// prove publishes as publishers do, at this master; in a cluster where every server hears of everything, at all masters. The error is the
+// first one's.
+func (n *node) prove(ctx context.Context) error {
+	s := n.source
+	if s.target.kind != Cluster || s.sharded() {
+		table := s.slots.Load()
+		return n.publishTo(ctx, &n.proofs, func(slot uint16) bool { return table == nil || table.owner(slot) == n })
+	}
+	spans, err := s.readSlots(ctx)
+	if err != nil {
+		return err
+	}
+	tried := map[string]bool{}
+	for _, sp := range spans {
+		if tried[sp.master] {
+			continue
+		}
+		tried[sp.master] = true
+		var topics proofs
+		if refused := n.publishTo(ctx, &topics, func(slot uint16) bool { return ownedBy(spans, sp.master, slot) }); err == nil {
+			err = refused
+		}
+	}
+	return err
+}
+
+// publishTo publishes to a topic whose slot is owned. If somebody else's key has its name, another one is used next time.
+func (n *node) publishTo(ctx context.Context, p *proofs, owns func(slot uint16) bool) error {
+	s := n.source
+	topic, ok := p.topic(s, owns)
+	if !ok {
+		return nil // no topic is this master's
+	}
+	answer, err := s.proof.Exec(ctx, s.client, []string{s.names.key(topic)}, []string{""}).AsStrSlice()
+	switch {
+	case err != nil && errorKind(err) == "wrongtype":
+		p.drop(topic)
+	case len(answer) > 2:
+		s.notAllWritten(topic, answer[2])
+	}
+	return err
+}
+
+// topic is the one to publish to.
+func (p *proofs) topic(s *Source, owns func(slot uint16) bool) (name string, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.name != "" && owns(slotOf(s.names.key(p.name))) {
+		return p.name, true
+	}
+	ok = s.nextProof(p, owns)
+	return p.name, ok
+}
+
+// drop gives up a topic.
+func (p *proofs) drop(topic string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.name == topic {
+		p.name = ""
+	}
+}
+
+// nextProof finds another topic.
+func (s *Source) nextProof(p *proofs, owns func(slot uint16) bool) bool {
+	if s.config.FanIn == ByPartition && !s.ownsPartition(owns) {
+		return false
+	}
+	_, instance, _ := strings.Cut(s.instance, s.config.Edge+":")
+	for range 1 << 20 {
+		p.name = string(rule.OwnTopic) + "probe:" + instance + ":" + strconv.Itoa(p.next)
+		p.next++
+		if owns(slotOf(s.names.key(p.name))) {
+			return true
+		}
+	}
+	p.name = ""
+	return false
+}
+
+// ownsPartition reports whether the streams of any partition are there.
+func (s *Source) ownsPartition(owns func(slot uint16) bool) bool {
+	for _, tag := range s.names.tags {
+		if owns(slotOf("{" + tag + "}")) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownedBy reports whether a slot is a master's.
+func ownedBy(spans []span, master string, slot uint16) bool {
+	for _, sp := range spans {
+		if sp.master == master && sp.from <= slot && slot <= sp.to {
+			return true
+		}
+	}
+	return false
+}

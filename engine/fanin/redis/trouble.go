@@ -1,0 +1,95 @@
+package redis
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// trouble is one thing that may fail again and again. It is logged when it begins, when its cause changes, once a minute
+// while it lasts, and when it is over; lines that exceed a bound are counted instead.
+type trouble struct {
+	mu      sync.Mutex
+	err     error     // the last failure; nil: all is well
+	cause   string    // of that
+	failed  time.Time // when that was
+	since   time.Time // when it began
+	logged  time.Time // when it was logged last
+	window  time.Time // since when lines are counted
+	lines   int       // since then
+	skipped int       // failures without a line
+	told    bool      // the log says that it fails
+}
+
+// troubles are those that are no single server's.
+type troubles struct {
+	connect      trouble // the first connection
+	slots        trouble // of a cluster
+	clocks       trouble // of servers that may become a master
+	presence     trouble
+	reading      trouble // of single topics' streams
+	channels     trouble // that may not be subscribed
+	afterPublish trouble // what the script writes when an event was sent
+}
+
+const (
+	troublePause  = time.Minute // between lines of the same trouble with the same cause
+	troubleWindow = time.Minute
+	troubleLines  = 10 // in that time: causes may alternate
+)
+
+// fails notes a failure. The line has the error, its cause as metrics call it, and args.
+func (t *trouble) fails(l *slog.Logger, level slog.Level, line string, err error, args ...any) {
+	err = withoutArguments(err)
+	now, cause := time.Now(), causeOf(err)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if now.Sub(t.failed) > 2*troublePause { // of some, nobody notices the end
+		t.err = nil
+	}
+	if t.failed = now; t.err == nil {
+		t.since = now
+	}
+	changed := t.err == nil || t.cause != cause
+	t.err, t.cause = err, cause
+	if !changed && now.Sub(t.logged) < troublePause || !t.mayLog(now) {
+		t.skipped++
+		return
+	}
+	args = append([]any{"error", err, "cause", errorKind(err)}, args...)
+	if lasted := now.Sub(t.since); lasted > 0 {
+		args = append(args, "for", lasted.Round(time.Millisecond))
+	}
+	if t.skipped > 0 {
+		args = append(args, "not_logged_before", t.skipped)
+	}
+	t.skipped, t.logged, t.told = 0, now, true
+	l.Log(context.Background(), level, line, args...)
+}
+
+// mayLog reports whether there may be another line, and counts it. The lock is held.
+func (t *trouble) mayLog(now time.Time) bool {
+	if now.Sub(t.window) >= troubleWindow {
+		t.window, t.lines = now, 0
+	}
+	t.lines++
+	return t.lines <= troubleLines
+}
+
+// ends notes that it did not fail. That is logged if the failure was.
+func (t *trouble) ends(l *slog.Logger, line string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.told {
+		l.Info(line, append(args, "after", time.Since(t.since).Round(time.Millisecond))...)
+	}
+	t.err, t.told = nil, false
+}
+
+// last is the failure that lasts; nil: there is none.
+func (t *trouble) last() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
+}
