@@ -265,7 +265,7 @@ func (n *node) fetch(ctx context.Context) {
 				s.times.after(refusedPause, r.feed.again)
 			default:
 				failed = true
-				s.counts.failed(opRead, err)
+				s.unread(r.feed, err)
 				r.feed.again()
 			}
 		}
@@ -274,11 +274,7 @@ func (n *node) fetch(ctx context.Context) {
 			if err == nil || rueidis.IsRedisNil(err) {
 				w.answer(entries)
 			} else {
-				if refusal(err) {
-					s.unread(w.feed, err)
-				} else {
-					s.counts.failed(opRead, err)
-				}
+				s.unread(w.feed, err)
 				w.failures++
 				w.again(refusedPause)
 			}
@@ -293,10 +289,14 @@ func (n *node) fetch(ctx context.Context) {
 	}
 }
 
-// unread tells that the servers do not let one topic's stream be read.
+// unread tells that a topic's stream could not be read. A connection that is lost is told elsewhere, and slots may move.
 func (s *Source) unread(f *feed, err error) {
 	s.counts.failed(opRead, err)
-	s.troubles.reading.fails(s.config.Logger, slog.LevelWarn, "a topic's history cannot be read: its streams wait", err, "topic", rule.Quote([]byte(f.topic.Name())), "key", f.key())
+	switch errorKind(err) {
+	case "connection", "moved", "ask", "tryagain":
+		return
+	}
+	s.troubles.reading.fails(s.config.Logger, slog.LevelWarn, "a topic's history cannot be read: its streams wait", s.hinted(err), "topic", rule.Quote([]byte(f.topic.Name())), "key", f.key())
 }
 
 // refusal reports whether an error is the server's, and of one key only.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,49 +152,6 @@ func (s *Source) connect() error {
 	return nil
 }
 
-var errUnfit = errors.New("these servers will not do")
-
-// fit looks whether the servers are what the URL says, and can do what is asked of them. Servers that
-// do not say are taken as they are.
-func (s *Source) fit(client rueidis.Client) error {
-	info, err := s.info(client)
-	if _, refused := rueidis.IsRedisErr(err); refused {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	clustered := strings.Contains(info, "cluster_enabled:1")
-	switch {
-	case clustered && s.target.kind != Cluster:
-		return fmt.Errorf("%w: they are a cluster, expected redis+cluster://…", errUnfit)
-	case s.target.kind == Cluster && !clustered && strings.Contains(info, "cluster_enabled:0"):
-		return fmt.Errorf("%w: they are no cluster, expected redis://…", errUnfit)
-	}
-	least, major, minor := "6.2", 6, 2 // XTRIM MINID
-	if s.target.kind == Cluster {
-		least, major, minor = "7.0", 7, 0 // sharded channels
-	}
-	_, after, found := strings.Cut(info, "redis_version:")
-	var is [2]int
-	if n, _ := fmt.Sscanf(after, "%d.%d", &is[0], &is[1]); found && n == 2 && (is[0] < major || is[0] == major && is[1] < minor) {
-		return fmt.Errorf("%w: they are version %.10s, expected %s or later", errUnfit, strings.Fields(after)[0], least)
-	}
-	return nil
-}
-
-// info is what the first server that answers says of itself.
-func (s *Source) info(client rueidis.Client) (text string, err error) {
-	for _, node := range client.Nodes() {
-		ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
-		text, err = node.Do(ctx, node.B().Info().Build()).ToString()
-		cancel()
-		if _, refused := rueidis.IsRedisErr(err); err == nil || refused {
-			return text, err
-		}
-	}
-	return text, err
-}
-
 // awaitConnection goes on trying until there is one, or ctx ends.
 func (s *Source) awaitConnection(ctx context.Context) bool {
 	for pause := reconnectPause; !s.connected.Load(); pause = min(2*pause, reconnectPauseMax) {
@@ -219,33 +175,6 @@ func (s *Source) unreached(err error) {
 		level, line = slog.LevelError, "the servers cannot be used"
 	}
 	s.troubles.connect.fails(s.config.Logger, level, line, err)
-}
-
-// Up reports whether all servers can be reached, and take events: nil, or which not.
-func (s *Source) Up() error {
-	switch t := s.slots.Load(); {
-	case !s.connected.Load():
-		return because(s.target.redacted+" was never reached", s.troubles.connect.last())
-	case s.only != nil:
-		return s.only.missing()
-	case t == nil:
-		return because("the masters of the cluster are not known", s.troubles.slots.last())
-	default:
-		for _, n := range t.nodes {
-			if err := n.missing(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// because is an error with its cause, if that is known.
-func because(what string, err error) error {
-	if err == nil {
-		return errors.New(what)
-	}
-	return fmt.Errorf("%s: %w", what, err)
 }
 
 func (t *target) commandOptions(c *Config) rueidis.ClientOption {

@@ -115,6 +115,33 @@ func ofTheServer(err error) bool {
 	return false
 }
 
+// Up reports whether all servers can be reached, and take events: nil, or which not.
+func (s *Source) Up() error {
+	switch t := s.slots.Load(); {
+	case !s.connected.Load():
+		return because(s.target.redacted+" was never reached", s.troubles.connect.last())
+	case s.only != nil:
+		return s.only.missing()
+	case t == nil:
+		return because("the masters of the cluster are not known", s.troubles.slots.last())
+	default:
+		for _, n := range t.nodes {
+			if err := n.missing(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// because is an error with its cause, if that is known.
+func because(what string, err error) error {
+	if err == nil {
+		return errors.New(what)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
 // missing says why this master is of no use: nil, it is connected and takes events, as far as is known.
 func (n *node) missing() error {
 	if !n.up.Load() {
