@@ -134,7 +134,7 @@ func TestSIGHUPSaysWhatItDoesNotRead(t *testing.T) {
 		}
 	}
 	hup("# the same\n"+before, "SIGHUP: the keys were read again; other settings are read by a restart only", "key_file="+keys)
-	hup(strings.NewReplacer("20s", "9s", "gap", "latest", "10", "11").Replace(before)+"key: hunter2\nhistory-max: 300MiB\n", // --drain-rate is given by a flag
+	hup(strings.NewReplacer("20s", "9s", "gap", "latest", "drain-rate: 10", "drain-rate: 11").Replace(before)+"key: hunter2\nhistory-max: 300MiB\n", // --drain-rate is given by a flag
 		"settings have changed since the start: they need a restart", `settings="key, heartbeat, topic-policy, history-max"`)
 	hup(before+"hartbeat: 9s\n", "the settings are not in order any more: a restart would fail", "hartbeat")
 	hup(before+"shards: 99\n", "a restart would fail", "--shards 99")

@@ -12,7 +12,8 @@ import (
 type trouble struct {
 	mu      sync.Mutex
 	err     error     // the last failure; nil: all is well
-	cause   string    // of that
+	cause   string    // of that, or of one before it that said more
+	caused  time.Time // when that cause was seen last
 	failed  time.Time // when that was
 	since   time.Time // when it began
 	logged  time.Time // when it was logged last
@@ -51,8 +52,11 @@ func (t *trouble) fails(l *slog.Logger, level slog.Level, line string, err error
 	if t.failed = now; t.err == nil {
 		t.since = now
 	}
-	changed := t.err == nil || t.cause != cause
-	t.err, t.cause = err, cause
+	changed := false
+	if vague := cause == "connection"; t.err == nil || !vague || now.Sub(t.caused) > troublePause {
+		changed = t.err == nil || t.cause != cause
+		t.err, t.cause, t.caused = err, cause, now
+	} // else the connection has ended before it said why, as others have
 	if !changed && now.Sub(t.logged) < troublePause || !t.mayLog(now) {
 		t.skipped++
 		return
