@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"ssedge/engine/fanin/redis"
 	"ssedge/engine/intake"
 	"ssedge/proto/rule"
 )
@@ -88,6 +89,9 @@ type Config struct {
 
 	// Redis.
 	Redis            string        // URL; "": events are published here and nowhere else
+	RedisTLSCert     string        // files of PEM, read for each connection: the certificate that this node shows there,
+	RedisTLSKey      string        // its key,
+	RedisTLSCA       string        // and the CAs of the servers in place of the system's
 	RedisPrefix      string        // of channels and keys
 	FanIn            string        // through which channels events come: redis.FanIn
 	Partitions       int           // with fan-in by partition
@@ -116,6 +120,11 @@ type Config struct {
 // rule is what topics, events and keys may be.
 func (c *Config) rule() rule.Limits {
 	return rule.Limits{TopicBytes: c.TopicBytes, EventBytes: c.EventBytes, KeyBytes: c.KeyBytes}
+}
+
+// redisTLS is what connections with TLS to the servers have besides the URL.
+func (c *Config) redisTLS() redis.TLSFiles {
+	return redis.TLSFiles{Cert: c.RedisTLSCert, Key: c.RedisTLSKey, CA: c.RedisTLSCA}
 }
 
 // DefaultConfig returns the defaults.

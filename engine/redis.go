@@ -14,7 +14,7 @@ import (
 func (e *Engine) openRedis() (*redis.Source, error) {
 	c := &e.config
 	return redis.Open(redis.Config{
-		URL: c.Redis, Required: c.RedisRequired, Prefix: c.RedisPrefix, FanIn: redis.FanIn(c.FanIn), Partitions: c.Partitions, Edge: c.Edge, Version: c.Version, Streams: e.Streams, PresenceEvery: c.RedisPresence, Logger: c.Logger,
+		URL: c.Redis, TLS: c.redisTLS(), Required: c.RedisRequired, Prefix: c.RedisPrefix, FanIn: redis.FanIn(c.FanIn), Partitions: c.Partitions, Edge: c.Edge, Version: c.Version, Streams: e.Streams, PresenceEvery: c.RedisPresence, Logger: c.Logger,
 		Timeout: c.RedisTimeout, ProbeInterval: c.RedisProbe, ReadRate: c.RedisReadRate, CatchUpRate: c.RedisCatchUpRate,
 		HistoryEvents: c.HistoryEvents, HistoryAge: c.HistoryAge, HistoryBytes: c.HistoryBytes, TTL: c.RedisTTL, KeyTTL: c.KeyTTL,
 		Rule: c.rule(),

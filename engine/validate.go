@@ -320,9 +320,12 @@ func (c *Config) checkRedis(fail failure) {
 		fail("--redis-catch-up-rate %d: expected 1 or more", c.RedisCatchUpRate)
 	}
 	if c.Redis == "" {
+		if given := c.redisTLS(); given != (redis.TLSFiles{}) {
+			fail("%s without --redis: expected the URL of servers, rediss://…", given.Flags())
+		}
 		return
 	}
-	if err := redis.CheckURL(c.Redis); err != nil {
+	if err := redis.CheckTLS(c.Redis, c.redisTLS()); err != nil && (c.RedisRequired || !errors.Is(err, redis.ErrExpired)) {
 		fail("--redis: %w", err)
 	}
 	if c.RedisTTL < c.HistoryAge {

@@ -64,7 +64,8 @@ func TestHelpExplainsEveryFlag(t *testing.T) {
 func TestOneVariableMeansOneThing(t *testing.T) {
 	shared := map[string]string{"SSEDGE_KEY": "a key", "SSEDGE_SERVER": "the server", "SSEDGE_CONFIG": "the file", "SSEDGE_REDIS": "the servers", "SSEDGE_REDIS_PREFIX": "of all publishers",
 		"SSEDGE_REDIS_TTL": "the same history", "SSEDGE_HISTORY_EVENTS": "the same history", "SSEDGE_HISTORY_AGE": "the same history", "SSEDGE_KEY_TTL": "the same keys",
-		"SSEDGE_FAN_IN": "the same names", "SSEDGE_PARTITIONS": "the same names", "SSEDGE_EVENT_BYTES": "the same events", "SSEDGE_TOPIC_BYTES": "the same topics", "SSEDGE_KEY_BYTES": "the same keys", "SSEDGE_ADMIN": "of the same server", "SSEDGE_CA": "the same trust"}
+		"SSEDGE_FAN_IN": "the same names", "SSEDGE_PARTITIONS": "the same names", "SSEDGE_EVENT_BYTES": "the same events", "SSEDGE_TOPIC_BYTES": "the same topics", "SSEDGE_KEY_BYTES": "the same keys", "SSEDGE_ADMIN": "of the same server", "SSEDGE_CA": "the same trust",
+		"SSEDGE_REDIS_TLS_CERT": "to the servers", "SSEDGE_REDIS_TLS_KEY": "to the servers", "SSEDGE_REDIS_TLS_CA": "to the servers"}
 	users := map[string][]string{}
 	for command, flags := range commands(t) {
 		for _, f := range flags {

@@ -24,8 +24,9 @@ type publishCmd struct {
 	Once   string         `help:"Idempotency key: publishing again with it does nothing." placeholder:"KEY"`
 	Client clientFlags    `embed:""`
 
-	Redis   string       `help:"Publish to these Redis servers, without an edge." placeholder:"URL" env:"SSEDGE_PUBLISH_REDIS"`
-	History historyFlags `embed:""`
+	Redis    string        `help:"Publish to these Redis servers, without an edge." placeholder:"URL" env:"SSEDGE_PUBLISH_REDIS"`
+	RedisTLS redisTLSFlags `embed:""`
+	History  historyFlags  `embed:""`
 }
 
 // Run publishes one event and prints its id.

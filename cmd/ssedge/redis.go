@@ -34,6 +34,13 @@ type historyFlags struct {
 	KeyTTL        time.Duration `name:"key-ttl" help:"Time an idempotency key is remembered." default:"${key_ttl}"`
 }
 
+// redisTLSFlags are files for connections with TLS (rediss://…).
+type redisTLSFlags struct {
+	Cert string `name:"redis-tls-cert" help:"Certificate shown to Redis servers and sentinels that ask for one (tls-auth-clients): a PEM file. This, its key and the CAs are read for each new connection." placeholder:"FILE"`
+	Key  string `name:"redis-tls-key" help:"The private key of that certificate." placeholder:"FILE"`
+	CA   string `name:"redis-tls-ca" help:"CAs of the servers' certificates, in place of the system's." placeholder:"FILE"`
+}
+
 // rule is the rule for publishers without an edge: the same as that of the edges.
 func (f *historyFlags) rule() rule.Limits {
 	return rule.Limits{TopicBytes: int(f.TopicBytes), EventBytes: int(f.EventBytes), KeyBytes: int(f.KeyBytes)}
@@ -63,11 +70,12 @@ func (f *historyFlags) config(url string) (redis.Config, error) {
 }
 
 // open connects.
-func (f *historyFlags) open(url string) (*redis.Source, error) {
+func (f *historyFlags) open(url string, t redisTLSFlags) (*redis.Source, error) {
 	c, err := f.config(url)
 	if err != nil {
 		return nil, err
 	}
+	c.TLS = redis.TLSFiles(t)
 	s, err := redis.Open(c)
 	if err != nil {
 		return nil, fmt.Errorf("--redis: %w", err)
@@ -78,12 +86,13 @@ func (f *historyFlags) open(url string) (*redis.Source, error) {
 type redisInstall struct {
 	Redis   string `help:"redis://host:port, redis+sentinel://host:port,…/master or redis+cluster://host:port,…" placeholder:"URL" required:""`
 	Replace bool   `help:"Also replace a function that was installed for another --redis-prefix."`
+	redisTLSFlags
 	historyFlags
 }
 
 // Run loads the library and says where.
 func (c *redisInstall) Run() error {
-	s, err := c.open(c.Redis)
+	s, err := c.open(c.Redis, c.redisTLSFlags)
 	if err != nil {
 		return err
 	}
@@ -141,7 +150,7 @@ func (c *redisKey) Run() error {
 
 // viaRedis publishes an event without an edge.
 func (c *publishCmd) viaRedis(data string) (id string, err error) {
-	s, err := c.History.open(c.Redis)
+	s, err := c.History.open(c.Redis, c.RedisTLS)
 	if err != nil {
 		return "", err
 	}

@@ -114,6 +114,10 @@ func TestPublishingWithoutAnEdgeMistakes(t *testing.T) {
 		{[]string{"redis", "key", "--fan-in=partition", "--partitions=0", "news"}, []string{"--partitions", "power of two", "0"}},
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--redis-ttl=1m"}, []string{"--redis-ttl", "--history-age"}},
 		{[]string{"serve", "--dev", "--redis=redis://127.0.0.1:1"}, []string{"--redis", "refused"}},
+		{[]string{"serve", "--dev", "--check", "--redis=rediss://a", "--redis-tls-ca=/nowhere"}, []string{"--redis-tls-ca", "/nowhere"}},
+		{[]string{"serve", "--dev", "--check", "--redis-tls-ca=/nowhere"}, []string{"--redis-tls-ca without --redis"}},
+		{[]string{"publish", "--redis=rediss://127.0.0.1:1", "--redis-tls-cert=/nowhere", "t", "x"}, []string{"--redis-tls-cert", "--redis-tls-key"}},
+		{[]string{"redis", "install", "--redis=redis://127.0.0.1:1", "--redis-tls-ca=/nowhere"}, []string{"--redis-tls-ca", "rediss://"}},
 	} {
 		_, errors, code := run(t, c.args...)
 		oneLine(t, errors, code, c.says...)

@@ -81,6 +81,7 @@ type serveCmd struct {
 	HistoryMax    size          `help:"Bytes of all topics' history; beyond it the least recently used are dropped." default:"${history_max}" group:"Topics and events"`
 
 	Redis            string        `help:"Where events come from and go to, if there are several edges: redis://host:port, redis+sentinel://host:port,…/master or redis+cluster://host:port,…; rediss for TLS." placeholder:"URL" group:"Redis"`
+	RedisTLS         redisTLSFlags `embed:"" group:"Redis"`
 	RedisPrefix      string        `help:"Prefix of channels and keys." default:"${redis_prefix}" group:"Redis"`
 	FanIn            string        `help:"Through which channels events come: topic, one for each topic, and an edge subscribes those it needs; partition, some for all topics; or pattern, all channels of topics." default:"${fan_in}" group:"Redis"`
 	Partitions       int           `help:"With --fan-in=partition: how many; a power of two, the same for all edges and publishers." default:"${partitions}" group:"Redis"`
@@ -154,7 +155,7 @@ func (c *serveCmd) config() (engine.Config, error) {
 		HTTPConnectionsMax: c.HTTPConnectionsMax, HTTPIdle: c.HTTPIdle, Workers: c.Workers, BodyBytes: int64(c.BodyBytes), PublishBytes: int64(c.PublishBytes), BodyTimeout: c.BodyTimeout,
 		TopicsMax: c.TopicsMax, TopicBytes: int(c.TopicBytes), EventBytes: int(c.EventBytes), KeyBytes: int(c.KeyBytes), KeysMax: c.KeysMax, KeyTTL: c.KeyTTL,
 		HistoryEvents: c.HistoryEvents, HistoryBytes: int64(c.HistoryBytes), HistoryAge: c.HistoryAge, HistoryMax: int64(c.HistoryMax),
-		Redis: c.Redis, RedisPrefix: c.RedisPrefix, FanIn: c.FanIn, Partitions: c.Partitions, RedisRequired: c.RedisRequired, RedisTTL: c.RedisTTL, RedisTimeout: c.RedisTimeout, RedisProbe: c.RedisProbe,
+		Redis: c.Redis, RedisTLSCert: c.RedisTLS.Cert, RedisTLSKey: c.RedisTLS.Key, RedisTLSCA: c.RedisTLS.CA, RedisPrefix: c.RedisPrefix, FanIn: c.FanIn, Partitions: c.Partitions, RedisRequired: c.RedisRequired, RedisTTL: c.RedisTTL, RedisTimeout: c.RedisTimeout, RedisProbe: c.RedisProbe,
 		RedisReadRate: c.RedisReadRate, RedisCatchUpRate: c.RedisCatchUpRate, RedisPresence: c.RedisPresence, RedisLinger: c.RedisLinger, ReadyNeedsRedis: c.ReadyNeedsRedis, Edge: edgeName(c.Edge),
 		DrainDelay: c.DrainDelay, DrainRate: c.DrainRate, DrainTimeout: c.DrainTimeout,
 		MemoryMax: int64(c.MemoryMax), TurnSends: c.TurnSends, TurnTime: c.TurnTime,

@@ -195,11 +195,7 @@ func (t *target) replicaOptions(ctx context.Context, c *Config, address string) 
 	o.ReadBufferEachConn, o.WriteBufferEachConn, o.RingScaleEachConn = 4<<10, 4<<10, 2
 	o.Dialer.KeepAlive = max(4*c.replicasEvery(), 10*time.Second) // it is asked for the time more often than that
 	o.DialCtxFn = func(_ context.Context, address string, d *net.Dialer, secure *tls.Config) (net.Conn, error) {
-		dial := d.DialContext
-		if secure != nil {
-			dial = (&tls.Dialer{NetDialer: d, Config: secure}).DialContext
-		}
-		conn, err := dial(ctx, "tcp", address)
+		conn, err := t.dial(ctx, address, d, secure)
 		if err != nil {
 			return nil, err
 		}

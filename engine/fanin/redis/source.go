@@ -21,6 +21,7 @@ import (
 // Config is what a source needs to know. All fields must be set, but for Prefix.
 type Config struct {
 	URL           string
+	TLS           TLSFiles
 	Required      bool   // Open fails if the servers cannot be reached; otherwise it goes on trying
 	Prefix        string // of channels, streams and keys
 	FanIn         FanIn
@@ -110,6 +111,9 @@ func Open(c Config) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.setFiles(c.TLS); err != nil && (c.Required || !errors.Is(err, ErrExpired)) {
+		return nil, err
+	}
 	if err := CheckFanIn(c.FanIn, c.Partitions); err != nil {
 		return nil, err
 	}
@@ -188,6 +192,7 @@ func (t *target) commandOptions(c *Config) rueidis.ClientOption {
 	o.ClusterOption.MaxMovedRedirections = 8
 	o.Sentinel.TopologyRefreshInterval = slotsEvery
 	o.ForceSingleClient = t.kind == Standalone
+	o.DialCtxFn = t.dial
 	return o
 }
 

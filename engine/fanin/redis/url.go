@@ -5,10 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/redis/rueidis"
 )
@@ -40,6 +43,8 @@ type target struct {
 	kind     Kind
 	options  rueidis.ClientOption
 	redacted string // the URL without its password, for logs
+	files    TLSFiles
+	asked    atomic.Bool // a server has asked for a certificate
 }
 
 // CheckURL says what is wrong with a URL: nil, or in one line what was expected.
@@ -57,9 +62,8 @@ func WithoutPassword(text string) string {
 	return t.redacted
 }
 
-// parseURL reads where the servers are. Several addresses are separated by commas. In the
-// query may stand sentinel_user and sentinel_password, and insecure=true, with which
-// certificates are not verified.
+// parseURL reads where the servers are. Several addresses are separated by commas. What may stand in
+// the query is in queryKeys.
 func parseURL(text string) (*target, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
 	// RFC 3986 knows no list of hosts: the rest is cut by hand, and its parts are read by the library.
@@ -99,7 +103,11 @@ func parseURL(text string) (*target, error) {
 	if err := t.path(strings.Trim(u.Path, "/")); err != nil {
 		return nil, err
 	}
-	if err := t.query(u.Query(), secure); err != nil {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil || u.Fragment != "" { // the library leaves out what it cannot read
+		return nil, fmt.Errorf("%s; what stands behind the addresses cannot be read, expected in the query %s", expectedURL, queryKeys)
+	}
+	if err := t.query(query, secure); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -118,7 +126,7 @@ func addressOf(host string, kind Kind) (string, error) {
 	} else if strings.Contains(host, ":") {
 		return "", fmt.Errorf("%s, found the address %q", expectedURL, host)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); name == "" || strings.ContainsAny(name, " \t\r\n") || err != nil || n == 0 {
+	if n, err := strconv.ParseUint(port, 10, 16); name == "" || strings.ContainsAny(name, "# \t\r\n") || err != nil || n == 0 {
 		return "", fmt.Errorf("%s, found the address %q", expectedURL, host)
 	}
 	return net.JoinHostPort(name, port), nil
@@ -143,11 +151,17 @@ func (t *target) path(path string) error {
 	return nil
 }
 
+// queryKeys is what the query of a URL may have.
+const queryKeys = "insecure=true (TLS without verifying the servers' certificates), sentinel_user and sentinel_password (at the sentinels)"
+
 func (t *target) query(q url.Values, secure bool) error {
 	o := &t.options
 	insecure := false
-	for key, values := range q {
-		value := values[len(values)-1]
+	for _, key := range slices.Sorted(maps.Keys(q)) {
+		value := q[key][0]
+		if len(q[key]) > 1 {
+			return fmt.Errorf("%s; expected %q once in the query", expectedURL, key)
+		}
 		switch {
 		case key == "insecure" && secure:
 			var err error
@@ -159,8 +173,12 @@ func (t *target) query(q url.Values, secure bool) error {
 		case key == "sentinel_password" && t.kind == Sentinel:
 			o.Sentinel.Password = value
 			t.redacted, _, _ = strings.Cut(t.redacted, "?")
+		case key == "insecure":
+			return fmt.Errorf("%s; insecure has no effect without TLS, expected rediss", expectedURL)
+		case key == "sentinel_user" || key == "sentinel_password":
+			return fmt.Errorf("%s; %s has no effect without sentinels, expected redis+sentinel", expectedURL, key)
 		default:
-			return fmt.Errorf("%s; in the query sentinel_user and sentinel_password, and with TLS insecure are known, found %q", expectedURL, key)
+			return fmt.Errorf("%s; in the query may stand %s, found %q", expectedURL, queryKeys, key)
 		}
 	}
 	if secure {
@@ -177,6 +195,9 @@ func (t *target) query(q url.Values, secure bool) error {
 func (t *target) hint(err error) string {
 	if refusal := t.hintRefusal(err); refusal != "" {
 		return refusal
+	}
+	if tls := t.hintTLS(err); tls != "" {
+		return tls
 	}
 	switch {
 	case endedAtOnce(err) && t.options.TLSConfig == nil:

@@ -64,13 +64,29 @@ func TestBadURLsAreRefused(t *testing.T) {
 		"", "127.0.0.1:6379", "http://h", "redis:h", "redis://", "redis://h:0", "redis://h:70000", "redis://h:x", "redis://::1",
 		"redis://a,b", "redis://h/x", "redis://h/-1", "redis://h/3", "redis+sentinel://a/m/2", "redis://h?x=1", "redis://h?insecure=true", "rediss://h?insecure=perhaps",
 		"redis+cluster://a,,b", "redis+cluster://a/1", "redis+sentinel://a", "redis+sentinel://a/", "redis+sentinel://a/m/x",
-		"redis+cluster://a?sentinel_user=x", "redis://me:pa%zzss@h", "redisss://h",
+		"redis+cluster://a?sentinel_user=x", "rediss://h?insecure=true&insecure=true", "redis://h#x", "redis://h/0#x", "redis://h?a=%zz", "rediss://h?insecure=true;x=1", "redis://me:pa%zzss@h", "redisss://h",
 	} {
 		got, err := parseURL(text)
 		if err == nil {
 			t.Errorf("%q is read as %v %v", text, got.kind, got.options.InitAddress)
 		} else if !strings.HasPrefix(err.Error(), "expected redis://") || strings.Contains(err.Error(), "ss@") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// A parameter that is not known is answered with those that are.
+func TestTheQueryOfAURL(t *testing.T) {
+	for _, text := range []string{"redis://h?x=1", "rediss://h?Insecure=true", "redis+sentinel://h/m?sentinel_passwort=x", "redis+cluster://h?client_name=x", "redis://h?insecure=true;x=1"} {
+		_, err := parseURL(text)
+		if err == nil {
+			t.Errorf("%s is read", text)
+			continue
+		}
+		for _, key := range []string{"insecure", "sentinel_user", "sentinel_password"} {
+			if !strings.Contains(err.Error(), key) {
+				t.Errorf("%s: expected %s in: %v", text, key, err)
+			}
 		}
 	}
 }
