@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"os/exec"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ssedge/engine"
 )
 
 // masters are the servers that are masters now, by their own word; replicas those that are replicas.
@@ -81,7 +84,8 @@ func TestAGracefulFailover(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 1)
 	url := clusterURL(all)
-	x := newTier(t, all, edgeAt(t, url))
+	log := &said{}
+	x := newTier(t, all, &edge(t, url, func(c *engine.Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) }).server)
 	x.process(url)
 	x.load(6, 2, 5*time.Millisecond)
 	for range 2 {
@@ -95,6 +99,9 @@ func TestAGracefulFailover(t *testing.T) {
 		t.Errorf("gaps were told: %q", gaps)
 	}
 	x.stayed()
+	if text := log.String(); !strings.Contains(text, "slots of the cluster have moved") || strings.Contains(text, "no connection to") {
+		t.Errorf("subscriptions have not gone where the slots have: %s", text)
+	}
 }
 
 func TestSlotsMoveUnderLoad(t *testing.T) {

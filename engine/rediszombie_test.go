@@ -8,8 +8,8 @@ import (
 
 // A server is a zombie when it lives, and an edge's connection to it too, but events are published elsewhere.
 
-// A virtual address moves from a master to its replica. Commands go there; the connections for subscriptions stay up,
-// to the old one, which is a master still. Nothing tells the edges but that they do not hear themselves.
+// A virtual address moves from a master to its replica. Commands go there; the connections for subscriptions are up,
+// to the old one, which is a master still. Nothing tells the edges but that what they publish reaches no subscriber.
 func TestAZombie(t *testing.T) {
 	t.Parallel()
 	old, heir := startPair(t)
@@ -26,9 +26,6 @@ func TestAZombie(t *testing.T) {
 	old.cli("CLIENT", "KILL", "TYPE", "normal")
 	old.cli("CLIENT", "UNPAUSE")
 	began := time.Now()
-	if len(old.subscribed()) == 0 {
-		t.Fatal("the old master is no zombie: no edge is subscribed there")
-	}
 	eventually(t, "no edge is subscribed at the zombie", func() bool { return len(old.subscribed()) == 0 })
 	t.Logf("the zombie was left after %v", time.Since(began).Round(time.Millisecond))
 	x.pause(300 * time.Millisecond)
@@ -36,7 +33,7 @@ func TestAZombie(t *testing.T) {
 		t.Errorf("gaps were told: %q", gaps)
 	}
 	x.stayed()
-	foundByProbes(t, a, b)
+	leftAtOnce(t, a, b)
 }
 
 // offset is up to where a server has replicated, or been replicated to.
@@ -45,18 +42,18 @@ func offset(r *redisServer) string {
 	return strings.Fields(after)[0]
 }
 
-// foundByProbes checks that edges have given up a connection that brought nothing back.
-func foundByProbes(t *testing.T, edges ...*node) {
+// leftAtOnce checks that edges have given up a subscription that publishing did not reach.
+func leftAtOnce(t *testing.T, edges ...*node) {
 	t.Helper()
 	for _, n := range edges {
-		if m := n.metrics(t); m["ssedge_redis_probe_failures_total"] == 0 {
-			t.Errorf("no failed probe was counted, %v reconnects", m["ssedge_redis_reconnects_total"])
+		if m := n.metrics(t); m["ssedge_redis_elsewhere_total"] == 0 {
+			t.Errorf("no such subscription was counted, %v reconnects", m["ssedge_redis_reconnects_total"])
 		}
 	}
 }
 
 // With Sentinel, an edge goes with the master. The old one is not told for a while: it takes events that no client will
-// see again, and the connections for subscriptions stay there.
+// see again, and does not end the connections for subscriptions.
 func TestSentinel(t *testing.T) {
 	t.Parallel()
 	old, heir := startPair(t)
@@ -73,16 +70,13 @@ func TestSentinel(t *testing.T) {
 	eventually(t, "the other one is master", func() bool { return strings.Contains(heir.cli("ROLE"), "master") })
 	length := heir.cli("XLEN", "sse:topic0")
 	eventually(t, "the other one takes events", func() bool { return heir.cli("XLEN", "sse:topic0") != length })
-	if strings.HasPrefix(old.cli("ROLE"), "master") && len(old.subscribed()) == 0 {
-		t.Error("the old master is no zombie: no edge is subscribed there")
-	}
 	eventually(t, "no edge is subscribed at the old one", func() bool { return len(old.subscribed()) == 0 })
 	x.pause(300 * time.Millisecond)
 	if gaps := x.finish(); len(gaps) != 0 {
 		t.Errorf("gaps were told: %q", gaps)
 	}
 	x.stayed()
-	foundByProbes(t, a, b)
+	leftAtOnce(t, a, b)
 }
 
 // The answers of a master are lost, and then it is: what publishers were not told of, its replica has. They try again with

@@ -60,6 +60,7 @@ type counts struct {
 	moved                  atomic.Uint64 // subscriptions that ended because their slot has moved
 	reconnects             atomic.Uint64
 	probeFailures          atomic.Uint64
+	elsewhere              atomic.Uint64 // connections for subscriptions that publishing did not reach
 	catchUps               [causes]atomic.Uint64
 	errors                 [ops][len(errorKinds)]atomic.Uint64
 	states                 [states]atomic.Int64         // feeds
@@ -125,6 +126,7 @@ func (s *Source) Counters(set func(name string, value uint64)) {
 	set("ssedge_redis_moved_total", c.moved.Load())
 	set("ssedge_redis_reconnects_total", c.reconnects.Load())
 	set("ssedge_redis_probe_failures_total", c.probeFailures.Load())
+	set("ssedge_redis_elsewhere_total", c.elsewhere.Load())
 	for i, name := range causeNames {
 		set(`ssedge_redis_catchups_total{cause="`+name+`"}`, c.catchUps[i].Load())
 	}

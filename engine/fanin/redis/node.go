@@ -29,6 +29,8 @@ type node struct {
 	writing writing
 	lost    trouble // of the connection
 	proofs  proofs
+	signs   chan struct{}
+	session atomic.Pointer[sessionSigns]
 
 	mu      sync.Mutex
 	open    bool                // there is a session: otherwise nothing is queued, for the next one begins with all feeds
@@ -42,8 +44,9 @@ type node struct {
 func newNode(s *Source, address, probe string, client func() rueidis.Client) *node {
 	n := &node{
 		source: s, address: address, client: client, stop: func() {},
-		fetches: newFetches(s), wake: make(chan struct{}, 1),
+		fetches: newFetches(s), wake: make(chan struct{}, 1), signs: make(chan struct{}, 1),
 	}
+	n.session.Store(new(sessionSigns))
 	n.probe.Store(&probe)
 	return n
 }
@@ -92,8 +95,9 @@ func (n *node) run(ctx context.Context) {
 	s.running.Go(func() { n.fetch(ctx) })
 	for attempt := 0; ; attempt++ {
 		began := time.Now()
-		err := n.session(ctx)
+		err := n.live(ctx)
 		n.up.Store(false)
+		n.abandon(ctx, err)
 		n.shut()
 		n.loseAll()
 		if ctx.Err() != nil {
@@ -137,10 +141,13 @@ var (
 	errNothing = errors.New("it owns no slots")
 )
 
-// session is the life of one connection.
-func (n *node) session(ctx context.Context) error {
+// live is the life of one connection.
+func (n *node) live(ctx context.Context) error {
 	s := n.source
 	client := n.client()
+	if client == nil {
+		client = n.introduce(ctx)
+	}
 	if client == nil {
 		return fmt.Errorf("no connection to %s", n.name())
 	}
@@ -149,6 +156,8 @@ func (n *node) session(ctx context.Context) error {
 	defer c.Close() // first: what is given back open is used again
 	ended := c.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: n.receive, OnSubscription: n.subscription})
 	n.waits.Store(0)
+	session := &sessionSigns{elsewhere: make(chan struct{}, 1)}
+	n.session.Store(session)
 	if _, err := n.moveProbe(ctx, c); err != nil {
 		return err
 	}
@@ -156,6 +165,7 @@ func (n *node) session(ctx context.Context) error {
 		return err
 	}
 	if err := n.sendProbe(ctx, client); err != nil { // and learn the time before it is needed
+		n.redial(ctx, err)
 		return err
 	}
 	n.rejoin()
@@ -163,6 +173,8 @@ func (n *node) session(ctx context.Context) error {
 	n.lost.ends(s.config.Logger, "there is a connection for subscriptions again", "server", n.name())
 	probes := time.NewTicker(s.config.ProbeInterval)
 	defer probes.Stop()
+	again, pause := time.NewTimer(0), signPauseMax+1 // no probe, until there is a sign
+	defer again.Stop()
 	for {
 		more, err := n.work(ctx, c)
 		if err != nil {
@@ -182,6 +194,21 @@ func (n *node) session(ctx context.Context) error {
 			if err := n.look(ctx, client, c); err != nil {
 				return err
 			}
+		case <-n.signs:
+			pause = signPause
+			again.Reset(0)
+		case <-again.C:
+			if pause > signPauseMax {
+				break
+			}
+			if err := n.look(ctx, client, c); err != nil {
+				return err
+			}
+			again.Reset(pause)
+			pause *= 2
+		case <-session.elsewhere:
+			s.counts.elsewhere.Add(1)
+			return errElsewhere
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-idle:

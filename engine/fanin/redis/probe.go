@@ -36,8 +36,13 @@ func (n *node) sendProbe(ctx context.Context, client rueidis.Client) error {
 	within, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	n.waits.CompareAndSwap(0, nanotime())
+	session, channel := n.session.Load(), *n.probe.Load()
 	err := s.readClock(within, n.address, client, true)
-	if sent := s.publishProbe(within, client, *n.probe.Load()); err == nil {
+	clients, sent := s.publishProbe(within, client, channel)
+	if sent == nil {
+		sent = n.heard(channel, clients, session)
+	}
+	if err == nil {
 		err = sent
 	}
 	if err != nil {
@@ -79,14 +84,16 @@ func (s *Source) readClock(ctx context.Context, address string, client rueidis.C
 // publishProbe uses the client for commands, which finds the server that owns the channel now. It may be another
 // one than when this node's connection was made. In a cluster where every server hears of everything, the probe goes
 // to the server of the connection, so that it does not fail because other servers are away.
-func (s *Source) publishProbe(ctx context.Context, own rueidis.Client, channel string) error {
+//
+// It returns how many clients were sent the message, as far as that server knows.
+func (s *Source) publishProbe(ctx context.Context, own rueidis.Client, channel string) (clients int64, err error) {
 	switch {
 	case s.sharded():
-		return s.client.Do(ctx, s.client.B().Spublish().Channel(channel).Message("").Build()).Error()
+		return s.client.Do(ctx, s.client.B().Spublish().Channel(channel).Message("").Build()).AsInt64()
 	case s.target.kind == Cluster:
-		return own.Do(ctx, own.B().Publish().Channel(channel).Message("").Build()).Error()
+		return own.Do(ctx, own.B().Publish().Channel(channel).Message("").Build()).AsInt64()
 	}
-	return s.client.Do(ctx, s.client.B().Publish().Channel(channel).Message("").Build()).Error()
+	return s.client.Do(ctx, s.client.B().Publish().Channel(channel).Message("").Build()).AsInt64()
 }
 
 // moveProbe takes another channel if the slot of the one there is has moved. It reports whether there

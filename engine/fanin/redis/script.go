@@ -202,7 +202,11 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 	r, err := s.publish(ctx, key, e)
 	if err != nil {
 		s.counts.failed(opPublish, err)
-		if _, refused := rueidis.IsRedisErr(err); refused { // the script refuses before it writes, or takes back what it wrote
+		_, refused := rueidis.IsRedisErr(err)
+		if !refused || ofTheServer(err) || passing(err) { // and not one topic's
+			s.sign()
+		}
+		if refused { // the script refuses before it writes, or takes back what it wrote
 			if n := s.masterOf(key); n != nil && ofTheServer(err) {
 				n.refuses(err)
 			}

@@ -75,6 +75,8 @@ type Source struct {
 	asks      atomic.Uint64      // numbers them
 	warned    atomic.Bool        // of others that keep histories in another way
 	told      atomic.Bool        // what this edge has is known to be written
+	signed    atomic.Int64       // when publishing last gave a sign (nanotime)
+	quit      atomic.Int64       // when the connection for commands was given up last
 	stop      context.CancelFunc
 	running   sync.WaitGroup
 }
@@ -132,7 +134,9 @@ func Open(c Config) (*Source, error) {
 
 // connect makes the clients.
 func (s *Source) connect() error {
-	client, err := rueidis.NewClient(s.target.commandOptions(&s.config))
+	o := s.target.commandOptions(&s.config)
+	o.DialCtxFn = s.dialForCommands
+	client, err := rueidis.NewClient(o)
 	if err != nil {
 		return fmt.Errorf("%s: %w%s", s.target.redacted, withoutArguments(err), s.target.hint(err))
 	}
@@ -187,6 +191,7 @@ func (t *target) commandOptions(c *Config) rueidis.ClientOption {
 	o.DisableCache, o.DisableRetry, o.AlwaysPipelining = true, true, true
 	o.PipelineMultiplex = -1 // one connection: what is published one after the other stays in order
 	o.Dialer.Timeout, o.Dialer.KeepAlive = time.Second, time.Second
+	o.Sentinel.Dialer = o.Dialer
 	o.ConnWriteTimeout = c.Timeout
 	o.ClusterOption.ShardsRefreshInterval = slotsEvery
 	o.ClusterOption.MaxMovedRedirections = 8

@@ -156,17 +156,15 @@ func (n *node) missing() error {
 // errReplica ends a connection, so that the address of the server is dialled again.
 var errReplica = errors.New("the server is a replica (READONLY), and its address may lead to another one by now")
 
-// leaveReplica reports whether the connection for subscriptions is to be given up. The others are given up here: that for commands, and
-// that on which the client for subscriptions asks for the time.
+// leaveReplica reports whether the connection for subscriptions is to be given up. That for commands is given up here, the others by
+// abandon.
 func (n *node) leaveReplica(ctx context.Context) bool {
 	n.writing.state.Lock()
 	leave := n.writing.leave
 	n.writing.leave = false
 	n.writing.state.Unlock()
 	if leave {
-		for _, client := range []rueidis.Client{n.source.client, n.source.subs} {
-			client.Do(ctx, client.B().Quit().Build())
-		}
+		n.source.client.Do(ctx, n.source.client.B().Quit().Build())
 	}
 	return leave
 }
