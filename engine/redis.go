@@ -3,7 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"ssedge/engine/fanin/redis"
@@ -17,8 +20,17 @@ func (e *Engine) openRedis() (*redis.Source, error) {
 		URL: c.Redis, TLS: c.redisTLS(), Required: c.RedisRequired, Prefix: c.RedisPrefix, FanIn: redis.FanIn(c.FanIn), Partitions: c.Partitions, Edge: c.Edge, Version: c.Version, Streams: e.Streams, PresenceEvery: c.RedisPresence, Logger: c.Logger,
 		Timeout: c.RedisTimeout, ProbeInterval: c.RedisProbe, ReadRate: c.RedisReadRate, CatchUpRate: c.RedisCatchUpRate,
 		HistoryEvents: c.HistoryEvents, HistoryAge: c.HistoryAge, HistoryBytes: c.HistoryBytes, TTL: c.RedisTTL, KeyTTL: c.KeyTTL,
-		Rule: c.rule(),
+		Rule: c.rule(), Clients: c.faring(),
 	})
+}
+
+// faring is what decides how a client fares that goes from one edge to another, apart from what its own requests show.
+func (c *Config) faring() map[string]string {
+	var policies []string
+	for _, pattern := range slices.Sorted(maps.Keys(c.TopicPolicies)) {
+		policies = append(policies, pattern+"="+c.TopicPolicies[pattern])
+	}
+	return map[string]string{"--slow-policy": c.SlowPolicy, "--topic-policy": strconv.Quote(strings.Join(policies, ",")), "--topics-per-stream": strconv.Itoa(c.TopicsPerStream)}
 }
 
 // upstream is what topics follow: nothing, if events come from this node alone.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"ssedge/engine"
@@ -76,6 +77,7 @@ func (f *historyFlags) open(url string, t redisTLSFlags) (*redis.Source, error) 
 		return nil, err
 	}
 	c.TLS = redis.TLSFiles(t)
+	c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})) // of edges with other settings
 	s, err := redis.Open(c)
 	if err != nil {
 		return nil, fmt.Errorf("--redis: %w", err)

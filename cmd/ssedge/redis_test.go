@@ -54,6 +54,12 @@ func TestPublishingWithoutAnEdge(t *testing.T) {
 	if again := publish("one", "--once=k"); again != first {
 		t.Errorf("published again as %s, first as %s", again, first)
 	}
+	_, warned, code := run(t, "publish", "--redis="+redis, "elsewhere", "x", "--event-bytes=1000", "--history-events=10001")
+	for _, says := range []string{"--event-bytes is 262144 there, 1000 here", "--history-events is 10000 there, 10001 here"} {
+		if code != 0 || !strings.Contains(warned, says) || strings.Contains(warned, "key-bytes") {
+			t.Errorf("other settings than the edge's: exit code %d, expected %q in: %s", code, says, warned)
+		}
+	}
 	out, errors, code := run(t, "redis", "install", "--redis="+redis)
 	if code != 0 || out != "ssedge_publish is on 1 master\n" {
 		t.Fatalf("exit code %d, %q, %s", code, out, errors)

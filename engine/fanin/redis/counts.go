@@ -60,6 +60,7 @@ type counts struct {
 	moved                  atomic.Uint64 // subscriptions that ended because their slot has moved
 	reconnects             atomic.Uint64
 	probeFailures          atomic.Uint64
+	differing              atomic.Int64  // edges with other settings
 	elsewhere              atomic.Uint64 // connections for subscriptions that publishing did not reach
 	catchUps               [causes]atomic.Uint64
 	errors                 [ops][len(errorKinds)]atomic.Uint64
@@ -96,6 +97,7 @@ func (s *Source) Gauges() map[string]func() float64 {
 			}
 			return 1
 		},
+		"ssedge_redis_edges_differing":      func() float64 { return float64(s.counts.differing.Load()) },
 		"ssedge_redis_clock_spread_seconds": func() float64 { return s.clock.spread().Seconds() },
 	}
 	for i, name := range stateNames {

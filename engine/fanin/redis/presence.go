@@ -32,6 +32,8 @@ type Edge struct {
 	Streams  int       `json:"streams"`
 	Topics   int       `json:"topics"`
 	Seen     time.Time `json:"seen"`
+
+	Settings map[string]string `json:"settings,omitempty"` // those in which all edges must agree
 }
 
 func (s *Source) presenceKey(what string) string { return "ssedge:" + s.config.Prefix + what }
@@ -110,7 +112,7 @@ func (s *Source) tell(ctx context.Context) error {
 	if err := s.tellOf(ctx, key, changed); err != nil {
 		return err
 	}
-	text, err := json.Marshal(Edge{s.config.Edge, s.instance, s.config.Version, s.config.Streams(), s.table.Topics(), time.Now().UTC().Truncate(time.Second)})
+	text, err := json.Marshal(Edge{s.config.Edge, s.instance, s.config.Version, s.config.Streams(), s.table.Topics(), time.Now().UTC().Truncate(time.Second), s.config.agreed()})
 	if err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func (s *Source) tell(ctx context.Context) error {
 		}
 	}
 	s.told.Store(true)
-	return nil
+	return s.compare(ctx)
 }
 
 // tellOf writes how many subscribers these topics have.

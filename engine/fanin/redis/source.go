@@ -44,6 +44,8 @@ type Config struct {
 	KeyTTL        time.Duration // how long an idempotency key is remembered
 
 	Rule rule.Limits // what breaks it is told as a gap
+
+	Clients map[string]string // settings by flag that decide how clients fare, in which edges must agree, too
 }
 
 // Source is a fanin.Source and a shard.Upstream. It is safe from any goroutine.
@@ -73,7 +75,8 @@ type Source struct {
 	forgotten list[string]       // of them, those that were told of
 	wishSize  atomic.Int64       // mean bytes of the events that were read for a stream last
 	asks      atomic.Uint64      // numbers them
-	warned    atomic.Bool        // of others that keep histories in another way
+	looks     int                // words of this edge until it looks at the settings of others; presence's own
+	differed  map[string]string  // names of edges by how their settings differ; presence's own
 	told      atomic.Bool        // what this edge has is known to be written
 	signed    atomic.Int64       // when publishing last gave a sign (nanotime)
 	quit      atomic.Int64       // when the connection for commands was given up last
