@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,9 @@ var errDraining = errors.New("draining")
 func New(c Config) (_ *Engine, err error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
+	}
+	if idle := c.WithoutEffect(); len(idle) > 0 {
+		c.Logger.Warn("some settings have no effect", "settings", strings.Join(idle, ", "))
 	}
 	e := &Engine{config: c, ended: make(chan struct{})}
 	defer func() {

@@ -76,7 +76,7 @@ type serveCmd struct {
 	KeysMax       int           `help:"Idempotency keys remembered." default:"${keys_max}" group:"Topics and events"`
 	KeyTTL        time.Duration `name:"key-ttl" help:"Time an idempotency key is remembered." default:"${key_ttl}" group:"Topics and events"`
 	HistoryEvents int           `help:"Events of each topic kept for clients that come back or fall behind. Even if it is lower, a client that keeps up gets bursts of up to 1,024 events and 64 KiB whole; of a larger burst it may miss the oldest events, and is told of the gap." default:"${history_events}" group:"Topics and events"`
-	HistoryBytes  size          `help:"Bytes of the same." default:"${history_bytes}" group:"Topics and events"`
+	HistoryBytes  size          `help:"Bytes of the same, at this edge: with --redis, what it no longer holds is read there for those that come back." default:"${history_bytes}" group:"Topics and events"`
 	HistoryAge    time.Duration `help:"Age of the same." default:"${history_age}" group:"Topics and events"`
 	HistoryMax    size          `help:"Bytes of all topics' history; beyond it the least recently used are dropped." default:"${history_max}" group:"Topics and events"`
 
@@ -212,6 +212,9 @@ func (c *serveCmd) run() error {
 		return err
 	}
 	if c.Check {
+		if idle := config.WithoutEffect(); len(idle) > 0 {
+			fmt.Println("Without effect:", strings.Join(idle, ", "))
+		}
 		fmt.Println("The settings are in order.")
 		if says, _ := config.Overcommitted(); says != "" {
 			fmt.Println("But " + says + ".")
