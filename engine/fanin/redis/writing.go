@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/redis/rueidis"
 )
 
 // A server can answer, and send messages, and yet take no events: it is a replica by now (READONLY), reads its data (LOADING), has
