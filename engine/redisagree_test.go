@@ -57,7 +57,7 @@ var agreements = map[string]agreement{
 	"SendBuffer": {why: "of this edge's network"}, "NotSentLowat": {why: "of this edge's network"}, "UserTimeout": {why: "of this edge's network"}, "RestBytes": {why: "of this edge's size"},
 	"InboxMax": {why: "of this edge's size"}, "HeadTimeout": {why: "of this edge's network"}, "HeadsMax": {why: "of this edge's size"}, "HTTPConnectionsMax": {why: "of this edge's size"},
 	"HTTPIdle": {why: "of this edge's network"}, "Workers": {why: "of this edge's size"}, "BodyTimeout": {why: "of this edge's network"}, "TopicsMax": {why: "of this edge's size"},
-	"HistoryMax": {why: "of this edge's size; what it drops is told (evicted)"}, "MemoryMax": {why: "of this edge's size"}, "TurnSends": {why: "of this edge's size"}, "TurnTime": {why: "of this edge's size"},
+	"PublishBytes": {why: "of this edge's size"}, "RedisReadRate": {why: "of this edge"}, "HistoryMax": {why: "of this edge's size; what it drops is told (evicted)"}, "MemoryMax": {why: "of this edge's size"}, "TurnSends": {why: "of this edge's size"}, "TurnTime": {why: "of this edge's size"},
 	"DrainDelay": {why: "of this edge's end"}, "DrainRate": {why: "of this edge's end"}, "DrainTimeout": {why: "of this edge's end"},
 }
 
