@@ -98,7 +98,7 @@ var metricHelp = map[string]string{
 	"ssedge_redis_channels_refused_total":  "The number of times that the servers did not let this edge subscribe to a channel.",
 	"ssedge_redis_moved_total":             "The number of subscriptions that ended because their slot moved.",
 	"ssedge_redis_reconnects_total":        "The number of subscription connections that ended.",
-	"ssedge_redis_edges_differing":         "The number of other edges with another value in a setting that must be the same everywhere; the log says which setting, and both values.",
+	"ssedge_redis_edges_differing":         "The number of other edges with another value in a setting that must be equal everywhere; the log says which setting, and both values.",
 	"ssedge_redis_elsewhere_total":         "The number of connections for subscriptions that were given up because what this edge publishes goes to another server.",
 	"ssedge_redis_probe_failures_total":    "The number of connections that were given up because messages of this edge to itself did not come back.",
 	"ssedge_redis_errors_total":            "The number of commands that the Redis servers answered with an error or not at all, by command and kind of error.",
