@@ -46,6 +46,13 @@ func (f *faulty) start(t *testing.T) Target {
 	return Target{Name: "faulty", Subscribe: server.URL + "/events?topic=t{topic}", PublishURL: server.URL + "/publish?topic=t{topic}", PublishBody: "{payload}"}
 }
 
+// attempts is how many have subscribed, or tried to.
+func (f *faulty) attempts() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.opened
+}
+
 func (f *faulty) subscribe(w http.ResponseWriter, r *http.Request) {
 	topic := r.FormValue("topic")
 	f.mu.Lock()
