@@ -46,6 +46,7 @@ func certificate(t testing.TB, name string, expires time.Time) (cert, key string
 // The server shows another certificate from some time on: one that has expired, or one that the edge does not trust; or it asks for one that the
 // edge has not got.
 func TestServersWithWrongCertificates(t *testing.T) {
+	unraced(t) // TestServersThatTakeNoEvents
 	t.Parallel()
 	good, goodKey := certificate(t, "good", time.Now().Add(time.Hour))
 	show := func(cert, key string) func(r *redisServer) {

@@ -103,8 +103,8 @@ func TestFanInSlotsMove(t *testing.T) {
 	t.Parallel()
 	for _, way := range []redis.FanIn{redis.ByPartition, redis.ByPattern} {
 		t.Run(string(way), func(t *testing.T) {
-			if way == redis.ByPattern {
-				unraced(t)
+			if way == redis.ByPattern && !chaos {
+				t.Skip("make chaos runs it: patterns go over the cluster's bus, whatever becomes of slots")
 			}
 			t.Parallel()
 			all := startCluster(t, 1)

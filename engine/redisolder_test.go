@@ -142,6 +142,7 @@ func TestHolesInWhatTheEdgeHasLetGo(t *testing.T) {
 
 // Streams that ask for a long history and do not read it cost Redis no more than an address may read, and others go on meanwhile.
 func TestAnAddressHasItsShareOfRedis(t *testing.T) {
+	unraced(t) // TestStreamsShareAReading, TestStrangersHoldNothingUp
 	t.Parallel()
 	const rate, topics, each = 20, 20, 30
 	r := startRedis(t)

@@ -117,6 +117,9 @@ func TestPublishersHoldNoMoreThanTheyMay(t *testing.T) {
 	t.Parallel()
 	for name, f := range hungry {
 		t.Run(name, func(t *testing.T) {
+			if raced && name != "one event of blanks" && name != "lines that are short" {
+				t.Skip("not run with -race: other bodies are read by the same code. go test ./engine/httpapi runs it")
+			}
 			t.Parallel()
 			entered, leave := make(chan struct{}, 1000), make(chan struct{})
 			most := RequestBytesMax(bodyMax, eventMax)
