@@ -1,5 +1,6 @@
 # make run      builds ssedge and runs it for development
 # make test     everything CI runs; installs what it needs, or names it
+# make check    what finds most mistakes soonest: formatting, vet, and the tests that start no servers; a minute
 # make bench    the README's table and every scenario, raw files under bench/results/
 # make chaos    the fault tests of several edges, longer and larger, several times, each with another seed; a quarter of an hour
 # make clients  every client in every trial, against the built server; three minutes. make test runs a short form
@@ -21,7 +22,7 @@ DATE    := $(if $(SOURCE_DATE_EPOCH),$(shell date -u -d @$(SOURCE_DATE_EPOCH) +%
 LDFLAGS := -s -w $(if $(RELEASE),-X main.release=$(RELEASE)) $(if $(COMMIT),-X main.commit=$(COMMIT)) $(if $(DATE),-X main.date=$(DATE))
 FUZZ    ?= 1000000x
 
-.PHONY: build run test bench million chaos sim fuzz clients cluster cluster-down clean release deb reproduce install uninstall
+.PHONY: build run test check bench million chaos sim fuzz clients cluster cluster-down clean release deb reproduce install uninstall
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/ssedge
@@ -33,6 +34,11 @@ run: build
 # runs them and ends with a summary.
 test:
 	@.ci/test.sh $(GO)
+
+check:
+	@wrong=$$(gofmt -l cmd engine proto shard bench tuning ./*.go); [ -z "$$wrong" ] || { echo "gofmt would change: $$wrong"; exit 1; }
+	@$(GO) vet ./...
+	@$(GO) test -vet=off $$($(GO) list ./... | grep -v -e /engine$$ -e /engine/clients -e /cmd/ssedge -e /bench/scenario -e /tuning)
 
 fuzz:
 	@.ci/fuzz.sh $(GO) $(FUZZ) proto shard engine
