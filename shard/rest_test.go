@@ -79,7 +79,7 @@ func TestALongRestIsNotCopied(t *testing.T) {
 // A stream that stands inside an event which the log lets go is closed at once,
 // so that no bytes outlive the log's bounds.
 func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
-	for _, how := range []string{"overrun", "eviction", "expiry", "a reader who comes"} {
+	for _, how := range []string{"overrun", "eviction", "expiry", "a reader that comes"} {
 		for _, topics := range []string{"a", "b,a"} {
 			r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2, AgeMS: 60_000}})
 			var late *client
@@ -101,7 +101,7 @@ func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
 			case "expiry":
 				*r.wall += 70_000
 				r.table.expire()
-			case "a reader who comes": // the first event is too old by then, the second is not
+			case "a reader that comes": // the first event is too old by then, the second is not
 				*r.wall += 20_000
 				late = r.join("a", "", fake.Unlimited)
 			}

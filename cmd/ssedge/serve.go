@@ -255,7 +255,7 @@ func (c *serveCmd) run() error {
 	return wait(e, signals, m)
 }
 
-// access is what the start says of who may do what, without a key.
+// access is what the start says of access without a key.
 func (c *serveCmd) access(keys []string) []slog.Attr {
 	return []slog.Attr{slog.Int("keys", len(keys)), slog.String("key_file", c.KeyFile), slog.Any("anonymous", append([]string{}, c.Anonymous...)), slog.String("config", string(c.file))}
 }

@@ -50,7 +50,7 @@ func asked(serve http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// fromAnotherSite reports whether a page of another site makes a browser ask for something; a link that somebody follows is not
+// fromAnotherSite reports whether a page of another site makes a browser ask for something; a link that a user follows is not
 // meant.
 func fromAnotherSite(r *http.Request) bool {
 	return anotherSite(r.Header.Get("Sec-Fetch-Site")) && r.Header.Get("Sec-Fetch-Mode") != "navigate"

@@ -33,7 +33,7 @@ func quiet() int64 {
 	return Use().InUse
 }
 
-// What a burst has left is given back, and refuses nobody, whether it is garbage, unused, or in a pool.
+// What a burst has left is given back, and causes no refusals, whether it is garbage, unused, or in a pool.
 func TestABurstThatIsOverDoesNotCount(t *testing.T) {
 	for name, left := range map[string]func(){
 		"Garbage": func() { burst() },

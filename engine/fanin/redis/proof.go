@@ -9,7 +9,7 @@ import (
 	"ssedge/proto/rule"
 )
 
-// proofs are the topics that the probes of a node publish to. They begin with $, so nobody may follow them or publish to them.
+// proofs are the topics that the probes of a node publish to. Their names begin with $: clients can neither follow them nor publish to them.
 type proofs struct {
 	mu   sync.Mutex
 	name string // the topic that is used now
@@ -45,7 +45,7 @@ func (n *node) prove(ctx context.Context) error {
 	return err
 }
 
-// publishTo publishes to a topic whose slot is owned. If somebody else's key has its name, another one is used next time.
+// publishTo publishes to a topic whose slot is owned. If a foreign key has its name, another topic is used next time.
 func (n *node) publishTo(ctx context.Context, p *proofs, owns func(slot uint16) bool) error {
 	s := n.source
 	topic, ok := p.topic(s, owns)

@@ -46,7 +46,7 @@ func (t *trouble) fails(l *slog.Logger, level slog.Level, line string, err error
 	now, cause := time.Now(), causeOf(err)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if now.Sub(t.failed) > 2*troublePause { // of some, nobody notices the end
+	if now.Sub(t.failed) > 2*troublePause { // the end of some goes unnoticed
 		t.err = nil
 	}
 	if t.failed = now; t.err == nil {

@@ -67,7 +67,7 @@ func TestAClientHasItsShareOfReadings(t *testing.T) {
 	}
 	read := map[uint64]int{}
 	for range 100 { // ten seconds
-		for client := range uint64(4) { // 0 is not known who it is
+		for client := range uint64(4) { // 0 is an unknown client
 			if client != 1 {
 				ask(client)
 			}
