@@ -37,21 +37,25 @@ func (c *Config) checkMeant(fail failure) {
 			fail("--%s %d: expected at most %d", n.flag, n.value, n.most)
 		}
 	}
+	keyUnit := time.Millisecond
+	if c.Redis != "" { // which keeps it in seconds
+		keyUnit = time.Second
+	}
 	for _, d := range []struct {
 		flag  string
 		value time.Duration
 		unit  time.Duration // in which it is kept or told
 	}{
 		{"retry", c.Retry, time.Millisecond}, {"retry-jitter", c.RetryJitter, time.Millisecond}, {"heartbeat", c.Heartbeat, time.Millisecond},
-		{"user-timeout", c.UserTimeout, time.Millisecond}, {"history-age", c.HistoryAge, time.Millisecond}, {"redis-ttl", c.RedisTTL, time.Millisecond},
-		{"key-ttl", c.KeyTTL, time.Millisecond}, {"lifetime", c.Lifetime, 1}, {"write-stall", c.WriteStall, 1}, {"head-timeout", c.HeadTimeout, 1},
+		{"user-timeout", c.UserTimeout, time.Millisecond}, {"history-age", c.HistoryAge, time.Millisecond}, {"redis-ttl", c.RedisTTL, time.Second},
+		{"key-ttl", c.KeyTTL, keyUnit}, {"lifetime", c.Lifetime, 1}, {"write-stall", c.WriteStall, 1}, {"head-timeout", c.HeadTimeout, 1},
 		{"body-timeout", c.BodyTimeout, 1}, {"http-idle", c.HTTPIdle, 1},
 	} {
 		switch {
 		case d.value > 0 && d.value < durationLeast && !(d.flag == "retry" || d.flag == "heartbeat"): // these say it themselves
 			fail("--%s %v: expected %v or more", d.flag, d.value, durationLeast)
 		case d.value > durationLeast && d.value%d.unit != 0:
-			fail("--%s %v: expected whole milliseconds", d.flag, d.value)
+			fail("--%s %v: expected whole %s", d.flag, d.value, map[time.Duration]string{time.Millisecond: "milliseconds", time.Second: "seconds"}[d.unit])
 		}
 	}
 	for _, r := range []struct {

@@ -33,7 +33,8 @@ func TestValuesThatCannotBeMeant(t *testing.T) {
 		{"--heartbeat", func(c *Config) { c.Heartbeat = 1500 * time.Microsecond }}, {"--user-timeout", func(c *Config) { c.UserTimeout = 500 * time.Microsecond }},
 		{"--lifetime", func(c *Config) { c.Heartbeat, c.Lifetime = 0, 1 }}, {"--write-stall", func(c *Config) { c.WriteStall = 1 }}, {"--head-timeout", func(c *Config) { c.HeadTimeout = 1 }},
 		{"--body-timeout", func(c *Config) { c.BodyTimeout = 1 }}, {"--http-idle", func(c *Config) { c.HTTPIdle = 1 }}, {"--history-age", func(c *Config) { c.HistoryAge = 1 }},
-		{"--key-ttl", func(c *Config) { c.KeyTTL = 1 }}, {"--key-ttl", func(c *Config) { c.KeyTTL = 1500 * time.Microsecond }}, {"--redis-ttl", func(c *Config) { c.RedisTTL = time.Hour + 1 }},
+		{"--key-ttl", func(c *Config) { c.KeyTTL = 1 }}, {"--key-ttl", func(c *Config) { c.KeyTTL = 1500 * time.Microsecond }}, {"--redis-ttl", func(c *Config) { c.RedisTTL = time.Hour + 1500*time.Millisecond }},
+		{"--key-ttl", func(c *Config) { c.Redis, c.KeyTTL = "redis://h", 1500*time.Millisecond }},
 		{"--drain-rate", func(c *Config) { c.DrainRate = 1e-300 }}, {"--drain-rate", func(c *Config) { c.DrainRate = 1e300 }}, {"--accept-rate", func(c *Config) { c.AcceptRate = 1e-9 }},
 		{"each address once", func(c *Config) { c.Listen = []string{"127.0.0.1:80", "127.0.0.1:80"} }}, {"each address once", func(c *Config) { c.Listen, c.Admin = []string{"127.0.0.1:80"}, "127.0.0.1:80" }},
 		{"each address once", func(c *Config) {

@@ -119,7 +119,7 @@ func (c refusing) isTold(t *testing.T, r *redisServer, n *server, log *said) {
 		if strings.Contains(string(body), c.says) || strings.Contains(string(body), r.port) {
 			t.Errorf("a publisher is told: %s", body)
 		}
-		return got.StatusCode == 503 && (c.cut || strings.Contains(string(body), "was not stored")), got.Status + string(body)
+		return got.StatusCode == 503 && (c.cut && c.cause != "refused" || strings.Contains(string(body), "was not stored")), got.Status + string(body)
 	})
 	n.await(t, "ssedge_redis_up", 0)
 	n.await(t, "ssedge_ready", 0)

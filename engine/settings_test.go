@@ -220,6 +220,9 @@ func TestEverySettingInBothModes(t *testing.T) {
 					t.Run(name, func(t *testing.T) {
 						n, log := start(t, name, s.change)
 						s.effect(t, n)
+						if mode == "redis" {
+							n.await(t, "ssedge_redis_up", 1)
+						}
 						if strings.Contains(log.String(), "no effect") {
 							t.Errorf("it has an effect, and the log says that it has none: %s", log)
 						}

@@ -52,10 +52,14 @@ func (s *share) grow(b *[]byte, n int) *problem {
 
 // add takes n bytes, if there are so many.
 func (s *share) add(n int) *problem {
-	if n > 0 && s.of.held.Load()+int64(n) > s.of.max {
+	if n <= 0 {
+		return nil
+	}
+	if s.of.held.Add(int64(n)) > s.of.max {
+		s.of.held.Add(-int64(n))
 		return memoryFull
 	}
-	s.hold(n)
+	s.held += int64(n)
 	return nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,6 +111,26 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// Requests that take at the same time take no more than there is.
+func TestTakingAtTheSameTime(t *testing.T) {
+	m := memory{max: 50}
+	var took atomic.Int64
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			s := share{of: &m}
+			for range 10 {
+				if s.add(1) == nil {
+					took.Add(1)
+				}
+			}
+		})
+	}
+	if all.Wait(); took.Load() != 50 || m.held.Load() != 50 {
+		t.Errorf("%d were taken, %d are held, expected 50", took.Load(), m.held.Load())
+	}
 }
 
 // Many requests at once hold no more than all of them may: those beyond are told to come back, nothing of them is published, and

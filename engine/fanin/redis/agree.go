@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -101,9 +102,10 @@ func (s *Source) agree(ctx context.Context, client rueidis.Client) error {
 // insist writes how it is done here. It lasts as long as what else this edge says.
 func (s *Source) insist(ctx context.Context) error {
 	if err := s.agree(ctx, s.client); err != nil {
-		s.config.Logger.Error("the servers' topics are not those of this edge: one of them must change", "error", err)
+		s.troubles.fanIn.fails(s.config.Logger, s.hinted, slog.LevelError, "other edges use another fan-in: change theirs or this edge's", err)
 		return nil
 	}
+	s.troubles.fanIn.ends(s.config.Logger, "all edges use the same fan-in again")
 	return s.client.Do(ctx, s.client.B().Set().Key(s.presenceKey("fanin")).Value(s.config.way()+waySeparator+s.config.keeps()).ExSeconds(s.presenceTTL()).Build()).Error()
 }
 
@@ -136,7 +138,7 @@ func (s *Source) compare(ctx context.Context) error {
 	s.counts.differing.Store(int64(n))
 	for _, differ := range slices.Sorted(maps.Keys(now)) {
 		if s.differed[differ] != now[differ] {
-			s.config.Logger.Warn("other edges have other settings: one edge cuts, refuses or forgets what another keeps, or clients fare differently there", "edges", now[differ], "settings", differ)
+			s.config.Logger.Warn("settings differ between edges: make them equal", "edges", now[differ], "settings", differ)
 		}
 	}
 	if n == 0 && len(s.differed) > 0 {

@@ -91,6 +91,8 @@ func certificateCause(err error) string {
 	var invalid x509.CertificateInvalidError
 	alert := remoteAlert(err)
 	switch {
+	case errors.Is(err, errFiles):
+		return "certificate files"
 	case errors.As(err, &invalid):
 		return fmt.Sprint("certificate invalid ", invalid.Reason)
 	case errors.As(err, new(x509.HostnameError)):
@@ -101,6 +103,12 @@ func certificateCause(err error) string {
 		return alert
 	}
 	return ""
+}
+
+// neverSent reports whether there was no connection to send a command on.
+func neverSent(err error) bool {
+	var op *net.OpError
+	return errors.Is(err, errFiles) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // remoteAlert is what the other end says of TLS, "" if it says nothing. The library has no type for it.

@@ -46,6 +46,7 @@ func TestCausesOfFailures(t *testing.T) {
 		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "certificate"},
 		{&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}, "certificate"},
 		{&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}}}, "certificate"},
+		{fmt.Errorf("%w: open edge.pem", errFiles), "certificate"},
 		{tls.RecordHeaderError{}, "tls"},
 		{context.DeadlineExceeded, "timeout"},
 		{errProbe, "timeout"},
@@ -54,6 +55,30 @@ func TestCausesOfFailures(t *testing.T) {
 		if got := errorKind(fmt.Errorf("wrapped: %w", c.err)); got != c.kind || !known[got] {
 			t.Errorf("%v: found %s, expected %s", c.err, got, c.kind)
 		}
+	}
+}
+
+// What was never sent is not stored; of the rest, a server may have taken it.
+func TestWhatWasNeverSent(t *testing.T) {
+	for err, want := range map[error]bool{
+		&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}: true, errFiles: true,
+		&net.OpError{Op: "read", Err: syscall.ECONNRESET}: false, &net.OpError{Op: "write", Err: syscall.EPIPE}: false, io.EOF: false, context.DeadlineExceeded: false,
+	} {
+		if got := neverSent(fmt.Errorf("wrapped: %w", err)); got != want {
+			t.Errorf("%v: found %v", err, got)
+		}
+	}
+}
+
+// A hint may cost connections: it is asked for when there is a line for it.
+func TestHintsAreForLines(t *testing.T) {
+	asked, one := 0, trouble{}
+	hint := func(err error) error { asked++; return fmt.Errorf("%w; a hint", err) }
+	for range 100 {
+		one.fails(slog.New(slog.DiscardHandler), hint, slog.LevelWarn, "it fails", scriptError("NOAUTH x"))
+	}
+	if asked != 1 || one.last() == nil || !strings.HasSuffix(one.last().Error(), "; a hint") {
+		t.Errorf("asked for %d hints, and it was %v", asked, one.last())
 	}
 }
 
@@ -76,7 +101,7 @@ func TestTroublesAreLogged(t *testing.T) {
 	one.ends(log, "over")
 	for k, err := range []error{io.EOF, expired, foreign, scriptError("WRONGPASS x")} {
 		for range 100 {
-			one.fails(log, slog.LevelWarn, "it fails", err)
+			one.fails(log, asItIs, slog.LevelWarn, "it fails", err)
 		}
 		if lines() != k+1 || !strings.Contains(text.String(), err.Error()) {
 			t.Fatalf("found %d lines after %d causes:\n%s", lines(), k+1, &text)
@@ -89,7 +114,7 @@ func TestTroublesAreLogged(t *testing.T) {
 		t.Errorf("the end: %s", &text)
 	}
 	for k := range 1000 {
-		one.fails(log, slog.LevelWarn, "it fails", []error{foreign, expired}[k%2])
+		one.fails(log, asItIs, slog.LevelWarn, "it fails", []error{foreign, expired}[k%2])
 	}
 	if n := lines() - 5; n == 0 || n > troubleLines {
 		t.Errorf("found %d lines of causes that alternate", n)
@@ -97,7 +122,7 @@ func TestTroublesAreLogged(t *testing.T) {
 	var vague trouble // a server that refuses a certificate may be heard, or the connection is gone before
 	before := lines()
 	for k := range 1000 {
-		vague.fails(log, slog.LevelWarn, "it fails", []error{io.EOF, expired}[k%2])
+		vague.fails(log, asItIs, slog.LevelWarn, "it fails", []error{io.EOF, expired}[k%2])
 	}
 	if n := lines() - before; n != 2 || vague.last() == io.EOF {
 		t.Errorf("found %d lines and %v of a cause that is heard at times", n, vague.last())

@@ -296,7 +296,7 @@ func (s *Source) unread(f *feed, err error) {
 	case "connection", "moved", "ask", "tryagain":
 		return
 	}
-	s.troubles.reading.fails(s.config.Logger, slog.LevelWarn, "a topic's history cannot be read: its streams wait", s.hinted(err), "topic", rule.Quote([]byte(f.topic.Name())), "key", f.key())
+	s.troubles.reading.fails(s.config.Logger, s.hinted, slog.LevelWarn, "a topic's history cannot be read: its streams wait", err, "topic", rule.Quote([]byte(f.topic.Name())), "key", f.key())
 }
 
 // refusal reports whether an error is the server's, and of one key only.

@@ -89,7 +89,7 @@ func (n *node) redial(ctx context.Context, err error) {
 		return
 	}
 	if everySecond(&s.quit) {
-		s.client.Do(ctx, s.client.B().Quit().Build())
+		quit(ctx, s.client)
 	}
 }
 
@@ -114,8 +114,14 @@ func (n *node) abandon(ctx context.Context, err error) {
 	if n.source.target.kind != Standalone || !errors.Is(err, errElsewhere) && !errors.Is(err, errReplica) {
 		return
 	}
-	client := n.client()
-	client.Do(ctx, client.B().Quit().Build())
+	quit(ctx, n.client())
+}
+
+// quit has a client make a new connection. The old one may be silent.
+func quit(ctx context.Context, client rueidis.Client) {
+	within, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	client.Do(within, client.B().Quit().Build())
 }
 
 // everySecond reports whether a second has passed since it last did.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"syscall"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -51,6 +52,7 @@ func (t *target) sentinelsRefuse() bool {
 	for _, address := range t.options.InitAddress {
 		o := t.options
 		o.InitAddress, o.ForceSingleClient, o.DisableCache = []string{address}, true, true
+		o.DialCtxFn, o.Dialer.Timeout, o.ConnWriteTimeout = t.dial, time.Second, time.Second
 		o.Username, o.Password, o.TLSConfig = o.Sentinel.Username, o.Sentinel.Password, o.Sentinel.TLSConfig
 		o.Sentinel = rueidis.SentinelOption{}
 		client, err := rueidis.NewClient(o)

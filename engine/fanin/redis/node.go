@@ -97,9 +97,9 @@ func (n *node) run(ctx context.Context) {
 		began := time.Now()
 		err := n.live(ctx)
 		n.up.Store(false)
-		n.abandon(ctx, err)
 		n.shut()
 		n.loseAll()
+		n.abandon(ctx, err)
 		if ctx.Err() != nil {
 			return
 		}
@@ -108,7 +108,7 @@ func (n *node) run(ctx context.Context) {
 		}
 		s.counts.reconnects.Add(1)
 		s.counts.failed(opSubscribe, err)
-		n.lost.fails(s.config.Logger, slog.LevelWarn, "there is no connection for subscriptions; another one is tried until there is one", s.hinted(err), "server", n.name())
+		n.lost.fails(s.config.Logger, s.hinted, slog.LevelWarn, "there is no connection for subscriptions; another one is tried until there is one", err, "server", n.name())
 		s.refreshSlots()
 		pause := min(reconnectPause<<min(attempt, 6), reconnectPauseMax)
 		if !sleep(ctx, pause/2+rand.N(pause/2)) {

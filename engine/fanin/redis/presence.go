@@ -47,7 +47,7 @@ func (s *Source) presence(ctx context.Context) {
 		} else if ctx.Err() == nil {
 			s.counts.failed(opPresence, err)
 			s.told.Store(false)
-			s.troubles.presence.fails(s.config.Logger, slog.LevelWarn, "what this edge has cannot be written to Redis: others do not show it, or not all of it", s.hinted(err))
+			s.troubles.presence.fails(s.config.Logger, s.hinted, slog.LevelWarn, "this edge's subscriber counts cannot be written to Redis: other edges show old ones or none", err)
 		}
 		cancel()
 	}
@@ -131,7 +131,13 @@ func (s *Source) tell(ctx context.Context) error {
 		}
 	}
 	s.told.Store(true)
-	return s.compare(ctx)
+	if err := s.compare(ctx); err != nil {
+		s.counts.failed(opPresence, err)
+		s.troubles.compare.fails(s.config.Logger, s.hinted, slog.LevelWarn, "the settings of other edges cannot be read from Redis: differences are not told", err)
+	} else {
+		s.troubles.compare.ends(s.config.Logger, "the settings of other edges can be read again")
+	}
+	return nil
 }
 
 // tellOf writes how many subscribers these topics have.

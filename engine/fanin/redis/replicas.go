@@ -171,7 +171,7 @@ func (s *Source) clockUnread(server string, err error) {
 		return
 	}
 	s.counts.failed(opReplicas, err)
-	s.troubles.clocks.fails(s.config.Logger, slog.LevelWarn, "the clock of a server that may become a master is not known", err, "server", server)
+	s.troubles.clocks.fails(s.config.Logger, s.hinted, slog.LevelWarn, "the clock of a server that may become a master is not known", err, "server", server)
 }
 
 // warn says that clocks are apart.

@@ -88,7 +88,10 @@ func luaString(s string) string {
 	return string(append(quoted, '"'))
 }
 
-func seconds(d time.Duration) int64 { return int64(max(d, time.Second) / time.Second) }
+// seconds are whole ones, and no fewer than d: what is kept at Redis is kept for at least as long as edges reckon with.
+func seconds(d time.Duration) int64 {
+	return int64((max(d, time.Second) + time.Second - 1) / time.Second)
+}
 
 // Script is the text for EVAL, with the channel as the key, and data, the event's name, an idempotency key and a
 // reconnection time as arguments.
@@ -103,10 +106,10 @@ func (c *Config) script(kind Kind, more string) string {
 func (c *Config) edgeScript(kind Kind) string { return c.script(kind, "settings.tells = true\n") }
 
 // probeScript is the script for probes. It does what a publish does, on a topic of the server's own, whose stream is short and
-// goes by itself.
+// goes by itself. The topic's name is no client's: no bound of theirs holds for it.
 func (c *Config) probeScript(kind Kind) string {
 	short := *c
-	short.HistoryEvents, short.TTL = 1, probeKept*c.ProbeInterval
+	short.HistoryEvents, short.TTL, short.Rule.TopicBytes = 1, probeKept*c.ProbeInterval, 0
 	return short.script(kind, "settings.tells, settings.own_topic = true, ''\n")
 }
 
@@ -211,6 +214,8 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 				n.refuses(err)
 			}
 			err = fmt.Errorf("%w: %w", withoutArguments(err), fanin.ErrNotStored)
+		} else if neverSent(err) {
+			err = fmt.Errorf("%w: %w", err, fanin.ErrNotStored)
 		}
 		return r, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, rule.Quote(e.Topic), err)
 	}
@@ -259,5 +264,5 @@ func (s *Source) publish(ctx context.Context, key string, e *fanin.Event) (fanin
 func (s *Source) notAllWritten(topic, why string) {
 	err := scriptError(why)
 	s.counts.failed(opAfterPublish, err)
-	s.troubles.afterPublish.fails(s.config.Logger, slog.LevelWarn, "an event was published, but Redis has not kept its idempotency key, or not bounded its history", err, "topic", rule.Quote([]byte(topic)))
+	s.troubles.afterPublish.fails(s.config.Logger, s.hinted, slog.LevelWarn, "an event was published, but Redis has not kept its idempotency key, or not bounded its history", err, "topic", rule.Quote([]byte(topic)))
 }

@@ -117,7 +117,7 @@ func (s *Source) watchSlots(ctx context.Context) {
 		}
 		if spans, err := s.readSlots(ctx); err != nil {
 			s.counts.failed(opSlots, err)
-			s.troubles.slots.fails(s.config.Logger, slog.LevelWarn, "no server of the cluster says which slots are whose", s.hinted(err))
+			s.troubles.slots.fails(s.config.Logger, s.hinted, slog.LevelWarn, "no server of the cluster says which slots are whose", err)
 		} else {
 			s.troubles.slots.ends(s.config.Logger, "it is known again which slots are whose")
 			s.setSlots(ctx, spans)

@@ -56,7 +56,7 @@ type Source struct {
 	instance  string         // of this edge, unlike any other of the same name
 	connected atomic.Bool    // then the clients are set
 	client    rueidis.Client // for commands
-	subs      rueidis.Client // for subscriptions: it is asked for dedicated connections only
+	subs      rueidis.Client // for subscriptions, and to ask their servers for the time
 	table     *shard.Table   // set once, before the first topic
 	script    *rueidis.Lua
 	proof     *rueidis.Lua // what probes publish with
@@ -82,6 +82,7 @@ type Source struct {
 	quit      atomic.Int64       // when the connection for commands was given up last
 	stop      context.CancelFunc
 	running   sync.WaitGroup
+	leaving   sync.WaitGroup // presence, which takes its leave while there is a client
 }
 
 var bodies bytebufferpool.Pool
@@ -185,7 +186,7 @@ func (s *Source) unreached(err error) {
 	if errors.Is(err, errUnfit) {
 		level, line = slog.LevelError, "the servers cannot be used"
 	}
-	s.troubles.connect.fails(s.config.Logger, level, line, err)
+	s.troubles.connect.fails(s.config.Logger, asItIs, level, line, err) // connect has hinted
 }
 
 func (t *target) commandOptions(c *Config) rueidis.ClientOption {
@@ -228,7 +229,7 @@ func (s *Source) Attach(table *shard.Table) {
 	}
 	s.running.Go(func() {
 		if s.awaitConnection(ctx) {
-			s.running.Go(func() { s.presence(ctx) })
+			s.leaving.Go(func() { s.presence(ctx) })
 			s.running.Go(func() { s.tidy(ctx) })
 			s.running.Go(func() { s.watchReplicas(ctx) })
 			run(ctx)
@@ -271,6 +272,7 @@ func (s *Source) Close() {
 	if s.stop != nil {
 		s.stop()
 	}
+	s.leaving.Wait()
 	if s.connected.Load() { // ends what waits for an answer
 		s.client.Close()
 		s.subs.Close()

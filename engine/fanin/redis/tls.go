@@ -131,6 +131,9 @@ func contents(text []byte) string {
 	return fmt.Sprintf("%d bytes that are no PEM", len(text))
 }
 
+// errFiles is that the files of the settings cannot be used.
+var errFiles = errors.New("TLS cannot be used")
+
 // dial makes a connection to a server or a sentinel. secure is nil without TLS.
 func (t *target) dial(ctx context.Context, address string, d *net.Dialer, secure *tls.Config) (net.Conn, error) {
 	if secure == nil {
@@ -138,7 +141,7 @@ func (t *target) dial(ctx context.Context, address string, d *net.Dialer, secure
 	}
 	secure, err := t.files.apply(secure)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errFiles, err)
 	}
 	own := secure.GetClientCertificate
 	secure.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 // while it lasts, and when it is over; lines that exceed a bound are counted instead.
 type trouble struct {
 	mu      sync.Mutex
-	err     error     // the last failure; nil: all is well
+	err     error     // the first failure of the cause there is; nil: all is well
 	cause   string    // of that, or of one before it that said more
 	caused  time.Time // when that cause was seen last
 	failed  time.Time // when that was
@@ -29,6 +30,8 @@ type troubles struct {
 	slots        trouble // of a cluster
 	clocks       trouble // of servers that may become a master
 	presence     trouble
+	compare      trouble // looks at other edges
+	fanIn        trouble // of other edges
 	reading      trouble // of single topics' streams
 	channels     trouble // that may not be subscribed
 	afterPublish trouble // what the script writes when an event was sent
@@ -40,9 +43,28 @@ const (
 	troubleLines  = 10 // in that time: causes may alternate
 )
 
-// fails notes a failure. The line has the error, its cause as metrics call it, and args.
-func (t *trouble) fails(l *slog.Logger, level slog.Level, line string, err error, args ...any) {
+// fails notes a failure. The line has the error with what hint makes of it, its cause as metrics call it, and args. hint may ask
+// servers, so it is called for a line only, and without the lock.
+func (t *trouble) fails(l *slog.Logger, hint func(error) error, level slog.Level, line string, err error, args ...any) {
 	err = withoutArguments(err)
+	more, due := t.note(err)
+	if !due {
+		return
+	}
+	hinted := hint(err)
+	t.mu.Lock()
+	if t.err == err {
+		t.err = hinted
+	}
+	t.mu.Unlock()
+	l.Log(context.Background(), level, line, slices.Concat([]any{"error", hinted, "cause", errorKind(err)}, args, more)...)
+}
+
+// asItIs is no hint.
+func asItIs(err error) error { return err }
+
+// note notes a failure, and returns whether a line of the log is due, and what else belongs in it.
+func (t *trouble) note(err error) (more []any, due bool) {
 	now, cause := time.Now(), causeOf(err)
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -54,22 +76,23 @@ func (t *trouble) fails(l *slog.Logger, level slog.Level, line string, err error
 	}
 	changed := false
 	if vague := cause == "connection"; t.err == nil || !vague || now.Sub(t.caused) > troublePause {
-		changed = t.err == nil || t.cause != cause
-		t.err, t.cause, t.caused = err, cause, now
+		if changed = t.err == nil || t.cause != cause; changed {
+			t.err = err
+		}
+		t.cause, t.caused = cause, now
 	} // else the connection has ended before it said why, as others have
 	if !changed && now.Sub(t.logged) < troublePause || !t.mayLog(now) {
 		t.skipped++
-		return
+		return nil, false
 	}
-	args = append([]any{"error", err, "cause", errorKind(err)}, args...)
 	if lasted := now.Sub(t.since); lasted > 0 {
-		args = append(args, "for", lasted.Round(time.Millisecond))
+		more = append(more, "for", lasted.Round(time.Millisecond))
 	}
 	if t.skipped > 0 {
-		args = append(args, "not_logged_before", t.skipped)
+		more = append(more, "not_logged_before", t.skipped)
 	}
 	t.skipped, t.logged, t.told = 0, now, true
-	l.Log(context.Background(), level, line, args...)
+	return more, true
 }
 
 // mayLog reports whether there may be another line, and counts it. The lock is held.
@@ -91,7 +114,7 @@ func (t *trouble) ends(l *slog.Logger, line string, args ...any) {
 	t.err, t.told = nil, false
 }
 
-// last is the failure that lasts; nil: there is none.
+// last is the failure that lasts, with its hint if it was logged; nil: there is none.
 func (t *trouble) last() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -29,6 +29,7 @@ type line struct {
 	client uint64
 	wishes []*wish
 	paid   time.Time // when its readings so far are paid for, at the rate
+	paced  bool      // its next one waits for that, and is counted
 }
 
 // unknownClient has no bound.
@@ -66,12 +67,17 @@ func (q *wishes) add(w *wish) {
 // take returns up to n wishes that are to be read now. If it returns fewer, wait is the time until there is another one; 0: none
 // is left.
 func (q *wishes) take(n int, now time.Time) (batch []*wish, wait time.Duration) {
+	defer q.forget(now)
 	for len(batch) < n && len(q.ready) > 0 {
 		l := q.ready[0]
 		if next := l.paid.Add(-savedMax); next.After(now) {
-			q.counts.paced.Add(1)
+			if !l.paced {
+				l.paced = true
+				q.counts.paced.Add(1)
+			}
 			return batch, next.Sub(now)
 		}
+		l.paced = false
 		if w := q.pop(l); w != nil {
 			batch = append(batch, w)
 			if l.paid.Before(now) {
@@ -87,7 +93,6 @@ func (q *wishes) take(n int, now time.Time) (batch []*wish, wait time.Duration) 
 			heap.Pop(&q.ready)
 		}
 	}
-	q.forget(now)
 	return batch, 0
 }
 

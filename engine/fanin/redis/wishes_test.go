@@ -53,6 +53,30 @@ func TestStreamsShareAReading(t *testing.T) {
 	}
 }
 
+// A wait is counted once, however often the queue is looked at; and clients that want nothing more are forgotten, though others wait.
+func TestWaitsAreCountedOnce(t *testing.T) {
+	q, f := wishQueue(t, 1)
+	now := time.Now()
+	for k := range 3 {
+		q.add(wished(f, eventid.After(id(uint64(k))), 1, ignore))
+	}
+	q.take(100, now)
+	for range 10 {
+		q.take(100, now)
+	}
+	if n := f.source.counts.paced.Load(); n != 1 {
+		t.Errorf("%d waits, expected 1", n)
+	}
+	for k := range uint64(10 * linesKept) {
+		q.add(wished(f, eventid.At(k), 100+k, ignore))
+		q.take(1, now)
+	}
+	q.take(1, now.Add(1500*time.Millisecond))
+	if len(q.lines) > 3*linesKept {
+		t.Errorf("%d lines are kept", len(q.lines))
+	}
+}
+
 // No client has more readings than the rate and a second's savings allow, however it asks, and the others have theirs at once.
 func TestAClientHasItsShareOfReadings(t *testing.T) {
 	const rate = 10

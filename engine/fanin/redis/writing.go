@@ -45,7 +45,7 @@ func (n *node) noteProof(err error) {
 	switch kind {
 	case "":
 		w.state.Lock()
-		w.denied, w.pause = 0, 0
+		w.denied, w.pause, w.leave = 0, 0, false
 		w.state.Unlock()
 		w.topic.ends(s.config.Logger, "probes' events are taken again", "server", n.name())
 		n.takes()
@@ -55,7 +55,7 @@ func (n *node) noteProof(err error) {
 	}
 	s.counts.failed(opProbe, err)
 	if kind == "wrongtype" || n.takesOthers(err) {
-		w.topic.fails(s.config.Logger, slog.LevelWarn, "a probe's event is not taken; other topics' are, as far as is known", s.hinted(err), "server", n.name())
+		w.topic.fails(s.config.Logger, s.hinted, slog.LevelWarn, "a probe's event is not taken; other topics' are, as far as is known", err, "server", n.name())
 		n.takes()
 		return
 	}
@@ -92,7 +92,7 @@ func (n *node) refuses(err error) {
 	if w.last() != nil {
 		line = "the server still takes no events"
 	}
-	w.fails(s.config.Logger, slog.LevelError, line, s.hinted(err), "server", n.name())
+	w.fails(s.config.Logger, s.hinted, slog.LevelError, line, err, "server", n.name())
 	if kind := errorKind(err); kind != "readonly" && kind != "masterdown" || s.target.kind != Standalone {
 		return // the sentinels, or the other servers of a cluster, say which one is the master
 	}
@@ -162,7 +162,7 @@ func (n *node) leaveReplica(ctx context.Context) bool {
 	n.writing.leave = false
 	n.writing.state.Unlock()
 	if leave {
-		n.source.client.Do(ctx, n.source.client.B().Quit().Build())
+		quit(ctx, n.source.client)
 	}
 	return leave
 }
