@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -92,39 +91,47 @@ func (c *Config) Budget() []Cost {
 	}
 }
 
-// Overcommitted says in a line that the bounds together are more than the memory there is: --memory-max, a limit that was set
+// Overcommitted says in a line that the bounds together are more than the memory there is: --memory-max, limits that were set
 // from outside, or the host's. It is "" if they fit. set reports whether that memory was set, and is not only what the host has.
 func (c *Config) Overcommitted() (says string, set bool) {
-	root := os.DirFS("/")
-	limit, own := memory.Lowest(root, goLimit(), memory.Rlimits()), memory.Limit{Bytes: math.MaxInt64, Of: "--memory-max"}
+	limits := memoryLimits()
 	if c.MemoryMax > 0 {
-		own.Bytes = c.MemoryMax
+		limits = append(limits, memory.Limit{Bytes: c.MemoryMax, Of: memoryMaxFlag})
 	}
-	set = true
-	if limit.Bytes == math.MaxInt64 && own.Bytes == math.MaxInt64 {
-		limit, set = memory.Physical(root), false
+	if says := overcommitted(c.Budget(), limits...); says != "" {
+		return says, true
 	}
-	return overcommitted(c.Budget(), own, limit), set
+	return overcommitted(c.Budget(), memory.Physical(os.DirFS("/"))), false
 }
 
-// overcommitted holds the costs against what the process may use by itself, and against a limit from outside, in which sockets count.
-func overcommitted(costs []Cost, own, outside memory.Limit) string {
-	sum, kernel, costs := int64(0), int64(0), slices.Clone(costs)
+const memoryMaxFlag = "--memory-max"
+
+// overcommitted holds the costs against each limit, and says by which they are exceeded most.
+func overcommitted(costs []Cost, limits ...memory.Limit) string {
+	sum, kernel := int64(0), int64(0)
 	for _, c := range costs {
 		sum, kernel = sum+c.Bytes, kernel+c.Kernel
 	}
-	limit := own
-	if outside.Bytes-kernel < own.Bytes {
-		limit = outside
+	var exceeded memory.Limit
+	need, most := int64(0), int64(0)
+	for _, l := range limits {
+		all := sum
+		if l.Sockets {
+			all += kernel
+		}
+		if all-l.Bytes > most {
+			exceeded, need, most = l, all, all-l.Bytes
+		}
 	}
-	with := ""
-	if limit == outside {
-		sum += kernel
-		costs = append(costs, Cost{Of: "sockets in the kernel", Bytes: kernel})
-		with = ", or the process ended by the system"
-	}
-	if sum <= limit.Bytes {
+	if most == 0 {
 		return ""
+	}
+	costs, or := slices.Clone(costs), ", or the process slowed down or ended,"
+	if exceeded.Of == memoryMaxFlag {
+		or = ""
+	}
+	if exceeded.Sockets {
+		costs = append(costs, Cost{Of: "sockets in the kernel", Bytes: kernel})
 	}
 	slices.SortStableFunc(costs, func(a, b Cost) int { return cmp.Compare(b.Bytes, a.Bytes) })
 	var parts []string
@@ -133,8 +140,8 @@ func overcommitted(costs []Cost, own, outside memory.Limit) string {
 			parts = append(parts, fmt.Sprintf("%s %s", c.Of, mebibytes(c.Bytes)))
 		}
 	}
-	return fmt.Sprintf("all bounds together are %s, more than %s, %s: new streams may be refused%s before a bound is reached; of that %s",
-		mebibytes(sum), limit.Of, mebibytes(limit.Bytes), with, strings.Join(parts, ", "))
+	return fmt.Sprintf("all bounds together need %s, more than %s, %s: new streams may be refused%s before a bound is reached. The parts: %s",
+		mebibytes(need), exceeded.Of, mebibytes(exceeded.Bytes), or, strings.Join(parts, ", "))
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }

@@ -3,7 +3,6 @@ package engine_test
 import (
 	"fmt"
 	"maps"
-	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -133,22 +132,24 @@ func TestReservedFilesAreEnough(t *testing.T) {
 	}
 }
 
-// The sum is held against the memory there is. In a limit from outside the kernel's sockets count, too.
+// The sum is held against the memory there is. The kernel's sockets count in some limits.
 func TestBoundsThatAreMoreThanTheMemory(t *testing.T) {
 	costs := []engine.Cost{{Of: "small", Bytes: 1 << 20}, {Of: "streams", Bytes: 2 << 20, Kernel: 10 << 20}, {Of: "large", Bytes: 7 << 20}}
-	none := memory.Limit{Bytes: math.MaxInt64}
-	at := func(mib, less int64, of string) memory.Limit { return memory.Limit{Bytes: mib<<20 - less, Of: of} }
+	at := func(mib, less int64, of string) memory.Limit {
+		return memory.Limit{Bytes: mib<<20 - less, Of: of, Sockets: strings.HasPrefix(of, "/")}
+	}
 	for _, c := range []struct {
-		own, outside memory.Limit
-		says         string
+		limits []memory.Limit
+		says   string
 	}{
-		{none, none, ""}, {at(10, 0, "--memory-max"), none, ""}, {none, at(20, 0, "GOMEMLIMIT"), ""}, {at(10, 0, "--memory-max"), at(20, 0, "x"), ""},
-		{at(10, 1, "--memory-max"), none, "all bounds together are 10 MiB, more than --memory-max, 9 MiB: new streams may be refused before a bound is reached; of that large 7 MiB, streams 2 MiB, small 1 MiB"},
-		{none, at(20, 1, "/sys/memory.max"), "all bounds together are 20 MiB, more than /sys/memory.max, 19 MiB: new streams may be refused, or the process ended by the system before a bound is reached; of that sockets in the kernel 10 MiB, large 7 MiB, streams 2 MiB, small 1 MiB"},
-		{at(15, 0, "--memory-max"), at(20, 1, "x"), "all bounds together are 20 MiB, more than x"},
+		{nil, ""}, {[]memory.Limit{at(10, 0, "--memory-max"), at(20, 0, "/sys/memory.max"), at(10, 0, "GOMEMLIMIT")}, ""},
+		{[]memory.Limit{at(10, 1, "--memory-max")}, "all bounds together need 10 MiB, more than --memory-max, 9 MiB: new streams may be refused before a bound is reached. The parts: large 7 MiB, streams 2 MiB, small 1 MiB"},
+		{[]memory.Limit{at(10, 1, "GOMEMLIMIT")}, "all bounds together need 10 MiB, more than GOMEMLIMIT, 9 MiB: new streams may be refused, or the process slowed down or ended, before"},
+		{[]memory.Limit{at(20, 1, "/sys/memory.max")}, "all bounds together need 20 MiB, more than /sys/memory.max, 19 MiB: new streams may be refused, or the process slowed down or ended, before a bound is reached. The parts: sockets in the kernel 10 MiB, large 7 MiB, streams 2 MiB, small 1 MiB"},
+		{[]memory.Limit{at(15, 0, "--memory-max"), at(12, 0, "/x"), at(9, 0, "GOMEMLIMIT")}, "all bounds together need 20 MiB, more than /x, 12 MiB"},
 	} {
-		if got := engine.OvercommittedBy(costs, c.own, c.outside); (c.says == "") != (got == "") || !strings.HasPrefix(got, c.says) {
-			t.Errorf("%+v, %+v: found %q, expected %q", c.own, c.outside, got, c.says)
+		if got := engine.OvercommittedBy(costs, c.limits...); (c.says == "") != (got == "") || !strings.HasPrefix(got, c.says) {
+			t.Errorf("%+v: found %q, expected %q", c.limits, got, c.says)
 		}
 	}
 	if costs[0].Of != "small" {

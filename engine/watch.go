@@ -32,9 +32,14 @@ func (e *Engine) watchMemory() {
 // after Close.
 func (e *Engine) Pulse(timeout time.Duration) bool { return e.group.Pulse(timeout) }
 
-// memoryLimit is the lowest limit that was set on this process from outside.
+// memoryLimits are those that were set on this process from outside.
+func memoryLimits() []memory.Limit {
+	return memory.Limits(os.DirFS("/"), goLimit(), memory.Rlimits())
+}
+
+// memoryLimit is the lowest of them.
 func memoryLimit() memory.Limit {
-	return memory.Lowest(os.DirFS("/"), goLimit(), memory.Rlimits())
+	return memory.Lowest(memoryLimits())
 }
 
 // goLimit is GOMEMLIMIT.

@@ -13,18 +13,29 @@ import (
 
 // Limit is a bound that was set from outside of the process.
 type Limit struct {
-	Bytes int64  // math.MaxInt64: there is none
-	Of    string // where it stands, for an operator: "GOMEMLIMIT", "/sys/fs/cgroup/…/memory.max"
+	Bytes   int64  // math.MaxInt64: there is none
+	Of      string // where it stands, for an operator: "GOMEMLIMIT", "/sys/fs/cgroup/…/memory.max"
+	Sockets bool   // what sockets take in the kernel counts in it, too
 }
 
-// Lowest is the lowest limit of those on a process: goLimit is what Go was told (debug.SetMemoryLimit), rlimits are its resource
+// Limits are those on a process: goLimit is what Go was told (debug.SetMemoryLimit), rlimits are its resource
 // limits ([Rlimits]), root is the host's root directory (os.DirFS("/")), whose control groups are read.
-func Lowest(root fs.FS, goLimit int64, rlimits []Limit) Limit {
+func Limits(root fs.FS, goLimit int64, rlimits []Limit) (all []Limit) {
 	groups := cgroup.Read(root)
-	lowest := Limit{Bytes: math.MaxInt64}
 	for _, l := range append([]Limit{
-		{goLimit, "GOMEMLIMIT"}, {groups.Memory.Bytes, groups.Memory.File}, {groups.MemoryHigh.Bytes, groups.MemoryHigh.File},
+		{goLimit, "GOMEMLIMIT", false}, {groups.Memory.Bytes, groups.Memory.File, true}, {groups.MemoryHigh.Bytes, groups.MemoryHigh.File, true},
 	}, rlimits...) {
+		if l.Bytes < math.MaxInt64 {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// Lowest is the lowest of some limits; there is none if there are none.
+func Lowest(all []Limit) Limit {
+	lowest := Limit{Bytes: math.MaxInt64}
+	for _, l := range all {
 		if l.Bytes < lowest.Bytes {
 			lowest = l
 		}
@@ -40,7 +51,7 @@ func Rlimits() (all []Limit) {
 	}{{unix.RLIMIT_DATA, "RLIMIT_DATA"}, {unix.RLIMIT_AS, "RLIMIT_AS"}} {
 		var limit unix.Rlimit
 		if err := unix.Getrlimit(r.resource, &limit); err == nil && limit.Cur < math.MaxInt64 {
-			all = append(all, Limit{int64(limit.Cur), r.name})
+			all = append(all, Limit{int64(limit.Cur), r.name, false})
 		}
 	}
 	return all
@@ -52,7 +63,7 @@ func Physical(root fs.FS) Limit {
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
 			if kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64); err == nil {
-				return Limit{kib << 10, "this host's memory"}
+				return Limit{kib << 10, "this host's memory", true}
 			}
 		}
 	}

@@ -155,19 +155,19 @@ func TestTheLowestLimitCounts(t *testing.T) {
 		rlimits []Limit
 		want    Limit
 	}{
-		{none, nil, Limit{400, "/sys/fs/cgroup/system.slice/memory.high"}},
-		{300, []Limit{{350, "RLIMIT_AS"}}, Limit{300, "GOMEMLIMIT"}},
-		{none, []Limit{{350, "RLIMIT_DATA"}, {200, "RLIMIT_AS"}}, Limit{200, "RLIMIT_AS"}},
+		{none, nil, Limit{400, "/sys/fs/cgroup/system.slice/memory.high", true}},
+		{300, []Limit{{350, "RLIMIT_AS", false}}, Limit{300, "GOMEMLIMIT", false}},
+		{none, []Limit{{350, "RLIMIT_DATA", false}, {200, "RLIMIT_AS", false}}, Limit{200, "RLIMIT_AS", false}},
 	} {
-		if got := Lowest(host, c.goLimit, c.rlimits); got != c.want {
+		if got := Lowest(Limits(host, c.goLimit, c.rlimits)); got != c.want {
 			t.Errorf("found %+v, expected %+v", got, c.want)
 		}
 	}
 	delete(host, "sys/fs/cgroup/system.slice/memory.high")
-	if got := Lowest(host, none, nil); got != (Limit{500, "/sys/fs/cgroup/system.slice/ssedge.service/memory.max"}) {
+	if got := Lowest(Limits(host, none, nil)); got != (Limit{500, "/sys/fs/cgroup/system.slice/ssedge.service/memory.max", true}) {
 		t.Errorf("%+v", got)
 	}
-	if got := Lowest(fstest.MapFS{}, none, nil).Bytes; got != none {
+	if got := Lowest(Limits(fstest.MapFS{}, none, nil)).Bytes; got != none {
 		t.Errorf("no limit is %d", got)
 	}
 	if got := Physical(host).Bytes; got != 3<<10 {
