@@ -134,7 +134,7 @@ func (c refusing) isTold(t *testing.T, r *redisServer, n *server, log *said) {
 		t.Errorf("%s is 0", failures)
 	}
 	time.Sleep(500 * time.Millisecond) // some more probes
-	refused, ended := log.lines("takes no events", "cause="+c.cause, c.says), log.lines("no connection for subscriptions", "cause="+c.cause, c.says)
+	refused, ended := log.lines("takes no events", "cause="+c.cause, c.says), log.lines("connection for subscriptions is lost", "cause="+c.cause, c.says)
 	if refused+ended == 0 || refused > 1 || ended > 1 {
 		t.Errorf("found %d and %d lines with the cause:\n%s", refused, ended, log)
 	}
@@ -151,7 +151,7 @@ func (c refusing) isTold(t *testing.T, r *redisServer, n *server, log *said) {
 	}
 	n.publish(t, name, "after")
 	st.gets(t, "after")
-	if log.lines("takes events again")+log.lines("connection for subscriptions again") == 0 {
+	if log.lines("takes events again")+log.lines("connection for subscriptions is back") == 0 {
 		t.Errorf("the log does not say that it is over: %s", log)
 	}
 }

@@ -137,7 +137,7 @@ func NewAdmin(c AdminConfig) http.Handler {
 			return
 		}
 		if fromAnotherSite(r) {
-			writeJSON(w, http.StatusForbidden, answer{Error: "expected no page of another site", Status: http.StatusForbidden})
+			writeJSON(w, http.StatusForbidden, answer{Error: "requests that pages of other sites make are refused", Status: http.StatusForbidden})
 			return
 		}
 		if !plain(r.URL.EscapedPath()) {

@@ -41,7 +41,7 @@ func asked(serve http.HandlerFunc) http.HandlerFunc {
 		site := r.Header.Get("Sec-Fetch-Site")
 		if costs && (anotherSite(site) || site == "" && strings.HasPrefix(r.UserAgent(), "Mozilla/")) {
 			writeJSON(w, http.StatusForbidden, answer{
-				Error:  fmt.Sprintf("expected no page: any could start this profile. Use: go tool pprof http://%s%s", r.Host, r.URL.Path),
+				Error:  fmt.Sprintf("profiles cannot be started from a browser, where any page could do so. Use: go tool pprof http://%s%s", r.Host, r.URL.Path),
 				Status: http.StatusForbidden,
 			})
 			return

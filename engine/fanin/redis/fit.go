@@ -9,7 +9,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-var errUnfit = errors.New("these servers will not do")
+var errUnfit = errors.New("these servers cannot be used")
 
 // fit looks whether the servers are what the URL says, and can do what is asked of them. Servers that
 // do not say are taken as they are.

@@ -108,7 +108,7 @@ func (n *node) run(ctx context.Context) {
 		}
 		s.counts.reconnects.Add(1)
 		s.counts.failed(opSubscribe, err)
-		n.lost.fails(s.config.Logger, s.hinted, slog.LevelWarn, "there is no connection for subscriptions; another one is tried until there is one", err, "server", n.name())
+		n.lost.fails(s.config.Logger, s.hinted, slog.LevelWarn, "the connection for subscriptions is lost; the edge reconnects", err, "server", n.name())
 		s.refreshSlots()
 		pause := min(reconnectPause<<min(attempt, 6), reconnectPauseMax)
 		if !sleep(ctx, pause/2+rand.N(pause/2)) {
@@ -137,7 +137,7 @@ func (n *node) loseAll() {
 }
 
 var (
-	errProbe   = errors.New("messages to oneself do not come back")
+	errProbe   = errors.New("this edge's messages to itself do not come back")
 	errNothing = errors.New("it owns no slots")
 )
 
@@ -170,7 +170,7 @@ func (n *node) live(ctx context.Context) error {
 	}
 	n.rejoin()
 	n.up.Store(true)
-	n.lost.ends(s.config.Logger, "there is a connection for subscriptions again", "server", n.name())
+	n.lost.ends(s.config.Logger, "the connection for subscriptions is back", "server", n.name())
 	probes := time.NewTicker(s.config.ProbeInterval)
 	defer probes.Stop()
 	again, pause := time.NewTimer(0), signPauseMax+1 // no probe, until there is a sign

@@ -117,9 +117,9 @@ func (s *Source) watchSlots(ctx context.Context) {
 		}
 		if spans, err := s.readSlots(ctx); err != nil {
 			s.counts.failed(opSlots, err)
-			s.troubles.slots.fails(s.config.Logger, s.hinted, slog.LevelWarn, "no server of the cluster says which slots are whose", err)
+			s.troubles.slots.fails(s.config.Logger, s.hinted, slog.LevelWarn, "no server of the cluster tells its slots", err)
 		} else {
-			s.troubles.slots.ends(s.config.Logger, "it is known again which slots are whose")
+			s.troubles.slots.ends(s.config.Logger, "the slots of the cluster are known again")
 			s.setSlots(ctx, spans)
 		}
 		s.loseMoved()

@@ -184,7 +184,7 @@ func (s *Source) unreached(err error) {
 	s.counts.failed(opSubscribe, err)
 	level, line := slog.LevelWarn, "the servers cannot be reached: topics wait, and nothing can be published"
 	if errors.Is(err, errUnfit) {
-		level, line = slog.LevelError, "the servers cannot be used"
+		level, line = slog.LevelError, "topics wait, and nothing can be published"
 	}
 	s.troubles.connect.fails(s.config.Logger, asItIs, level, line, err) // connect has hinted
 }

@@ -165,7 +165,7 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 		default:
 			w := group[0]
 			n.source.counts.refused.Add(1)
-			n.source.troubles.channels.fails(n.source.config.Logger, n.source.hinted, slog.LevelWarn, "a channel may not be subscribed: its topic's streams wait", err, "channel", w.channel)
+			n.source.troubles.channels.fails(n.source.config.Logger, n.source.hinted, slog.LevelWarn, "the server refuses a subscription: the topic's streams wait", err, "channel", w.channel)
 			time.AfterFunc(channelPause, func() {
 				for _, j := range w.feeds {
 					n.join(j.feed)
