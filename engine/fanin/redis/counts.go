@@ -18,10 +18,11 @@ const (
 	causeGap                    // an event came whose predecessor had not
 	causeOverflow               // more came than was held
 	causeAsk                    // a client has seen more than this node
+	causeMigrating              // its slot is on its way to another master
 	causes
 )
 
-var causeNames = [causes]string{"new", "reconnect", "gap", "overflow", "ask"}
+var causeNames = [causes]string{"new", "reconnect", "gap", "overflow", "ask", "migrating"}
 
 // op is what failed.
 type op uint8

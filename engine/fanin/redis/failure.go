@@ -69,6 +69,8 @@ func connectionErrorKind(err error) string {
 	var dns *net.DNSError
 	var timeout net.Error
 	switch {
+	case errors.Is(err, rueidis.ErrNoSlot), errors.Is(err, errUncovered):
+		return "clusterdown"
 	case certificateCause(err) != "":
 		return "certificate"
 	case errors.As(err, new(tls.RecordHeaderError)), remoteAlert(err) != "":
@@ -105,10 +107,21 @@ func certificateCause(err error) string {
 	return ""
 }
 
+// ofACommand reports whether an error is the refusal of a command, whatever it is used with.
+func ofACommand(err error) bool {
+	switch errorKind(err) {
+	case "unknown_command":
+		return true
+	case "noperm":
+		return strings.Contains(err.Error(), "can't run") || strings.Contains(err.Error(), "permissions to run")
+	}
+	return false
+}
+
 // neverSent reports whether there was no connection to send a command on.
 func neverSent(err error) bool {
 	var op *net.OpError
-	return errors.Is(err, errFiles) || errors.As(err, &op) && op.Op == "dial"
+	return errors.Is(err, errFiles) || errors.Is(err, rueidis.ErrNoSlot) || errors.As(err, &op) && op.Op == "dial"
 }
 
 // remoteAlert is what the other end says of TLS, "" if it says nothing. The library has no type for it.

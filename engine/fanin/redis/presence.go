@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
 	"strconv"
@@ -163,6 +164,8 @@ func (s *Source) tellOf(ctx context.Context, key string, feeds []*feed) error {
 	return s.client.Do(ctx, set.Build()).Error()
 }
 
+var errNamesake = errors.New("two edges have one name")
+
 // heedNamesake warns of another edge that has the same name: what both say would be the one's, then the other's.
 func (s *Source) heedNamesake(ctx context.Context) {
 	if !s.told.Load() { // what is there may be what this one said before it was started again
@@ -171,7 +174,9 @@ func (s *Source) heedNamesake(ctx context.Context) {
 	text, err := s.client.Do(ctx, s.client.B().Get().Key(s.presenceKey("edge:"+s.config.Edge)).Build()).ToString()
 	var e Edge
 	if err == nil && json.Unmarshal([]byte(text), &e) == nil && e.Instance != "" && e.Instance != s.instance {
-		s.config.Logger.Warn("another edge has the same name, expected one for each (--edge)", "edge", s.config.Edge)
+		s.troubles.namesake.fails(s.config.Logger, asItIs, slog.LevelWarn, "another edge has the same name, expected one for each (--edge)", errNamesake, "edge", s.config.Edge)
+	} else if err == nil {
+		s.troubles.namesake.ends(s.config.Logger, "no other edge has the same name any more")
 	}
 }
 
@@ -190,10 +195,14 @@ func (s *Source) Edges(ctx context.Context) ([]Edge, error) {
 	for _, name := range names {
 		commands = append(commands, s.client.B().Get().Key(s.presenceKey("edge:"+name)).Build())
 	}
-	for _, r := range s.client.DoMulti(ctx, commands...) {
+	for k, r := range s.client.DoMulti(ctx, commands...) {
 		text, err := r.ToString()
 		if rueidis.IsRedisNil(err) {
 			continue // it has said nothing for long
+		}
+		if errorKind(err) == "wrongtype" { // it is another program's
+			s.troubles.foreign.fails(s.config.Logger, asItIs, slog.LevelWarn, "an edge is not shown: its key has another type", err, "key", s.presenceKey("edge:"+names[k]))
+			continue
 		}
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,7 +53,14 @@ func (n *node) publishTo(ctx context.Context, p *proofs, owns func(slot uint16) 
 	if !ok {
 		return nil // no topic is this master's
 	}
-	answer, err := s.proof.Exec(ctx, s.client, []string{s.names.key(topic)}, []string{""}).AsStrSlice()
+	key := s.names.key(topic)
+	once := strconv.FormatInt(nanotime(), 36) // publishers may send an idempotency key
+	answer, err := s.proof.Exec(ctx, s.client, []string{key}, []string{"", "", once}).AsStrSlice()
+	if err == nil {
+		if err = s.client.Do(ctx, s.client.B().Xrange().Key(key).Start("-").End("+").Count(1).Build()).Error(); err != nil {
+			err = fmt.Errorf("histories cannot be read: %w", err)
+		}
+	}
 	switch {
 	case err != nil && errorKind(err) == "wrongtype":
 		p.drop(topic)

@@ -109,7 +109,8 @@ func (c *Config) edgeScript(kind Kind) string { return c.script(kind, "settings.
 // goes by itself. The topic's name is no client's: no bound of theirs holds for it.
 func (c *Config) probeScript(kind Kind) string {
 	short := *c
-	short.HistoryEvents, short.TTL, short.Rule.TopicBytes = 1, probeKept*c.ProbeInterval, 0
+	short.HistoryEvents, short.TTL, short.Rule.TopicBytes, short.Rule.KeyBytes = 1, probeKept*c.ProbeInterval, 0, 0
+	short.KeyTTL = short.TTL
 	return short.script(kind, "settings.tells, settings.own_topic = true, ''\n")
 }
 

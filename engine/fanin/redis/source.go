@@ -75,6 +75,7 @@ type Source struct {
 	forgotten list[string]       // of them, those that were told of
 	wishSize  atomic.Int64       // mean bytes of the events that were read for a stream last
 	asks      atomic.Uint64      // numbers them
+	looked    time.Time          // when slots on their way were looked for; watchSlots' own
 	looks     int                // words of this edge until it looks at the settings of others; presence's own
 	differed  map[string]string  // names of edges by how their settings differ; presence's own
 	told      atomic.Bool        // what this edge has is known to be written

@@ -154,7 +154,7 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 		}
 		n.source.counts.failed(opSubscribe, err)
 		switch {
-		case passing(err) && !n.source.sharded(): // no other server has it
+		case passing(err) && !n.source.sharded(), ofACommand(err): // no other server has it, or it is of all channels
 			return err
 		case passing(err):
 			n.settleAgain(group)

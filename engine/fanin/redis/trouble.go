@@ -28,8 +28,11 @@ type trouble struct {
 type troubles struct {
 	connect      trouble // the first connection
 	slots        trouble // of a cluster
+	uncovered    trouble // those that no master owns
 	clocks       trouble // of servers that may become a master
 	presence     trouble
+	namesake     trouble // another edge of this one's name
+	foreign      trouble // keys of others in the place of an edge's
 	compare      trouble // looks at other edges
 	fanIn        trouble // of other edges
 	reading      trouble // of single topics' streams

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,8 +70,11 @@ func parseURL(text string) (*target, error) {
 	// RFC 3986 knows no list of hosts: the rest is cut by hand, and its parts are read by the library.
 	secure := strings.HasPrefix(scheme, "rediss") || strings.HasPrefix(scheme, "valkeys")
 	kind, known := schemes[strings.Replace(strings.Replace(scheme, "rediss", "redis", 1), "valkeys", "valkey", 1)]
-	if !ok || !known {
-		return nil, fmt.Errorf("%s, found %.20q", expectedURL, scheme)
+	if !ok {
+		return nil, fmt.Errorf("%s, found no ://", expectedURL)
+	}
+	if !known {
+		return nil, fmt.Errorf("%s, found %s", expectedURL, ifPlain(plainScheme, scheme, "another scheme"))
 	}
 	authority, tail := rest, ""
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {
@@ -113,6 +117,21 @@ func parseURL(text string) (*target, error) {
 	return t, nil
 }
 
+// What of a URL an error may show: anything else may be a part of a password.
+var (
+	plainScheme   = regexp.MustCompile(`^[a-z][a-z+.-]{0,20}$`)
+	plainAddress  = regexp.MustCompile(`^[A-Za-z0-9.-]*(:[0-9]{0,6})?$`)
+	plainDatabase = regexp.MustCompile(`^-?[0-9]{1,4}$`)
+)
+
+// ifPlain is the text in quotes, or what else is said of it.
+func ifPlain(plain *regexp.Regexp, text, instead string) string {
+	if plain.MatchString(text) {
+		return strconv.Quote(text)
+	}
+	return instead
+}
+
 func addressOf(host string, kind Kind) (string, error) {
 	port := map[Kind]string{Sentinel: "26379"}[kind]
 	if port == "" {
@@ -124,10 +143,10 @@ func addressOf(host string, kind Kind) (string, error) {
 	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
 		name = host[1 : len(host)-1]
 	} else if strings.Contains(host, ":") {
-		return "", fmt.Errorf("%s, found the address %q", expectedURL, host)
+		return "", fmt.Errorf("%s, found the address %s", expectedURL, ifPlain(plainAddress, host, "of another form"))
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); name == "" || strings.ContainsAny(name, "# \t\r\n") || err != nil || n == 0 {
-		return "", fmt.Errorf("%s, found the address %q", expectedURL, host)
+		return "", fmt.Errorf("%s, found the address %s", expectedURL, ifPlain(plainAddress, host, "of another form"))
 	}
 	return net.JoinHostPort(name, port), nil
 }
@@ -146,7 +165,7 @@ func (t *target) path(path string) error {
 		return nil
 	}
 	if path != "0" {
-		return fmt.Errorf("%s; channels know no databases, so there is only 0: --redis-prefix keeps apart what shares a server; found %q", expectedURL, path)
+		return fmt.Errorf("%s; channels know no databases, so there is only 0: --redis-prefix keeps apart what shares a server; found %s", expectedURL, ifPlain(plainDatabase, path, "something else"))
 	}
 	return nil
 }
@@ -159,14 +178,13 @@ func (t *target) query(q url.Values, secure bool) error {
 	insecure := false
 	for _, key := range slices.Sorted(maps.Keys(q)) {
 		value := q[key][0]
-		if len(q[key]) > 1 {
-			return fmt.Errorf("%s; expected %q once in the query", expectedURL, key)
-		}
 		switch {
+		case len(q[key]) > 1:
+			return fmt.Errorf("%s; expected each parameter once in the query", expectedURL)
 		case key == "insecure" && secure:
 			var err error
 			if insecure, err = strconv.ParseBool(value); err != nil {
-				return fmt.Errorf("%s; insecure must be true or false, found %q", expectedURL, value)
+				return fmt.Errorf("%s; insecure must be true or false", expectedURL)
 			}
 		case key == "sentinel_user" && t.kind == Sentinel:
 			o.Sentinel.Username = value
@@ -177,8 +195,8 @@ func (t *target) query(q url.Values, secure bool) error {
 			return fmt.Errorf("%s; insecure has no effect without TLS, expected rediss", expectedURL)
 		case key == "sentinel_user" || key == "sentinel_password":
 			return fmt.Errorf("%s; %s has no effect without sentinels, expected redis+sentinel", expectedURL, key)
-		default:
-			return fmt.Errorf("%s; in the query may stand %s, found %q", expectedURL, queryKeys, key)
+		default: // it is not shown: it may be what stands behind a & in a password
+			return fmt.Errorf("%s; in the query may stand %s, found another parameter", expectedURL, queryKeys)
 		}
 	}
 	if secure {

@@ -59,6 +59,23 @@ func TestErrorsShowNoPassword(t *testing.T) {
 	}
 }
 
+// Nor where the rest of the URL is misspelt.
+func TestErrorsOfMisspeltURLsShowNoPassword(t *testing.T) {
+	for _, text := range []string{
+		"u:hush@h", "redis:u:hush@h", "rediss//u:hush@h", "redis:/u:hush@h", "//u:hush@h", "hush", "u:hush", "redis://u:hush", "redis+cluster://a,u:hush", "u:hush://h", "redis://u:hu/sh", "redis://u:x/hush",
+		"redis+sentinel://h/m?sentinel_password=sec&hush", "redis+sentinel://h/m?sentinel_password=sec&hush=1", "rediss://h?insecure=hush", "redis+sentinel://h/m/hush", "redis+sentinel://h/m?hush&hush", "redis://h?u:hush",
+	} {
+		if _, err := parseURL(text); err == nil || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for text, found := range map[string]string{"http://h": `"http"`, "redis://h:70000": `"h:70000"`, "redis://h/3": `"3"`} {
+		if _, err := parseURL(text); err == nil || !strings.Contains(err.Error(), "found "+found) && !strings.Contains(err.Error(), "address "+found) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestBadURLsAreRefused(t *testing.T) {
 	for _, text := range []string{
 		"", "127.0.0.1:6379", "http://h", "redis:h", "redis://", "redis://h:0", "redis://h:70000", "redis://h:x", "redis://::1",

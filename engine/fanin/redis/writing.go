@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,8 +64,8 @@ func (n *node) noteProof(err error) {
 // takesOthers reports whether a probe's event was refused although publishers' events are taken: the user may be one of some
 // topics only.
 func (n *node) takesOthers(err error) bool {
-	if errorKind(err) != "noperm" || strings.Contains(err.Error(), "can't run") || strings.Contains(err.Error(), "permissions to run") {
-		return false // no command may be used with some topics only
+	if errorKind(err) != "noperm" || ofACommand(err) { // no command may be used with some topics only
+		return false
 	}
 	w, now := &n.writing, nanotime()
 	w.state.Lock()
@@ -107,7 +106,7 @@ func (n *node) refuses(err error) {
 // ofTheServer reports whether a server refuses all events like this, and not one topic's.
 func ofTheServer(err error) bool {
 	switch errorKind(err) {
-	case "readonly", "loading", "noreplicas", "oom", "misconf", "masterdown":
+	case "readonly", "loading", "noreplicas", "oom", "misconf", "masterdown", "busy", "noauth", "wrongpass", "unknown_command":
 		return true
 	}
 	return false
@@ -122,6 +121,8 @@ func (s *Source) Up() error {
 		return s.only.missing()
 	case t == nil:
 		return because("the masters of the cluster are not known", s.troubles.slots.last())
+	case s.troubles.uncovered.last() != nil:
+		return s.troubles.uncovered.last()
 	default:
 		for _, n := range t.nodes {
 			if err := n.missing(); err != nil {
