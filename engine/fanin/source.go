@@ -22,6 +22,16 @@ type Receipt struct {
 // ErrNotStored is wrapped in errors of a Publish that has certainly stored nothing.
 var ErrNotStored = errors.New("the event was not stored")
 
+// CauseOf tells failures of a Publish apart for the log: errors with the same cause are one trouble. An error says it by a method
+// Cause() string; it is "" if none does.
+func CauseOf(err error) string {
+	var c interface{ Cause() string }
+	if errors.As(err, &c) {
+		return c.Cause()
+	}
+	return ""
+}
+
 // Source takes events in. It is safe from any goroutine. An event whose Publish
 // returned without an error is in its topic's log and on its way to the
 // subscribers; after an error the publisher may come back with it later.

@@ -103,6 +103,34 @@ func TestOutagesAreLoggedAtABoundedRate(t *testing.T) {
 	}
 }
 
+// caused is an error with a cause.
+type caused string
+
+func (c caused) Error() string { return "no: " + string(c) }
+func (c caused) Cause() string { return string(c) }
+
+// A cause that comes up while another one lasts has its line, too; very many causes have not.
+func TestEachCauseOfAnOutageIsLogged(t *testing.T) {
+	var o outages
+	var log strings.Builder
+	began := time.Now()
+	fail := func(k int, cause string) {
+		o.log(slog.New(slog.NewTextHandler(&log, nil)), began.Add(time.Duration(k)*time.Millisecond), fmt.Errorf("publishing: %w", caused(cause)))
+	}
+	for k := range 300 {
+		fail(k, []string{"full", "wrongtype a", "wrongtype b"}[k%3])
+	}
+	if n := strings.Count(log.String(), "\n"); n != 3 {
+		t.Errorf("%d lines, expected 3: %s", n, &log)
+	}
+	for k := range 1000 {
+		fail(k, fmt.Sprint("cause ", k))
+	}
+	if n := strings.Count(log.String(), "\n"); n != outageLines {
+		t.Errorf("%d lines, expected %d", n, outageLines)
+	}
+}
+
 // A client that publishes to a draining server is sent elsewhere: its streams would not get
 // the event any more.
 func TestPublishingToADrainingServer(t *testing.T) {

@@ -218,7 +218,7 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 		} else if neverSent(err) {
 			err = fmt.Errorf("%w: %w", err, fanin.ErrNotStored)
 		}
-		return r, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, rule.Quote(e.Topic), err)
+		return r, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, rule.Quote(e.Topic), unpublished{err, key})
 	}
 	s.counts.published.Add(1)
 	if n := s.masterOf(key); n != nil {
@@ -228,6 +228,22 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 		sent.acknowledged(r.ID)
 	}
 	return r, nil
+}
+
+// unpublished is why an event could not be published, with the key of its topic.
+type unpublished struct {
+	error
+	key string
+}
+
+func (u unpublished) Unwrap() error { return u.error }
+
+// Cause is of one topic if the refusal is.
+func (u unpublished) Cause() string {
+	if errorKind(u.error) == "wrongtype" {
+		return "wrongtype " + u.key
+	}
+	return causeOf(u.error)
 }
 
 // publish runs the script.
