@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"ssedge/engine/httpapi"
 	"ssedge/engine/memory"
 	"ssedge/shard"
 )
@@ -40,10 +41,10 @@ const (
 
 // Descriptors that are for neither streams, heads nor requests.
 const (
-	ownFiles   = 64  // standard streams, the log, the admin listener and its connections, spare ones
-	redisFiles = 100 // masters, two connections each, and the clocks of 64 replicas
-	shardFiles = 2   // an epoll set, and what wakes it
-	pollFiles  = 2   // the same
+	ownFiles   = 32 + httpapi.AdminConnectionsMax // standard streams, the log, the admin listener and its connections, spare ones
+	redisFiles = 100                              // masters, two connections each, and the clocks of 64 replicas
+	shardFiles = 2                                // an epoll set, and what wakes it
+	pollFiles  = 2                                // the same
 )
 
 // reservedLeast is how many descriptors are kept for that, at least.

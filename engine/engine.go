@@ -38,7 +38,7 @@ type Engine struct {
 	public    *httpapi.Public
 	http      *http.Server
 	admin     *http.Server
-	adminLn   net.Listener
+	adminLn   *httpapi.Bounded
 	metrics   *metricSet
 	started   time.Time
 	unready   atomic.Bool
@@ -115,10 +115,12 @@ func New(c Config) (_ *Engine, err error) {
 	if err := c.checkDevAddresses(e.intake.Addrs()); err != nil {
 		return nil, err
 	}
-	if c.Admin != "" {
-		if e.adminLn, err = net.Listen(sys.Network(c.Admin), c.Admin); err != nil {
+	if c.Admin != "" { // or e.adminLn stays nil, and its server serves nothing
+		ln, err := net.Listen(sys.Network(c.Admin), c.Admin)
+		if err != nil {
 			return nil, fmt.Errorf("--admin: cannot listen on %s: %w", c.Admin, err)
 		}
+		e.adminLn = httpapi.NewBounded(ln, httpapi.AdminConnectionsMax)
 	}
 	e.newServers()
 	return e, nil
@@ -169,10 +171,11 @@ func (e *Engine) newServers() {
 	}
 	e.metrics = newMetrics(e)
 	e.admin = &http.Server{
-		Handler: httpapi.NewAdmin(httpapi.AdminConfig{
+		Handler: e.adminLn.Handler(httpapi.NewAdmin(httpapi.AdminConfig{
 			Edges: e.edges, Topics: e.topicCounts, Rule: c.rule(),
 			Ready: e.Ready, Degraded: e.Degraded, Metrics: e.metrics.write, Status: e.status, Local: isLoopback(e.adminLn),
-		}),
+		})),
+		ConnContext:       e.adminLn.ConnContext,
 		ReadHeaderTimeout: c.HeadTimeout,
 		ReadTimeout:       c.BodyTimeout,
 		IdleTimeout:       c.HTTPIdle,
@@ -181,7 +184,7 @@ func (e *Engine) newServers() {
 }
 
 // isLoopback reports whether a listener can only be reached from this machine.
-func isLoopback(ln net.Listener) bool {
+func isLoopback(ln *httpapi.Bounded) bool {
 	if ln == nil {
 		return false
 	}

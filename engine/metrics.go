@@ -13,6 +13,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 	"golang.org/x/sys/unix"
 
+	"ssedge/engine/httpapi"
 	"ssedge/engine/intake"
 	"ssedge/engine/memory"
 	"ssedge/proto/http1"
@@ -64,6 +65,7 @@ func newMetrics(e *Engine) *metricSet {
 	gauge("ssedge_history_bytes", func() float64 { return float64(e.group.Table().HistoryBytes()) })
 	gauge(`ssedge_connections{state="head"}`, func() float64 { return float64(e.intake.HeadCount()) })
 	gauge(`ssedge_connections{state="http"}`, func() float64 { return float64(e.intake.HTTPCount()) })
+	gauge(`ssedge_connections{state="admin"}`, func() float64 { return float64(e.adminLn.Count()) })
 	gauge("ssedge_idempotency_keys", func() float64 { held, _ := e.keys(); return float64(held) })
 	gauge("ssedge_shards", func() float64 { return float64(e.group.Shards()) })
 
@@ -86,6 +88,7 @@ func newMetrics(e *Engine) *metricSet {
 	limit("ssedge_idempotency_key_age_seconds_max", c.KeyTTL.Seconds())
 	limit(`ssedge_connections_max{state="head"}`, float64(c.HeadsMax))
 	limit(`ssedge_connections_max{state="http"}`, float64(c.HTTPConnectionsMax))
+	limit(`ssedge_connections_max{state="admin"}`, httpapi.AdminConnectionsMax)
 	gauge("ssedge_workers", func() float64 { return float64(e.intake.WorkerCount()) })
 	limit("ssedge_workers_max", float64(c.Workers))
 	limit("ssedge_head_bytes_max", float64(c.HeadBytes))

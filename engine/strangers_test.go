@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ssedge/engine"
+	"ssedge/engine/httpapi"
 )
 
 // attacks are what a client without a key can send to hold places; each connection stays open.
@@ -75,10 +76,10 @@ func TestStrangersHoldNothingUp(t *testing.T) {
 		}
 	}
 	var held []net.Conn
-	attack := func(t *testing.T, request string, count int) {
+	attackAt := func(t *testing.T, address, request string, count int) {
 		t.Helper()
 		for range count {
-			c, err := net.DialTimeout("tcp", n.addr, patience)
+			c, err := net.DialTimeout("tcp", address, patience)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -86,6 +87,7 @@ func TestStrangersHoldNothingUp(t *testing.T) {
 			io.WriteString(c, request)
 		}
 	}
+	attack := func(t *testing.T, request string, count int) { t.Helper(); attackAt(t, n.addr, request, count) }
 	rest := func() {
 		for _, c := range held {
 			c.Close()
@@ -97,6 +99,22 @@ func TestStrangersHoldNothingUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			attack(t, request, 5*max(requests, heads))
 			goesOn(t)
+			rest()
+		})
+	}
+	for name, request := range map[string]string{
+		"nothing":                   "",
+		"half a head":               "GET /metr",
+		"answers that are not read": strings.Repeat("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
+		"a body that does not come": "POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n",
+		"a profile":                 "GET /debug/pprof/trace?seconds=20 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	} {
+		t.Run("the admin listener, "+name, func(t *testing.T) {
+			attackAt(t, n.admin, request, 5*httpapi.AdminConnectionsMax)
+			goesOn(t)
+			if held := n.metrics(t)[`ssedge_connections{state="admin"}`]; held > httpapi.AdminConnectionsMax {
+				t.Errorf("%v connections are held there", held)
+			}
 			rest()
 		})
 	}

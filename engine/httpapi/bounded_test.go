@@ -1,0 +1,76 @@
+package httpapi
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// Connections that send nothing or half a request, or do not read their answers, keep no new one out; and one whose request is being
+// answered stays while there are others.
+func TestABoundedListenerTakesEveryConnection(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = 4
+	b := NewBounded(ln, most)
+	slow := make(chan struct{})
+	entered := make(chan struct{})
+	server := &http.Server{ConnContext: b.ConnContext, Handler: b.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/slow":
+			close(entered)
+			<-slow
+		case "/endless":
+			for {
+				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+					return
+				}
+			}
+		}
+		io.WriteString(w, "done")
+	}))}
+	go server.Serve(b)
+	defer server.Close()
+	dial := func(text string) net.Conn {
+		c, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		io.WriteString(c, text)
+		return c
+	}
+	get := func() {
+		t.Helper()
+		client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
+		got, err := client.Get("http://" + ln.Addr().String() + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got.Body.Close()
+		if n := b.Count(); n > most {
+			t.Errorf("%d connections, expected at most %d", n, most)
+		}
+	}
+	long := dial("GET /slow HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	<-entered
+	for _, request := range []string{"", "GET / HT", "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /"} {
+		for range 5 * most {
+			dial(request)
+			get()
+		}
+	}
+	close(slow)
+	if text, err := io.ReadAll(long); err != nil || len(text) == 0 {
+		t.Errorf("the one that was answered has %q, %v", text, err)
+	}
+	for range 5 * most {
+		dial("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+		get()
+	}
+}
