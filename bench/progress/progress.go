@@ -4,16 +4,19 @@ package progress
 import (
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 )
 
-// Bar shows one stage at a time. Its methods may be called from one goroutine after another.
+// Bar shows one stage at a time. Its methods may be called from any goroutine.
 type Bar struct {
 	to    *os.File // nil: no terminal
 	notes *os.File
-	bar   *progressbar.ProgressBar
+
+	mu  sync.Mutex
+	bar *progressbar.ProgressBar
 }
 
 // New returns a bar on a file that is a terminal; on any other it shows only notes.
@@ -30,7 +33,9 @@ func (b *Bar) Stage(name string, total int) {
 	if b.to == nil {
 		return
 	}
-	b.Close()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end()
 	if total == 0 {
 		total = -1
 	}
@@ -41,6 +46,8 @@ func (b *Bar) Stage(name string, total int) {
 
 // At says how many steps are done.
 func (b *Bar) At(done int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.bar != nil {
 		b.bar.Set(min(done, max(b.bar.GetMax(), 0)))
 	}
@@ -48,14 +55,23 @@ func (b *Bar) At(done int) {
 
 // Note prints a line, terminal or not.
 func (b *Bar) Note(text string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	erase := ""
 	if b.bar != nil {
-		b.bar.Clear()
+		erase = "\r\x1b[K" // in the same write as the text: a bar without a total draws from a goroutine of its own
 	}
-	fmt.Fprintf(b.notes, "ssedge: %s\n", text)
+	fmt.Fprintf(b.notes, "%sssedge: %s\n", erase, text)
 }
 
 // Close takes the bar away.
 func (b *Bar) Close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.end()
+}
+
+func (b *Bar) end() {
 	if b.bar != nil {
 		b.bar.Finish() // Exit would leave the goroutine of a bar without a total drawing
 		b.bar = nil

@@ -133,3 +133,36 @@ func TestNothingIsDrawnBehindTheEnd(t *testing.T) {
 		t.Error("the bar goes on drawing")
 	}
 }
+
+// TestNotesWhileABarMoves: stages, steps and notes come from several goroutines, and each note has a line of its own.
+func TestNotesWhileABarMoves(t *testing.T) {
+	s := open(t)
+	b := New(s.File)
+	const notes = 100
+	var all sync.WaitGroup
+	all.Go(func() {
+		for n := range notes {
+			b.Stage("resuming", 10*(n%3)) // every third has no total
+			b.At(5)
+		}
+	})
+	all.Go(func() {
+		for n := range notes {
+			b.Note(fmt.Sprintf("note %d.", n))
+		}
+	})
+	all.Wait()
+	b.Close()
+	fmt.Fprint(s.File, "END")
+	lines := strings.Split(s.until(t, "END"), "\n")
+	if len(lines) != notes+1 {
+		t.Errorf("found %d lines, expected %d", len(lines)-1, notes)
+	}
+	for n, line := range lines[:len(lines)-1] {
+		line = strings.TrimSuffix(line, "\r")
+		line = strings.TrimPrefix(line[strings.LastIndex(line, "\r")+1:], "\x1b[K")
+		if want := fmt.Sprintf("ssedge: note %d.", n); line != want {
+			t.Fatalf("found the line %q, expected %q", line, want)
+		}
+	}
+}

@@ -57,7 +57,7 @@ const (
 	RateMax = 1e6
 )
 
-// Progress is told how far a scenario is.
+// Progress is told how far a scenario is, from any goroutine.
 type Progress interface {
 	// Stage begins a part of total steps; 0 if their number is not known.
 	Stage(name string, total int)

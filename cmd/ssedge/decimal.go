@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -16,22 +17,41 @@ var (
 	number      = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 )
 
+// parseWhole reads a whole number of so many bits, one of them for its sign.
+func parseWhole(text string, bits int) (int64, error) {
+	if !wholeNumber.MatchString(text) {
+		return 0, fmt.Errorf("expected a whole number in decimal digits, found %.40q", text)
+	}
+	n, err := strconv.ParseInt(text, 10, bits)
+	if err != nil {
+		return 0, fmt.Errorf("expected a number of at most %d bits, found %.40q", bits-1, text)
+	}
+	return n, nil
+}
+
+// parseDecimal reads a number that may have a point and an exponent.
+func parseDecimal(text string) (float64, error) {
+	if !number.MatchString(text) {
+		return 0, fmt.Errorf("expected a number in decimal digits, found %.40q", text)
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, fmt.Errorf("expected a number of at most %.1e, found %.40q", math.MaxFloat64, text)
+	}
+	return n, nil
+}
+
 // wholeDecimal is a kong.MapperFunc for int and int64.
 func wholeDecimal(ctx *kong.DecodeContext, target reflect.Value) error {
 	token, err := ctx.Scan.PopValue("number")
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprint(token.Value)
-	if !wholeNumber.MatchString(text) {
-		return fmt.Errorf("expected a whole number in decimal digits, found %.40q", text)
+	n, err := parseWhole(fmt.Sprint(token.Value), target.Type().Bits())
+	if err == nil {
+		target.SetInt(n)
 	}
-	n, err := strconv.ParseInt(text, 10, target.Type().Bits())
-	if err != nil {
-		return fmt.Errorf("expected a number of at most %d bits, found %.40s", target.Type().Bits()-1, text)
-	}
-	target.SetInt(n)
-	return nil
+	return err
 }
 
 // decimal is a kong.MapperFunc for float64.
@@ -40,11 +60,9 @@ func decimal(ctx *kong.DecodeContext, target reflect.Value) error {
 	if err != nil {
 		return err
 	}
-	text := fmt.Sprint(token.Value)
-	n, err := strconv.ParseFloat(text, target.Type().Bits())
-	if err != nil || !number.MatchString(text) {
-		return fmt.Errorf("expected a number in decimal digits, found %.40q", text)
+	n, err := parseDecimal(fmt.Sprint(token.Value))
+	if err == nil {
+		target.SetFloat(n)
 	}
-	target.SetFloat(n)
-	return nil
+	return err
 }

@@ -1,17 +1,20 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
 
-// TestNumbersAreDecimal in flags, variables and the file alike: nothing is read in another base, or as a number that is none.
+// TestNumbersAreDecimal in flags, variables and the file alike: nothing is read in another base, or as a number that is none. The reason is
+// the same everywhere.
 func TestNumbersAreDecimal(t *testing.T) {
 	notRaced(t)
 	for _, c := range []struct{ name, value string }{
-		{"keys-max", "010"}, {"keys-max", "0x10"}, {"keys-max", "1_000"}, {"shards", "1.0"},
-		{"drain-rate", "NaN"}, {"drain-rate", "Inf"}, {"drain-rate", "0x1p4"},
+		{"keys-max", "010"}, {"keys-max", "0x10"}, {"keys-max", "1_000"}, {"shards", "1.0"}, {"shards", "9223372036854775808"},
+		{"drain-rate", "NaN"}, {"drain-rate", "Inf"}, {"drain-rate", "0x1p4"}, {"drain-rate", "1e999"},
 	} {
+		reason := "" // of the first way
 		for _, way := range []string{"flag", "variable", "file"} {
 			t.Run(way+" "+c.name+" "+c.value, func(t *testing.T) {
 				args := []string{"serve"}
@@ -23,8 +26,17 @@ func TestNumbersAreDecimal(t *testing.T) {
 				case "file":
 					args = append(args, "--config="+settings(t, c.name+": "+c.value))
 				}
-				if _, err := newParser(&cli{}).Parse(args); err == nil || !strings.Contains(err.Error(), c.name) || !strings.Contains(err.Error(), "expected") {
-					t.Errorf("found %v", err)
+				_, err := newParser(&cli{}).Parse(args)
+				if err == nil || !strings.Contains(err.Error(), c.name) {
+					t.Fatalf("found %v", err)
+				}
+				_, says, _ := strings.Cut(err.Error(), "expected ")
+				says, _, _ = strings.Cut(says, " (from envar ")
+				if reason == "" {
+					reason = says
+				}
+				if says != reason || !strings.HasSuffix(says, fmt.Sprintf(", found %q", c.value)) {
+					t.Errorf("found %q, expected %q", says, reason)
 				}
 			})
 		}

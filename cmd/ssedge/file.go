@@ -155,13 +155,11 @@ func checkNode(flag *kong.Flag, value *yaml.Node) error {
 		_, err := parseSize(value.Value)
 		return err
 	case target.Kind() == reflect.Int, target.Kind() == reflect.Int64:
-		if !wholeNumber.MatchString(value.Value) {
-			return fmt.Errorf("expected a whole number in decimal digits, found %.40s", value.Value)
-		}
+		_, err := parseWhole(value.Value, target.Bits())
+		return err
 	case target.Kind() == reflect.Float64:
-		if !number.MatchString(value.Value) {
-			return fmt.Errorf("expected a number in decimal digits, found %.40s", value.Value)
-		}
+		_, err := parseDecimal(value.Value)
+		return err
 	}
 	return nil
 }

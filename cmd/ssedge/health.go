@@ -22,6 +22,10 @@ func (c *healthCmd) Run() error {
 	if err != nil {
 		return err
 	}
+	scheme, _, _ := strings.Cut(base, "://")
+	if err := c.forHTTPS("--admin", c.Admin, scheme); err != nil {
+		return err
+	}
 	transport, err := c.transport()
 	if err != nil {
 		return err

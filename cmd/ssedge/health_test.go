@@ -23,4 +23,8 @@ func TestHealth(t *testing.T) {
 		_, errors, code := run(t, "health", "--admin="+address)
 		oneLine(t, errors, code, says)
 	}
+	for _, address := range []string{address, admin} {
+		_, errors, code := run(t, "health", "--admin="+address, "--ca=x")
+		oneLine(t, errors, code, "--ca: expected --admin to begin with https://, found "+address)
+	}
 }

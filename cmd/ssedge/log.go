@@ -5,8 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -133,20 +131,4 @@ func (c *serveCmd) record(err error) error {
 	}
 	sayLast(func() { slog.New(c.handler(os.Stderr, slog.LevelError)).Error("serve failed", "error", err) })
 	return recorded{err}
-}
-
-// recordMistake is record for a command line that could not be read.
-func recordMistake(args []string, err error) error {
-	c := serveCmd{LogFormat: os.Getenv("SSEDGE_LOG_FORMAT")}
-	for i, arg := range args {
-		if value, ok := strings.CutPrefix(arg, "--log-format="); ok {
-			c.LogFormat = value
-		} else if arg == "--log-format" && i+1 < len(args) {
-			c.LogFormat = args[i+1]
-		}
-	}
-	if !slices.Contains(args, "serve") || slices.Contains(args, "--check") {
-		return err
-	}
-	return c.record(err)
 }

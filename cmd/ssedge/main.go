@@ -31,7 +31,7 @@ func newParser(c *cli) *kong.Kong {
 	return kong.Must(c,
 		kong.Bind(c),
 		kong.Name("ssedge"),
-		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file.\n\nA size is a number of bytes, or a whole number with a unit: K, M, G, T (or KiB, MiB, GiB, TiB) multiply by powers of 1024, KB, MB, GB, TB by powers of 1000."),
+		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file.\n\n"+sizeHelp),
 		kong.PostBuild(flagsOnly),
 		kong.DefaultEnvars("SSEDGE"),
 		defaults(),
@@ -54,14 +54,7 @@ func flagsOnly(k *kong.Kong) error {
 }
 
 // withoutFile refuses the file of settings for commands that have none, and has them not look at the one that the environment names.
-func withoutFile(args []string) error {
-	command := ""
-	for _, arg := range args {
-		if !strings.HasPrefix(arg, "-") {
-			command = arg
-			break
-		}
-	}
+func withoutFile(command string, args []string) error {
 	if command != "bench" && command != "tune" && command != "version" {
 		return nil
 	}
@@ -93,8 +86,9 @@ func (v verdict) Error() string { return string(v) }
 func main() {
 	parser := newParser(&cli{})
 	args := asked(os.Args[1:])
+	command := commandOf(parser.Model, args)
 	mistake := func(err error) {
-		if code := kong.ExitCoder(nil); errors.As(recordMistake(args, err), &recorded{}) {
+		if code := kong.ExitCoder(nil); errors.As(recordMistake(command, args, err), &recorded{}) {
 			if errors.As(err, &code) {
 				os.Exit(code.ExitCode())
 			}
@@ -102,7 +96,7 @@ func main() {
 		}
 		parser.FatalIfErrorf(err)
 	}
-	mistake(withoutFile(args))
+	mistake(withoutFile(command, args))
 	ctx, err := parser.Parse(args)
 	mistake(err)
 	mistake(stray(parser.Model, ctx.Command(), os.Environ()))

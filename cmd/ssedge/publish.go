@@ -31,7 +31,7 @@ type publishCmd struct {
 
 // Run publishes one event and prints its id.
 func (c *publishCmd) Run() error {
-	hintAtNames(os.Stderr, c.Topic)
+	hintAtNames(os.Stderr, "publish to several topics one by one", c.Topic)
 	return c.run(os.Stdin, os.Stdout)
 }
 

@@ -62,13 +62,25 @@ func (c *serveCmd) changed(args []string) (names []string, err error) {
 	if err == nil {
 		err = config.Validate()
 	}
-	eachFlag(parser.Model.Node, func(flag *kong.Flag) {
-		for field, was := range reflect.ValueOf(c).Elem().Fields() {
-			is := reflect.ValueOf(&now.Serve).Elem().FieldByIndex(field.Index)
-			if field.IsExported() && is.Addr().UnsafePointer() == flag.Target.Addr().UnsafePointer() && !reflect.DeepEqual(is.Interface(), was.Interface()) {
-				names = append(names, flag.Name)
-			}
+	flags := map[any]string{} // by a pointer to what each sets. Its type counts: a struct and its first member have one address
+	eachFlag(parser.Model.Node, func(flag *kong.Flag) { flags[flag.Target.Addr().Interface()] = flag.Name })
+	eachSetting(reflect.ValueOf(c).Elem(), reflect.ValueOf(&now.Serve).Elem(), func(was, is reflect.Value) {
+		if name := flags[is.Addr().Interface()]; name != "" && !reflect.DeepEqual(was.Interface(), is.Interface()) {
+			names = append(names, name)
 		}
 	})
 	return names, err
+}
+
+// eachSetting goes through the fields of two structs of one type, and through those of the structs in them.
+func eachSetting(a, b reflect.Value, do func(a, b reflect.Value)) {
+	for field, of := range a.Fields() {
+		switch other := b.FieldByIndex(field.Index); {
+		case !field.IsExported():
+		case field.Type.Kind() == reflect.Struct:
+			eachSetting(of, other, do)
+		default:
+			do(of, other)
+		}
+	}
 }

@@ -66,7 +66,7 @@ type serveCmd struct {
 	HTTPIdle           time.Duration `name:"http-idle" help:"Time such a connection is kept without a request." default:"${http_idle}" group:"Requests"`
 	Workers            int           `help:"Connections handed over to net/http at a time." default:"${workers}" group:"Requests"`
 	BodyBytes          size          `help:"Bytes of a JSON body." default:"${body_bytes}" group:"Requests"`
-	PublishBytes       size          `help:"Bytes that all requests that publish may hold together: bodies, their events and receipts. Beyond, they are answered 503." default:"${publish_bytes}" group:"Requests"`
+	PublishBytes       size          `help:"Bytes that all requests that publish may hold together: bodies, their events and receipts. Requests beyond that are answered 503." default:"${publish_bytes}" group:"Requests"`
 	BodyTimeout        time.Duration `help:"Silence in a body after which it is given up." default:"${body_timeout}" group:"Requests"`
 
 	TopicsMax     int           `help:"Topics at a time." default:"${topics_max}" group:"Topics and events"`
@@ -89,9 +89,9 @@ type serveCmd struct {
 	RedisTTL         time.Duration `name:"redis-ttl" help:"Time the history of a topic without events is kept there." default:"${redis_ttl}" group:"Redis"`
 	RedisTimeout     time.Duration `help:"Time for one answer." default:"${redis_timeout}" group:"Redis"`
 	RedisProbe       time.Duration `help:"Time between two messages to oneself; when two are missing, the connection is given up." default:"${redis_probe}" group:"Redis"`
-	RedisReadRate    int           `help:"Readings a second, of each master and for the streams of one address, of events that the edge's own history has not got; others wait." default:"${redis_read_rate}" group:"Redis"`
+	RedisReadRate    int           `help:"Reads a second of events older than this edge's history, per client address and master; more must wait." default:"${redis_read_rate}" group:"Redis"`
 	RedisCatchUpRate int           `help:"Topics a second that are looked at after a connection was lost, by each master." default:"${redis_catch_up_rate}" group:"Redis"`
-	RedisPresence    time.Duration `help:"Time between two words of an edge, in Redis, on how many subscribers it has of which topic." default:"${redis_presence}" group:"Redis"`
+	RedisPresence    time.Duration `help:"Time between two reports of an edge to Redis of its subscribers by topic." default:"${redis_presence}" group:"Redis"`
 	RedisLinger      time.Duration `help:"Time a topic without subscribers is followed." default:"${redis_linger}" group:"Redis"`
 	ReadyNeedsRedis  bool          `help:"/readyz says no while the servers are away; otherwise it says yes, degraded." group:"Redis"`
 	Edge             string        `help:"Name of this edge among others (default: the host's, and a few letters)." placeholder:"NAME" group:"Redis"`
@@ -118,7 +118,7 @@ func (c *serveCmd) AfterApply(all *cli) error {
 
 // Help is what ssedge serve --help says below its first line.
 func (serveCmd) Help() string {
-	return "Sizes are bytes, or have a unit: 64K, 256MiB and 1G are powers of 1024, 64KB, 256MB and 1GB powers of 1000. Times have one, too: 500ms, 10s, 5m, 1h."
+	return sizeHelp + " Times have a unit, too: 500ms, 10s, 5m, 1h."
 }
 
 // config turns flags into the engine's settings.

@@ -14,6 +14,9 @@ import (
 // here a size that could mean something else is refused.
 type size int64
 
+// sizeHelp explains sizes in help.
+const sizeHelp = "A size is a number of bytes, or a whole number with a unit: K, M, G, T (or KiB, MiB, GiB, TiB) multiply by powers of 1024, KB, MB, GB, TB by powers of 1000."
+
 // sizeUnits are what may stand behind the number, in any case. K alone is 1024, as for nginx, systemd and ssedge tune from the
 // beginning; so are Ki (Kubernetes) and KiB (GOMEMLIMIT). KB is 1000 (SI).
 var sizeUnits = map[string]int64{

@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,31 @@ func TestHelpShowsSizesWithUnits(t *testing.T) {
 			n, err := parseSize(f.Default)
 			if err != nil || n.String() != f.Default {
 				t.Errorf("%s --%s: the default %s is read as %v, %v", command, f.Name, f.Default, n, err)
+			}
+		}
+	}
+}
+
+// TestHelpExplainsSizesOnce: wherever units are explained it is in the same words, and each unit is what they say.
+func TestHelpExplainsSizesOnce(t *testing.T) {
+	for name, help := range map[string]string{"ssedge": newParser(&cli{}).Model.Help, "ssedge serve": serveCmd{}.Help()} {
+		if strings.Count(help, sizeHelp) != 1 || strings.Count(help, "powers of 1024") != 1 {
+			t.Errorf("%s --help says %q, expected %q in it once", name, help, sizeHelp)
+		}
+	}
+	of1024, of1000, _ := strings.Cut(sizeHelp[strings.Index(sizeHelp, ": "):], "powers of 1024")
+	for words, base := range map[string]int64{of1024: 1024, of1000: 1000} {
+		units := regexp.MustCompile(`\b[KMGT](i?B)?\b`).FindAllString(words, -1)
+		if len(units) < 4 {
+			t.Errorf("%q has only the units %q", words, units)
+		}
+		for _, unit := range units {
+			want := int64(1)
+			for range 1 + strings.Index("KMGT", unit[:1]) {
+				want *= base
+			}
+			if n, err := parseSize("1" + unit); err != nil || int64(n) != want {
+				t.Errorf("1%s is %d, %v, expected %d", unit, int64(n), err, want)
 			}
 		}
 	}

@@ -70,7 +70,7 @@ func (c *subscribeCmd) Run() error {
 		return fmt.Errorf("--last-event-id: expected an id, found %s", rule.Quote([]byte(c.LastEventID)))
 	}
 	if !c.Quiet {
-		hintAtNames(os.Stderr, c.Topic...)
+		hintAtNames(os.Stderr, "several are arguments of their own", c.Topic...)
 	}
 	client, base, err := c.Client.connect()
 	if err != nil {

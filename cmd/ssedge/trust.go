@@ -9,8 +9,7 @@ import (
 	"os"
 )
 
-// trustFlags say which servers a client believes. Without them it is those of the system's certificates, or of SSL_CERT_FILE and
-// SSL_CERT_DIR.
+// trustFlags say which certificates a client trusts; without them, the system's, or those of SSL_CERT_FILE and SSL_CERT_DIR.
 type trustFlags struct {
 	CA string `name:"ca" help:"File of certificates (PEM) that sign those of https servers, in place of the system's." placeholder:"FILE"`
 }
