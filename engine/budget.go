@@ -47,8 +47,8 @@ const (
 	pollFiles  = 2                                // the same
 )
 
-// reservedLeast is how many descriptors are kept for that, at least.
-const reservedLeast = 128
+// reservedLeast is how many descriptors are kept for that, at least: enough for Redis, too, on most machines (tuning/need.go).
+const reservedLeast = 192
 
 // reservedFiles is how many descriptors a node keeps for everything but streams, requests and heads.
 func (c *Config) reservedFiles() int {

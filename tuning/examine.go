@@ -32,7 +32,7 @@ func (h *Host) files(l Load) Finding {
 	f := Finding{
 		Name: "RLIMIT_NOFILE", Kind: Rlimit, Now: fmt.Sprintf("%s soft, %s hard", unlimited(h.Files.Soft), unlimited(h.Files.Hard)), Needed: strconv.FormatUint(most, 10),
 		OK: h.Files.Hard >= most, Advice: h.Files.Hard >= least, // Go raises the soft one to the hard one
-		Why: fmt.Sprintf("a stream is an open file: ssedge serve needs %s and %s others to start, the latter for Redis and many cores, too; with %s others there is room for clients that connect all at once; it raises the soft limit to the hard one",
+		Why: fmt.Sprintf("a stream is an open file: ssedge serve does not start with fewer than %s and %s others; with %s others there is room for clients that connect all at once; it raises the soft limit to the hard one",
 			thousands(l.Connections), thousands(int64(serveFiles)), thousands(otherFiles(l))),
 		How: h.howContained(fmt.Sprintf("LimitNOFILE=%d", most), fmt.Sprintf("--ulimit nofile=%d:%d", most, most),
 			fmt.Sprintf("LimitNOFILE=%d of the node's container runtime, a pod cannot set it", most), other),

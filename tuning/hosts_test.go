@@ -115,18 +115,18 @@ func TestOpenFiles(t *testing.T) {
 		short, advice         bool
 		needed, how           string
 	}{
-		{18_465, 20_000, 1 << 20, true, true, "20001", "28465"},
-		{18_464, 20_000, 1 << 20, false, true, "28464", "28464"},
+		{18_785, 20_000, 1 << 20, true, true, "20001", "28785"},
+		{18_784, 20_000, 1 << 20, false, true, "28784", "28784"},
 		{12_000, 20_000, 1 << 20, false, true, "22000", "22000"},
 		{10_000, 20_000, 1 << 20, false, false, "20000", ""},
-		{12_000, 22_000, 13_535, true, false, "22000", ""},
-		{12_000, 22_000, 13_536, false, false, "22000", ""},
+		{12_000, 22_000, 13_215, true, false, "22000", ""},
+		{12_000, 22_000, 13_216, false, false, "22000", ""},
 	} {
 		h := read(t, hostDir(t, map[string]string{"proc/sys/fs/nr_open": fmt.Sprintln(c.nrOpen), "proc/self/cgroup": "0::/\n"}), uint64(c.hard))
 		all := Examine(h, Load{Connections: c.streams})
 		f := named(t, all, "RLIMIT_NOFILE")
 		if c.nrOpen < c.hard { // the other setting that bounds them
-			if n := named(t, all, "fs.nr_open"); n.OK || n.Advice == c.short || n.Needed != map[bool]string{true: "13536", false: "22000"}[c.short] || !strings.Contains(n.How, "22000") {
+			if n := named(t, all, "fs.nr_open"); n.OK || n.Advice == c.short || n.Needed != map[bool]string{true: "13216", false: "22000"}[c.short] || !strings.Contains(n.How, "22000") {
 				t.Errorf("%+v: %+v", c, n)
 			}
 			continue

@@ -27,9 +27,9 @@ const (
 // has not wholly come (--heads-max 8192, and no more than come), other requests (--http-connections-max 1024), and its own.
 func files(l Load) int64 { return int64(l.Connections) + otherFiles(l) }
 
-// serveFiles is what ssedge serve needs besides streams to start: its own (engine/budget.go, reservedFiles: 128, some 180 with Redis, more
-// with very many cores), and --http-connections-max 1024 (engine/validate.go, checkFiles).
-const serveFiles = 512 + 1024
+// serveFiles is what ssedge serve needs besides streams to start: its own (engine/budget.go, reservedFiles: 192, more with very
+// many cores), and --http-connections-max 1024 (engine/validate.go, checkFiles).
+const serveFiles = 192 + 1024
 
 // leastFiles is with how many open files ssedge serve starts. With fewer than [files], clients that connect all at once
 // may have to wait.

@@ -103,7 +103,7 @@ func TestAHostOfDefaultsFallsShort(t *testing.T) {
 		needed string
 		advice bool
 	}{
-		"RLIMIT_NOFILE": {"1001536", false}, "net.core.somaxconn": {"10000", false}, "net.ipv4.tcp_mem": {"500000 750000 1000000", true},
+		"RLIMIT_NOFILE": {"1001216", false}, "net.core.somaxconn": {"10000", false}, "net.ipv4.tcp_mem": {"500000 750000 1000000", true},
 		"net.ipv4.tcp_slow_start_after_idle": {"0", true}, "net.ipv4.tcp_max_orphans": {"66666", true}, "net.core.netdev_max_backlog": {"10000", true},
 	} {
 		if f := named(t, all, name); f.OK || f.Advice != want.advice || f.Needed != want.needed || f.How == "" {
