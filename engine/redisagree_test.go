@@ -115,7 +115,7 @@ func TestSettingsThatMustAgree(t *testing.T) {
 			want := strings.ReplaceAll(fmt.Sprintf("%s is %s there, %s here", a.flag, from.there, from.here), `"`, `\"`)
 			await(t, want, func() (bool, string) {
 				for line := range strings.Lines(from.log.String()) {
-					if strings.Contains(line, "other settings") && strings.Contains(line, from.of) && strings.Contains(line, want) {
+					if strings.Contains(line, "settings differ between edges") && strings.Contains(line, from.of) && strings.Contains(line, want) {
 						return true, ""
 					}
 				}
@@ -127,7 +127,7 @@ func TestSettingsThatMustAgree(t *testing.T) {
 		t.Errorf("%v edges differ, expected 1", n)
 	}
 	for of, log := range map[string]*said{"one": one, "same": same} {
-		if strings.Contains(log.String(), "edges="+of) || strings.Count(log.String(), "other settings") != 1 {
+		if strings.Contains(log.String(), "edges="+of) || strings.Count(log.String(), "settings differ between edges") != 1 {
 			t.Errorf("edge %s says: %s", of, log)
 		}
 	}

@@ -32,9 +32,10 @@ func TestWhatFailsBesidePublishing(t *testing.T) {
 		names    string // also in it
 		over     string // the line when it is over; "": single topics have none
 	}{
-		"the list of edges":       {[][]string{words("SET ssedge:sse:edges x")}, [][]string{words("DEL ssedge:sse:edges")}, "wrongtype", "presence", "what this edge has cannot be written", "WRONGTYPE", "shown to others again"},
-		"no right to presence":    {[][]string{words("ACL SETUSER edge -zadd")}, [][]string{words("ACL SETUSER edge +zadd")}, "noperm", "presence", "what this edge has cannot be written", "zadd", "shown to others again"},
-		"no right to settings":    {[][]string{words("ACL SETUSER edge resetkeys ~sse:* ~{sse:* ~ssedge:sse:edge* ~ssedge:sse:topics*")}, [][]string{words("ACL SETUSER edge ~*")}, "noperm", "presence", "what this edge has cannot be written", "NOPERM", "shown to others again"},
+		"the list of edges":       {[][]string{words("SET ssedge:sse:edges x")}, [][]string{words("DEL ssedge:sse:edges")}, "wrongtype", "presence", "subscriber counts cannot be written", "WRONGTYPE", "shown to others again"},
+		"no right to presence":    {[][]string{words("ACL SETUSER edge -zadd")}, [][]string{words("ACL SETUSER edge +zadd")}, "noperm", "presence", "subscriber counts cannot be written", "zadd", "shown to others again"},
+		"no right to settings":    {[][]string{words("ACL SETUSER edge resetkeys ~sse:* ~{sse:* ~ssedge:sse:edge* ~ssedge:sse:topics*")}, [][]string{words("ACL SETUSER edge ~*")}, "noperm", "presence", "subscriber counts cannot be written", "NOPERM", "shown to others again"},
+		"the key of an edge":      {[][]string{words("ZADD ssedge:sse:edges 9999999999 ghost"), words("LPUSH ssedge:sse:edge:ghost x")}, [][]string{words("DEL ssedge:sse:edge:ghost")}, "wrongtype", "presence", "an edge is not shown", "ssedge:sse:edge:ghost", ""},
 		"history is not bounded":  {[][]string{words("ACL SETUSER edge -xtrim")}, [][]string{words("ACL SETUSER edge +xtrim")}, "noperm", "after_publish", "an event was published, but", "can't run this command", ""},
 		"history stays":           {[][]string{words("ACL SETUSER edge -expire")}, [][]string{words("ACL SETUSER edge +expire")}, "noperm", "after_publish", "an event was published, but", "can't run this command", ""},
 		"the key of another type": {[][]string{words("SET sse:odd x")}, [][]string{words("DEL sse:odd")}, "wrongtype", "read", "a topic's history cannot be read", "topic=\"\\\"odd\\\"\"", ""},

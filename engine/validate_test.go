@@ -43,7 +43,7 @@ func complaints(err error) []string {
 // TestRelationsBetweenSettings sets each relation to its bound, which is in order,
 // and one beyond, which is said in one line with the settings and both numbers.
 func TestRelationsBetweenSettings(t *testing.T) {
-	other := 128 + engine.DefaultConfig().HTTPConnectionsMax // reserved, and requests
+	other := 192 + engine.DefaultConfig().HTTPConnectionsMax // reserved, and requests
 	room := openFilesMax(t) - other
 	type set = func(c *engine.Config, beyond int)
 	for name, r := range map[string]struct {
@@ -98,8 +98,8 @@ func TestRelationsBetweenSettings(t *testing.T) {
 			func(c *engine.Config, n int) { c.StreamsMax = room + n },
 			[]string{fmt.Sprint("--streams-max ", room+1), fmt.Sprint("RLIMIT_NOFILE is ", room+other), fmt.Sprint("needs ", room+1+other)}},
 		"RequestsInFiles": {
-			func(c *engine.Config, n int) { c.HTTPConnectionsMax = openFilesMax(t) - 128 - 1 + n },
-			[]string{fmt.Sprint("--http-connections-max ", openFilesMax(t)-128), fmt.Sprint("RLIMIT_NOFILE is ", openFilesMax(t))}},
+			func(c *engine.Config, n int) { c.HTTPConnectionsMax = openFilesMax(t) - 192 - 1 + n },
+			[]string{fmt.Sprint("--http-connections-max ", openFilesMax(t)-192), fmt.Sprint("RLIMIT_NOFILE is ", openFilesMax(t))}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := keyed()
@@ -141,7 +141,7 @@ func TestStreamsMaxIsWhatFilesLeave(t *testing.T) {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	if sum := c.StreamsMax + c.HTTPConnectionsMax + 128; sum != openFilesMax(t) {
+	if sum := c.StreamsMax + c.HTTPConnectionsMax + 192; sum != openFilesMax(t) {
 		t.Errorf("streams, requests and the reserve are %d, the limit on open files %d", sum, openFilesMax(t))
 	}
 }

@@ -201,6 +201,7 @@ func (s *Source) Edges(ctx context.Context) ([]Edge, error) {
 			continue // it has said nothing for long
 		}
 		if errorKind(err) == "wrongtype" { // it is another program's
+			s.counts.failed(opPresence, err)
 			s.troubles.foreign.fails(s.config.Logger, asItIs, slog.LevelWarn, "an edge is not shown: its key has another type", err, "key", s.presenceKey("edge:"+names[k]))
 			continue
 		}
