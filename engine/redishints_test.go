@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +43,13 @@ func TestWhatIsWrongWithServersIsHinted(t *testing.T) {
 	open, closed := startRedis(t, secured(t, tlsPort)...), startRedis(t, "--requirepass", "pw")
 	asking := plainSentinel(t, open, "requirepass sp")
 	knowing := plainSentinel(t, closed, "sentinel auth-pass m pw")
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // its queue takes connections
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
 	for url, says := range map[string]string{
+		"redis://" + silent.Addr().String():                                   "what listens there does not answer",
 		"redis://127.0.0.1:" + tlsPort:                                        "expects TLS (rediss://",
 		"redis+cluster://127.0.0.1:" + tlsPort:                                "expects TLS (rediss",
 		"redis+sentinel://127.0.0.1:" + tlsPort + "/m":                        "expects TLS (rediss",

@@ -222,6 +222,8 @@ func (t *target) hint(err error) string {
 		return "; what listens there is no Redis, or expects TLS (rediss://…)"
 	case t.options.TLSConfig != nil && (errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(tls.RecordHeaderError))):
 		return "; what listens there may not know TLS, expected redis://…"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "; what listens there does not answer"
 	}
 	return ""
 }
