@@ -240,7 +240,7 @@ func (c *serveCmd) run() error {
 	e, err := engine.New(config)
 	closeAll(config.Inherited)
 	if err != nil {
-		return err
+		return unlessTold(signals, config.Logger, err)
 	}
 	defer e.Close()
 	if err := e.Start(); err != nil {
@@ -253,6 +253,17 @@ func (c *serveCmd) run() error {
 	go c.reload(e, config.Logger, reload, m)
 	go m.follow(e)
 	return wait(e, signals, m)
+}
+
+// unlessTold is why a start has failed; nil if the process was told to end meanwhile: then it ends as it was told.
+func unlessTold(signals <-chan os.Signal, log *slog.Logger, err error) error {
+	select {
+	case s := <-signals:
+		log.Info("told to end before it had started", "signal", s.String(), "error", err)
+		return nil
+	default:
+		return err
+	}
 }
 
 // access is what the start says of access without a key.

@@ -219,6 +219,28 @@ func TestSIGHUPReadsTheKeysAgain(t *testing.T) {
 	}
 }
 
+// A process that is told to end while it waits for Redis ends as it was told.
+func TestSIGTERMBeforeTheStart(t *testing.T) {
+	notRaced(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // its queue takes connections
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{})
+	go func() {
+		if _, err := silent.Accept(); err == nil {
+			close(asked)
+		}
+	}()
+	defer silent.Close()
+	p := start(t, "serve", "--dev", "--listen=127.0.0.1:0", "--admin=off", "--redis=redis://"+silent.Addr().String())
+	<-asked
+	p.terminate()
+	if code := p.exit(); code != 0 || !strings.Contains(p.said(), "told to end before it had started") {
+		t.Errorf("exit code %d, %s", code, p.said())
+	}
+}
+
 // TestDrainDelay: /readyz says no at once, and everything else goes on for a while.
 func TestDrainDelay(t *testing.T) {
 	p, url, admin := serve(t, "--dev", "--drain-delay=1h")
