@@ -105,7 +105,7 @@ func TestPublishingWithoutAnEdgeMistakes(t *testing.T) {
 	notRaced(t)
 	for _, c := range []struct{ args, says []string }{
 		{[]string{"publish", "--redis=redis://127.0.0.1:1", "t", "x"}, []string{"--redis", "refused"}},
-		{[]string{"publish", "--redis=nowhere", "t", "x"}, []string{"--redis", "expected redis://", "nowhere"}},
+		{[]string{"publish", "--redis=nowhere", "t", "x"}, []string{"--redis", "expected redis://", "found no ://"}},
 		{[]string{"publish", "--redis=redis://127.0.0.1:1", "a\nb", "x"}, []string{"topic"}},
 		{[]string{"publish", "--redis=redis://127.0.0.1:1", "t", "x", "--event=gap"}, []string{"gap"}},
 		{[]string{"publish", "--redis=redis://127.0.0.1:1", "t", "x", "--event=a\nb"}, []string{"event name"}},
