@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -111,14 +112,14 @@ const memoryMaxFlag = "--memory-max"
 func overcommitted(costs []Cost, limits ...memory.Limit) string {
 	sum, kernel := int64(0), int64(0)
 	for _, c := range costs {
-		sum, kernel = sum+c.Bytes, kernel+c.Kernel
+		sum, kernel = plus(sum, c.Bytes), plus(kernel, c.Kernel)
 	}
 	var exceeded memory.Limit
 	need, most := int64(0), int64(0)
 	for _, l := range limits {
 		all := sum
 		if l.Sockets {
-			all += kernel
+			all = plus(all, kernel)
 		}
 		if all-l.Bytes > most {
 			exceeded, need, most = l, all, all-l.Bytes
@@ -143,6 +144,14 @@ func overcommitted(costs []Cost, limits ...memory.Limit) string {
 	}
 	return fmt.Sprintf("all bounds together need %s, more than %s, %s: new streams may be refused%s before a bound is reached. The parts: %s",
 		mebibytes(need), exceeded.Of, mebibytes(exceeded.Bytes), or, strings.Join(parts, ", "))
+}
+
+// plus adds what is not negative, up to the most that there can be: some bounds may be as large as that.
+func plus(a, b int64) int64 {
+	if b > math.MaxInt64-a {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }

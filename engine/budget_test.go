@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -143,6 +144,7 @@ func TestBoundsThatAreMoreThanTheMemory(t *testing.T) {
 		says   string
 	}{
 		{nil, ""}, {[]memory.Limit{at(10, 0, "--memory-max"), at(20, 0, "/sys/memory.max"), at(10, 0, "GOMEMLIMIT")}, ""},
+		{[]memory.Limit{at(8<<20, 0, "--memory-max")}, ""},
 		{[]memory.Limit{at(10, 1, "--memory-max")}, "all bounds together need 10 MiB, more than --memory-max, 9 MiB: new streams may be refused before a bound is reached. The parts: large 7 MiB, streams 2 MiB, small 1 MiB"},
 		{[]memory.Limit{at(10, 1, "GOMEMLIMIT")}, "all bounds together need 10 MiB, more than GOMEMLIMIT, 9 MiB: new streams may be refused, or the process slowed down or ended, before"},
 		{[]memory.Limit{at(20, 1, "/sys/memory.max")}, "all bounds together need 20 MiB, more than /sys/memory.max, 19 MiB: new streams may be refused, or the process slowed down or ended, before a bound is reached. The parts: sockets in the kernel 10 MiB, large 7 MiB, streams 2 MiB, small 1 MiB"},
@@ -150,6 +152,11 @@ func TestBoundsThatAreMoreThanTheMemory(t *testing.T) {
 	} {
 		if got := engine.OvercommittedBy(costs, c.limits...); (c.says == "") != (got == "") || !strings.HasPrefix(got, c.says) {
 			t.Errorf("%+v: found %q, expected %q", c.limits, got, c.says)
+		}
+	}
+	for _, c := range []engine.Cost{{Of: "huge", Bytes: math.MaxInt64}, {Of: "huge", Kernel: math.MaxInt64}} { // the sum is no more than that, and not negative
+		if got := engine.OvercommittedBy(append(costs[:3:3], c), at(20, 0, "/sys/memory.max")); !strings.HasPrefix(got, "all bounds together need 8796093022207 MiB, more than /sys/memory.max") {
+			t.Errorf("%+v: found %q", c, got)
 		}
 	}
 	if costs[0].Of != "small" {

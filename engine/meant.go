@@ -50,6 +50,7 @@ func (c *Config) checkMeant(fail failure) {
 		{"user-timeout", c.UserTimeout, time.Millisecond}, {"history-age", c.HistoryAge, time.Millisecond}, {"redis-ttl", c.RedisTTL, time.Second},
 		{"key-ttl", c.KeyTTL, keyUnit}, {"lifetime", c.Lifetime, 1}, {"write-stall", c.WriteStall, 1}, {"head-timeout", c.HeadTimeout, 1},
 		{"body-timeout", c.BodyTimeout, 1}, {"http-idle", c.HTTPIdle, 1},
+		{"drain-delay", c.DrainDelay, 1}, {"drain-timeout", c.DrainTimeout, 1},
 	} {
 		switch {
 		case d.value > 0 && d.value < durationLeast && !(d.flag == "retry" || d.flag == "heartbeat"): // these say it themselves
@@ -67,28 +68,6 @@ func (c *Config) checkMeant(fail failure) {
 		}
 	}
 	c.checkTwice(fail)
-}
-
-// checkTwice refuses an address that is to be listened on twice: of two sockets at one address each would get a part of the clients,
-// and of two servers one could not start.
-func (c *Config) checkTwice(fail failure) {
-	seen := map[string]string{}
-	for _, address := range append([]string{c.Admin}, c.Listen...) {
-		plain := strings.TrimPrefix(address, "proxy:")
-		if plain == "" || strings.HasSuffix(plain, ":0") {
-			continue
-		}
-		if before, twice := seen[plain]; twice {
-			fail("--listen, --admin: expected each address once, found %s and %s", before, address)
-		}
-		seen[plain] = address
-	}
-}
-
-// checkPort reports whether a port that is a number is written as one: 08080 would be taken for 8080.
-func checkPort(port string) bool {
-	n, err := strconv.ParseUint(port, 10, 16)
-	return err != nil || strconv.FormatUint(n, 10) == port
 }
 
 // asBrowsersSend reports whether an origin is one that a browser can send: others would never match (WHATWG HTML, origin; RFC 6454 6.2).

@@ -42,6 +42,10 @@ func TestValuesThatCannotBeMeant(t *testing.T) {
 		}},
 		{"--listen 127.0.0.1:08080", func(c *Config) { c.Listen = []string{"127.0.0.1:08080"} }}, {"--listen unix: /x", func(c *Config) { c.Listen = []string{"unix: /x"} }},
 		{"--trusted-proxies 0.0.0.0", func(c *Config) { c.TrustedProxies = []string{"0.0.0.0"} }}, {"--trusted-proxies ::", func(c *Config) { c.TrustedProxies = []string{"::"} }},
+		{"--drain-delay", func(c *Config) { c.DrainDelay = 1 }}, {"--drain-timeout", func(c *Config) { c.DrainTimeout = time.Millisecond - 1 }}, {"--turn-time", func(c *Config) { c.TurnTime = time.Second + 1 }},
+		{"--headers-max", func(c *Config) { c.HeadersMax = 7 }}, {"--edge", func(c *Config) { c.Edge = "a\nb" }}, {"--edge", func(c *Config) { c.Edge = "a\x00" }}, {"--edge", func(c *Config) { c.Edge = "a\u00a0b" }},
+		{"--key: key 2", func(c *Config) { c.Keys = []string{"k", strings.Repeat("k", c.HeadBytes-80)} }}, {"--key: key 1", func(c *Config) { c.Keys = []string{""} }},
+		{"--anonymous: topic", func(c *Config) { c.Anonymous = []string{"a*b"} }},
 		{"--redis", func(c *Config) { c.Redis = "redis://h " }}, {"--redis", func(c *Config) { c.Redis = "redis+cluster://h, i" }},
 		{"Bearer", func(c *Config) { c.Keys = []string{"bearer k"} }}, {"control", func(c *Config) { c.Keys = []string{"a\tb"} }},
 	} {
@@ -68,7 +72,8 @@ func TestValuesThatCannotBeMeant(t *testing.T) {
 	c := valid() // what is odd, and may be meant
 	c.Listen, c.Admin = []string{"127.0.0.1:0", "127.0.0.1:0"}, "127.0.0.1:0"
 	c.Retry, c.HistoryAge, c.KeyTTL, c.UserTimeout, c.Lifetime, c.AcceptRate = time.Millisecond, time.Millisecond, 500*time.Hour, 0, 0, 0
-	c.SendBuffer, c.Keys, c.TrustedProxies = 1, []string{"a b", "é", "a=="}, []string{"0.0.0.0/0", "::/0"}
+	c.HeadersMax, c.DrainDelay, c.DrainTimeout, c.TurnTime = 8, 0, time.Millisecond, time.Second
+	c.SendBuffer, c.Keys, c.TrustedProxies = 1, []string{"a b", "é", "a==", strings.Repeat("k", c.HeadBytes-200)}, []string{"0.0.0.0/0", "::/0"}
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}

@@ -80,7 +80,7 @@ var settingTrials = map[string]settingTrial{
 	}},
 
 	"HeadBytes":    {change: func(c *engine.Config) { c.HeadBytes, c.TargetBytes = 4<<10, 2<<10 }, effect: refusesHead(5<<10, 431)},
-	"HeadersMax":   {change: func(c *engine.Config) { c.HeadersMax = 3 }, effect: refusesFields(5, 431)},
+	"HeadersMax":   {change: func(c *engine.Config) { c.HeadersMax = 8 }, effect: refusesFields(8, 431)},
 	"TargetBytes":  {change: func(c *engine.Config) { c.TargetBytes = 1 << 10 }, effect: refuses("GET", "/events?topic=x&x="+strings.Repeat("x", 2<<10), "", 414)},
 	"BodyBytes":    {change: func(c *engine.Config) { c.BodyBytes, c.EventBytes = 100, 100 }, effect: refusesJSON(`{"topic":"t","data":"x"}`+strings.Repeat(" ", 100), 413)},
 	"PublishBytes": {change: func(c *engine.Config) { c.BodyBytes, c.EventBytes, c.PublishBytes = 4<<10, 4<<10, 2<<20 }, effect: metric("ssedge_publish_memory_bytes_max", 2<<20)},

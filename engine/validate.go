@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -45,10 +44,17 @@ func (c *Config) Validate() error {
 // pollersMax is more than any machine needs.
 const pollersMax = 128
 
+// headersLeast is room for what clients send with a key: Host, Authorization, Content-Length, Content-Type, User-Agent, Accept,
+// Accept-Encoding, and one that a proxy adds.
+const headersLeast = 8
+
+const headBytesLeast = 256
+
 // Beyond these, the clocks of shards and sockets (32 bits of ticks, of milliseconds), the
 // parser's offsets and those in a log's index (32 bits of an event's bytes on the wire) would wrap.
 const (
 	durationMax   = 500 * time.Hour
+	turnTimeMax   = time.Second // while a shard writes, it does nothing else
 	headBytesMax  = 1 << 20
 	EventBytesMax = 512 << 20 // of --event-bytes: what a client must be ready for
 	bodyBytesMax  = 512 << 20
@@ -82,11 +88,33 @@ func (c *Config) checkAccess(fail failure) {
 		}
 		return
 	}
-	if _, err := auth.NewStatic(c.Keys, c.Anonymous); errors.Is(err, auth.ErrNoKeys) {
+	if len(c.Keys) == 0 {
 		fail("--key: expected at least one bearer key that may publish (SSEDGE_KEY, or key: in the file); anonymous subscribing is switched on with --anonymous 'public/*'; to try things out on this machine: --dev")
-	} else if err != nil {
-		fail("--key, --anonymous: %w", err)
 	}
+	for i, key := range c.Keys {
+		if err := c.CheckKey(key); err != nil {
+			fail("--key: key %d: %w", i+1, err)
+		}
+	}
+	for _, pattern := range c.Anonymous {
+		if _, err := auth.ParsePattern(pattern); err != nil {
+			fail("--anonymous: %w", err)
+		}
+	}
+}
+
+// leastHead is what a head has at least besides a key, in order to publish.
+const leastHead = "POST /publish?topic=x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \r\nContent-Length: 1\r\n\r\n"
+
+// CheckKey refuses keys that no client can send. The error does not say the key.
+func (c *Config) CheckKey(key string) error {
+	if err := auth.CheckKey(key); err != nil {
+		return err
+	}
+	if room := max(c.HeadBytes-len(leastHead), 0); len(key) > room && c.HeadBytes >= headBytesLeast {
+		return fmt.Errorf("expected at most %d bytes, which fit into --head-bytes %d beside the rest of a request, found %d", room, c.HeadBytes, len(key))
+	}
+	return nil
 }
 
 // checkPatterns refuses patterns that no topic can match: the name in a pattern, or the beginning of
@@ -125,38 +153,6 @@ func (c *Config) checkProxies(fail failure) {
 	}
 }
 
-// checkAddress also keeps a development server, which has no access control, on
-// this machine.
-func (c *Config) checkAddress(flag, given string, fail failure) {
-	address := given
-	if flag == "--listen" {
-		address, _ = intake.ListensForProxies(given)
-	}
-	if name, ok := strings.CutPrefix(address, intake.InheritedPrefix); ok {
-		checkInherited(flag, name, fail)
-		return
-	}
-	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		if flag == "--admin" || path == "" || strings.TrimSpace(path) != path || len(path) > 107 { // sun_path, unix(7)
-			fail("%s %s: expected host:port%s", flag, given, map[bool]string{true: " or unix:/path of at most 107 bytes"}[flag != "--admin"])
-		}
-		return
-	}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || port == "" {
-		fail("%s %s: expected host:port, [v6]:port or unix:/path", flag, given)
-		return
-	}
-	if _, err := net.LookupPort("tcp", port); err != nil || !checkPort(port) {
-		fail("%s %s: expected a port of 0 to 65535", flag, given)
-	}
-	if c.Dev && host != "localhost" {
-		if ip, err := netip.ParseAddr(host); err != nil || !ip.IsLoopback() {
-			fail("%s %s: --dev lets every client publish and is for loopback only: expected 127.0.0.1, [::1] or localhost", flag, given)
-		}
-	}
-}
-
 func (c *Config) checkBounds(fail failure) {
 	atLeast := func(flag string, value, least int64) {
 		if value < least {
@@ -172,8 +168,8 @@ func (c *Config) checkBounds(fail failure) {
 	atLeast("streams-max", int64(c.StreamsMax), 0)
 	atLeast("per-address-max", int64(c.PerAddressMax), 0)
 	atLeast("topics-per-stream", int64(c.TopicsPerStream), 1)
-	atLeast("head-bytes", int64(c.HeadBytes), 256)
-	atLeast("headers-max", int64(c.HeadersMax), 1)
+	atLeast("head-bytes", int64(c.HeadBytes), headBytesLeast)
+	atLeast("headers-max", int64(c.HeadersMax), headersLeast)
 	atLeast("target-bytes", int64(c.TargetBytes), 16)
 	atLeast("heads-max", int64(c.HeadsMax), 1)
 	atLeast("http-connections-max", int64(c.HTTPConnectionsMax), 1)
@@ -203,6 +199,9 @@ func (c *Config) checkBounds(fail failure) {
 	positive("key-ttl", c.KeyTTL > 0, c.KeyTTL)
 	positive("drain-rate", c.DrainRate > 0 && !math.IsInf(c.DrainRate, 0), c.DrainRate)
 	positive("turn-time", c.TurnTime > 0, c.TurnTime)
+	if c.TurnTime > turnTimeMax {
+		fail("--turn-time %v: expected at most %v", c.TurnTime, turnTimeMax)
+	}
 	notNegative := func(flag string, ok bool, value any) {
 		if !ok {
 			fail("--%s %v: expected 0 or more", flag, value)
@@ -253,45 +252,59 @@ func (c *Config) wireBytesMax() int64 {
 }
 
 func (c *Config) checkRelations(fail failure) {
+	d := DefaultConfig()
+	of := func(flag string, value, usual any) string { // a setting that was left alone is not the one that is wrong
+		if value == usual {
+			return fmt.Sprintf("--%s %v (the default)", flag, value)
+		}
+		return fmt.Sprintf("--%s %v", flag, value)
+	}
+	head, target, topic := of("head-bytes", c.HeadBytes, d.HeadBytes), of("target-bytes", c.TargetBytes, d.TargetBytes), of("topic-bytes", c.TopicBytes, d.TopicBytes)
+	event, body := of("event-bytes", c.EventBytes, d.EventBytes), of("body-bytes", c.BodyBytes, d.BodyBytes)
+	history, histories := of("history-bytes", c.HistoryBytes, d.HistoryBytes), of("history-max", c.HistoryMax, d.HistoryMax)
 	if c.TargetBytes > c.HeadBytes {
-		fail("--target-bytes %d does not fit into --head-bytes %d", c.TargetBytes, c.HeadBytes)
+		fail("%s does not fit into %s", target, head)
 	}
 	if least := len(intake.StreamPath+"?topic=") + 3*c.TopicBytes + intake.ResumeBytesMax(1); c.TargetBytes < least {
-		fail("--target-bytes %d is too little for --topic-bytes %d, of which each may take three bytes, and an id: expected at least %d", c.TargetBytes, c.TopicBytes, least)
+		fail("%s is too little for %s, of which each may take three bytes, and an id: expected at least %d", target, topic, least)
 	}
 	if room := intake.ResumeBytesMax(c.TopicsPerStream); room > c.HeadBytes/2 {
-		fail("--topics-per-stream %d is too much for --head-bytes %d, of which an id of so many topics takes up to %d: expected at least %d", c.TopicsPerStream, c.HeadBytes, room, 2*room)
+		fail("%s is too much for %s, of which an id of so many topics takes up to %d: expected at least %d", of("topics-per-stream", c.TopicsPerStream, d.TopicsPerStream), head, room, 2*room)
 	}
 	events := c.EventBytes <= EventBytesMax // otherwise it was refused above, and one line is enough
 	if wire := c.wireBytesMax(); events && wire > c.HistoryBytes {
-		fail("--event-bytes %d is too much for --history-bytes %d: such an event takes up to %d bytes in a topic's log, where each line break begins a line of its own", c.EventBytes, c.HistoryBytes, wire)
+		fail("%s is too much for %s: such an event takes up to %d bytes in a topic's log, where each line break begins a line of its own", event, history, wire)
 	}
 	if room := (c.HistoryMax - logSpare) / 2; c.HistoryBytes > room {
-		fail("--history-bytes %d of one topic is too much for --history-max %d of all, in which indices and room to grow count too: expected at most %d", c.HistoryBytes, c.HistoryMax, max(room, 0))
+		fail("%s of one topic is too much for %s of all, in which indices and room to grow count too: expected at most %d", history, histories, max(room, 0))
 	} else if shard.SendWindow.Bytes > room {
-		fail("--history-max %d is too little: a topic keeps %d bytes to be sent, however small --history-bytes %d is, and indices and room to grow count too: expected at least %d", c.HistoryMax, shard.SendWindow.Bytes, c.HistoryBytes, 2*shard.SendWindow.Bytes+logSpare)
+		fail("%s is too little: a topic keeps %d bytes to be sent, however small %s is, and indices and room to grow count too: expected at least %d", histories, shard.SendWindow.Bytes, history, 2*shard.SendWindow.Bytes+logSpare)
 	}
 	if most := httpapi.RequestBytesMax(c.BodyBytes, int64(c.EventBytes)); c.PublishBytes < most {
-		fail("--publish-bytes %d: expected at least %d, which one request with --body-bytes %d and --event-bytes %d may take", c.PublishBytes, most, c.BodyBytes, c.EventBytes)
+		fail("%s: expected at least %d, which one request with %s and %s may take", of("publish-bytes", c.PublishBytes, d.PublishBytes), most, body, event)
 	}
 	if events && int64(c.EventBytes) > c.BodyBytes {
-		fail("--event-bytes %d is more than --body-bytes %d: an event could not be published as JSON", c.EventBytes, c.BodyBytes)
+		fail("%s is more than %s: an event could not be published as JSON", event, body)
 	}
 	if c.MemoryMax > 0 && c.HistoryMax > c.MemoryMax {
-		fail("--history-max %d is more than --memory-max %d", c.HistoryMax, c.MemoryMax)
+		fail("--memory-max %d: expected 0, which is no bound, or at least as much as %s", c.MemoryMax, histories)
 	}
 	if limit := memoryLimit(); c.HistoryMax > limit.Bytes/2 {
-		fail("--history-max %d is more than half of the memory limit %d (%s): streams would find no room", c.HistoryMax, limit.Bytes, limit.Of)
+		fail("%s is more than half of the memory limit %d (%s): streams would find no room", histories, limit.Bytes, limit.Of)
 	}
 	if most := rule.RetryMax * time.Millisecond; c.Retry <= durationMax && c.RetryJitter <= durationMax && c.Retry+c.RetryJitter > most {
-		fail("--retry %v and --retry-jitter %v together are more than %v, the longest reconnection time that clients can keep", c.Retry, c.RetryJitter, most)
+		fail("%s and %s together are more than %v, the longest reconnection time that clients can keep", of("retry", c.Retry, d.Retry), of("retry-jitter", c.RetryJitter, d.RetryJitter), most)
 	}
 	if c.Heartbeat > 0 && c.Lifetime > 0 && c.Heartbeat > c.Lifetime {
-		fail("--heartbeat %v is more than --lifetime %v: there would never be one", c.Heartbeat, c.Lifetime)
+		fail("%s is more than --lifetime %v: there would never be one", of("heartbeat", c.Heartbeat, d.Heartbeat), c.Lifetime)
 	}
 }
 
 func (c *Config) checkRedis(fail failure) {
+	odd := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == '{' || r == '}' }
+	if c.Edge == "" && c.Redis != "" || strings.ContainsFunc(c.Edge, odd) || !utf8.ValidString(c.Edge) { // it is written as JSON
+		fail("--edge %q: expected a name of UTF-8 without blanks, control characters and braces, different for each node", c.Edge)
+	}
 	if err := redis.CheckPrefix(c.RedisPrefix); err != nil {
 		fail("--redis-prefix: %w", err)
 	}
@@ -330,9 +343,6 @@ func (c *Config) checkRedis(fail failure) {
 	}
 	if c.RedisTTL < c.HistoryAge {
 		fail("--redis-ttl %v is less than --history-age %v: the events of a quiet topic would be gone before their time", c.RedisTTL, c.HistoryAge)
-	}
-	if c.Edge == "" || strings.ContainsAny(c.Edge, " \t\r\n{}") || !utf8.ValidString(c.Edge) { // it is written as JSON
-		fail("--edge %q: expected a name of UTF-8 without blanks and braces, different for each node", c.Edge)
 	}
 }
 

@@ -82,7 +82,13 @@ func TestRelationsBetweenSettings(t *testing.T) {
 			[]string{"--event-bytes 1001", "--body-bytes 1000"}},
 		"HistoryInMemory": {
 			func(c *engine.Config, n int) { c.MemoryMax, c.HistoryMax = 64<<20, 64<<20+int64(n) },
-			[]string{"--history-max 67108865", "--memory-max 67108864"}},
+			[]string{"--history-max 67108865", "--memory-max 67108864: expected"}},
+		"MemoryForTheDefault": {
+			func(c *engine.Config, n int) { c.MemoryMax = c.HistoryMax - int64(n) },
+			[]string{"--memory-max 268435455: expected", "--history-max 268435456 (the default)"}},
+		"TargetInTheDefault": {
+			func(c *engine.Config, n int) { c.TargetBytes = c.HeadBytes + n },
+			[]string{"--target-bytes 16385 does", "--head-bytes 16384 (the default)"}},
 		"RetryAndJitter": {
 			func(c *engine.Config, n int) {
 				c.Retry = 300 * time.Hour

@@ -28,15 +28,24 @@ type settingsFile struct {
 	values []*yaml.Node
 }
 
-// loadFile is a kong.ConfigurationLoader.
-func loadFile(r io.Reader) (kong.Resolver, error) {
-	f := &settingsFile{name: "the settings file"}
-	if file, ok := r.(*os.File); ok {
-		f.name = file.Name()
-	}
-	text, err := io.ReadAll(r)
+// configFlag is the flag that names the file. SIGHUP reads it again, which is why it must be a regular one.
+type configFlag string
+
+// BeforeResolve is a hook of kong's.
+func (configFlag) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
+	f, err := loadFile(kong.ExpandPath(string(ctx.FlagValue(trace.Flag).(configFlag))))
 	if err != nil {
-		return nil, err
+		return err
+	}
+	ctx.AddResolver(f)
+	return nil
+}
+
+func loadFile(name string) (kong.Resolver, error) {
+	f := &settingsFile{name: name}
+	text, err := readFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("--config: %w", err)
 	}
 	var document, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))

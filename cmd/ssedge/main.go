@@ -15,7 +15,7 @@ import (
 // the environment and some-thing: in the configuration file; what is given first
 // in that order counts.
 type cli struct {
-	Config kong.ConfigFlag `help:"Read settings from this YAML file: the names of the flags, without dashes in front." placeholder:"FILE" env:"SSEDGE_CONFIG"`
+	Config configFlag `help:"Read settings from this YAML file: the names of the flags, without dashes in front." placeholder:"FILE" env:"SSEDGE_CONFIG"`
 
 	Serve     serveCmd     `cmd:"" help:"Run the server."`
 	Publish   publishCmd   `cmd:"" help:"Publish an event."`
@@ -35,7 +35,6 @@ func newParser(c *cli) *kong.Kong {
 		kong.PostBuild(flagsOnly),
 		kong.DefaultEnvars("SSEDGE"),
 		defaults(),
-		kong.Configuration(loadFile),
 		exactly(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}),
 	)

@@ -16,8 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"ssedge/engine"
 )
 
@@ -107,7 +105,7 @@ type serveCmd struct {
 	LogFormat string `help:"text or json." default:"text" enum:"text,json" group:"Logs"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error" group:"Logs"`
 
-	file kong.ConfigFlag // where the settings come from, besides
+	file configFlag // where the settings come from, besides
 }
 
 // AfterApply keeps the name of the file of settings.
@@ -179,20 +177,27 @@ func (c *serveCmd) keys() ([]string, error) {
 	if c.KeyFile == "" {
 		return keys, nil
 	}
-	text, err := os.ReadFile(c.KeyFile)
+	text, err := readFile(c.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("--key-file: %w", err)
 	}
-	given := len(keys)
+	given, number := len(keys), 0
+	var wrong []error
+	limits := engine.Config{HeadBytes: int(c.HeadBytes)}
 	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) { // some editors begin a file with a byte order mark
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			keys = append(keys, line)
+		number++
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
 		}
+		if err := limits.CheckKey(line); err != nil {
+			wrong = append(wrong, fmt.Errorf("--key-file %s, line %d: %w", c.KeyFile, number, err))
+		}
+		keys = append(keys, line)
 	}
 	if len(keys) == given {
 		return nil, fmt.Errorf("--key-file %s: expected at least one key, one in a line", c.KeyFile)
 	}
-	return keys, nil
+	return keys, errors.Join(wrong...)
 }
 
 // Run serves until a signal.

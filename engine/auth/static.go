@@ -46,18 +46,26 @@ func (a *Static) SetKeys(keys []string) error {
 	}
 	digests := make([]digest, 0, len(keys))
 	for i, k := range keys {
-		if strings.TrimSpace(k) != k || k == "" {
-			return fmt.Errorf("key %d: expected a text without blanks around it, found %d bytes", i+1, len(k))
-		}
-		if scheme, _, _ := strings.Cut(k, " "); strings.EqualFold(scheme, "Bearer") { // clients would have to send it twice
-			return fmt.Errorf("key %d: expected the key alone, without the word Bearer in front", i+1)
-		}
-		if strings.ContainsFunc(k, unicode.IsControl) { // no client can send it
-			return fmt.Errorf("key %d: expected a text without control characters", i+1)
+		if err := CheckKey(k); err != nil {
+			return fmt.Errorf("key %d: %w", i+1, err)
 		}
 		digests = append(digests, sha256.Sum256([]byte(k)))
 	}
 	a.keys.Store(&digests)
+	return nil
+}
+
+// CheckKey refuses keys that no client can send. The error does not say the key.
+func CheckKey(k string) error {
+	if strings.TrimSpace(k) != k || k == "" {
+		return fmt.Errorf("expected a text without blanks around it, found %d bytes", len(k))
+	}
+	if scheme, _, _ := strings.Cut(k, " "); strings.EqualFold(scheme, "Bearer") { // clients would have to send it twice
+		return errors.New("expected the key alone, without the word Bearer in front")
+	}
+	if strings.ContainsFunc(k, unicode.IsControl) {
+		return errors.New("expected a text without control characters")
+	}
 	return nil
 }
 

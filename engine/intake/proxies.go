@@ -41,13 +41,20 @@ func NewProxies(trusted []string, field string) (p Proxies, wrong []error) {
 			addr = addr.Unmap()
 			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
-		if err != nil || network != network.Masked() || network.Addr().Is4In6() || network.IsSingleIP() && network.Addr().IsUnspecified() {
-			wrong = append(wrong, fmt.Errorf("--trusted-proxies %s: expected an address, a network like 10.0.0.0/8 without bits behind the mask, or unix", text))
+		if err != nil || network != network.Masked() || network.Addr().Is4In6() || neverPeer(network) {
+			wrong = append(wrong, fmt.Errorf("--trusted-proxies %s: expected an address of one host, a network like 10.0.0.0/8 without bits behind the mask, or unix", text))
 			continue
 		}
 		p.networks = append(p.networks, network)
 	}
 	return p, wrong
+}
+
+// neverPeer reports whether no connection can come from a network: its addresses are of none, of groups (RFC 5771, RFC 4291 2.7), or of all hosts.
+func neverPeer(network netip.Prefix) bool {
+	addr := network.Addr()
+	group := map[bool]int{true: 4, false: 8}[addr.Is4()] // bits that all groups' addresses begin with
+	return network.IsSingleIP() && (addr.IsUnspecified() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255})) || addr.IsMulticast() && network.Bits() >= group
 }
 
 // peer is the other end of a connection, or what a PROXY protocol header names as that.

@@ -58,10 +58,14 @@ func TestTheClientOfARequest(t *testing.T) {
 }
 
 func TestTrustedProxiesMistakes(t *testing.T) {
-	for _, text := range []string{"", "proxy.example", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "fe80::1%eth0", "::ffff:10.0.0.0/104", "unix:", "*"} {
+	for _, text := range []string{"", "proxy.example", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "fe80::1%eth0", "::ffff:10.0.0.0/104", "unix:", "*",
+		"0.0.0.0", "::", "224.0.0.1", "239.1.2.3/32", "224.0.0.0/4", "255.255.255.255", "::ffff:224.0.0.1", "ff02::1", "ff00::/8"} {
 		if _, wrong := NewProxies([]string{"10.0.0.0/8", text}, XForwardedFor); len(wrong) != 1 {
 			t.Errorf("%q: %v", text, wrong)
 		}
+	}
+	if _, wrong := NewProxies([]string{"0.0.0.0/0", "::/0", "192.0.0.0/2", "224.0.0.0/3", "240.0.0.1", "255.255.255.254", "fe00::/7"}, XForwardedFor); len(wrong) > 0 { // some address in each may be a proxy's
+		t.Error(wrong)
 	}
 	if _, wrong := NewProxies(nil, "x-real-ip"); len(wrong) != 1 {
 		t.Error(wrong)
