@@ -60,8 +60,10 @@ func checkSocketPath(flag, given, path string, fail failure) {
 	}
 	directory := filepath.Dir(path)
 	switch info, err := os.Stat(directory); {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		fail("%s %s: expected a path in a directory that exists: there is no %s", flag, given, directory)
+	case errors.Is(err, fs.ErrNotExist): // systemd makes it at the start (RuntimeDirectory=)
+		return
+	case errors.Is(err, syscall.ENOTDIR):
+		fail("%s %s: expected a path in a directory: a part of %s is none", flag, given, directory)
 		return
 	case err == nil && !info.IsDir():
 		fail("%s %s: expected a path in a directory: %s is none", flag, given, directory)

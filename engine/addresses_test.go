@@ -64,7 +64,7 @@ func TestAddressesThatCannotWork(t *testing.T) {
 		" 127.0.0.1:90": "without blanks", "127.0.0.1:90 ": "without blanks", "127.0.0.1 :90": "without blanks", "127.0.0.1:\t90": "without blanks", "proxy: 127.0.0.1:90": "without blanks", "127.0.0.1\u00a0:90": "without blanks",
 		"127.1:90": "a host's name or address", "256.0.0.1:90": "a host's name", "127.0.0.08:90": "a host's name", "a.0x7F:90": "a host's name", "0x:90": "a host's name", "*:90": "nothing for all", "a..b:90": "a host's name", "ä.example:90": "a host's name", "a/b:90": "a host's name",
 		"224.0.0.1:90": "an address of one host", "[ff02::1]:90": "an address of one host", "255.255.255.255:90": "an address of one host", "[::ffff:224.0.0.1]:90": "an address of one host",
-		"unix:/nowhere/at/all": "there is no /nowhere/at", "unix:" + file + "/a": file + " is none", "unix:" + file + "/a/b": "a directory that exists", "unix:" + dir: "something else", "unix:" + file: "something else", "unix:" + dir + "/": "something else", "unix:@abstract": "unix:/path",
+		"unix:" + file + "/a": file + " is none", "unix:" + file + "/a/b": "a part of", "unix:" + dir: "something else", "unix:" + file: "something else", "unix:" + dir + "/": "something else", "unix:@abstract": "unix:/path",
 	} {
 		for _, flag := range []string{"--listen", "--admin"} {
 			said := saidOf("", address)
