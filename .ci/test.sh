@@ -89,8 +89,8 @@ step staticcheck $GO tool staticcheck ./...
 step build $GO build ./...
 step clients engine/clients/install.sh # installs the npm clients once; the steps below test them
 # go vet ran above: the tests need not run it again.
-step tests $GO test -vet=off -p 3 -timeout 600s ./... # one of them waits for a minute of silence to pass
-step race $GO test -vet=off -timeout 800s -race $($GO list ./... | grep -v -e /proto/ -e /tuning) # those have no goroutines
+step tests $GO test -vet=off -p 3 -timeout 1200s ./... # one of them waits for a minute of silence to pass
+step race $GO test -vet=off -timeout 1200s -race $($GO list ./... | grep -v -e /proto/ -e /tuning) # those have no goroutines
 step fuzz .ci/fuzz.sh "$GO" 2000x proto # the inputs at hand run with the tests, those of engine/, too
 
 echo
