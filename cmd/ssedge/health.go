@@ -44,8 +44,8 @@ func (c *healthCmd) Run() error {
 	if answer.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", answer.Status, strings.TrimSpace(string(text)))
 	}
-	fmt.Println(strings.TrimSpace(string(text)))
-	return nil
+	_, err = fmt.Println(strings.TrimSpace(string(text)))
+	return err
 }
 
 // base is what the URLs of the admin listener begin with.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"log/slog"
@@ -105,8 +106,8 @@ func (c *redisInstall) Run() error {
 	if err != nil {
 		return fmt.Errorf("--redis: installed on %d masters, then: %w", n, err)
 	}
-	fmt.Printf("ssedge_publish is on %d %s\n", n, map[bool]string{true: "master", false: "masters"}[n == 1])
-	return nil
+	_, err = fmt.Printf("ssedge_publish is on %d %s\n", n, map[bool]string{true: "master", false: "masters"}[n == 1])
+	return err
 }
 
 type redisScript struct {
@@ -124,8 +125,8 @@ func (c *redisScript) Run() error {
 	if c.Cluster {
 		kind = redis.Cluster
 	}
-	fmt.Print(config.Script(kind))
-	return nil
+	_, err = fmt.Print(config.Script(kind))
+	return err
 }
 
 type redisKey struct {
@@ -144,10 +145,11 @@ func (c *redisKey) Run() error {
 			return err
 		}
 	}
+	out := bufio.NewWriter(os.Stdout)
 	for _, topic := range c.Topics {
-		fmt.Println(config.Key(topic))
+		fmt.Fprintln(out, config.Key(topic))
 	}
-	return nil
+	return out.Flush()
 }
 
 // viaRedis publishes an event without an edge.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -217,14 +218,7 @@ func (c *serveCmd) run() error {
 		return err
 	}
 	if c.Check {
-		if idle := config.WithoutEffect(); len(idle) > 0 {
-			fmt.Println("Without effect:", strings.Join(idle, ", "))
-		}
-		fmt.Println("The settings are in order.")
-		if says, _ := config.Overcommitted(); says != "" {
-			fmt.Println("But " + says + ".")
-		}
-		return nil
+		return sayChecked(os.Stdout, &config)
 	}
 	out := c.newServerOutput()
 	defer out.flush()
@@ -269,6 +263,19 @@ func unlessTold(signals <-chan os.Signal, log *slog.Logger, err error) error {
 	default:
 		return err
 	}
+}
+
+// sayChecked is the answer of --check to settings that are in order.
+func sayChecked(to io.Writer, config *engine.Config) error {
+	w := bufio.NewWriter(to)
+	if idle := config.WithoutEffect(); len(idle) > 0 {
+		fmt.Fprintln(w, "Without effect:", strings.Join(idle, ", "))
+	}
+	fmt.Fprintln(w, "The settings are in order.")
+	if says, _ := config.Overcommitted(); says != "" {
+		fmt.Fprintln(w, "But "+says+".")
+	}
+	return w.Flush()
 }
 
 // access is what the start says of access without a key.

@@ -83,7 +83,6 @@ func (c *subscribeCmd) Run() error {
 	var last error // why there is no stream
 	for {
 		err := f.connect(ctx)
-		f.out.Flush()
 		var final fatal
 		switch {
 		case err == errEnough:
@@ -181,9 +180,11 @@ func (f *follower) read(body io.Reader) error {
 		n, err := body.Read(buf)
 		done := false
 		if bad := f.decoder.Feed(buf[:n], func(m sse.Message) { done = f.print(m) || done }); bad != nil {
+			return fatal{errors.Join(bad, f.out.Flush())}
+		}
+		if bad := f.out.Flush(); bad != nil { // what was not printed must not count as delivered
 			return fatal{bad}
 		}
-		f.out.Flush()
 		if ms, ok := f.decoder.RetryMS(); ok {
 			f.retry = time.Duration(min(ms, int64(retryMax/time.Millisecond))) * time.Millisecond
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,8 +44,7 @@ func (c *tuneCmd) Run() error {
 	load := tuning.Load{Connections: c.Connections, Memory: int64(c.Memory), Sources: c.Sources, Port: c.Port}
 	if c.Undo {
 		changes, err := tuning.Undo("/")
-		sayChanges(os.Stdout, changes)
-		return err
+		return errors.Join(err, sayChanges(os.Stdout, changes))
 	}
 	h, err := readHost()
 	if err != nil {
@@ -52,15 +52,16 @@ func (c *tuneCmd) Run() error {
 	}
 	switch {
 	case c.Sysctl:
-		fmt.Print(tuning.DropIn(h, load))
-		return nil
+		_, err := fmt.Print(tuning.DropIn(h, load))
+		return err
 	case c.Apply:
 		changes, err := tuning.Apply("/", h, load)
-		sayChanges(os.Stdout, changes)
-		if err != nil {
+		if err := errors.Join(err, sayChanges(os.Stdout, changes)); err != nil {
 			return err
 		}
-		fmt.Printf("%s is written; ssedge tune --undo takes it back. A unit needs LimitNOFILE of its own.\n", "/"+tuning.DropInFile)
+		if _, err := fmt.Printf("%s is written; ssedge tune --undo takes it back. A unit needs LimitNOFILE of its own.\n", "/"+tuning.DropInFile); err != nil {
+			return err
+		}
 		for _, c := range changes {
 			if c.Refused() {
 				return errors.New("not everything was taken")
@@ -118,7 +119,8 @@ func warnOfHost(streams int, memory int64, asked bool, logger *slog.Logger) {
 	}
 }
 
-func sayChanges(w io.Writer, changes []tuning.Change) {
+func sayChanges(to io.Writer, changes []tuning.Change) error {
+	w := bufio.NewWriter(to)
 	for _, c := range changes {
 		switch {
 		case c.File != "":
@@ -133,4 +135,5 @@ func sayChanges(w io.Writer, changes []tuning.Change) {
 			fmt.Fprintf(w, "%s: %s, now %s\n", c.Name, c.Before, c.After)
 		}
 	}
+	return w.Flush()
 }
