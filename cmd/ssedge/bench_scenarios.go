@@ -31,7 +31,7 @@ type benchHold struct {
 }
 
 func (c *benchHold) Run() error {
-	if c.For < 0 || c.Broadcasts < 0 || c.Beats < 0 || c.Drop < 0 || c.Drop > c.Streams {
+	if c.For < 0 || c.Broadcasts < 0 || c.Beats < 0 || c.Drop < 0 || c.Drop > max(c.Streams, 0) { // fewer streams than 1 are refused by name
 		return fmt.Errorf("--for, --broadcasts, --beats, --drop: expected 0 or more, and to drop at most the %d streams; found %v, %d, %d, %d",
 			c.Streams, c.For, c.Broadcasts, c.Beats, c.Drop)
 	}

@@ -18,6 +18,9 @@ type healthCmd struct {
 
 // Run ends with status 0 if the server answers that it is well.
 func (c *healthCmd) Run() error {
+	if c.Timeout <= 0 {
+		return fmt.Errorf("--timeout: expected more than 0, found %v", c.Timeout)
+	}
 	base, err := c.base()
 	if err != nil {
 		return err
