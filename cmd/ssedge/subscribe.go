@@ -66,6 +66,9 @@ func (c *subscribeCmd) Run() error {
 			return err
 		}
 	}
+	if c.Count < 0 {
+		return fmt.Errorf("--count: expected 0 or more, found %d", c.Count)
+	}
 	if !utf8.ValidString(c.LastEventID) || strings.ContainsFunc(c.LastEventID, unicode.IsControl) {
 		return fmt.Errorf("--last-event-id: expected an id, found %s", rule.Quote([]byte(c.LastEventID)))
 	}
@@ -119,8 +122,14 @@ func (f *follower) interrupted(last error) error {
 	return nil
 }
 
-// retryMax is the longest reconnection time that a server can ask for.
+// retryMax is the longest that a server can have a client wait, by retry: or by Retry-After.
 const retryMax = 24 * time.Hour
+
+// retryAfter is how long the header field has a client wait.
+func retryAfter(field string) time.Duration {
+	seconds, _ := strconv.Atoi(field) // of one with too many digits, the most or the least there is
+	return time.Duration(min(max(seconds, 0), int(retryMax/time.Second))) * time.Second
+}
 
 var errEnough = errors.New("enough events")
 
@@ -145,8 +154,7 @@ func (f *follower) connect(ctx context.Context) error {
 		text, _ := io.ReadAll(io.LimitReader(got.Body, 4096))
 		err := refusal(got.Status, text)
 		if got.StatusCode == http.StatusServiceUnavailable { // kinder than a browser, which would give up
-			seconds, _ := strconv.Atoi(got.Header.Get("Retry-After"))
-			return busy{err, time.Duration(seconds) * time.Second}
+			return busy{err, retryAfter(got.Header.Get("Retry-After"))}
 		}
 		return fatal{err}
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // fakeServer is a server whose every answer is scripted.
@@ -262,4 +263,16 @@ func TestSubscribeIsNotSteeredByPublishers(t *testing.T) {
 		t.Errorf("printed %q, expected %q", got, want)
 	}
 	p.awaitSaid("again in 24h0m0s")
+}
+
+// TestRetryAfterIsBounded, as retry: is.
+func TestRetryAfterIsBounded(t *testing.T) {
+	for field, want := range map[string]time.Duration{
+		"": 0, "soon": 0, "-5": 0, "-99999999999999999999": 0, "5": 5 * time.Second, "86400": retryMax,
+		"86401": retryMax, "999999999999": retryMax, "9223372036854775807": retryMax, "99999999999999999999": retryMax,
+	} {
+		if got := retryAfter(field); got != want {
+			t.Errorf("%q: %v, expected %v", field, got, want)
+		}
+	}
 }
