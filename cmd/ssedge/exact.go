@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
@@ -42,7 +43,7 @@ func exactly() kong.Option {
 				return err
 			}
 		}
-		return nil
+		return kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(duration)).Apply(k)
 	})
 }
 
