@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"reflect"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kong"
 	kongyaml "github.com/alecthomas/kong-yaml"
@@ -24,28 +21,41 @@ import (
 type settingsFile struct {
 	kong.Resolver
 	name   string
+	text   []byte
 	keys   []*yaml.Node
 	values []*yaml.Node
 }
 
-// configFlag is the flag that names the file. SIGHUP reads it again, which is why it must be a regular one.
+// configFlag is the flag that names the file. SIGHUP reads it again, which is why it must be a regular one. Its errors name the
+// flag, and the line of the file.
 type configFlag string
 
-// BeforeResolve is a hook of kong's.
-func (configFlag) BeforeResolve(ctx *kong.Context, trace *kong.Path) error {
-	f, err := loadFile(kong.ExpandPath(string(ctx.FlagValue(trace.Flag).(configFlag))))
-	if err != nil {
-		return err
+// BeforeResolve has kong look into the file for flags that were not given.
+func (configFlag) BeforeResolve(all *cli, ctx *kong.Context, trace *kong.Path) error {
+	name, _ := ctx.FlagValue(trace.Flag).(configFlag)
+	if name == "" {
+		return errors.New("--config (SSEDGE_CONFIG): expected the name of a file, found nothing")
 	}
+	f, err := loadFile(kong.ExpandPath(string(name)))
+	if err == nil {
+		err = f.check(ctx.Model)
+	}
+	if err == nil {
+		f.Resolver, err = kongyaml.Loader(bytes.NewReader(f.text))
+	}
+	if err != nil {
+		return fmt.Errorf("--config: %w", err)
+	}
+	all.file = f
 	ctx.AddResolver(f)
 	return nil
 }
 
-func loadFile(name string) (kong.Resolver, error) {
+func loadFile(name string) (*settingsFile, error) {
 	f := &settingsFile{name: name}
 	text, err := readFile(name)
 	if err != nil {
-		return nil, fmt.Errorf("--config: %w", err)
+		return nil, err
 	}
 	var document, second yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -57,15 +67,19 @@ func loadFile(name string) (kong.Resolver, error) {
 	} else if err != io.EOF {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
-	if f.Resolver, err = kongyaml.Loader(bytes.NewReader(text)); err != nil {
-		return nil, fmt.Errorf("%s: %w", f.name, err)
-	}
 	for _, mapping := range document.Content {
+		if mapping.Tag == "!!null" {
+			continue // only comments
+		}
+		if mapping.Kind != yaml.MappingNode {
+			return nil, fmt.Errorf("%s, line %d: expected lines such as streams-max: 5000, %s", f.name, mapping.Line, found(mapping))
+		}
 		for i := 0; i < len(mapping.Content); i += 2 {
 			f.keys = append(f.keys, mapping.Content[i])
 			f.values = append(f.values, mapping.Content[i+1])
 		}
 	}
+	f.text = text
 	return f, nil
 }
 
@@ -91,84 +105,5 @@ func (f *settingsFile) Resolve(context *kong.Context, _ *kong.Path, flag *kong.F
 	named := *flag.Value
 	named.Name = name
 	top := &kong.Path{App: context.Model} // kong-yaml would look for serve-drain-rate
-	value, err := f.Resolver.Resolve(context, top, &kong.Flag{Value: &named})
-	if err != nil || value == nil {
-		return nil, err
-	}
-	return value, checkValue(flag, value)
-}
-
-// checkValue refuses what kong would read in another sense than was meant, or
-// refuse in words about Go: 5 as a duration is five nanoseconds to it.
-func checkValue(flag *kong.Flag, value any) error {
-	_, text := value.(string)
-	target := flag.Target.Type()
-	if target.Kind() == reflect.Pointer {
-		target = target.Elem()
-	}
-	switch target {
-	case reflect.TypeFor[time.Duration]():
-		if !text && value != 0 {
-			return fmt.Errorf("found %v: expected a duration with its unit, as in 500ms, 10s or 5m", value)
-		}
-	case reflect.TypeFor[[]string]():
-		list, ok := value.([]any)
-		if !ok {
-			list = []any{value}
-		}
-		for _, v := range list {
-			if _, ok := v.(string); !ok {
-				return errors.New("expected text, or a list of texts (a number needs quotes)") // without what was found: it may be a key
-			}
-		}
-	}
-	return nil
-}
-
-// Validate refuses keys that are no flag's name.
-func (f *settingsFile) Validate(app *kong.Application) error {
-	var known []string
-	flags := map[string]*kong.Flag{}
-	eachFlag(app.Node, func(flag *kong.Flag) {
-		if name := settingName(flag); name != "" && name != "config" && name != "-" {
-			known = append(known, name)
-			flags[name] = flag
-		}
-	})
-	for i, key := range f.keys {
-		if !slices.Contains(known, key.Value) {
-			return fmt.Errorf("%s, line %d: %q is not a setting: expected the name of a flag, without dashes in front; the nearest is %s", f.name, key.Line, key.Value, nearest(key.Value, known))
-		}
-		if err := checkNode(flags[key.Value], f.values[i]); err != nil {
-			return fmt.Errorf("%s, line %d: %s: %w", f.name, f.values[i].Line, key.Value, err)
-		}
-	}
-	return nil
-}
-
-// checkNode refuses values that YAML takes for something else than is written: nothing for the default, 010 for 8, 5.7 for 5.
-func checkNode(flag *kong.Flag, value *yaml.Node) error {
-	if value.Kind != yaml.ScalarNode {
-		return nil
-	}
-	if value.Tag == "!!null" {
-		return errors.New("expected a value")
-	}
-	target := flag.Target.Type()
-	if target.Kind() == reflect.Pointer {
-		target = target.Elem()
-	}
-	switch {
-	case target == reflect.TypeFor[time.Duration]():
-	case target == reflect.TypeFor[size]():
-		_, err := parseSize(value.Value)
-		return err
-	case target.Kind() == reflect.Int, target.Kind() == reflect.Int64:
-		_, err := parseWhole(value.Value, target.Bits())
-		return err
-	case target.Kind() == reflect.Float64:
-		_, err := parseDecimal(value.Value)
-		return err
-	}
-	return nil
+	return f.Resolver.Resolve(context, top, &kong.Flag{Value: &named})
 }

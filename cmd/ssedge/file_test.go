@@ -143,11 +143,101 @@ func TestMistakesInTheFile(t *testing.T) {
 	if _, errors, _ := run(t, "publish", "t", "x", "--server=nowhere://", "--config="+settings(t, "key: [secret-1, {a: secret-2}]")); strings.Contains(errors, "secret") {
 		t.Errorf("a key is shown: %s", errors)
 	}
+	_, errors, code := run(t, "serve", "--check", "--dev", "--config=")
+	oneLine(t, errors, code, "--config", "name of a file")
 	missing := filepath.Join(t.TempDir(), "missing.yaml")
-	_, errors, code := run(t, "serve", "--check", "--dev", "--config="+missing)
-	oneLine(t, errors, code, missing, "no such file")
+	_, errors, code = run(t, "serve", "--check", "--dev", "--config="+missing)
+	oneLine(t, errors, code, "--config", missing, "no such file")
 	_, errors, code = run(t, "serve", "--check", "--dev", "--config="+t.TempDir())
-	oneLine(t, errors, code, "directory")
+	oneLine(t, errors, code, "--config", "directory")
+}
+
+// TestWrongValuesInTheFile are told with the file, the line, and what was expected and found, in no words about Go or YAML.
+func TestWrongValuesInTheFile(t *testing.T) {
+	parser := newParser(&cli{})
+	for text, want := range map[string]string{
+		"history-max: 1,5G":              `history-max: expected a whole number of bytes, or one with a unit, as in 64KiB, 8G or 256MB, found "1,5G"`,
+		"heartbeat: 25":                  `heartbeat: expected a duration with its unit, as in 500ms, 10s or 5m, found "25"`,
+		"heartbeat: 1d":                  `heartbeat: expected a duration with its unit, as in 500ms, 10s or 5m, found "1d"`,
+		"heartbeat: [1s]":                `heartbeat: expected a duration with its unit, as in 500ms, 10s or 5m, found a list`,
+		"retry: {a: b}":                  `retry: expected a duration with its unit, as in 500ms, 10s or 5m, found names with values`,
+		"streams-max: many":              `streams-max: expected a whole number in decimal digits, found "many"`,
+		"drain-rate: [1]":                `drain-rate: expected a number in decimal digits, found a list`,
+		"log-level: verbose":             `log-level: expected one of debug, info, warn, error, found "verbose"`,
+		"slow-policy: [gap]":             `slow-policy: expected one of gap, close, latest, found a list`,
+		"admin: 8081":                    `admin: expected text (a number needs quotes), found a number`,
+		"edge: true":                     `edge: expected text (a number needs quotes), found true`,
+		"redis: [secret]":                `redis: expected text (a number needs quotes), found a list`,
+		"listen: 8080":                   `listen: expected text, or a list of texts (a number needs quotes), found a number`,
+		"key: [secret, {a: secret}]":     `key: expected text, or a list of texts (a number needs quotes), found names with values`,
+		"topic-policy: [a=close]":        `topic-policy: expected names with values, as in {a: b, c: d}, found a list`,
+		"topic-policy: {a: 1}":           `topic-policy: expected text for "a" (a number needs quotes), found a number`,
+		"topic-policy: {a: [gap]}":       `topic-policy: expected text for "a" (a number needs quotes), found a list`,
+		"topic-policy: {a: gap, a: gap}": `topic-policy: expected "a" once, found it twice`,
+		"chunked: 1":                     `chunked: expected true or false, found "1"`,
+		"dev: maybe":                     `dev: expected true or false, found "maybe"`,
+		"shards: 1\n\ndev:":              `dev: expected a value`,
+		"dev = true":                     `expected lines such as streams-max: 5000, found text`,
+		"- shards":                       `expected lines such as streams-max: 5000, found a list`,
+		"17":                             `expected lines such as streams-max: 5000, found a number`,
+		"shards: 1\nshards: 2":           `expected shards once, found it on line %d, too`,
+		"shards: &n many\npollers: *n":   `shards: expected a whole number in decimal digits, found "many"`,
+		"foo: 1":                         `"foo" is not a setting: expected the name of a flag, without dashes in front`,
+		"host: 1":                        `"host" is not a setting: expected the name of a flag, without dashes in front; the nearest is listen`,
+	} {
+		for _, before := range []string{"", "# a comment\n"} {
+			path := settings(t, before+text)
+			_, err := parser.Parse([]string{"serve", "--config=" + path})
+			line := 1 + strings.Count(before+text, "\n")
+			if strings.HasPrefix(text, "shards: &") {
+				line--
+			}
+			want := strings.Replace(want, "%d", strconv.Itoa(line-1), 1)
+			if want := fmt.Sprintf("--config: %s, line %d: %s", path, line, want); err == nil || err.Error() != want {
+				t.Errorf("%q: found %v, expected %s", text, err, want)
+			}
+		}
+	}
+	for _, text := range []string{"", "# nothing", "---", "heartbeat: 0", "heartbeat: 5s", "chunked: yes", "chunked: 'true'", "topic-policy: a=close", "topic-policy: {'a/*': close}", "log-level: debug", "key: '17'", "edge: '5'", "keys-max: '5'",
+		"streams-max: &n 5\nshards: *n", "history-max: 1G", "admin: 127.0.0.1:8081", "health-timeout: 5s"} {
+		if _, err := parser.Parse([]string{"serve", "--config=" + settings(t, text)}); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// TestDurationsInTheSameWords, whether by flag, variable or file, and whichever command takes them.
+func TestDurationsInTheSameWords(t *testing.T) {
+	parser := newParser(&cli{})
+	for _, text := range []string{"25", "1d", "5 s", "soon", ""} {
+		want := fmt.Sprintf("expected a duration with its unit, as in 500ms, 10s or 5m, found %q", text)
+		for _, args := range [][]string{
+			{"serve", "--heartbeat=" + text}, {"publish", "t", "x", "--retry=" + text}, {"health", "--timeout=" + text},
+			{"bench", "hold", "--for=" + text}, {"redis", "key", "t", "--key-ttl=" + text},
+		} {
+			if _, err := parser.Parse(args); err == nil || !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("%q: found %v, expected %s", args, err, want)
+			}
+		}
+	}
+	t.Setenv("SSEDGE_HEARTBEAT", "10")
+	if _, err := parser.Parse([]string{"serve"}); err == nil || !strings.Contains(err.Error(), "expected a duration with its unit, as in 500ms, 10s or 5m, found \"10\"") {
+		t.Error(err)
+	}
+}
+
+// TestSettingsOfOtherCommandsInTheFile have no effect, and serve says so: a file may be shared.
+func TestSettingsOfOtherCommandsInTheFile(t *testing.T) {
+	notRaced(t)
+	file := "--config=" + settings(t, "dev: true\nserver: x\nonce: x\ncount: 3\n")
+	if out, said, code := run(t, "serve", "--check", file); code != 0 || !strings.Contains(out, "Without effect: server, once, count (not settings of serve)\n") {
+		t.Errorf("exit code %d, %q, %q", code, out, said)
+	}
+	if out, _, _ := run(t, "serve", "--check", "--config="+settings(t, "dev: true\nkey-ttl: 1h\nserver: x\n")); !strings.Contains(out, "Without effect: server (not a setting of serve)\n") {
+		t.Errorf("found %q", out)
+	}
+	p, _, _ := serve(t, file)
+	p.awaitSaid("settings=\"server, once, count\"")
 }
 
 // TestCommandsWithoutAFile: what a measurement depends on stands in its command line, and tune and version have no settings.

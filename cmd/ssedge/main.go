@@ -25,6 +25,8 @@ type cli struct {
 	Tune      tuneCmd      `cmd:"" help:"Say what this host lacks for very many streams, and change it."`
 	Bench     benchCmd     `cmd:"" help:"Put load on a server of event streams, and measure it."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
+
+	file *settingsFile // that Config names; nil: none
 }
 
 func newParser(c *cli) *kong.Kong {

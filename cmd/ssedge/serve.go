@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"ssedge/engine"
 )
 
@@ -106,12 +108,16 @@ type serveCmd struct {
 	LogFormat string `help:"text or json." default:"text" enum:"text,json" group:"Logs"`
 	LogLevel  string `help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error" group:"Logs"`
 
-	file configFlag // where the settings come from, besides
+	file      configFlag // where the settings come from, besides
+	elsewhere []string   // settings there that are those of other commands
 }
 
-// AfterApply keeps the name of the file of settings.
-func (c *serveCmd) AfterApply(all *cli) error {
+// AfterApply keeps the name of the file of settings, and what there is not for the server: one file may serve several commands.
+func (c *serveCmd) AfterApply(all *cli, ctx *kong.Context) error {
 	c.file = all.Config
+	if all.file != nil {
+		c.elsewhere = all.file.notOf(ctx.Selected())
+	}
 	return nil
 }
 
@@ -218,7 +224,7 @@ func (c *serveCmd) run() error {
 		return err
 	}
 	if c.Check {
-		return sayChecked(os.Stdout, &config)
+		return c.sayChecked(os.Stdout, &config)
 	}
 	out := c.newServerOutput()
 	defer out.flush()
@@ -229,6 +235,9 @@ func (c *serveCmd) run() error {
 	if !c.Dev {
 		config.WarnOfBudget(config.Logger)
 		warnOfHost(config.StreamsMax, config.MemoryMax, c.StreamsMax > 0, config.Logger)
+	}
+	if len(c.elsewhere) > 0 {
+		config.Logger.Warn("settings of the file are without effect: they are those of other commands", "config", string(c.file), "settings", strings.Join(c.elsewhere, ", "))
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
@@ -266,16 +275,27 @@ func unlessTold(signals <-chan os.Signal, log *slog.Logger, err error) error {
 }
 
 // sayChecked is the answer of --check to settings that are in order.
-func sayChecked(to io.Writer, config *engine.Config) error {
+func (c *serveCmd) sayChecked(to io.Writer, config *engine.Config) error {
 	w := bufio.NewWriter(to)
 	if idle := config.WithoutEffect(); len(idle) > 0 {
 		fmt.Fprintln(w, "Without effect:", strings.Join(idle, ", "))
+	}
+	if len(c.elsewhere) > 0 {
+		fmt.Fprintf(w, "Without effect: %s (%s)\n", strings.Join(c.elsewhere, ", "), c.notOfServe())
 	}
 	fmt.Fprintln(w, "The settings are in order.")
 	if says, _ := config.Overcommitted(); says != "" {
 		fmt.Fprintln(w, "But "+says+".")
 	}
 	return w.Flush()
+}
+
+// notOfServe is why settings of the file are without effect.
+func (c *serveCmd) notOfServe() string {
+	if len(c.elsewhere) == 1 {
+		return "not a setting of serve"
+	}
+	return "not settings of serve"
 }
 
 // access is what the start says of access without a key.

@@ -21,7 +21,7 @@ func stray(app *kong.Application, command string, environment []string) error {
 	for _, v := range slices.Sorted(slices.Values(environment)) {
 		name, value, _ := strings.Cut(v, "=")
 		if strings.HasPrefix(name, "SSEDGE_") && !slices.Contains(known, name) && !ofService(name, value) {
-			return fmt.Errorf("%.80q in the environment is not a setting: expected the variable of a flag; the nearest is %s", name, nearest(strings.ToUpper(name), known))
+			return fmt.Errorf("%.80q in the environment is not a setting: expected the variable of a flag%s", name, nearest(strings.ToUpper(name), known, "SSEDGE_"))
 		}
 	}
 	return nil
@@ -60,9 +60,31 @@ func ofService(name, value string) bool {
 	return serviceVariable.MatchString(name) || servicePort.MatchString(name) && strings.Contains(value, "://")
 }
 
-// nearest returns the name that differs from a given one in the fewest letters.
-func nearest(name string, names []string) string {
-	return slices.MinFunc(names, func(a, b string) int { return distance(name, a) - distance(name, b) })
+// meantBy are names that settings have elsewhere.
+var meantBy = map[string]string{
+	"port": "listen", "host": "listen", "bind": "listen", "address": "listen", "addr": "listen", "admin-port": "admin",
+	"origin": "cors-origin", "origins": "cors-origin", "cors": "cors-origin", "streams": "streams-max", "max-streams": "streams-max",
+	"connections": "streams-max", "max-connections": "streams-max",
+}
+
+// nearest is a hint at the name that was meant, with something in front; "" if none is near: at most a third of the letters may
+// be wrong.
+func nearest(name string, names []string, prefix string) string {
+	plain := func(name string) string {
+		return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", "-"))
+	}
+	name = plain(name)
+	for _, known := range names {
+		if meantBy[name] == plain(known) {
+			return "; the nearest is " + known
+		}
+	}
+	far := func(known string) int { return distance(name, plain(known)) }
+	best := slices.MinFunc(names, func(a, b string) int { return far(a) - far(b) })
+	if 3*far(best) > max(len(name), len(plain(best))) {
+		return ""
+	}
+	return "; the nearest is " + best
 }
 
 // distance is how many letters must be inserted, removed or changed to turn a into b.

@@ -11,13 +11,17 @@ func TestUnknownVariablesAreRefused(t *testing.T) {
 	notRaced(t)
 	for variable, near := range map[string]string{
 		"SSEDGE_HISTRY_AGE=1s": "SSEDGE_HISTORY_AGE", "SSEDGE_KEYS=secret": "SSEDGE_KEY", "SSEDGE_key=secret": "SSEDGE_KEY", "SSEDGE_DRAINRATE=5": "SSEDGE_DRAIN_RATE",
-		"SSEDGE_PORT=9000": "SSEDGE_", "SSEDGE_=": "SSEDGE_", "SSEDGE_LISTEN_=secret": "SSEDGE_LISTEN", "SSEDGE_ADMIN_PORT=9000": "SSEDGE_ADMIN", "SSEDGE_STREAMS_MAX2=1": "SSEDGE_STREAMS_MAX",
+		"SSEDGE_PORT=9000": "SSEDGE_LISTEN\n", "SSEDGE_HOST=a": "SSEDGE_LISTEN\n", "SSEDGE_ORIGIN=a": "SSEDGE_CORS_ORIGIN\n", "SSEDGE_CONNECTIONS=9": "SSEDGE_STREAMS_MAX\n", "SSEDGE_=": "", "SSEDGE_FOO=1": "", "SSEDGE_DATABASE=x": "",
+		"SSEDGE_LISTEN_=secret": "SSEDGE_LISTEN", "SSEDGE_ADMIN_PORT=9000": "SSEDGE_ADMIN", "SSEDGE_STREAMS_MAX2=1": "SSEDGE_STREAMS_MAX",
 	} {
 		t.Run(variable, func(t *testing.T) {
 			name, value, _ := strings.Cut(variable, "=")
 			t.Setenv(name, value)
 			_, said, code := run(t, "serve", "--check", "--dev")
-			oneLine(t, said, code, `"`+name+`"`, "the nearest is "+near)
+			oneLine(t, said, code, `"`+name+`"`)
+			if near == "" && strings.Contains(said, "nearest") || !strings.Contains(said, map[bool]string{true: "of a flag\n", false: "the nearest is " + near}[near == ""]) {
+				t.Errorf("found %q, expected %q to be the nearest", said, near)
+			}
 			if strings.Contains(said, "secret") {
 				t.Errorf("a key is shown: %s", said)
 			}
