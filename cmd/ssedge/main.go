@@ -99,7 +99,7 @@ func main() {
 	}
 	mistake(withoutFile(command, args))
 	ctx, err := parser.Parse(args)
-	mistake(err)
+	mistake(hinted(err))
 	mistake(stray(parser.Model, ctx.Command(), os.Environ()))
 	if err := ctx.Run(); err != nil {
 		sayLast(func() {

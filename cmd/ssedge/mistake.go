@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"regexp"
 	"slices"
@@ -89,4 +90,39 @@ func logFormatIn(text []byte) string {
 		}
 	}
 	return ""
+}
+
+// kong's hint at a flag may be wrong in two letters of two.
+var unknownFlag = regexp.MustCompile(`^(unknown flag (-.*?))(, did you mean .*)?$`)
+
+// hintedError is an error in other words.
+type hintedError struct {
+	error
+	text string
+}
+
+func (e hintedError) Error() string { return e.text }
+func (e hintedError) Unwrap() error { return e.error }
+
+// hinted has the error of an unknown flag name the flag that was meant, if one is near.
+func hinted(err error) error {
+	var parsing *kong.ParseError
+	if !errors.As(err, &parsing) || parsing.Context == nil {
+		return err
+	}
+	parts := unknownFlag.FindStringSubmatch(err.Error())
+	if parts == nil {
+		return err
+	}
+	node := parsing.Context.Selected()
+	if node == nil {
+		node = parsing.Context.Model.Node
+	}
+	var known []string
+	for ; node != nil; node = node.Parent {
+		for _, flag := range node.Flags {
+			known = append(known, "--"+flag.Name)
+		}
+	}
+	return hintedError{err, parts[1] + nearest(parts[2], known, "--")}
 }

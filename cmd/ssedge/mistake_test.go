@@ -101,3 +101,22 @@ func TestMistakesAreInTheFormatOfTheLog(t *testing.T) {
 		t.Error("a mistake of publish is recorded as the server's")
 	}
 }
+
+// TestUnknownFlagsHaveAHint only where a flag is near, or is what others call by that name.
+func TestUnknownFlagsHaveAHint(t *testing.T) {
+	parser := newParser(&cli{})
+	for args, want := range map[string]string{
+		"serve -p 8080": "unknown flag -p", "serve --port=8080": "unknown flag --port; the nearest is --listen", "serve --bind=a": "unknown flag --bind; the nearest is --listen",
+		"serve --drain-rat=3": "unknown flag --drain-rat; the nearest is --drain-rate", "serve --deb": "unknown flag --deb; the nearest is --dev", "serve --foo": "unknown flag --foo",
+		"serve --origin=a": "unknown flag --origin; the nearest is --cors-origin", "serve --connections=3": "unknown flag --connections; the nearest is --streams-max",
+		"publish t x --port=1": "unknown flag --port", "publish t x --retrY=1s": "unknown flag --retrY; the nearest is --retry", "--xyz": "unknown flag --xyz", "--confg=x serve": "unknown flag --confg; the nearest is --config",
+	} {
+		_, err := parser.Parse(strings.Fields(args))
+		if err = hinted(err); err == nil || err.Error() != want {
+			t.Errorf("%s: found %v, expected %s", args, err, want)
+		}
+	}
+	if err := errors.New("x"); hinted(err) != err || hinted(nil) != nil {
+		t.Error("other errors are changed")
+	}
+}
