@@ -15,7 +15,7 @@ import (
 // clientFlags say where a client finds the server, and which key it sends.
 type clientFlags struct {
 	Server string   `help:"The server's address: a URL, host:port or unix:/path (default ${default})." default:"http://127.0.0.1:8080" placeholder:"URL"`
-	Key    []string `help:"Bearer key, for topics that are not public and for publishing; of several the first." placeholder:"KEY"`
+	Key    []string `help:"Bearer key, for topics that are not public and for publishing; of several the first. It is no idempotency key: that is --once of publish." placeholder:"KEY"`
 	trustFlags
 }
 

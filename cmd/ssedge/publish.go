@@ -8,9 +8,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"ssedge/proto/rule"
 )
@@ -27,10 +30,43 @@ type publishCmd struct {
 	Redis    string        `help:"Publish to these Redis servers, without an edge." placeholder:"URL" env:"SSEDGE_PUBLISH_REDIS"`
 	RedisTLS redisTLSFlags `embed:""`
 	History  historyFlags  `embed:""`
+
+	given []string // flags of the command line
+}
+
+// AfterApply keeps which flags were given. What the environment or the file says may be meant for other commands.
+func (c *publishCmd) AfterApply(ctx *kong.Context) error {
+	for _, p := range ctx.Path {
+		if p.Flag != nil && !p.Resolved {
+			c.given = append(c.given, p.Flag.Name)
+		}
+	}
+	return nil
+}
+
+// withoutEffect is the flags that were given in vain: an edge is asked, or Redis.
+func (c *publishCmd) withoutEffect() string {
+	idle, why := []string{"redis-tls-cert", "redis-tls-key", "redis-tls-ca", "redis-prefix", "fan-in", "partitions", "redis-ttl", "history-events", "history-age", "topic-bytes", "event-bytes", "key-bytes", "key-ttl"}, "without --redis"
+	if c.Redis != "" {
+		idle, why = []string{"server", "key", "ca"}, "with --redis"
+	}
+	var names []string
+	for _, name := range slices.Sorted(slices.Values(c.given)) {
+		if slices.Contains(idle, name) {
+			names = append(names, "--"+name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Without effect: %s (%s)", strings.Join(slices.Compact(names), ", "), why)
 }
 
 // Run publishes one event and prints its id.
 func (c *publishCmd) Run() error {
+	if idle := c.withoutEffect(); idle != "" {
+		fmt.Fprintln(os.Stderr, idle)
+	}
 	hintAtNames(os.Stderr, "publish to several topics one by one", c.Topic)
 	return c.run(os.Stdin, os.Stdout)
 }
@@ -187,7 +223,11 @@ func (c *publishCmd) post(client *http.Client, to, media string, body []byte) (i
 	}
 	var said struct{ ID string }
 	if err := json.Unmarshal(text, &said); err != nil || got.StatusCode != http.StatusOK || said.ID == "" {
-		return "", got.StatusCode, refusal(got.Status, text)
+		err := refusal(got.Status, text)
+		if got.StatusCode == http.StatusUnauthorized && slices.Contains(c.given, "key") && c.Once == "" {
+			err = fmt.Errorf("%w (--key is the bearer key; the idempotency key is --once)", err)
+		}
+		return "", got.StatusCode, err
 	}
 	return said.ID, got.StatusCode, nil
 }

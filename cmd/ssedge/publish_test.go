@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -88,7 +89,7 @@ func TestPublishOnce(t *testing.T) {
 func TestPublishRefused(t *testing.T) {
 	_, url, _ := serve(t, "--key=right", "--event-bytes=100")
 	out, errors, code := run(t, "publish", "t", "x", "--server="+url, "--key=wrong")
-	oneLine(t, errors, code, "401", "key is not valid")
+	oneLine(t, errors, code, "401", "key is not valid", "the idempotency key is --once")
 	if out != "" {
 		t.Errorf("found %q on standard output", out)
 	}
@@ -118,4 +119,33 @@ func TestPublishToWhatIsNoServer(t *testing.T) {
 	})
 	_, errors, code := run(t, "publish", "t", "x", "--server="+s)
 	oneLine(t, errors, code, "hello")
+}
+
+// TestPublishSaysWhichFlagsHaveNoEffect: those of the way that is not taken. Variables may be meant for other commands.
+func TestPublishSaysWhichFlagsHaveNoEffect(t *testing.T) {
+	t.Setenv("SSEDGE_SERVER", "http://a")
+	t.Setenv("SSEDGE_HISTORY_EVENTS", "5")
+	for args, want := range map[string]string{
+		"": "", "--key=k --server=http://b --once=x": "", "--redis=redis://a": "", "--redis=redis://a --history-events=3": "",
+		"--redis=redis://a --server=http://127.0.0.1:8080 --key=k1": "Without effect: --key, --server (with --redis)", "--redis=redis://a --key=a --key=b --ca=x": "Without effect: --ca, --key (with --redis)",
+		"--redis-prefix=x: --redis-tls-ca=x": "Without effect: --redis-prefix, --redis-tls-ca (without --redis)", "--event-bytes=1": "Without effect: --event-bytes (without --redis)",
+	} {
+		var all cli
+		if _, err := newParser(&all).Parse(append([]string{"publish", "t", "x"}, strings.Fields(args)...)); err != nil {
+			t.Fatal(err)
+		}
+		if got := all.Publish.withoutEffect(); got != want {
+			t.Errorf("%s: found %q, expected %q", args, got, want)
+		}
+	}
+	if _, said, _ := run(t, "publish", "t", "x", "--redis=redis://127.0.0.1:1", "--key=k1"); !strings.HasPrefix(said, "Without effect: --key (with --redis)\n") {
+		t.Errorf("found %q", said)
+	}
+	for _, f := range commands(t)["publish"] {
+		alone, via := publishCmd{given: []string{f.Name}}, publishCmd{given: []string{f.Name}, Redis: "x"}
+		shared := slices.Contains([]string{"event", "retry", "once", "redis", "config", "help"}, f.Name)
+		if said := alone.withoutEffect() + via.withoutEffect(); shared != (said == "") || strings.Count(said, "Without") > 1 {
+			t.Errorf("--%s: found %q", f.Name, said)
+		}
+	}
 }
