@@ -63,18 +63,28 @@ func (e Expectation) Check(r *Result) error {
 		return fmt.Errorf("expected %v: %s has no figure %s, but %s", e, r.Scenario, e.Figure, strings.Join(names, ", "))
 	}
 	value, bound := f.Value, e.bound
-	if e.unit == "" && f.Unit != "" {
-		return fmt.Errorf("expected %v: %s is in %s: write %s%s%v%s", e, e.Figure, f.Unit, e.Figure, e.operator, e.bound, f.Unit)
+	if err := e.Fits(f.Unit); err != nil {
+		return fmt.Errorf("expected %w", err)
 	}
 	if e.unit != "" {
-		have, want := scales[f.Unit], scales[e.unit]
-		if have.base != want.base {
-			return fmt.Errorf("expected %v: %s is in %q, not in %q", e, e.Figure, f.Unit, e.unit)
-		}
-		value, bound = value*have.times, bound*want.times
+		value, bound = value*scales[f.Unit].times, bound*scales[e.unit].times
 	}
 	if !holds(value, e.operator, bound) {
 		return fmt.Errorf("expected %v, found %s", e, Format(f.Value, f.Unit))
+	}
+	return nil
+}
+
+// Fits refuses a bound in another unit than the figure's, or in none.
+func (e Expectation) Fits(unit string) error {
+	if e.unit == "" && unit != "" {
+		return fmt.Errorf("%v: %s is in %s: write %s%s%v%s", e, e.Figure, unit, e.Figure, e.operator, e.bound, unit)
+	}
+	if e.unit != "" && scales[unit].base != scales[e.unit].base {
+		if unit == "" {
+			return fmt.Errorf("%v: %s has no unit, found %q", e, e.Figure, e.unit)
+		}
+		return fmt.Errorf("%v: %s is in %q, not in %q", e, e.Figure, unit, e.unit)
 	}
 	return nil
 }

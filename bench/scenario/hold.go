@@ -142,7 +142,7 @@ func (x *trial) memory(idle float64, before observe.Kernel) {
 	x.r.Add("buffers_per_stream", float64(now.Buffers-before.Buffers)/streams, result.Bytes, "queued in sockets, both ends")
 	for _, name := range slices.Sorted(maps.Keys(now.Caches)) {
 		if grown := now.Caches[name] - before.Caches[name]; grown > int64(streams) {
-			x.r.Add("slab_"+name, float64(grown)/streams, result.Bytes, "of that per stream")
+			x.r.Add(slab+name, float64(grown)/streams, result.Bytes, "of that per stream")
 		}
 	}
 }

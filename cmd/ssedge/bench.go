@@ -114,6 +114,9 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 			if err != nil {
 				return nil, fmt.Errorf("--start: %w", err)
 			}
+			if err := enoughFiles(k, o.Streams, target.Arguments); err != nil {
+				return nil, err
+			}
 			child, err := server.Start(ctx, k, start)
 			if err != nil {
 				return nil, unlessEnded(ctx, err)
@@ -180,6 +183,9 @@ func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*re
 	var expectations []result.Expectation
 	for _, text := range f.Expect {
 		e, err := result.ParseExpectation(text)
+		if err == nil {
+			err = scenario.CheckExpectation(e)
+		}
 		if err != nil {
 			return fmt.Errorf("--expect: %w", err)
 		}

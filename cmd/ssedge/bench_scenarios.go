@@ -183,6 +183,9 @@ func (c *benchLimit) Run() error {
 		return fmt.Errorf("--broadcasts, --loops: expected 1 or more, and 1 to 64, found %d, %d", c.Broadcasts, c.Loops)
 	}
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
+		if err := enoughFiles(server.Kind{Name: server.Limit}, c.Streams, ""); err != nil {
+			return nil, err
+		}
 		start, err := ourselves("")
 		if err != nil {
 			return nil, err
@@ -225,6 +228,11 @@ func (c *benchCompare) Run() error {
 	}
 	c.several = true
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
+		for _, k := range kinds {
+			if err := enoughFiles(k, max(c.Streams, c.Flood), c.Arguments); err != nil {
+				return nil, err
+			}
+		}
 		start, err := ourselves(c.Arguments)
 		if err != nil {
 			return nil, err

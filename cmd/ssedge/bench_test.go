@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"ssedge/bench/result"
+	"ssedge/bench/server"
 )
 
 // bench runs ssedge bench and returns what it measured.
@@ -240,6 +241,11 @@ func TestBenchMistakes(t *testing.T) {
 		{[]string{"fanout", "--payload=15"}, []string{"--payload", "16", "15"}},
 		{[]string{"fanout", "--rate=0"}, []string{"--rate", "--flat-out"}},
 		{[]string{"fanout", "--expect=p99"}, []string{"--expect", "p99<50ms"}},
+		{[]string{"fanout", "--start=ssedge", "--expect=foo<50ms"}, []string{"--expect", "no scenario has a figure foo", "answer_p99"}},
+		{[]string{"fanout", "--start=ssedge", "--expect=p99<50"}, []string{"--expect", "p99 is in ms: write p99<50ms"}},
+		{[]string{"fanout", "--start=ssedge", "--streams=1073741824"}, []string{"--streams", "1073741824", "RLIMIT_NOFILE"}},
+		{[]string{"compare", "--streams=1073741824"}, []string{"--streams", "1073741824", "RLIMIT_NOFILE"}},
+		{[]string{"limit", "--streams=1073741824"}, []string{"--streams", "1073741824", "RLIMIT_NOFILE"}},
 		{[]string{"fanout", "--header=nothing"}, []string{"Name: value"}},
 		{[]string{"slow", "--share=0.9"}, []string{"--share", "0.9"}},
 		{[]string{"compare", "--servers=nginx"}, []string{"--servers", "nginx", "twin"}},
@@ -331,5 +337,20 @@ func TestBenchForksWorkers(t *testing.T) {
 	r := &all.Results[0]
 	if r.Value("streams") != 700 || r.Value("exact") != 700 || !strings.Contains(strings.Join(r.Notes, " "), "3 processes") {
 		t.Errorf("found %+v", r)
+	}
+}
+
+// TestEnoughFilesForAServer: as many streams as its limit leaves, and no more.
+func TestEnoughFilesForAServer(t *testing.T) {
+	for _, k := range []string{server.Ssedge, server.Twin, server.Limit} {
+		if err := enoughFiles(server.Kind{Name: k}, 1<<30, ""); err == nil {
+			t.Errorf("%s: 1<<30 streams are taken", k)
+		}
+		if err := enoughFiles(server.Kind{Name: k}, 10, ""); err != nil {
+			t.Errorf("%s: %v", k, err)
+		}
+	}
+	if err := enoughFiles(server.Kind{Name: server.Ssedge}, 1<<30, "--streams-max=5"); err != nil {
+		t.Errorf("the server was told how many: %v", err)
 	}
 }
