@@ -94,7 +94,7 @@ func TestChurn(t *testing.T) {
 	await(t, "no stream and no connection", func() (bool, string) {
 		m := n.metrics(t)
 		n.http.CloseIdleConnections()
-		streams, others := total(m, "ssedge_streams")+float64(n.engine.Streams()), total(m, "ssedge_connections")
+		streams, others := total(m, "ssedge_streams")+float64(n.engine.Streams()), m[`ssedge_connections{state="head"}`]+m[`ssedge_connections{state="http"}`]
 		accepted, closed := total(m, "ssedge_streams_accepted_total"), total(m, "ssedge_streams_closed_total")
 		return streams == 0 && others == 0 && accepted == closed, fmt.Sprintf("%v streams, %v others; %v accepted, %v closed", streams, others, accepted, closed)
 	})
