@@ -102,7 +102,7 @@ var metricHelp = map[string]string{
 	"ssedge_redis_elsewhere_total":         "The number of connections for subscriptions that were given up because what this edge publishes goes to another server.",
 	"ssedge_redis_probe_failures_total":    "The number of connections that were given up because messages of this edge to itself did not come back.",
 	"ssedge_redis_errors_total":            "The number of commands that the Redis servers answered with an error or not at all, by command and kind of error.",
-	"ssedge_redis_failures_total":          "The number of answers that are errors, and of answers that never came, by cause. Servers that take no events: readonly, loading, noreplicas, oom, misconf. Settings: wrongpass, noauth, noperm, certificate. The network: refused, no_such_host, unreachable, timeout, connection, tls.",
+	"ssedge_redis_failures_total":          "The number of answers that are errors, and of answers that never came, by cause. Servers that take no events: readonly, masterdown, loading, noreplicas, oom, misconf, busy, unknown_command, clusterdown (slots without a master). Settings: wrongpass, noauth, noperm, certificate. The network: refused, no_such_host, unreachable, timeout, connection, tls.",
 	"ssedge_redis_history_seconds_max":     "The time for which Redis keeps the history of a quiet topic (--redis-ttl).",
 	"ssedge_redis_answer_seconds_max":      "The time in which a Redis server must answer (--redis-timeout).",
 	"ssedge_redis_reads_per_address_max":   "The most readings of older events a second, for one address and of each master (--redis-read-rate).",
