@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
+	"sync"
 )
 
 // errUncovered is that topics of some slots can neither be published nor followed.
@@ -34,32 +34,48 @@ func (s *Source) noteUncovered() {
 	s.troubles.uncovered.fails(s.config.Logger, asItIs, slog.LevelError, "topics of these slots wait, and cannot be published", err)
 }
 
-// lookAtMigrating looks at the streams of topics whose slot is on its way between two masters. Until it has arrived, edges are subscribed
-// at the one that it leaves; but a stream that is not there any more, or is new, is published to at the other one (ASK), and what is
-// sent there reaches no subscriber. It lasts moments, or for ever, if whatever moves the slots was interrupted.
-func (s *Source) lookAtMigrating(ctx context.Context) {
-	now := time.Now()
-	if now.Sub(s.looked) < slotsEvery {
-		return
+// watchMigrating looks at the streams of topics whose slot is on its way between two masters, until ctx ends. Until the slot has arrived,
+// edges are subscribed at the one that it leaves; but a stream that is not there any more, or is new, is published to at the other one
+// (ASK), and what is sent there reaches no subscriber. It lasts moments, or for ever, if whatever moves the slots was interrupted.
+func (s *Source) watchMigrating(ctx context.Context) {
+	for sleep(ctx, slotsEvery) {
+		leaving := s.migrating(ctx)
+		if len(leaving) == 0 {
+			continue
+		}
+		for _, f := range s.feeds() {
+			if leaving[slotOf(f.key())] {
+				f.recheck()
+			}
+		}
 	}
-	s.looked = now
+}
+
+// migrating asks each master which slots leave it. One that does not answer has no subscribers either.
+func (s *Source) migrating(ctx context.Context) map[uint16]bool {
+	within, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
+	table, clients := s.slots.Load(), s.client.Nodes()
+	if table == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	var asking sync.WaitGroup
 	leaving := map[uint16]bool{}
-	for _, n := range s.slots.Load().nodes {
-		within, cancel := context.WithTimeout(ctx, s.config.Timeout)
-		if client := s.client.Nodes()[n.address]; client != nil {
-			text, _ := client.Do(within, client.B().ClusterNodes().Build()).ToString() // if it does not answer, it has no subscribers either
+	for _, n := range table.nodes {
+		client := clients[n.address]
+		if client == nil {
+			continue
+		}
+		asking.Go(func() {
+			text, _ := client.Do(within, client.B().ClusterNodes().Build()).ToString()
+			mu.Lock()
+			defer mu.Unlock()
 			addMigrating(leaving, text)
-		}
-		cancel()
+		})
 	}
-	if len(leaving) == 0 {
-		return
-	}
-	for _, f := range s.feeds() {
-		if leaving[slotOf(f.key())] {
-			f.recheck()
-		}
-	}
+	asking.Wait()
+	return leaving
 }
 
 // addMigrating reads an answer to CLUSTER NODES: the server's own line has the slots that it gives away, as [slot->-node].

@@ -122,7 +122,6 @@ func (s *Source) watchSlots(ctx context.Context) {
 			s.troubles.slots.ends(s.config.Logger, "the slots of the cluster are known again")
 			s.setSlots(ctx, spans)
 			s.noteUncovered()
-			s.lookAtMigrating(ctx)
 		}
 		s.loseMoved()
 		for _, f := range s.strays.take() {

@@ -75,7 +75,6 @@ type Source struct {
 	forgotten list[string]       // of them, those that were told of
 	wishSize  atomic.Int64       // mean bytes of the events that were read for a stream last
 	asks      atomic.Uint64      // numbers them
-	looked    time.Time          // when slots on their way were looked for; watchSlots' own
 	looks     int                // words of this edge until it looks at the settings of others; presence's own
 	differed  map[string]string  // names of edges by how their settings differ; presence's own
 	told      atomic.Bool        // what this edge has is known to be written
@@ -228,13 +227,17 @@ func (s *Source) Attach(table *shard.Table) {
 		s.only = newNode(s, "", "ssedge:probe:"+s.instance, s.anyServer)
 		run = s.only.run
 	}
-	s.running.Go(func() {
-		if s.awaitConnection(ctx) {
-			s.leaving.Go(func() { s.presence(ctx) })
-			s.running.Go(func() { s.tidy(ctx) })
-			s.running.Go(func() { s.watchReplicas(ctx) })
-			run(ctx)
+	s.leaving.Go(func() {
+		if !s.awaitConnection(ctx) {
+			return
 		}
+		s.running.Go(func() { run(ctx) })
+		s.running.Go(func() { s.tidy(ctx) })
+		s.running.Go(func() { s.watchReplicas(ctx) })
+		if s.sharded() {
+			s.running.Go(func() { s.watchMigrating(ctx) })
+		}
+		s.presence(ctx)
 	})
 	s.running.Go(func() { s.bury(ctx) })
 }
