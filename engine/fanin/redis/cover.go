@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+
+	"github.com/redis/rueidis"
 )
 
 // errUncovered is that topics of some slots can neither be published nor followed.
@@ -68,7 +70,11 @@ func (s *Source) migrating(ctx context.Context) map[uint16]bool {
 			continue
 		}
 		asking.Go(func() {
-			text, _ := client.Do(within, client.B().ClusterNodes().Build()).ToString()
+			text, err := client.Do(within, client.B().ClusterNodes().Build()).ToString()
+			if _, refused := rueidis.IsRedisErr(err); refused {
+				s.counts.failed(opSlots, err)
+				s.troubles.migrating.fails(s.config.Logger, s.hinted, slog.LevelWarn, "it is not known which slots are on their way: their topics may wait until these have arrived", err, "server", n.address)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			addMigrating(leaving, text)

@@ -29,6 +29,7 @@ type troubles struct {
 	connect      trouble // the first connection
 	slots        trouble // of a cluster
 	uncovered    trouble // those that no master owns
+	migrating    trouble // a look at those that are on their way
 	clocks       trouble // of servers that may become a master
 	presence     trouble
 	namesake     trouble // another edge of this one's name
