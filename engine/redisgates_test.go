@@ -50,7 +50,11 @@ func TestGatesOfTheScript(t *testing.T) {
 			t.Run(fmt.Sprint(caller, " by ", way), func(t *testing.T) {
 				t.Parallel()
 				r := startRedis(t)
-				n, config, client := edge(t, "redis://"+r.address(), limited(way)), publisher(way), r.dial(t)
+				n, config, client := edge(t, "redis://"+r.address(), func(c *engine.Config) {
+					limited(way)(c)
+					c.RedisProbe = time.Minute // probes make keys
+				}), publisher(way), r.dial(t)
+				n.await(t, "ssedge_redis_up", 1)
 				function := "ssedge_publish"
 				if caller == "EVAL" {
 					function = config.Script(redis.Standalone)
