@@ -55,12 +55,16 @@ func (s *share) add(n int) *problem {
 	if n <= 0 {
 		return nil
 	}
-	if s.of.held.Add(int64(n)) > s.of.max {
-		s.of.held.Add(-int64(n))
-		return memoryFull
+	for { // what others try to take and do not get must not be in the way
+		held := s.of.held.Load()
+		if held+int64(n) > s.of.max {
+			return memoryFull
+		}
+		if s.of.held.CompareAndSwap(held, held+int64(n)) {
+			s.held += int64(n)
+			return nil
+		}
 	}
-	s.held += int64(n)
-	return nil
 }
 
 func (s *share) hold(n int) {
