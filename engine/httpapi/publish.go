@@ -155,7 +155,10 @@ func (s *Public) readBody(w http.ResponseWriter, r *http.Request, of *share, lim
 	buf := buffers.Get()
 	p := body.readAll(&buf.B, of, limit)
 	if p == memoryFull { // a client that sends everything before it reads is to see the answer
-		io.Copy(io.Discard, io.LimitReader(body, limit+1-int64(len(buf.B))))
+		rest := limit + 1 - int64(len(buf.B))
+		buf.B = nil // what was read is of no use: it makes room for others
+		of.release()
+		io.Copy(io.Discard, io.LimitReader(body, rest))
 	}
 	body.mayWrite()
 	switch {
