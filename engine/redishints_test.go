@@ -1,34 +1,18 @@
 package engine_test
 
 import (
-	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"ssedge/engine"
 )
 
-// plainSentinel is a sentinel of a master, with more lines in its configuration.
+// plainSentinel is a sentinel of a master without replicas.
 func plainSentinel(t *testing.T, master *redisServer, lines string) *redisServer {
 	t.Helper()
-	r := &redisServer{t: t, port: freePorts(t, 1)[0], dir: t.TempDir()}
-	conf := filepath.Join(r.dir, "sentinel.conf")
-	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor m 127.0.0.1 %s 1\n%s\n", r.port, r.dir, master.port, lines)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r.cmd = exec.Command("redis-server", conf, "--sentinel")
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(r.kill)
+	r := newSentinel(t, master, "m", lines)
 	eventually(t, "the sentinel answers", func() bool {
 		out := r.cli("PING")
 		return strings.Contains(out, "PONG") || strings.Contains(out, "NOAUTH")

@@ -294,11 +294,18 @@ func (r *relay) cut() {
 // startSentinel watches a master under the name mymaster.
 func startSentinel(t testing.TB, master *redisServer) *redisServer {
 	t.Helper()
-	dir := t.TempDir()
-	r := &redisServer{t: t, port: freePorts(t, 1)[0], dir: dir}
-	conf := filepath.Join(dir, "sentinel.conf")
-	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor mymaster 127.0.0.1 %s 1\nsentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 5000\n", r.port, dir, master.port)
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+	r := newSentinel(t, master, "mymaster", "sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 5000")
+	eventually(t, "the sentinel knows the replica", func() bool { return strings.Contains(r.cli("SENTINEL", "REPLICAS", "mymaster"), "flags") })
+	return r
+}
+
+// newSentinel is a sentinel that knows a master by this name, with more lines in its configuration.
+func newSentinel(t testing.TB, master *redisServer, name, lines string) *redisServer {
+	t.Helper()
+	r := &redisServer{t: t, port: freePorts(t, 1)[0], dir: t.TempDir()}
+	conf := filepath.Join(r.dir, "sentinel.conf")
+	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor %s 127.0.0.1 %s 1\n%s\n", r.port, r.dir, name, master.port, lines)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.cmd = exec.Command("redis-server", conf, "--sentinel")
@@ -307,6 +314,5 @@ func startSentinel(t testing.TB, master *redisServer) *redisServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.kill)
-	eventually(t, "the sentinel knows the replica", func() bool { return strings.Contains(r.cli("SENTINEL", "REPLICAS", "mymaster"), "flags") })
 	return r
 }

@@ -29,7 +29,7 @@ func TestOutputThatIsNotTakenFails(t *testing.T) {
 	})
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("there is no /dev/full: ", err)
+		t.Fatal(err) // full(4): Linux has it everywhere
 	}
 	defer full.Close()
 	for _, args := range [][]string{

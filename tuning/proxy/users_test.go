@@ -12,8 +12,8 @@ import (
 	"ssedge/engine"
 )
 
-// TestUsersOfAPage: with the example of README.md nginx lets those have a stream whom the application knows by their
-// cookie, and only of their topics. A client's own credentials count for nothing, and clients do not publish.
+// TestUsersOfAPage: with the example of README.md, nginx gives a stream only to users that the application knows by a cookie, and
+// only of their own topics. A client's own credentials count for nothing, and clients do not publish.
 func TestUsersOfAPage(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("README.md")
