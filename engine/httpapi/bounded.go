@@ -76,6 +76,15 @@ func (c *boundedConn) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite ends what the server sends, as net/http does before it closes a connection on which a request may still come: without it
+// the client may lose the answer.
+func (c *boundedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 type boundedKey struct{}
 
 // ConnContext is for http.Server.ConnContext.

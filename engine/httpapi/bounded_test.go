@@ -74,3 +74,35 @@ func TestABoundedListenerTakesEveryConnection(t *testing.T) {
 		get()
 	}
 }
+
+// net/http ends what it sends before it closes a connection on which more may come, if the connection can do that: otherwise the
+// client may lose the answer.
+func TestABoundedConnectionEndsOneWay(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := NewBounded(ln, 4)
+	defer b.Close()
+	client, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	conn, err := b.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if half, ok := conn.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		t.Fatal("it cannot end one way")
+	}
+	if text, err := io.ReadAll(client); err != nil || len(text) > 0 {
+		t.Errorf("the client has %q, %v, expected the end", text, err)
+	}
+	io.WriteString(client, "more")
+	if n, err := conn.Read(make([]byte, 10)); n != 4 || err != nil {
+		t.Errorf("the server has %d bytes, %v", n, err)
+	}
+}
