@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ssedge/engine/auth"
+	"ssedge/engine/deadline"
 	"ssedge/engine/fanin"
 	"ssedge/engine/fanin/redis"
 	"ssedge/engine/httpapi"
@@ -28,6 +29,7 @@ import (
 // short.
 type Engine struct {
 	config    Config
+	clock     *deadline.Clock
 	access    *auth.Static
 	admission *intake.Admission
 	group     *shard.Group
@@ -57,7 +59,7 @@ func New(c Config) (_ *Engine, err error) {
 	if idle := c.WithoutEffect(); len(idle) > 0 {
 		c.Logger.Warn("some settings have no effect", "settings", strings.Join(idle, ", "))
 	}
-	e := &Engine{config: c, ended: make(chan struct{})}
+	e := &Engine{config: c, ended: make(chan struct{}), clock: deadline.NewClock()}
 	defer func() {
 		if err != nil {
 			e.Close()
@@ -106,7 +108,7 @@ func New(c Config) (_ *Engine, err error) {
 		Listen: c.Listen, Inherited: c.Inherited, Pollers: c.Pollers,
 		Socket:      sys.SocketOptions{SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, DeferAccept: time.Second},
 		Head:        http1.Limits{HeadBytes: c.HeadBytes, Headers: c.HeadersMax, TargetBytes: c.TargetBytes},
-		HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax,
+		HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax, Clock: e.clock,
 		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers, FilesMax: c.connectionFiles(),
 		Logger: c.Logger,
 	}, e.admission); err != nil {
@@ -120,7 +122,7 @@ func New(c Config) (_ *Engine, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("--admin: cannot listen on %s: %w", c.Admin, err)
 		}
-		e.adminLn = httpapi.NewBounded(ln, httpapi.AdminConnectionsMax)
+		e.adminLn = httpapi.NewBounded(ln, httpapi.AdminConnectionsMax, e.clock)
 	}
 	e.newServers()
 	return e, nil
@@ -331,5 +333,6 @@ func (e *Engine) Close() {
 		if e.redis != nil {
 			e.redis.Close()
 		}
+		e.clock.Close()
 	})
 }

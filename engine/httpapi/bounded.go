@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"ssedge/engine/deadline"
 )
 
 // AdminConnectionsMax is how many connections the admin listener has at most.
@@ -18,18 +20,21 @@ const AdminConnectionsMax = 32
 // It needs ConnContext and Handler in the server. It is safe from any goroutine.
 type Bounded struct {
 	net.Listener
-	most int
+	most  int
+	clock *deadline.Clock
 
 	mu  sync.Mutex
 	all []*boundedConn // the oldest first
 }
 
-// NewBounded bounds a listener.
-func NewBounded(l net.Listener, most int) *Bounded { return &Bounded{Listener: l, most: most} }
+// NewBounded bounds a listener, whose connections have deadlines by the clock.
+func NewBounded(l net.Listener, most int, by *deadline.Clock) *Bounded {
+	return &Bounded{Listener: l, most: most, clock: by}
+}
 
 // boundedConn is one connection of it.
 type boundedConn struct {
-	net.Conn
+	*deadline.Conn
 	of       *Bounded
 	answered bool // a request of it is being answered; of.mu
 }
@@ -40,7 +45,7 @@ func (b *Bounded) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &boundedConn{Conn: conn, of: b}
+	c := &boundedConn{Conn: deadline.NewConn(conn, b.clock), of: b}
 	b.mu.Lock()
 	var gone *boundedConn
 	if len(b.all) >= b.most {
@@ -74,15 +79,6 @@ func (c *boundedConn) Close() error {
 	}
 	c.of.mu.Unlock()
 	return c.Conn.Close()
-}
-
-// CloseWrite ends what the server sends, as net/http does before it closes a connection on which a request may still come: without it
-// the client may lose the answer.
-func (c *boundedConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
 }
 
 type boundedKey struct{}

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"ssedge/engine/deadline"
 )
 
 // Connections that send nothing or half a request, or do not read their answers, keep no new one out; and one whose request is being
@@ -17,7 +19,7 @@ func TestABoundedListenerTakesEveryConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	const most = 4
-	b := NewBounded(ln, most)
+	b := NewBounded(ln, most, newClock(t))
 	slow := make(chan struct{})
 	entered := make(chan struct{})
 	server := &http.Server{ConnContext: b.ConnContext, Handler: b.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -83,7 +85,7 @@ func TestABoundedConnectionEndsOneWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := NewBounded(ln, 4)
+	b := NewBounded(ln, 4, newClock(t))
 	defer b.Close()
 	client, err := net.Dial("tcp", ln.Addr().String())
 	if err != nil {
@@ -105,4 +107,10 @@ func TestABoundedConnectionEndsOneWay(t *testing.T) {
 	if n, err := conn.Read(make([]byte, 10)); n != 4 || err != nil {
 		t.Errorf("the server has %d bytes, %v", n, err)
 	}
+}
+
+func newClock(t *testing.T) *deadline.Clock {
+	c := deadline.NewClock()
+	t.Cleanup(c.Close)
+	return c
 }

@@ -84,14 +84,19 @@ func TestAnswersThatAreNotReadAreGivenUp(t *testing.T) {
 // A publisher may be slow, as long as it is not silent.
 func TestASlowBodyIsTaken(t *testing.T) {
 	t.Parallel()
-	n := start(t, func(c *engine.Config) { c.BodyTimeout = time.Second })
+	n := start(t, func(c *engine.Config) { c.BodyTimeout = 2 * time.Second })
 	text := `{"topic":"t","data":"slow"}`
+	all := map[string]*rawConn{}
 	for media, query := range map[string]string{"application/json": "", "application/x-ndjson": "", "text/plain": "?topic=t"} {
-		c := n.dialRaw(fmt.Sprintf("POST /publish%s HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", query, key, media, len(text)))
-		for i := range len(text) { // 2.7 s in all
-			time.Sleep(100 * time.Millisecond)
+		all[media] = n.dialRaw(fmt.Sprintf("POST /publish%s HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", query, key, media, len(text)))
+	}
+	for i := range len(text) { // 2.7 s in all
+		time.Sleep(100 * time.Millisecond)
+		for _, c := range all {
 			io.WriteString(c, text[i:i+1])
 		}
+	}
+	for media, c := range all {
 		if resp, body := c.answer(); resp.StatusCode != 200 {
 			t.Errorf("%s: %s %s", media, resp.Status, body)
 		}

@@ -25,10 +25,9 @@ const (
 // when any of them has something to say, or the clock in it ticks. A connection in
 // here costs its descriptor, an element, and a pooled buffer for what it has sent.
 type heads struct {
-	in      *Intake
-	set     *sys.ReadSet
-	polled  chan struct{} // closed with the first Accept
-	started time.Time
+	in     *Intake
+	set    *sys.ReadSet
+	polled chan struct{} // closed with the first Accept
 
 	mu      sync.Mutex
 	members []member
@@ -62,10 +61,10 @@ func newHeads(in *Intake) (*heads, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &heads{in: in, set: set, polled: make(chan struct{}), started: time.Now(), wheel: wheel.New(headBuckets, 0), scratch: make([]byte, in.config.Head.HeadBytes)}, nil
+	return &heads{in: in, set: set, polled: make(chan struct{}), wheel: wheel.New(headBuckets, uint32(in.config.Clock.Ran()/headTick)), scratch: make([]byte, in.config.Head.HeadBytes)}, nil
 }
 
-func (h *heads) tick() uint32 { return uint32(time.Since(h.started) / headTick) }
+func (h *heads) tick() uint32 { return uint32(h.in.config.Clock.Ran() / headTick) }
 
 // add takes in a connection with what it has sent so far, which the parser has
 // seen, unless a PROXY protocol header must come first (prefaced).

@@ -13,9 +13,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
+	"ssedge/engine/deadline"
 	"ssedge/proto/http1"
 	"ssedge/shard/sys"
 )
@@ -27,7 +27,7 @@ import (
 // in chunks, whose end only net/http sees, there is no later request: such a head
 // is given to net/http as if the client had asked for the connection's end.
 type Conn struct {
-	net.Conn
+	*deadline.Conn
 	in    *Intake
 	from  peer
 	place place
@@ -149,15 +149,6 @@ func (c *Conn) refuse(r *Refusal) error {
 	return io.EOF
 }
 
-// CloseWrite ends the output. net/http looks for it before it closes a connection
-// whose client is still sending.
-func (c *Conn) CloseWrite() error {
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
-	}
-	return nil
-}
-
 func (c *Conn) Close() error {
 	c.once.Do(func() { c.in.places.leave(c.place) })
 	c.begun()
@@ -184,11 +175,7 @@ func (c *Conn) Suspect(refusal *Refusal, h http.Header) {
 
 // Dup returns a descriptor of the connection, independent of this Conn.
 func (c *Conn) Dup() (int, error) {
-	sc, ok := c.Conn.(syscall.Conn)
-	if !ok {
-		return -1, errors.New("the connection has no descriptor")
-	}
-	raw, err := sc.SyscallConn()
+	raw, err := c.SyscallConn()
 	if err != nil {
 		return -1, err
 	}

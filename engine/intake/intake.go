@@ -16,6 +16,7 @@ import (
 	"github.com/cloudwego/netpoll"
 	"github.com/panjf2000/ants/v2"
 
+	"ssedge/engine/deadline"
 	"ssedge/proto/http1"
 	"ssedge/shard/sys"
 )
@@ -27,8 +28,9 @@ type Config struct {
 	Pollers            int      // of the whole process: the first intake decides
 	Socket             sys.SocketOptions
 	Head               http1.Limits
-	HeadTimeout        time.Duration // for a request head to be complete
-	HeadsMax           int           // connections with an incomplete head, or lingering
+	HeadTimeout        time.Duration // for a request head to be complete, by the clock
+	Clock              *deadline.Clock
+	HeadsMax           int // connections with an incomplete head, or lingering
 	HTTPConnectionsMax int
 	FilesMax           int // descriptors of all connections together; the rest of the process's are for other things. 0: no bound
 	Workers            int // hand-overs to net/http at a time

@@ -4,13 +4,16 @@ import (
 	"net/netip"
 	"testing"
 
+	"ssedge/engine/deadline"
 	"ssedge/proto/http1"
 )
 
 // A connection that cannot be watched does not become one with the descriptor 0,
 // which is not ours.
 func TestAMemberThatCannotBeWatchedIsNone(t *testing.T) {
-	h, err := newHeads(&Intake{config: Config{HeadsMax: 2, Head: http1.DefaultLimits}})
+	clock := deadline.NewClock()
+	defer clock.Close()
+	h, err := newHeads(&Intake{config: Config{HeadsMax: 2, Head: http1.DefaultLimits, Clock: clock}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ssedge/engine/auth"
+	"ssedge/engine/deadline"
 	"ssedge/engine/fanin"
 	"ssedge/engine/httpapi"
 	"ssedge/engine/intake"
@@ -36,6 +37,7 @@ type setup struct {
 
 // node is an intake with all that stands behind it.
 type node struct {
+	clock     *deadline.Clock
 	t         testing.TB
 	in        *intake.Intake
 	admission *intake.Admission
@@ -78,7 +80,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 			Listen: []string{"127.0.0.1:0"}, Pollers: 2,
 			Head:        http1.Limits{HeadBytes: 8192, Headers: 100, TargetBytes: 4096},
 			HeadTimeout: 10 * time.Second, HeadsMax: 8192, HTTPConnectionsMax: 1024, Workers: 64,
-			Logger: log,
+			Logger: log, Clock: deadline.NewClock(),
 		},
 		admission: intake.AdmissionConfig{
 			Logger:     log,
@@ -92,7 +94,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	if change != nil {
 		change(s)
 	}
-	n := &node{t: t}
+	n := &node{t: t, clock: s.intake.Clock}
 	n.admission = intake.NewAdmission(s.admission)
 	s.shard.OnClose = n.admission.Closed
 	n.group, err = shard.NewGroup(2, s.shard, shard.TableConfig{
@@ -107,6 +109,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	n.admission.Attach(n.group)
 	if n.in, err = intake.Open(s.intake, n.admission); err != nil {
 		n.group.Stop()
+		n.clock.Close()
 		return nil, err
 	}
 	n.addr = n.in.Addrs()[0]
@@ -141,6 +144,7 @@ func (n *node) close(idle bool) {
 		n.group.Start()
 	}
 	n.group.Stop()
+	n.clock.Close()
 }
 
 // client is a raw connection, closed at the test's end.

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ssedge/engine/deadline"
 	"ssedge/proto/http1"
 	"ssedge/shard"
 )
@@ -24,9 +25,11 @@ func TestHeadsThatCannotBePolled(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	a := NewAdmission(AdmissionConfig{Logger: log})
 	a.Attach(group)
+	clock := deadline.NewClock()
+	defer clock.Close()
 	in, err := Open(Config{
 		Listen: []string{"unix:" + filepath.Join(t.TempDir(), "s")}, Pollers: 1, Head: http1.Limits{HeadBytes: 1000, Headers: 10, TargetBytes: 100},
-		HeadTimeout: time.Second, HeadsMax: 1, HTTPConnectionsMax: 1, Workers: 1, Logger: log,
+		HeadTimeout: time.Second, HeadsMax: 1, HTTPConnectionsMax: 1, Workers: 1, Logger: log, Clock: clock,
 	}, a)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"sync"
+
+	"ssedge/engine/deadline"
 )
 
 // toHTTP hands a connection to net/http, with the bytes already read. That takes
@@ -41,7 +43,7 @@ func (in *Intake) handOver(fd int, from peer, received []byte, place place) {
 		in.answer(fd, refuseFiles)
 		return
 	}
-	c := &Conn{Conn: conn, in: in, from: from, place: place, buf: received}
+	c := &Conn{Conn: deadline.NewConn(conn, in.config.Clock), in: in, from: from, place: place, buf: received}
 	if !in.http.offer(c) {
 		c.Close()
 	}
