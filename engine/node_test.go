@@ -185,15 +185,20 @@ func (s *server) awaitStreams(t testing.TB, n int) {
 // happens.
 func await(t testing.TB, what string, holds func() (bool, string)) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
+	for began := time.Now(); ; lookAgain(began) {
 		ok, seen := holds()
 		if ok {
 			return
 		}
-		if time.Now().After(deadline) {
+		if time.Since(began) > patience {
 			t.Fatalf("expected %s, found %s", what, seen)
 		}
 	}
+}
+
+// lookAgain waits until something is looked at again: at first often, then seldom, for a look may take much of the machine.
+func lookAgain(began time.Time) {
+	time.Sleep(min(2*time.Millisecond+time.Since(began)/10, 100*time.Millisecond))
 }
 
 // openFiles counts the descriptors of a process; "self" is this one.

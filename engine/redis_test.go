@@ -71,7 +71,7 @@ func (x *tier) load(topics, readers int, pause time.Duration) {
 	if chaos {
 		topics, readers = 5*topics, 2*readers
 	} else {
-		pause *= 3
+		pause *= 6
 	}
 	for k := range topics {
 		for range readers {

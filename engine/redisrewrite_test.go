@@ -140,8 +140,8 @@ func newLoad(s *stage, name func(string) string) *load {
 	s.settled()
 	s.say(0, l.unseen)
 	for e := range s.edges {
-		s.publish(l.busy, e, 15*time.Millisecond, 0)
-		s.publish(l.bulk, e, 40*time.Millisecond, 8000)
+		s.publish(l.busy, e, 30*time.Millisecond, 0)
+		s.publish(l.bulk, e, 80*time.Millisecond, 8000)
 	}
 	s.say(0, l.quiet, l.still)
 	s.rest(500 * time.Millisecond)

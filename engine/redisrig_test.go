@@ -92,8 +92,8 @@ func (r *redisServer) cli(arguments ...string) string {
 // eventually waits until something is so.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !is(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	for began := time.Now(); !is(); lookAgain(began) {
+		if time.Since(began) > patience {
 			t.Fatalf("it never came to be that %s", what)
 		}
 	}

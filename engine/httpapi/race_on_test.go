@@ -2,5 +2,5 @@
 
 package httpapi
 
-// raced says that the race detector is on: loads are smaller.
-const raced = true
+// Raced says that the race detector is on: loads are smaller.
+const Raced = true
