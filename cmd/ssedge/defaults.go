@@ -10,9 +10,9 @@ import (
 )
 
 // defaults are the flags' default values: those of the engine, said once.
-func defaults() kong.Vars {
+func defaults() map[string]string {
 	d := engine.DefaultConfig()
-	vars := kong.Vars{}
+	all := map[string]string{}
 	for name, value := range map[string]any{
 		"listen": strings.Join(d.Listen, ","), "forwarded_header": d.ForwardedHeader,
 		"streams_max": d.StreamsMax, "per_address_max": d.PerAddressMax, "accept_rate": d.AcceptRate,
@@ -32,7 +32,25 @@ func defaults() kong.Vars {
 		"drain_delay": d.DrainDelay, "drain_rate": d.DrainRate, "drain_timeout": d.DrainTimeout,
 		"memory_max": size(d.MemoryMax), "turn_sends": d.TurnSends, "turn_time": d.TurnTime,
 	} {
-		vars[name] = fmt.Sprint(value)
+		all[name] = fmt.Sprint(value)
 	}
-	return vars
+	return all
+}
+
+// setDefaults gives flags whose default is a name in braces, as ${retry}, the engine's. kong's own variables would do the same, but it
+// looks each of them over for each flag, and that was half of the time in which a command starts.
+func setDefaults(k *kong.Kong) error {
+	of := defaults()
+	return kong.Visit(k.Model, func(v kong.Visitable, next kong.Next) error {
+		if f, ok := v.(*kong.Flag); ok {
+			if name, ok := strings.CutPrefix(f.Default, "${"); ok {
+				value, ok := of[strings.TrimSuffix(name, "}")]
+				if !ok {
+					return fmt.Errorf("--%s: the engine has no default %s", f.Name, f.Default)
+				}
+				f.Default = value
+			}
+		}
+		return next(nil)
+	})
 }

@@ -36,7 +36,7 @@ func newParser(c *cli) *kong.Kong {
 		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file.\n\n"+sizeHelp),
 		kong.PostBuild(flagsOnly),
 		kong.DefaultEnvars("SSEDGE"),
-		defaults(),
+		kong.PostBuild(setDefaults),
 		exactly(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}),
 	)
