@@ -261,7 +261,8 @@ func (in *Intake) WorkerCount() int { return int(in.handing.Load()) }
 // hasRoom reports whether one more connection may be kept: at the bound of all, the oldest incomplete head goes in its place.
 func (in *Intake) hasRoom() bool {
 	most := in.config.FilesMax
-	return most == 0 || in.admission.Streams()+in.HTTPCount()+in.WorkerCount()+in.HeadCount() < most || in.heads.makeRoom()
+	// In the order in which connections move on: one that does so meanwhile is counted twice, not missed.
+	return most == 0 || in.HeadCount()+in.WorkerCount()+in.HTTPCount()+in.admission.Streams() < most || in.heads.makeRoom()
 }
 
 // EnteringCount returns the connections given to net/http whose first request, which is
