@@ -24,7 +24,7 @@ var gapBegin = []byte("event: gap\n")
 // not below to, the bound that would make it empty is left out.
 func appendGap(dst []byte, topic string, p *place) []byte {
 	known, to := p.known, p.to
-	if from, end := Before(p.from), Before(to); known && !to.ID.IsZero() && !from.Less(end) {
+	if from, end := eventid.Before(p.from), eventid.Before(to); known && !to.ID.IsZero() && !from.Less(end) {
 		if from == end { // events without an id
 			to = eventid.Position{}
 		} else {
@@ -77,7 +77,7 @@ func (s *Shard) overrun(i uint32, sl *slot, st *state) bool {
 // overrunPlace is where a subscriber at cursor that has seen everything up to from goes on
 // after an overrun.
 func (s *Shard) overrunPlace(cursor uint64, from eventid.Position, st *state) place {
-	p := place{cursor: s.snap.tail, at: positionOf(s.snap.lost), cause: s.snap.cause, from: from, known: !from.Time || st.topic.feed == nil, to: positionOf(s.snap.lost)}
+	p := place{cursor: s.snap.tail, at: eventid.PositionOf(s.snap.lost), cause: s.snap.cause, from: from, known: !from.Time || st.topic.feed == nil, to: eventid.PositionOf(s.snap.lost)}
 	if p.cause == gapNone {
 		p.cause = GapOverrun
 	}
@@ -94,7 +94,7 @@ func (s *Shard) overrunPlace(cursor uint64, from eventid.Position, st *state) pl
 func (s *Shard) skipToNewest(p *place) {
 	if cursor, before, ok := s.snap.newest(); ok && cursor > p.cursor {
 		begin := p.cursor
-		p.cursor, p.at, p.to = cursor, before, positionOf(eventid.Max(Before(p.to), Before(before)))
+		p.cursor, p.at, p.to = cursor, before, eventid.PositionOf(eventid.Max(eventid.Before(p.to), eventid.Before(before)))
 		s.snap.rewritten.widenSkipped(p, begin)
 	}
 }

@@ -2,7 +2,6 @@ package shard
 
 import (
 	"iter"
-	"math"
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
@@ -49,13 +48,13 @@ func (l *log) append(body []byte, id eventid.ID) (grown int64) {
 func (l *log) appendRaw(body []byte) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
 	id := l.headID()
-	return l.put(body, id, positionOf(id).Append(text[:0]))
+	return l.put(body, id, eventid.PositionOf(id).Append(text[:0]))
 }
 
 // appendGap adds a gap event. A stream that was sent the gap stands at at; the topic stands at to.
 func (l *log) appendGap(body []byte, at, to eventid.ID) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
-	grown = l.put(body, at, positionOf(at).Append(text[:0]))
+	grown = l.put(body, at, eventid.PositionOf(at).Append(text[:0]))
 	l.last = to
 	return grown
 }
@@ -99,7 +98,7 @@ func (l *log) prepend(events []Older, lost eventid.ID) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
 	total := uint64(0)
 	for _, e := range events {
-		idText := positionOf(e.ID).Append(text[:0])
+		idText := eventid.PositionOf(e.ID).Append(text[:0])
 		need := len(e.Body) + len(idText) + sse.IDOverheadBytes
 		var g *segment
 		if n := len(before); n > 0 && cap(before[n-1].buf)-len(before[n-1].buf) >= need {
@@ -265,9 +264,9 @@ func (l *log) segmentAt(p uint64) int {
 func (l *log) start(nowMS uint64) eventid.Position {
 	switch {
 	case !l.last.IsZero():
-		return positionOf(l.last)
+		return eventid.PositionOf(l.last)
 	case l.foreign || nowMS <= l.lost.MS:
-		return positionOf(l.lost)
+		return eventid.PositionOf(l.lost)
 	}
 	return eventid.At(nowMS)
 }
@@ -282,24 +281,4 @@ func (l *log) newestID() eventid.ID {
 }
 
 // place is the position after the newest event.
-func (l *log) place() eventid.Position { return positionOf(l.newestID()) }
-
-const maxSeq = math.MaxUint64
-
-// Among ids, a point in time counts as the last id that is possible before it.
-
-// Before is the greatest id before every event of a time or of later ones.
-func Before(at eventid.Position) eventid.ID {
-	if at.Time && at.ID.MS > 0 {
-		return eventid.ID{MS: at.ID.MS - 1, Seq: maxSeq}
-	}
-	return at.ID
-}
-
-// positionOf is the inverse: the position after id.
-func positionOf(id eventid.ID) eventid.Position {
-	if id.IsBound() && id.MS < math.MaxUint64 {
-		return eventid.At(id.MS + 1)
-	}
-	return eventid.After(id)
-}
+func (l *log) place() eventid.Position { return eventid.PositionOf(l.newestID()) }

@@ -71,7 +71,7 @@ func (m *modelled) leave() {
 	if m.feed.log.events > 0 {
 		at = m.feed.log.headID()
 	}
-	m.clients = append(m.clients, modelClient{m.feed.log.head, positionOf(at), len(m.things)})
+	m.clients = append(m.clients, modelClient{m.feed.log.head, eventid.PositionOf(at), len(m.things)})
 }
 
 func (m *modelled) fresh() eventid.ID {
@@ -141,7 +141,7 @@ func (m *modelled) happen() (told bool) {
 
 // holds reports whether the gap that is told at a place holds an event, as appendGap writes it.
 func (p *place) holds(id eventid.ID) bool {
-	from, to := Before(p.from), Before(p.to)
+	from, to := eventid.Before(p.from), eventid.Before(p.to)
 	switch {
 	case p.cause == gapNone:
 		return false

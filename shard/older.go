@@ -56,7 +56,7 @@ func (w *wait) setBeginnings() {
 	}
 	for k, t := range j.topics() {
 		if about := w.of(k); about.earliest && !about.begun {
-			j.setPosition(k, positionOf(t.ResumableAfter()))
+			j.setPosition(k, eventid.PositionOf(t.ResumableAfter()))
 		}
 	}
 }
@@ -102,7 +102,7 @@ func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 	if len(events) == 0 { // the log is all there is
 		about.gone = true
 	} else if begins && events[0].Body == nil { // before the earliest event nothing is missing
-		w.join.setPosition(k, positionOf(events[0].ID))
+		w.join.setPosition(k, eventid.PositionOf(events[0].ID))
 		about.begun = true
 		events = events[1:]
 	}
@@ -132,14 +132,14 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 	sent := 0
 	s.tellRewritten(w, k)
 	for n, e := range events {
-		at := positionOf(e.ID)
+		at := eventid.PositionOf(e.ID)
 		switch {
 		case e.Body != nil:
 			s.lead = append(s.lead, e.Body...)
 			sent++
 		case n == 0:
 			gap := place{cause: GapExpired}
-			if from := j.position(k); Before(from).Less(e.ID) { // otherwise the client's history is another one
+			if from := j.position(k); eventid.Before(from).Less(e.ID) { // otherwise the client's history is another one
 				gap.from, gap.known, gap.to = from, !from.Time, at
 			}
 			s.tellGap(j.topics()[k].name, &gap)
@@ -172,11 +172,11 @@ func (s *Shard) tellRewritten(w *wait, k int) bool {
 		to = eventid.Max(to, r.began)
 	}
 	about.falls, about.began = r.falls, r.began
-	if to.IsZero() || !at.Time && !Before(at).Less(to) { // clocks may have gone back since a time
+	if to.IsZero() || !at.Time && !eventid.Before(at).Less(to) { // clocks may have gone back since a time
 		return false
 	}
-	known := !at.Time && (r.falls == 0 || Before(at).Less(r.low))
-	s.tellGap(t.name, &place{from: at, known: known, to: positionOf(to), cause: GapMissed})
+	known := !at.Time && (r.falls == 0 || eventid.Before(at).Less(r.low))
+	s.tellGap(t.name, &place{from: at, known: known, to: eventid.PositionOf(to), cause: GapMissed})
 	s.lead = j.appendID(s.lead)
 	return true
 }

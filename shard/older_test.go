@@ -15,7 +15,7 @@ func (f *fakeFeed) give(lost uint64, ids ...uint64) (from eventid.Position) {
 	read := f.reads[0]
 	f.reads = f.reads[1:]
 	var events []Older
-	if Before(read.From).Less(id(lost)) && len(ids) > 0 {
+	if eventid.Before(read.From).Less(id(lost)) && len(ids) > 0 {
 		events = append(events, Older{ID: id(lost)})
 	}
 	for k, ms := range ids {

@@ -39,7 +39,7 @@ func (l *log) resumeAt(p eventid.Position, nowMS uint64) place {
 	}
 	if p.Time {
 		switch {
-		case p.ID.MS > nowMS, !l.last.IsZero() && l.last.Less(Before(p)): // another process's clock
+		case p.ID.MS > nowMS, !l.last.IsZero() && l.last.Less(eventid.Before(p)): // another process's clock
 			return l.future(p, nowMS)
 		case p.ID.MS <= l.lost.MS && !l.lost.IsZero():
 			return l.expired(p, nowMS)
@@ -78,7 +78,7 @@ func (l *log) since(p eventid.Position) place {
 // withGone tells what came after a time and is not retained any more, in a history that was rewritten.
 func (l *log) withGone(p place) place {
 	if gone := l.gone(); p.at.Precedes(gone) {
-		p.cause, p.from, p.to = GapExpired, p.at, positionOf(gone)
+		p.cause, p.from, p.to = GapExpired, p.at, eventid.PositionOf(gone)
 	}
 	return p
 }
@@ -86,15 +86,15 @@ func (l *log) withGone(p place) place {
 // resumeEmpty is resume in a foreign log, from a time at which the topic had no event: all that
 // it has came later, whatever the clocks say of it.
 func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
-	if cursor, ok := l.find(Before(p)); ok {
+	if cursor, ok := l.find(eventid.Before(p)); ok {
 		return place{cursor: cursor, at: p}
 	}
 	newest := l.newestID()
-	back := !newest.IsBound() && newest.Less(Before(p)) // a clock has gone
-	if cursor, erased, ok := l.beganAnew(Before(p)); ok && !back {
+	back := !newest.IsBound() && newest.Less(eventid.Before(p)) // a clock has gone
+	if cursor, erased, ok := l.beganAnew(eventid.Before(p)); ok && !back {
 		found := place{cursor: cursor, at: p}
 		if erased {
-			found.cause, found.to = GapMissed, positionOf(l.idAt(cursor))
+			found.cause, found.to = GapMissed, eventid.PositionOf(l.idAt(cursor))
 		}
 		return found
 	}
@@ -102,7 +102,7 @@ func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 	case p.ID.MS <= l.lost.MS && !l.lost.IsZero(), !l.lost.IsBound() && !l.lost.IsZero():
 		return l.expired(p, nowMS)
 	case back:
-		return place{cursor: l.beginning(), at: positionOf(l.lost), cause: GapFuture, from: p, to: positionOf(eventid.Max(newest, l.gone()))}
+		return place{cursor: l.beginning(), at: eventid.PositionOf(l.lost), cause: GapFuture, from: p, to: eventid.PositionOf(eventid.Max(newest, l.gone()))}
 	}
 	return l.withGone(place{cursor: l.beginning(), at: p})
 }
@@ -112,7 +112,7 @@ func (l *log) resumeEmpty(p eventid.Position, nowMS uint64) place {
 // and lie above what the client missed; that cannot be known. So from is left out only for a time in a
 // foreign log, which is known to be such.
 func (l *log) expired(p eventid.Position, nowMS uint64) place {
-	at := positionOf(l.lost)
+	at := eventid.PositionOf(l.lost)
 	if l.events == 0 {
 		at = l.start(nowMS)
 	}
@@ -120,7 +120,7 @@ func (l *log) expired(p eventid.Position, nowMS uint64) place {
 	if l.cause == GapEvicted {
 		cause = GapEvicted
 	}
-	found := place{cursor: l.tail, at: at, cause: cause, from: p, known: !p.Time || !l.foreign, to: positionOf(l.lost)}
+	found := place{cursor: l.tail, at: at, cause: cause, from: p, known: !p.Time || !l.foreign, to: eventid.PositionOf(l.lost)}
 	if l.lost.IsBound() { // the topic had no event then at one edge, others may have: those without an id
 		found.cursor = l.beginning()
 	}
@@ -144,7 +144,7 @@ func (l *log) unknown(p eventid.Position) place {
 	if cursor > l.tail {
 		before = l.idBefore(cursor)
 	}
-	found := place{cursor: cursor, at: positionOf(before), cause: GapUnknown, to: positionOf(before)}
+	found := place{cursor: cursor, at: eventid.PositionOf(before), cause: GapUnknown, to: eventid.PositionOf(before)}
 	if l.foreign { // another node may know it: the client keeps it
 		found.at, found.to = p, eventid.Position{}
 	}

@@ -131,10 +131,10 @@ func (r *rewritten) widen(p *place) {
 	if r == nil || r.falls == 0 {
 		return
 	}
-	if from := Before(p.from); !from.Less(r.low) && !r.high.Less(from) {
+	if from := eventid.Before(p.from); !from.Less(r.low) && !r.high.Less(from) {
 		p.known = false
 	}
-	p.to = positionOf(eventid.Max(Before(p.to), r.gone))
+	p.to = eventid.PositionOf(eventid.Max(eventid.Before(p.to), r.gone))
 }
 
 // widenSkipped does so for a gap that begins at cursor, over events that may still be in the log.
@@ -143,7 +143,7 @@ func (r *rewritten) widenSkipped(p *place, cursor uint64) {
 		return
 	}
 	r.widen(p)
-	p.to = positionOf(eventid.Max(Before(p.to), r.high))
+	p.to = eventid.PositionOf(eventid.Max(eventid.Before(p.to), r.high))
 }
 
 // follows reports whether the log is all that came behind its place.

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -83,7 +84,7 @@ func text(s *string) string {
 func TestNoGapIsOfNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	some := func() eventid.ID {
-		return []eventid.ID{{}, id(100), id(110), {MS: 105, Seq: maxSeq}, {MS: 110, Seq: 3}}[rng.IntN(5)]
+		return []eventid.ID{{}, id(100), id(110), {MS: 105, Seq: math.MaxUint64}, {MS: 110, Seq: 3}}[rng.IntN(5)]
 	}
 	for range 200 {
 		r, u := fed(t, patient(), TableConfig{})
@@ -99,7 +100,7 @@ func TestNoGapIsOfNothing(t *testing.T) {
 		}
 		first, _ := eventid.ParsePosition([]byte(*g.From))
 		last, _ := eventid.ParsePosition([]byte(*g.To))
-		if !Before(first).Less(Before(last)) {
+		if !eventid.Before(first).Less(eventid.Before(last)) {
 			t.Fatalf("what is missing from %v to %v is told as %s", from, to, c.messages[len(c.messages)-1].Data)
 		}
 	}
@@ -111,7 +112,7 @@ func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
 	r, feed, c := empty(t, TableConfig{Retention: Retention{Events: 3}})
 	began := c.decoder.LastEventID()
 	feed.add(300, 301, 302, 303, 304)
-	feed.Skip(eventid.ID{}, Before(eventid.At(800)))
+	feed.Skip(eventid.ID{}, eventid.Before(eventid.At(800)))
 	feed.add(800)
 	r.settle()
 	again := r.join("a", began, fake.Unlimited)
@@ -132,7 +133,7 @@ func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
 // The upstream's stream began anew behind events that are older than a time at which the topic was empty, by their ids. If it
 // had not gone by its age, a clock may have gone back since, and the events have come after that time.
 func TestATimeAboveAStreamThatWasErased(t *testing.T) {
-	began := Before(eventid.At(800))
+	began := eventid.Before(eventid.At(800))
 	for name, begin := range map[string]func(*fakeFeed){
 		"expired": func(f *fakeFeed) { f.BeginAnew(began, false) },
 		"erased":  func(f *fakeFeed) { f.BeginAnew(began, true) },
@@ -159,11 +160,11 @@ func TestATimeAboveAStreamThatWasErased(t *testing.T) {
 func TestATimeAmongIDsThatFell(t *testing.T) {
 	r, feed, _ := empty(t, TableConfig{})
 	feed.add(300, 301)
-	feed.Skip(id(301), Before(eventid.At(350)))
+	feed.Skip(id(301), eventid.Before(eventid.At(350)))
 	feed.add(400)
 	feed.Fork(id(99))
 	feed.add(100)
-	feed.Skip(id(100), Before(eventid.At(500)))
+	feed.Skip(id(100), eventid.Before(eventid.At(500)))
 	feed.add(500, 800)
 	r.settle()
 	again := r.join("a", "750", fake.Unlimited)
@@ -196,7 +197,7 @@ func TestALogWithATimeInItIsEvicted(t *testing.T) {
 	r, u := fed(t, patient(), TableConfig{})
 	_, feed := placed(r, u)
 	feed.add(101, 102)
-	feed.Skip(id(102), Before(eventid.At(200)))
+	feed.Skip(id(102), eventid.Before(eventid.At(200)))
 	feed.log.clear()
 	for _, ms := range []uint64{101, 102} {
 		if !feed.MayHaveHad(id(ms)) {
@@ -284,7 +285,7 @@ func TestOlderEventsOfARewrittenLog(t *testing.T) {
 		c := r.join("a", "55", fake.Unlimited) // a time at which the topic had no event
 		r.settle()
 		below, _, _ := feed.Span()
-		feed.Prepend([]Older{{id(60), eventBody(60)}, {id(70), eventBody(70)}, {id(100), eventBody(100)}}, Before(eventid.At(55)), below)
+		feed.Prepend([]Older{{id(60), eventBody(60)}, {id(70), eventBody(70)}, {id(100), eventBody(100)}}, eventid.Before(eventid.At(55)), below)
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
 		c.want(want...)
@@ -318,7 +319,7 @@ func TestARawEventBeforeTheFirstIsNotRepeated(t *testing.T) {
 	for _, last := range []string{"650", "700", "650"} {
 		c := r.join("a", last, fake.Unlimited)
 		r.settle()
-		feed.Prepend(nil, Before(eventid.At(650)), Before(eventid.At(700)))
+		feed.Prepend(nil, eventid.Before(eventid.At(650)), eventid.Before(eventid.At(700)))
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
 		c.want()

@@ -124,7 +124,7 @@ func (t *Topic) locate(r Resume, p eventid.Position, own bool) place {
 				found = seen.since(p)
 			}
 		case seen.events > 0:
-			found = place{cursor: seen.tail, at: positionOf(seen.lost)}
+			found = place{cursor: seen.tail, at: eventid.PositionOf(seen.lost)}
 		}
 	}
 	found.head = t.log.head

@@ -80,11 +80,11 @@ func (l *log) withUntold(p place) place {
 		return p
 	}
 	if u := l.rewritten.unsure; p.cursor > u.at && l.idAt(p.cursor).Less(u.to) {
-		p.cause, p.to = GapMissed, positionOf(u.to)
+		p.cause, p.to = GapMissed, eventid.PositionOf(u.to)
 	}
 	for _, x := range l.rewritten.losses {
 		if x.concerns(p.cursor, l.idAt(p.cursor)) {
-			p.cause, p.to = GapMissed, positionOf(eventid.Max(Before(p.to), x.id))
+			p.cause, p.to = GapMissed, eventid.PositionOf(eventid.Max(eventid.Before(p.to), x.id))
 		}
 	}
 	return p

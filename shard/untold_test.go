@@ -78,7 +78,7 @@ func TestALostEventOnATopicWithoutEvents(t *testing.T) {
 	r.settle()
 	c := r.join("a", "650", fake.Unlimited)
 	r.settle()
-	feed.Prepend(nil, Before(eventid.At(650)), Before(eventid.At(700)))
+	feed.Prepend(nil, eventid.Before(eventid.At(650)), eventid.Before(eventid.At(700)))
 	feed.Answer(feed.last, eventid.ID{})
 	r.settle()
 	c.want("gap:missed", "720")

@@ -1,6 +1,7 @@
 package shard
 
 import (
+	"math"
 	"math/bits"
 	"sync/atomic"
 
@@ -98,7 +99,7 @@ func (t *Topic) MayNeverHaveHad(id eventid.ID) bool {
 // that the upstream has no more, zero if there is none or it is not known.
 func (t *Topic) Place(at eventid.Position, floor eventid.ID) {
 	t.mu.Lock()
-	t.log.lost, t.log.placed = Before(at), true
+	t.log.lost, t.log.placed = eventid.Before(at), true
 	t.feed.floor = floor
 	t.mu.Unlock()
 	t.tellWaiting()
@@ -159,7 +160,7 @@ func (t *Topic) Prepend(events []Older, lost, below eventid.ID) bool {
 		before := lost
 		for i := range events {
 			if e := &events[i]; e.Body == nil {
-				e.Body = appendGap(nil, t.name, &place{from: positionOf(before), known: true, to: positionOf(e.ID), cause: GapMissed})
+				e.Body = appendGap(nil, t.name, &place{from: eventid.PositionOf(before), known: true, to: eventid.PositionOf(e.ID), cause: GapMissed})
 			}
 			before = events[i].ID
 		}
@@ -202,13 +203,13 @@ func (t *Topic) Skip(from, to eventid.ID) {
 		t.mu.Unlock()
 		return
 	}
-	gap := place{from: positionOf(from), known: !from.IsBound() && !from.IsZero(), to: positionOf(to), cause: GapMissed}
+	gap := place{from: eventid.PositionOf(from), known: !from.IsBound() && !from.IsZero(), to: eventid.PositionOf(to), cause: GapMissed}
 	at := to
 	switch {
 	case to.IsZero():
 		to, at = t.log.newestID(), t.log.headID()
 	case !t.log.newestID().Less(to):
-		at = eventid.ID{MS: to.MS, Seq: maxSeq - 1} // if to is below the events that this log has, it is no place behind the gap
+		at = eventid.ID{MS: to.MS, Seq: math.MaxUint64 - 1} // if to is below the events that this log has, it is no place behind the gap
 	}
 	if from.IsZero() {
 		t.log.fork(eventid.ID{})
@@ -240,7 +241,7 @@ func (t *Topic) Lose(id eventid.ID, reading bool) {
 	}
 	now := t.table.nowMS()
 	t.log.lose(id, reading)
-	gap := place{to: positionOf(id), cause: GapMissed}
+	gap := place{to: eventid.PositionOf(id), cause: GapMissed}
 	grown := t.log.appendGap(appendGap(nil, t.name, &gap), t.log.headID(), t.log.newestID())
 	grown -= t.log.trim(&t.table.retention, now, t.table.ids(now))
 	t.mu.Unlock()

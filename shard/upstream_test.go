@@ -204,7 +204,7 @@ func TestAFollowedTopicLingers(t *testing.T) {
 }
 
 // since is the id that a client gets from an edge that does not know a topic's place.
-func since(ms uint64) string { return eventid.After(Before(eventid.At(ms))).String() }
+func since(ms uint64) string { return eventid.After(eventid.Before(eventid.At(ms))).String() }
 
 // What the log can prove is not asked for.
 func TestWhatTheLogCoversIsNotAskedFor(t *testing.T) {

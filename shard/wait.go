@@ -229,7 +229,7 @@ func (j *Join) fix() {
 		if t.log.placed {
 			return t.log.place()
 		}
-		return eventid.After(Before(t.feed.Now()))
+		return eventid.After(eventid.Before(t.feed.Now()))
 	}
 	if j.More == nil {
 		j.Position = here(j.Topic)

@@ -204,7 +204,7 @@ func TestAFalseBeginningEndsAPage(t *testing.T) {
 		t.Fatalf("after the first reading: the log begins after %v, to do %+v", lost, f.todo)
 	}
 	f.reading(backward).read(stream[1:])
-	if lost := lostOf(f); lost != shard.Before(eventid.At(40)) || f.todo != nil || !f.topic.Has(id(50)) {
+	if lost := lostOf(f); lost != eventid.Before(eventid.At(40)) || f.todo != nil || !f.topic.Has(id(50)) {
 		t.Errorf("the log begins after %v, to do %+v", lost, f.todo)
 	}
 }

@@ -287,7 +287,7 @@ func (v *viewer) gap(m sse.Message) {
 		if !ok {
 			v.fail("gap %s", m.Data)
 		}
-		id := shard.Before(p)
+		id := eventid.Before(p)
 		return &id
 	}
 	t.from, t.to = read(g.From), read(g.To)

@@ -93,7 +93,7 @@ func (w *wish) bounds() (start, end string, n int) {
 	s := w.feed.source
 	start, end = "-", "+"
 	if w.from != (eventid.Position{}) && !w.from.Time {
-		start = "(" + shard.Before(w.from).String()
+		start = "(" + eventid.Before(w.from).String()
 	}
 	if lost := w.feed.topic.ResumableAfter(); !lost.IsZero() {
 		end = lost.String()
@@ -117,7 +117,7 @@ func (w *wish) answer(entries []rueidis.XRangeEntry) {
 		return
 	}
 	events := make([]shard.Older, 0, len(entries)+1)
-	last := shard.Before(w.from)
+	last := eventid.Before(w.from)
 	size, bodiesRead := 0, 0
 	for _, entry := range entries {
 		m, ok := s.element(entry)
@@ -162,7 +162,7 @@ func (w *wish) answer(entries []rueidis.XRangeEntry) {
 
 // follows reports whether nothing is missing between last and m.
 func (w *wish) follows(m *element, last eventid.ID) bool {
-	first := last == shard.Before(w.from)
+	first := last == eventid.Before(w.from)
 	switch {
 	case m.Prev == last && !last.IsZero():
 		return true
