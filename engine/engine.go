@@ -21,6 +21,7 @@ import (
 	"ssedge/engine/intake"
 	"ssedge/proto/http1"
 	"ssedge/shard"
+	"ssedge/shard/log"
 	"ssedge/shard/sys"
 )
 
@@ -141,8 +142,8 @@ func (e *Engine) newGroup() (*shard.Group, error) {
 		TurnSends: c.TurnSends, TurnTime: c.TurnTime,
 		Policy: policy, OnClose: e.admission.Closed,
 	}, shard.TableConfig{
-		Retention: shard.Retention{
-			Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: max(c.HistoryAge.Milliseconds(), 1), Window: shard.SendWindow,
+		Retention: log.Retention{
+			Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: max(c.HistoryAge.Milliseconds(), 1), Window: log.SendWindow,
 		},
 		HistoryMax: c.HistoryMax, TopicsMax: c.TopicsMax,
 		Upstream: e.upstream(), LingerMS: c.RedisLinger.Milliseconds(),

@@ -18,6 +18,7 @@ import (
 	"ssedge/engine/memory"
 	"ssedge/proto/http1"
 	"ssedge/shard"
+	"ssedge/shard/log"
 )
 
 // metricSet is what /metrics says of a node. Names follow the conventions of
@@ -178,7 +179,7 @@ func (m *metricSet) count() {
 	for _, r := range shard.CloseReasons() {
 		set(`ssedge_streams_closed_total{reason="`+r.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Closed[r].Load() }))
 	}
-	for _, c := range shard.GapCauses() {
+	for _, c := range log.GapCauses() {
 		set(`ssedge_gaps_total{cause="`+c.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Gaps[c].Load() }))
 	}
 	if e.redis != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -33,7 +34,7 @@ func (r *rig) step() {
 
 func TestADeliveredEventDoesNotAllocate(t *testing.T) {
 	for _, topics := range []string{"a", "a,b,c"} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 1000}})
+		r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 1000}})
 		for range 100 {
 			r.join(topics, "", fake.Unlimited)
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"ssedge/shard/log"
 	"ssedge/shard/sys"
 )
 
@@ -30,7 +31,7 @@ func (nullKernel) SendV(_ int, pieces [][]byte) (n int, _ sys.Errno) {
 
 // benchShard is a shard with that many streams on one topic.
 func benchShard(b *testing.B, streams int) (*Group, *Shard) {
-	g := &Group{table: NewTable(TableConfig{Retention: Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1000})}
+	g := &Group{table: NewTable(TableConfig{Retention: log.Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1000})}
 	c := &Config{Heartbeat: time.Minute, WriteStall: time.Minute, InboxMax: 1 << 20, RestBytesMax: 1 << 20, TurnSends: 1 << 20, TurnTime: time.Hour}
 	s := newShard(0, c, g.table, nullKernel{}, restBudget{&g.rests, c.RestBytesMax}, nanotime(), 1)
 	g.shards = []*Shard{s}

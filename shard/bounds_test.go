@@ -7,13 +7,14 @@ import (
 	"time"
 
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
 // A topic that a client cannot keep up with does not keep its other topics from it.
 func TestABusyTopicDoesNotStarveTheOthersOfItsStream(t *testing.T) {
 	for _, topics := range []string{"hot,rare", "rare,hot"} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 100}})
+		r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 100}})
 		c := r.join(topics, "", 10_000)
 		r.settle()
 		for round := 0; ; round++ {
@@ -132,7 +133,7 @@ func TestTheInboxHoldsNoMoreThanItsBound(t *testing.T) {
 
 // Whatever the policy, a stream begins with its response head.
 func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2}})
+	r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 2}})
 	r.config.Policy = func(string) Policy { return PolicyClose }
 	first := r.publish("a", "0")
 	r.publish("a", "1")
@@ -150,7 +151,7 @@ func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
 	s.kernel.Watch(j.Fd, user(i, sl))
 	s.lead = sse.AppendID(s.config.appendOpening(append(s.lead[:0], j.Head...), stateResumed, s.rng.Int64N), []byte(first.String()))
 	sl.topic, sl.at = s.subscribe(i, j.Topic)
-	sl.cursor = s.placeOf(j, j.Topic, j.Position).cursor
+	sl.cursor = s.placeOf(j, j.Topic, j.Position).Cursor
 	for n := range 5 { // the log moves on between the look and the send
 		r.publish("a", fmt.Sprint("later", n))
 	}

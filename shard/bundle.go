@@ -3,6 +3,7 @@ package shard
 import (
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 )
 
 // Delivery to streams with several topics. The body of an event is shared like
@@ -27,7 +28,7 @@ const (
 // deliverBundle brings the subscription of slot i to the topic under way up to
 // its head.
 func (s *Shard) deliverBundle(i uint32, sl *slot, b *bundle, n uint32, st *state) {
-	if sub := b.of(n); sub.cursor != s.snap.head {
+	if sub := b.of(n); sub.cursor != s.snap.Head {
 		s.lead = s.lead[:0]
 		s.pushSub(i, sl, b, sub, st)
 	}
@@ -63,7 +64,7 @@ func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
 // of its topic, whose snapshot is taken. It reports whether the stream is still
 // open.
 func (s *Shard) pushSub(i uint32, sl *slot, b *bundle, sub *sub, st *state) bool {
-	if sub.cursor < s.snap.tail {
+	if sub.cursor < s.snap.Tail {
 		if st.policy == PolicyClose {
 			s.close(i, sl, ClosedSlowConsumer)
 			return false
@@ -80,7 +81,7 @@ func (s *Shard) pushSub(i uint32, sl *slot, b *bundle, sub *sub, st *state) bool
 		}
 		s.lead = s.lead[:0]
 	}
-	for len(s.lead) > 0 || sub.cursor < s.snap.head {
+	for len(s.lead) > 0 || sub.cursor < s.snap.Head {
 		if !s.pushEvents(i, sl, b, sub) {
 			return false
 		}
@@ -92,19 +93,18 @@ func (s *Shard) pushSub(i uint32, sl *slot, b *bundle, sub *sub, st *state) bool
 }
 
 // moveSub sets a subscription to p and tells the gap in s.lead.
-func (s *Shard) moveSub(b *bundle, sub *sub, st *state, p *place) {
-	sub.cursor, sub.last = p.cursor, p.at
+func (s *Shard) moveSub(b *bundle, sub *sub, st *state, p *log.Place) {
+	sub.cursor, sub.last = p.Cursor, p.At
 	s.tellGap(st.topic.name, p)
 	s.lead = b.appendID(s.lead)
 }
 
 func (s *Shard) conflateSub(b *bundle, sub *sub, st *state) {
-	if sub.cursor < s.snap.tail {
+	if sub.cursor < s.snap.Tail {
 		return
 	}
-	p := place{cursor: sub.cursor, at: sub.last, cause: GapConflated, from: sub.last, known: true}
-	s.skipToNewest(&p)
-	if p.cursor != sub.cursor {
+	p := log.Place{Cursor: sub.cursor, At: sub.last, Cause: log.GapConflated, From: sub.last, Known: true}
+	if s.snap.SkipToNewest(&p) {
 		s.moveSub(b, sub, st, &p)
 	}
 }
@@ -121,18 +121,18 @@ func (s *Shard) pushEvents(i uint32, sl *slot, b *bundle, sub *sub) bool {
 	ends := s.ends[:0]
 	was := sub.last
 	ids := s.idLines(len(b.subs))
-	for at := sub.cursor; at < s.snap.head && len(ends) < bundleEventsMax && total < bytesMax; {
-		body, last, end := s.snap.event(at)
-		if chunked && len(ends) > 0 && total+len(body) > bytesMax {
+	for at := sub.cursor; at < s.snap.Head && len(ends) < bundleEventsMax && total < bytesMax; {
+		e := s.snap.Event(at)
+		if chunked && len(ends) > 0 && total+len(e.Body) > bytesMax {
 			break // a long event has a chunk of its own
 		}
-		sub.last = last
+		sub.last = e.At
 		begin := len(ids)
 		ids = b.appendID(ids)
-		pieces = append(pieces, body, ids[begin:])
-		total += len(body) + len(ids) - begin
-		ends = append(ends, eventEnd{end, last})
-		at = end
+		pieces = append(pieces, e.Body, ids[begin:])
+		total += len(e.Body) + len(ids) - begin
+		ends = append(ends, eventEnd{e.End, e.At})
+		at = e.End
 	}
 	sub.last = was
 	s.pieces, s.ends = pieces, ends

@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"strconv"
-
-	"ssedge/proto/eventid"
-	"ssedge/proto/sse"
 )
 
 // Chunked framing (RFC 9112 7.1) is for proxies that insist on it. The line before a
@@ -39,7 +36,7 @@ func framed(b []byte, from int) []byte {
 // pushChunked is push for a stream in chunks: s.lead and everything from its cursor
 // to the head, a chunk at a time.
 func (s *Shard) pushChunked(i uint32, sl *slot, st *state) bool {
-	if sl.cursor < s.snap.tail && !s.overrun(i, sl, st) {
+	if sl.cursor < s.snap.Tail && !s.overrun(i, sl, st) {
 		return false
 	}
 	if len(s.lead) > 0 {
@@ -50,11 +47,11 @@ func (s *Shard) pushChunked(i uint32, sl *slot, st *state) bool {
 			return true
 		}
 	}
-	for sl.cursor < s.snap.head {
-		events, at, end := s.snap.run(sl.cursor, chunkBytes)
-		s.size = appendChunkSize(s.size[:0], len(events))
-		s.pieces = append(s.pieces[:0], s.size, events, chunkEnd)
-		total := len(s.size) + len(events) + len(chunkEnd)
+	for sl.cursor < s.snap.Head {
+		run := s.snap.Run(sl.cursor, chunkBytes)
+		s.size = appendChunkSize(s.size[:0], len(run.Text))
+		s.pieces = append(s.pieces[:0], s.size, run.Text, chunkEnd)
+		total := len(s.size) + len(run.Text) + len(chunkEnd)
 		n, ok := s.send(i, sl, s.pieces, total)
 		if !ok {
 			return false
@@ -62,11 +59,11 @@ func (s *Shard) pushChunked(i uint32, sl *slot, st *state) bool {
 		if n == 0 {
 			return s.block(i, sl, rest{})
 		}
-		sl.cursor = end
-		sl.setLast(at)
-		s.stats.batch(countBlankLines(events))
+		s.stats.batch(s.snap.EventsBetween(sl.cursor, run.End))
+		sl.cursor = run.End
+		sl.setLast(run.At)
 		if n < total {
-			return s.block(i, sl, promised(s.pieces, n, sl.topic, end))
+			return s.block(i, sl, promised(s.pieces, n, sl.topic, run.End))
 		}
 	}
 	return true
@@ -97,20 +94,4 @@ func (s *Shard) endChunks(sl *slot, reason CloseReason) {
 	if sl.flags&flagBlocked == 0 {
 		s.kernel.Send(int(sl.fd), lastChunk)
 	}
-}
-
-// run returns the events that begin at cursor, which must be below head, as far as
-// they fit into bytesMax and lie in one segment, at least one; the position after them,
-// and where they end.
-func (s *snapshot) run(cursor uint64, bytesMax int) (events []byte, at eventid.Position, end uint64) {
-	p := s.pieces[s.pieceAt(cursor)]
-	events = p.buf[cursor-p.base:]
-	if len(events) > bytesMax {
-		if last := bytes.LastIndex(events[:bytesMax], blankLine); last >= 0 {
-			events = events[:last+len(blankLine)]
-		} else {
-			events = events[:sse.Boundary(events, 1)]
-		}
-	}
-	return events, lastPosition(events), cursor + uint64(len(events))
 }

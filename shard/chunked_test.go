@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -107,7 +108,7 @@ func TestChunksOverSocketsThatStopAnywhere(t *testing.T) {
 // then the gap is told.
 func TestAPromisedChunkOutlivesTheLog(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 3}})
+		r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 3}})
 		c := &client{r: r, chunks: true, topics: strings.Split(topics, ",")}
 		c.connect("", fake.Unlimited, 0)
 		r.settle()

@@ -114,7 +114,7 @@ func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) {
 		s.checkBlocked(i, sl, n, st)
 	case sl.flags&flagMulti != 0:
 		s.deliverBundle(i, sl, s.bundles[sl.topic], n, st)
-	case sl.cursor != s.snap.head:
+	case sl.cursor != s.snap.Head:
 		s.lead = s.lead[:0]
 		s.push(i, sl, st)
 	}
@@ -127,7 +127,7 @@ func (s *Shard) push(i uint32, sl *slot, st *state) bool {
 	if sl.flags&flagChunked != 0 {
 		return s.pushChunked(i, sl, st)
 	}
-	if sl.cursor < s.snap.tail && !s.overrun(i, sl, st) {
+	if sl.cursor < s.snap.Tail && !s.overrun(i, sl, st) {
 		return false
 	}
 	pieces, total := s.behind(sl)
@@ -139,9 +139,9 @@ func (s *Shard) push(i uint32, sl *slot, st *state) bool {
 	switch {
 	case n == total:
 		if total > lead {
-			sl.cursor = s.snap.head
-			sl.setLast(s.snap.last)
-			s.stats.batch(s.snap.eventsBehind())
+			sl.cursor = s.snap.Head
+			sl.setLast(s.snap.Last)
+			s.stats.batch(s.snap.EventsBehind())
 		}
 		return true
 	case n < lead:
@@ -151,18 +151,18 @@ func (s *Shard) push(i uint32, sl *slot, st *state) bool {
 	}
 	// The cursor goes to the end of the event that the send stopped in; what is
 	// unsent of it is kept aside. So a cursor never stands inside an event.
-	end, at, unsent := s.snap.halfSent(sl.cursor + uint64(n-lead))
-	s.stats.batch(countEvents(pieces, lead, n+len(unsent)))
-	sl.cursor = end
-	sl.setLast(at)
-	return s.block(i, sl, restOf(unsent, nil, sl.topic, end))
+	half := s.snap.HalfSent(sl.cursor + uint64(n-lead))
+	s.stats.batch(s.snap.EventsBetween(sl.cursor, half.End))
+	sl.cursor = half.End
+	sl.setLast(half.At)
+	return s.block(i, sl, restOf(half.Text, nil, sl.topic, half.End))
 }
 
 // behind returns what to send to a stream: s.lead and the log from its cursor on.
 func (s *Shard) behind(sl *slot) (pieces [][]byte, total int) {
-	if sl.cursor < s.snap.head {
-		pieces = s.snap.behind(sl.cursor)
-		total = int(s.snap.head - sl.cursor)
+	if sl.cursor < s.snap.Head {
+		pieces = s.snap.Behind(sl.cursor)
+		total = int(s.snap.Head - sl.cursor)
 	}
 	if len(s.lead) > 0 {
 		s.pieces = append(append(s.pieces[:0], s.lead), pieces...)

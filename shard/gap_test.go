@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -71,7 +72,7 @@ func TestASlowConsumerIsToldWhatItMissed(t *testing.T) {
 		{PolicyLatest, "a", "gap:overrun a9"},
 		{PolicyLatest, "b,a", "gap:overrun a9"},
 	} {
-		r := newRig(t, 1, byPolicy(c.policy), TableConfig{Retention: Retention{Events: 3}})
+		r := newRig(t, 1, byPolicy(c.policy), TableConfig{Retention: log.Retention{Events: 3}})
 		cl := r.blocked(c.topics)
 		from := cl.last(strings.Count(c.topics, ","))
 		ids := r.overrun("a", 10)
@@ -95,7 +96,7 @@ func TestASlowConsumerIsToldWhatItMissed(t *testing.T) {
 
 func TestPolicyCloseEndsASlowConsumer(t *testing.T) {
 	for _, topics := range []string{"a", "b,a"} {
-		r := newRig(t, 1, byPolicy(PolicyClose), TableConfig{Retention: Retention{Events: 3}})
+		r := newRig(t, 1, byPolicy(PolicyClose), TableConfig{Retention: log.Retention{Events: 3}})
 		c := r.blocked(topics)
 		r.overrun("a", 3)
 		behind := r.blocked(topics)
@@ -194,7 +195,7 @@ func TestAHalfSentEventIsFinishedBeforeTheGap(t *testing.T) {
 	for _, policy := range []Policy{PolicyGap, PolicyLatest} {
 		for _, topics := range []string{"a", "b,a"} {
 			for room := 1; room < 20; room++ {
-				r := newRig(t, 1, byPolicy(policy), TableConfig{Retention: Retention{Events: 3}})
+				r := newRig(t, 1, byPolicy(policy), TableConfig{Retention: log.Retention{Events: 3}})
 				c := r.blocked(topics)
 				c.sock.Room = room
 				r.overrun("a", 8)
@@ -222,14 +223,14 @@ func TestAnEvictionIsToldAsOne(t *testing.T) {
 	c.sock.Free(fake.Unlimited)
 	r.settle()
 	c.want("gap:evicted", "after")
-	if got := r.shards[0].stats.Gaps[GapEvicted].Load(); got != 1 {
+	if got := r.shards[0].stats.Gaps[log.GapEvicted].Load(); got != 1 {
 		t.Errorf("%d gaps counted as evictions, want 1", got)
 	}
 }
 
 func TestAResumeUnderPolicyLatestGoesOnWithTheNewest(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, byPolicy(PolicyLatest), TableConfig{Retention: Retention{Events: 3}})
+		r := newRig(t, 1, byPolicy(PolicyLatest), TableConfig{Retention: log.Retention{Events: 3}})
 		ids := r.overrun("a", 6)
 		old := ids[0].String()
 		if topics != "a" {

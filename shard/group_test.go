@@ -10,6 +10,7 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 )
 
 // Publishers, joins and leaves at once; then a drain. Each client that stayed has
@@ -148,7 +149,7 @@ func TestAStopEndsADrain(t *testing.T) {
 	var d sse.Decoder
 	opened(t, client, &d)
 	for g.Stats()[0].Blocked.Load()+g.Stats()[1].Blocked.Load() == 0 {
-		g.Table().Publish([]byte("a"), body(0, 10_000))
+		g.Table().Publish([]byte("a"), sized(10_000))
 	}
 	drained := make(chan struct{})
 	go func() {
@@ -232,7 +233,7 @@ func TestAGroupHasOneToShardsMaxShards(t *testing.T) {
 			t.Fatalf("interested are %b", topic.interested.Load())
 		}
 	}
-	if p := topic.locate(ResumeNot, eventid.Position{}, false); p.cursor != 0 {
-		t.Errorf("a stream of an empty topic begins at %d", p.cursor)
+	if p := topic.locate(log.ResumeNot, eventid.Position{}, false); p.Cursor != 0 {
+		t.Errorf("a stream of an empty topic begins at %d", p.Cursor)
 	}
 }

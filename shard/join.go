@@ -5,6 +5,7 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 )
 
 // Join is a connection on its way into a shard. With it go the descriptor, which
@@ -18,9 +19,9 @@ type Join struct {
 	Topic  *Topic   // of a stream with one topic
 	More   []*Topic // all topics, each once, by name, of a stream with several; else nil
 
-	Resume    Resume
-	Position  eventid.Position   // with ResumeAt, one topic
-	Positions []eventid.Position // with ResumeAt, several: one for each of More
+	Resume    log.Resume
+	Position  eventid.Position   // with log.ResumeAt, one topic
+	Positions []eventid.Position // with log.ResumeAt, several: one for each of More
 
 	Owner  uint32 // given back to Config.OnClose
 	Client uint64 // stands for the client's address: no client has more than its share of an upstream's readings; 0: it is not known
@@ -30,16 +31,6 @@ type Join struct {
 	opened   bool // … and so was the opening
 	fixed    bool // its positions are times that this node gave it when it had to wait
 }
-
-// Resume is what a client said of the events it has seen.
-type Resume uint8
-
-const (
-	ResumeNot       Resume = iota // nothing: it begins with what is published from now on
-	ResumeAt                      // it has seen everything up to a position
-	ResumeEarliest                // it wants everything that is retained
-	ResumeMalformed               // something that is no id of such a stream
-)
 
 // sub is one topic of a stream with several.
 type sub struct {
@@ -126,18 +117,18 @@ func (s *Shard) openOne(i uint32, sl *slot, j *Join) bool {
 	sl.topic, sl.at = s.subscribe(i, j.Topic)
 	s.places = append(s.places[:0], s.placeOf(j, j.Topic, j.Position))
 	p := &s.places[0]
-	sl.cursor = p.cursor
-	sl.setLast(p.at)
+	sl.cursor = p.Cursor
+	sl.setLast(p.At)
 	s.lead = s.lead[:0]
 	head := s.appendHead(j)
 	if s.appendBeginning(j, s.places) {
-		s.lead = sse.AppendID(s.lead, p.at.Append(s.idBuf[:0]))
+		s.lead = sse.AppendID(s.lead, p.At.Append(s.idBuf[:0]))
 	}
-	if p.cursor == p.head || j.Chunks {
+	if p.Cursor == p.Head || j.Chunks {
 		if !s.pushOpening(i, sl, head) {
 			return false
 		}
-		if p.cursor == p.head || sl.flags&flagBlocked != 0 {
+		if p.Cursor == p.Head || sl.flags&flagBlocked != 0 {
 			return true
 		}
 	}
@@ -157,7 +148,7 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 		sub := &b.subs[k]
 		sub.state, sub.at = s.subscribe(i, t)
 		p := s.placeOf(j, t, j.position(k))
-		sub.cursor, sub.last = p.cursor, p.at
+		sub.cursor, sub.last = p.Cursor, p.At
 		s.places = append(s.places, p)
 	}
 	s.lead = s.lead[:0]
@@ -176,19 +167,14 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 
 // placeOf is where a stream begins in a topic. What is no id at all is a gap of
 // unknown extent, and the stream goes on live.
-func (s *Shard) placeOf(j *Join, t *Topic, at eventid.Position) place {
+func (s *Shard) placeOf(j *Join, t *Topic, at eventid.Position) log.Place {
 	p := t.locate(j.Resume, at, j.fixed)
-	if j.Resume == ResumeMalformed {
-		p.cause = GapMalformed
+	if j.Resume == log.ResumeMalformed {
+		p.Cause = log.GapMalformed
 	}
-	if p.cause == GapExpired || p.cause == GapEvicted || p.cause == GapUnknown {
-		if s.policy(t.name) == PolicyLatest {
-			t.snapshot(&s.snap)
-			to := p.to
-			if s.skipToNewest(&p); to == (eventid.Position{}) { // of another history, whose events have any ids
-				p.to = to
-			}
-		}
+	if p.Cause != log.GapNone && s.policy(t.name) == PolicyLatest {
+		t.snapshot(&s.snap)
+		s.snap.SkipResumed(&p)
 	}
 	return p
 }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -28,7 +29,7 @@ func TestAStreamOpensWithItsHeadARetryAndAnID(t *testing.T) {
 			if c.decoder.LastEventID() == "" || c.state() != stateLive {
 				t.Fatalf("the stream opens with %q", c.raw)
 			}
-			if c.request(c.decoder.LastEventID()).Resume != ResumeAt {
+			if c.request(c.decoder.LastEventID()).Resume != log.ResumeAt {
 				t.Fatalf("the first id %q is none to resume with", c.decoder.LastEventID())
 			}
 		}
@@ -57,7 +58,7 @@ func TestAStreamGetsWhatIsPublishedAfterItJoined(t *testing.T) {
 // A stream that was greeted where it was accepted begins there: what happens to
 // the log before its shard sees it is delivered, or told.
 func TestAGreetedStreamBeginsWithItsGreeting(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 3}})
+	r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 3}})
 	r.greets = true
 	r.publish("a", "before")
 	quiet, c := r.join("b", "", fake.Unlimited), r.join("a", "", fake.Unlimited)
@@ -129,7 +130,7 @@ func TestResumeWithWhatIsNoPositionOfTheStreamIsAGap(t *testing.T) {
 		{"a,b", "1000000-1", "malformed", ""},
 		{"a,b", "1.abc.0-0.0-0", "malformed", ""},
 	} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2}})
+		r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 2}})
 		for n := range 3 {
 			r.publish("a", fmt.Sprint(n))
 			*r.wall += 1000

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 )
 
 // A log that has let events go, or is full, takes no older ones. The upstream may have them. They are read for the one
@@ -13,24 +14,24 @@ func (t *Topic) mayHaveOlder(p eventid.Position, earliest bool) bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	seen := t.log.resumable(&t.table.retention, t.table.ids(now))
+	seen := t.log.Resumable(&t.table.retention, t.table.ids(now))
 	if !earliest {
-		if cause := seen.resume(p, now).cause; cause != GapExpired && cause != GapEvicted {
+		if cause := seen.Resume(p, now).Cause; cause != log.GapExpired && cause != log.GapEvicted {
 			return false
 		}
 	}
-	return t.feed.floor.Less(seen.lost)
+	return t.feed.floor.Less(seen.Lost())
 }
 
 // wantsOlder returns a topic of which a waiting stream must be sent older events before it begins; false if there is none.
 func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {
-	if w.join.Resume != ResumeAt && w.join.Resume != ResumeEarliest {
+	if w.join.Resume != log.ResumeAt && w.join.Resume != log.ResumeEarliest {
 		return 0, false
 	}
 	for _, beginnings := range []bool{true, false} { // beginnings first: the ids of several topics name them
 		for k, t := range w.join.topics() {
 			about := w.of(k)
-			earliest := about.earliest || w.join.Resume == ResumeEarliest
+			earliest := about.earliest || w.join.Resume == log.ResumeEarliest
 			switch {
 			case about.gone, (earliest && !about.begun) != beginnings, !earliest && s.policy(t.name) == PolicyLatest:
 			case t.mayHaveOlder(w.join.position(k), beginnings):
@@ -45,8 +46,8 @@ func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {
 // has told it, where the upstream's events begin.
 func (w *wait) setBeginnings() {
 	j := &w.join
-	if j.Resume == ResumeEarliest {
-		j.Resume = ResumeAt
+	if j.Resume == log.ResumeEarliest {
+		j.Resume = log.ResumeAt
 		if j.More != nil {
 			j.Positions = make([]eventid.Position, len(j.More))
 		}
@@ -74,13 +75,13 @@ func (s *Shard) readOlder(i uint32, sl *slot, w *wait, k int) {
 		From:   from,
 		Client: w.join.Client,
 		Wanted: func() bool { return !w.ended.Load() },
-		Got:    func(events []Older) { s.inbox.call(func() { s.gotOlder(of, k, events) }) },
+		Got:    func(events []log.Older) { s.inbox.call(func() { s.gotOlder(of, k, events) }) },
 	})
 }
 
 // gotOlder goes on with a waiting stream for which events were read. If it wants the earliest ones, the first reading says where
 // it begins.
-func (s *Shard) gotOlder(of uint64, k int, events []Older) {
+func (s *Shard) gotOlder(of uint64, k int, events []log.Older) {
 	i, sl := s.slots.find(of)
 	if sl == nil || sl.flags&flagWaiting == 0 {
 		return
@@ -113,7 +114,7 @@ func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 }
 
 // sendOlder sends a waiting stream events of its topic k. It reports whether the stream is open.
-func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bool {
+func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older) bool {
 	j := &w.join
 	w.of(k).earliest, w.of(k).sent = false, true
 	s.lead = s.lead[:0]
@@ -138,13 +139,13 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 			s.lead = append(s.lead, e.Body...)
 			sent++
 		case n == 0:
-			gap := place{cause: GapExpired}
+			gap := log.Place{Cause: log.GapExpired}
 			if from := j.position(k); eventid.Before(from).Less(e.ID) { // otherwise the client's history is another one
-				gap.from, gap.known, gap.to = from, !from.Time, at
+				gap.From, gap.Known, gap.To = from, !from.Time, at
 			}
 			s.tellGap(j.topics()[k].name, &gap)
 		default:
-			s.tellGap(j.topics()[k].name, &place{from: j.position(k), known: true, to: at, cause: GapMissed})
+			s.tellGap(j.topics()[k].name, &log.Place{From: j.position(k), Known: true, To: at, Cause: log.GapMissed})
 		}
 		j.setPosition(k, at)
 		s.lead = j.appendID(s.lead)
@@ -156,27 +157,14 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bo
 // tellRewritten adds a gap to s.lead if the log's history was rewritten before or while a waiting stream was sent older
 // events: those come from the upstream, which no longer has what the log had before. It reports whether there is a gap.
 func (s *Shard) tellRewritten(w *wait, k int) bool {
-	j, about := &w.join, w.of(k)
-	t, at := j.topics()[k], j.position(k)
+	j := &w.join
+	t := j.topics()[k]
 	t.mu.Lock()
-	var r rewritten
-	if t.log.rewritten != nil {
-		r = *t.log.rewritten
-	}
+	gap, ok := t.log.RewrittenSince(&w.of(k).history, j.position(k))
 	t.mu.Unlock()
-	to := eventid.ID{}
-	if r.falls != about.falls {
-		to = r.high
+	if ok {
+		s.tellGap(t.name, &gap)
+		s.lead = j.appendID(s.lead)
 	}
-	if r.began != about.began {
-		to = eventid.Max(to, r.began)
-	}
-	about.falls, about.began = r.falls, r.began
-	if to.IsZero() || !at.Time && !eventid.Before(at).Less(to) { // clocks may have gone back since a time
-		return false
-	}
-	known := !at.Time && (r.falls == 0 || eventid.Before(at).Less(r.low))
-	s.tellGap(t.name, &place{from: at, known: known, to: eventid.PositionOf(to), cause: GapMissed})
-	s.lead = j.appendID(s.lead)
-	return true
+	return ok
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -14,16 +15,16 @@ import (
 func (f *fakeFeed) give(lost uint64, ids ...uint64) (from eventid.Position) {
 	read := f.reads[0]
 	f.reads = f.reads[1:]
-	var events []Older
+	var events []log.Older
 	if eventid.Before(read.From).Less(id(lost)) && len(ids) > 0 {
-		events = append(events, Older{ID: id(lost)})
+		events = append(events, log.Older{ID: id(lost)})
 	}
 	for k, ms := range ids {
 		if ms == 0 {
-			events = append(events, Older{ID: id(ids[k+1] - 1)})
+			events = append(events, log.Older{ID: id(ids[k+1] - 1)})
 			continue
 		}
-		events = append(events, Older{id(ms), eventBody(ms)})
+		events = append(events, log.Older{ID: id(ms), Body: eventBody(ms)})
 	}
 	if read.Wanted() {
 		read.Got(events)
@@ -45,7 +46,7 @@ func empty(t *testing.T, tc TableConfig) (*rig, *fakeFeed, *client) {
 
 // trimmed is a rig whose topic a has let its oldest events go: its log has 103 to 105, its upstream more.
 func trimmed(t *testing.T) (*rig, *fakeFeed) {
-	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3}})
+	r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 3}})
 	_, feed := placed(r, u)
 	feed.add(101, 102, 103, 104, 105)
 	r.settle()
@@ -160,7 +161,7 @@ func TestOlderEventsThatNoStreamWants(t *testing.T) {
 
 	latest := patient()
 	latest.Policy = func(string) Policy { return PolicyLatest }
-	r, u := fed(t, latest, TableConfig{Retention: Retention{Events: 3}})
+	r, u := fed(t, latest, TableConfig{Retention: log.Retention{Events: 3}})
 	_, feed = placed(r, u)
 	feed.add(101, 102, 103, 104, 105)
 	c = r.join("a", "70-0", fake.Unlimited)
@@ -302,16 +303,16 @@ func TestTheEarliestEventCannotBeSent(t *testing.T) {
 	r.settle()
 	feed.Answer(feed.last, eventid.ID{})
 	r.settle()
-	feed.reads[0].Got([]Older{{ID: id(50)}, {ID: id(60)}, {id(61), eventBody(61)}})
+	feed.reads[0].Got([]log.Older{{ID: id(50)}, {ID: id(60)}, {ID: id(61), Body: eventBody(61)}})
 	r.settle()
-	feed.reads[1].Got([]Older{{ID: id(60)}, {id(61), eventBody(61)}, {id(103), eventBody(103)}})
+	feed.reads[1].Got([]log.Older{{ID: id(60)}, {ID: id(61), Body: eventBody(61)}, {ID: id(103), Body: eventBody(103)}})
 	r.settle()
 	c.want("gap:expired", "61", "103", "104", "105")
 }
 
 // A log is extended as far as the retention allows, and no further however often streams ask.
 func TestALogIsExtendedWithinItsRetention(t *testing.T) {
-	for name, retention := range map[string]Retention{
+	for name, retention := range map[string]log.Retention{
 		"events": {Events: 10},
 		"bytes":  {Bytes: int64(10*len(eventBody(100)) + 10*len("id: 100-0\n"))},
 		"age":    {AgeMS: 110},
@@ -326,7 +327,7 @@ func TestALogIsExtendedWithinItsRetention(t *testing.T) {
 			extended := 0
 			for feed.Extends() && extended < 50 {
 				lost, _, _ := feed.Span()
-				feed.Prepend([]Older{{lost, eventBody(lost.MS)}}, id(lost.MS-10), lost)
+				feed.Prepend([]log.Older{{ID: lost, Body: eventBody(lost.MS)}}, id(lost.MS-10), lost)
 				extended++
 			}
 			if extended < 6 || extended > 12 {

@@ -3,6 +3,7 @@ package shard
 import (
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 )
 
 // A stream begins with an event of the server's own:
@@ -63,7 +64,7 @@ func (c *Config) retryMS(random func(int64) int64) int64 {
 
 // begins is the state of a stream that has no gap to tell.
 func (j *Join) begins() string {
-	if j.Resume == ResumeNot {
+	if j.Resume == log.ResumeNot {
 		return stateLive
 	}
 	return stateResumed
@@ -82,10 +83,10 @@ func (s *Shard) appendHead(j *Join) (head int) {
 // appendBeginning appends to s.lead what a stream is told before it is sent events: the opening,
 // if it was not sent yet, and the gaps that the stream begins with. If ends is true, the caller must
 // append the id line; otherwise there was nothing to append.
-func (s *Shard) appendBeginning(j *Join, places []place) (ends bool) {
+func (s *Shard) appendBeginning(j *Join, places []log.Place) (ends bool) {
 	gaps := 0
 	for k := range places {
-		if places[k].cause != gapNone {
+		if places[k].Cause != log.GapNone {
 			gaps++
 		}
 	}
@@ -98,7 +99,7 @@ func (s *Shard) appendBeginning(j *Join, places []place) (ends bool) {
 		}
 	}
 	for k, t := range j.topics() {
-		if p := &places[k]; p.cause != gapNone {
+		if p := &places[k]; p.Cause != log.GapNone {
 			ends = true
 			s.tellGap(t.name, p)
 			if gaps--; gaps > 0 {

@@ -1,6 +1,10 @@
 package shard
 
-import "sync"
+import (
+	"sync"
+
+	"ssedge/shard/log"
+)
 
 // recency has two LRU lists, of topics with history and of idle topics. Their order is
 // exact to the second: a finer one would take the lock with every event. A topic is in
@@ -74,7 +78,7 @@ func (t *Table) putIdle(topic *Topic) {
 	defer r.mu.Unlock()
 	topic.mu.Lock()
 	defer topic.mu.Unlock()
-	if stamp := idleSince(t.nowMS()); (topic.log.events == 0 || t.mayGo(topic)) && topic.stamp.Load() != stamp {
+	if stamp := idleSince(t.nowMS()); (topic.log.Events() == 0 || t.mayGo(topic)) && topic.stamp.Load() != stamp {
 		r.unlink(topic)
 		r.link(topic, stamp)
 	}
@@ -108,15 +112,15 @@ func (t *Table) expire() {
 	if bare.AgeMS > 0 {
 		before = ago(now, max(bare.AgeMS, int64(bare.Window.AgeMS)))
 	}
-	bare.Window = Window{}
+	bare.Window = log.Window{}
 	for before > 0 {
 		topic := t.recency.takeOlderThan(&t.recency.used, before)
 		if topic == nil {
 			return
 		}
 		topic.mu.Lock()
-		shrunk := topic.log.trim(&bare, now, t.ids(now))
-		left := topic.log.events
+		shrunk := topic.log.Trim(&bare, now, t.ids(now))
+		left := topic.log.Events()
 		topic.mu.Unlock()
 		if left > 0 { // published to in between
 			t.shrunk(topic, shrunk)
@@ -170,8 +174,8 @@ func (t *Table) tryForget(topic *Topic, nowMS uint64) bool {
 // empty drops a topic's whole log.
 func (t *Table) empty(topic *Topic) bool {
 	topic.mu.Lock()
-	had := topic.log.events > 0
-	shrunk := topic.log.clear()
+	had := topic.log.Events() > 0
+	shrunk := topic.log.Clear()
 	topic.mu.Unlock()
 	t.held.Add(-shrunk)
 	t.settle(topic)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 )
 
 // order is the names in a list, least recently used first, checked in both
@@ -61,8 +62,8 @@ func TestAllHistoryStaysWithinItsCap(t *testing.T) {
 	if len(retained(held)) != 0 {
 		t.Error("the least recently used log is still there")
 	}
-	if p := held.locate(ResumeAt, eventid.At(1_000_000), false); p.cause != GapExpired && p.cause != GapEvicted {
-		t.Errorf("a position before an eviction resumes with cause %q", p.cause)
+	if p := held.locate(log.ResumeAt, eventid.At(1_000_000), false); p.Cause != log.GapExpired && p.Cause != log.GapEvicted {
+		t.Errorf("a position before an eviction resumes with cause %q", p.Cause)
 	}
 }
 
@@ -70,7 +71,7 @@ func TestAllHistoryStaysWithinItsCap(t *testing.T) {
 func TestExpiryKnowsNoYear2038(t *testing.T) {
 	for _, second := range []uint64{1, 1<<31 - 3, 1<<31 + 5} {
 		wall := second * 1000
-		table := NewTable(TableConfig{Retention: Retention{AgeMS: 2000}, HistoryMax: 1 << 30, TopicsMax: 10, WallMS: func() uint64 { return wall }})
+		table := NewTable(TableConfig{Retention: log.Retention{AgeMS: 2000}, HistoryMax: 1 << 30, TopicsMax: 10, WallMS: func() uint64 { return wall }})
 		publish(t, table, "a", "x")
 		wall += 3000
 		publish(t, table, "b", "x")
@@ -86,7 +87,7 @@ func TestExpiryKnowsNoYear2038(t *testing.T) {
 // event that was accepted is retained or below what the log says it lost, ids
 // come out in order, and what is held returns to nothing.
 func TestNothingIsLostUnderConcurrency(t *testing.T) {
-	table := NewTable(TableConfig{Retention: Retention{Events: 50, AgeMS: 20}, HistoryMax: 30_000, TopicsMax: 40})
+	table := NewTable(TableConfig{Retention: log.Retention{Events: 50, AgeMS: 20}, HistoryMax: 30_000, TopicsMax: 40})
 	var all sync.WaitGroup
 	for w := range 4 {
 		all.Go(func() { churn(t, table, w) })
@@ -114,24 +115,26 @@ func churn(t *testing.T, table *Table, worker int) {
 		if errors.Is(err, ErrTopicsFull) {
 			continue
 		}
-		before := topic.locate(ResumeNot, eventid.Position{}, false)
-		id, err := table.Publish(name, body(n, 20+n%300))
+		before := topic.locate(log.ResumeNot, eventid.Position{}, false)
+		id, err := table.Publish(name, sized(20+n%300))
 		if err != nil {
 			t.Errorf("a topic that is held cannot be published to: %v", err)
 		}
-		var s snapshot
+		var s log.Snapshot
 		topic.snapshot(&s)
-		found := !s.lost.Less(id)
-		for at := s.tail; at < s.head; {
-			_, got, end := s.event(at)
-			found = found || got == eventid.After(id)
-			at = end
+		for at := s.Tail; at < s.Head; {
+			e := s.Event(at)
+			if e.End <= at || e.End > s.Head {
+				t.Errorf("the event at %d of %d to %d ends at %d", at, s.Tail, s.Head, e.End)
+				break
+			}
+			at = e.End
 		}
-		if !found {
-			t.Errorf("%v is neither retained nor lost (up to %v)", id, s.lost)
+		if !topic.MayHaveHad(id) {
+			t.Errorf("%v is neither retained nor lost", id)
 		}
-		if p := topic.locate(ResumeAt, before.at, false); p.cause == gapNone && p.cursor != before.cursor {
-			t.Errorf("the position %v given at %d resumes at %d", before.at, before.cursor, p.cursor)
+		if p := topic.locate(log.ResumeAt, before.At, false); p.Cause == log.GapNone && p.Cursor != before.Cursor {
+			t.Errorf("the position %v given at %d resumes at %d", before.At, before.Cursor, p.Cursor)
 		}
 		table.Release(topic)
 	}
@@ -140,7 +143,7 @@ func churn(t *testing.T, table *Table, worker int) {
 // A client that subscribes to names without events, and leaves, fills up an eighth of the
 // table at most.
 func TestIdleTopicsAreBounded(t *testing.T) {
-	table, _ := newTable(TableConfig{Retention: Retention{AgeMS: 60_000}, TopicsMax: 800})
+	table, _ := newTable(TableConfig{Retention: log.Retention{AgeMS: 60_000}, TopicsMax: 800})
 	for n := range 5000 {
 		table.Release(acquire(t, table, fmt.Sprint(n)))
 		if most := min(n+1, 100); table.Topics() != most {

@@ -1,7 +1,5 @@
 package shard
 
-import "bytes"
-
 // rest is what is unsent of an event that a send stopped in (or of an opening, a
 // gap, a heartbeat): ref first, then own. Since the cursor has moved past that
 // event, nothing else remembers it.
@@ -130,7 +128,7 @@ func (s *Shard) charge(n int) {
 // beyond the log's bounds; or it is overrun and the topic's policy is to close.
 func (s *Shard) checkBlocked(i uint32, sl *slot, n uint32, st *state) {
 	if sl.flags&flagRest != 0 {
-		if r := s.rest[i]; r.ref != nil && r.state == n && r.end <= s.snap.tail {
+		if r := s.rest[i]; r.ref != nil && r.state == n && r.end <= s.snap.Tail {
 			s.close(i, sl, ClosedSlowConsumer)
 			return
 		}
@@ -142,7 +140,7 @@ func (s *Shard) checkBlocked(i uint32, sl *slot, n uint32, st *state) {
 	if sl.flags&flagMulti != 0 {
 		cursor = s.bundles[sl.topic].of(n).cursor
 	}
-	if cursor < s.snap.tail {
+	if cursor < s.snap.Tail {
 		s.close(i, sl, ClosedSlowConsumer)
 	}
 }
@@ -164,12 +162,8 @@ func (s *Shard) catchUp(i uint32, sl *slot, slow bool) bool {
 	if slow && st.policy == PolicyLatest {
 		s.conflate(sl)
 	}
-	if sl.cursor == s.snap.head && len(s.lead) == 0 {
+	if sl.cursor == s.snap.Head && len(s.lead) == 0 {
 		return true
 	}
 	return s.push(i, sl, st)
 }
-
-var blankLine = []byte("\n\n")
-
-func countBlankLines(b []byte) int { return bytes.Count(b, blankLine) }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -81,7 +82,7 @@ func TestALongRestIsNotCopied(t *testing.T) {
 func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
 	for _, how := range []string{"overrun", "eviction", "expiry", "a reader that comes"} {
 		for _, topics := range []string{"a", "b,a"} {
-			r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2, AgeMS: 60_000}})
+			r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 2, AgeMS: 60_000}})
 			var late *client
 			c := r.blocked(topics)
 			c.sock.Room = 100
@@ -118,7 +119,7 @@ func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
 
 // What another topic lets go is no reason to close.
 func TestARestStandsInItsOwnLog(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2}})
+	r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 2}})
 	c := r.blocked("b,a")
 	c.sock.Room = 100
 	r.publish("a", large)
@@ -134,7 +135,7 @@ func TestARestStandsInItsOwnLog(t *testing.T) {
 
 // Once the log's part of a rest is sent, the log may let it go.
 func TestARestOfWhichOnlyTheCopyIsLeftOutlivesTheLog(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 1}})
+	r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 1}})
 	c := r.blocked("b,a")
 	c.sock.Room = 100
 	r.publish("a", large)

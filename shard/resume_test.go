@@ -1,123 +1,11 @@
 package shard
 
 import (
-	"slices"
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 )
-
-// logs calls f with logs that went through random retention, and their twins.
-func logs(t *testing.T, f func(l *log, twin *naiveLog, now uint64)) {
-	for seed := range uint64(80) {
-		l, twin, now := grownLog(t, seed, 60)
-		f(l, twin, now)
-	}
-}
-
-// checkExact demands the place right behind the first n events, without a gap.
-func checkExact(t *testing.T, l *log, twin *naiveLog, p eventid.Position, now uint64, n int) {
-	t.Helper()
-	got := l.resume(p, now)
-	if got.cause != gapNone || got.cursor != twin.endOf(n) || got.at != p {
-		t.Fatalf("resume at %v of %v (gone %d) at %d: %+v, want cursor %d and no gap", p, twin.ids, twin.gone, now, got, twin.endOf(n))
-	}
-}
-
-// checkGap demands a gap with that cause, from p to an event, and a cursor and a
-// position that agree on what follows.
-func checkGap(t *testing.T, l *log, twin *naiveLog, p eventid.Position, now uint64, cause GapCause) {
-	t.Helper()
-	got := l.resume(p, now)
-	n := len(twin.ids) // goes on live …
-	to := l.last
-	switch cause {
-	case GapExpired, GapEvicted: // … or with the oldest event there is …
-		n, to = twin.gone, l.lost
-	case GapUnknown: // … or with what has a higher id
-		for n > 0 && p.Precedes(twin.ids[n-1]) {
-			n--
-		}
-		to = twin.ids[n-1]
-	}
-	known := cause != GapUnknown && cause != GapFuture
-	if got.cause != cause || got.cursor != twin.endOf(n) || got.known != known || known && got.from != p || got.to != eventid.After(to) {
-		t.Fatalf("resume at %v of %v (gone %d) at %d: %+v, want %v to %v, cursor %d", p, twin.ids, twin.gone, now, got, cause, to, twin.endOf(n))
-	}
-	checkExact(t, l, twin, got.at, now, n) // the gap is told once
-}
-
-func (l *log) expiredCause() GapCause {
-	if l.cause == GapEvicted {
-		return GapEvicted
-	}
-	return GapExpired
-}
-
-func TestEveryIDEverGivenResumesExactlyOrIsToldTheGap(t *testing.T) {
-	logs(t, func(l *log, twin *naiveLog, now uint64) {
-		for n, id := range twin.ids {
-			if p := eventid.After(id); n+1 >= twin.gone {
-				checkExact(t, l, twin, p, now, n+1)
-			} else {
-				checkGap(t, l, twin, p, now, l.expiredCause())
-			}
-		}
-	})
-}
-
-func TestAnIDNeverGivenIsNeverTakenForOne(t *testing.T) {
-	logs(t, func(l *log, twin *naiveLog, now uint64) {
-		for _, id := range append([]eventid.ID{{MS: 3}}, twin.ids...) {
-			for _, id := range []eventid.ID{{MS: id.MS, Seq: id.Seq + 1}, {MS: id.MS + 1}, {MS: id.MS, Seq: 1 << 60}, {MS: id.MS + 1, Seq: 77}, {MS: now + 10}} {
-				if slices.Contains(twin.ids, id) {
-					continue
-				}
-				want := GapUnknown
-				switch {
-				case l.last.Less(id):
-					want = GapFuture
-				case id.Less(l.lost):
-					want = l.expiredCause()
-				}
-				checkGap(t, l, twin, eventid.After(id), now, want)
-			}
-		}
-	})
-}
-
-func TestATimeResumesWithTheFirstEventOfItsMillisecond(t *testing.T) {
-	logs(t, func(l *log, twin *naiveLog, now uint64) {
-		for ms := uint64(990); ms <= now+3; ms++ {
-			n := slices.IndexFunc(twin.ids, func(id eventid.ID) bool { return id.MS >= ms })
-			if n < 0 {
-				n = len(twin.ids)
-			}
-			switch p := eventid.At(ms); {
-			case ms > now:
-				checkGap(t, l, twin, p, now, GapFuture)
-			case n < twin.gone:
-				checkGap(t, l, twin, p, now, l.expiredCause())
-			default:
-				checkExact(t, l, twin, p, now, n)
-			}
-		}
-	})
-}
-
-func TestTheBeginningOfTimeIsBeforeEveryEvent(t *testing.T) {
-	l, twin := &log{}, &naiveLog{}
-	for n := range 3 {
-		id := eventid.ID{MS: uint64(n)}
-		if n == 0 {
-			id.Seq = 1
-		}
-		l.append(body(n, 9), id)
-		twin.append(wire(n, 9, id), id)
-	}
-	checkExact(t, l, twin, eventid.At(0), 5, 0)
-	checkExact(t, l, twin, eventid.After(eventid.ID{}), 5, 0)
-}
 
 // The position that a new stream is given names the place it begins at, whatever
 // the clock and the topic's past: coming back with it gives everything that was
@@ -146,11 +34,11 @@ func TestTheFirstPositionOfAStreamLosesNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			begin := topic.locate(ResumeNot, eventid.Position{}, false)
+			begin := topic.locate(log.ResumeNot, eventid.Position{}, false)
 			for n := range 3 {
-				if again := topic.locate(ResumeAt, begin.at, false); again.cause != gapNone || again.cursor != begin.cursor {
+				if again := topic.locate(log.ResumeAt, begin.At, false); again.Cause != log.GapNone || again.Cursor != begin.Cursor {
 					t.Errorf("%s: %d events after the stream began at %v (cursor %d), it resumes at %d with cause %q",
-						past.name, n, begin.at, begin.cursor, again.cursor, again.cause)
+						past.name, n, begin.At, begin.Cursor, again.Cursor, again.Cause)
 				}
 				wall += uint64(later)
 				publish(t, table, "t", "y")
@@ -189,17 +77,24 @@ func (t *Table) forgetAll() {
 // comes back to it.
 func TestTheEarliestIsTheOldestEvent(t *testing.T) {
 	for events := range 6 {
-		table, _ := newTable(TableConfig{Retention: Retention{Events: 3}})
+		table, _ := newTable(TableConfig{Retention: log.Retention{Events: 3}})
 		topic := acquire(t, table, "t")
 		for range events {
 			publish(t, table, "t", "x")
 		}
-		p := topic.locate(ResumeEarliest, eventid.Position{}, false)
-		if p.cause != gapNone || p.cursor != topic.log.tail {
-			t.Errorf("%d events: at %d with cause %q, want %d", events, p.cursor, p.cause, topic.log.tail)
+		p := topic.locate(log.ResumeEarliest, eventid.Position{}, false)
+		if p.Cause != log.GapNone || p.Cursor != oldest(topic) {
+			t.Errorf("%d events: at %d with cause %q, want %d", events, p.Cursor, p.Cause, oldest(topic))
 		}
-		if again := topic.locate(ResumeAt, p.at, false); again.cause != gapNone || again.cursor != p.cursor {
-			t.Errorf("%d events: %v comes back to %d with cause %q, want %d", events, p.at, again.cursor, again.cause, p.cursor)
+		if again := topic.locate(log.ResumeAt, p.At, false); again.Cause != log.GapNone || again.Cursor != p.Cursor {
+			t.Errorf("%d events: %v comes back to %d with cause %q, want %d", events, p.At, again.Cursor, again.Cause, p.Cursor)
 		}
 	}
+}
+
+// oldest is the cursor at the oldest event of a topic's log.
+func oldest(topic *Topic) uint64 {
+	var s log.Snapshot
+	topic.snapshot(&s)
+	return s.Tail
 }

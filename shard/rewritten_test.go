@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -46,7 +47,7 @@ func TestGapsOverAFork(t *testing.T) {
 		{"101-0", "101-0", "120-0"}, // before the fork: what was forgotten, and what followed
 		{"110-0", "", "120-0"},      // on the side that was forgotten: what followed has lower ids
 	} {
-		r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 2}})
+		r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 2}})
 		_, feed := placed(r, u)
 		feed.add(101, 110)
 		stream := r.join("a", c.stands, fake.Unlimited)
@@ -109,7 +110,7 @@ func TestNoGapIsOfNothing(t *testing.T) {
 // A time at which a topic was empty says nothing of events below it, once they have been let go: a stream that had that time
 // before they came is told, even if the upstream's stream began anew behind them.
 func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
-	r, feed, c := empty(t, TableConfig{Retention: Retention{Events: 3}})
+	r, feed, c := empty(t, TableConfig{Retention: log.Retention{Events: 3}})
 	began := c.decoder.LastEventID()
 	feed.add(300, 301, 302, 303, 304)
 	feed.Skip(eventid.ID{}, eventid.Before(eventid.At(800)))
@@ -198,7 +199,7 @@ func TestALogWithATimeInItIsEvicted(t *testing.T) {
 	_, feed := placed(r, u)
 	feed.add(101, 102)
 	feed.Skip(id(102), eventid.Before(eventid.At(200)))
-	feed.log.clear()
+	feed.log.Clear()
 	for _, ms := range []uint64{101, 102} {
 		if !feed.MayHaveHad(id(ms)) {
 			t.Errorf("event %d was never there", ms)
@@ -208,54 +209,9 @@ func TestALogWithATimeInItIsEvicted(t *testing.T) {
 	r.settle()
 }
 
-// Ids are found whatever was let go before them, and whatever order they have.
-func TestFindInARewrittenLog(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	for range 2000 {
-		l := &log{foreign: true, head: foreignHead, tail: foreignHead, lowest: foreignHead, placed: true, lost: id(1)}
-		var ids []eventid.ID
-		end := map[int]uint64{}
-		for next := uint64(100); len(ids) < 30; next++ {
-			switch rng.IntN(12) {
-			case 0:
-				next = uint64(90 + rng.IntN(20))
-			case 1:
-				l.fork(id(next - uint64(rng.IntN(5))))
-			case 2:
-				l.lose(id(next), false)
-			}
-			l.append(eventBody(next*1_000_000_000), id(next))
-			ids, end[len(ids)] = append(ids, id(next)), l.head
-		}
-		if rng.IntN(3) == 0 {
-			l.prepend([]Older{{id(60), eventBody(60)}, {id(61), eventBody(61)}}, id(50))
-			ids = append([]eventid.ID{id(60), id(61)}, ids...)
-			for n := len(ids) - 1; n >= 2; n-- {
-				end[n] = end[n-2]
-			}
-			end[1], end[0] = foreignHead, l.tail+uint64(l.segments[0].index[0].end)
-		}
-		gone := rng.IntN(len(ids))
-		for range gone {
-			l.drop(l.segments[0].index[l.first])
-		}
-		for ms := uint64(55); ms < 140; ms++ {
-			want, ok := uint64(0), false
-			for n := gone; n < len(ids); n++ {
-				if ids[n] == id(ms) {
-					want, ok = end[n], true
-				}
-			}
-			if at, found := l.find(id(ms)); found != ok || ok && at != want {
-				t.Fatalf("of %v the first %d were let go: %d is found at %d, %t; expected %d, %t", ids, gone, ms, at, found, want, ok)
-			}
-		}
-	}
-}
-
 // A stream that reads on behind a fork, of which the other side was let go, is told of no gap.
 func TestAForkThatWasLetGo(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3}})
+	r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 3}})
 	_, feed := placed(r, u)
 	feed.add(101, 102, 110, 120)
 	feed.Fork(id(102))
@@ -285,7 +241,7 @@ func TestOlderEventsOfARewrittenLog(t *testing.T) {
 		c := r.join("a", "55", fake.Unlimited) // a time at which the topic had no event
 		r.settle()
 		below, _, _ := feed.Span()
-		feed.Prepend([]Older{{id(60), eventBody(60)}, {id(70), eventBody(70)}, {id(100), eventBody(100)}}, eventid.Before(eventid.At(55)), below)
+		feed.Prepend([]log.Older{{ID: id(60), Body: eventBody(60)}, {ID: id(70), Body: eventBody(70)}, {ID: id(100), Body: eventBody(100)}}, eventid.Before(eventid.At(55)), below)
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
 		c.want(want...)

@@ -11,6 +11,7 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -136,7 +137,7 @@ func oneGoroutine(t *testing.T) {
 func (r *rig) joinEarliest(topics string) *client {
 	shard := r.shards[int(r.joined)%len(r.shards)]
 	c := r.join(topics, "", fake.Unlimited)
-	shard.inbox.joins[len(shard.inbox.joins)-1].Resume = ResumeEarliest
+	shard.inbox.joins[len(shard.inbox.joins)-1].Resume = log.ResumeEarliest
 	return c
 }
 
@@ -186,9 +187,9 @@ func (c *client) request(lastID string) (j Join) {
 	}
 	switch {
 	case ok:
-		j.Resume = ResumeAt
+		j.Resume = log.ResumeAt
 	case lastID != "":
-		j.Resume = ResumeMalformed
+		j.Resume = log.ResumeMalformed
 	}
 	return j
 }
@@ -331,4 +332,9 @@ func (r *rig) empty() {
 			r.t.Errorf("stream %d ended %d times: %v", owner, len(r.ended[owner]), r.ended[owner])
 		}
 	}
+}
+
+// sized is the body of an event of so many bytes of data.
+func sized(n int) []byte {
+	return sse.AppendBody(nil, &sse.Event{Data: bytes.Repeat([]byte("x"), n)})
 }

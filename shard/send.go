@@ -30,18 +30,6 @@ func (s *Shard) kernelSend(fd int, pieces [][]byte, offset int) (n int, all bool
 	return n, len(pieces) <= piecesMax, errno
 }
 
-// countEvents counts the events that end in bytes [from, to) of pieces.
-func countEvents(pieces [][]byte, from, to int) int {
-	events := 0
-	for _, p := range pieces {
-		lo, hi := min(max(from, 0), len(p)), min(max(to, 0), len(p))
-		events += countBlankLines(p[lo:hi])
-		from -= len(p)
-		to -= len(p)
-	}
-	return events
-}
-
 func clone(b []byte) []byte { return append([]byte(nil), b...) }
 
 func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

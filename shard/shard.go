@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys"
 	"ssedge/shard/wheel"
 )
@@ -69,14 +70,14 @@ type Shard struct {
 	ended   bool
 
 	// Scratch, valid within one call chain.
-	snap    snapshot   // of the topic under way
-	lead    []byte     // what precedes log bytes in a send
-	places  []place    // where a stream begins in each of its topics
-	size    []byte     // the line before a chunk
-	pieces  [][]byte   // one vectored send
-	resumed [][]byte   // what is left of one
-	ends    []eventEnd // the events of one to a stream with several topics
-	ids     []byte     // their id lines
+	snap    log.Snapshot // of the topic under way
+	lead    []byte       // what precedes log bytes in a send
+	places  []log.Place  // where a stream begins in each of its topics
+	size    []byte       // the line before a chunk
+	pieces  [][]byte     // one vectored send
+	resumed [][]byte     // what is left of one
+	ends    []eventEnd   // the events of one to a stream with several topics
+	ids     []byte       // their id lines
 	idBuf   [eventid.MaxPositionBytes]byte
 
 	heartbeatTicks, stallTicks uint32
@@ -249,7 +250,7 @@ func (s *Shard) turn(now int64) time.Duration {
 // dropBytes forgets the bytes of logs that scratch still points to, so that an
 // idle shard keeps no trimmed segment alive.
 func (s *Shard) dropBytes() {
-	s.snap.drop()
+	s.snap.Drop()
 	clear(s.pieces[:cap(s.pieces)])
 	clear(s.resumed[:cap(s.resumed)])
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 	"weak"
 
+	"ssedge/shard/log"
 	"ssedge/shard/sys"
 	"ssedge/shard/sys/fake"
 )
@@ -137,7 +138,7 @@ func TestASleepingShardIsWokenOnce(t *testing.T) {
 // An idle shard holds no bytes of logs that have let them go.
 func TestAnIdleShardKeepsNoTrimmedSegmentAlive(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 100}})
+		r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 100}})
 		c := r.join(topics, "", fake.Unlimited)
 		r.settle()
 		for n := range 100 {
@@ -145,9 +146,12 @@ func TestAnIdleShardKeepsNoTrimmedSegmentAlive(t *testing.T) {
 		}
 		topic := acquire(t, r.table, "a")
 		var segments []weak.Pointer[byte]
-		for _, g := range topic.log.segments {
-			segments = append(segments, weak.Make(&g.buf[0]))
+		var s log.Snapshot
+		topic.snapshot(&s)
+		for _, piece := range s.Behind(s.Tail) {
+			segments = append(segments, weak.Make(&piece[0]))
 		}
+		s.Drop()
 		r.settle()
 		c.sock.Room, c.sock.Got = 50, nil
 		r.publish("a", "cut")

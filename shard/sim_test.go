@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 )
 
 // sim is one run.
@@ -38,9 +39,9 @@ func newSim(t *testing.T, seed uint64) *sim {
 		Retry: time.Second, RetryJitter: time.Second, RestBytesMax: 1000 << rng.IntN(8), InboxMax: 1000,
 		TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour,
 	}
-	tc := TableConfig{Retention: Retention{Events: 4 + rng.IntN(20), Bytes: 20_000, AgeMS: 4000}, HistoryMax: 20_000 << rng.IntN(8)}
+	tc := TableConfig{Retention: log.Retention{Events: 4 + rng.IntN(20), Bytes: 20_000, AgeMS: 4000}, HistoryMax: 20_000 << rng.IntN(8)}
 	if seed%2 == 1 {
-		tc.Retention.Window = Window{Events: 8 + rng.IntN(40), Bytes: 40_000, AgeMS: 1500}
+		tc.Retention.Window = log.Window{Events: 8 + rng.IntN(40), Bytes: 40_000, AgeMS: 1500}
 	}
 	s := &sim{rig: newRig(t, 2, c, tc), rng: rng, ids: map[string][]eventid.ID{}, gaps: map[string]int{}}
 	for n := range 6 + rng.IntN(24) {
@@ -158,7 +159,7 @@ func (s *sim) turnOf(i int) {
 func (s *sim) excuses(c *simClient) bool {
 	for _, name := range c.topics {
 		topic := acquire(s.t.(*testing.T), s.table, name)
-		lost := topic.log.lost
+		lost := topic.log.Lost()
 		s.table.Release(topic)
 		if len(s.ids[name]) > 0 && !lost.Less(s.ids[name][0]) {
 			return true

@@ -102,7 +102,7 @@ func (c *simClient) read(n int) {
 			}
 		}
 		c.messages = c.messages[:0]
-		if bytes.HasSuffix(c.block, blankLine) {
+		if bytes.HasSuffix(c.block, []byte("\n\n")) {
 			c.endBlock()
 		}
 	}

@@ -11,8 +11,8 @@ import (
 // up for by the next event.
 func (s *sim) nobodyIsBehind() {
 	behind := func(shard *Shard, state uint32, cursor uint64) {
-		if topic := shard.states.at(state).topic; cursor != topic.log.head {
-			s.t.Fatalf("shard %d is idle, and a stream of topic %s stands at %d of %d", shard.number, topic.name, cursor, topic.log.head)
+		if topic := shard.states.at(state).topic; cursor != topic.log.Head() {
+			s.t.Fatalf("shard %d is idle, and a stream of topic %s stands at %d of %d", shard.number, topic.name, cursor, topic.log.Head())
 		}
 	}
 	for _, shard := range s.shards {
@@ -129,9 +129,7 @@ func (s *sim) checkTable() {
 			if topic.refs.Load() != 0 || topic.interested.Load() != 0 {
 				s.t.Fatalf("topic %s has %d holders, interested %b", topic.name, topic.refs.Load(), topic.interested.Load())
 			}
-			for _, g := range topic.log.segments {
-				held += g.held()
-			}
+			held += topic.log.Held()
 		}
 	}
 	if got := s.table.Topics(); got != listed {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 )
 
 // ErrTopicsFull is what a new topic gets when the node holds as many as it may, all
@@ -19,7 +20,7 @@ const stripes = 64
 
 // TableConfig bounds the topics of a node.
 type TableConfig struct {
-	Retention  Retention
+	Retention  log.Retention
 	HistoryMax int64 // memory of all logs, bytes; beyond it the least recently used are evicted
 	TopicsMax  int
 	Upstream   Upstream      // nil: events are published here and nowhere else
@@ -29,7 +30,7 @@ type TableConfig struct {
 
 // Table holds all topics of a node by name. It is safe from any goroutine.
 type Table struct {
-	retention  Retention
+	retention  log.Retention
 	historyMax int64
 	topicsMax  int64
 	upstream   Upstream
@@ -156,7 +157,7 @@ func (t *Table) acquire(name []byte) (*Topic, error) {
 		t.topics.Add(-1)
 		return nil, ErrTopicsFull
 	}
-	topic = &Topic{name: string(name), table: t, log: log{lost: s.floor}, local: make([]uint32, len(t.shards))}
+	topic = &Topic{name: string(name), table: t, log: log.New(s.floor), local: make([]uint32, len(t.shards))}
 	for i := range topic.local {
 		topic.local[i] = noState
 	}
@@ -164,7 +165,7 @@ func (t *Table) acquire(name []byte) (*Topic, error) {
 	s.byName[topic.name] = topic
 	s.peak = max(s.peak, len(s.byName))
 	if t.upstream != nil {
-		topic.log = log{foreign: true, head: foreignHead, tail: foreignHead, lowest: foreignHead}
+		topic.log = log.NewForeign()
 		topic.feed = &feed{}
 		topic.feed.Feed = t.upstream.Follow(topic)
 	}
@@ -192,10 +193,10 @@ func (t *Table) forgetIfUnused(topic *Topic) bool {
 	topic.mu.Lock()
 	shrunk := int64(0)
 	if t.upstream != nil {
-		shrunk = topic.log.clear()
-		topic.log.over = true
+		shrunk = topic.log.Clear()
+		topic.over = true
 	}
-	empty, newest := topic.log.events == 0, topic.log.last
+	empty, newest := topic.log.Events() == 0, topic.log.Newest()
 	topic.mu.Unlock()
 	if !empty {
 		return false

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 )
 
 // newTable is a table with a clock that is set by hand.
@@ -35,19 +36,19 @@ func acquire(t *testing.T, table *Table, name string) *Topic {
 
 // retained is the whole log of a topic, as a pass would see it.
 func retained(topic *Topic) []byte {
-	var s snapshot
+	var s log.Snapshot
 	topic.snapshot(&s)
-	if s.tail == s.head {
+	if s.Tail == s.Head {
 		return nil
 	}
-	return bytes.Join(s.behind(s.tail), nil)
+	return bytes.Join(s.Behind(s.Tail), nil)
 }
 
 func TestIDsOfATopicStrictlyIncrease(t *testing.T) {
 	oneGoroutine(t)
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 3))
-		table, wall := newTable(TableConfig{Retention: Retention{AgeMS: 50}, HistoryMax: 2000})
+		table, wall := newTable(TableConfig{Retention: log.Retention{AgeMS: 50}, HistoryMax: 2000})
 		last := map[string]eventid.ID{}
 		forgotten := 0
 		for range 3000 {
@@ -81,11 +82,11 @@ func TestAPositionFromBeforeForgettingIsAGap(t *testing.T) {
 	table.forgetAll()
 	publish(t, table, "t", "3")
 	topic := acquire(t, table, "t")
-	if p := topic.locate(ResumeAt, eventid.After(first), false); p.cause != GapExpired || p.cursor != 0 {
-		t.Errorf("resumed with cause %q at %d, want expired at 0", p.cause, p.cursor)
+	if p := topic.locate(log.ResumeAt, eventid.After(first), false); p.Cause != log.GapExpired || p.Cursor != 0 {
+		t.Errorf("resumed with cause %q at %d, want expired at 0", p.Cause, p.Cursor)
 	}
-	if p := topic.locate(ResumeAt, eventid.After(second), false); p.cause != gapNone || p.cursor != 0 {
-		t.Errorf("the newest id that was lost resumes with cause %q at %d", p.cause, p.cursor)
+	if p := topic.locate(log.ResumeAt, eventid.After(second), false); p.Cause != log.GapNone || p.Cursor != 0 {
+		t.Errorf("the newest id that was lost resumes with cause %q at %d", p.Cause, p.Cursor)
 	}
 }
 
@@ -117,7 +118,7 @@ func TestATopicIsForgottenWhenNothingCanNeedIt(t *testing.T) {
 		{"trimmed by a look at it, then released", func(table *Table, wall *uint64, topic *Topic) {
 			publish(t, table, "t", "x")
 			*wall += 10_000
-			topic.locate(ResumeNot, eventid.Position{}, false)
+			topic.locate(log.ResumeNot, eventid.Position{}, false)
 			table.Release(topic)
 		}},
 		{"released, then evicted", func(table *Table, _ *uint64, topic *Topic) {
@@ -126,7 +127,7 @@ func TestATopicIsForgottenWhenNothingCanNeedIt(t *testing.T) {
 			table.evictOne()
 		}},
 	} {
-		table, wall := newTable(TableConfig{Retention: Retention{AgeMS: 5000}})
+		table, wall := newTable(TableConfig{Retention: log.Retention{AgeMS: 5000}})
 		c.run(table, wall, acquire(t, table, "t"))
 		*wall += 5000
 		table.expire()
@@ -145,13 +146,13 @@ func TestATopicIsForgottenWhenNothingCanNeedIt(t *testing.T) {
 // topics were forgotten meanwhile.
 func TestALingeringTopicProvesThatNothingWasMissed(t *testing.T) {
 	for _, events := range []int{0, 1} {
-		table, wall := newTable(TableConfig{Retention: Retention{AgeMS: 5000}})
+		table, wall := newTable(TableConfig{Retention: log.Retention{AgeMS: 5000}})
 		*wall += 1000
 		topic := acquire(t, table, "mine")
 		for range events {
 			publish(t, table, "mine", "x")
 		}
-		begin := topic.locate(ResumeNot, eventid.Position{}, false)
+		begin := topic.locate(log.ResumeNot, eventid.Position{}, false)
 		for n := range 1000 {
 			publish(t, table, fmt.Sprint("other", n), "x")
 		}
@@ -166,17 +167,17 @@ func TestALingeringTopicProvesThatNothingWasMissed(t *testing.T) {
 		*wall += 4000
 		table.expire()
 		again := acquire(t, table, "mine")
-		if p := again.locate(ResumeAt, begin.at, false); p.cause != gapNone || p.cursor != p.head {
-			t.Errorf("%d events: %v resumes with cause %q at %d of %d", events, begin.at, p.cause, p.cursor, p.head)
+		if p := again.locate(log.ResumeAt, begin.At, false); p.Cause != log.GapNone || p.Cursor != p.Head {
+			t.Errorf("%d events: %v resumes with cause %q at %d of %d", events, begin.At, p.Cause, p.Cursor, p.Head)
 		}
-		if p := again.locate(ResumeAt, eventid.At(1), false); p.cause != GapExpired {
-			t.Errorf("%d events: a time before the node began resumes with cause %q", events, p.cause)
+		if p := again.locate(log.ResumeAt, eventid.At(1), false); p.Cause != log.GapExpired {
+			t.Errorf("%d events: a time before the node began resumes with cause %q", events, p.Cause)
 		}
 	}
 }
 
 func TestExpiryTakesWhatIsOldAndNothingElse(t *testing.T) {
-	table, wall := newTable(TableConfig{Retention: Retention{AgeMS: 5000}})
+	table, wall := newTable(TableConfig{Retention: log.Retention{AgeMS: 5000}})
 	for n := range 20 {
 		publish(t, table, fmt.Sprint("old", n), "x")
 	}
@@ -213,7 +214,7 @@ func TestUnheldTopicsMakeRoom(t *testing.T) {
 		*wall += 2000
 		name := fmt.Sprint("topic", n)
 		last[name] = publish(t, table, name, "x")
-		if table.Topics() > 3 || table.Find("held") != held || held.log.events != 1 {
+		if table.Topics() > 3 || table.Find("held") != held || held.log.Events() != 1 {
 			t.Fatalf("%d topics", table.Topics())
 		}
 	}

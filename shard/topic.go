@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 )
 
 // ShardsMax is how many shards a node can have: a topic has one bit for each shard,
@@ -28,8 +29,9 @@ type Topic struct {
 	dirty      atomic.Uint64 // bit s: shard s was told of events that it has not looked at yet
 	local      []uint32      // index of this topic's state in shard s; element s belongs to shard s
 
-	mu  sync.Mutex // guards log
-	log log
+	mu   sync.Mutex // guards log and over
+	log  log.Log
+	over bool // the topic was forgotten: nothing is added any more
 
 	feed *feed // with an upstream
 
@@ -51,11 +53,11 @@ func (t *Topic) publish(body []byte) eventid.ID {
 	t.mu.Lock()
 	now := t.table.nowMS()
 	id := eventid.ID{MS: now}
-	if last := t.log.newestID(); !last.Less(id) {
+	if last := t.log.NewestID(); !last.Less(id) {
 		id = eventid.ID{MS: last.MS, Seq: last.Seq + 1}
 	}
-	grown := t.log.append(body, id)
-	grown -= t.log.trim(r, now, now)
+	grown := t.log.Append(body, id)
+	grown -= t.log.Trim(r, now, now)
 	t.mu.Unlock()
 	t.table.used(t, now, grown)
 	t.wake()
@@ -86,13 +88,13 @@ func (t *Topic) wake() {
 func (t *Topic) unused() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.log.events == 0
+	return t.log.Events() == 0
 }
 
 // snapshot copies what a pass needs of the log.
-func (t *Topic) snapshot(s *snapshot) {
+func (t *Topic) snapshot(s *log.Snapshot) {
 	t.mu.Lock()
-	s.take(&t.log)
+	s.Take(&t.log)
 	t.mu.Unlock()
 }
 
@@ -100,33 +102,42 @@ func (t *Topic) snapshot(s *snapshot) {
 func (t *Topic) headAt(cursor uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.log.head == cursor
+	return t.log.Head() == cursor
 }
 
 // locate finds where a stream begins: at the head, at the oldest event, or where p
 // says. own is for a time that this node itself has given the stream (Join.fix): the topic may have
 // had no event since.
-func (t *Topic) locate(r Resume, p eventid.Position, own bool) place {
+func (t *Topic) locate(r log.Resume, p eventid.Position, own bool) log.Place {
 	now := t.table.nowMS()
 	t.mu.Lock()
-	shrunk := t.log.trim(&t.table.retention, now, t.table.ids(now))
+	shrunk := t.log.Trim(&t.table.retention, now, t.table.ids(now))
 	defer func() {
 		t.mu.Unlock()
 		t.table.shrunk(t, shrunk)
 	}()
-	found := place{cursor: t.log.head, at: t.log.start(now), to: eventid.After(t.log.last)}
-	if r == ResumeAt || r == ResumeEarliest {
-		seen := t.log.resumable(&t.table.retention, t.table.ids(now))
+	found := t.log.Live(now)
+	if r == log.ResumeAt || r == log.ResumeEarliest {
+		seen := t.log.Resumable(&t.table.retention, t.table.ids(now))
 		switch {
-		case r == ResumeAt:
-			found = seen.resume(p, now)
-			if own && found.cause == GapFuture && p.ID.IsBound() {
-				found = seen.since(p)
+		case r == log.ResumeAt:
+			found = seen.Resume(p, now)
+			if own && found.Cause == log.GapFuture && p.ID.IsBound() {
+				found = seen.Since(p)
 			}
-		case seen.events > 0:
-			found = place{cursor: seen.tail, at: eventid.PositionOf(seen.lost)}
+		case seen.Events() > 0:
+			found = seen.Earliest()
 		}
 	}
-	found.head = t.log.head
+	found.Head = t.log.Head()
 	return found
+}
+
+// ResumableAfter is the newest id that a resume cannot have, though the window may.
+func (t *Topic) ResumableAfter() eventid.ID {
+	now := t.table.nowMS()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	seen := t.log.Resumable(&t.table.retention, t.table.ids(now))
+	return seen.Lost()
 }

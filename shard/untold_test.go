@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -48,7 +49,7 @@ func TestALostEventIsToldAfterItsGapWasLetGo(t *testing.T) {
 		"eviction":  func(r *rig, f *fakeFeed) { r.table.empty(f.Topic) },
 		"evictions": func(r *rig, f *fakeFeed) { r.table.empty(f.Topic); f.Lose(id(103), false); r.table.empty(f.Topic) },
 	} {
-		r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 1}})
+		r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 1}})
 		_, feed := placed(r, u)
 		feed.add(101)
 		feed.Lose(id(102), false)
@@ -63,9 +64,6 @@ func TestALostEventIsToldAfterItsGapWasLetGo(t *testing.T) {
 		again.data()
 		if len(again.messages) != 2 || again.messages[0].Event != "gap" || again.messages[1].Data != "104" {
 			t.Errorf("%s: it is told %+v, expected a gap and 104", name, again.messages)
-		}
-		if n := len(feed.log.rewritten.losses); n > 1 {
-			t.Errorf("%s: %d losses are kept", name, n)
 		}
 	}
 }
@@ -122,19 +120,6 @@ func TestALostEventBeforeAFork(t *testing.T) {
 		again := r.join("a", last, fake.Unlimited)
 		r.settle()
 		again.want(strings.Fields(want)...)
-	}
-}
-
-// Losses are kept no longer than a stream can resume at them.
-func TestLossesAreBounded(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 10}})
-	_, feed := placed(r, u)
-	for ms := uint64(1000); ms < 2000; ms += 2 {
-		feed.Lose(id(ms), false)
-		feed.add(ms + 1)
-		if r := feed.log.rewritten; len(r.losses) > 10 || len(r.runs) > 12 {
-			t.Fatalf("%d losses and %d runs are kept of 10 events", len(r.losses), len(r.runs))
-		}
 	}
 }
 

@@ -1,11 +1,11 @@
 package shard
 
 import (
-	"math"
 	"math/bits"
 	"sync/atomic"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 )
 
 // Upstream is where the events of topics come from if other nodes have them as well: it
@@ -44,7 +44,7 @@ type Reading struct {
 	Wanted func() bool
 	// Got is called once with them, in their order, unless they are not wanted any more: none, if there are none. Both may
 	// be called from any goroutine. What does not follow From begins with a hole, always if that is zero.
-	Got func([]Older)
+	Got func([]log.Older)
 }
 
 // feed is what a topic with an upstream has in addition.
@@ -55,10 +55,6 @@ type feed struct {
 	floor    eventid.ID    // the newest id that the upstream is known to have no more
 }
 
-// foreignHead is where the head of a log with an upstream begins: there is room for
-// older events before it.
-const foreignHead = 1 << 48
-
 // Feed returns the upstream's part of the topic.
 func (t *Topic) Feed() Feed { return t.feed.Feed }
 
@@ -67,14 +63,14 @@ func (t *Topic) Feed() Feed { return t.feed.Feed }
 func (t *Topic) Span() (lost, last eventid.ID, placed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.log.lost, t.log.newestID(), t.log.placed
+	return t.log.Lost(), t.log.NewestID(), t.log.Placed()
 }
 
 // Has reports whether the log has an event with that id.
 func (t *Topic) Has(id eventid.ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, ok := t.log.find(id)
+	_, ok := t.log.Find(id)
 	return ok
 }
 
@@ -83,64 +79,58 @@ func (t *Topic) Has(id eventid.ID) bool {
 func (t *Topic) MayHaveHad(id eventid.ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, has := t.log.find(id)
-	return has || !t.log.gone().Less(id)
+	_, has := t.log.Find(id)
+	return has || !t.log.Gone().Less(id)
 }
 
 // MayNeverHaveHad reports whether the log has no event with that id, and may never have had it.
 func (t *Topic) MayNeverHaveHad(id eventid.ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, has := t.log.find(id)
-	return !has && t.log.mayNeverHaveHad(id)
+	_, has := t.log.Find(id)
+	return !has && t.log.MayNeverHaveHad(id)
 }
 
 // Place says where the log begins, once: later events will be appended. floor is the newest id
 // that the upstream has no more, zero if there is none or it is not known.
 func (t *Topic) Place(at eventid.Position, floor eventid.ID) {
 	t.mu.Lock()
-	t.log.lost, t.log.placed = eventid.Before(at), true
+	t.log.BeginAt(eventid.Before(at))
 	t.feed.floor = floor
 	t.mu.Unlock()
 	t.tellWaiting()
 }
 
+// add has the log changed by add, which returns by how much its memory has grown, and lets go of what is too much; unless the topic was
+// forgotten. told is what the change is to the streams that reach it.
+func (t *Topic) add(add func(l *log.Log) (grown int64)) bool {
+	t.mu.Lock()
+	if t.over {
+		t.mu.Unlock()
+		return false
+	}
+	now := t.table.nowMS()
+	grown := add(&t.log)
+	grown -= t.log.Trim(&t.table.retention, now, t.table.ids(now))
+	t.mu.Unlock()
+	t.table.used(t, now, grown)
+	return true
+}
+
 // Append adds the event that follows the newest one. If its id is not above that of the newest, the
 // history was rewritten.
 func (t *Topic) Append(id eventid.ID, body []byte) {
-	t.mu.Lock()
-	if t.log.over {
-		t.mu.Unlock()
-		return
+	if t.add(func(l *log.Log) int64 { return l.Append(body, id) }) {
+		t.wake()
 	}
-	now := t.table.nowMS()
-	grown := t.log.append(body, id)
-	grown -= t.log.trim(&t.table.retention, now, t.table.ids(now))
-	t.mu.Unlock()
-	t.table.used(t, now, grown)
-	t.wake()
 }
 
 // AppendRaw adds an event that has no id and no place in the topic's history: connected streams get
 // it, streams that resume later do not.
 func (t *Topic) AppendRaw(body []byte) {
-	t.mu.Lock()
-	if t.log.over {
-		t.mu.Unlock()
-		return
+	if t.add(func(l *log.Log) int64 { return l.AppendRaw(body) }) {
+		t.wake()
 	}
-	now := t.table.nowMS()
-	grown := t.log.appendRaw(body)
-	grown -= t.log.trim(&t.table.retention, now, t.table.ids(now))
-	t.mu.Unlock()
-	t.table.used(t, now, grown)
-	t.wake()
-}
-
-// Older is an event from before the log, or in its place a hole.
-type Older struct {
-	ID   eventid.ID // of a hole: of the last event in it
-	Body []byte     // in wire form without its id; it is copied. nil: everything after the one before, up to ID, cannot be had
 }
 
 // Prepend adds the events that lie right before the oldest one, oldest first. lost is the id
@@ -148,25 +138,18 @@ type Older struct {
 // them, if there are any; otherwise nothing lies between the two. It reports false, and changes
 // nothing, if the log does not begin there any more, or has let events go: what is before them
 // is not to be had here.
-func (t *Topic) Prepend(events []Older, lost, below eventid.ID) bool {
+func (t *Topic) Prepend(events []log.Older, lost, below eventid.ID) bool {
 	t.mu.Lock()
 	l := &t.log
-	if l.over || l.lost != below || l.tail != l.lowest {
+	if t.over || l.Lost() != below || !l.Whole() {
 		t.mu.Unlock()
 		return false
 	}
 	grown := int64(0)
 	if len(events) > 0 {
-		before := lost
-		for i := range events {
-			if e := &events[i]; e.Body == nil {
-				e.Body = appendGap(nil, t.name, &place{from: eventid.PositionOf(before), known: true, to: eventid.PositionOf(e.ID), cause: GapMissed})
-			}
-			before = events[i].ID
-		}
-		grown = l.prepend(events, lost)
+		grown = l.Prepend(t.name, events, lost)
 	} else {
-		l.lower(lost)
+		l.Lower(lost)
 	}
 	t.mu.Unlock()
 	t.table.used(t, t.table.nowMS(), grown)
@@ -180,52 +163,32 @@ func (t *Topic) Extends() bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := &t.log
-	return !l.over && l.tail == l.lowest && !t.table.retention.full(l, t.table.ids(now)) && t.table.held.Load() <= t.table.historyMax/2
+	return !t.over && t.log.Whole() && !t.table.retention.Full(&t.log, t.table.ids(now)) && t.table.held.Load() <= t.table.historyMax/2
 }
 
 // EventBytes is the mean size of the log's events in wire form; 0 if it has none.
 func (t *Topic) EventBytes() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.log.events == 0 {
+	if t.log.Events() == 0 {
 		return 0
 	}
-	return int(t.log.head-t.log.tail) / t.log.events
+	return int(t.log.Bytes()) / t.log.Events()
 }
 
 // Skip says that events after from, up to and including to, cannot be had any more. A zero from means that it is not known
 // where the gap begins; a zero to, that the missing events have no ids. The gap is an event in the log: each stream that
 // reaches it is told.
 func (t *Topic) Skip(from, to eventid.ID) {
-	t.mu.Lock()
-	if t.log.over {
-		t.mu.Unlock()
-		return
+	if t.add(func(l *log.Log) int64 { return l.Skip(t.name, from, to) }) {
+		t.tellMissed()
 	}
-	gap := place{from: eventid.PositionOf(from), known: !from.IsBound() && !from.IsZero(), to: eventid.PositionOf(to), cause: GapMissed}
-	at := to
-	switch {
-	case to.IsZero():
-		to, at = t.log.newestID(), t.log.headID()
-	case !t.log.newestID().Less(to):
-		at = eventid.ID{MS: to.MS, Seq: math.MaxUint64 - 1} // if to is below the events that this log has, it is no place behind the gap
-	}
-	if from.IsZero() {
-		t.log.fork(eventid.ID{})
-	}
-	now := t.table.nowMS()
-	grown := t.log.appendGap(appendGap(nil, t.name, &gap), at, to)
-	grown -= t.log.trim(&t.table.retention, now, t.table.ids(now))
-	t.mu.Unlock()
-	t.tellSkipped(now, grown)
 }
 
-// tellSkipped makes the shards send a gap that was put at the head of the log.
-func (t *Topic) tellSkipped(now uint64, grown int64) {
-	t.table.used(t, now, grown)
+// tellMissed makes the shards send a gap that was put at the head of the log.
+func (t *Topic) tellMissed() {
 	for _, s := range t.table.shards[:min(len(t.table.shards), 1)] { // each stream is told, by whichever shard
-		s.stats.Gaps[GapMissed].Add(uint64(t.refs.Load()))
+		s.stats.Gaps[log.GapMissed].Add(uint64(t.refs.Load()))
 	}
 	t.wake()
 }
@@ -234,32 +197,23 @@ func (t *Topic) tellSkipped(now uint64, grown int64) {
 // the log's events. The gap is an event in the log without an id of its own: each stream that reaches it is told. reading says that
 // what is added until CaughtUp may be older than the event.
 func (t *Topic) Lose(id eventid.ID, reading bool) {
-	t.mu.Lock()
-	if t.log.over {
-		t.mu.Unlock()
-		return
+	if t.add(func(l *log.Log) int64 { return l.Lose(t.name, id, reading) }) {
+		t.tellMissed()
 	}
-	now := t.table.nowMS()
-	t.log.lose(id, reading)
-	gap := place{to: eventid.PositionOf(id), cause: GapMissed}
-	grown := t.log.appendGap(appendGap(nil, t.name, &gap), t.log.headID(), t.log.newestID())
-	grown -= t.log.trim(&t.table.retention, now, t.table.ids(now))
-	t.mu.Unlock()
-	t.tellSkipped(now, grown)
 }
 
 // LostInGap says that an event with that id, which the upstream has forgotten, is in the gap that was added last. What is added
 // until CaughtUp may be older than the event.
 func (t *Topic) LostInGap(id eventid.ID) {
 	t.mu.Lock()
-	t.log.loseBefore(t.log.head, id, true)
+	t.log.LostInGap(id)
 	t.mu.Unlock()
 }
 
 // CaughtUp says that all that the upstream has was added: what is added from here on is new.
 func (t *Topic) CaughtUp() {
 	t.mu.Lock()
-	t.log.caughtUp()
+	t.log.CaughtUp()
 	t.mu.Unlock()
 }
 
@@ -267,7 +221,7 @@ func (t *Topic) CaughtUp() {
 // id. The forgotten events that are in the log stay there, and every stream that lacks them gets them.
 func (t *Topic) Fork(id eventid.ID) {
 	t.mu.Lock()
-	t.log.fork(id)
+	t.log.Fork(id)
 	t.mu.Unlock()
 }
 
@@ -275,7 +229,7 @@ func (t *Topic) Fork(id eventid.ID) {
 // before them, written as the last id that is possible before it. erased says that the earlier stream did not go by its age.
 func (t *Topic) BeginAnew(id eventid.ID, erased bool) {
 	t.mu.Lock()
-	t.log.beginAnew(id, erased)
+	t.log.BeginAnew(id, erased)
 	t.mu.Unlock()
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -53,9 +54,9 @@ func (f *fakeFeed) add(ids ...uint64) {
 
 // prepend puts events before the others; lost is the id before them.
 func (f *fakeFeed) prepend(lost uint64, ids ...uint64) {
-	var older []Older
+	var older []log.Older
 	for _, ms := range ids {
-		older = append(older, Older{id(ms), eventBody(ms)})
+		older = append(older, log.Older{ID: id(ms), Body: eventBody(ms)})
 	}
 	below, _, _ := f.Span()
 	f.Prepend(older, id(lost), below)
@@ -305,7 +306,7 @@ func TestAStreamThatIsThereDoesNotGetOlderEvents(t *testing.T) {
 func TestRawEvents(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		for _, at := range []eventid.Position{eventid.At(700), eventid.After(id(700))} {
-			r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 4}})
+			r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 4}})
 			c := r.join(topics, "", fake.Unlimited)
 			r.settle()
 			for _, f := range u.feeds {

@@ -5,6 +5,7 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 )
 
 // wait is a stream that has not begun: only the upstream knows where it begins, or has older events
@@ -19,13 +20,12 @@ type wait struct {
 
 // waitTopic is what a waiting stream knows of one of its topics.
 type waitTopic struct {
-	ask      uint64     // the number of its ask; 0: it has not asked
-	earliest bool       // it wants the earliest event there is, and was sent none yet …
-	begun    bool       // … but its position is that before it, as the upstream had it
-	gone     bool       // the upstream has no more than the log: if an event is missing, a gap will be told
-	sent     bool       // it was sent older events …
-	falls    uint64     // … when the log's history had been rewritten there; 0: nowhere …
-	began    eventid.ID // … and had begun anew behind that
+	ask      uint64        // the number of its ask; 0: it has not asked
+	earliest bool          // it wants the earliest event there is, and was sent none yet …
+	begun    bool          // … but its position is that before it, as the upstream had it
+	gone     bool          // the upstream has no more than the log: if an event is missing, a gap will be told
+	sent     bool          // it was sent older events …
+	history  log.Rewriting // … when the log's history had been rewritten so far
 }
 
 func (w *wait) of(k int) *waitTopic { return &w.topics[k] }
@@ -45,7 +45,7 @@ func (j *Join) topics() []*Topic {
 
 // position is what the client has said of topic k.
 func (j *Join) position(k int) eventid.Position {
-	if j.More != nil && j.Resume == ResumeAt {
+	if j.More != nil && j.Resume == log.ResumeAt {
 		return j.Positions[k]
 	}
 	return j.Position
@@ -69,7 +69,7 @@ func (s *Shard) inDoubt(w *wait) (doubtful []*Topic) {
 			continue
 		}
 		t.feed.waiting.Or(1 << s.number) // whatever is answered from here on is heard
-		if about.ask == 0 && (r == ResumeAt || r == ResumeEarliest) {
+		if about.ask == 0 && (r == log.ResumeAt || r == log.ResumeEarliest) {
 			about.ask = t.feed.Ask(at)
 		}
 		if t.doubts(r, at, about.ask) {
@@ -81,25 +81,25 @@ func (s *Shard) inDoubt(w *wait) (doubtful []*Topic) {
 
 // doubts reports whether only the upstream can say where a stream begins that has seen
 // everything up to p, and has not said so since ask.
-func (t *Topic) doubts(r Resume, p eventid.Position, ask uint64) bool {
+func (t *Topic) doubts(r log.Resume, p eventid.Position, ask uint64) bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	l := &t.log
 	switch {
-	case !l.placed:
+	case !l.Placed():
 		return true
 	case ask != 0 && t.feed.answered >= ask:
 		return false
-	case r == ResumeEarliest:
-		return t.feed.floor.Less(l.lost)
-	case r != ResumeAt:
+	case r == log.ResumeEarliest:
+		return t.feed.floor.Less(l.Lost())
+	case r != log.ResumeAt:
 		return false
 	}
-	switch l.resume(p, now).cause {
-	case GapExpired, GapEvicted:
-		return t.feed.floor.Less(l.lost)
-	case GapFuture:
+	switch l.Resume(p, now).Cause {
+	case log.GapExpired, log.GapEvicted:
+		return t.feed.floor.Less(l.Lost())
+	case log.GapFuture:
 		return true
 	}
 	return false
@@ -197,7 +197,7 @@ func (s *Shard) retry(of uint64) {
 		s.readOlder(i, sl, w, k)
 		return
 	}
-	if w.join.Resume == ResumeAt {
+	if w.join.Resume == log.ResumeAt {
 		w.setBeginnings()
 	}
 	for k := range w.topics {
@@ -219,15 +219,15 @@ func (s *Shard) retry(of uint64) {
 // time, written as the last id that is possible before it: as a time alone it would say that the
 // topic has no event.
 func (j *Join) fix() {
-	if j.Resume != ResumeNot {
+	if j.Resume != log.ResumeNot {
 		return
 	}
-	j.Resume, j.fixed = ResumeAt, true
+	j.Resume, j.fixed = log.ResumeAt, true
 	here := func(t *Topic) eventid.Position {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if t.log.placed {
-			return t.log.place()
+		if t.log.Placed() {
+			return t.log.Position()
 		}
 		return eventid.After(eventid.Before(t.feed.Now()))
 	}
@@ -252,7 +252,7 @@ func (s *Shard) sendHead(i uint32, sl *slot) bool {
 	}
 	s.lead = s.lead[:0]
 	head := s.appendHead(j)
-	if j.Resume == ResumeNot {
+	if j.Resume == log.ResumeNot {
 		j.opened = true
 		s.lead = s.config.appendOpening(s.lead, j.begins(), s.rng.Int64N)
 		j.fix()

@@ -7,7 +7,7 @@ import (
 
 	"ssedge/proto/envelope"
 	"ssedge/proto/eventid"
-	"ssedge/shard"
+	"ssedge/shard/log"
 )
 
 // passing reports whether an error is temporary, and not of one key or channel.
@@ -183,7 +183,7 @@ func (f *feed) readBackward(events []element, r request) {
 		return
 	}
 	position, from := r.from, eventid.Before(r.from)
-	older := make([]shard.Older, 0, len(events))
+	older := make([]log.Older, 0, len(events))
 	before := lost // the id before the oldest of them
 	size := int64(0)
 	full := len(events) == r.count // then the last one only shows what is before the others
@@ -192,7 +192,7 @@ func (f *feed) readBackward(events []element, r request) {
 		if i == 0 && m.ID != lost || !position.Time && !from.Less(m.ID) || full && i == len(events)-1 {
 			break
 		}
-		event := shard.Older{ID: m.ID}
+		event := log.Older{ID: m.ID}
 		if !m.bad {
 			if body, ok := f.source.body(&m.Message); ok {
 				event.Body = append([]byte(nil), body.B...)
@@ -217,7 +217,7 @@ func (f *feed) readBackward(events []element, r request) {
 			hole = below(m.ID)
 		}
 		if before.Less(hole) { // something fits between the two
-			older = append(older, shard.Older{ID: hole})
+			older = append(older, log.Older{ID: hole})
 			size += holeBytes
 		}
 	}

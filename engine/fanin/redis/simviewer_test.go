@@ -10,6 +10,7 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
 	"ssedge/shard"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -97,7 +98,7 @@ func (v *viewer) come(e *edge) {
 	clear(v.came)
 	clear(v.at)
 	if positions := v.positions(id); positions != nil {
-		j.Resume = shard.ResumeAt
+		j.Resume = log.ResumeAt
 		at := &v.visits[len(v.visits)-1]
 		at.seq = map[string]int{}
 		for k, p := range positions {
@@ -112,7 +113,7 @@ func (v *viewer) come(e *edge) {
 	} else if id != "" {
 		w.t.Fatalf("viewer %d was given %q", v.number, id)
 	} else if v.earliest {
-		j.Resume = shard.ResumeEarliest
+		j.Resume = log.ResumeEarliest
 	}
 	j.Topic = topics[0]
 	if len(topics) > 1 {
@@ -129,7 +130,7 @@ func (v *viewer) come(e *edge) {
 			if ok {
 				b.from = v.first[name].from
 			}
-			if j.Resume == shard.ResumeEarliest {
+			if j.Resume == log.ResumeEarliest {
 				b.from = 0
 			}
 			v.first[name] = b

@@ -8,6 +8,7 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/shard"
+	"ssedge/shard/log"
 )
 
 // wish is a reading of events that its topic's log has no place for, for all streams that want the same.
@@ -116,7 +117,7 @@ func (w *wish) answer(entries []rueidis.XRangeEntry) {
 		w.again(refusedPause)
 		return
 	}
-	events := make([]shard.Older, 0, len(entries)+1)
+	events := make([]log.Older, 0, len(entries)+1)
 	last := eventid.Before(w.from)
 	size, bodiesRead := 0, 0
 	for _, entry := range entries {
@@ -135,10 +136,10 @@ func (w *wish) answer(entries []rueidis.XRangeEntry) {
 			if hole.Less(last) { // the client's id is of another history
 				hole = last
 			}
-			events = append(events, shard.Older{ID: hole})
+			events = append(events, log.Older{ID: hole})
 		}
 		last = m.ID
-		event := shard.Older{ID: m.ID}
+		event := log.Older{ID: m.ID}
 		if !m.bad {
 			if body, ok := s.body(&m.Message); ok {
 				event.Body = append([]byte(nil), body.B...)

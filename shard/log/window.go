@@ -1,4 +1,4 @@
-package shard
+package log
 
 import "ssedge/proto/eventid"
 
@@ -6,6 +6,14 @@ import "ssedge/proto/eventid"
 // streams are sent what they lack. The retention bounds the history, and may be as small as one
 // event. But a stream is sent to once a turn, and needs the whole burst of that turn. So a window of
 // the newest events outlasts the retention. A resume does not see events that only the window keeps.
+
+// Retention bounds one topic's history: what may be resumed from. A bound of 0 is no bound.
+type Retention struct {
+	Events int
+	Bytes  int64
+	AgeMS  int64
+	Window Window // what is kept beyond that, to be sent
+}
 
 // Window bounds what a log keeps of its newest events for connected streams. It widens the
 // retention: while an event is young, the larger of the two numbers bounds the log. The zero Window
@@ -28,7 +36,7 @@ type youth struct {
 }
 
 // grow moves youth on, at most once in the window's time.
-func (w *Window) grow(l *log, nowMS uint64) {
+func (w *Window) grow(l *Log, nowMS uint64) {
 	if y := &l.youth; w.AgeMS > 0 && nowMS >= y.sinceMS+w.AgeMS {
 		*y = youth{from: y.next, next: l.head, sinceMS: nowMS}
 	}
@@ -36,13 +44,13 @@ func (w *Window) grow(l *log, nowMS uint64) {
 
 // exceeded reports whether the retention lets the log's oldest event go. The newest event goes
 // only by age.
-func (r *Retention) exceeded(l *log, oldest eventid.ID, nowMS uint64) bool {
+func (r *Retention) exceeded(l *Log, oldest eventid.ID, nowMS uint64) bool {
 	return l.events > 1 && (r.Events > 0 && l.events > r.Events || r.Bytes > 0 && l.head-l.tail > uint64(r.Bytes)) ||
 		r.AgeMS > 0 && oldest.MS+uint64(r.AgeMS) < nowMS
 }
 
-// full reports whether a log with one more event before its oldest one would exceed the retention.
-func (r *Retention) full(l *log, idMS uint64) bool {
+// Full reports whether a log with one more event before its oldest one would exceed the retention.
+func (r *Retention) Full(l *Log, idMS uint64) bool {
 	if l.events == 0 {
 		return false
 	}
@@ -51,7 +59,7 @@ func (r *Retention) full(l *log, idMS uint64) bool {
 }
 
 // outlasts reports whether the window keeps the log's oldest event, which the retention lets go.
-func (w *Window) outlasts(r *Retention, l *log) bool {
+func (w *Window) outlasts(r *Retention, l *Log) bool {
 	switch {
 	case w.Events == 0,
 		r.Events > 0 && l.events > max(r.Events, w.Events),
@@ -61,9 +69,9 @@ func (w *Window) outlasts(r *Retention, l *log) bool {
 	return l.tail >= l.youth.from
 }
 
-// resumable returns the log as a resume may see it: without what only the window keeps. It shares
-// the events with l, and is for reading under the topic's lock.
-func (l *log) resumable(r *Retention, idMS uint64) log {
+// Resumable returns the log as a resume may see it: without what only the window keeps. It shares
+// the events with l: it is for reading, and only until l changes.
+func (l *Log) Resumable(r *Retention, idMS uint64) Log {
 	seen := *l
 	if seen.rewritten != nil {
 		own := *seen.rewritten
@@ -78,13 +86,4 @@ func (l *log) resumable(r *Retention, idMS uint64) log {
 		seen.cause = GapOverrun
 	}
 	return seen
-}
-
-// ResumableAfter is the newest id that a resume cannot have, though the window may.
-func (t *Topic) ResumableAfter() eventid.ID {
-	now := t.table.nowMS()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	seen := t.log.resumable(&t.table.retention, t.table.ids(now))
-	return seen.lost
 }

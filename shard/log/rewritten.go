@@ -1,4 +1,4 @@
-package shard
+package log
 
 import "ssedge/proto/eventid"
 
@@ -24,16 +24,16 @@ type rewritten struct {
 }
 
 // rewrite is called when the log may be rewritten from here on.
-func (l *log) rewrite() *rewritten {
+func (l *Log) rewrite() *rewritten {
 	if l.rewritten == nil {
-		l.rewritten = &rewritten{gone: l.gone()}
+		l.rewritten = &rewritten{gone: l.Gone()}
 	}
 	return l.rewritten
 }
 
-// gone is the highest id of the events that are not retained or lie before the log's place; zero if
+// Gone is the highest id of the events that are not retained or lie before the log's place; zero if
 // there are none.
-func (l *log) gone() eventid.ID {
+func (l *Log) Gone() eventid.ID {
 	switch {
 	case l.rewritten != nil:
 		return l.rewritten.gone
@@ -43,12 +43,12 @@ func (l *log) gone() eventid.ID {
 	return l.lost
 }
 
-// mayNeverHaveHad reports whether an event that is not in the log may never have been in it, unless its id is of a clock that went
+// MayNeverHaveHad reports whether an event that is not in the log may never have been in it, unless its id is of a clock that went
 // back.
-func (l *log) mayNeverHaveHad(id eventid.ID) bool {
+func (l *Log) MayNeverHaveHad(id eventid.ID) bool {
 	switch r := l.rewritten; {
 	case r == nil:
-		return l.gone().Less(id)
+		return l.Gone().Less(id)
 	case r.falls < l.tail && !l.lost.IsBound(): // since then ids have risen, and the last that was let go is of that time
 		return l.lost.Less(id)
 	}
@@ -56,19 +56,20 @@ func (l *log) mayNeverHaveHad(id eventid.ID) bool {
 }
 
 // follow notes that an event with that id is about to be put at the head.
-func (l *log) follow(id eventid.ID) {
+func (l *Log) follow(id eventid.ID) {
 	before := l.lost
 	if l.events > 0 {
-		before = l.headID()
+		before = l.HeadID()
 	}
 	if id.Less(before) {
 		l.fall(before, id)
 	}
 }
 
-// fork notes that what follows at the head follows the event with that id.
-func (l *log) fork(id eventid.ID) {
-	l.fall(l.headID(), eventid.ID{MS: id.MS, Seq: id.Seq + 1})
+// Fork notes that what follows at the head follows the event with that id: the upstream has forgotten those after it. They stay in
+// the log, and every stream that lacks them gets them.
+func (l *Log) Fork(id eventid.ID) {
+	l.fall(l.HeadID(), eventid.ID{MS: id.MS, Seq: id.Seq + 1})
 	if r := l.rewritten; id.IsZero() {
 		if r.unsure.to.IsZero() {
 			r.unsure.at = l.head
@@ -81,15 +82,15 @@ func (l *log) fork(id eventid.ID) {
 	l.last = id
 }
 
-// beginAnew notes that the upstream's stream began anew at the head, behind id, which is a time.
-func (l *log) beginAnew(id eventid.ID, erased bool) {
-	l.fork(id)
+// BeginAnew notes that the upstream's stream began anew at the head, behind id, which is a time.
+func (l *Log) BeginAnew(id eventid.ID, erased bool) {
+	l.Fork(id)
 	l.rewritten.anew = l.head
 	l.rewritten.erased = l.rewritten.erased || erased
 }
 
 // fall notes that at the head, behind ids of up to before, there follow ids that may be as low as low.
-func (l *log) fall(before, low eventid.ID) {
+func (l *Log) fall(before, low eventid.ID) {
 	r := l.rewrite()
 	if r.falls == 0 || low.Less(r.low) {
 		r.low = low
@@ -107,7 +108,7 @@ func (l *log) fall(before, low eventid.ID) {
 }
 
 // leave notes that an event is about to be dropped.
-func (l *log) leave(id eventid.ID) {
+func (l *Log) leave(id eventid.ID) {
 	if id.IsBound() && id != l.lost {
 		l.rewrite().began = id
 	} else if l.rewritten != nil && !id.IsBound() {
@@ -127,36 +128,36 @@ func (r *rewritten) prepended(lost eventid.ID) {
 }
 
 // widen makes the range of a gap hold what is missing though the history was rewritten.
-func (r *rewritten) widen(p *place) {
+func (r *rewritten) widen(p *Place) {
 	if r == nil || r.falls == 0 {
 		return
 	}
-	if from := eventid.Before(p.from); !from.Less(r.low) && !r.high.Less(from) {
-		p.known = false
+	if from := eventid.Before(p.From); !from.Less(r.low) && !r.high.Less(from) {
+		p.Known = false
 	}
-	p.to = eventid.PositionOf(eventid.Max(eventid.Before(p.to), r.gone))
+	p.To = eventid.PositionOf(eventid.Max(eventid.Before(p.To), r.gone))
 }
 
 // widenSkipped does so for a gap that begins at cursor, over events that may still be in the log.
-func (r *rewritten) widenSkipped(p *place, cursor uint64) {
+func (r *rewritten) widenSkipped(p *Place, cursor uint64) {
 	if cursor > r.falls {
 		return
 	}
 	r.widen(p)
-	p.to = eventid.PositionOf(eventid.Max(eventid.Before(p.to), r.high))
+	p.To = eventid.PositionOf(eventid.Max(eventid.Before(p.To), r.high))
 }
 
 // follows reports whether the log is all that came behind its place.
-func (l *log) follows() bool {
+func (l *Log) follows() bool {
 	return l.rewritten == nil || l.rewritten.displaced != l.tail || l.tail == 0
 }
 
 // sorted reports whether the retained events stand in the order of their ids.
-func (l *log) sorted() bool { return l.rewritten == nil || l.rewritten.falls <= l.tail }
+func (l *Log) sorted() bool { return l.rewritten == nil || l.rewritten.falls <= l.tail }
 
-// find returns where the event with that id ends, and those without an id behind it; false if it
+// Find returns where the event with that id ends, and those without an id behind it; false if it
 // is not retained. Of two with the same id it is the newer one.
-func (l *log) find(id eventid.ID) (cursor uint64, ok bool) {
+func (l *Log) Find(id eventid.ID) (cursor uint64, ok bool) {
 	if l.sorted() {
 		cursor = l.after(eventid.After(id))
 		return cursor, l.events > 0 && l.idBefore(cursor) == id && cursor > l.tail
@@ -187,7 +188,7 @@ func (l *log) find(id eventid.ID) (cursor uint64, ok bool) {
 // scanAfter is after for a log that is not sorted: the place behind the last event that does not lie
 // after p. Everything behind it is delivered. Events before it may lie after p; they are told as a
 // gap.
-func (l *log) scanAfter(p eventid.Position) uint64 {
+func (l *Log) scanAfter(p eventid.Position) uint64 {
 	for i := len(l.segments) - 1; i >= 0; i-- {
 		g := l.segments[i]
 		for k := len(g.index) - 1; k >= 0 && (i > 0 || k >= l.first); k-- {
@@ -203,9 +204,9 @@ func (l *log) scanAfter(p eventid.Position) uint64 {
 // older than a time at which it was empty; false if there is none. Once ids have fallen, times mean
 // nothing behind such a place. erased says that an earlier stream did not go by its age: a clock may have gone back since that
 // time, so that those events, or some of them, came later.
-func (l *log) beganAnew(empty eventid.ID) (cursor uint64, erased, ok bool) {
+func (l *Log) beganAnew(empty eventid.ID) (cursor uint64, erased, ok bool) {
 	anew := uint64(0)
-	before := eventid.Max(l.gone(), l.lost) // the highest id of an event until here …
+	before := eventid.Max(l.Gone(), l.lost) // the highest id of an event until here …
 	if l.rewritten != nil {
 		anew, erased = l.rewritten.anew, l.rewritten.erased
 		if l.rewritten.fell <= l.tail {
@@ -234,7 +235,7 @@ func (l *log) beganAnew(empty eventid.ID) (cursor uint64, erased, ok bool) {
 
 // beginsBelow reports whether there is nothing before the log and its first event's id is not above
 // id: the clock that gave the log its place has gone back.
-func (l *log) beginsBelow(id eventid.ID) bool {
+func (l *Log) beginsBelow(id eventid.ID) bool {
 	if !l.lost.IsBound() {
 		return false
 	}
@@ -247,7 +248,7 @@ func (l *log) beginsBelow(id eventid.ID) bool {
 }
 
 // firstAfter is where the first event begins that lies after p, in a log that is not sorted.
-func (l *log) firstAfter(p eventid.Position) (cursor uint64) {
+func (l *Log) firstAfter(p eventid.Position) (cursor uint64) {
 	for at, e := range l.retained() {
 		if p.Precedes(e.id) {
 			return at
@@ -258,11 +259,39 @@ func (l *log) firstAfter(p eventid.Position) (cursor uint64) {
 
 // beginning is the place behind the events without an id at the tail of the log, which have the
 // position at which the log begins.
-func (l *log) beginning() uint64 {
+func (l *Log) beginning() uint64 {
 	for at, e := range l.retained() {
 		if e.id != l.lost {
 			return at
 		}
 	}
 	return l.head
+}
+
+// Rewriting is how far a log's history was rewritten when a stream last looked. The zero value is: not at all.
+type Rewriting struct {
+	falls uint64
+	began eventid.ID
+}
+
+// RewrittenSince returns the gap that a stream at a position must be told if the history was rewritten since it looked, and notes
+// that it has looked. false: there is none.
+func (l *Log) RewrittenSince(looked *Rewriting, at eventid.Position) (gap Place, ok bool) {
+	var r rewritten
+	if l.rewritten != nil {
+		r = *l.rewritten
+	}
+	to := eventid.ID{}
+	if r.falls != looked.falls {
+		to = r.high
+	}
+	if r.began != looked.began {
+		to = eventid.Max(to, r.began)
+	}
+	*looked = Rewriting{r.falls, r.began}
+	if to.IsZero() || !at.Time && !eventid.Before(at).Less(to) { // clocks may have gone back since a time
+		return gap, false
+	}
+	known := !at.Time && (r.falls == 0 || eventid.Before(at).Less(r.low))
+	return Place{From: at, Known: known, To: eventid.PositionOf(to), Cause: GapMissed}, true
 }

@@ -1,4 +1,4 @@
-package shard
+package log
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 // some time, each later event must come or lie in the gap that it is told.
 type modelled struct {
 	t         *testing.T
-	r         *rig
-	feed      *fakeFeed
+	l         *Log
+	retention Retention
 	rng       *rand.Rand
 	things    []thing
 	clients   []modelClient
@@ -38,19 +38,11 @@ type modelClient struct {
 
 // TestRewrittenLogsAgainstAModel tries resumes, overruns and policy latest.
 func TestRewrittenLogsAgainstAModel(t *testing.T) {
-	oneGoroutine(t)
 	for seed := range uint64(3000) {
 		rng := rand.New(rand.NewPCG(seed, 5))
-		r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 1 + rng.IntN(8)}})
-		if _, err := r.table.Acquire([]byte("a")); err != nil {
-			t.Fatal(err)
-		}
-		m := &modelled{t: t, r: r, feed: u.feeds["a"], rng: rng, used: map[eventid.ID]bool{}, next: 101, history: fmt.Sprint("seed ", seed, ":")}
+		m := &modelled{t: t, l: placedAfter(eventid.Before(eventid.At(100))), retention: Retention{Events: 1 + rng.IntN(8)}, rng: rng, used: map[eventid.ID]bool{}, next: 101, history: fmt.Sprint("seed ", seed, ":")}
 		if rng.IntN(2) == 0 {
-			m.feed.Place(eventid.At(100), eventid.ID{})
-		} else {
-			m.feed.Place(eventid.After(id(100)), id(50))
-			m.used[id(100)] = true
+			m.l, m.used[id(100)] = placedAfter(id(100)), true
 		}
 		m.leave()
 		for range 4 + rng.IntN(16) {
@@ -67,11 +59,11 @@ func TestRewrittenLogsAgainstAModel(t *testing.T) {
 
 // leave has a client leave that has seen everything.
 func (m *modelled) leave() {
-	at := m.feed.log.newestID()
-	if m.feed.log.events > 0 {
-		at = m.feed.log.headID()
+	at := m.l.NewestID()
+	if m.l.events > 0 {
+		at = m.l.HeadID()
 	}
-	m.clients = append(m.clients, modelClient{m.feed.log.head, eventid.PositionOf(at), len(m.things)})
+	m.clients = append(m.clients, modelClient{m.l.head, eventid.PositionOf(at), len(m.things)})
 }
 
 func (m *modelled) fresh() eventid.ID {
@@ -84,7 +76,7 @@ func (m *modelled) fresh() eventid.ID {
 
 // happen is one thing that happens to the log. It reports whether streams are told of it.
 func (m *modelled) happen() (told bool) {
-	l, rng := &m.feed.log, m.rng
+	l, rng := m.l, m.rng
 	add := func(id eventid.ID, lost bool, what string) {
 		m.things = append(m.things, thing{id, l.head, lost})
 		m.history += fmt.Sprint(" ", what, " ", id.MS)
@@ -94,7 +86,7 @@ func (m *modelled) happen() (told bool) {
 		m.next += uint64(rng.IntN(3))
 		e := m.fresh()
 		add(e, false, "add")
-		m.feed.add(e.MS)
+		l.Append(eventBody(e.MS), e)
 	case k == 6 && l.events > 0:
 		g, first := l.segments[0], l.first
 		to := g.index[first+rng.IntN(len(g.index)-first)].id
@@ -102,7 +94,7 @@ func (m *modelled) happen() (told bool) {
 			return false
 		}
 		m.history += fmt.Sprint(" fork ", to.MS)
-		m.feed.Fork(to)
+		l.Fork(to)
 		m.next, m.rewritten = to.MS+1, true
 		return false
 	case k == 7:
@@ -112,42 +104,43 @@ func (m *modelled) happen() (told bool) {
 		}
 		m.used[e], m.rewritten = true, true
 		add(e, true, "lose")
-		m.feed.Lose(e, false)
+		l.Lose("a", e, false)
 	case k == 8:
-		from, e := l.newestID(), m.fresh()
+		from, e := l.NewestID(), m.fresh()
 		if !from.Less(e) {
 			return false
 		}
 		add(e, true, "skip to")
-		m.feed.Skip(from, e)
+		l.Skip("a", from, e)
 	case k == 9 && rng.IntN(2) == 0:
 		m.next, m.rewritten = 60+uint64(rng.IntN(150)), true
 		e := m.fresh()
 		add(e, true, "skip all to")
-		m.feed.Skip(eventid.ID{}, e)
+		l.Skip("a", eventid.ID{}, e)
 	case k == 10 && rng.IntN(3) == 0:
 		m.history += " empty"
-		m.r.table.empty(m.feed.Topic)
+		l.Clear()
 		return false
 	case k == 11:
 		m.history += " raw"
-		m.feed.AppendRaw([]byte("data: raw\n"))
+		l.AppendRaw([]byte("data: raw\n"))
 	default:
 		return false
 	}
 	m.next++
+	l.Trim(&m.retention, m.next, m.next)
 	return true
 }
 
 // holds reports whether the gap that is told at a place holds an event, as appendGap writes it.
-func (p *place) holds(id eventid.ID) bool {
-	from, to := eventid.Before(p.from), eventid.Before(p.to)
+func (p *Place) holds(id eventid.ID) bool {
+	from, to := eventid.Before(p.From), eventid.Before(p.To)
 	switch {
-	case p.cause == gapNone:
+	case p.Cause == GapNone:
 		return false
-	case p.known && !to.IsZero() && !from.Less(to):
+	case p.Known && !to.IsZero() && !from.Less(to):
 		return from == to || !to.Less(id)
-	case p.known && !from.Less(id):
+	case p.Known && !from.Less(id):
 		return false
 	}
 	return to.IsZero() || !to.Less(id)
@@ -155,22 +148,26 @@ func (p *place) holds(id eventid.ID) bool {
 
 // resumes has a client come back with its id.
 func (m *modelled) resumes(c modelClient) {
-	for _, policy := range []Policy{PolicyGap, PolicyLatest} {
-		s := m.r.shards[0]
-		s.config.Policy = func(string) Policy { return policy }
-		p := s.placeOf(&Join{Resume: ResumeAt}, m.feed.Topic, c.at)
+	for _, latest := range []bool{false, true} {
+		seen := m.l.Resumable(&m.retention, m.next)
+		p := seen.Resume(c.at, m.next)
+		if latest {
+			var s Snapshot
+			s.Take(m.l)
+			s.SkipResumed(&p)
+		}
 		lacks := false
 		for n, x := range m.things {
-			has, comes := n < c.seen, x.start >= p.cursor
+			has, comes := n < c.seen, x.start >= p.Cursor
 			lacks = lacks || !has && !comes
 			if !has && !comes && !p.holds(x.id) {
 				m.fail(c, p, "%v does not come", x.id)
 			}
-			if has && comes && !x.lost && p.cause == gapNone {
+			if has && comes && !x.lost && p.Cause == GapNone {
 				m.fail(c, p, "%v comes twice", x.id)
 			}
 		}
-		if !m.rewritten && p.cause != gapNone && !lacks && policy == PolicyGap {
+		if !m.rewritten && p.Cause != GapNone && !lacks && !latest {
 			m.fail(c, p, "nothing is missing")
 		}
 	}
@@ -178,25 +175,25 @@ func (m *modelled) resumes(c modelClient) {
 
 // falls has a stream that took nothing since then be overrun, or conflated.
 func (m *modelled) falls(c modelClient) {
-	for _, policy := range []Policy{PolicyGap, PolicyLatest} {
-		s := m.r.shards[0]
-		m.feed.snapshot(&s.snap)
-		p := place{cursor: c.head, at: c.at, cause: GapConflated, from: c.at, known: true}
-		switch {
-		case c.head < s.snap.tail:
-			p = s.overrunPlace(c.head, c.at, &state{topic: m.feed.Topic, policy: policy})
-		case policy == PolicyLatest && c.head < s.snap.head:
-			s.skipToNewest(&p)
+	for _, latest := range []bool{false, true} {
+		var s Snapshot
+		s.Take(m.l)
+		p := Place{Cursor: c.head, At: c.at, Cause: GapConflated, From: c.at, Known: true}
+		if c.head < s.Tail {
+			p = s.Overrun(c.head, c.at)
+		}
+		if latest && c.head < s.Head {
+			s.SkipToNewest(&p)
 		}
 		for n, x := range m.things {
-			if n >= c.seen && x.start < p.cursor && !p.holds(x.id) {
+			if n >= c.seen && x.start < p.Cursor && !p.holds(x.id) {
 				m.fail(c, p, "%v does not come to a stream that was slow", x.id)
 			}
 		}
 	}
 }
 
-func (m *modelled) fail(c modelClient, p place, format string, args ...any) {
+func (m *modelled) fail(c modelClient, p Place, format string, args ...any) {
 	m.t.Helper()
-	m.t.Fatalf("%s\na client at %v, which has seen %d things: %s; it is told %v from %v (%t) to %v", m.history, c.at, c.seen, fmt.Sprintf(format, args...), p.cause, p.from, p.known, p.to)
+	m.t.Fatalf("%s\na client at %v, which has seen %d things: %s; it is told %v from %v (%t) to %v", m.history, c.at, c.seen, fmt.Sprintf(format, args...), p.Cause, p.From, p.Known, p.To)
 }

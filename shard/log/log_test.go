@@ -1,8 +1,9 @@
-package shard
+package log
 
 import (
 	"bytes"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"ssedge/proto/eventid"
@@ -11,7 +12,7 @@ import (
 
 // body is an event of about size bytes without its id; it says which one it is.
 func body(n, size int) []byte {
-	data := append(appendInt(nil, int64(n)), '|')
+	data := append(strconv.AppendInt(nil, int64(n), 10), '|')
 	for len(data) < size {
 		data = append(data, byte('a'+len(data)%26))
 	}
@@ -62,10 +63,10 @@ func (l *naiveLog) trim(r *Retention, now uint64) {
 
 // grownLog is a log and its twin that went through the same random events,
 // retentions and clears.
-func grownLog(t *testing.T, seed uint64, sizeMax int) (*log, *naiveLog, uint64) {
+func grownLog(t *testing.T, seed uint64, sizeMax int) (*Log, *naiveLog, uint64) {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	r := Retention{Events: rng.IntN(40), Bytes: int64(rng.IntN(40 * sizeMax)), AgeMS: int64(rng.IntN(300))}
-	l, twin := &log{}, &naiveLog{}
+	l, twin := &Log{}, &naiveLog{}
 	now, held := uint64(1000), int64(0)
 	for n := range 30 + rng.IntN(200) {
 		now += uint64(rng.IntN(10))
@@ -74,12 +75,12 @@ func grownLog(t *testing.T, seed uint64, sizeMax int) (*log, *naiveLog, uint64) 
 			id = eventid.ID{MS: l.last.MS, Seq: l.last.Seq + 1}
 		}
 		size := 1 + rng.IntN(sizeMax)
-		held += l.append(body(n, size), id)
+		held += l.Append(body(n, size), id)
 		twin.append(wire(n, size, id), id)
-		held -= l.trim(&r, now, now)
+		held -= l.Trim(&r, now, now)
 		twin.trim(&r, now)
 		if rng.IntN(60) == 0 {
-			held -= l.clear()
+			held -= l.Clear()
 			twin.gone = len(twin.ids)
 		}
 		checkLog(t, l, twin, held)
@@ -87,7 +88,7 @@ func grownLog(t *testing.T, seed uint64, sizeMax int) (*log, *naiveLog, uint64) 
 	return l, twin, now
 }
 
-func checkLog(t *testing.T, l *log, twin *naiveLog, held int64) {
+func checkLog(t *testing.T, l *Log, twin *naiveLog, held int64) {
 	t.Helper()
 	if l.head != twin.head() || l.tail != twin.tail() || l.events != len(twin.ids)-twin.gone {
 		t.Fatalf("tail %d head %d events %d, want %d %d %d", l.tail, l.head, l.events, twin.tail(), twin.head(), len(twin.ids)-twin.gone)
@@ -112,12 +113,12 @@ func TestLogHoldsWhatTheNaiveTwinHolds(t *testing.T) {
 	for seed := range uint64(60) {
 		for _, sizeMax := range []int{30, 700, 100_000}[:2+seed%20/19] {
 			l, twin, _ := grownLog(t, seed, sizeMax)
-			var s snapshot
-			s.take(l)
+			var s Snapshot
+			s.Take(l)
 			var got []byte
-			if s.tail < s.head {
-				got = bytes.Join(s.behind(s.tail), nil)
-				if events := s.eventsBehind(); events != l.events {
+			if s.Tail < s.Head {
+				got = bytes.Join(s.Behind(s.Tail), nil)
+				if events := s.EventsBehind(); events != l.events {
 					t.Fatalf("seed %d: %d events behind, want %d", seed, events, l.events)
 				}
 			}
@@ -136,9 +137,9 @@ func TestHeldBytesReturnToZero(t *testing.T) {
 			held += g.held()
 		}
 		if seed%2 == 0 {
-			held -= l.clear()
+			held -= l.Clear()
 		} else {
-			held -= l.trim(&Retention{AgeMS: 1}, now+10, now+10)
+			held -= l.Trim(&Retention{AgeMS: 1}, now+10, now+10)
 		}
 		if held != 0 || l.events != 0 || len(l.segments) != 0 || l.tail != l.head {
 			t.Fatalf("seed %d: %d bytes, %d events, %d segments left", seed, held, l.events, len(l.segments))
@@ -147,31 +148,31 @@ func TestHeldBytesReturnToZero(t *testing.T) {
 }
 
 func TestTheNewestEventGoesOnlyByAge(t *testing.T) {
-	l := &log{}
-	l.append(body(0, 5000), eventid.ID{MS: 10})
-	if l.trim(&Retention{Events: 1, Bytes: 1, AgeMS: 5}, 15, 15); l.events != 1 {
+	l := &Log{}
+	l.Append(body(0, 5000), eventid.ID{MS: 10})
+	if l.Trim(&Retention{Events: 1, Bytes: 1, AgeMS: 5}, 15, 15); l.events != 1 {
 		t.Error("went by size, or at its age")
 	}
-	if l.trim(&Retention{AgeMS: 5}, 16, 16); l.events != 0 {
+	if l.Trim(&Retention{AgeMS: 5}, 16, 16); l.events != 0 {
 		t.Error("outlived its age")
 	}
 }
 
 func TestSegmentsBeginSmallAndDouble(t *testing.T) {
-	l := &log{}
-	l.append(body(0, 10), eventid.ID{MS: 1})
+	l := &Log{}
+	l.Append(body(0, 10), eventid.ID{MS: 1})
 	if got := l.segments[0].held(); got > 512 {
 		t.Errorf("a topic with one short event holds %d bytes", got)
 	}
 	for n := range 10_000 {
-		l.append(body(n, 100), eventid.ID{MS: 2, Seq: uint64(n)})
+		l.Append(body(n, 100), eventid.ID{MS: 2, Seq: uint64(n)})
 	}
 	for i, g := range l.segments[1:] {
 		if want := min(max(int(g.base), segmentBytesMin), segmentBytesMax); cap(g.buf) != want {
 			t.Fatalf("segment %d, after %d bytes, takes %d, want %d", i+1, g.base, cap(g.buf), want)
 		}
 	}
-	l.append(body(0, 1<<20), eventid.ID{MS: 3})
+	l.Append(body(0, 1<<20), eventid.ID{MS: 3})
 	if g := l.newest(); len(g.index) != 1 || cap(g.buf) != len(g.buf) {
 		t.Errorf("an event larger than any segment shares one of %d bytes", cap(g.buf))
 	}
@@ -179,14 +180,13 @@ func TestSegmentsBeginSmallAndDouble(t *testing.T) {
 
 // However much has gone through it, a log that keeps little takes little.
 func TestALogTakesWhatItKeeps(t *testing.T) {
-	oneGoroutine(t)
 	for _, keep := range []int{1, 5, 50, 5000} {
 		for _, size := range []int{1, 20, 100, 1000} {
-			l := &log{}
+			l := &Log{}
 			held, most := int64(0), int64(0)
 			for n := range 20_000 {
-				held += l.append(body(n, size), eventid.ID{MS: 2, Seq: uint64(n)})
-				held -= l.trim(&Retention{Events: keep}, 2, 2)
+				held += l.Append(body(n, size), eventid.ID{MS: 2, Seq: uint64(n)})
+				held -= l.Trim(&Retention{Events: keep}, 2, 2)
 				most = max(most, held)
 			}
 			if kept := int64(l.head - l.tail); most > 6*kept+2*segmentBytesMin {
@@ -198,19 +198,19 @@ func TestALogTakesWhatItKeeps(t *testing.T) {
 
 // What was lent out in a snapshot stays as it was, whatever becomes of the log.
 func TestSnapshotBytesDoNotChange(t *testing.T) {
-	l := &log{}
+	l := &Log{}
 	for n := range 20 {
-		l.append(body(n, 50), eventid.ID{MS: 1, Seq: uint64(n)})
+		l.Append(body(n, 50), eventid.ID{MS: 1, Seq: uint64(n)})
 	}
-	var s snapshot
-	s.take(l)
-	pieces := s.behind(0)
+	var s Snapshot
+	s.Take(l)
+	pieces := s.Behind(0)
 	was := bytes.Join(pieces, nil)
 	for n := range 1000 {
-		l.append(body(n, 70), eventid.ID{MS: 2, Seq: uint64(n)})
-		l.trim(&Retention{Events: 3}, 2, 2)
+		l.Append(body(n, 70), eventid.ID{MS: 2, Seq: uint64(n)})
+		l.Trim(&Retention{Events: 3}, 2, 2)
 	}
-	l.clear()
+	l.Clear()
 	if !bytes.Equal(was, bytes.Join(pieces, nil)) {
 		t.Error("bytes of a snapshot changed")
 	}

@@ -1,4 +1,4 @@
-package shard
+package log
 
 import "ssedge/proto/eventid"
 
@@ -25,10 +25,22 @@ type unsure struct {
 	to eventid.ID // the highest id before
 }
 
+// Lose adds a gap of that topic over an event with that id, which the upstream has forgotten and which never came. The gap has no id
+// of its own: each stream that reaches it is told. reading says that what follows, until CaughtUp, may be older than the event.
+func (l *Log) Lose(topic string, id eventid.ID, reading bool) (grown int64) {
+	l.lose(id, reading)
+	gap := Place{To: eventid.PositionOf(id), Cause: GapMissed}
+	return l.appendGap(AppendGap(nil, topic, &gap), l.HeadID(), l.NewestID())
+}
+
+// LostInGap notes that an event with that id, which the upstream has forgotten, is in the gap that was added last. What follows,
+// until CaughtUp, may be older than the event.
+func (l *Log) LostInGap(id eventid.ID) { l.loseBefore(l.head, id, true) }
+
 // lose notes that a gap over an event with that id, which never came, is about to be put at the head. reading says that what
-// follows, until caughtUp, may be older.
-func (l *log) lose(id eventid.ID, reading bool) {
-	newest, before := l.newestID(), l.headID()
+// follows, until CaughtUp, may be older.
+func (l *Log) lose(id eventid.ID, reading bool) {
+	newest, before := l.NewestID(), l.HeadID()
 	low := eventid.ID{MS: newest.MS, Seq: newest.Seq + 1}
 	if id.Less(low) {
 		low = id
@@ -40,8 +52,8 @@ func (l *log) lose(id eventid.ID, reading bool) {
 
 // loseBefore notes that the event with that id never came. A client that comes back with the newest event's id may lack it,
 // unless its place is before cursor.
-func (l *log) loseBefore(cursor uint64, id eventid.ID, reading bool) {
-	r, before := l.rewrite(), l.headID()
+func (l *Log) loseBefore(cursor uint64, id eventid.ID, reading bool) {
+	r, before := l.rewrite(), l.HeadID()
 	if r.falls > 0 { // streams that are sent older events are told of all up to there
 		r.high = eventid.Max(r.high, id)
 	}
@@ -56,8 +68,8 @@ func (l *log) loseBefore(cursor uint64, id eventid.ID, reading bool) {
 	}
 }
 
-// caughtUp notes that what follows is new.
-func (l *log) caughtUp() {
+// CaughtUp notes that all that the upstream has was added: what follows is new.
+func (l *Log) CaughtUp() {
 	if l.rewritten == nil {
 		return
 	}
@@ -75,23 +87,23 @@ func (x *loss) concerns(cursor uint64, id eventid.ID) bool {
 
 // withUntold tells of what a client at a place that is found may lack all the same: lost events, whose gaps have the id of
 // what is before them, so it is not known whether the client was told; and events before a history of which nothing is known.
-func (l *log) withUntold(p place) place {
-	if l.rewritten == nil || p.cause != gapNone {
+func (l *Log) withUntold(p Place) Place {
+	if l.rewritten == nil || p.Cause != GapNone {
 		return p
 	}
-	if u := l.rewritten.unsure; p.cursor > u.at && l.idAt(p.cursor).Less(u.to) {
-		p.cause, p.to = GapMissed, eventid.PositionOf(u.to)
+	if u := l.rewritten.unsure; p.Cursor > u.at && l.idAt(p.Cursor).Less(u.to) {
+		p.Cause, p.To = GapMissed, eventid.PositionOf(u.to)
 	}
 	for _, x := range l.rewritten.losses {
-		if x.concerns(p.cursor, l.idAt(p.cursor)) {
-			p.cause, p.to = GapMissed, eventid.PositionOf(eventid.Max(eventid.Before(p.to), x.id))
+		if x.concerns(p.Cursor, l.idAt(p.Cursor)) {
+			p.Cause, p.To = GapMissed, eventid.PositionOf(eventid.Max(eventid.Before(p.To), x.id))
 		}
 	}
 	return p
 }
 
 // idAt is the id of what lies before a position of the log.
-func (l *log) idAt(cursor uint64) eventid.ID {
+func (l *Log) idAt(cursor uint64) eventid.ID {
 	if cursor == l.tail {
 		return l.lost
 	}

@@ -1,9 +1,10 @@
-package shard
+package log
 
 import (
 	"sort"
 
 	"ssedge/proto/eventid"
+	"ssedge/proto/sse"
 )
 
 // The sizes of segments in bytes. A log begins small, for most topics hold a
@@ -16,16 +17,17 @@ const (
 	entryBytes      = 24
 )
 
-// entry is one event of a segment: its id and where it ends, as an offset from
-// the segment's base. It begins where the one before ends.
+// entry is one event of a segment: its id, where its id line begins and where it ends, as offsets from the segment's base. It
+// begins where the one before ends.
 type entry struct {
-	id  eventid.ID
-	end uint32
+	id     eventid.ID
+	idLine uint32
+	end    uint32
 }
 
-// segment is a run of whole events. buf's array never moves and never shrinks:
-// what has been published of it is immutable and may be read without a lock by
-// every holder of a snapshot. Segments are left to the garbage collector when
+// segment is a run of whole events. buf's array never moves and never shrinks, and
+// the elements of index never change: what has been published of both may be read
+// without a lock by every holder of a snapshot. Segments are left to the garbage collector when
 // trimmed; recycling them by hand under a reader is how one client gets
 // another's bytes.
 type segment struct {
@@ -39,17 +41,32 @@ func newSegment(base uint64, need int, retained uint64) *segment {
 	return &segment{base: base, buf: make([]byte, 0, size), index: make([]entry, 0, 2)}
 }
 
+// add adds an event.
+func (g *segment) add(body []byte, id eventid.ID, idText []byte) {
+	g.buf = append(g.buf, body...)
+	idLine := len(g.buf)
+	g.buf = sse.AppendID(g.buf, idText)
+	g.index = append(g.index, entry{id: id, idLine: uint32(idLine), end: uint32(len(g.buf))})
+}
+
 func (g *segment) end() uint64 { return g.base + uint64(len(g.buf)) }
 
 // held is the memory the segment keeps, in bytes.
 func (g *segment) held() int64 { return int64(cap(g.buf) + cap(g.index)*entryBytes) }
 
 // start returns where event i begins, as an offset from base.
-func (g *segment) start(i int) uint32 {
+func (g *segment) start(i int) uint32 { return startOf(g.index, i) }
+
+func startOf(index []entry, i int) uint32 {
 	if i == 0 {
 		return 0
 	}
-	return g.index[i-1].end
+	return index[i-1].end
+}
+
+// eventAt returns the event of which the byte at an offset is.
+func eventAt(index []entry, offset uint32) int {
+	return sort.Search(len(index)-1, func(i int) bool { return index[i].end > offset })
 }
 
 // after returns the first event of begin to end that lies after p, end if there is none. Their ids stand in their order.
