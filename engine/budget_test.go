@@ -16,6 +16,7 @@ import (
 	"ssedge/engine/memory"
 	"ssedge/shard"
 	"ssedge/shard/log"
+	topics "ssedge/shard/topic"
 )
 
 // costless are limits that bound time, or a part of something that another setting bounds.
@@ -78,7 +79,7 @@ func TestWhatTheBudgetSays(t *testing.T) {
 	}
 	long := func(i int) []byte { return fmt.Appendf(nil, "%0*d", c.TopicBytes, i) }
 	newGroup := func() *shard.Group {
-		g, err := shard.NewGroup(c.Shards, shard.Config{WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1, InboxMax: 1, TurnSends: 1, TurnTime: time.Second}, shard.TableConfig{
+		g, err := shard.NewGroup(c.Shards, shard.Config{WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1, InboxMax: 1, TurnSends: 1, TurnTime: time.Second}, topics.Config{
 			Retention: log.Retention{AgeMS: 3_600_000}, HistoryMax: 1 << 30, TopicsMax: many,
 		})
 		if err != nil {

@@ -23,6 +23,7 @@ import (
 	"ssedge/shard"
 	"ssedge/shard/log"
 	"ssedge/shard/sys"
+	"ssedge/shard/topic"
 )
 
 // Engine is a node. Its methods may be called from any goroutine, each once, in
@@ -141,7 +142,7 @@ func (e *Engine) newGroup() (*shard.Group, error) {
 		RestBytesMax: c.RestBytes, InboxMax: c.InboxMax,
 		TurnSends: c.TurnSends, TurnTime: c.TurnTime,
 		Policy: policy, OnClose: e.admission.Closed,
-	}, shard.TableConfig{
+	}, topic.Config{
 		Retention: log.Retention{
 			Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: max(c.HistoryAge.Milliseconds(), 1), Window: log.SendWindow,
 		},

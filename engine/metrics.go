@@ -180,7 +180,11 @@ func (m *metricSet) count() {
 		set(`ssedge_streams_closed_total{reason="`+r.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Closed[r].Load() }))
 	}
 	for _, c := range log.GapCauses() {
-		set(`ssedge_gaps_total{cause="`+c.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Gaps[c].Load() }))
+		n := total(func(s *shard.Stats) uint64 { return s.Gaps[c].Load() })
+		if c == log.GapMissed {
+			n += e.group.Table().Missed.Load()
+		}
+		set(`ssedge_gaps_total{cause="`+c.String()+`"}`, n)
 	}
 	if e.redis != nil {
 		e.redis.Counters(set)

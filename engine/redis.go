@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"ssedge/engine/fanin/redis"
-	"ssedge/shard"
+	"ssedge/shard/topic"
 )
 
 // openRedis connects to where events come from, if not from this node alone.
@@ -34,7 +34,7 @@ func (c *Config) faring() map[string]string {
 }
 
 // upstream is what topics follow: nothing, if events come from this node alone.
-func (e *Engine) upstream() shard.Upstream {
+func (e *Engine) upstream() topic.Upstream {
 	if e.redis == nil {
 		return nil // not an interface that holds nil
 	}
@@ -77,7 +77,7 @@ func (e *Engine) topicCounts(ctx context.Context, names []string, limit int) (an
 	table := e.group.Table()
 	if len(names) == 0 {
 		top := redis.Top{Limit: limit}
-		table.Each(func(t *shard.Topic) {
+		table.Each(func(t *topic.Topic) {
 			if n := t.Holders(); n > 0 {
 				top.Add(t.Name(), n)
 			}

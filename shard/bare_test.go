@@ -17,6 +17,7 @@ import (
 
 	"ssedge/shard/log"
 	"ssedge/shard/sys"
+	"ssedge/shard/topic"
 )
 
 var (
@@ -161,7 +162,7 @@ func againstTheBareLoop(b *testing.B, shards, streams int) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + shards + 1)) // a place for the audience too
 	c := patient()
 	c.TurnSends, c.TurnTime = 128, 200*time.Microsecond
-	g, err := NewGroup(shards, c, TableConfig{Retention: log.Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1})
+	g, err := NewGroup(shards, c, topic.Config{Retention: log.Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1})
 	if err != nil {
 		b.Fatal(err)
 	}

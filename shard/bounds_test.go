@@ -9,12 +9,13 @@ import (
 	"ssedge/proto/sse"
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // A topic that a client cannot keep up with does not keep its other topics from it.
 func TestABusyTopicDoesNotStarveTheOthersOfItsStream(t *testing.T) {
 	for _, topics := range []string{"hot,rare", "rare,hot"} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 100}})
+		r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 100}})
 		c := r.join(topics, "", 10_000)
 		r.settle()
 		for round := 0; ; round++ {
@@ -41,7 +42,7 @@ func TestABusyTopicDoesNotStarveTheOthersOfItsStream(t *testing.T) {
 func TestTheRestOfARestIsChargedForWhatItKeeps(t *testing.T) {
 	c := patient()
 	c.RestBytesMax = 3000
-	r := newRig(t, 1, c, TableConfig{})
+	r := newRig(t, 1, c, topic.Config{})
 	var all []*client
 	for range 3 {
 		s := r.join("a", "", fake.Unlimited)
@@ -78,7 +79,7 @@ func TestTheRestOfARestIsChargedForWhatItKeeps(t *testing.T) {
 // A drain is not over while streams are still on their way in.
 func TestADrainWaitsForStreamsOnTheirWayIn(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Hour} {
-		r := newRig(t, 1, budgeted(1), TableConfig{}) // takes in one a turn
+		r := newRig(t, 1, budgeted(1), topic.Config{}) // takes in one a turn
 		var all []*client
 		for range 3 {
 			all = append(all, r.join("a", "", fake.Unlimited))
@@ -103,7 +104,7 @@ func TestADrainWaitsForStreamsOnTheirWayIn(t *testing.T) {
 func TestTheInboxHoldsNoMoreThanItsBound(t *testing.T) {
 	c := budgeted(1)
 	c.InboxMax = 10
-	r := newRig(t, 1, c, TableConfig{})
+	r := newRig(t, 1, c, topic.Config{})
 	s := r.shards[0]
 	taken := 0
 	for turn := range 20 {
@@ -133,7 +134,7 @@ func TestTheInboxHoldsNoMoreThanItsBound(t *testing.T) {
 
 // Whatever the policy, a stream begins with its response head.
 func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 2}})
+	r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 2}})
 	r.config.Policy = func(string) Policy { return PolicyClose }
 	first := r.publish("a", "0")
 	r.publish("a", "1")
@@ -156,7 +157,7 @@ func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
 		r.publish("a", fmt.Sprint("later", n))
 	}
 	st := s.states.at(sl.topic)
-	st.topic.snapshot(&s.snap)
+	st.topic.Snapshot(&s.snap)
 	if !s.push(i, sl, st) {
 		t.Fatal("it is closed before it has begun")
 	}
@@ -168,7 +169,7 @@ func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
 func TestATurnKeepsItsTime(t *testing.T) {
 	c := patient()
 	c.TurnTime = 3 * time.Millisecond
-	r := newRig(t, 1, c, TableConfig{})
+	r := newRig(t, 1, c, topic.Config{})
 	for range 1000 {
 		r.join("a", "", fake.Unlimited)
 	}
@@ -193,7 +194,7 @@ func TestATurnKeepsItsTime(t *testing.T) {
 // What joins in a storm is taken in over several turns, and what was published to
 // the streams that are there already is sent meanwhile.
 func TestAStormOfJoinsDelaysOthersByAFewTurns(t *testing.T) {
-	r := newRig(t, 1, budgeted(10), TableConfig{})
+	r := newRig(t, 1, budgeted(10), topic.Config{})
 	there := r.join("a", "", fake.Unlimited)
 	r.settle()
 	for range 1000 {
@@ -218,7 +219,7 @@ func TestAStormOfJoinsDelaysOthersByAFewTurns(t *testing.T) {
 
 // Sockets that become writable at once are written to over several turns.
 func TestManyWritableSocketsKeepToTheBudget(t *testing.T) {
-	r := newRig(t, 1, budgeted(10), TableConfig{})
+	r := newRig(t, 1, budgeted(10), topic.Config{})
 	var all []*client
 	for range 200 {
 		c := r.join("a", "", fake.Unlimited)
@@ -244,7 +245,7 @@ func TestManyWritableSocketsKeepToTheBudget(t *testing.T) {
 
 // A stream in chunks that has much to catch up with is charged for each of its sends.
 func TestCatchingUpInChunksIsChargedBySends(t *testing.T) {
-	r := newRig(t, 1, budgeted(20), TableConfig{})
+	r := newRig(t, 1, budgeted(20), topic.Config{})
 	for n := range 100 {
 		r.publish("a", fmt.Sprint(n, strings.Repeat("x", 3000))) // a chunk each
 	}

@@ -45,7 +45,7 @@ func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
 			b.next = 0
 		}
 		st := s.states.at(sub.state)
-		st.topic.snapshot(&s.snap)
+		st.topic.Snapshot(&s.snap)
 		s.lead = s.lead[:0]
 		if slow && st.policy == PolicyLatest {
 			s.conflateSub(b, sub, st)
@@ -95,16 +95,12 @@ func (s *Shard) pushSub(i uint32, sl *slot, b *bundle, sub *sub, st *state) bool
 // moveSub sets a subscription to p and tells the gap in s.lead.
 func (s *Shard) moveSub(b *bundle, sub *sub, st *state, p *log.Place) {
 	sub.cursor, sub.last = p.Cursor, p.At
-	s.tellGap(st.topic.name, p)
+	s.tellGap(st.topic.Name(), p)
 	s.lead = b.appendID(s.lead)
 }
 
 func (s *Shard) conflateSub(b *bundle, sub *sub, st *state) {
-	if sub.cursor < s.snap.Tail {
-		return
-	}
-	p := log.Place{Cursor: sub.cursor, At: sub.last, Cause: log.GapConflated, From: sub.last, Known: true}
-	if s.snap.SkipToNewest(&p) {
+	if p, ok := s.snap.Conflate(sub.cursor, sub.last); ok {
 		s.moveSub(b, sub, st, &p)
 	}
 }

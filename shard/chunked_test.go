@@ -11,6 +11,7 @@ import (
 
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // dechunk reads a body in chunks (RFC 9112 7.1), cut anywhere.
@@ -61,7 +62,7 @@ func TestChunksOverSocketsThatStopAnywhere(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		for seed := range uint64(60) {
 			rng := rand.New(rand.NewPCG(seed, 9))
-			r := newRig(t, 1, budgeted(1+rng.IntN(50)), TableConfig{})
+			r := newRig(t, 1, budgeted(1+rng.IntN(50)), topic.Config{})
 			r.greets = seed%2 == 0
 			begin := r.join(topics, "", fake.Unlimited)
 			r.settle()
@@ -108,7 +109,7 @@ func TestChunksOverSocketsThatStopAnywhere(t *testing.T) {
 // then the gap is told.
 func TestAPromisedChunkOutlivesTheLog(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 3}})
+		r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 3}})
 		c := &client{r: r, chunks: true, topics: strings.Split(topics, ",")}
 		c.connect("", fake.Unlimited, 0)
 		r.settle()
@@ -128,7 +129,7 @@ func TestAPromisedChunkOutlivesTheLog(t *testing.T) {
 
 // A stream that is cut off inside a chunk is not ended as if it were whole.
 func TestAChunkThatIsCutOffIsNotEnded(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	c := &client{r: r, chunks: true, topics: []string{"a"}}
 	c.connect("", fake.Unlimited, 0)
 	r.settle()
@@ -150,7 +151,7 @@ func TestTheLastWordsComeOnce(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		for _, chunks := range []bool{true, false} {
 			for room := range 40 {
-				r := newRig(t, 1, patient(), TableConfig{})
+				r := newRig(t, 1, patient(), topic.Config{})
 				c := &client{r: r, chunks: chunks, topics: strings.Split(topics, ",")}
 				c.connect("", fake.Unlimited, 0)
 				r.settle()

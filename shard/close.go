@@ -1,6 +1,9 @@
 package shard
 
-import "ssedge/shard/sys"
+import (
+	"ssedge/shard/roomy"
+	"ssedge/shard/sys"
+)
 
 // close ends a stream: the one way out. The caller must not touch the slot
 // afterwards. It may be called in the middle of a pass.
@@ -15,7 +18,7 @@ func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 			s.unsubscribe(b.subs[k].state, b.subs[k].at)
 		}
 		s.bundles[sl.topic] = nil
-		if s.unused = append(s.unused, sl.topic); len(s.unused) == len(s.bundles) && len(s.bundles) > keptMax {
+		if s.unused = append(s.unused, sl.topic); len(s.unused) == len(s.bundles) && len(s.bundles) > roomy.Kept {
 			s.bundles, s.unused = nil, nil
 		}
 	} else {

@@ -1,11 +1,13 @@
 package shard
 
+import "ssedge/shard/topic"
+
 // enqueue notes that a topic has something new. The topic's bit is cleared before
 // the shard looks at its log: whatever is appended from here on sets it again.
 func (s *Shard) enqueue(d dirtyMark) {
-	d.topic.dirty.And(^(uint64(1) << s.number))
-	n := d.topic.local[s.number]
-	if n == noState {
+	d.topic.Look(s.number)
+	n := d.topic.State(s.number)
+	if n == topic.NoState {
 		return // the last subscriber has left
 	}
 	st := s.states.at(n)
@@ -78,7 +80,7 @@ func (s *Shard) fanOut() bool {
 // the budget. Each share of a pass takes a new snapshot of the log: subscribers that come
 // late in a pass get more, and the pass that follows finds less to do.
 func (s *Shard) pass(n uint32, st *state, b *budget) (done bool) {
-	st.topic.snapshot(&s.snap)
+	st.topic.Snapshot(&s.snap)
 	for st.topic != nil && int(st.next) < len(st.subs) {
 		i := st.subs[st.next]
 		st.next++

@@ -24,7 +24,7 @@ func (s *Shard) overrun(i uint32, sl *slot, st *state) bool {
 	p := s.overrunPlace(sl.cursor, sl.last(), st)
 	sl.cursor = p.Cursor
 	sl.setLast(p.At)
-	s.tellGap(st.topic.name, &p)
+	s.tellGap(st.topic.Name(), &p)
 	s.lead = sse.AppendID(s.lead, p.At.Append(s.idBuf[:0]))
 	return true
 }
@@ -42,16 +42,12 @@ func (s *Shard) overrunPlace(cursor uint64, from eventid.Position, st *state) lo
 // conflate is policy latest for a stream that was blocked but not overrun: of all
 // it is behind only the newest event is sent, and the others are told as a gap.
 func (s *Shard) conflate(sl *slot) {
-	if sl.cursor < s.snap.Tail {
-		return // an overrun, which does the same
-	}
-	p := log.Place{Cursor: sl.cursor, At: sl.last(), Cause: log.GapConflated, From: sl.last(), Known: true}
-	if !s.snap.SkipToNewest(&p) {
+	p, ok := s.snap.Conflate(sl.cursor, sl.last())
+	if !ok {
 		return
 	}
-	name := s.states.at(sl.topic).topic.name
 	sl.cursor = p.Cursor
 	sl.setLast(p.At)
-	s.tellGap(name, &p)
+	s.tellGap(s.states.at(sl.topic).topic.Name(), &p)
 	s.lead = sse.AppendID(s.lead, p.At.Append(s.idBuf[:0]))
 }

@@ -30,10 +30,10 @@ func (s *Shard) greet(j *Join, scratch []byte) []byte {
 	if j.More != nil || j.Resume == log.ResumeMalformed {
 		return scratch
 	}
-	if j.Topic.feed != nil && j.Topic.doubts(j.Resume, j.Position, 0) {
+	if s.table.HasUpstream() && j.Topic.Doubts(j.Resume, j.Position, 0) {
 		return scratch
 	}
-	p := j.Topic.locate(j.Resume, j.Position, false)
+	p := j.Topic.Locate(j.Resume, j.Position, false)
 	if p.Cause != log.GapNone || p.Cursor != p.Head {
 		return scratch
 	}
@@ -62,7 +62,7 @@ func (s *Shard) openGreeted(i uint32, sl *slot, j *Join) bool {
 	if len(g.unsent) > 0 {
 		return s.block(i, sl, rest{own: g.unsent})
 	}
-	if j.Topic.headAt(g.cursor) {
+	if j.Topic.HeadAt(g.cursor) {
 		return true
 	}
 	return s.catchUp(i, sl, false)

@@ -6,6 +6,7 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
 	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // Join is a connection on its way into a shard. With it go the descriptor, which
@@ -13,11 +14,11 @@ import (
 // which the shard releases.
 type Join struct {
 	Fd     int
-	Head   []byte   // the response head, sent first; not to be changed any more
-	Away   []byte   // the whole answer to a stream that ends before it was sent its head; not to be changed any more
-	Chunks bool     // the body is sent in chunks, as Head says
-	Topic  *Topic   // of a stream with one topic
-	More   []*Topic // all topics, each once, by name, of a stream with several; else nil
+	Head   []byte         // the response head, sent first; not to be changed any more
+	Away   []byte         // the whole answer to a stream that ends before it was sent its head; not to be changed any more
+	Chunks bool           // the body is sent in chunks, as Head says
+	Topic  *topic.Topic   // of a stream with one topic
+	More   []*topic.Topic // all topics, each once, by name, of a stream with several; else nil
 
 	Resume    log.Resume
 	Position  eventid.Position   // with log.ResumeAt, one topic
@@ -133,7 +134,7 @@ func (s *Shard) openOne(i uint32, sl *slot, j *Join) bool {
 		}
 	}
 	st := s.states.at(sl.topic)
-	st.topic.snapshot(&s.snap)
+	st.topic.Snapshot(&s.snap)
 	return s.push(i, sl, st)
 }
 
@@ -144,7 +145,7 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 	sl.topic = s.keepBundle(b)
 	s.places = s.places[:0]
 	for k, t := range j.More {
-		b.check = eventid.Check(b.check, t.name)
+		b.check = eventid.Check(b.check, t.Name())
 		sub := &b.subs[k]
 		sub.state, sub.at = s.subscribe(i, t)
 		p := s.placeOf(j, t, j.position(k))
@@ -167,13 +168,10 @@ func (s *Shard) openBundle(i uint32, sl *slot, j *Join) bool {
 
 // placeOf is where a stream begins in a topic. What is no id at all is a gap of
 // unknown extent, and the stream goes on live.
-func (s *Shard) placeOf(j *Join, t *Topic, at eventid.Position) log.Place {
-	p := t.locate(j.Resume, at, j.fixed)
-	if j.Resume == log.ResumeMalformed {
-		p.Cause = log.GapMalformed
-	}
-	if p.Cause != log.GapNone && s.policy(t.name) == PolicyLatest {
-		t.snapshot(&s.snap)
+func (s *Shard) placeOf(j *Join, t *topic.Topic, at eventid.Position) log.Place {
+	p := t.Locate(j.Resume, at, j.fixed)
+	if p.Cause != log.GapNone && s.policy(t.Name()) == PolicyLatest {
+		t.Snapshot(&s.snap)
 		s.snap.SkipResumed(&p)
 	}
 	return p
@@ -181,15 +179,14 @@ func (s *Shard) placeOf(j *Join, t *Topic, at eventid.Position) log.Place {
 
 // subscribe adds slot i to the subscribers of a topic and returns its state's
 // index and the place there.
-func (s *Shard) subscribe(i uint32, t *Topic) (stateIndex, at uint32) {
-	n := t.local[s.number]
+func (s *Shard) subscribe(i uint32, t *topic.Topic) (stateIndex, at uint32) {
+	n := t.State(s.number)
 	var st *state
-	if n == noState {
+	if n == topic.NoState {
 		n, st = s.states.take()
 		st.topic = t
-		st.policy = s.policy(t.name)
-		t.local[s.number] = n
-		t.interested.Or(1 << s.number)
+		st.policy = s.policy(t.Name())
+		t.Join(s.number, n)
 		s.stats.Topics.Add(1)
 	} else {
 		st = s.states.at(n)
@@ -206,8 +203,7 @@ func (s *Shard) unsubscribe(stateIndex, at uint32) {
 	st.remove(at, func(moved, place uint32) { s.movedTo(moved, stateIndex, place) })
 	s.stats.Subscriptions.Add(-1)
 	if len(st.subs) == 0 {
-		t.interested.And(^(uint64(1) << s.number))
-		t.local[s.number] = noState
+		t.Leave(s.number)
 		if st.queued {
 			st.topic = nil // the queue gives it back
 		} else {

@@ -3,25 +3,11 @@ package shard
 import (
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // A log that has let events go, or is full, takes no older ones. The upstream may have them. They are read for the one
 // stream that wants them: it waits, and is sent some of them at a time, until it stands where the log begins.
-
-// lacks reports whether a stream that has seen everything up to p, or wants the earliest event there is, wants some that
-// the log has not got and the upstream may have.
-func (t *Topic) mayHaveOlder(p eventid.Position, earliest bool) bool {
-	now := t.table.nowMS()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	seen := t.log.Resumable(&t.table.retention, t.table.ids(now))
-	if !earliest {
-		if cause := seen.Resume(p, now).Cause; cause != log.GapExpired && cause != log.GapEvicted {
-			return false
-		}
-	}
-	return t.feed.floor.Less(seen.Lost())
-}
 
 // wantsOlder returns a topic of which a waiting stream must be sent older events before it begins; false if there is none.
 func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {
@@ -33,8 +19,8 @@ func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {
 			about := w.of(k)
 			earliest := about.earliest || w.join.Resume == log.ResumeEarliest
 			switch {
-			case about.gone, (earliest && !about.begun) != beginnings, !earliest && s.policy(t.name) == PolicyLatest:
-			case t.mayHaveOlder(w.join.position(k), beginnings):
+			case about.gone, (earliest && !about.begun) != beginnings, !earliest && s.policy(t.Name()) == PolicyLatest:
+			case t.MayHaveOlder(w.join.position(k), beginnings):
 				return k, true
 			}
 		}
@@ -71,7 +57,7 @@ func (s *Shard) readOlder(i uint32, sl *slot, w *wait, k int) {
 		from = eventid.Position{}
 	}
 	of := user(i, sl)
-	w.join.topics()[k].feed.Read(Reading{
+	w.join.topics()[k].Feed().Read(topic.Reading{
 		From:   from,
 		Client: w.join.Client,
 		Wanted: func() bool { return !w.ended.Load() },
@@ -143,9 +129,9 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older
 			if from := j.position(k); eventid.Before(from).Less(e.ID) { // otherwise the client's history is another one
 				gap.From, gap.Known, gap.To = from, !from.Time, at
 			}
-			s.tellGap(j.topics()[k].name, &gap)
+			s.tellGap(j.topics()[k].Name(), &gap)
 		default:
-			s.tellGap(j.topics()[k].name, &log.Place{From: j.position(k), Known: true, To: at, Cause: log.GapMissed})
+			s.tellGap(j.topics()[k].Name(), &log.Place{From: j.position(k), Known: true, To: at, Cause: log.GapMissed})
 		}
 		j.setPosition(k, at)
 		s.lead = j.appendID(s.lead)
@@ -159,11 +145,9 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older
 func (s *Shard) tellRewritten(w *wait, k int) bool {
 	j := &w.join
 	t := j.topics()[k]
-	t.mu.Lock()
-	gap, ok := t.log.RewrittenSince(&w.of(k).history, j.position(k))
-	t.mu.Unlock()
+	gap, ok := t.RewrittenSince(&w.of(k).history, j.position(k))
 	if ok {
-		s.tellGap(t.name, &gap)
+		s.tellGap(t.Name(), &gap)
 		s.lead = j.appendID(s.lead)
 	}
 	return ok

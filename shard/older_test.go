@@ -8,6 +8,7 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // give answers the oldest reading that is wanted, with the events behind lost. An id of 0 stands for a hole up to the next
@@ -33,7 +34,7 @@ func (f *fakeFeed) give(lost uint64, ids ...uint64) (from eventid.Position) {
 }
 
 // empty is a rig whose topic a has had no event: its log begins at 700. A stream follows it live, and was told that time.
-func empty(t *testing.T, tc TableConfig) (*rig, *fakeFeed, *client) {
+func empty(t *testing.T, tc topic.Config) (*rig, *fakeFeed, *client) {
 	r, u := fed(t, patient(), tc)
 	c := r.join("a", "", fake.Unlimited)
 	r.settle()
@@ -46,7 +47,7 @@ func empty(t *testing.T, tc TableConfig) (*rig, *fakeFeed, *client) {
 
 // trimmed is a rig whose topic a has let its oldest events go: its log has 103 to 105, its upstream more.
 func trimmed(t *testing.T) (*rig, *fakeFeed) {
-	r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 3}})
+	r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 3}})
 	_, feed := placed(r, u)
 	feed.add(101, 102, 103, 104, 105)
 	r.settle()
@@ -161,7 +162,7 @@ func TestOlderEventsThatNoStreamWants(t *testing.T) {
 
 	latest := patient()
 	latest.Policy = func(string) Policy { return PolicyLatest }
-	r, u := fed(t, latest, TableConfig{Retention: log.Retention{Events: 3}})
+	r, u := fed(t, latest, topic.Config{Retention: log.Retention{Events: 3}})
 	_, feed = placed(r, u)
 	feed.add(101, 102, 103, 104, 105)
 	c = r.join("a", "70-0", fake.Unlimited)
@@ -318,7 +319,7 @@ func TestALogIsExtendedWithinItsRetention(t *testing.T) {
 		"age":    {AgeMS: 110},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, u := fed(t, patient(), TableConfig{Retention: retention})
+			r, u := fed(t, patient(), topic.Config{Retention: retention})
 			r.join("a", "", fake.Unlimited)
 			r.settle()
 			feed := u.feeds["a"]

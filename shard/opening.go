@@ -101,7 +101,7 @@ func (s *Shard) appendBeginning(j *Join, places []log.Place) (ends bool) {
 	for k, t := range j.topics() {
 		if p := &places[k]; p.Cause != log.GapNone {
 			ends = true
-			s.tellGap(t.name, p)
+			s.tellGap(t.Name(), p)
 			if gaps--; gaps > 0 {
 				s.lead = append(s.lead, '\n')
 			}
@@ -118,7 +118,7 @@ func (j *Join) appendID(dst []byte) []byte {
 	}
 	check := uint32(0)
 	for _, t := range j.More {
-		check = eventid.Check(check, t.name)
+		check = eventid.Check(check, t.Name())
 	}
 	dst = eventid.AppendVectorHeader(append(dst, "id: "...), check)
 	for _, p := range j.Positions {

@@ -9,6 +9,7 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // scene is a client and events around its joining. Every socket takes the same
@@ -17,7 +18,7 @@ type scene struct {
 	name   string
 	topics string
 	resume string // the id it comes with
-	tc     TableConfig
+	tc     topic.Config
 	greets bool
 	before func(r *rig) // what is published before it joins …
 	after  func(r *rig) // … and after
@@ -46,11 +47,11 @@ var scenes = []scene{
 	{name: "live, several", topics: "a,b,c", after: three("b", "a", "b"), want: events("b", "a", "b")},
 	{name: "resumed, one topic", topics: "a", resume: "1000000-1", before: three("a", "a", "a"),
 		after: func(r *rig) { r.publish("a", "live") }, want: append(events("a", "a", "a")[1:], "live")},
-	{name: "an expired id, one topic", topics: "a", resume: "999-0", tc: TableConfig{Retention: log.Retention{Events: 2}}, before: three("a", "a", "a"),
+	{name: "an expired id, one topic", topics: "a", resume: "999-0", tc: topic.Config{Retention: log.Retention{Events: 2}}, before: three("a", "a", "a"),
 		want: append([]string{"gap:expired"}, events("a", "a", "a")[1:]...)},
 	{name: "an unknown id, one topic", topics: "a", resume: "1000003-7", before: three("a", "a", "a"),
 		want: append([]string{"gap:unknown"}, events("a", "a", "a")[1:]...)},
-	{name: "expired ids, several", topics: "a,b", resume: vector("a,b", "999-0", "998-0"), tc: TableConfig{Retention: log.Retention{Events: 1}}, before: three("a", "b", "a", "b"),
+	{name: "expired ids, several", topics: "a,b", resume: vector("a,b", "999-0", "998-0"), tc: topic.Config{Retention: log.Retention{Events: 1}}, before: three("a", "b", "a", "b"),
 		want: append([]string{"gap:expired", "gap:expired"}, events("", "", "a", "b")[2:]...)},
 	{name: "a malformed id, one topic", topics: "a", resume: "garbage", before: three("a"),
 		after: three("a", "a"), want: append([]string{"gap:malformed"}, events("a", "a")...)},

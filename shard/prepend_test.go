@@ -5,12 +5,13 @@ import (
 
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // A log that has let events go takes no older ones: streams have stood at their positions, and may still. Nor does one
 // that does not begin where the reader thought.
 func TestPositionsAreNotGivenTwice(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 3}})
+	r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 3}})
 	_, feed := placed(r, u)
 	below, _, _ := feed.Span()
 	older := []log.Older{{ID: id(95), Body: eventBody(95)}, {ID: id(100), Body: eventBody(100)}}

@@ -158,7 +158,7 @@ func (s *Shard) catchUp(i uint32, sl *slot, slow bool) bool {
 		return s.catchUpBundle(i, sl, slow)
 	}
 	st := s.states.at(sl.topic)
-	st.topic.snapshot(&s.snap)
+	st.topic.Snapshot(&s.snap)
 	if slow && st.policy == PolicyLatest {
 		s.conflate(sl)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // large is data of an event whose rest is too long to be copied.
@@ -18,7 +19,7 @@ func TestThereIsNoRoomForMoreRestsThanTheBudget(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		c := patient()
 		c.RestBytesMax = 2500
-		r := newRig(t, 2, c, TableConfig{}) // the budget is that of all shards together
+		r := newRig(t, 2, c, topic.Config{}) // the budget is that of all shards together
 		var all []*client
 		for range 4 {
 			cl := r.blocked(topics)
@@ -58,7 +59,7 @@ func TestThereIsNoRoomForMoreRestsThanTheBudget(t *testing.T) {
 
 func TestALongRestIsNotCopied(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, patient(), TableConfig{})
+		r := newRig(t, 1, patient(), topic.Config{})
 		c := r.blocked(topics)
 		c.sock.Room = 100
 		r.publish("a", large)
@@ -82,7 +83,7 @@ func TestALongRestIsNotCopied(t *testing.T) {
 func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
 	for _, how := range []string{"overrun", "eviction", "expiry", "a reader that comes"} {
 		for _, topics := range []string{"a", "b,a"} {
-			r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 2, AgeMS: 60_000}})
+			r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 2, AgeMS: 60_000}})
 			var late *client
 			c := r.blocked(topics)
 			c.sock.Room = 100
@@ -98,10 +99,10 @@ func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
 			case "overrun":
 				r.publish("a", "too much")
 			case "eviction":
-				r.table.evictOne()
+				r.table.EvictOldest()
 			case "expiry":
 				*r.wall += 70_000
-				r.table.expire()
+				r.table.Expire()
 			case "a reader that comes": // the first event is too old by then, the second is not
 				*r.wall += 20_000
 				late = r.join("a", "", fake.Unlimited)
@@ -119,7 +120,7 @@ func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
 
 // What another topic lets go is no reason to close.
 func TestARestStandsInItsOwnLog(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 2}})
+	r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 2}})
 	c := r.blocked("b,a")
 	c.sock.Room = 100
 	r.publish("a", large)
@@ -135,7 +136,7 @@ func TestARestStandsInItsOwnLog(t *testing.T) {
 
 // Once the log's part of a rest is sent, the log may let it go.
 func TestARestOfWhichOnlyTheCopyIsLeftOutlivesTheLog(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 1}})
+	r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 1}})
 	c := r.blocked("b,a")
 	c.sock.Room = 100
 	r.publish("a", large)
@@ -153,7 +154,7 @@ func TestASocketThatTakesNothingIsGivenUp(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		cf := patient()
 		cf.WriteStall = 10 * time.Second
-		r := newRig(t, 1, cf, TableConfig{})
+		r := newRig(t, 1, cf, topic.Config{})
 		c, slow := r.blocked(topics), r.blocked(topics)
 		idle := r.join(topics, "", fake.Unlimited)
 		r.publish("a", strings.Repeat("x", 1000))
@@ -183,7 +184,7 @@ func TestASocketThatTakesNothingIsGivenUp(t *testing.T) {
 func TestASlowReaderIsNotStalled(t *testing.T) {
 	cf := patient()
 	cf.WriteStall = 10 * time.Second
-	r := newRig(t, 1, cf, TableConfig{})
+	r := newRig(t, 1, cf, topic.Config{})
 	c, never := r.blocked("a"), r.blocked("a")
 	c.sock.Unsent, never.sock.Unsent = 1000, 1000
 	r.publish("a", strings.Repeat("x", 1000))
@@ -207,7 +208,7 @@ func TestASlowReaderIsNotStalled(t *testing.T) {
 func TestTheProcessWasStopped(t *testing.T) {
 	cf := patient()
 	cf.WriteStall = 10 * time.Second
-	r := newRig(t, 1, cf, TableConfig{})
+	r := newRig(t, 1, cf, topic.Config{})
 	var all []*client
 	for range 300 {
 		all = append(all, r.blocked("a"))
@@ -235,7 +236,7 @@ func TestABrokenConnectionEndsAtTheSend(t *testing.T) {
 		unix.EPIPE: ClosedClientGone, unix.ECONNRESET: ClosedClientGone, unix.ETIMEDOUT: ClosedClientGone, unix.ENOBUFS: ClosedError,
 	} {
 		for _, topics := range []string{"a", "a,b"} {
-			r := newRig(t, 1, patient(), TableConfig{})
+			r := newRig(t, 1, patient(), topic.Config{})
 			c, half := r.join(topics, "", fake.Unlimited), r.blocked(topics)
 			half.sock.Room = 10
 			r.publish("a", "x")

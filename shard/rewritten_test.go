@@ -10,12 +10,13 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // The log still has events that the upstream has forgotten: streams that lack them get them, and no gap is told.
 func TestForgottenEventsGoToStreamsThatLackThem(t *testing.T) {
 	for _, after := range []uint64{150, 103} { // by a clock that goes on, and by one that has gone back
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		there, feed := placed(r, u)
 		feed.add(101, 102)
 		r.settle()
@@ -47,7 +48,7 @@ func TestGapsOverAFork(t *testing.T) {
 		{"101-0", "101-0", "120-0"}, // before the fork: what was forgotten, and what followed
 		{"110-0", "", "120-0"},      // on the side that was forgotten: what followed has lower ids
 	} {
-		r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 2}})
+		r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 2}})
 		_, feed := placed(r, u)
 		feed.add(101, 110)
 		stream := r.join("a", c.stands, fake.Unlimited)
@@ -88,7 +89,7 @@ func TestNoGapIsOfNothing(t *testing.T) {
 		return []eventid.ID{{}, id(100), id(110), {MS: 105, Seq: math.MaxUint64}, {MS: 110, Seq: 3}}[rng.IntN(5)]
 	}
 	for range 200 {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		c, feed := placed(r, u)
 		feed.add(105)
 		from, to := some(), some()
@@ -110,7 +111,7 @@ func TestNoGapIsOfNothing(t *testing.T) {
 // A time at which a topic was empty says nothing of events below it, once they have been let go: a stream that had that time
 // before they came is told, even if the upstream's stream began anew behind them.
 func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
-	r, feed, c := empty(t, TableConfig{Retention: log.Retention{Events: 3}})
+	r, feed, c := empty(t, topic.Config{Retention: log.Retention{Events: 3}})
 	began := c.decoder.LastEventID()
 	feed.add(300, 301, 302, 303, 304)
 	feed.Skip(eventid.ID{}, eventid.Before(eventid.At(800)))
@@ -140,7 +141,7 @@ func TestATimeAboveAStreamThatWasErased(t *testing.T) {
 		"erased":  func(f *fakeFeed) { f.BeginAnew(began, true) },
 		"missed":  func(f *fakeFeed) { f.Skip(eventid.ID{}, began) },
 	} {
-		r, feed, _ := empty(t, TableConfig{})
+		r, feed, _ := empty(t, topic.Config{})
 		feed.add(300, 301)
 		begin(feed)
 		feed.add(800)
@@ -159,7 +160,7 @@ func TestATimeAboveAStreamThatWasErased(t *testing.T) {
 
 // Once ids have fallen, a time above them says no more whether its client came before or after.
 func TestATimeAmongIDsThatFell(t *testing.T) {
-	r, feed, _ := empty(t, TableConfig{})
+	r, feed, _ := empty(t, topic.Config{})
 	feed.add(300, 301)
 	feed.Skip(id(301), eventid.Before(eventid.At(350)))
 	feed.add(400)
@@ -178,14 +179,14 @@ func TestATimeAmongIDsThatFell(t *testing.T) {
 // A log that forked is emptied: the fork's id proves nothing, since what had followed it is gone, too. That stays so when the
 // log is emptied again.
 func TestAForkThatIsEvictedTwice(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(101, 102)
 	feed.Fork(id(101))
-	r.table.empty(feed.Topic)
+	r.table.EvictOldest()
 	feed.AppendRaw(eventBody(1))
 	r.settle()
-	r.table.empty(feed.Topic)
+	r.table.EvictOldest()
 	again := r.join("a", "101-0", fake.Unlimited)
 	r.settle()
 	feed.Answer(feed.last, id(102))
@@ -195,11 +196,11 @@ func TestAForkThatIsEvictedTwice(t *testing.T) {
 
 // All of a log goes, with a gap in it up to a time: its events are known to have been there.
 func TestALogWithATimeInItIsEvicted(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(101, 102)
 	feed.Skip(id(102), eventid.Before(eventid.At(200)))
-	feed.log.Clear()
+	r.table.EvictOldest()
 	for _, ms := range []uint64{101, 102} {
 		if !feed.MayHaveHad(id(ms)) {
 			t.Errorf("event %d was never there", ms)
@@ -211,7 +212,7 @@ func TestALogWithATimeInItIsEvicted(t *testing.T) {
 
 // A stream that reads on behind a fork, of which the other side was let go, is told of no gap.
 func TestAForkThatWasLetGo(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 3}})
+	r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 3}})
 	_, feed := placed(r, u)
 	feed.add(101, 102, 110, 120)
 	feed.Fork(id(102))
@@ -227,7 +228,7 @@ func TestAForkThatWasLetGo(t *testing.T) {
 // Events from before the place of a log that was rewritten are no longer missing once they are prepended.
 func TestOlderEventsOfARewrittenLog(t *testing.T) {
 	for _, fork := range []bool{false, true} {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		_, feed := placed(r, u)
 		feed.add(101)
 		want := []string{"60", "70", "100", "101", "104"}
@@ -250,11 +251,11 @@ func TestOlderEventsOfARewrittenLog(t *testing.T) {
 
 // Eviction of a log that has had only events without ids leaves its place as it is.
 func TestAnEvictedLogOfRawEventsKeepsItsPlace(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.AppendRaw(eventBody(1))
 	r.settle()
-	r.table.empty(feed.Topic)
+	r.table.EvictOldest()
 	if lost, last, _ := feed.Span(); lost != id(100) || last != id(100) {
 		t.Fatalf("it has lost %v, and its newest is %v", lost, last)
 	}
@@ -269,7 +270,7 @@ func TestAnEvictedLogOfRawEventsKeepsItsPlace(t *testing.T) {
 // An event without an id that comes to a topic without events is not repeated to streams that resume, even if nothing turns out
 // to have been before an earlier time.
 func TestARawEventBeforeTheFirstIsNotRepeated(t *testing.T) {
-	r, feed, _ := empty(t, TableConfig{})
+	r, feed, _ := empty(t, topic.Config{})
 	feed.AppendRaw([]byte("data: raw\n"))
 	r.settle()
 	for _, last := range []string{"650", "700", "650"} {
@@ -285,7 +286,7 @@ func TestARawEventBeforeTheFirstIsNotRepeated(t *testing.T) {
 // On a topic without events a position is a time. Later events are delivered to live and to resuming
 // streams, even if a clock has gone back in between.
 func TestTheFirstEventOfAClockThatHasGoneBack(t *testing.T) {
-	r, feed, c := empty(t, TableConfig{})
+	r, feed, c := empty(t, topic.Config{})
 	began := c.decoder.LastEventID()
 	feed.add(300, 301)
 	r.settle()
@@ -310,7 +311,7 @@ func TestTheFirstEventOfAClockThatHasGoneBack(t *testing.T) {
 // with it.
 func TestAHeadHasAPositionForEachTopic(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		c := r.join(topics, "", fake.Unlimited)
 		r.pass(2 * time.Second)
 		c.read()

@@ -13,13 +13,14 @@ import (
 	"ssedge/proto/sse"
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // rig is shards on a scripted kernel and a clock that is set by hand.
 type rig struct {
 	t      testing.TB
 	net    fake.Net
-	table  *Table
+	table  *topic.Table
 	wall   *uint64
 	now    int64
 	shards []*Shard
@@ -38,7 +39,7 @@ func patient() Config {
 	}
 }
 
-func newRig(t testing.TB, shards int, c Config, tc TableConfig) *rig {
+func newRig(t testing.TB, shards int, c Config, tc topic.Config) *rig {
 	r := &rig{t: t, config: c, ended: map[uint32][]CloseReason{}}
 	r.now = 1<<(32+tickShift) - int64(5*time.Second) // the ticks wrap soon
 	r.table, r.wall = newTable(tc)
@@ -47,7 +48,7 @@ func newRig(t testing.TB, shards int, c Config, tc TableConfig) *rig {
 		s := newShard(i, &r.config, r.table, &fake.Kernel{Net: &r.net}, restBudget{&r.rests, c.RestBytesMax}, r.now, 1)
 		r.shards = append(r.shards, s)
 	}
-	r.table.shards = r.shards
+	r.table.Listen(listeners(r.shards))
 	return r
 }
 
@@ -167,7 +168,7 @@ func (c *client) connect(lastID string, room, shard int) {
 
 // request makes the join of a request, as the engine does.
 func (c *client) request(lastID string) (j Join) {
-	var topics []*Topic
+	var topics []*topic.Topic
 	check := uint32(0)
 	for _, name := range c.topics {
 		topic, err := c.r.table.Acquire([]byte(name))
@@ -337,4 +338,47 @@ func (r *rig) empty() {
 // sized is the body of an event of so many bytes of data.
 func sized(n int) []byte {
 	return sse.AppendBody(nil, &sse.Event{Data: bytes.Repeat([]byte("x"), n)})
+}
+
+// newTable is a table with a clock that is set by hand.
+func newTable(c topic.Config) (*topic.Table, *uint64) {
+	wall := uint64(1_000_000)
+	c.WallMS = func() uint64 { return wall }
+	if c.TopicsMax == 0 {
+		c.TopicsMax = 1 << 20
+	}
+	if c.HistoryMax == 0 {
+		c.HistoryMax = 1 << 40
+	}
+	return topic.New(c), &wall
+}
+
+func acquire(t *testing.T, table *topic.Table, name string) *topic.Topic {
+	t.Helper()
+	acquired, err := table.Acquire([]byte(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return acquired
+}
+
+// kept is how much there is in a topic's log.
+func kept(of *topic.Topic) (n struct {
+	events int
+	bytes  int64
+}) {
+	var s log.Snapshot
+	of.Snapshot(&s)
+	n.bytes = int64(s.Head - s.Tail)
+	if n.bytes > 0 {
+		n.events = s.EventsBetween(s.Tail, s.Head)
+	}
+	return n
+}
+
+func publish(t *testing.T, table *topic.Table, name, data string) {
+	t.Helper()
+	if _, err := table.Publish([]byte(name), append(append([]byte("data: "), data...), '\n')); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
 	"ssedge/shard/sys"
+	"ssedge/shard/topic"
 	"ssedge/shard/wheel"
 )
 
@@ -34,7 +35,7 @@ type Config struct {
 type Shard struct {
 	number int
 	config *Config
-	table  *Table
+	table  *topic.Table
 	kernel sys.Kernel
 	inbox  inbox
 	stats  Stats
@@ -42,19 +43,19 @@ type Shard struct {
 
 	slots   slots
 	states  states
-	bundles []*bundle                      // of streams with several topics
-	unused  []uint32                       // free elements of bundles
-	rest    map[uint32]rest                // by slot: what is unsent of a half-sent event
-	stalls  map[uint32]stall               // by slot: of blocked streams, those that were looked at
-	ranFrom uint32                         // tick from which the process has run, if it was stopped before; 0: it was not
-	dueAt   int64                          // nanotime at which the next turn must come at the latest; 0: never
-	waits   map[uint32]*wait               // by slot: streams that cannot begin yet
-	woken   []map[uint32]struct{}          // slots of streams that have waited for topics of which the upstream was heard
-	hearing map[*Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
-	heardOf int                            // how many have gone from it since it was made
-	retries []uint64                       // which of them to look at again
-	queue   queue                          // states that wait for their pass
-	wheel   *wheel.Wheel                   // one entry per slot: heartbeat, stall, end
+	bundles []*bundle                            // of streams with several topics
+	unused  []uint32                             // free elements of bundles
+	rest    map[uint32]rest                      // by slot: what is unsent of a half-sent event
+	stalls  map[uint32]stall                     // by slot: of blocked streams, those that were looked at
+	ranFrom uint32                               // tick from which the process has run, if it was stopped before; 0: it was not
+	dueAt   int64                                // nanotime at which the next turn must come at the latest; 0: never
+	waits   map[uint32]*wait                     // by slot: streams that cannot begin yet
+	woken   []map[uint32]struct{}                // slots of streams that have waited for topics of which the upstream was heard
+	hearing map[*topic.Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
+	heardOf int                                  // how many have gone from it since it was made
+	retries []uint64                             // which of them to look at again
+	queue   queue                                // states that wait for their pass
+	wheel   *wheel.Wheel                         // one entry per slot: heartbeat, stall, end
 	drain   drain
 	letters letters     // taken from the inbox
 	joined  int         // of them joins, in this turn
@@ -84,6 +85,17 @@ type Shard struct {
 	waitsPeak, stallsPeak      int // the most there were
 }
 
+// Dirty and Answered are topic.Listener's.
+func (s *Shard) Dirty(t *topic.Topic)    { s.inbox.markDirty(t) }
+func (s *Shard) Answered(t *topic.Topic) { s.inbox.answer(t) }
+
+func listeners(shards []*Shard) (all []topic.Listener) {
+	for _, s := range shards {
+		all = append(all, s)
+	}
+	return all
+}
+
 // restBudget bounds the copies of half-sent events of all shards together.
 type restBudget struct {
 	used *atomic.Int64
@@ -106,13 +118,13 @@ func nanotime() int64 { return int64(time.Since(started)) }
 // ticks is at least one and at most what can be told from the past.
 func ticks(d time.Duration) uint32 { return uint32(min(max(int64(d)>>tickShift, 1), 1<<30)) }
 
-func newShard(number int, c *Config, t *Table, k sys.Kernel, rests restBudget, now int64, seed uint64) *Shard {
+func newShard(number int, c *Config, t *topic.Table, k sys.Kernel, rests restBudget, now int64, seed uint64) *Shard {
 	s := &Shard{
 		number: number, config: c, table: t, kernel: k, rests: rests,
 		inbox: inbox{kernel: k, joinsMax: c.InboxMax},
 		slots: slots{free: noSlot},
 		rest:  make(map[uint32]rest), stalls: make(map[uint32]stall),
-		waits: make(map[uint32]*wait), hearing: make(map[*Topic]map[uint32]struct{}),
+		waits: make(map[uint32]*wait), hearing: make(map[*topic.Topic]map[uint32]struct{}),
 		wheel:  wheel.New(wheelBuckets, uint32(now>>tickShift)),
 		clock:  nanotime,
 		events: make([]sys.Event, min(c.TurnSends, eventsMax))[:0], // each may cost a send

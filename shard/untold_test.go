@@ -8,13 +8,14 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // A gap over an event that never came has no id of its own. A stream that comes back with the id before it may have left
 // before it was told, so it is told of all such gaps in one.
 func TestALostEventIsToldToStreamsThatComeBack(t *testing.T) {
 	for _, lost := range [][]uint64{{102}, {102, 110}, {110, 102}, {95}, {110, 95}} {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		c, feed := placed(r, u)
 		feed.add(101)
 		for _, ms := range lost {
@@ -46,10 +47,10 @@ func TestALostEventIsToldToStreamsThatComeBack(t *testing.T) {
 func TestALostEventIsToldAfterItsGapWasLetGo(t *testing.T) {
 	for name, letGo := range map[string]func(r *rig, f *fakeFeed){
 		"retention": func(r *rig, f *fakeFeed) {},
-		"eviction":  func(r *rig, f *fakeFeed) { r.table.empty(f.Topic) },
-		"evictions": func(r *rig, f *fakeFeed) { r.table.empty(f.Topic); f.Lose(id(103), false); r.table.empty(f.Topic) },
+		"eviction":  func(r *rig, f *fakeFeed) { r.table.EvictOldest() },
+		"evictions": func(r *rig, f *fakeFeed) { r.table.EvictOldest(); f.Lose(id(103), false); r.table.EvictOldest() },
 	} {
-		r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 1}})
+		r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 1}})
 		_, feed := placed(r, u)
 		feed.add(101)
 		feed.Lose(id(102), false)
@@ -70,7 +71,7 @@ func TestALostEventIsToldAfterItsGapWasLetGo(t *testing.T) {
 
 // An event is lost on a topic that had none: a stream from an earlier time is told, once it is known that nothing was between.
 func TestALostEventOnATopicWithoutEvents(t *testing.T) {
-	r, feed, _ := empty(t, TableConfig{})
+	r, feed, _ := empty(t, topic.Config{})
 	feed.Lose(id(710), false)
 	feed.add(720)
 	r.settle()
@@ -85,7 +86,7 @@ func TestALostEventOnATopicWithoutEvents(t *testing.T) {
 // What is read behind a lost event may be older: an id of it, given by another node, says nothing of the lost event. What comes
 // later does.
 func TestALostEventAmongOlderOnes(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(101)
 	feed.Lose(id(90), true)
@@ -106,7 +107,7 @@ func TestALostEventAmongOlderOnes(t *testing.T) {
 
 // A history that goes back once more may bring events older than what was lost before: their ids prove nothing of that.
 func TestALostEventBeforeAFork(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(101, 102)
 	feed.Lose(id(110), false)
@@ -126,7 +127,7 @@ func TestALostEventBeforeAFork(t *testing.T) {
 // The upstream goes on with a history that has nothing in common with the log, and is older in parts: an id of it does not say
 // that its client has what the log had before.
 func TestAHistoryOfWhichNothingIsKnown(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(150, 151)
 	feed.Skip(eventid.ID{}, id(59))

@@ -10,6 +10,7 @@ import (
 	"ssedge/proto/sse"
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // fakeUpstream notes what it is asked. The test is what answers.
@@ -19,14 +20,14 @@ type fakeUpstream struct {
 }
 
 type fakeFeed struct {
-	*Topic
+	*topic.Topic
 	asks    []eventid.Position
-	reads   []Reading
+	reads   []topic.Reading
 	last    uint64 // number of the last ask
 	stopped bool
 }
 
-func (u *fakeUpstream) Follow(t *Topic) Feed {
+func (u *fakeUpstream) Follow(t *topic.Topic) topic.Feed {
 	u.follows++
 	u.feeds[t.Name()] = &fakeFeed{Topic: t}
 	return u.feeds[t.Name()]
@@ -38,7 +39,7 @@ func (f *fakeFeed) Ask(from eventid.Position) uint64 {
 	return f.last
 }
 
-func (f *fakeFeed) Read(r Reading) { f.reads = append(f.reads, r) }
+func (f *fakeFeed) Read(r topic.Reading) { f.reads = append(f.reads, r) }
 
 func (f *fakeFeed) Now() eventid.Position { return eventid.At(50) }
 func (f *fakeFeed) Stop()                 { f.stopped = true }
@@ -65,7 +66,7 @@ func (f *fakeFeed) prepend(lost uint64, ids ...uint64) {
 func eventBody(ms uint64) []byte { return sse.AppendBody(nil, &sse.Event{Data: fmt.Append(nil, ms)}) }
 
 // fed is a rig whose topics have an upstream.
-func fed(t testing.TB, c Config, tc TableConfig) (*rig, *fakeUpstream) {
+func fed(t testing.TB, c Config, tc topic.Config) (*rig, *fakeUpstream) {
 	u := &fakeUpstream{feeds: map[string]*fakeFeed{}}
 	tc.Upstream = u
 	return newRig(t, 1, c, tc), u
@@ -84,7 +85,7 @@ func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
 	for _, chunks := range []bool{false, true} {
 		for _, greets := range []bool{false, true} {
 			for _, topics := range []string{"a", "a,b"} {
-				r, u := fed(t, patient(), TableConfig{})
+				r, u := fed(t, patient(), topic.Config{})
 				r.greets = greets
 				c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
 				c.connect("", fake.Unlimited, 0)
@@ -118,7 +119,7 @@ func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 	for _, chunks := range []bool{false, true} {
 		c := patient()
 		c.Heartbeat = 10 * time.Second
-		r, u := fed(t, c, TableConfig{})
+		r, u := fed(t, c, topic.Config{})
 		s := &client{r: r, topics: []string{"a"}, chunks: chunks}
 		s.connect("", fake.Unlimited, 0)
 		r.pass(900 * time.Millisecond)
@@ -153,7 +154,7 @@ func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 
 func TestAStreamThatLeavesWhileWaitingLeavesNothing(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r, u := fed(t, patient(), TableConfig{LingerMS: 15_000})
+		r, u := fed(t, patient(), topic.Config{LingerMS: 15_000})
 		c, other := r.join(topics, "", fake.Unlimited), r.join("a", "90-0", fake.Unlimited)
 		r.settle()
 		c.sock.HangUp()
@@ -171,7 +172,7 @@ func TestAStreamThatLeavesWhileWaitingLeavesNothing(t *testing.T) {
 			}
 		}
 		r.pass(20 * time.Second)
-		r.table.expire()
+		r.table.Expire()
 		for name, f := range u.feeds {
 			if !f.stopped || r.table.Topics() != 0 || r.table.HistoryBytes() != 0 {
 				t.Errorf("%s: stopped: %v; %d topics, %d bytes left", name, f.stopped, r.table.Topics(), r.table.HistoryBytes())
@@ -182,17 +183,17 @@ func TestAStreamThatLeavesWhileWaitingLeavesNothing(t *testing.T) {
 
 // A topic that a client comes back to in time goes on, history and all.
 func TestAFollowedTopicLingers(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{LingerMS: 15_000})
+	r, u := fed(t, patient(), topic.Config{LingerMS: 15_000})
 	c, feed := placed(r, u)
 	feed.add(101, 102)
 	r.settle()
 	c.sock.HangUp()
 	r.pass(10 * time.Second)
-	r.table.expire()
+	r.table.Expire()
 	feed.add(103)
 	c = r.join("a", "101-0", fake.Unlimited)
 	r.pass(10 * time.Second)
-	r.table.expire()
+	r.table.Expire()
 	feed.add(104)
 	r.settle()
 	c.want("102", "103", "104")
@@ -209,7 +210,7 @@ func since(ms uint64) string { return eventid.After(eventid.Before(eventid.At(ms
 
 // What the log can prove is not asked for.
 func TestWhatTheLogCoversIsNotAskedFor(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(101, 102, 103)
 	for last, want := range map[string]string{
@@ -251,7 +252,7 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 		{since(200), func(f *fakeFeed) { f.add(150) }, 0, "gap:future"},
 		{"200-0", func(f *fakeFeed) { f.add(250) }, 0, "gap:unknown 250"},
 	} {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		_, feed := placed(r, u)
 		feed.add(101)
 		var stream *client
@@ -286,7 +287,7 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 
 // Streams that are there do not get what is put before the events of a log.
 func TestAStreamThatIsThereDoesNotGetOlderEvents(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	c, feed := placed(r, u)
 	slow := r.join("a", "", fake.Unlimited)
 	r.settle()
@@ -306,7 +307,7 @@ func TestAStreamThatIsThereDoesNotGetOlderEvents(t *testing.T) {
 func TestRawEvents(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		for _, at := range []eventid.Position{eventid.At(700), eventid.After(id(700))} {
-			r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 4}})
+			r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 4}})
 			c := r.join(topics, "", fake.Unlimited)
 			r.settle()
 			for _, f := range u.feeds {
@@ -350,7 +351,7 @@ func TestRawEvents(t *testing.T) {
 func TestAWaitingStreamThatIsBlocked(t *testing.T) {
 	c := patient()
 	c.Heartbeat = 2 * time.Second
-	r, u := fed(t, c, TableConfig{})
+	r, u := fed(t, c, topic.Config{})
 	s := r.join("a", "90-0", 5) // not even the head fits
 	r.pass(3 * time.Second)
 	u.feeds["a"].Place(eventid.After(id(100)), eventid.ID{})
@@ -376,7 +377,7 @@ func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
 			},
 			"": func(_ *rig, c *client) { c.sock.HangUp() },
 		} {
-			r, _ := fed(t, patient(), TableConfig{})
+			r, _ := fed(t, patient(), topic.Config{})
 			c := &client{r: r, topics: []string{"a"}, chunks: chunks}
 			c.connect("", fake.Unlimited, 0)
 			r.settle()
@@ -394,7 +395,7 @@ func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
 
 func TestWaitingStreamsAreDrained(t *testing.T) {
 	for _, stop := range []bool{false, true} {
-		r, _ := fed(t, patient(), TableConfig{})
+		r, _ := fed(t, patient(), topic.Config{})
 		c, blocked := r.join("a", "90-0", fake.Unlimited), r.join("a,b", "", 0)
 		r.pass(2 * time.Second)
 		if stop {

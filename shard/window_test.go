@@ -8,6 +8,7 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // tiny are retentions that are smaller than what is published in one turn.
@@ -31,7 +32,7 @@ func TestABurstReachesEveryReaderWhateverTheRetention(t *testing.T) {
 			for _, topics := range []string{"a", "b,a"} {
 				for _, chunks := range []bool{false, true} {
 					retention.Window = log.SendWindow
-					r := newRig(t, 1, byPolicy(policy), TableConfig{Retention: retention})
+					r := newRig(t, 1, byPolicy(policy), topic.Config{Retention: retention})
 					c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
 					c.connect("", fake.Unlimited, 0)
 					r.settle()
@@ -40,7 +41,7 @@ func TestABurstReachesEveryReaderWhateverTheRetention(t *testing.T) {
 							r.publish("a", fmt.Sprint(round*log.SendWindow.Events+n))
 							*r.wall += uint64(n & 1) // half a second for all of them
 						}
-						r.table.expire()
+						r.table.Expire()
 						r.settle()
 						c.want(numbers(0, (round+1)*log.SendWindow.Events)...)
 					}
@@ -68,7 +69,7 @@ func TestABurstBeyondTheWindow(t *testing.T) {
 		"of 100 KiB, which are kept":          {log.Retention{Events: 1, Bytes: 1 << 20}, 100, 1 << 10, 0, 0},
 	} {
 		c.retention.Window = log.SendWindow
-		r := newRig(t, 1, byPolicy(PolicyGap), TableConfig{Retention: c.retention})
+		r := newRig(t, 1, byPolicy(PolicyGap), topic.Config{Retention: c.retention})
 		reader := r.join("a", "", fake.Unlimited)
 		r.settle()
 		var all []string
@@ -92,7 +93,7 @@ func TestABurstBeyondTheWindow(t *testing.T) {
 
 // The same through the table: a client that comes back, and one that asks for the earliest.
 func TestTheConfiguredHistoryIsWhatAClientMayResumeFrom(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{Retention: log.Retention{Events: 2, Window: log.SendWindow}})
+	r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 2, Window: log.SendWindow}})
 	reader := r.join("a", "", fake.Unlimited)
 	r.settle()
 	var ids []eventid.ID
@@ -110,35 +111,35 @@ func TestTheConfiguredHistoryIsWhatAClientMayResumeFrom(t *testing.T) {
 			back.want(numbers(n+1, 10)...)
 		}
 	}
-	if p := acquire(t, r.table, "a").locate(log.ResumeEarliest, eventid.Position{}, false); p.At != eventid.After(ids[7]) {
+	if p := acquire(t, r.table, "a").Locate(log.ResumeEarliest, eventid.Position{}, false); p.At != eventid.After(ids[7]) {
 		t.Errorf("the earliest event is the one after %v, expected after %v", p.At, ids[7])
 	}
 }
 
 // Events that only the window keeps are let go when they are no longer young, or exceed its bounds.
 func TestAWindowIsBounded(t *testing.T) {
-	table, wall := newTable(TableConfig{Retention: log.Retention{Events: 1, Window: log.SendWindow}})
+	table, wall := newTable(topic.Config{Retention: log.Retention{Events: 1, Window: log.SendWindow}})
 	for range 10_000 {
 		publish(t, table, "a", "x")
 	}
-	topic := acquire(t, table, "a")
-	if n := topic.log.Events(); n != log.SendWindow.Events {
+	a := acquire(t, table, "a")
+	if n := kept(a).events; n != log.SendWindow.Events {
 		t.Errorf("%d events are kept, expected %d", n, log.SendWindow.Events)
 	}
 	for range 3 * log.SendWindow.AgeMS / 100 {
 		*wall += 100
 		publish(t, table, "a", "x")
 	}
-	if n := topic.log.Events(); n > 2*int(log.SendWindow.AgeMS)/100+1 {
+	if n := kept(a).events; n > 2*int(log.SendWindow.AgeMS)/100+1 {
 		t.Errorf("%d events are kept of ten a second", n)
 	}
 
-	table, _ = newTable(TableConfig{Retention: log.Retention{Bytes: 1, Window: log.SendWindow}})
+	table, _ = newTable(topic.Config{Retention: log.Retention{Bytes: 1, Window: log.SendWindow}})
 	for range 1000 {
 		publish(t, table, "a", strings.Repeat("x", 1000))
 	}
-	topic = acquire(t, table, "a")
-	if n := topic.log.Bytes(); n > log.SendWindow.Bytes || n < log.SendWindow.Bytes/2 {
+	a = acquire(t, table, "a")
+	if n := kept(a).bytes; n > log.SendWindow.Bytes || n < log.SendWindow.Bytes/2 {
 		t.Errorf("%d bytes are kept, expected at most %d", n, log.SendWindow.Bytes)
 	}
 }
@@ -146,7 +147,7 @@ func TestAWindowIsBounded(t *testing.T) {
 // With an upstream the same holds, even for events that come long after their time. For clients that
 // resume, what only the window has is read from the upstream.
 func TestAWindowWithAnUpstream(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{Retention: log.Retention{Events: 3, AgeMS: 1, Window: log.SendWindow}})
+	r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 3, AgeMS: 1, Window: log.SendWindow}})
 	c, feed := placed(r, u)
 	*r.wall += 60_000
 	feed.add(101, 102, 103, 104, 105, 106)
@@ -172,7 +173,7 @@ func TestAWindowWithAnUpstream(t *testing.T) {
 // Age counts while a topic is in use, by the clock of the upstream.
 func TestAgeWithAnUpstream(t *testing.T) {
 	for _, ahead := range []int64{0, -3_600_000, 3_600_000} {
-		r, u := fed(t, patient(), TableConfig{Retention: log.Retention{AgeMS: 10_000, Window: log.SendWindow}})
+		r, u := fed(t, patient(), topic.Config{Retention: log.Retention{AgeMS: 10_000, Window: log.SendWindow}})
 		r.table.SetClock(ahead)
 		_, feed := placed(r, u)
 		*r.wall += 36_000_000
@@ -181,7 +182,7 @@ func TestAgeWithAnUpstream(t *testing.T) {
 			feed.add(uint64(int64(*r.wall) + ahead))
 			r.settle()
 		}
-		if n := feed.log.Events(); n < 90 || n > 150 {
+		if n := kept(feed.Topic).events; n < 90 || n > 150 {
 			t.Errorf("with a clock that is %d ms ahead, %d events are kept of ten a second and ten seconds", ahead, n)
 		}
 	}

@@ -3,22 +3,22 @@ package fanin
 import (
 	"time"
 
-	"ssedge/shard"
+	"ssedge/shard/topic"
 )
 
 // Memory is the embedded source: it appends straight to the logs of this process.
 type Memory struct {
-	topics *shard.Table
+	topics *topic.Table
 	keys   *keys
 }
 
 // NewMemory makes a source for these topics that remembers up to keysMax
 // idempotency keys, each for keyTTL.
-func NewMemory(topics *shard.Table, keysMax int, keyTTL time.Duration) *Memory {
+func NewMemory(topics *topic.Table, keysMax int, keyTTL time.Duration) *Memory {
 	return &Memory{topics: topics, keys: newKeys(keysMax, keyTTL)}
 }
 
-// Publish appends an event. The only error is shard.ErrTopicsFull.
+// Publish appends an event. The only error is topic.ErrFull.
 func (m *Memory) Publish(e *Event) (Receipt, error) {
 	if e.Key != "" {
 		return m.keys.once(e, time.Now(), m.append)

@@ -10,6 +10,7 @@ import (
 
 	"ssedge/engine/auth"
 	"ssedge/shard"
+	"ssedge/shard/topic"
 )
 
 // AdmissionConfig bounds the streams of a node.
@@ -189,7 +190,7 @@ func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *R
 		j.Client = maphash.Comparable(clients, key(client))
 	}
 	if len(r.topics) > 1 {
-		j.More = make([]*shard.Topic, 0, len(r.topics))
+		j.More = make([]*topic.Topic, 0, len(r.topics))
 		j.Positions = append(j.Positions, r.positions...)
 	}
 	release := func() {

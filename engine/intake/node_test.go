@@ -22,6 +22,7 @@ import (
 	"ssedge/proto/rule"
 	"ssedge/shard"
 	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // setup is what a test can change of a node.
@@ -98,7 +99,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	n := &node{t: t, clock: s.intake.Clock}
 	n.admission = intake.NewAdmission(s.admission)
 	s.shard.OnClose = n.admission.Closed
-	n.group, err = shard.NewGroup(2, s.shard, shard.TableConfig{
+	n.group, err = shard.NewGroup(2, s.shard, topic.Config{
 		Retention: log.Retention{Events: 1000, Bytes: 1 << 20, AgeMS: 60_000}, HistoryMax: 16 << 20, TopicsMax: s.topicsMax,
 	})
 	if err != nil {

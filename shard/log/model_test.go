@@ -178,12 +178,14 @@ func (m *modelled) falls(c modelClient) {
 	for _, latest := range []bool{false, true} {
 		var s Snapshot
 		s.Take(m.l)
-		p := Place{Cursor: c.head, At: c.at, Cause: GapConflated, From: c.at, Known: true}
-		if c.head < s.Tail {
-			p = s.Overrun(c.head, c.at)
-		}
-		if latest && c.head < s.Head {
-			s.SkipToNewest(&p)
+		p := Place{Cursor: c.head}
+		switch {
+		case c.head < s.Tail:
+			if p = s.Overrun(c.head, c.at); latest {
+				s.SkipToNewest(&p)
+			}
+		case latest && c.head < s.Head:
+			p, _ = s.Conflate(c.head, c.at)
 		}
 		for n, x := range m.things {
 			if n >= c.seen && x.start < p.Cursor && !p.holds(x.id) {

@@ -42,9 +42,15 @@ func (l *Log) Resume(p eventid.Position, nowMS uint64) Place {
 	return l.withUntold(l.resumeAt(p, nowMS))
 }
 
-// Live is the place of a stream that begins with what is added from now on, Earliest that of one that wants all events.
+// Live is the place of a stream that begins with what is added from now on, Malformed that of one that came with something that is no
+// id of it, and Earliest that of one that wants all events.
 func (l *Log) Live(nowMS uint64) Place {
 	return Place{Cursor: l.head, At: l.Start(nowMS), To: eventid.After(l.last)}
+}
+func (l *Log) Malformed(nowMS uint64) Place {
+	p := l.Live(nowMS)
+	p.Cause = GapMalformed
+	return p
 }
 func (l *Log) Earliest() Place { return Place{Cursor: l.tail, At: eventid.PositionOf(l.lost)} }
 

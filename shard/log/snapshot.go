@@ -198,6 +198,16 @@ func (s *Snapshot) SkipToNewest(p *Place) bool {
 	return true
 }
 
+// Conflate returns the place of a reader at a cursor that has seen everything up to at and is to go on with the newest event only; false
+// if there is nothing to leave out.
+func (s *Snapshot) Conflate(cursor uint64, at eventid.Position) (p Place, ok bool) {
+	if cursor < s.Tail {
+		return p, false // an overrun, which does the same
+	}
+	p = Place{Cursor: cursor, At: at, Cause: GapConflated, From: at, Known: true}
+	return p, s.SkipToNewest(&p)
+}
+
 // SkipResumed is SkipToNewest for a stream that resumes at p, if its gap lies before what is left.
 func (s *Snapshot) SkipResumed(p *Place) {
 	switch p.Cause {

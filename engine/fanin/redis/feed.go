@@ -8,7 +8,7 @@ import (
 	"ssedge/proto/envelope"
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
-	"ssedge/shard"
+	"ssedge/shard/topic"
 )
 
 // feed keeps one topic's log in step with its stream. It is a state machine:
@@ -25,7 +25,7 @@ import (
 // them): a fork.
 type feed struct {
 	source *Source
-	topic  *shard.Topic
+	topic  *topic.Topic
 	told   atomic.Int32  // how many subscribers it was last said to have
 	flags  atomic.Uint32 // flagGone, flagStray
 

@@ -11,8 +11,8 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/rule"
-	"ssedge/shard"
 	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // followed is the feed of a topic that has been placed after event 100, of servers that are not there: tests say what was
@@ -32,7 +32,7 @@ func keeping(t *testing.T, events int) *feed {
 	s.times = &s.clock
 	s.leavers.wake = make(chan struct{}, 1)
 	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
-	s.table = shard.NewTable(shard.TableConfig{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s, Retention: log.Retention{Events: events}})
+	s.table = topic.New(topic.Config{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s, Retention: log.Retention{Events: events}})
 	topic, err := s.table.Acquire([]byte("x"))
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"ssedge/shard"
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // viewer is a client: it reads, breaks off, comes back to some edge with the id it read last, and
@@ -85,7 +86,7 @@ func (v *viewer) come(e *edge) {
 	v.visits = append(v.visits, visit{edge: e, life: e.life, from: w.happened, to: -1})
 	v.log("comes to %v with %q", e, id)
 	j := shard.Join{Fd: v.sock.FD, Head: []byte(v.head), Owner: uint32(v.number), Client: uint64(v.number % 3)}
-	var topics []*shard.Topic
+	var topics []*topic.Topic
 	check := uint32(0)
 	for _, name := range v.topics {
 		t, err := e.group.Table().Acquire([]byte(name))

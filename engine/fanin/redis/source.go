@@ -15,7 +15,7 @@ import (
 	"github.com/valyala/bytebufferpool"
 
 	"ssedge/proto/rule"
-	"ssedge/shard"
+	"ssedge/shard/topic"
 )
 
 // Config is what a source needs to know. All fields must be set, but for Prefix.
@@ -48,7 +48,7 @@ type Config struct {
 	Clients map[string]string // settings by flag that decide how clients fare, in which edges must agree, too
 }
 
-// Source is a fanin.Source and a shard.Upstream. It is safe from any goroutine.
+// Source is a fanin.Source and a topic.Upstream. It is safe from any goroutine.
 type Source struct {
 	config    Config
 	target    *target
@@ -57,7 +57,7 @@ type Source struct {
 	connected atomic.Bool    // then the clients are set
 	client    rueidis.Client // for commands
 	subs      rueidis.Client // for subscriptions, and to ask their servers for the time
-	table     *shard.Table   // set once, before the first topic
+	table     *topic.Table   // set once, before the first topic
 	script    *rueidis.Lua
 	proof     *rueidis.Lua // what probes publish with
 	counts    counts
@@ -216,7 +216,7 @@ func (t *target) subscriptionOptions(c *Config) rueidis.ClientOption {
 }
 
 // Attach sets the topics, and starts. It is called once, before the first topic is made.
-func (s *Source) Attach(table *shard.Table) {
+func (s *Source) Attach(table *topic.Table) {
 	s.table = table
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -289,7 +289,7 @@ func (s *Source) Close() {
 }
 
 // Follow makes the feed of a topic.
-func (s *Source) Follow(t *shard.Topic) shard.Feed {
+func (s *Source) Follow(t *topic.Topic) topic.Feed {
 	f := &feed{source: s, topic: t}
 	f.busy()
 	s.counts.states[away].Add(1)
@@ -355,7 +355,7 @@ func (s *Source) feedOf(topic string) *feed {
 // feeds returns all there are.
 func (s *Source) feeds() []*feed {
 	all := make([]*feed, 0, s.table.Topics())
-	s.table.Each(func(t *shard.Topic) {
+	s.table.Each(func(t *topic.Topic) {
 		if f, ok := t.Feed().(*feed); ok {
 			all = append(all, f)
 		}

@@ -7,15 +7,15 @@ import (
 	"github.com/redis/rueidis"
 
 	"ssedge/proto/eventid"
-	"ssedge/shard"
 	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // wish is a reading of events that its topic's log has no place for, for all streams that want the same.
 type wish struct {
 	feed     *feed
 	from     eventid.Position
-	readers  []shard.Reading
+	readers  []topic.Reading
 	queued   bool // it is in a queue, and not read yet
 	failures int  // how often the servers did not answer, perhaps because it was too much
 }
@@ -31,14 +31,14 @@ const (
 )
 
 // Read is called for a stream that is behind what the log can have.
-func (f *feed) Read(r shard.Reading) {
-	w := &wish{feed: f, from: r.From, readers: []shard.Reading{r}}
+func (f *feed) Read(r topic.Reading) {
+	w := &wish{feed: f, from: r.From, readers: []topic.Reading{r}}
 	w.enqueue()
 }
 
 // wanted reports whether a stream is there that wants it.
 func (w *wish) wanted() bool {
-	return slices.ContainsFunc(w.readers, func(r shard.Reading) bool { return r.Wanted() })
+	return slices.ContainsFunc(w.readers, func(r topic.Reading) bool { return r.Wanted() })
 }
 
 // enqueue queues the wish at its topic's master. While that is not known, or its connection is lost, it waits.

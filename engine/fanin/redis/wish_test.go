@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"ssedge/proto/eventid"
-	"ssedge/shard"
 	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // Readings that are queued at a master whose node ends are not forgotten with it, and nothing is queued there any more.
@@ -65,8 +65,8 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 
 // wished is a wish for one stream of a client.
 func wished(f *feed, from eventid.Position, client uint64, got func([]log.Older)) *wish {
-	r := shard.Reading{From: from, Client: client, Wanted: func() bool { return true }, Got: got}
-	return &wish{feed: f, from: from, readers: []shard.Reading{r}}
+	r := topic.Reading{From: from, Client: client, Wanted: func() bool { return true }, Got: got}
+	return &wish{feed: f, from: from, readers: []topic.Reading{r}}
 }
 
 // retold are times that hand over what is to be done later.

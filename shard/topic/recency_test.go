@@ -1,6 +1,7 @@
-package shard
+package topic
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,7 +30,7 @@ func (l *topicList) order() (names []string) {
 }
 
 func TestTheLeastRecentlyPublishedAreEvictedFirst(t *testing.T) {
-	table, wall := newTable(TableConfig{})
+	table, wall := newTable(Config{})
 	for _, name := range []string{"a", "b", "c", "d", "a", "c"} {
 		publish(t, table, name, "x")
 		*wall += 1000
@@ -38,16 +39,16 @@ func TestTheLeastRecentlyPublishedAreEvictedFirst(t *testing.T) {
 		if order := table.recency.used.order(); order[0] != want {
 			t.Fatalf("order is %v, want %s first", order, want)
 		}
-		table.evictOne()
+		table.EvictOldest()
 	}
-	if table.evictOne() || table.HistoryBytes() != 0 {
+	if table.EvictOldest() || table.HistoryBytes() != 0 {
 		t.Errorf("%d bytes left", table.HistoryBytes())
 	}
 }
 
 func TestAllHistoryStaysWithinItsCap(t *testing.T) {
 	const most = 20_000
-	table, wall := newTable(TableConfig{HistoryMax: most})
+	table, wall := newTable(Config{HistoryMax: most})
 	held := acquire(t, table, "t0")
 	for n := range 500 {
 		publish(t, table, fmt.Sprint("t", n), fmt.Sprintf("%0200d", n))
@@ -62,7 +63,7 @@ func TestAllHistoryStaysWithinItsCap(t *testing.T) {
 	if len(retained(held)) != 0 {
 		t.Error("the least recently used log is still there")
 	}
-	if p := held.locate(log.ResumeAt, eventid.At(1_000_000), false); p.Cause != log.GapExpired && p.Cause != log.GapEvicted {
+	if p := held.Locate(log.ResumeAt, eventid.At(1_000_000), false); p.Cause != log.GapExpired && p.Cause != log.GapEvicted {
 		t.Errorf("a position before an eviction resumes with cause %q", p.Cause)
 	}
 }
@@ -71,12 +72,12 @@ func TestAllHistoryStaysWithinItsCap(t *testing.T) {
 func TestExpiryKnowsNoYear2038(t *testing.T) {
 	for _, second := range []uint64{1, 1<<31 - 3, 1<<31 + 5} {
 		wall := second * 1000
-		table := NewTable(TableConfig{Retention: log.Retention{AgeMS: 2000}, HistoryMax: 1 << 30, TopicsMax: 10, WallMS: func() uint64 { return wall }})
+		table := New(Config{Retention: log.Retention{AgeMS: 2000}, HistoryMax: 1 << 30, TopicsMax: 10, WallMS: func() uint64 { return wall }})
 		publish(t, table, "a", "x")
 		wall += 3000
 		publish(t, table, "b", "x")
 		wall += 2500
-		table.expire()
+		table.Expire()
 		if got := table.recency.used.order(); !slices.Equal(got, []string{"b"}) {
 			t.Errorf("5.5 s after second %d %v are left, want b", second, got)
 		}
@@ -87,20 +88,20 @@ func TestExpiryKnowsNoYear2038(t *testing.T) {
 // event that was accepted is retained or below what the log says it lost, ids
 // come out in order, and what is held returns to nothing.
 func TestNothingIsLostUnderConcurrency(t *testing.T) {
-	table := NewTable(TableConfig{Retention: log.Retention{Events: 50, AgeMS: 20}, HistoryMax: 30_000, TopicsMax: 40})
+	table := New(Config{Retention: log.Retention{Events: 50, AgeMS: 20}, HistoryMax: 30_000, TopicsMax: 40})
 	var all sync.WaitGroup
 	for w := range 4 {
 		all.Go(func() { churn(t, table, w) })
 	}
 	all.Go(func() {
 		for range 300 {
-			table.expire()
-			table.evictOne()
-			table.forgetOne()
+			table.Expire()
+			table.EvictOldest()
+			table.ForgetOldest()
 		}
 	})
 	all.Wait()
-	table.forgetAll()
+	table.ForgetAll()
 	if table.Topics() != 0 || table.HistoryBytes() != 0 {
 		t.Errorf("%d topics, %d bytes left", table.Topics(), table.HistoryBytes())
 	}
@@ -112,16 +113,16 @@ func churn(t *testing.T, table *Table, worker int) {
 	for n := range 3000 {
 		name := []byte(fmt.Sprint("t", (n*7+worker)%60))
 		topic, err := table.Acquire(name)
-		if errors.Is(err, ErrTopicsFull) {
+		if errors.Is(err, ErrFull) {
 			continue
 		}
-		before := topic.locate(log.ResumeNot, eventid.Position{}, false)
-		id, err := table.Publish(name, sized(20+n%300))
+		before := topic.Locate(log.ResumeNot, eventid.Position{}, false)
+		id, err := table.Publish(name, bytes.Repeat([]byte("data: x\n"), 1+n%40))
 		if err != nil {
 			t.Errorf("a topic that is held cannot be published to: %v", err)
 		}
 		var s log.Snapshot
-		topic.snapshot(&s)
+		topic.Snapshot(&s)
 		for at := s.Tail; at < s.Head; {
 			e := s.Event(at)
 			if e.End <= at || e.End > s.Head {
@@ -133,7 +134,7 @@ func churn(t *testing.T, table *Table, worker int) {
 		if !topic.MayHaveHad(id) {
 			t.Errorf("%v is neither retained nor lost", id)
 		}
-		if p := topic.locate(log.ResumeAt, before.At, false); p.Cause == log.GapNone && p.Cursor != before.Cursor {
+		if p := topic.Locate(log.ResumeAt, before.At, false); p.Cause == log.GapNone && p.Cursor != before.Cursor {
 			t.Errorf("the position %v given at %d resumes at %d", before.At, before.Cursor, p.Cursor)
 		}
 		table.Release(topic)
@@ -143,7 +144,7 @@ func churn(t *testing.T, table *Table, worker int) {
 // A client that subscribes to names without events, and leaves, fills up an eighth of the
 // table at most.
 func TestIdleTopicsAreBounded(t *testing.T) {
-	table, _ := newTable(TableConfig{Retention: log.Retention{AgeMS: 60_000}, TopicsMax: 800})
+	table, _ := newTable(Config{Retention: log.Retention{AgeMS: 60_000}, TopicsMax: 800})
 	for n := range 5000 {
 		table.Release(acquire(t, table, fmt.Sprint(n)))
 		if most := min(n+1, 100); table.Topics() != most {

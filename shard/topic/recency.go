@@ -1,4 +1,4 @@
-package shard
+package topic
 
 import (
 	"sync"
@@ -66,7 +66,7 @@ func (t *Table) mayGo(topic *Topic) bool { return t.upstream != nil && topic.ref
 func (t *Table) linger(topic *Topic) {
 	t.putIdle(topic)
 	if t.recency.idleLen() > max(t.topicsMax/idlePart, 1) {
-		t.forgetOne()
+		t.ForgetOldest()
 	}
 }
 
@@ -87,23 +87,31 @@ func (t *Table) putIdle(topic *Topic) {
 // evict empties the least recently used logs until what is left fits.
 func (t *Table) evict() {
 	for t.held.Load() > t.historyMax {
-		if t.upstream != nil && t.forgetOne() { // topics that nothing holds go first: the upstream has all their events
+		if t.upstream != nil && t.ForgetOldest() { // topics that nothing holds go first: the upstream has all their events
 			continue
 		}
-		topic := t.recency.takeOldest(&t.recency.used)
-		if topic == nil {
+		if !t.EvictOldest() {
 			return
-		}
-		if t.empty(topic) {
-			t.Evicted.Add(1)
 		}
 	}
 }
 
-// expire empties the logs whose newest event is older than both the retention and the window keep,
+// EvictOldest empties the least recently used log. It reports false if there is none.
+func (t *Table) EvictOldest() bool {
+	topic := t.recency.takeOldest(&t.recency.used)
+	if topic == nil {
+		return false
+	}
+	if t.empty(topic) {
+		t.Evicted.Add(1)
+	}
+	return true
+}
+
+// Expire empties the logs whose newest event is older than both the retention and the window keep,
 // and forgets the topics that have been idle for as long: a busy topic trims
-// itself, an idle one is trimmed only here. It is called about once a second.
-func (t *Table) expire() {
+// itself, an idle one is trimmed only here. It is to be called about once a second.
+func (t *Table) Expire() {
 	now := t.nowMS()
 	if before := ago(now, t.lingerMS); before > 0 {
 		t.forgetIdle(now, before)
@@ -133,7 +141,7 @@ func (t *Table) expire() {
 }
 
 // shrunk notes that a log has let memory go without a publish. Streams that stand inside an event of it would keep that memory until
-// the next one: their shards are told.
+// the next one: the listeners are told.
 func (t *Table) shrunk(topic *Topic, shrunk int64) {
 	if shrunk != 0 {
 		t.held.Add(-shrunk)
@@ -182,7 +190,7 @@ func (t *Table) empty(topic *Topic) bool {
 	return had
 }
 
-// settle follows the emptying of a log: shards let go of half-sent bytes of it,
+// settle follows the emptying of a log: listeners let go of half-sent bytes of it,
 // and the topic lingers if that was all there was.
 func (t *Table) settle(topic *Topic) {
 	topic.wake()
@@ -191,9 +199,9 @@ func (t *Table) settle(topic *Topic) {
 	}
 }
 
-// forgetOne makes room for a topic: the one that has been idle for the longest is
+// ForgetOldest makes room for a topic: the one that has been idle for the longest is
 // forgotten. It reports false if there is none.
-func (t *Table) forgetOne() bool {
+func (t *Table) ForgetOldest() bool {
 	for {
 		topic := t.recency.takeOldest(&t.recency.idle)
 		if topic == nil {
@@ -223,7 +231,7 @@ func (t *Table) forgetUnheld() bool {
 		if t.empty(topic) {
 			t.Evicted.Add(1)
 		}
-		if t.forgetOne() {
+		if t.ForgetOldest() {
 			return true
 		}
 	}

@@ -1,4 +1,4 @@
-package shard
+package topic
 
 import (
 	"testing"
@@ -21,22 +21,22 @@ func TestTheFirstPositionOfAStreamLosesNothing(t *testing.T) {
 			for range 3 {
 				publish(t, table, "t", "x")
 			}
-			table.forgetAll()
+			table.ForgetAll()
 		}},
 		{"a topic with history", func(table *Table, _ *uint64) { publish(t, table, "t", "x") }},
 		{"a clock that went back", func(table *Table, wall *uint64) { publish(t, table, "t", "x"); *wall -= 100 }},
 	} {
 		for _, later := range []int64{0, 1, 2, -50} {
 			wall := uint64(5000)
-			table := NewTable(TableConfig{HistoryMax: 1 << 20, TopicsMax: 10, WallMS: func() uint64 { return wall }})
+			table := New(Config{HistoryMax: 1 << 20, TopicsMax: 10, WallMS: func() uint64 { return wall }})
 			past.prepare(table, &wall)
 			topic, err := table.Acquire([]byte("t"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			begin := topic.locate(log.ResumeNot, eventid.Position{}, false)
+			begin := topic.Locate(log.ResumeNot, eventid.Position{}, false)
 			for n := range 3 {
-				if again := topic.locate(log.ResumeAt, begin.At, false); again.Cause != log.GapNone || again.Cursor != begin.Cursor {
+				if again := topic.Locate(log.ResumeAt, begin.At, false); again.Cause != log.GapNone || again.Cursor != begin.Cursor {
 					t.Errorf("%s: %d events after the stream began at %v (cursor %d), it resumes at %d with cause %q",
 						past.name, n, begin.At, begin.Cursor, again.Cursor, again.Cause)
 				}
@@ -56,37 +56,20 @@ func publish(t *testing.T, table *Table, topic, data string) eventid.ID {
 	return id
 }
 
-// evictOne empties the log that was least recently used; false if none was.
-func (t *Table) evictOne() bool {
-	topic := t.recency.takeOldest(&t.recency.used)
-	if topic != nil {
-		t.empty(topic)
-	}
-	return topic != nil
-}
-
-// forgetAll forgets all topics that nothing holds, and their history.
-func (t *Table) forgetAll() {
-	for t.evictOne() {
-	}
-	for t.forgetOne() {
-	}
-}
-
 // The earliest is the oldest event there is, and the id that a stream is given there
 // comes back to it.
 func TestTheEarliestIsTheOldestEvent(t *testing.T) {
 	for events := range 6 {
-		table, _ := newTable(TableConfig{Retention: log.Retention{Events: 3}})
+		table, _ := newTable(Config{Retention: log.Retention{Events: 3}})
 		topic := acquire(t, table, "t")
 		for range events {
 			publish(t, table, "t", "x")
 		}
-		p := topic.locate(log.ResumeEarliest, eventid.Position{}, false)
+		p := topic.Locate(log.ResumeEarliest, eventid.Position{}, false)
 		if p.Cause != log.GapNone || p.Cursor != oldest(topic) {
 			t.Errorf("%d events: at %d with cause %q, want %d", events, p.Cursor, p.Cause, oldest(topic))
 		}
-		if again := topic.locate(log.ResumeAt, p.At, false); again.Cause != log.GapNone || again.Cursor != p.Cursor {
+		if again := topic.Locate(log.ResumeAt, p.At, false); again.Cause != log.GapNone || again.Cursor != p.Cursor {
 			t.Errorf("%d events: %v comes back to %d with cause %q, want %d", events, p.At, again.Cursor, again.Cause, p.Cursor)
 		}
 	}
@@ -95,6 +78,6 @@ func TestTheEarliestIsTheOldestEvent(t *testing.T) {
 // oldest is the cursor at the oldest event of a topic's log.
 func oldest(topic *Topic) uint64 {
 	var s log.Snapshot
-	topic.snapshot(&s)
+	topic.Snapshot(&s)
 	return s.Tail
 }

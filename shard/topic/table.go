@@ -1,4 +1,4 @@
-package shard
+package topic
 
 import (
 	"errors"
@@ -10,16 +10,17 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
+	"ssedge/shard/roomy"
 )
 
-// ErrTopicsFull is what a new topic gets when the node holds as many as it may, all
+// ErrFull is what a new topic gets when the node holds as many as it may, all
 // of them with a holder.
-var ErrTopicsFull = errors.New("too many topics")
+var ErrFull = errors.New("too many topics")
 
 const stripes = 64
 
-// TableConfig bounds the topics of a node.
-type TableConfig struct {
+// Config bounds the topics of a node.
+type Config struct {
 	Retention  log.Retention
 	HistoryMax int64 // memory of all logs, bytes; beyond it the least recently used are evicted
 	TopicsMax  int
@@ -36,7 +37,7 @@ type Table struct {
 	upstream   Upstream
 	lingerMS   int64
 	wallMS     func() uint64
-	shards     []*Shard // set once, before the first publish
+	listeners  []Listener // set once, before the first publish
 
 	lastMS  atomic.Uint64 // the id clock never goes back
 	aheadMS atomic.Int64  // the upstream's clock, of this one
@@ -48,7 +49,14 @@ type Table struct {
 	recency recency
 
 	Evicted atomic.Uint64 // logs that the node-wide cap took
+	Missed  atomic.Uint64 // gaps told because the upstream has lost events: one for each stream
 }
+
+// Listen sets who is told of the topics. It is called once, before the first Acquire.
+func (t *Table) Listen(all []Listener) { t.listeners = all }
+
+// HasUpstream reports whether the topics' events come from elsewhere.
+func (t *Table) HasUpstream() bool { return t.upstream != nil }
 
 // stripe is a part of the table with a lock of its own. floor is at or above
 // every id ever given to a topic that this stripe has forgotten: a topic that
@@ -61,8 +69,8 @@ type stripe struct {
 	floor  eventid.ID
 }
 
-// NewTable makes an empty table.
-func NewTable(c TableConfig) *Table {
+// New makes an empty table.
+func New(c Config) *Table {
 	t := &Table{retention: c.Retention, historyMax: c.HistoryMax, topicsMax: int64(c.TopicsMax), upstream: c.Upstream, lingerMS: c.LingerMS, wallMS: c.WallMS, seed: maphash.MakeSeed()}
 	if t.upstream == nil {
 		t.lingerMS = c.Retention.AgeMS
@@ -125,11 +133,11 @@ func (t *Table) stripe(name []byte) *stripe {
 
 // Acquire returns the topic called name, made if need be, and holds it: the
 // caller owes a Release. name is copied if it is kept. The only error is
-// ErrTopicsFull.
+// ErrFull.
 func (t *Table) Acquire(name []byte) (*Topic, error) {
 	for {
 		topic, err := t.acquire(name)
-		if err == nil || !t.forgetOne() && !t.forgetUnheld() {
+		if err == nil || !t.ForgetOldest() && !t.forgetUnheld() {
 			return topic, err
 		}
 	}
@@ -155,11 +163,11 @@ func (t *Table) acquire(name []byte) (*Topic, error) {
 	}
 	if t.topics.Add(1) > t.topicsMax {
 		t.topics.Add(-1)
-		return nil, ErrTopicsFull
+		return nil, ErrFull
 	}
-	topic = &Topic{name: string(name), table: t, log: log.New(s.floor), local: make([]uint32, len(t.shards))}
+	topic = &Topic{name: string(name), table: t, log: log.New(s.floor), local: make([]uint32, len(t.listeners))}
 	for i := range topic.local {
-		topic.local[i] = noState
+		topic.local[i] = NoState
 	}
 	topic.refs.Store(1)
 	s.byName[topic.name] = topic
@@ -203,7 +211,7 @@ func (t *Table) forgetIfUnused(topic *Topic) bool {
 	}
 	t.held.Add(-shrunk)
 	delete(s.byName, topic.name)
-	s.byName = shrunkMap(s.byName, &s.peak)
+	s.byName = roomy.Shrunk(s.byName, &s.peak)
 	t.topics.Add(-1)
 	if s.floor.Less(newest) {
 		s.floor = newest

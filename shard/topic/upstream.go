@@ -1,4 +1,4 @@
-package shard
+package topic
 
 import (
 	"math/bits"
@@ -39,7 +39,7 @@ type Feed interface {
 // Reading is a wish for some of the events after From and before the log's end, for one stream.
 type Reading struct {
 	From   eventid.Position // zero: only the first one there is
-	Client uint64           // as in Join
+	Client uint64           // stands for the address of the stream's client: no client has more than its share of the readings; 0: it is not known
 	// Wanted reports whether the stream is still there.
 	Wanted func() bool
 	// Got is called once with them, in their order, unless they are not wanted any more: none, if there are none. Both may
@@ -50,7 +50,7 @@ type Reading struct {
 // feed is what a topic with an upstream has in addition.
 type feed struct {
 	Feed
-	waiting  atomic.Uint64 // bit s: shard s has streams that wait for an answer
+	waiting  atomic.Uint64 // bit s: listener s has streams that wait for an answer
 	answered uint64        // guarded by the topic's lock, like floor
 	floor    eventid.ID    // the newest id that the upstream is known to have no more
 }
@@ -185,11 +185,9 @@ func (t *Topic) Skip(from, to eventid.ID) {
 	}
 }
 
-// tellMissed makes the shards send a gap that was put at the head of the log.
+// tellMissed makes the listeners send a gap that was put at the head of the log: each stream is told.
 func (t *Topic) tellMissed() {
-	for _, s := range t.table.shards[:min(len(t.table.shards), 1)] { // each stream is told, by whichever shard
-		s.stats.Gaps[log.GapMissed].Add(uint64(t.refs.Load()))
-	}
+	t.table.Missed.Add(uint64(t.refs.Load()))
 	t.wake()
 }
 
@@ -245,9 +243,12 @@ func (t *Topic) Answer(n uint64, floor eventid.ID) {
 	t.tellWaiting()
 }
 
-// tellWaiting has the shards look at the streams that wait.
+// Await has listener n told when something is known of the topic that was not: whatever is answered from here on.
+func (t *Topic) Await(n int) { t.feed.waiting.Or(1 << n) }
+
+// tellWaiting tells the listeners that wait.
 func (t *Topic) tellWaiting() {
 	for mask := t.feed.waiting.Swap(0); mask != 0; mask &= mask - 1 {
-		t.table.shards[bits.TrailingZeros64(mask)].inbox.answer(t)
+		t.table.listeners[bits.TrailingZeros64(mask)].Answered(t)
 	}
 }
