@@ -150,15 +150,14 @@ func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
 	s.stats.Joined.Add(1)
 	s.stats.Streams.Add(1)
 	s.kernel.Watch(j.Fd, user(i, sl))
-	s.lead = sse.AppendID(s.config.appendOpening(append(s.lead[:0], j.Head...), stateResumed, s.rng.Int64N), []byte(first.String()))
+	s.addHead(j)
+	s.due.lead = sse.AppendID(s.config.appendOpening(s.due.lead, stateResumed, s.rng.Int64N), []byte(first.String()))
 	sl.topic, sl.at = s.subscribe(i, j.Topic)
 	sl.cursor = s.placeOf(j, j.Topic, j.Position).Cursor
 	for n := range 5 { // the log moves on between the look and the send
 		r.publish("a", fmt.Sprint("later", n))
 	}
-	st := s.states.at(sl.topic)
-	st.topic.Snapshot(&s.snap)
-	if !s.push(i, sl, st) {
+	if !s.catchUp(i, sl, false) {
 		t.Fatal("it is closed before it has begun")
 	}
 	stream.want("gap:overrun", "later3", "later4")
@@ -251,13 +250,13 @@ func TestCatchingUpInChunksIsChargedBySends(t *testing.T) {
 	}
 	var all []*client
 	for range 10 {
-		c := &client{r: r, chunks: true, topics: []string{"a"}}
+		c := &client{r: r, wire: WireChunk, topics: []string{"a"}}
 		c.connect("1000000-0", fake.Unlimited, 0)
 		all = append(all, c)
 	}
 	for idle := false; !idle; {
 		var sends int
-		if sends, idle = r.sendsOfTurn(); sends > 20+101 { // and what the last of them is behind
+		if sends, idle = r.sendsOfTurn(); sends > 20+8 { // and what the last of them is behind: 300 KB, in batches
 			t.Fatalf("%d sends in a turn of 20", sends)
 		}
 	}

@@ -224,7 +224,7 @@ func TestABundleCatchesUpInBatches(t *testing.T) {
 	}
 	r.settle()
 	c.want(want...)
-	if got := r.kernel(0).Sends - before; got != (2000+bundleEventsMax-1)/bundleEventsMax {
+	if got := r.kernel(0).Sends - before; got > 2000/(batchPieces/2)+1 {
 		t.Errorf("%d sends for 2000 events", got)
 	}
 }

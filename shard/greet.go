@@ -41,29 +41,11 @@ func (s *Shard) greet(j *Join, scratch []byte) []byte {
 	scratch = append(scratch[:0], j.Head...)
 	scratch = s.config.appendOpening(scratch, j.begins(), rand.Int64N)
 	scratch = sse.AppendID(scratch, p.At.Append(id[:0]))
-	if j.Chunks {
-		scratch = framed(scratch, len(j.Head))
-	}
+	scratch = framings[j.Wire].framed(scratch, len(j.Head))
 	n, _ := s.kernel.Send(j.Fd, scratch) // an error is ignored: the shard gets the hang-up event
 	j.greeting = greeting{done: true, cursor: p.Cursor, at: p.At, sent: n}
 	if n < len(scratch) {
 		j.greeting.unsent = clone(scratch[n:])
 	}
 	return scratch
-}
-
-// openGreeted goes on with a stream that was greeted.
-func (s *Shard) openGreeted(i uint32, sl *slot, j *Join) bool {
-	g := &j.greeting
-	sl.topic, sl.at = s.subscribe(i, j.Topic)
-	sl.cursor = g.cursor
-	sl.setLast(g.at)
-	s.stats.sent(g.sent)
-	if len(g.unsent) > 0 {
-		return s.block(i, sl, rest{own: g.unsent})
-	}
-	if j.Topic.HeadAt(g.cursor) {
-		return true
-	}
-	return s.catchUp(i, sl, false)
 }

@@ -103,17 +103,16 @@ func (s *Shard) gotOlder(of uint64, k int, events []log.Older) {
 func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older) bool {
 	j := &w.join
 	w.of(k).earliest, w.of(k).sent = false, true
-	s.lead = s.lead[:0]
-	head := s.appendHead(j)
+	s.addHead(j)
 	if !j.opened {
 		j.opened = true
 		for k := range w.topics { // the client is told where it begins
 			w.of(k).begun = true
 		}
 		if events[0].Body == nil {
-			s.lead = append(s.config.appendOpening(s.lead, stateGap, s.rng.Int64N), '\n')
+			s.due.lead = append(s.config.appendOpening(s.due.lead, stateGap, s.rng.Int64N), '\n')
 		} else {
-			s.lead = j.appendID(s.config.appendOpening(s.lead, stateResumed, s.rng.Int64N))
+			s.due.lead = j.appendID(s.config.appendOpening(s.due.lead, stateResumed, s.rng.Int64N))
 		}
 	}
 	sent := 0
@@ -122,7 +121,7 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older
 		at := eventid.PositionOf(e.ID)
 		switch {
 		case e.Body != nil:
-			s.lead = append(s.lead, e.Body...)
+			s.due.lead = append(s.due.lead, e.Body...)
 			sent++
 		case n == 0:
 			gap := log.Place{Cause: log.GapExpired}
@@ -134,13 +133,13 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older
 			s.tellGap(j.topics()[k].Name(), &log.Place{From: j.position(k), Known: true, To: at, Cause: log.GapMissed})
 		}
 		j.setPosition(k, at)
-		s.lead = j.appendID(s.lead)
+		s.due.lead = j.appendID(s.due.lead)
 	}
 	s.stats.batch(sent)
-	return s.pushOpening(i, sl, head)
+	return s.put(i, sl, reading{})
 }
 
-// tellRewritten adds a gap to s.lead if the log's history was rewritten before or while a waiting stream was sent older
+// tellRewritten adds a gap to s.due if the log's history was rewritten before or while a waiting stream was sent older
 // events: those come from the upstream, which no longer has what the log had before. It reports whether there is a gap.
 func (s *Shard) tellRewritten(w *wait, k int) bool {
 	j := &w.join
@@ -148,7 +147,7 @@ func (s *Shard) tellRewritten(w *wait, k int) bool {
 	gap, ok := t.RewrittenSince(&w.of(k).history, j.position(k))
 	if ok {
 		s.tellGap(t.Name(), &gap)
-		s.lead = j.appendID(s.lead)
+		s.due.lead = j.appendID(s.due.lead)
 	}
 	return ok
 }

@@ -59,7 +59,7 @@ func trimmed(t *testing.T) (*rig, *fakeFeed) {
 
 // A stream that resumes from before what the log can have is sent what the upstream has, and then begins.
 func TestOlderEventsAreReadForOneStream(t *testing.T) {
-	for _, chunks := range []bool{false, true} {
+	for wire := range wires {
 		for _, topics := range []string{"a", "a,b"} {
 			r, feed := trimmed(t)
 			last := "70-0"
@@ -76,7 +76,7 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 				b.check = eventid.Check(eventid.Check(0, "a"), "b")
 				last = strings.TrimSuffix(strings.TrimPrefix(string(b.appendID(nil)), "id: "), "\n\n")
 			}
-			c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
+			c := &client{r: r, topics: strings.Split(topics, ","), wire: wire}
 			c.connect(last, fake.Unlimited, 0)
 			r.settle()
 			if len(feed.asks) != 1 || len(feed.reads) != 0 {
@@ -103,7 +103,7 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 			if len(feed.reads) != 0 || r.shards[0].stats.Waiting.Load() != 0 {
 				t.Errorf("%s: %d readings, %d wait", topics, len(feed.reads), r.shards[0].stats.Waiting.Load())
 			}
-			again := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks} // a client that is cut off on the way goes on from there
+			again := &client{r: r, topics: strings.Split(topics, ","), wire: wire} // a client that is cut off on the way goes on from there
 			again.connect(middle, fake.Unlimited, 0)
 			r.settle()
 			feed.Answer(feed.last, eventid.ID{})

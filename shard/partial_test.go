@@ -126,7 +126,7 @@ func TestAStreamSurvivesAShortWriteAtEveryByte(t *testing.T) {
 				if got, want := byTopic(c.data()), byTopic(s.want); !slices.Equal(got, want) {
 					t.Fatalf("%s, cut at %d, then %d at a time: got %q, want %q", s.name, room, then, got, want)
 				}
-				if r.rests.Load() != 0 || len(r.shards[0].rest) != 0 || r.shards[0].stats.Blocked.Load() != 0 {
+				if r.rests.Load() != 0 || len(r.shards[0].outboxes) != 0 || r.shards[0].stats.Blocked.Load() != 0 {
 					t.Fatalf("%s, cut at %d: something is still aside", s.name, room)
 				}
 				if got := r.shards[0].stats.EventsOut.Load(); int(got) != countData(s.want) {

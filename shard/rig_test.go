@@ -109,8 +109,8 @@ type client struct {
 	sock     *fake.Socket
 	owner    uint32
 	topics   []string
-	chunks   bool // it is sent chunks
-	dechunk  dechunk
+	wire     Wire
+	unframe  unframer
 	head     string // what is still to come of the response head
 	raw      []byte // the stream after the head
 	decoder  sse.Decoder
@@ -153,10 +153,10 @@ func (c *client) connect(lastID string, room, shard int) {
 	c.sock = r.net.Connect()
 	c.sock.Room = room
 	c.head = fmt.Sprintf("HTTP/1.1 200 for %d\r\n\r\n", c.owner)
-	c.raw, c.dechunk, c.states = nil, dechunk{}, nil
+	c.raw, c.unframe, c.states = nil, unframers[c.wire](), nil
 	c.decoder.Reset(lastID)
 	j := c.request(lastID)
-	j.Fd, j.Head, j.Owner, j.Chunks = c.sock.FD, []byte(c.head), c.owner, c.chunks
+	j.Fd, j.Head, j.Owner, j.Wire = c.sock.FD, []byte(c.head), c.owner, c.wire
 	j.Away = []byte(away)
 	if r.greets {
 		r.shards[shard].greet(&j, nil)
@@ -211,11 +211,9 @@ func (c *client) take(n int) {
 		c.r.t.Fatalf("client %d got the head %q, want %q", c.owner, b[:k], c.head[:k])
 	}
 	c.head, b = c.head[k:], b[k:]
-	if c.chunks {
-		var err error
-		if b, err = c.dechunk.feed(b); err != nil {
-			c.r.t.Fatalf("client %d: %v", c.owner, err)
-		}
+	b, err := c.unframe.feed(b)
+	if err != nil {
+		c.r.t.Fatalf("client %d: %v", c.owner, err)
 	}
 	c.raw = append(c.raw, b...)
 	if err := c.decoder.Feed(b, c.message); err != nil {
@@ -312,7 +310,7 @@ func (r *rig) empty() {
 	}
 	for i, s := range r.shards {
 		st := &s.stats
-		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.rest)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.unused)),
+		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.outboxes)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.unused)),
 			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Waiting.Load(), int64(len(s.waits) + len(s.hearing) + len(s.retries) + len(s.woken)), st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
 		for _, n := range gauges {
 			if n != 0 {

@@ -171,7 +171,7 @@ func (s *sim) excuses(c *simClient) bool {
 
 func (s *sim) newClient() {
 	c := &simClient{sim: s, window: 1 << (5 + s.rng.IntN(13)), fresh: true}
-	c.client.r, c.chunks = s.rig, s.rng.IntN(3) == 0
+	c.client.r, c.wire = s.rig, Wire(s.rng.IntN(int(wires)))
 	for _, k := range s.rng.Perm(len(s.names))[:1+s.rng.IntN(4)*s.rng.IntN(2)] {
 		c.topics = append(c.topics, s.names[k])
 	}

@@ -82,12 +82,12 @@ func placed(r *rig, u *fakeUpstream) (*client, *fakeFeed) {
 }
 
 func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
-	for _, chunks := range []bool{false, true} {
+	for wire := range wires {
 		for _, greets := range []bool{false, true} {
 			for _, topics := range []string{"a", "a,b"} {
 				r, u := fed(t, patient(), topic.Config{})
 				r.greets = greets
-				c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
+				c := &client{r: r, topics: strings.Split(topics, ","), wire: wire}
 				c.connect("", fake.Unlimited, 0)
 				r.settle()
 				for n, name := range c.topics {
@@ -116,11 +116,11 @@ func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
 
 // While the upstream is away, a stream that begins live gets its head, an opening with a time as its id, and heartbeats.
 func TestAWaitingStreamIsKeptAlive(t *testing.T) {
-	for _, chunks := range []bool{false, true} {
+	for wire := range wires {
 		c := patient()
 		c.Heartbeat = 10 * time.Second
 		r, u := fed(t, c, topic.Config{})
-		s := &client{r: r, topics: []string{"a"}, chunks: chunks}
+		s := &client{r: r, topics: []string{"a"}, wire: wire}
 		s.connect("", fake.Unlimited, 0)
 		r.pass(900 * time.Millisecond)
 		if len(s.sock.Got) > 0 {
@@ -369,7 +369,7 @@ func TestAWaitingStreamThatIsBlocked(t *testing.T) {
 // A stream that ends before it was answered anything is answered that, and nothing of chunks. If its client has gone, there is
 // nothing to say.
 func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
-	for _, chunks := range []bool{false, true} {
+	for wire := range wires {
 		for name, end := range map[string]func(*rig, *client){
 			away: func(r *rig, _ *client) { r.drain(1e6, time.Hour) },
 			away + " at once": func(r *rig, _ *client) {
@@ -378,7 +378,7 @@ func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
 			"": func(_ *rig, c *client) { c.sock.HangUp() },
 		} {
 			r, _ := fed(t, patient(), topic.Config{})
-			c := &client{r: r, topics: []string{"a"}, chunks: chunks}
+			c := &client{r: r, topics: []string{"a"}, wire: wire}
 			c.connect("", fake.Unlimited, 0)
 			r.settle()
 			if len(c.sock.Got) != 0 {
@@ -387,7 +387,7 @@ func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
 			end(r, c)
 			r.settle()
 			if got, want := string(c.sock.Got), strings.TrimSuffix(name, " at once"); got != want || !c.sock.Closed {
-				t.Errorf("chunks %v: it was sent %q, expected %q; closed: %v", chunks, got, want, c.sock.Closed)
+				t.Errorf("wire %d: it was sent %q, expected %q; closed: %v", wire, got, want, c.sock.Closed)
 			}
 		}
 	}

@@ -177,7 +177,7 @@ func (s *Shard) retry(of uint64) {
 		w.setBeginnings()
 	}
 	for k := range w.topics {
-		if s.lead = s.lead[:0]; w.of(k).sent && s.tellRewritten(w, k) && !s.pushOpening(i, sl, 0) {
+		if w.of(k).sent && s.tellRewritten(w, k) && !s.put(i, sl, reading{}) {
 			return
 		}
 		if sl.flags&flagBlocked != 0 {
@@ -216,17 +216,16 @@ func (s *Shard) sendHead(i uint32, sl *slot) bool {
 	if j.headSent {
 		return true
 	}
-	s.lead = s.lead[:0]
-	head := s.appendHead(j)
+	s.addHead(j)
 	if j.Resume == log.ResumeNot {
 		j.opened = true
-		s.lead = s.config.appendOpening(s.lead, j.begins(), s.rng.Int64N)
+		s.due.lead = s.config.appendOpening(s.due.lead, j.begins(), s.rng.Int64N)
 		j.fix()
-		s.lead = j.appendID(s.lead)
+		s.due.lead = j.appendID(s.due.lead)
 	} else {
-		s.lead = append(s.lead, sse.Heartbeat...)
+		s.due.lead = append(s.due.lead, sse.Heartbeat...)
 	}
-	return s.pushOpening(i, sl, head)
+	return s.put(i, sl, reading{})
 }
 
 // endWait forgets that a stream waits. Its holds on its topics go on.

@@ -30,10 +30,10 @@ func TestABurstReachesEveryReaderWhateverTheRetention(t *testing.T) {
 	for name, retention := range tiny {
 		for _, policy := range []Policy{PolicyGap, PolicyClose, PolicyLatest} {
 			for _, topics := range []string{"a", "b,a"} {
-				for _, chunks := range []bool{false, true} {
+				for wire := range wires {
 					retention.Window = log.SendWindow
 					r := newRig(t, 1, byPolicy(policy), topic.Config{Retention: retention})
-					c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
+					c := &client{r: r, topics: strings.Split(topics, ","), wire: wire}
 					c.connect("", fake.Unlimited, 0)
 					r.settle()
 					for round := range 3 {

@@ -184,8 +184,11 @@ var clients = maphash.MakeSeed()
 // join takes hold of the topics and hands the connection over.
 func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *Refusal {
 	table := a.group.Table()
-	chunks := a.config.Chunks && r.Minor > 0
-	j := shard.Join{Fd: fd, Head: a.answers.head(r, chunks), Away: a.answers.away(r), Chunks: chunks, Resume: r.resume, Position: r.position, Owner: owner}
+	wire := shard.WireRaw
+	if a.config.Chunks && r.Minor > 0 {
+		wire = shard.WireChunk
+	}
+	j := shard.Join{Fd: fd, Head: a.answers.head(r, wire == shard.WireChunk), Away: a.answers.away(r), Wire: wire, Resume: r.resume, Position: r.position, Owner: owner}
 	if client.IsValid() {
 		j.Client = maphash.Comparable(clients, key(client))
 	}

@@ -14,12 +14,31 @@ import (
 	"ssedge/shard/topic"
 )
 
+// unframer reads what one wire sends, cut anywhere.
+type unframer interface {
+	feed(b []byte) (payload []byte, err error)
+	whole() bool // the body ended as it should, as far as the wire shows it
+}
+
+// unframers is the table of wires: a row is all that tests need to know of one.
+var unframers = [wires]func() unframer{
+	WireRaw:   func() unframer { return raw{} },
+	WireChunk: func() unframer { return &dechunk{} },
+}
+
+type raw struct{}
+
+func (raw) feed(b []byte) ([]byte, error) { return b, nil }
+func (raw) whole() bool                   { return true }
+
 // dechunk reads a body in chunks (RFC 9112 7.1), cut anywhere.
 type dechunk struct {
 	line  []byte // of what is between two chunks
 	left  int    // bytes of the chunk that are still to come
 	ended bool   // the last chunk was read
 }
+
+func (d *dechunk) whole() bool { return d.ended }
 
 func (d *dechunk) feed(b []byte) (payload []byte, _ error) {
 	for len(b) > 0 {
@@ -68,19 +87,19 @@ func TestChunksOverSocketsThatStopAnywhere(t *testing.T) {
 			r.settle()
 			begin.read()
 			id := begin.decoder.LastEventID()
-			c := &client{r: r, chunks: true, topics: strings.Split(topics, ",")}
+			c := &client{r: r, wire: WireChunk, topics: strings.Split(topics, ",")}
 			c.connect([]string{"", id}[rng.IntN(2)], rng.IntN(300), 0)
 			r.settle()
 			var want []string
 			for n := range 60 {
 				size := rng.IntN(200)
 				if rng.IntN(10) == 0 {
-					size = rng.IntN(3 * chunkBytes)
+					size = rng.IntN(3 * unitMax)
 				}
 				want = append(want, fmt.Sprint(n, strings.Repeat("x", size)))
 				r.publish("a", want[n])
 				if rng.IntN(3) == 0 {
-					c.sock.Free(rng.IntN(2 * chunkBytes))
+					c.sock.Free(rng.IntN(2 * unitMax))
 					r.settle()
 				}
 			}
@@ -97,7 +116,7 @@ func TestChunksOverSocketsThatStopAnywhere(t *testing.T) {
 			r.pass(time.Second)
 			c.endedWith(ClosedDrain)
 			c.read()
-			if ms, ok := c.decoder.RetryMS(); !c.dechunk.ended || !ok || ms < 2000 {
+			if ms, ok := c.decoder.RetryMS(); !c.unframe.whole() || !ok || ms < 2000 {
 				t.Fatalf("seed %d: the last chunk is missing, or the time to come back: %q", seed, c.sock.Got)
 			}
 			r.empty()
@@ -110,7 +129,7 @@ func TestChunksOverSocketsThatStopAnywhere(t *testing.T) {
 func TestAPromisedChunkOutlivesTheLog(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 3}})
-		c := &client{r: r, chunks: true, topics: strings.Split(topics, ",")}
+		c := &client{r: r, wire: WireChunk, topics: strings.Split(topics, ",")}
 		c.connect("", fake.Unlimited, 0)
 		r.settle()
 		c.sock.Room = 30
@@ -130,7 +149,7 @@ func TestAPromisedChunkOutlivesTheLog(t *testing.T) {
 // A stream that is cut off inside a chunk is not ended as if it were whole.
 func TestAChunkThatIsCutOffIsNotEnded(t *testing.T) {
 	r := newRig(t, 1, patient(), topic.Config{})
-	c := &client{r: r, chunks: true, topics: []string{"a"}}
+	c := &client{r: r, wire: WireChunk, topics: []string{"a"}}
 	c.connect("", fake.Unlimited, 0)
 	r.settle()
 	c.sock.Room = 10
@@ -140,7 +159,7 @@ func TestAChunkThatIsCutOffIsNotEnded(t *testing.T) {
 	r.shards[0].stop()
 	c.endedWith(ClosedShutdown)
 	c.read()
-	if c.dechunk.ended || len(c.messages) > 0 {
+	if c.unframe.whole() || len(c.messages) > 0 {
 		t.Errorf("it reads %q", c.messages)
 	}
 }
@@ -149,10 +168,10 @@ func TestAChunkThatIsCutOffIsNotEnded(t *testing.T) {
 // nothing after them.
 func TestTheLastWordsComeOnce(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		for _, chunks := range []bool{true, false} {
+		for wire := range wires {
 			for room := range 40 {
 				r := newRig(t, 1, patient(), topic.Config{})
-				c := &client{r: r, chunks: chunks, topics: strings.Split(topics, ",")}
+				c := &client{r: r, wire: wire, topics: strings.Split(topics, ",")}
 				c.connect("", fake.Unlimited, 0)
 				r.settle()
 				c.read()
@@ -167,8 +186,8 @@ func TestTheLastWordsComeOnce(t *testing.T) {
 				c.endedWith(ClosedDrain)
 				c.read()
 				words := string(c.raw[begin:])
-				if strings.Count(words, "retry: ") != 1 || !strings.HasSuffix(words, "\n\n") || chunks && !c.dechunk.ended {
-					t.Errorf("%s, chunks %v, room %d: ends with %q, last chunk %v", topics, chunks, room, words, c.dechunk.ended)
+				if strings.Count(words, "retry: ") != 1 || !strings.HasSuffix(words, "\n\n") || !c.unframe.whole() {
+					t.Errorf("%s, wire %d, room %d: ends with %q, whole %v", topics, wire, room, words, c.unframe.whole())
 				}
 				r.empty()
 			}
