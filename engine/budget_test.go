@@ -100,7 +100,8 @@ func TestWhatTheBudgetSays(t *testing.T) {
 	}); took > says("topics") || took < says("topics")/4 {
 		t.Errorf("%d topics take %d bytes, the budget says %d", many, took, says("topics"))
 	}
-	keys := fanin.NewMemory(newGroup().Table(), many, time.Hour)
+	keys := fanin.NewMemory(fanin.MemoryConfig{KeysMax: many, KeyTTL: time.Hour})
+	keys.Attach(newGroup().Table())
 	if took := taken(func() any {
 		for i := range 2 * many { // the queue has grown, and moved up
 			if _, err := keys.Publish(&fanin.Event{Topic: long(0), Key: string(long(i)), Body: []byte("data: x\n")}); err != nil {

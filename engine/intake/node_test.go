@@ -115,8 +115,10 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 		return nil, err
 	}
 	n.addr = n.in.Addrs()[0]
+	source := fanin.NewMemory(fanin.MemoryConfig{KeysMax: 100, KeyTTL: time.Minute})
+	source.Attach(n.group.Table())
 	n.public = httpapi.NewPublic(httpapi.PublicConfig{
-		Admission: n.admission, Authorizer: s.admission.Authorizer, Source: fanin.NewMemory(n.group.Table(), 100, time.Minute),
+		Admission: n.admission, Authorizer: s.admission.Authorizer, Source: source,
 		Rule:      rule.Limits{EventBytes: 32 << 20, TopicBytes: 64, KeyBytes: 64},
 		BodyBytes: 64 << 20, PublishBytes: 1 << 30, BodyTimeout: 10 * time.Second, Dev: s.dev,
 		Draining: func() bool { return false }, Refused: n.in.Refused, Logger: logger,

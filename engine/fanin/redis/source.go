@@ -288,6 +288,9 @@ func (s *Source) Close() {
 	}
 }
 
+// Upstream is the source itself.
+func (s *Source) Upstream() topic.Upstream { return s }
+
 // Follow makes the feed of a topic.
 func (s *Source) Follow(t *topic.Topic) topic.Feed {
 	f := &feed{source: s, topic: t}
