@@ -177,12 +177,21 @@ func (l *Log) Lower(lost eventid.ID) {
 			}
 		}
 	}
-	for _, g := range l.segments {
-		for k := range g.index {
-			if g.index[k].id != was {
-				return
+	for i, g := range l.segments {
+		n := 0
+		for n < len(g.index) && g.index[n].id == was {
+			n++
+		}
+		if n > 0 { // snapshots keep what they have
+			lowered := *g
+			lowered.index = append(make([]entry, 0, cap(g.index)), g.index...)
+			for k := range n {
+				lowered.index[k].id = lost
 			}
-			g.index[k].id = lost
+			l.segments[i] = &lowered
+		}
+		if n < len(g.index) {
+			return
 		}
 	}
 }

@@ -27,7 +27,7 @@ type entry struct {
 
 // segment is a run of whole events. buf's array never moves and never shrinks, and
 // the elements of index never change: what has been published of both may be read
-// without a lock by every holder of a snapshot. Segments are left to the garbage collector when
+// without a lock by every holder of a snapshot, and of a segment that is not the newest all of it. Segments are left to the garbage collector when
 // trimmed; recycling them by hand under a reader is how one client gets
 // another's bytes.
 type segment struct {
@@ -55,18 +55,17 @@ func (g *segment) end() uint64 { return g.base + uint64(len(g.buf)) }
 func (g *segment) held() int64 { return int64(cap(g.buf) + cap(g.index)*entryBytes) }
 
 // start returns where event i begins, as an offset from base.
-func (g *segment) start(i int) uint32 { return startOf(g.index, i) }
-
-func startOf(index []entry, i int) uint32 {
+func (g *segment) start(i int) uint32 {
 	if i == 0 {
 		return 0
 	}
-	return index[i-1].end
+	return g.index[i-1].end
 }
 
-// eventAt returns the event of which the byte at an offset is.
-func eventAt(index []entry, offset uint32) int {
-	return sort.Search(len(index)-1, func(i int) bool { return index[i].end > offset })
+// eventAt returns the event of which the byte behind a cursor is.
+func (g *segment) eventAt(cursor uint64) int {
+	offset := uint32(cursor - g.base)
+	return sort.Search(len(g.index)-1, func(i int) bool { return g.index[i].end > offset })
 }
 
 // after returns the first event of begin to end that lies after p, end if there is none. Their ids stand in their order.

@@ -15,7 +15,8 @@ type Snapshot struct {
 	lost      eventid.ID
 	cause     GapCause // why the events before Tail are not there
 	foreign   bool
-	pieces    []piece
+	segments  []*segment // the last is &newest
+	newest    segment    // as it was: the others never change any more
 	rewritten rewritten
 
 	// Most subscribers of a topic stand at the same cursor: what they are sent is
@@ -23,13 +24,6 @@ type Snapshot struct {
 	cachedFor    uint64
 	cached       [][]byte
 	cachedEvents int // in them; -1 if they were not counted yet
-}
-
-// piece is the published part of one segment.
-type piece struct {
-	base  uint64
-	buf   []byte
-	index []entry
 }
 
 // Take fills the snapshot from l. The caller holds the topic's lock.
@@ -40,18 +34,19 @@ func (s *Snapshot) Take(l *Log) {
 	if l.rewritten != nil {
 		s.rewritten = *l.rewritten
 	}
-	s.pieces = s.pieces[:0]
-	for _, g := range l.segments {
-		s.pieces = append(s.pieces, piece{g.base, g.buf, g.index})
+	s.segments = append(s.segments[:0], l.segments...)
+	if n := len(s.segments); n > 0 {
+		s.newest = *s.segments[n-1]
+		s.segments[n-1] = &s.newest
 	}
 	s.cached = s.cached[:0]
 }
 
 // Drop forgets the bytes, so that they keep no segment alive.
 func (s *Snapshot) Drop() {
-	clear(s.pieces[:cap(s.pieces)])
+	clear(s.segments[:cap(s.segments)])
 	clear(s.cached[:cap(s.cached)])
-	s.pieces, s.cached = s.pieces[:0], s.cached[:0]
+	s.segments, s.cached, s.newest = s.segments[:0], s.cached[:0], segment{}
 }
 
 // Behind returns the bytes from a cursor, which must not be below Tail or at Head,
@@ -62,9 +57,8 @@ func (s *Snapshot) Behind(cursor uint64) [][]byte {
 		return s.cached
 	}
 	s.cachedFor, s.cached, s.cachedEvents = cursor, s.cached[:0], -1
-	for i := s.pieceAt(cursor); i < len(s.pieces); i++ {
-		p := &s.pieces[i]
-		s.cached = append(s.cached, p.buf[max(cursor, p.base)-p.base:])
+	for _, g := range s.segments[s.segmentAt(cursor):] {
+		s.cached = append(s.cached, g.buf[max(cursor, g.base)-g.base:])
 	}
 	return s.cached
 }
@@ -79,21 +73,23 @@ func (s *Snapshot) EventsBehind() int {
 
 // EventsBetween is how many events lie between two cursors, which must not be below Tail.
 func (s *Snapshot) EventsBetween(from, to uint64) (n int) {
-	for i := s.pieceAt(from); i < len(s.pieces) && from < to; i++ {
-		p := &s.pieces[i]
-		first, end := eventAt(p.index, uint32(from-p.base)), len(p.index)
-		if to < p.base+uint64(len(p.buf)) {
-			end = eventAt(p.index, uint32(to-p.base))
+	for _, g := range s.segments[s.segmentAt(from):] {
+		if from >= to {
+			break
+		}
+		first, end := g.eventAt(from), len(g.index)
+		if to < g.end() {
+			end = g.eventAt(to)
 		}
 		n += end - first
-		from = p.base + uint64(len(p.buf))
+		from = g.end()
 	}
 	return n
 }
 
-func (s *Snapshot) pieceAt(cursor uint64) int {
-	for i := len(s.pieces) - 1; i > 0; i-- { // readers are near the head
-		if s.pieces[i].base <= cursor {
+func (s *Snapshot) segmentAt(cursor uint64) int {
+	for i := len(s.segments) - 1; i > 0; i-- { // readers are near the head
+		if s.segments[i].base <= cursor {
 			return i
 		}
 	}
@@ -108,55 +104,54 @@ type Event struct {
 	End  uint64           // the cursor behind it
 }
 
-// event is event k of a piece, its text from a cursor in it on.
-func (p *piece) event(k int, from uint64) Event {
-	e := &p.index[k]
-	begin := from - p.base
+// event is event k of a segment, its text from a cursor in it on.
+func (g *segment) event(k int, from uint64) Event {
+	e := &g.index[k]
+	begin := from - g.base
 	return Event{
-		Body: p.buf[min(begin, uint64(e.idLine)):e.idLine], Text: p.buf[begin:e.end],
-		At: eventid.PositionOf(e.id), End: p.base + uint64(e.end),
+		Body: g.buf[min(begin, uint64(e.idLine)):e.idLine], Text: g.buf[begin:e.end],
+		At: eventid.PositionOf(e.id), End: g.base + uint64(e.end),
 	}
 }
 
 // Event returns the event at a cursor, which must not be below Tail or at Head.
 func (s *Snapshot) Event(cursor uint64) Event {
-	p := &s.pieces[s.pieceAt(cursor)]
-	return p.event(eventAt(p.index, uint32(cursor-p.base)), cursor)
+	g := s.segments[s.segmentAt(cursor)]
+	return g.event(g.eventAt(cursor), cursor)
 }
 
 // HalfSent returns the event in which a send has stopped behind a byte of the log: Text is what is unsent of it, nothing if the send
 // stopped between two events.
 func (s *Snapshot) HalfSent(sent uint64) Event {
-	p := &s.pieces[s.pieceAt(sent-1)]
-	return p.event(eventAt(p.index, uint32(sent-1-p.base)), sent)
+	g := s.segments[s.segmentAt(sent-1)]
+	return g.event(g.eventAt(sent-1), sent)
 }
 
 // Run returns the events at a cursor, which must not be below Tail or at Head, as far as they lie in one segment and have no more than
 // most bytes, at least one: their text, the position after them, and the cursor behind them.
 func (s *Snapshot) Run(cursor uint64, most int) Event {
-	p := &s.pieces[s.pieceAt(cursor)]
-	begin := cursor - p.base
-	last := len(p.index) - 1
-	if len(p.buf)-int(begin) > most {
-		last = eventAt(p.index, uint32(begin)+uint32(most))
-		if first := eventAt(p.index, uint32(begin)); last > first {
+	g := s.segments[s.segmentAt(cursor)]
+	last := len(g.index) - 1
+	if g.end()-cursor > uint64(most) {
+		last = g.eventAt(cursor + uint64(most))
+		if first := g.eventAt(cursor); last > first {
 			last-- // the one that does not fit
 		}
 	}
-	return p.event(last, cursor)
+	return g.event(last, cursor)
 }
 
-// newest returns where the newest event that is no gap begins, and the position before it; false if it is the
+// newestEvent returns where the newest event that is no gap begins, and the position before it; false if it is the
 // oldest, or there is none.
-func (s *Snapshot) newest() (cursor uint64, before eventid.Position, ok bool) {
-	for i := len(s.pieces) - 1; i >= 0; i-- {
-		p := &s.pieces[i]
-		for k := len(p.index) - 1; k >= 0; k-- {
-			begin := startOf(p.index, k)
-			if cursor = p.base + uint64(begin); cursor <= s.Tail {
+func (s *Snapshot) newestEvent() (cursor uint64, before eventid.Position, ok bool) {
+	for i := len(s.segments) - 1; i >= 0; i-- {
+		g := s.segments[i]
+		for k := len(g.index) - 1; k >= 0; k-- {
+			begin := g.start(k)
+			if cursor = g.base + uint64(begin); cursor <= s.Tail {
 				return 0, before, false
 			}
-			if !bytes.HasPrefix(p.buf[begin:], gapBegin) {
+			if !bytes.HasPrefix(g.buf[begin:], gapBegin) {
 				return cursor, s.positionBefore(i, k), true
 			}
 		}
@@ -164,13 +159,13 @@ func (s *Snapshot) newest() (cursor uint64, before eventid.Position, ok bool) {
 	return 0, before, false
 }
 
-// positionBefore is the position before event k of piece i, which is not the oldest.
+// positionBefore is the position before event k of segment i, which is not the oldest.
 func (s *Snapshot) positionBefore(i, k int) eventid.Position {
 	if k == 0 {
 		i--
-		k = len(s.pieces[i].index)
+		k = len(s.segments[i].index)
 	}
-	return eventid.PositionOf(s.pieces[i].index[k-1].id)
+	return eventid.PositionOf(s.segments[i].index[k-1].id)
 }
 
 // Overrun is where a reader goes on that the log has left behind: at cursor, which is below Tail, having seen everything up to from.
@@ -188,7 +183,7 @@ func (s *Snapshot) Overrun(cursor uint64, from eventid.Position) Place {
 
 // SkipToNewest moves p on so that only the newest event follows. It reports whether p has moved.
 func (s *Snapshot) SkipToNewest(p *Place) bool {
-	cursor, before, ok := s.newest()
+	cursor, before, ok := s.newestEvent()
 	if !ok || cursor <= p.Cursor {
 		return false
 	}

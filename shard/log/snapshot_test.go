@@ -66,7 +66,7 @@ func TestHalfSentAtEveryByte(t *testing.T) {
 
 func TestNewestIsTheLastOfAtLeastTwo(t *testing.T) {
 	snapshots(t, func(s *Snapshot, twin *naiveLog) {
-		cursor, before, ok := s.newest()
+		cursor, before, ok := s.newestEvent()
 		left := len(twin.ids) - twin.gone
 		if left >= 2 && !ok || left == 0 && ok {
 			t.Fatalf("with %d events newest says %v", left, ok)
@@ -86,12 +86,12 @@ func TestNewestAcrossSegments(t *testing.T) {
 	}
 	var s Snapshot
 	s.Take(l)
-	if cursor, before, ok := s.newest(); !ok || cursor != l.segments[2].base || before.ID.MS != 2 {
+	if cursor, before, ok := s.newestEvent(); !ok || cursor != l.segments[2].base || before.ID.MS != 2 {
 		t.Errorf("newest is at %d after %v, %v", cursor, before, ok)
 	}
 	l.Trim(&Retention{Events: 1}, 0, 0)
 	s.Take(l)
-	if _, _, ok := s.newest(); ok {
+	if _, _, ok := s.newestEvent(); ok {
 		t.Error("a single event is taken for the last of two")
 	}
 }
@@ -109,7 +109,7 @@ func TestRunsOfEverySize(t *testing.T) {
 				if run.End != twin.endOf(k) || run.At != eventid.After(twin.ids[k-1]) || !bytes.Equal(run.Text, bytes.Join(twin.wire[n:k], nil)) {
 					t.Fatalf("the run of %d bytes at event %d ends at %d after %v: %q", most, n, run.End, run.At, run.Text)
 				}
-				segment := s.pieces[s.pieceAt(twin.endOf(n))]
+				segment := s.segments[s.segmentAt(twin.endOf(n))]
 				end := segment.base + uint64(len(segment.buf))
 				if len(run.Text) > most && k != n+1 || run.End < end && twin.endOf(k+1)-twin.endOf(n) <= uint64(most) {
 					t.Fatalf("the run of %d bytes at event %d has %d events, %d bytes", most, n, k-n, len(run.Text))
