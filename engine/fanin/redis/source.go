@@ -224,7 +224,7 @@ func (s *Source) Attach(table *topic.Table) {
 	if s.sharded() {
 		s.refreshSlots()
 	} else {
-		s.only = newNode(s, "", "ssedge:probe:"+s.instance, s.anyServer)
+		s.only = newNode(s, "", "ssedge:probe:"+s.instance, func() rueidis.Client { return s.subs })
 		run = s.only.run
 	}
 	s.leaving.Go(func() {
@@ -321,7 +321,7 @@ func (s *Source) stray(f *feed) {
 }
 
 // sharded reports whether subscriptions belong to slots, and so to the masters that own them.
-func (s *Source) sharded() bool { return s.target.kind == Cluster && s.config.FanIn != ByPattern }
+func (s *Source) sharded() bool { return s.target.kind == Cluster }
 
 // masterOf is the master that has a key; nil: it is not known.
 func (s *Source) masterOf(key string) *node {
@@ -329,17 +329,6 @@ func (s *Source) masterOf(key string) *node {
 		return s.only
 	}
 	return s.slots.Load().owner(slotOf(key))
-}
-
-// anyServer is the client for subscriptions that are not sharded: in a cluster every server hears of everything.
-func (s *Source) anyServer() rueidis.Client {
-	if s.target.kind != Cluster {
-		return s.subs
-	}
-	for _, client := range s.subs.Nodes() { // in no order: the next try finds another one
-		return client
-	}
-	return nil
 }
 
 // feedOf returns the feed of a topic, nil if there is none.
