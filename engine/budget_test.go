@@ -15,6 +15,8 @@ import (
 	"ssedge/engine/fanin"
 	"ssedge/engine/memory"
 	"ssedge/shard"
+	"ssedge/shard/log"
+	topics "ssedge/shard/topic"
 )
 
 // costless are limits that bound time, or a part of something that another setting bounds.
@@ -77,8 +79,8 @@ func TestWhatTheBudgetSays(t *testing.T) {
 	}
 	long := func(i int) []byte { return fmt.Appendf(nil, "%0*d", c.TopicBytes, i) }
 	newGroup := func() *shard.Group {
-		g, err := shard.NewGroup(c.Shards, shard.Config{WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1, InboxMax: 1, TurnSends: 1, TurnTime: time.Second}, shard.TableConfig{
-			Retention: shard.Retention{AgeMS: 3_600_000}, HistoryMax: 1 << 30, TopicsMax: many,
+		g, err := shard.NewGroup(c.Shards, shard.Config{WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1, InboxMax: 1, TurnSends: 1, TurnTime: time.Second}, topics.Config{
+			Retention: log.Retention{AgeMS: 3_600_000}, HistoryMax: 1 << 30, TopicsMax: many,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -98,7 +100,8 @@ func TestWhatTheBudgetSays(t *testing.T) {
 	}); took > says("topics") || took < says("topics")/4 {
 		t.Errorf("%d topics take %d bytes, the budget says %d", many, took, says("topics"))
 	}
-	keys := fanin.NewMemory(newGroup().Table(), many, time.Hour)
+	keys := fanin.NewMemory(fanin.MemoryConfig{KeysMax: many, KeyTTL: time.Hour})
+	keys.Attach(newGroup().Table())
 	if took := taken(func() any {
 		for i := range 2 * many { // the queue has grown, and moved up
 			if _, err := keys.Publish(&fanin.Event{Topic: long(0), Key: string(long(i)), Body: []byte("data: x\n")}); err != nil {

@@ -16,12 +16,13 @@ import (
 	"ssedge/engine/auth"
 	"ssedge/engine/deadline"
 	"ssedge/engine/fanin"
-	"ssedge/engine/fanin/redis"
 	"ssedge/engine/httpapi"
 	"ssedge/engine/intake"
 	"ssedge/proto/http1"
 	"ssedge/shard"
+	"ssedge/shard/log"
 	"ssedge/shard/sys"
+	"ssedge/shard/topic"
 )
 
 // Engine is a node. Its methods may be called from any goroutine, each once, in
@@ -34,9 +35,7 @@ type Engine struct {
 	admission *intake.Admission
 	group     *shard.Group
 	intake    *intake.Intake
-	memory    *fanin.Memory // one of the two is where events come from
-	redis     *redis.Source
-	source    fanin.Source
+	source    fanin.Source // where events come from
 	public    *httpapi.Public
 	http      *http.Server
 	admin     *http.Server
@@ -82,10 +81,8 @@ func New(c Config) (_ *Engine, err error) {
 		Authorizer:  e.access,
 		Logger:      c.Logger,
 	})
-	if c.Redis != "" {
-		if e.redis, err = e.openRedis(); err != nil {
-			return nil, fmt.Errorf("--redis: %w", err)
-		}
+	if e.source, err = e.openSource(); err != nil {
+		return nil, err
 	}
 	if e.group, err = e.newGroup(); err != nil {
 		return nil, err
@@ -96,13 +93,7 @@ func New(c Config) (_ *Engine, err error) {
 	}
 	e.group.Start()
 	e.admission.Attach(e.group)
-	if e.redis != nil {
-		e.redis.Attach(e.group.Table())
-		e.source = e.redis
-	} else {
-		e.memory = fanin.NewMemory(e.group.Table(), c.KeysMax, c.KeyTTL)
-		e.source = e.memory
-	}
+	e.source.Attach(e.group.Table())
 
 	if e.intake, err = intake.Open(intake.Config{
 		Listen: c.Listen, Inherited: c.Inherited, Pollers: c.Pollers,
@@ -140,12 +131,12 @@ func (e *Engine) newGroup() (*shard.Group, error) {
 		RestBytesMax: c.RestBytes, InboxMax: c.InboxMax,
 		TurnSends: c.TurnSends, TurnTime: c.TurnTime,
 		Policy: policy, OnClose: e.admission.Closed,
-	}, shard.TableConfig{
-		Retention: shard.Retention{
-			Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: max(c.HistoryAge.Milliseconds(), 1), Window: shard.SendWindow,
+	}, topic.Config{
+		Retention: log.Retention{
+			Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: max(c.HistoryAge.Milliseconds(), 1), Window: log.SendWindow,
 		},
 		HistoryMax: c.HistoryMax, TopicsMax: c.TopicsMax,
-		Upstream: e.upstream(), LingerMS: c.RedisLinger.Milliseconds(),
+		Upstream: e.source.Upstream(), LingerMS: c.RedisLinger.Milliseconds(),
 	})
 }
 
@@ -174,7 +165,7 @@ func (e *Engine) newServers() {
 	e.metrics = newMetrics(e)
 	e.admin = &http.Server{
 		Handler: e.adminLn.Handler(httpapi.NewAdmin(httpapi.AdminConfig{
-			Edges: e.edges, Topics: e.topicCounts, Rule: c.rule(),
+			Source: e.source, Rule: c.rule(),
 			Ready: e.Ready, Degraded: e.Degraded, Metrics: e.metrics.write, Status: e.status, Local: isLoopback(e.adminLn),
 		})),
 		ConnContext:       e.adminLn.ConnContext,
@@ -330,8 +321,8 @@ func (e *Engine) Close() {
 		if e.group != nil {
 			e.group.Stop()
 		}
-		if e.redis != nil {
-			e.redis.Close()
+		if e.source != nil {
+			e.source.Close()
 		}
 		e.clock.Close()
 	})

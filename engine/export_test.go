@@ -1,9 +1,9 @@
 package engine
 
-import "ssedge/shard"
+import "ssedge/shard/topic"
 
 // Table has the topics.
-func (e *Engine) Table() *shard.Table { return e.group.Table() }
+func (e *Engine) Table() *topic.Table { return e.group.Table() }
 
 // Sends returns how many sends all shards have made: the clock of tests that must
 // not look at the wall.

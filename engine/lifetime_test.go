@@ -13,6 +13,7 @@ import (
 
 	"fmt"
 	"net/http"
+
 	"ssedge/engine"
 )
 

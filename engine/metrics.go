@@ -18,6 +18,7 @@ import (
 	"ssedge/engine/memory"
 	"ssedge/proto/http1"
 	"ssedge/shard"
+	"ssedge/shard/log"
 )
 
 // metricSet is what /metrics says of a node. Names follow the conventions of
@@ -66,7 +67,6 @@ func newMetrics(e *Engine) *metricSet {
 	gauge(`ssedge_connections{state="head"}`, func() float64 { return float64(e.intake.HeadCount()) })
 	gauge(`ssedge_connections{state="http"}`, func() float64 { return float64(e.intake.HTTPCount()) })
 	gauge(`ssedge_connections{state="admin"}`, func() float64 { return float64(e.adminLn.Count()) })
-	gauge("ssedge_idempotency_keys", func() float64 { held, _ := e.keys(); return float64(held) })
 	gauge("ssedge_shards", func() float64 { return float64(e.group.Shards()) })
 
 	limit("ssedge_streams_max", float64(c.StreamsMax))
@@ -103,10 +103,10 @@ func newMetrics(e *Engine) *metricSet {
 	limit("ssedge_write_stall_seconds_max", c.WriteStall.Seconds())
 	gauge("ssedge_memory_bytes", func() float64 { return float64(memory.Use().InUse) })
 	limit("ssedge_memory_bytes_max", float64(c.MemoryMax))
-	if e.redis != nil {
-		for name, f := range e.redis.Gauges() {
-			gauge(name, f)
-		}
+	for name, f := range e.source.Gauges() {
+		gauge(name, f)
+	}
+	if c.Redis != "" {
 		limit("ssedge_redis_history_seconds_max", c.RedisTTL.Seconds())
 		limit("ssedge_redis_answer_seconds_max", c.RedisTimeout.Seconds())
 		limit("ssedge_redis_reads_per_address_max", float64(c.RedisReadRate))
@@ -128,9 +128,7 @@ func (m *metricSet) write(w io.Writer) {
 	writeHistogram(&text, "ssedge_turn_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Turn })
 	writeHistogram(&text, "ssedge_send_bytes", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendBytes })
 	writeHistogram(&text, "ssedge_send_events", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendEvents })
-	if e := m.engine; e.redis != nil {
-		e.redis.WriteLag(&text)
-	}
+	m.engine.source.WriteHistograms(&text)
 	writeExplained(w, text.Bytes())
 	metrics.WriteProcessMetrics(w)
 	writeFiles(w)
@@ -170,20 +168,20 @@ func (m *metricSet) count() {
 	set("ssedge_heartbeats_total", total(func(s *shard.Stats) uint64 { return s.Heartbeats.Load() }))
 	set("ssedge_turns_total", total(func(s *shard.Stats) uint64 { return s.Turns.Load() }))
 	set("ssedge_history_evicted_total", e.group.Table().Evicted.Load())
-	_, forgotten := e.keys()
-	set("ssedge_idempotency_keys_forgotten_total", forgotten)
 	if c := &e.config; c.LogDropped != nil {
 		set("ssedge_log_lines_dropped_total", c.LogDropped())
 	}
 	for _, r := range shard.CloseReasons() {
 		set(`ssedge_streams_closed_total{reason="`+r.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Closed[r].Load() }))
 	}
-	for _, c := range shard.GapCauses() {
-		set(`ssedge_gaps_total{cause="`+c.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Gaps[c].Load() }))
+	for _, c := range log.GapCauses() {
+		n := total(func(s *shard.Stats) uint64 { return s.Gaps[c].Load() })
+		if c == log.GapMissed {
+			n += e.group.Table().Missed.Load()
+		}
+		set(`ssedge_gaps_total{cause="`+c.String()+`"}`, n)
 	}
-	if e.redis != nil {
-		e.redis.Counters(set)
-	}
+	e.source.Counters(set)
 	for _, cause := range refusalCauses() {
 		set(`ssedge_refused_total{cause="`+cause+`"}`, e.intake.RefusedCount(cause))
 	}
@@ -240,7 +238,7 @@ func writeHistogram(w io.Writer, name string, stats []*shard.Stats, of func(*sha
 // status is what /admin/status says.
 func (e *Engine) status() any {
 	state := "ready"
-	switch missing := e.missing(); {
+	switch missing := e.source.Up(); {
 	case e.unready.Load():
 		state = errDraining.Error()
 	case missing != nil && e.config.ReadyNeedsRedis:

@@ -22,116 +22,99 @@ func keyBy(way redis.FanIn, topic string) string {
 	return c.Key(topic)
 }
 
-// With every fan-in events come to all edges, live and when a client comes back elsewhere.
+// With partitions events come to all edges, live and when a client comes back elsewhere.
 func TestFanInOfTwoEdges(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"standalone", "cluster"} {
-		for _, way := range []redis.FanIn{redis.ByPartition, redis.ByPattern} {
-			t.Run(fmt.Sprint(kind, " by ", way), func(t *testing.T) {
-				t.Parallel()
-				var url string
-				var cli func(...string) string
-				if kind == "cluster" {
-					all := startCluster(t, 0)
-					url, cli = clusterURL(all), func(arguments ...string) string { return all[0].cli(append([]string{"-c"}, arguments...)...) }
-				} else {
-					r := startRedis(t)
-					url, cli = "redis://"+r.address(), r.cli
+		const way = redis.ByPartition
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			var url string
+			var cli func(...string) string
+			if kind == "cluster" {
+				all := startCluster(t, 0)
+				url, cli = clusterURL(all), func(arguments ...string) string { return all[0].cli(append([]string{"-c"}, arguments...)...) }
+			} else {
+				r := startRedis(t)
+				url, cli = "redis://"+r.address(), r.cli
+			}
+			a, b, c := edge(t, url, by(way)), edge(t, url, by(way)), edge(t, url, by(way))
+			for k := range 6 { // on several masters
+				news := fmt.Sprintf("news %d {%%", k)
+				onA, onB := a.opened(t, topic(news)), b.opened(t, topic(news))
+				id := a.publish(t, news, "hello")
+				onA.gets(t, "hello")
+				onB.gets(t, "hello")
+				if got := onB.decoder.LastEventID(); got != id {
+					t.Errorf("id %s, published as %s", got, id)
 				}
-				a, b, c := edge(t, url, by(way)), edge(t, url, by(way)), edge(t, url, by(way))
-				for k := range 6 { // on several masters
-					news := fmt.Sprintf("news %d {%%", k)
-					onA, onB := a.opened(t, topic(news)), b.opened(t, topic(news))
-					id := a.publish(t, news, "hello")
-					onA.gets(t, "hello")
-					onB.gets(t, "hello")
-					if got := onB.decoder.LastEventID(); got != id {
-						t.Errorf("id %s, published as %s", got, id)
-					}
-					if way == redis.ByPattern {
-						cli("PUBLISH", keyBy(way, news), "raw")
-						onA.gets(t, "raw")
-						onB.gets(t, "raw")
-					}
-					onA.reset()
-					b.publish(t, news, "missed")
-					b.publish(t, news, "missed too")
-					onB.gets(t, "missed", "missed too")
-					c.opened(t, after(news, onA.decoder.LastEventID())).gets(t, "missed", "missed too")
-					if n := cli("EXISTS", keyBy(way, news)); n != "1" {
-						t.Errorf("there is no stream %s", keyBy(way, news))
-					}
-					m, err := c.opened(t, after(news, "5-5")).next()
-					if err != nil || m.Event != "gap" || !strings.Contains(m.Data, `"from":"5-5"`) {
-						t.Errorf("found %+v, %v", m, err)
-					}
+				onA.reset()
+				b.publish(t, news, "missed")
+				b.publish(t, news, "missed too")
+				onB.gets(t, "missed", "missed too")
+				c.opened(t, after(news, onA.decoder.LastEventID())).gets(t, "missed", "missed too")
+				if n := cli("EXISTS", keyBy(way, news)); n != "1" {
+					t.Errorf("there is no stream %s", keyBy(way, news))
 				}
-				if n := a.metrics(t)["ssedge_redis_malformed_total"]; n != 0 {
-					t.Errorf("%v messages could not be read", n)
+				m, err := c.opened(t, after(news, "5-5")).next()
+				if err != nil || m.Event != "gap" || !strings.Contains(m.Data, `"from":"5-5"`) {
+					t.Errorf("found %+v, %v", m, err)
 				}
-			})
-		}
+			}
+			if n := a.metrics(t)["ssedge_redis_malformed_total"]; n != 0 {
+				t.Errorf("%v messages could not be read", n)
+			}
+		})
 	}
 }
 
-// Connections of every fan-in break, and nothing is lost.
+// Connections with partitions break, and nothing is lost.
 func TestFanInKilled(t *testing.T) {
 	t.Parallel()
-	for _, way := range []redis.FanIn{redis.ByPartition, redis.ByPattern} {
-		t.Run(string(way), func(t *testing.T) {
-			t.Parallel()
-			r := startRedis(t)
-			url := "redis://" + r.address()
-			a, b := edge(t, url, by(way)), edge(t, url, by(way))
-			x := newTier(t, []*redisServer{r}, &a.server, &b.server)
-			x.way = way
-			x.load(5, 4, 2*time.Millisecond)
-			for range 4 {
-				x.pause(300 * time.Millisecond)
-				r.cli("CLIENT", "KILL", "TYPE", "pubsub")
-			}
-			if gaps := x.finish(); len(gaps) != 0 {
-				t.Errorf("gaps were told: %q", gaps)
-			}
-			x.stayed()
-		})
+	const way = redis.ByPartition
+	r := startRedis(t)
+	url := "redis://" + r.address()
+	a, b := edge(t, url, by(way)), edge(t, url, by(way))
+	x := newTier(t, []*redisServer{r}, &a.server, &b.server)
+	x.way = way
+	x.load(5, 4, 2*time.Millisecond)
+	for range 4 {
+		x.pause(300 * time.Millisecond)
+		r.cli("CLIENT", "KILL", "TYPE", "pubsub")
 	}
+	if gaps := x.finish(); len(gaps) != 0 {
+		t.Errorf("gaps were told: %q", gaps)
+	}
+	x.stayed()
 }
 
 // Slots, and with them partitions, move while events are published; then a master changes places with its replica.
 func TestFanInSlotsMove(t *testing.T) {
 	t.Parallel()
-	for _, way := range []redis.FanIn{redis.ByPartition, redis.ByPattern} {
-		t.Run(string(way), func(t *testing.T) {
-			if way == redis.ByPattern && !chaos {
-				t.Skip("make chaos runs it: patterns go over the cluster's bus, whatever becomes of slots")
-			}
-			t.Parallel()
-			all := startCluster(t, 1)
-			url := clusterURL(all)
-			a, b := edge(t, url, by(way)), edge(t, url, by(way))
-			x := newTier(t, all, &a.server, &b.server)
-			x.way = way
-			x.load(20, 2, 10*time.Millisecond)
-			x.pause(300 * time.Millisecond)
-			m := masters(all)
-			x.rng.Shuffle(len(m), func(i, k int) { m[i], m[k] = m[k], m[i] })
-			for k := range 2 {
-				x.moveSlots(m[k], m[(k+1)%3])
-				x.pause(300 * time.Millisecond)
-			}
-			if out := anyOf(x.rng, replicas(all)).cli("CLUSTER", "FAILOVER"); out != "OK" {
-				t.Fatalf("CLUSTER FAILOVER: %s", out)
-			}
-			x.pause(1500 * time.Millisecond)
-			if gaps := x.finish(); len(gaps) != 0 {
-				t.Errorf("gaps were told: %q", gaps)
-			}
-			x.stayed()
-			if n := a.metrics(t)["ssedge_redis_moved_total"]; way == redis.ByPartition && n == 0 {
-				t.Error("no partition has moved")
-			}
-		})
+	const way = redis.ByPartition
+	all := startCluster(t, 1)
+	url := clusterURL(all)
+	a, b := edge(t, url, by(way)), edge(t, url, by(way))
+	x := newTier(t, all, &a.server, &b.server)
+	x.way = way
+	x.load(20, 2, 10*time.Millisecond)
+	x.pause(300 * time.Millisecond)
+	m := masters(all)
+	x.rng.Shuffle(len(m), func(i, k int) { m[i], m[k] = m[k], m[i] })
+	for k := range 2 {
+		x.moveSlots(m[k], m[(k+1)%3])
+		x.pause(300 * time.Millisecond)
+	}
+	if out := anyOf(x.rng, replicas(all)).cli("CLUSTER", "FAILOVER"); out != "OK" {
+		t.Fatalf("CLUSTER FAILOVER: %s", out)
+	}
+	x.pause(1500 * time.Millisecond)
+	if gaps := x.finish(); len(gaps) != 0 {
+		t.Errorf("gaps were told: %q", gaps)
+	}
+	x.stayed()
+	if a.metrics(t)["ssedge_redis_moved_total"] == 0 {
+		t.Error("no partition has moved")
 	}
 }
 
@@ -172,7 +155,6 @@ func TestFanInOfThePublisher(t *testing.T) {
 		{redis.ByPartition, "sse:{x}news", "expected the key of a partition"},
 		{redis.ByPartition, "sse:{3}", "expected a topic name"},
 		{redis.ByTopic, "sse:{3}news", "expected %25, %7B and %7D"},
-		{redis.ByPattern, "sse:{3}news", "expected %25, %7B and %7D"},
 		{redis.ByPartition, keyBy(redis.ByPartition, "news"), "new"},
 		{redis.ByPartition, "sse:{3}a}b", "expected %25, %7B and %7D"},
 		{redis.ByTopic, "news", "expected a key that begins with sse:"},

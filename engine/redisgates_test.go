@@ -233,20 +233,6 @@ func TestGatesOfForgedEvents(t *testing.T) {
 	}
 }
 
-// A pattern does not make two names of a topic one.
-func TestGatesOfAPattern(t *testing.T) {
-	t.Parallel()
-	r := startRedis(t)
-	n, client := edge(t, "redis://"+r.address(), limited(redis.ByPattern)), r.dial(t)
-	st := n.opened(t, topic("100%"))
-	client.do("PUBLISH", "sse:100%", "wrong")
-	client.do("PUBLISH", "sse:100%25", "right")
-	st.gets(t, "right")
-	if got := n.metrics(t)["ssedge_redis_malformed_total"]; got != 1 {
-		t.Errorf("%v messages are counted", got)
-	}
-}
-
 // Names that no topic can have are not answered under another name.
 func TestGatesOfTheAdminListener(t *testing.T) {
 	t.Parallel()

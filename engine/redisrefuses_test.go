@@ -164,7 +164,7 @@ func TestOneMasterTakesNoEvents(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 0)
 	edges := map[redis.FanIn]*node{}
-	for _, way := range []redis.FanIn{redis.ByTopic, redis.ByPartition, redis.ByPattern} {
+	for _, way := range []redis.FanIn{redis.ByTopic, redis.ByPartition} {
 		edges[way] = edge(t, clusterURL(all), func(c *engine.Config) {
 			c.FanIn, c.RedisPrefix, c.RedisProbe = string(way), string(way)+":", 100*time.Millisecond
 		})

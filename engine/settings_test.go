@@ -150,7 +150,7 @@ var settingTrials = map[string]settingTrial{
 		}
 	}},
 	"RedisPrefix":      {only: "redis", flag: "--redis-prefix", change: func(c *engine.Config) { c.RedisPrefix += "more:" }, effect: works},
-	"FanIn":            {only: "redis", flag: "--fan-in", change: func(c *engine.Config) { c.FanIn, c.RedisPrefix = "pattern", c.RedisPrefix+"pattern:" }, effect: works},
+	"FanIn":            {only: "redis", flag: "--fan-in", change: func(c *engine.Config) { c.FanIn, c.RedisPrefix = "partition", c.RedisPrefix+"partition:" }, effect: works},
 	"Partitions":       {only: "redis", flag: "--partitions", change: func(c *engine.Config) { c.Partitions = 8 }, effect: nil, alike: "with --fan-in=partition: TestFanInOfTwoEdges has 16"},
 	"RedisRequired":    {only: "redis", flag: "--no-redis-required", change: func(c *engine.Config) { c.RedisRequired = false }, alike: "TestServersThatComeLater"},
 	"RedisTTL":         {only: "redis", flag: "--redis-ttl", change: func(c *engine.Config) { c.RedisTTL = 2 * time.Hour }, effect: metric("ssedge_redis_history_seconds_max", 7200)},

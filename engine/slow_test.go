@@ -150,7 +150,7 @@ func (s *server) await(t testing.TB, metric string, value float64) {
 }
 
 // overrunClient returns a client that reads nothing, whose socket is full for good, and that was then
-// overrun, or closed over it; and what was published. A batch is more than [shard.SendWindow] keeps.
+// overrun, or closed over it; and what was published. A batch is more than [log.SendWindow] keeps.
 func overrunClient(t *testing.T, n *node, a ask) (*stream, []event) {
 	t.Helper()
 	closed := total(n.metrics(t), "ssedge_streams_closed_total")

@@ -22,6 +22,7 @@ import (
 	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 	"ssedge/shard"
+	"ssedge/shard/log"
 )
 
 // Validate checks the settings, each by itself and against each other and the
@@ -277,8 +278,8 @@ func (c *Config) checkRelations(fail failure) {
 	}
 	if room := (c.HistoryMax - logSpare) / 2; c.HistoryBytes > room {
 		fail("%s of one topic is too much for %s of all, in which indices and room to grow count too: expected at most %d", history, histories, max(room, 0))
-	} else if shard.SendWindow.Bytes > room {
-		fail("%s is too little: a topic keeps %d bytes to be sent, however small %s is, and indices and room to grow count too: expected at least %d", histories, shard.SendWindow.Bytes, history, 2*shard.SendWindow.Bytes+logSpare)
+	} else if log.SendWindow.Bytes > room {
+		fail("%s is too little: a topic keeps %d bytes to be sent, however small %s is, and indices and room to grow count too: expected at least %d", histories, log.SendWindow.Bytes, history, 2*log.SendWindow.Bytes+logSpare)
 	}
 	if most := httpapi.RequestBytesMax(c.BodyBytes, int64(c.EventBytes)); c.PublishBytes < most {
 		fail("%s: expected at least %d, which one request with %s and %s may take", of("publish-bytes", c.PublishBytes, d.PublishBytes), most, body, event)

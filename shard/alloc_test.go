@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // mute makes the sockets of a rig forget what they are sent, without allocating.
@@ -33,16 +35,15 @@ func (r *rig) step() {
 
 func TestADeliveredEventDoesNotAllocate(t *testing.T) {
 	for _, topics := range []string{"a", "a,b,c"} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 1000}})
+		r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 1000}})
 		for range 100 {
 			r.join(topics, "", fake.Unlimited)
 		}
 		r.settle()
 		r.mute()
 		name, body := []byte("a"), sse.AppendBody(nil, &sse.Event{Data: []byte("x")})
-		topic := acquire(t, r.table, "a")
 		deliver := func() {
-			topic.publish(body)
+			r.table.Publish(name, body)
 			r.step()
 		}
 		for range 3000 {
@@ -70,7 +71,7 @@ func TestADeliveredEventDoesNotAllocate(t *testing.T) {
 
 func TestAHeartbeatDoesNotAllocate(t *testing.T) {
 	for _, topics := range []string{"a", "a,b,c"} {
-		r := newRig(t, 1, beating(time.Second), TableConfig{})
+		r := newRig(t, 1, beating(time.Second), topic.Config{})
 		for range 100 {
 			r.join(topics, "", fake.Unlimited)
 		}

@@ -15,7 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ssedge/shard/log"
 	"ssedge/shard/sys"
+	"ssedge/shard/topic"
 )
 
 var (
@@ -140,8 +142,8 @@ func connections(b *testing.B, count int) (servers, clients []int) {
 	return servers, clients
 }
 
-// BenchmarkAgainstTheBareLoop is what a shard adds to send(2): broadcasts by shards and by as many threads that do
-// nothing but send the same bytes, alternating in random order over the same sockets. One run is one measurement,
+// BenchmarkAgainstTheBareLoop is what a shard adds to send(2), on each wire: broadcasts by shards and by as many threads that do
+// nothing but send the same bytes as a raw stream is sent, in random order over the same sockets. One run is one measurement,
 // however often b asks for it.
 //
 //	go test ./shard -run '^$' -bench BareLoop -args -rounds 200
@@ -160,7 +162,7 @@ func againstTheBareLoop(b *testing.B, shards, streams int) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + shards + 1)) // a place for the audience too
 	c := patient()
 	c.TurnSends, c.TurnTime = 128, 200*time.Microsecond
-	g, err := NewGroup(shards, c, TableConfig{Retention: Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1})
+	g, err := NewGroup(shards, c, topic.Config{Retention: log.Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -199,16 +201,22 @@ func againstTheBareLoop(b *testing.B, shards, streams int) {
 		return sum
 	}
 	body := append(append([]byte("data: "), bytes.Repeat([]byte("x"), 100)...), '\n')
-	event := 0 // bytes of one, as the shards send it
-	broadcast := func(byShards bool) float64 {
+	event := 0 // bytes of one, as a raw stream is sent it
+	const bare = wires
+	broadcast := func(wire Wire) float64 {
+		if wire != bare {
+			g.rewire(wire)
+		}
 		before, cpu := a.bytes.Load(), used()
-		if byShards {
+		if wire != bare {
 			if _, err := g.Table().Publish([]byte("all"), body); err != nil {
 				b.Fatal(err)
 			}
 			a.await(b, before+int64(streams*len(body)))
 			time.Sleep(pause)
-			event = int(a.bytes.Load()-before) / streams
+			if wire == WireRaw {
+				event = int(a.bytes.Load()-before) / streams
+			}
 			cpu = used() - cpu
 		} else {
 			cpu = bareLoop(servers, shards, bytes.Repeat([]byte("x"), event))
@@ -219,17 +227,12 @@ func againstTheBareLoop(b *testing.B, shards, streams int) {
 	}
 	time.Sleep(time.Second)
 	for range 3 { // the first to reach a socket make the kernel grow its buffers
-		broadcast(true)
+		broadcast(WireRaw)
 	}
-	var byShards, bare []float64
+	var costs [wires + 1][]float64
 	for range *bareRounds {
-		first := rand.IntN(2) == 0
-		for _, shards := range []bool{first, !first} {
-			if cost := broadcast(shards); shards {
-				byShards = append(byShards, cost)
-			} else {
-				bare = append(bare, cost)
-			}
+		for _, kind := range rand.Perm(len(costs)) {
+			costs[kind] = append(costs[kind], broadcast(Wire(kind)))
 		}
 	}
 	report := func(all []float64, name string) (mean float64) {
@@ -241,6 +244,26 @@ func againstTheBareLoop(b *testing.B, shards, streams int) {
 		b.ReportMetric(mean, name+"-mean-us/delivery")
 		return mean
 	}
-	b.ReportMetric(report(byShards, "shard")/report(bare, "bare"), "shard/bare")
+	means := [wires + 1]float64{}
+	for kind, name := range [wires + 1]string{WireRaw: "raw", WireChunk: "chunk", bare: "bare"} {
+		means[kind] = report(costs[kind], name)
+	}
+	b.ReportMetric(means[WireRaw]/means[bare], "raw/bare")
+	b.ReportMetric(means[WireChunk]/means[WireRaw], "chunk/raw")
 	b.ReportMetric(0, "ns/op") // means nothing here
+}
+
+// rewire has all streams sent on that wire from now on. They must have everything.
+func (g *Group) rewire(wire Wire) {
+	var all sync.WaitGroup
+	for _, s := range g.shards {
+		all.Add(1)
+		s.inbox.call(func() {
+			defer all.Done()
+			for i := range s.slots.ever {
+				s.slots.at(i).wire = wire
+			}
+		})
+	}
+	all.Wait()
 }

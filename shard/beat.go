@@ -50,8 +50,8 @@ func (s *Shard) arm(i uint32, sl *slot) {
 	}
 }
 
-// due is called when slot i's entry fires.
-func (s *Shard) due(i uint32) {
+// fire is called when slot i's entry fires.
+func (s *Shard) fire(i uint32) {
 	sl := s.slots.at(i)
 	if sl.flags&flagEnds != 0 && s.reached(sl.endsAt) {
 		s.close(i, sl, ClosedMaxLifetime)
@@ -84,6 +84,6 @@ func (s *Shard) reached(tick uint32) bool { return int32(s.tick-tick) >= 0 }
 // beat sends a heartbeat. It reports whether the stream is still open.
 func (s *Shard) beat(i uint32, sl *slot) bool {
 	s.stats.Heartbeats.Add(1)
-	s.lead = append(s.lead[:0], sse.Heartbeat...)
-	return s.pushLead(i, sl)
+	s.due.lead = append(s.due.lead, sse.Heartbeat...)
+	return s.put(i, sl, reading{})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 func beating(every time.Duration) Config {
@@ -24,7 +25,7 @@ func (c *client) beats() int {
 func TestSilentStreamsGetHeartbeatsAndOthersNone(t *testing.T) {
 	const every = 16 * time.Second
 	for _, topics := range []string{"silent", "silent,other"} {
-		r := newRig(t, 1, beating(every), TableConfig{})
+		r := newRig(t, 1, beating(every), topic.Config{})
 		silent, busy := r.join(topics, "", fake.Unlimited), r.join("busy", "", fake.Unlimited)
 		r.pass(every) // the first beats come at any time
 		was, wasBusy := silent.beats(), busy.beats()
@@ -60,7 +61,7 @@ func TestSilentStreamsGetHeartbeatsAndOthersNone(t *testing.T) {
 // together.
 func TestHeartbeatsAreSpread(t *testing.T) {
 	const every, streams = 32 * time.Second, 3200
-	r := newRig(t, 1, beating(every), TableConfig{})
+	r := newRig(t, 1, beating(every), topic.Config{})
 	for range streams {
 		r.join("a", "", fake.Unlimited)
 	}
@@ -90,7 +91,7 @@ func TestHeartbeatsAreSpread(t *testing.T) {
 }
 
 func TestABlockedStreamGetsNoHeartbeat(t *testing.T) {
-	r := newRig(t, 1, beating(10*time.Second), TableConfig{})
+	r := newRig(t, 1, beating(10*time.Second), topic.Config{})
 	c := r.blocked("a")
 	r.publish("a", "x")
 	r.settle()
@@ -112,7 +113,7 @@ func TestABlockedStreamGetsNoHeartbeat(t *testing.T) {
 // A heartbeat that the socket takes none or part of is finished first.
 func TestAHeartbeatIsCutAtEveryByte(t *testing.T) {
 	for room := range 4 {
-		r := newRig(t, 1, beating(10*time.Second), TableConfig{})
+		r := newRig(t, 1, beating(10*time.Second), topic.Config{})
 		c := r.blocked("a")
 		c.sock.Room = room
 		r.pass(11 * time.Second)
@@ -132,7 +133,7 @@ func TestAHeartbeatIsCutAtEveryByte(t *testing.T) {
 // Between its deadlines a shard sleeps, and the kernel hears nothing from it.
 func TestIdleStreamsCostOnlyTheirHeartbeats(t *testing.T) {
 	const every = 20 * time.Second
-	r := newRig(t, 1, beating(every), TableConfig{})
+	r := newRig(t, 1, beating(every), topic.Config{})
 	for range 10 {
 		r.join("a", "", fake.Unlimited)
 		r.join("a,b", "", fake.Unlimited)
@@ -158,7 +159,7 @@ func TestIdleStreamsCostOnlyTheirHeartbeats(t *testing.T) {
 }
 
 func TestWithoutDeadlinesAShardSleepsForEver(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	r.join("a", "", fake.Unlimited)
 	r.settle()
 	if wait := r.shards[0].step(r.now); wait >= 0 {

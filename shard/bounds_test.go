@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // A topic that a client cannot keep up with does not keep its other topics from it.
 func TestABusyTopicDoesNotStarveTheOthersOfItsStream(t *testing.T) {
 	for _, topics := range []string{"hot,rare", "rare,hot"} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 100}})
+		r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 100}})
 		c := r.join(topics, "", 10_000)
 		r.settle()
 		for round := 0; ; round++ {
@@ -40,7 +42,7 @@ func TestABusyTopicDoesNotStarveTheOthersOfItsStream(t *testing.T) {
 func TestTheRestOfARestIsChargedForWhatItKeeps(t *testing.T) {
 	c := patient()
 	c.RestBytesMax = 3000
-	r := newRig(t, 1, c, TableConfig{})
+	r := newRig(t, 1, c, topic.Config{})
 	var all []*client
 	for range 3 {
 		s := r.join("a", "", fake.Unlimited)
@@ -77,7 +79,7 @@ func TestTheRestOfARestIsChargedForWhatItKeeps(t *testing.T) {
 // A drain is not over while streams are still on their way in.
 func TestADrainWaitsForStreamsOnTheirWayIn(t *testing.T) {
 	for _, timeout := range []time.Duration{0, time.Hour} {
-		r := newRig(t, 1, budgeted(1), TableConfig{}) // takes in one a turn
+		r := newRig(t, 1, budgeted(1), topic.Config{}) // takes in one a turn
 		var all []*client
 		for range 3 {
 			all = append(all, r.join("a", "", fake.Unlimited))
@@ -102,7 +104,7 @@ func TestADrainWaitsForStreamsOnTheirWayIn(t *testing.T) {
 func TestTheInboxHoldsNoMoreThanItsBound(t *testing.T) {
 	c := budgeted(1)
 	c.InboxMax = 10
-	r := newRig(t, 1, c, TableConfig{})
+	r := newRig(t, 1, c, topic.Config{})
 	s := r.shards[0]
 	taken := 0
 	for turn := range 20 {
@@ -132,7 +134,7 @@ func TestTheInboxHoldsNoMoreThanItsBound(t *testing.T) {
 
 // Whatever the policy, a stream begins with its response head.
 func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2}})
+	r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 2}})
 	r.config.Policy = func(string) Policy { return PolicyClose }
 	first := r.publish("a", "0")
 	r.publish("a", "1")
@@ -148,15 +150,14 @@ func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
 	s.stats.Joined.Add(1)
 	s.stats.Streams.Add(1)
 	s.kernel.Watch(j.Fd, user(i, sl))
-	s.lead = sse.AppendID(s.config.appendOpening(append(s.lead[:0], j.Head...), stateResumed, s.rng.Int64N), []byte(first.String()))
+	s.addHead(j)
+	s.due.lead = sse.AppendID(s.config.appendOpening(s.due.lead, stateResumed, s.rng.Int64N), []byte(first.String()))
 	sl.topic, sl.at = s.subscribe(i, j.Topic)
-	sl.cursor = s.placeOf(j, j.Topic, j.Position).cursor
+	sl.cursor = s.placeOf(j, j.Topic, j.Position).Cursor
 	for n := range 5 { // the log moves on between the look and the send
 		r.publish("a", fmt.Sprint("later", n))
 	}
-	st := s.states.at(sl.topic)
-	st.topic.snapshot(&s.snap)
-	if !s.push(i, sl, st) {
+	if !s.catchUp(i, sl, false) {
 		t.Fatal("it is closed before it has begun")
 	}
 	stream.want("gap:overrun", "later3", "later4")
@@ -167,7 +168,7 @@ func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
 func TestATurnKeepsItsTime(t *testing.T) {
 	c := patient()
 	c.TurnTime = 3 * time.Millisecond
-	r := newRig(t, 1, c, TableConfig{})
+	r := newRig(t, 1, c, topic.Config{})
 	for range 1000 {
 		r.join("a", "", fake.Unlimited)
 	}
@@ -192,7 +193,7 @@ func TestATurnKeepsItsTime(t *testing.T) {
 // What joins in a storm is taken in over several turns, and what was published to
 // the streams that are there already is sent meanwhile.
 func TestAStormOfJoinsDelaysOthersByAFewTurns(t *testing.T) {
-	r := newRig(t, 1, budgeted(10), TableConfig{})
+	r := newRig(t, 1, budgeted(10), topic.Config{})
 	there := r.join("a", "", fake.Unlimited)
 	r.settle()
 	for range 1000 {
@@ -217,7 +218,7 @@ func TestAStormOfJoinsDelaysOthersByAFewTurns(t *testing.T) {
 
 // Sockets that become writable at once are written to over several turns.
 func TestManyWritableSocketsKeepToTheBudget(t *testing.T) {
-	r := newRig(t, 1, budgeted(10), TableConfig{})
+	r := newRig(t, 1, budgeted(10), topic.Config{})
 	var all []*client
 	for range 200 {
 		c := r.join("a", "", fake.Unlimited)
@@ -243,19 +244,19 @@ func TestManyWritableSocketsKeepToTheBudget(t *testing.T) {
 
 // A stream in chunks that has much to catch up with is charged for each of its sends.
 func TestCatchingUpInChunksIsChargedBySends(t *testing.T) {
-	r := newRig(t, 1, budgeted(20), TableConfig{})
+	r := newRig(t, 1, budgeted(20), topic.Config{})
 	for n := range 100 {
 		r.publish("a", fmt.Sprint(n, strings.Repeat("x", 3000))) // a chunk each
 	}
 	var all []*client
 	for range 10 {
-		c := &client{r: r, chunks: true, topics: []string{"a"}}
+		c := &client{r: r, wire: WireChunk, topics: []string{"a"}}
 		c.connect("1000000-0", fake.Unlimited, 0)
 		all = append(all, c)
 	}
 	for idle := false; !idle; {
 		var sends int
-		if sends, idle = r.sendsOfTurn(); sends > 20+101 { // and what the last of them is behind
+		if sends, idle = r.sendsOfTurn(); sends > 20+8 { // and what the last of them is behind: 300 KB, in batches
 			t.Fatalf("%d sends in a turn of 20", sends)
 		}
 	}

@@ -1,6 +1,9 @@
 package shard
 
-import "ssedge/shard/sys"
+import (
+	"ssedge/shard/roomy"
+	"ssedge/shard/sys"
+)
 
 // close ends a stream: the one way out. The caller must not touch the slot
 // afterwards. It may be called in the middle of a pass.
@@ -15,7 +18,7 @@ func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 			s.unsubscribe(b.subs[k].state, b.subs[k].at)
 		}
 		s.bundles[sl.topic] = nil
-		if s.unused = append(s.unused, sl.topic); len(s.unused) == len(s.bundles) && len(s.bundles) > keptMax {
+		if s.unused = append(s.unused, sl.topic); len(s.unused) == len(s.bundles) && len(s.bundles) > roomy.Kept {
 			s.bundles, s.unused = nil, nil
 		}
 	} else {
@@ -31,7 +34,7 @@ func (s *Shard) sendAway(i uint32, sl *slot, reason CloseReason) {
 	if j.headSent {
 		return
 	}
-	sl.flags &^= flagChunked // there are no chunks to end
+	sl.wire = WireRaw // there are no units to end
 	if reason != ClosedClientGone && reason != ClosedError && len(j.Away) > 0 {
 		s.kernel.Send(int(sl.fd), j.Away)
 	}
@@ -40,11 +43,9 @@ func (s *Shard) sendAway(i uint32, sl *slot, reason CloseReason) {
 // end gives back what a stream without subscriptions still has: its rest, its
 // timer, its descriptor, its slot.
 func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
-	if sl.flags&flagChunked != 0 {
-		s.endChunks(sl, reason)
-	}
-	if sl.flags&flagRest != 0 {
-		s.dropRest(i, sl)
+	s.sayBye(sl, reason)
+	if sl.flags&flagOutbox != 0 {
+		s.dropOutbox(i, sl)
 	}
 	if sl.flags&flagBlocked != 0 {
 		s.forgetStall(i)
@@ -58,6 +59,17 @@ func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 	s.stats.Streams.Add(-1)
 	if s.config.OnClose != nil {
 		s.config.OnClose(owner, reason)
+	}
+}
+
+// sayBye ends a body as it should end, unless it is cut off inside a unit or was ended with its last words (Shard.finish).
+func (s *Shard) sayBye(sl *slot, reason CloseReason) {
+	switch reason {
+	case ClosedClientGone, ClosedError, ClosedOverload, ClosedDrain:
+		return
+	}
+	if bye := framings[sl.wire].bye; len(bye) > 0 && sl.flags&flagBlocked == 0 {
+		s.kernel.Send(int(sl.fd), bye)
 	}
 }
 

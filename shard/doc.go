@@ -1,7 +1,6 @@
-// Package shard holds topics and streams, and brings the events of the ones to
-// the others.
+// Package shard holds streams, and brings the events of topics to them.
 //
-// A topic is a log: events in wire form, appended once ([Table.Publish]). A
+// A topic (package topic) is a log (package log): events in wire form, appended once. A
 // subscriber is a cursor: a position in that log. Delivery is sending the bytes
 // between the cursor and the head. There is no queue per connection, so a slow
 // reader costs what an idle one does, history and live delivery are the same
@@ -9,23 +8,16 @@
 //
 // # Ownership
 //
-// Topics are shared: a [Topic]'s log is guarded by its lock, held to append or
-// to take a snapshot, never over a system call. Bytes once in a log do not change
-// and are not reused, so a snapshot is read without a lock.
+// Topics are shared. Bytes once in a log do not change and are not reused, so a snapshot is read without a lock.
 //
 // Streams belong to a [Shard], one goroutine with its own epoll set, and no other
 // goroutine touches them. Other goroutines reach it through its inbox: connections
 // that join, topics that have become dirty, calls.
 //
-//	table.go recency.go topic.go      names → topics; the bounds of all history
-//	log.go segment.go resume.go       a log, its index, where a resume goes on
-//	window.go rewritten.go            what it keeps to send; histories that an upstream has rewritten
-//	snapshot.go                       a log as one pass sees it
-//	upstream.go wait.go older.go      topics whose events come from elsewhere, and streams that wait for them
-//
 //	group.go inbox.go                 the shards of a node; the way into one
 //	shard.go                          the loop: step, and run around it
 //	join.go greet.go opening.go       a connection becomes a stream
+//	wait.go older.go                  streams that wait for their topics' upstream
 //	fanout.go queue.go send.go        the pass over a topic's subscribers
 //	bundle.go                         … to streams with several topics
 //	chunked.go                        the same for streams in chunks

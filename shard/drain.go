@@ -70,11 +70,9 @@ func (s *Shard) finish(i uint32, sl *slot) bool {
 	if sl.flags&flagBlocked != 0 {
 		return false
 	}
-	s.lead = s.config.appendDrained(s.lead[:0], s.rng.Int64N)
-	if sl.flags&flagChunked != 0 {
-		s.lead = append(framed(s.lead, 0), lastChunk...)
-	}
-	if !s.pushRaw(i, sl) {
+	s.due.lead = s.config.appendDrained(s.due.lead, s.rng.Int64N)
+	s.due.last = true
+	if !s.put(i, sl, reading{}) {
 		return true
 	}
 	if sl.flags&flagBlocked != 0 {

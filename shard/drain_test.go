@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // drain begins a drain of shard 0 and counts how often it says that it is done.
@@ -20,7 +21,7 @@ func (r *rig) streams() int { return int(r.shards[0].stats.Streams.Load()) }
 
 func TestADrainKeepsItsRate(t *testing.T) {
 	for _, rate := range []float64{0.5, 10, 60} {
-		r := newRig(t, 1, patient(), TableConfig{})
+		r := newRig(t, 1, patient(), topic.Config{})
 		for range 100 {
 			r.join("a", "", fake.Unlimited)
 		}
@@ -46,7 +47,7 @@ func TestADrainKeepsItsRate(t *testing.T) {
 
 // A shard that was busy for long has not saved up more than a second's worth.
 func TestADrainDoesNotMakeUpForLostTime(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	for range 100 {
 		r.join("a", "", fake.Unlimited)
 	}
@@ -61,7 +62,7 @@ func TestADrainDoesNotMakeUpForLostTime(t *testing.T) {
 
 func TestADrainedStreamHasEverythingAndATimeToComeBack(t *testing.T) {
 	for _, topics := range []string{"a", "b,a"} {
-		r := newRig(t, 1, budgeted(3), TableConfig{}) // the pass is slower than the drain
+		r := newRig(t, 1, budgeted(3), topic.Config{}) // the pass is slower than the drain
 		var all []*client
 		seen := map[int64]bool{}
 		for range 50 {
@@ -93,7 +94,7 @@ func TestADrainedStreamHasEverythingAndATimeToComeBack(t *testing.T) {
 
 func TestADrainWaitsForFullSocketsUntilItsDeadline(t *testing.T) {
 	for _, topics := range []string{"a", "b,a"} {
-		r := newRig(t, 1, patient(), TableConfig{})
+		r := newRig(t, 1, patient(), topic.Config{})
 		never, later, inRetry := r.blocked(topics), r.blocked(topics), r.blocked(topics)
 		inRetry.sock.Room = len("data: x\nid: 1000000-1\n\n") + 6
 		if topics != "a" {
@@ -127,7 +128,7 @@ func TestADrainWaitsForFullSocketsUntilItsDeadline(t *testing.T) {
 }
 
 func TestADrainOfNothingIsDoneAtOnce(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	done := r.drain(1, time.Hour)
 	r.turn()
 	if *done != 1 {
@@ -139,7 +140,7 @@ func TestADrainOfNothingIsDoneAtOnce(t *testing.T) {
 }
 
 func TestADrainingShardWakesUpInTime(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	for range 10 {
 		r.join("a", "", fake.Unlimited)
 	}

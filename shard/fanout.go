@@ -1,11 +1,13 @@
 package shard
 
+import "ssedge/shard/topic"
+
 // enqueue notes that a topic has something new. The topic's bit is cleared before
 // the shard looks at its log: whatever is appended from here on sets it again.
 func (s *Shard) enqueue(d dirtyMark) {
-	d.topic.dirty.And(^(uint64(1) << s.number))
-	n := d.topic.local[s.number]
-	if n == noState {
+	d.topic.Look(s.number)
+	n := d.topic.State(s.number)
+	if n == topic.NoState {
 		return // the last subscriber has left
 	}
 	st := s.states.at(n)
@@ -74,11 +76,17 @@ func (s *Shard) fanOut() bool {
 	return s.queue.len() == 0
 }
 
+// look takes the snapshot of a topic.
+func (s *Shard) look(t *topic.Topic) {
+	t.Snapshot(&s.snap)
+	s.shared.valid = false
+}
+
 // pass goes on with the pass over a topic's subscribers until its end or that of
 // the budget. Each share of a pass takes a new snapshot of the log: subscribers that come
 // late in a pass get more, and the pass that follows finds less to do.
 func (s *Shard) pass(n uint32, st *state, b *budget) (done bool) {
-	st.topic.snapshot(&s.snap)
+	s.look(st.topic)
 	for st.topic != nil && int(st.next) < len(st.subs) {
 		i := st.subs[st.next]
 		st.next++
@@ -113,108 +121,20 @@ func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) {
 	case sl.flags&flagBlocked != 0:
 		s.checkBlocked(i, sl, n, st)
 	case sl.flags&flagMulti != 0:
-		s.deliverBundle(i, sl, s.bundles[sl.topic], n, st)
-	case sl.cursor != s.snap.head:
-		s.lead = s.lead[:0]
-		s.push(i, sl, st)
+		b := s.bundles[sl.topic]
+		if sub := b.of(n); sub.cursor != s.snap.Head {
+			s.push(i, sl, reading{n, true, b, sub}, st)
+		}
+	case sl.cursor != s.snap.Head:
+		s.push(i, sl, reading{state: n, has: true}, st)
 	}
 }
 
-// push sends a stream with one topic s.lead and everything from its cursor to the
-// head, in one call. A gap that it finds itself in goes between the two. It
-// reports whether the stream is still open.
-func (s *Shard) push(i uint32, sl *slot, st *state) bool {
-	if sl.flags&flagChunked != 0 {
-		return s.pushChunked(i, sl, st)
-	}
-	if sl.cursor < s.snap.tail && !s.overrun(i, sl, st) {
+// push sends a stream s.due and everything from its cursor to the head of a topic whose snapshot is taken. A gap that it finds
+// itself in goes between the two. It reports whether the stream is still open.
+func (s *Shard) push(i uint32, sl *slot, of reading, st *state) bool {
+	if of.cursor(sl) < s.snap.Tail && !s.overrun(i, sl, of, st) {
 		return false
 	}
-	pieces, total := s.behind(sl)
-	n, ok := s.send(i, sl, pieces, total)
-	if !ok {
-		return false
-	}
-	lead := len(s.lead)
-	switch {
-	case n == total:
-		if total > lead {
-			sl.cursor = s.snap.head
-			sl.setLast(s.snap.last)
-			s.stats.batch(s.snap.eventsBehind())
-		}
-		return true
-	case n < lead:
-		return s.block(i, sl, rest{own: clone(s.lead[n:])})
-	case n == lead:
-		return s.block(i, sl, rest{})
-	}
-	// The cursor goes to the end of the event that the send stopped in; what is
-	// unsent of it is kept aside. So a cursor never stands inside an event.
-	end, at, unsent := s.snap.halfSent(sl.cursor + uint64(n-lead))
-	s.stats.batch(countEvents(pieces, lead, n+len(unsent)))
-	sl.cursor = end
-	sl.setLast(at)
-	return s.block(i, sl, restOf(unsent, nil, sl.topic, end))
-}
-
-// behind returns what to send to a stream: s.lead and the log from its cursor on.
-func (s *Shard) behind(sl *slot) (pieces [][]byte, total int) {
-	if sl.cursor < s.snap.head {
-		pieces = s.snap.behind(sl.cursor)
-		total = int(s.snap.head - sl.cursor)
-	}
-	if len(s.lead) > 0 {
-		s.pieces = append(append(s.pieces[:0], s.lead), pieces...)
-		pieces = s.pieces
-		total += len(s.lead)
-	}
-	return pieces, total
-}
-
-// pushLead sends s.lead to a stream that is not blocked. It reports whether the
-// stream is still open.
-func (s *Shard) pushLead(i uint32, sl *slot) bool {
-	if sl.flags&flagChunked != 0 {
-		s.lead = framed(s.lead, 0)
-	}
-	return s.pushRaw(i, sl)
-}
-
-// pushRaw is pushLead for what has its frame.
-func (s *Shard) pushRaw(i uint32, sl *slot) bool {
-	s.pieces = append(s.pieces[:0], s.lead)
-	n, ok := s.send(i, sl, s.pieces, len(s.lead))
-	if !ok {
-		return false
-	}
-	if n < len(s.lead) {
-		return s.block(i, sl, rest{own: clone(s.lead[n:])})
-	}
-	return true
-}
-
-// send writes pieces, total bytes in all, and returns how many the socket took;
-// fewer than total only if it is full. It closes the stream and returns false if
-// the connection is broken.
-func (s *Shard) send(i uint32, sl *slot, pieces [][]byte, total int) (int, bool) {
-	sent := 0
-	for {
-		s.sends++
-		n, all, errno := s.kernelSend(int(sl.fd), pieces, sent)
-		if errno == eagain {
-			return sent, true
-		}
-		if errno != 0 {
-			s.close(i, sl, reasonOf(errno))
-			return sent, false
-		}
-		sent += n
-		sl.lastWrite = s.tick
-		s.stats.sent(n)
-		if sent == total || all {
-			// The socket is full: asking again would only cost a call.
-			return sent, true
-		}
-	}
+	return s.put(i, sl, of)
 }

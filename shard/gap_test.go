@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // blocked is a stream that is open, has nothing to catch up with and a full
@@ -71,7 +73,7 @@ func TestASlowConsumerIsToldWhatItMissed(t *testing.T) {
 		{PolicyLatest, "a", "gap:overrun a9"},
 		{PolicyLatest, "b,a", "gap:overrun a9"},
 	} {
-		r := newRig(t, 1, byPolicy(c.policy), TableConfig{Retention: Retention{Events: 3}})
+		r := newRig(t, 1, byPolicy(c.policy), topic.Config{Retention: log.Retention{Events: 3}})
 		cl := r.blocked(c.topics)
 		from := cl.last(strings.Count(c.topics, ","))
 		ids := r.overrun("a", 10)
@@ -95,7 +97,7 @@ func TestASlowConsumerIsToldWhatItMissed(t *testing.T) {
 
 func TestPolicyCloseEndsASlowConsumer(t *testing.T) {
 	for _, topics := range []string{"a", "b,a"} {
-		r := newRig(t, 1, byPolicy(PolicyClose), TableConfig{Retention: Retention{Events: 3}})
+		r := newRig(t, 1, byPolicy(PolicyClose), topic.Config{Retention: log.Retention{Events: 3}})
 		c := r.blocked(topics)
 		r.overrun("a", 3)
 		behind := r.blocked(topics)
@@ -113,7 +115,7 @@ func TestPolicyCloseEndsASlowConsumer(t *testing.T) {
 // if the log has them all; one that was not gets every event.
 func TestPolicyLatestConflates(t *testing.T) {
 	for _, topics := range []string{"a", "b,a"} {
-		r := newRig(t, 1, byPolicy(PolicyLatest), TableConfig{})
+		r := newRig(t, 1, byPolicy(PolicyLatest), topic.Config{})
 		slow := r.blocked(topics)
 		fast := r.join(topics, "", fake.Unlimited)
 		r.settle()
@@ -142,7 +144,7 @@ func TestPolicyLatestConflates(t *testing.T) {
 func TestPolicyLatestOverLossesAndForks(t *testing.T) {
 	for _, topics := range []string{"a", "b,a"} {
 		for _, overrun := range []bool{false, true} {
-			c, tc := patient(), TableConfig{}
+			c, tc := patient(), topic.Config{}
 			c.Policy = func(string) Policy { return PolicyLatest }
 			if overrun {
 				tc.Retention.Events = 3
@@ -194,7 +196,7 @@ func TestAHalfSentEventIsFinishedBeforeTheGap(t *testing.T) {
 	for _, policy := range []Policy{PolicyGap, PolicyLatest} {
 		for _, topics := range []string{"a", "b,a"} {
 			for room := 1; room < 20; room++ {
-				r := newRig(t, 1, byPolicy(policy), TableConfig{Retention: Retention{Events: 3}})
+				r := newRig(t, 1, byPolicy(policy), topic.Config{Retention: log.Retention{Events: 3}})
 				c := r.blocked(topics)
 				c.sock.Room = room
 				r.overrun("a", 8)
@@ -211,7 +213,7 @@ func TestAHalfSentEventIsFinishedBeforeTheGap(t *testing.T) {
 }
 
 func TestAnEvictionIsToldAsOne(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{HistoryMax: 5000})
+	r := newRig(t, 1, patient(), topic.Config{HistoryMax: 5000})
 	c := r.blocked("a")
 	r.overrun("a", 3)
 	*r.wall += 2000
@@ -222,14 +224,14 @@ func TestAnEvictionIsToldAsOne(t *testing.T) {
 	c.sock.Free(fake.Unlimited)
 	r.settle()
 	c.want("gap:evicted", "after")
-	if got := r.shards[0].stats.Gaps[GapEvicted].Load(); got != 1 {
+	if got := r.shards[0].stats.Gaps[log.GapEvicted].Load(); got != 1 {
 		t.Errorf("%d gaps counted as evictions, want 1", got)
 	}
 }
 
 func TestAResumeUnderPolicyLatestGoesOnWithTheNewest(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, byPolicy(PolicyLatest), TableConfig{Retention: Retention{Events: 3}})
+		r := newRig(t, 1, byPolicy(PolicyLatest), topic.Config{Retention: log.Retention{Events: 3}})
 		ids := r.overrun("a", 6)
 		old := ids[0].String()
 		if topics != "a" {

@@ -5,6 +5,7 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 )
 
 // greeting is what was done for a stream before it came to its shard.
@@ -26,43 +27,25 @@ type greeting struct {
 // What is appended to the log from here on lies behind the cursor that goes with
 // the join; the shard looks for it once it is known to be interested.
 func (s *Shard) greet(j *Join, scratch []byte) []byte {
-	if j.More != nil || j.Resume == ResumeMalformed {
+	if j.More != nil || j.Resume == log.ResumeMalformed {
 		return scratch
 	}
-	if j.Topic.feed != nil && j.Topic.doubts(j.Resume, j.Position, 0) {
+	if s.table.HasUpstream() && j.Topic.Doubts(j.Resume, j.Position, 0) {
 		return scratch
 	}
-	p := j.Topic.locate(j.Resume, j.Position, false)
-	if p.cause != gapNone || p.cursor != p.head {
+	p := j.Topic.Locate(j.Resume, j.Position, false)
+	if p.Cause != log.GapNone || p.Cursor != p.Head {
 		return scratch
 	}
 	var id [eventid.MaxPositionBytes]byte
 	scratch = append(scratch[:0], j.Head...)
 	scratch = s.config.appendOpening(scratch, j.begins(), rand.Int64N)
-	scratch = sse.AppendID(scratch, p.at.Append(id[:0]))
-	if j.Chunks {
-		scratch = framed(scratch, len(j.Head))
-	}
+	scratch = sse.AppendID(scratch, p.At.Append(id[:0]))
+	scratch = framings[j.Wire].framed(scratch, len(j.Head))
 	n, _ := s.kernel.Send(j.Fd, scratch) // an error is ignored: the shard gets the hang-up event
-	j.greeting = greeting{done: true, cursor: p.cursor, at: p.at, sent: n}
+	j.greeting = greeting{done: true, cursor: p.Cursor, at: p.At, sent: n}
 	if n < len(scratch) {
 		j.greeting.unsent = clone(scratch[n:])
 	}
 	return scratch
-}
-
-// openGreeted goes on with a stream that was greeted.
-func (s *Shard) openGreeted(i uint32, sl *slot, j *Join) bool {
-	g := &j.greeting
-	sl.topic, sl.at = s.subscribe(i, j.Topic)
-	sl.cursor = g.cursor
-	sl.setLast(g.at)
-	s.stats.sent(g.sent)
-	if len(g.unsent) > 0 {
-		return s.block(i, sl, rest{own: g.unsent})
-	}
-	if j.Topic.headAt(g.cursor) {
-		return true
-	}
-	return s.catchUp(i, sl, false)
 }

@@ -8,22 +8,26 @@ import (
 	"time"
 
 	"ssedge/shard/sys"
+	"ssedge/shard/topic"
 )
 
 // Group is all shards of a node, and their topics. Its methods may be called
 // from any goroutine; Start once, Stop once.
 type Group struct {
 	shards []*Shard
-	table  *Table
+	table  *topic.Table
 	rests  atomic.Int64
 	next   atomic.Uint32
 	ended  sync.WaitGroup
 	stop   chan struct{}
 }
 
+// ShardsMax is how many shards a node can have.
+const ShardsMax = topic.ListenersMax
+
 // NewGroup makes n shards, at most ShardsMax, on the real kernel. It takes two
 // descriptors for each.
-func NewGroup(n int, c Config, tc TableConfig) (*Group, error) {
+func NewGroup(n int, c Config, tc topic.Config) (*Group, error) {
 	if n < 1 || n > ShardsMax {
 		return nil, fmt.Errorf("the number of shards must be 1 to %d, not %d", ShardsMax, n)
 	}
@@ -43,12 +47,12 @@ func NewGroup(n int, c Config, tc TableConfig) (*Group, error) {
 
 // NewGroupOn makes a shard on each of these kernels. The first turn is after now, in nanoseconds; seed
 // is for the shards' random choices. A simulation does not start the shards, but calls Turn.
-func NewGroupOn(kernels []sys.Kernel, c Config, tc TableConfig, now int64, seed uint64) *Group {
-	g := &Group{table: NewTable(tc), stop: make(chan struct{})}
+func NewGroupOn(kernels []sys.Kernel, c Config, tc topic.Config, now int64, seed uint64) *Group {
+	g := &Group{table: topic.New(tc), stop: make(chan struct{})}
 	for i, k := range kernels {
 		g.shards = append(g.shards, newShard(i, &c, g.table, k, restBudget{&g.rests, c.RestBytesMax}, now, seed))
 	}
-	g.table.shards = g.shards
+	g.table.Listen(listeners(g.shards))
 	return g
 }
 
@@ -67,10 +71,10 @@ func (g *Group) Turn(now int64) (idle bool) {
 }
 
 // Expire lets old history of a group that was not started go; a started one does so once a second.
-func (g *Group) Expire() { g.table.expire() }
+func (g *Group) Expire() { g.table.Expire() }
 
 // Table returns the node's topics.
-func (g *Group) Table() *Table { return g.table }
+func (g *Group) Table() *topic.Table { return g.table }
 
 // Shards returns how many there are.
 func (g *Group) Shards() int { return len(g.shards) }
@@ -118,7 +122,7 @@ func (g *Group) expire() {
 	for {
 		select {
 		case <-t.C:
-			g.table.expire()
+			g.table.Expire()
 		case <-g.stop:
 			return
 		}

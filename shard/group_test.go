@@ -10,6 +10,8 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // Publishers, joins and leaves at once; then a drain. Each client that stayed has
@@ -131,7 +133,7 @@ func TestAStoppedGroupLeavesNothingOpen(t *testing.T) {
 			t.Fatalf("%d descriptors, %d before", after, before)
 		}
 		topic := acquire(t, g.Table(), "a")
-		if got := topic.refs.Load(); got != 1 {
+		if got := topic.Holders(); got != 1 {
 			t.Fatalf("%d holds on the topic, want the one of this test", got)
 		}
 	}
@@ -148,7 +150,7 @@ func TestAStopEndsADrain(t *testing.T) {
 	var d sse.Decoder
 	opened(t, client, &d)
 	for g.Stats()[0].Blocked.Load()+g.Stats()[1].Blocked.Load() == 0 {
-		g.Table().Publish([]byte("a"), body(0, 10_000))
+		g.Table().Publish([]byte("a"), sized(10_000))
 	}
 	drained := make(chan struct{})
 	go func() {
@@ -212,7 +214,7 @@ func TestStreamsCostNoGoroutines(t *testing.T) {
 
 func TestAGroupHasOneToShardsMaxShards(t *testing.T) {
 	for _, n := range []int{-1, 0, ShardsMax + 1} {
-		if _, err := NewGroup(n, patient(), TableConfig{}); err == nil {
+		if _, err := NewGroup(n, patient(), topic.Config{}); err == nil {
 			t.Errorf("a group of %d shards was made", n)
 		}
 	}
@@ -227,12 +229,12 @@ func TestAGroupHasOneToShardsMaxShards(t *testing.T) {
 		var d sse.Decoder
 		opened(t, client, &d)
 	}
-	for deadline := time.Now().Add(time.Minute); topic.interested.Load() != ^uint64(0); runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); topic.Interested() != ^uint64(0); runtime.Gosched() {
 		if time.Now().After(deadline) {
-			t.Fatalf("interested are %b", topic.interested.Load())
+			t.Fatalf("interested are %b", topic.Interested())
 		}
 	}
-	if p := topic.locate(ResumeNot, eventid.Position{}, false); p.cursor != 0 {
-		t.Errorf("a stream of an empty topic begins at %d", p.cursor)
+	if p := topic.Locate(log.ResumeNot, eventid.Position{}, false); p.Cursor != 0 {
+		t.Errorf("a stream of an empty topic begins at %d", p.Cursor)
 	}
 }

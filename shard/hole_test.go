@@ -5,11 +5,12 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 func TestASkipIsToldAndAForkIsNot(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		c := r.join(topics, "", fake.Unlimited)
 		r.settle()
 		for _, f := range u.feeds {

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"ssedge/shard/sys"
+	"ssedge/shard/topic"
 )
 
 // ErrInboxFull is what a join gets from a shard that cannot keep up with them.
@@ -16,7 +17,7 @@ var ErrStopped = errors.New("the shard has stopped")
 
 // dirtyMark says that a topic has events since a time (nanotime).
 type dirtyMark struct {
-	topic *Topic
+	topic *topic.Topic
 	since int64
 }
 
@@ -30,15 +31,16 @@ type inbox struct {
 	joins    []Join
 	dirty    []dirtyMark
 	calls    []func()
-	answered []*Topic // of which the upstream has said something
-	shut     bool     // the shard takes nothing any more
+	answered []*topic.Topic // of which the upstream has said something
+	shut     bool           // the shard takes nothing any more
 
 	depth   atomic.Int32 // everything that waits in here
 	joining atomic.Int32 // joins that are no streams yet, here or taken
 	asleep  atomic.Bool  // the shard waits in the kernel, or is about to
 }
 
-func (b *inbox) markDirty(t *Topic, since int64) {
+func (b *inbox) markDirty(t *topic.Topic) {
+	since := nanotime()
 	b.mu.Lock()
 	b.dirty = append(b.dirty, dirtyMark{t, since})
 	b.depth.Add(1)
@@ -47,7 +49,7 @@ func (b *inbox) markDirty(t *Topic, since int64) {
 }
 
 // answer has the shard look at the streams that wait for the upstream of a topic.
-func (b *inbox) answer(t *Topic) {
+func (b *inbox) answer(t *topic.Topic) {
 	b.mu.Lock()
 	b.answered = append(b.answered, t)
 	b.depth.Add(1)
@@ -127,7 +129,7 @@ type letters struct {
 	queued   int // of dirty, those that are queued by now
 	calls    []func()
 	called   int // of calls, those that were made by now
-	answered []*Topic
+	answered []*topic.Topic
 	heard    int // of answered, those that were heard by now
 }
 

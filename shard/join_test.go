@@ -9,12 +9,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 func TestAStreamOpensWithItsHeadARetryAndAnID(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, patient(), TableConfig{})
+		r := newRig(t, 1, patient(), topic.Config{})
 		seen := map[int64]bool{}
 		for range 100 {
 			c := r.join(topics, "", fake.Unlimited)
@@ -28,7 +30,7 @@ func TestAStreamOpensWithItsHeadARetryAndAnID(t *testing.T) {
 			if c.decoder.LastEventID() == "" || c.state() != stateLive {
 				t.Fatalf("the stream opens with %q", c.raw)
 			}
-			if c.request(c.decoder.LastEventID()).Resume != ResumeAt {
+			if c.request(c.decoder.LastEventID()).Resume != log.ResumeAt {
 				t.Fatalf("the first id %q is none to resume with", c.decoder.LastEventID())
 			}
 		}
@@ -40,7 +42,7 @@ func TestAStreamOpensWithItsHeadARetryAndAnID(t *testing.T) {
 
 func TestAStreamGetsWhatIsPublishedAfterItJoined(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, patient(), TableConfig{})
+		r := newRig(t, 1, patient(), topic.Config{})
 		r.publish("a", "before")
 		c := r.join(topics, "", fake.Unlimited)
 		r.publish("a", "in the inbox") // the shard has not seen the join yet
@@ -57,7 +59,7 @@ func TestAStreamGetsWhatIsPublishedAfterItJoined(t *testing.T) {
 // A stream that was greeted where it was accepted begins there: what happens to
 // the log before its shard sees it is delivered, or told.
 func TestAGreetedStreamBeginsWithItsGreeting(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 3}})
+	r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 3}})
 	r.greets = true
 	r.publish("a", "before")
 	quiet, c := r.join("b", "", fake.Unlimited), r.join("a", "", fake.Unlimited)
@@ -83,7 +85,7 @@ func TestAGreetedStreamBeginsWithItsGreeting(t *testing.T) {
 // Whatever the last id a client has seen, it gets the rest, and no more.
 func TestResumeGivesExactlyTheRest(t *testing.T) {
 	for _, topics := range []string{"a", "a,b,c", "c,a,b"} {
-		r := newRig(t, 2, patient(), TableConfig{})
+		r := newRig(t, 2, patient(), topic.Config{})
 		c := r.join(topics, "", fake.Unlimited)
 		r.settle()
 		c.read()
@@ -129,7 +131,7 @@ func TestResumeWithWhatIsNoPositionOfTheStreamIsAGap(t *testing.T) {
 		{"a,b", "1000000-1", "malformed", ""},
 		{"a,b", "1.abc.0-0.0-0", "malformed", ""},
 	} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 2}})
+		r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 2}})
 		for n := range 3 {
 			r.publish("a", fmt.Sprint(n))
 			*r.wall += 1000
@@ -159,7 +161,7 @@ func TestResumeWithWhatIsNoPositionOfTheStreamIsAGap(t *testing.T) {
 }
 
 func TestAGapNamesItsTopicInJSON(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	name := "a \"quoted\" \\ topic <&> \u2028 ü\x01"
 	r.publish(name, "x")
 	c := r.join(name, "1-0", fake.Unlimited)
@@ -176,7 +178,7 @@ func TestAGapNamesItsTopicInJSON(t *testing.T) {
 // after the look at the log, and must not be missed.
 func TestAnEventRightAfterTheLookAtTheLogIsNotMissed(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, patient(), TableConfig{})
+		r := newRig(t, 1, patient(), topic.Config{})
 		asked := 0
 		r.config.Policy = func(topic string) Policy {
 			if asked++; topic == "a" && asked == 2 {
@@ -186,7 +188,7 @@ func TestAnEventRightAfterTheLookAtTheLogIsNotMissed(t *testing.T) {
 		}
 		r.publish("a", "gone")
 		holder := acquire(t, r.table, "a") // whose log will be empty
-		r.table.evictOne()
+		r.table.EvictOldest()
 		id := "5-0"
 		if topics != "a" {
 			id = vector(topics, id, "5-0")
@@ -206,7 +208,7 @@ func TestAnEventRightAfterTheLookAtTheLogIsNotMissed(t *testing.T) {
 
 func TestASocketThatCannotBeWatchedEnds(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, patient(), TableConfig{})
+		r := newRig(t, 1, patient(), topic.Config{})
 		c := r.join(topics, "", fake.Unlimited)
 		c.sock.Refuses = unix.ENOSPC
 		w := r.join(topics, "", 10)
@@ -214,7 +216,7 @@ func TestASocketThatCannotBeWatchedEnds(t *testing.T) {
 		r.settle()
 		c.endedWith(ClosedError)
 		w.endedWith(ClosedError)
-		r.table.forgetAll()
+		r.table.ForgetAll()
 		if r.table.Topics() != 0 {
 			t.Errorf("%d topics are still held", r.table.Topics())
 		}
@@ -225,7 +227,7 @@ func TestASocketThatCannotBeWatchedEnds(t *testing.T) {
 func TestJoinsBeyondTheInboxAreRefused(t *testing.T) {
 	c := patient()
 	c.InboxMax = 3
-	r := newRig(t, 1, c, TableConfig{})
+	r := newRig(t, 1, c, topic.Config{})
 	for range 3 {
 		r.join("a", "", fake.Unlimited)
 	}
@@ -245,7 +247,7 @@ func TestAStreamEndsAtItsTime(t *testing.T) {
 	c := patient()
 	c.Lifetime = 100 * time.Second
 	c.Heartbeat = 7 * time.Second
-	r := newRig(t, 1, c, TableConfig{})
+	r := newRig(t, 1, c, topic.Config{})
 	idle := r.join("a", "", fake.Unlimited)
 	stuck := r.join("a", "", 5) // a full socket does not prolong a life
 	r.settle()

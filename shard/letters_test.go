@@ -3,10 +3,10 @@ package shard
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"ssedge/proto/eventid"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // Whatever comes through the inbox, a turn does no more of it than its budget, and all of it is done in the end.
@@ -16,7 +16,7 @@ func TestATurnTakesNoMoreLettersThanItsBudget(t *testing.T) {
 	const many = 20 * 16
 
 	t.Run("Calls", func(t *testing.T) {
-		r := newRig(t, 1, c, TableConfig{})
+		r := newRig(t, 1, c, topic.Config{})
 		s, called := r.shards[0], 0
 		for k := range many {
 			s.inbox.call(func() {
@@ -40,7 +40,7 @@ func TestATurnTakesNoMoreLettersThanItsBudget(t *testing.T) {
 
 	// Those who wait for one topic are as many as there may be streams.
 	t.Run("Answers", func(t *testing.T) {
-		r, u := fed(t, c, TableConfig{})
+		r, u := fed(t, c, topic.Config{})
 		var all []*client
 		for range 10 * many {
 			all = append(all, r.join("a", "", fake.Unlimited))
@@ -66,7 +66,7 @@ func TestATurnTakesNoMoreLettersThanItsBudget(t *testing.T) {
 	})
 
 	t.Run("CallsBehindTheEnd", func(t *testing.T) { // their callers wait
-		r := newRig(t, 1, c, TableConfig{})
+		r := newRig(t, 1, c, topic.Config{})
 		s, called := r.shards[0], 0
 		s.inbox.call(s.stop)
 		for range many {
@@ -81,7 +81,7 @@ func TestATurnTakesNoMoreLettersThanItsBudget(t *testing.T) {
 
 // What a storm has needed goes with it.
 func TestMemoryOfAStormGoesWithIt(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	var all []*client
 	const streams = 2000
 	for i := range streams {
@@ -99,57 +99,4 @@ func TestMemoryOfAStormGoesWithIt(t *testing.T) {
 	r.join("a,b", "", fake.Unlimited).sock.HangUp() // all begins anew
 	r.settle()
 	r.empty()
-
-	oneGoroutine(t)
-	table, _ := newTable(TableConfig{})
-	const topics = 2 * keptMax * stripes
-	for i := range topics {
-		topic, err := table.Acquire(fmt.Append(nil, "t", i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		table.Release(topic)
-	}
-	table.forgetAll()
-	for i := range table.stripes {
-		if peak := table.stripes[i].peak; peak > keptMax {
-			t.Errorf("a stripe without topics has the map of %d", peak)
-		}
-	}
-}
-
-func TestAMapThatShrinksKeepsWhatIsInIt(t *testing.T) {
-	m, peak, copies := map[int]int{}, 0, 0
-	for i := range 5000 {
-		m[i], peak = i, i+1
-	}
-	for i := range 4990 {
-		delete(m, i)
-		was := peak
-		if m = shrunkMap(m, &peak); peak != was {
-			copies++
-		}
-	}
-	if copies != 2 || len(m) != 10 || m[4995] != 4995 { // at 1250 of 5000, at 312 of 1250
-		t.Errorf("%d copies, %d elements are left: %v", copies, len(m), m)
-	}
-}
-
-func TestTheClockThatIsHeldBackIsSeen(t *testing.T) {
-	table, wall := newTable(TableConfig{})
-	now := *wall
-	publish(t, table, "a", "x")
-	if held := table.ClockHeld(); held != 0 {
-		t.Errorf("held for %v at first", held)
-	}
-	*wall = now + 5000
-	publish(t, table, "a", "x")
-	*wall = now
-	if held := table.ClockHeld(); held != 5*time.Second {
-		t.Errorf("set back by 5 s: held for %v", held)
-	}
-	*wall = now + 6000
-	if held := table.ClockHeld(); held != 0 {
-		t.Errorf("caught up: held for %v", held)
-	}
 }

@@ -2,38 +2,25 @@ package shard
 
 import (
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // A log that has let events go, or is full, takes no older ones. The upstream may have them. They are read for the one
 // stream that wants them: it waits, and is sent some of them at a time, until it stands where the log begins.
 
-// lacks reports whether a stream that has seen everything up to p, or wants the earliest event there is, wants some that
-// the log has not got and the upstream may have.
-func (t *Topic) mayHaveOlder(p eventid.Position, earliest bool) bool {
-	now := t.table.nowMS()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	seen := t.log.resumable(&t.table.retention, t.table.ids(now))
-	if !earliest {
-		if cause := seen.resume(p, now).cause; cause != GapExpired && cause != GapEvicted {
-			return false
-		}
-	}
-	return t.feed.floor.Less(seen.lost)
-}
-
 // wantsOlder returns a topic of which a waiting stream must be sent older events before it begins; false if there is none.
 func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {
-	if w.join.Resume != ResumeAt && w.join.Resume != ResumeEarliest {
+	if w.join.Resume != log.ResumeAt && w.join.Resume != log.ResumeEarliest {
 		return 0, false
 	}
 	for _, beginnings := range []bool{true, false} { // beginnings first: the ids of several topics name them
 		for k, t := range w.join.topics() {
 			about := w.of(k)
-			earliest := about.earliest || w.join.Resume == ResumeEarliest
+			earliest := about.earliest || w.join.Resume == log.ResumeEarliest
 			switch {
-			case about.gone, (earliest && !about.begun) != beginnings, !earliest && s.policy(t.name) == PolicyLatest:
-			case t.mayHaveOlder(w.join.position(k), beginnings):
+			case about.gone, (earliest && !about.begun) != beginnings, !earliest && s.policy(t.Name()) == PolicyLatest:
+			case t.MayHaveOlder(w.join.position(k), beginnings):
 				return k, true
 			}
 		}
@@ -45,8 +32,8 @@ func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {
 // has told it, where the upstream's events begin.
 func (w *wait) setBeginnings() {
 	j := &w.join
-	if j.Resume == ResumeEarliest {
-		j.Resume = ResumeAt
+	if j.Resume == log.ResumeEarliest {
+		j.Resume = log.ResumeAt
 		if j.More != nil {
 			j.Positions = make([]eventid.Position, len(j.More))
 		}
@@ -56,7 +43,7 @@ func (w *wait) setBeginnings() {
 	}
 	for k, t := range j.topics() {
 		if about := w.of(k); about.earliest && !about.begun {
-			j.setPosition(k, positionOf(t.ResumableAfter()))
+			j.setPosition(k, eventid.PositionOf(t.ResumableAfter()))
 		}
 	}
 }
@@ -70,17 +57,17 @@ func (s *Shard) readOlder(i uint32, sl *slot, w *wait, k int) {
 		from = eventid.Position{}
 	}
 	of := user(i, sl)
-	w.join.topics()[k].feed.Read(Reading{
+	w.join.topics()[k].Feed().Read(topic.Reading{
 		From:   from,
 		Client: w.join.Client,
 		Wanted: func() bool { return !w.ended.Load() },
-		Got:    func(events []Older) { s.inbox.call(func() { s.gotOlder(of, k, events) }) },
+		Got:    func(events []log.Older) { s.inbox.call(func() { s.gotOlder(of, k, events) }) },
 	})
 }
 
 // gotOlder goes on with a waiting stream for which events were read. If it wants the earliest ones, the first reading says where
 // it begins.
-func (s *Shard) gotOlder(of uint64, k int, events []Older) {
+func (s *Shard) gotOlder(of uint64, k int, events []log.Older) {
 	i, sl := s.slots.find(of)
 	if sl == nil || sl.flags&flagWaiting == 0 {
 		return
@@ -102,7 +89,7 @@ func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 	if len(events) == 0 { // the log is all there is
 		about.gone = true
 	} else if begins && events[0].Body == nil { // before the earliest event nothing is missing
-		w.join.setPosition(k, positionOf(events[0].ID))
+		w.join.setPosition(k, eventid.PositionOf(events[0].ID))
 		about.begun = true
 		events = events[1:]
 	}
@@ -113,70 +100,54 @@ func (s *Shard) gotOlder(of uint64, k int, events []Older) {
 }
 
 // sendOlder sends a waiting stream events of its topic k. It reports whether the stream is open.
-func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []Older) bool {
+func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older) bool {
 	j := &w.join
 	w.of(k).earliest, w.of(k).sent = false, true
-	s.lead = s.lead[:0]
-	head := s.appendHead(j)
+	s.addHead(j)
 	if !j.opened {
 		j.opened = true
 		for k := range w.topics { // the client is told where it begins
 			w.of(k).begun = true
 		}
 		if events[0].Body == nil {
-			s.lead = append(s.config.appendOpening(s.lead, stateGap, s.rng.Int64N), '\n')
+			s.due.lead = append(s.config.appendOpening(s.due.lead, stateGap, s.rng.Int64N), '\n')
 		} else {
-			s.lead = j.appendID(s.config.appendOpening(s.lead, stateResumed, s.rng.Int64N))
+			s.due.lead = j.appendID(s.config.appendOpening(s.due.lead, stateResumed, s.rng.Int64N))
 		}
 	}
 	sent := 0
 	s.tellRewritten(w, k)
 	for n, e := range events {
-		at := positionOf(e.ID)
+		at := eventid.PositionOf(e.ID)
 		switch {
 		case e.Body != nil:
-			s.lead = append(s.lead, e.Body...)
+			s.due.lead = append(s.due.lead, e.Body...)
 			sent++
 		case n == 0:
-			gap := place{cause: GapExpired}
-			if from := j.position(k); Before(from).Less(e.ID) { // otherwise the client's history is another one
-				gap.from, gap.known, gap.to = from, !from.Time, at
+			gap := log.Place{Cause: log.GapExpired}
+			if from := j.position(k); eventid.Before(from).Less(e.ID) { // otherwise the client's history is another one
+				gap.From, gap.Known, gap.To = from, !from.Time, at
 			}
-			s.tellGap(j.topics()[k].name, &gap)
+			s.tellGap(j.topics()[k].Name(), &gap)
 		default:
-			s.tellGap(j.topics()[k].name, &place{from: j.position(k), known: true, to: at, cause: GapMissed})
+			s.tellGap(j.topics()[k].Name(), &log.Place{From: j.position(k), Known: true, To: at, Cause: log.GapMissed})
 		}
 		j.setPosition(k, at)
-		s.lead = j.appendID(s.lead)
+		s.due.lead = j.appendID(s.due.lead)
 	}
 	s.stats.batch(sent)
-	return s.pushOpening(i, sl, head)
+	return s.put(i, sl, reading{})
 }
 
-// tellRewritten adds a gap to s.lead if the log's history was rewritten before or while a waiting stream was sent older
+// tellRewritten adds a gap to s.due if the log's history was rewritten before or while a waiting stream was sent older
 // events: those come from the upstream, which no longer has what the log had before. It reports whether there is a gap.
 func (s *Shard) tellRewritten(w *wait, k int) bool {
-	j, about := &w.join, w.of(k)
-	t, at := j.topics()[k], j.position(k)
-	t.mu.Lock()
-	var r rewritten
-	if t.log.rewritten != nil {
-		r = *t.log.rewritten
+	j := &w.join
+	t := j.topics()[k]
+	gap, ok := t.RewrittenSince(&w.of(k).history, j.position(k))
+	if ok {
+		s.tellGap(t.Name(), &gap)
+		s.due.lead = j.appendID(s.due.lead)
 	}
-	t.mu.Unlock()
-	to := eventid.ID{}
-	if r.falls != about.falls {
-		to = r.high
-	}
-	if r.began != about.began {
-		to = eventid.Max(to, r.began)
-	}
-	about.falls, about.began = r.falls, r.began
-	if to.IsZero() || !at.Time && !Before(at).Less(to) { // clocks may have gone back since a time
-		return false
-	}
-	known := !at.Time && (r.falls == 0 || Before(at).Less(r.low))
-	s.tellGap(t.name, &place{from: at, known: known, to: positionOf(to), cause: GapMissed})
-	s.lead = j.appendID(s.lead)
-	return true
+	return ok
 }

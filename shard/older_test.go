@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // give answers the oldest reading that is wanted, with the events behind lost. An id of 0 stands for a hole up to the next
@@ -14,16 +16,16 @@ import (
 func (f *fakeFeed) give(lost uint64, ids ...uint64) (from eventid.Position) {
 	read := f.reads[0]
 	f.reads = f.reads[1:]
-	var events []Older
-	if Before(read.From).Less(id(lost)) && len(ids) > 0 {
-		events = append(events, Older{ID: id(lost)})
+	var events []log.Older
+	if eventid.Before(read.From).Less(id(lost)) && len(ids) > 0 {
+		events = append(events, log.Older{ID: id(lost)})
 	}
 	for k, ms := range ids {
 		if ms == 0 {
-			events = append(events, Older{ID: id(ids[k+1] - 1)})
+			events = append(events, log.Older{ID: id(ids[k+1] - 1)})
 			continue
 		}
-		events = append(events, Older{id(ms), eventBody(ms)})
+		events = append(events, log.Older{ID: id(ms), Body: eventBody(ms)})
 	}
 	if read.Wanted() {
 		read.Got(events)
@@ -32,7 +34,7 @@ func (f *fakeFeed) give(lost uint64, ids ...uint64) (from eventid.Position) {
 }
 
 // empty is a rig whose topic a has had no event: its log begins at 700. A stream follows it live, and was told that time.
-func empty(t *testing.T, tc TableConfig) (*rig, *fakeFeed, *client) {
+func empty(t *testing.T, tc topic.Config) (*rig, *fakeFeed, *client) {
 	r, u := fed(t, patient(), tc)
 	c := r.join("a", "", fake.Unlimited)
 	r.settle()
@@ -45,7 +47,7 @@ func empty(t *testing.T, tc TableConfig) (*rig, *fakeFeed, *client) {
 
 // trimmed is a rig whose topic a has let its oldest events go: its log has 103 to 105, its upstream more.
 func trimmed(t *testing.T) (*rig, *fakeFeed) {
-	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3}})
+	r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 3}})
 	_, feed := placed(r, u)
 	feed.add(101, 102, 103, 104, 105)
 	r.settle()
@@ -57,7 +59,7 @@ func trimmed(t *testing.T) (*rig, *fakeFeed) {
 
 // A stream that resumes from before what the log can have is sent what the upstream has, and then begins.
 func TestOlderEventsAreReadForOneStream(t *testing.T) {
-	for _, chunks := range []bool{false, true} {
+	for wire := range wires {
 		for _, topics := range []string{"a", "a,b"} {
 			r, feed := trimmed(t)
 			last := "70-0"
@@ -74,7 +76,7 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 				b.check = eventid.Check(eventid.Check(0, "a"), "b")
 				last = strings.TrimSuffix(strings.TrimPrefix(string(b.appendID(nil)), "id: "), "\n\n")
 			}
-			c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
+			c := &client{r: r, topics: strings.Split(topics, ","), wire: wire}
 			c.connect(last, fake.Unlimited, 0)
 			r.settle()
 			if len(feed.asks) != 1 || len(feed.reads) != 0 {
@@ -101,7 +103,7 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 			if len(feed.reads) != 0 || r.shards[0].stats.Waiting.Load() != 0 {
 				t.Errorf("%s: %d readings, %d wait", topics, len(feed.reads), r.shards[0].stats.Waiting.Load())
 			}
-			again := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks} // a client that is cut off on the way goes on from there
+			again := &client{r: r, topics: strings.Split(topics, ","), wire: wire} // a client that is cut off on the way goes on from there
 			again.connect(middle, fake.Unlimited, 0)
 			r.settle()
 			feed.Answer(feed.last, eventid.ID{})
@@ -160,7 +162,7 @@ func TestOlderEventsThatNoStreamWants(t *testing.T) {
 
 	latest := patient()
 	latest.Policy = func(string) Policy { return PolicyLatest }
-	r, u := fed(t, latest, TableConfig{Retention: Retention{Events: 3}})
+	r, u := fed(t, latest, topic.Config{Retention: log.Retention{Events: 3}})
 	_, feed = placed(r, u)
 	feed.add(101, 102, 103, 104, 105)
 	c = r.join("a", "70-0", fake.Unlimited)
@@ -302,22 +304,22 @@ func TestTheEarliestEventCannotBeSent(t *testing.T) {
 	r.settle()
 	feed.Answer(feed.last, eventid.ID{})
 	r.settle()
-	feed.reads[0].Got([]Older{{ID: id(50)}, {ID: id(60)}, {id(61), eventBody(61)}})
+	feed.reads[0].Got([]log.Older{{ID: id(50)}, {ID: id(60)}, {ID: id(61), Body: eventBody(61)}})
 	r.settle()
-	feed.reads[1].Got([]Older{{ID: id(60)}, {id(61), eventBody(61)}, {id(103), eventBody(103)}})
+	feed.reads[1].Got([]log.Older{{ID: id(60)}, {ID: id(61), Body: eventBody(61)}, {ID: id(103), Body: eventBody(103)}})
 	r.settle()
 	c.want("gap:expired", "61", "103", "104", "105")
 }
 
 // A log is extended as far as the retention allows, and no further however often streams ask.
 func TestALogIsExtendedWithinItsRetention(t *testing.T) {
-	for name, retention := range map[string]Retention{
+	for name, retention := range map[string]log.Retention{
 		"events": {Events: 10},
 		"bytes":  {Bytes: int64(10*len(eventBody(100)) + 10*len("id: 100-0\n"))},
 		"age":    {AgeMS: 110},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, u := fed(t, patient(), TableConfig{Retention: retention})
+			r, u := fed(t, patient(), topic.Config{Retention: retention})
 			r.join("a", "", fake.Unlimited)
 			r.settle()
 			feed := u.feeds["a"]
@@ -326,7 +328,7 @@ func TestALogIsExtendedWithinItsRetention(t *testing.T) {
 			extended := 0
 			for feed.Extends() && extended < 50 {
 				lost, _, _ := feed.Span()
-				feed.Prepend([]Older{{lost, eventBody(lost.MS)}}, id(lost.MS-10), lost)
+				feed.Prepend([]log.Older{{ID: lost, Body: eventBody(lost.MS)}}, id(lost.MS-10), lost)
 				extended++
 			}
 			if extended < 6 || extended > 12 {

@@ -3,6 +3,7 @@ package shard
 import (
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 )
 
 // A stream begins with an event of the server's own:
@@ -63,50 +64,54 @@ func (c *Config) retryMS(random func(int64) int64) int64 {
 
 // begins is the state of a stream that has no gap to tell.
 func (j *Join) begins() string {
-	if j.Resume == ResumeNot {
+	if j.Resume == log.ResumeNot {
 		return stateLive
 	}
 	return stateResumed
 }
 
-// appendHead appends the response head, if it was not sent yet, and returns its length.
-func (s *Shard) appendHead(j *Join) (head int) {
-	if j.headSent {
-		return 0
+// addHead adds the response head to s.due, if it was not sent yet.
+func (s *Shard) addHead(j *Join) {
+	if !j.headSent {
+		j.headSent = true
+		s.due.lead = append(s.due.lead, j.Head...)
+		s.due.head = len(j.Head)
 	}
-	j.headSent = true
-	s.lead = append(s.lead, j.Head...)
-	return len(j.Head)
 }
 
-// appendBeginning appends to s.lead what a stream is told before it is sent events: the opening,
-// if it was not sent yet, and the gaps that the stream begins with. If ends is true, the caller must
-// append the id line; otherwise there was nothing to append.
-func (s *Shard) appendBeginning(j *Join, places []place) (ends bool) {
+// addBeginning adds to s.due what a stream is told before it is sent events: the opening,
+// if it was not sent yet, the gaps that the stream begins with (s.places), and its id.
+func (s *Shard) addBeginning(i uint32, sl *slot, j *Join) {
 	gaps := 0
-	for k := range places {
-		if places[k].cause != gapNone {
+	for k := range s.places {
+		if s.places[k].Cause != log.GapNone {
 			gaps++
 		}
 	}
+	ends := !j.opened || gaps > 0
 	if !j.opened {
-		j.opened, ends = true, true
+		j.opened = true
 		if gaps == 0 {
-			s.lead = s.config.appendOpening(s.lead, j.begins(), s.rng.Int64N)
+			s.due.lead = s.config.appendOpening(s.due.lead, j.begins(), s.rng.Int64N)
 		} else {
-			s.lead = append(s.config.appendOpening(s.lead, stateGap, s.rng.Int64N), '\n')
+			s.due.lead = append(s.config.appendOpening(s.due.lead, stateGap, s.rng.Int64N), '\n')
 		}
 	}
 	for k, t := range j.topics() {
-		if p := &places[k]; p.cause != gapNone {
-			ends = true
-			s.tellGap(t.name, p)
+		if p := &s.places[k]; p.Cause != log.GapNone {
+			s.tellGap(t.Name(), p)
 			if gaps--; gaps > 0 {
-				s.lead = append(s.lead, '\n')
+				s.due.lead = append(s.due.lead, '\n')
 			}
 		}
 	}
-	return ends
+	switch {
+	case !ends:
+	case sl.flags&flagMulti != 0:
+		s.due.lead = s.bundles[sl.topic].appendID(s.due.lead)
+	default:
+		s.due.lead = sse.AppendID(s.due.lead, sl.last().Append(s.idBuf[:0]))
+	}
 }
 
 // appendID appends the id line of a join whose positions are known, and the blank line.
@@ -117,25 +122,11 @@ func (j *Join) appendID(dst []byte) []byte {
 	}
 	check := uint32(0)
 	for _, t := range j.More {
-		check = eventid.Check(check, t.name)
+		check = eventid.Check(check, t.Name())
 	}
 	dst = eventid.AppendVectorHeader(append(dst, "id: "...), check)
 	for _, p := range j.Positions {
 		dst = eventid.AppendVectorPosition(dst, p)
 	}
 	return append(dst, "\n\n"...)
-}
-
-// pushOpening sends s.lead, which begins with so many bytes of response head, and empties it. It
-// reports whether the stream is still open.
-func (s *Shard) pushOpening(i uint32, sl *slot, head int) bool {
-	if len(s.lead) == 0 {
-		return true
-	}
-	if sl.flags&flagChunked != 0 {
-		s.lead = framed(s.lead, head)
-	}
-	open := s.pushRaw(i, sl)
-	s.lead = s.lead[:0]
-	return open
 }

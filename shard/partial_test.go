@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // scene is a client and events around its joining. Every socket takes the same
@@ -16,7 +18,7 @@ type scene struct {
 	name   string
 	topics string
 	resume string // the id it comes with
-	tc     TableConfig
+	tc     topic.Config
 	greets bool
 	before func(r *rig) // what is published before it joins …
 	after  func(r *rig) // … and after
@@ -45,11 +47,11 @@ var scenes = []scene{
 	{name: "live, several", topics: "a,b,c", after: three("b", "a", "b"), want: events("b", "a", "b")},
 	{name: "resumed, one topic", topics: "a", resume: "1000000-1", before: three("a", "a", "a"),
 		after: func(r *rig) { r.publish("a", "live") }, want: append(events("a", "a", "a")[1:], "live")},
-	{name: "an expired id, one topic", topics: "a", resume: "999-0", tc: TableConfig{Retention: Retention{Events: 2}}, before: three("a", "a", "a"),
+	{name: "an expired id, one topic", topics: "a", resume: "999-0", tc: topic.Config{Retention: log.Retention{Events: 2}}, before: three("a", "a", "a"),
 		want: append([]string{"gap:expired"}, events("a", "a", "a")[1:]...)},
 	{name: "an unknown id, one topic", topics: "a", resume: "1000003-7", before: three("a", "a", "a"),
 		want: append([]string{"gap:unknown"}, events("a", "a", "a")[1:]...)},
-	{name: "expired ids, several", topics: "a,b", resume: vector("a,b", "999-0", "998-0"), tc: TableConfig{Retention: Retention{Events: 1}}, before: three("a", "b", "a", "b"),
+	{name: "expired ids, several", topics: "a,b", resume: vector("a,b", "999-0", "998-0"), tc: topic.Config{Retention: log.Retention{Events: 1}}, before: three("a", "b", "a", "b"),
 		want: append([]string{"gap:expired", "gap:expired"}, events("", "", "a", "b")[2:]...)},
 	{name: "a malformed id, one topic", topics: "a", resume: "garbage", before: three("a"),
 		after: three("a", "a"), want: append([]string{"gap:malformed"}, events("a", "a")...)},
@@ -124,7 +126,7 @@ func TestAStreamSurvivesAShortWriteAtEveryByte(t *testing.T) {
 				if got, want := byTopic(c.data()), byTopic(s.want); !slices.Equal(got, want) {
 					t.Fatalf("%s, cut at %d, then %d at a time: got %q, want %q", s.name, room, then, got, want)
 				}
-				if r.rests.Load() != 0 || len(r.shards[0].rest) != 0 || r.shards[0].stats.Blocked.Load() != 0 {
+				if r.rests.Load() != 0 || len(r.shards[0].outboxes) != 0 || r.shards[0].stats.Blocked.Load() != 0 {
 					t.Fatalf("%s, cut at %d: something is still aside", s.name, room)
 				}
 				if got := r.shards[0].stats.EventsOut.Load(); int(got) != countData(s.want) {

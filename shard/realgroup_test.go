@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // realGroup is shards on the real kernel, with everything that ended.
@@ -34,7 +36,7 @@ func startGroup(t *testing.T, shards int) *realGroup {
 		g.ends.Add(1)
 	}
 	var err error
-	if g.Group, err = NewGroup(shards, c, TableConfig{Retention: Retention{Events: 100_000}, HistoryMax: 1 << 30, TopicsMax: 1000}); err != nil {
+	if g.Group, err = NewGroup(shards, c, topic.Config{Retention: log.Retention{Events: 100_000}, HistoryMax: 1 << 30, TopicsMax: 1000}); err != nil {
 		t.Fatal(err)
 	}
 	g.Start()

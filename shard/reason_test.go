@@ -3,6 +3,8 @@ package shard
 import (
 	"fmt"
 	"testing"
+
+	"ssedge/shard/log"
 )
 
 // Metric labels and log fields: each value has a name, and one of its own.
@@ -18,13 +20,13 @@ func TestNamesAreThereAndDiffer(t *testing.T) {
 	for _, r := range CloseReasons() {
 		check("reason", r)
 	}
-	for _, c := range GapCauses() {
+	for _, c := range log.GapCauses() {
 		check("cause", c)
 	}
 	for _, p := range list(policies) {
 		check("policy", p)
 	}
-	if want := int(closeReasons) + int(gapCauses) - 1 + int(policies); len(seen) != want {
+	if want := int(closeReasons) + int(log.GapCausesMax) - 1 + int(policies); len(seen) != want {
 		t.Errorf("%d names, want %d", len(seen), want)
 	}
 }

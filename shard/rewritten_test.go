@@ -1,19 +1,22 @@
 package shard
 
 import (
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // The log still has events that the upstream has forgotten: streams that lack them get them, and no gap is told.
 func TestForgottenEventsGoToStreamsThatLackThem(t *testing.T) {
 	for _, after := range []uint64{150, 103} { // by a clock that goes on, and by one that has gone back
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		there, feed := placed(r, u)
 		feed.add(101, 102)
 		r.settle()
@@ -45,7 +48,7 @@ func TestGapsOverAFork(t *testing.T) {
 		{"101-0", "101-0", "120-0"}, // before the fork: what was forgotten, and what followed
 		{"110-0", "", "120-0"},      // on the side that was forgotten: what followed has lower ids
 	} {
-		r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 2}})
+		r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 2}})
 		_, feed := placed(r, u)
 		feed.add(101, 110)
 		stream := r.join("a", c.stands, fake.Unlimited)
@@ -83,10 +86,10 @@ func text(s *string) string {
 func TestNoGapIsOfNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	some := func() eventid.ID {
-		return []eventid.ID{{}, id(100), id(110), {MS: 105, Seq: maxSeq}, {MS: 110, Seq: 3}}[rng.IntN(5)]
+		return []eventid.ID{{}, id(100), id(110), {MS: 105, Seq: math.MaxUint64}, {MS: 110, Seq: 3}}[rng.IntN(5)]
 	}
 	for range 200 {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		c, feed := placed(r, u)
 		feed.add(105)
 		from, to := some(), some()
@@ -99,7 +102,7 @@ func TestNoGapIsOfNothing(t *testing.T) {
 		}
 		first, _ := eventid.ParsePosition([]byte(*g.From))
 		last, _ := eventid.ParsePosition([]byte(*g.To))
-		if !Before(first).Less(Before(last)) {
+		if !eventid.Before(first).Less(eventid.Before(last)) {
 			t.Fatalf("what is missing from %v to %v is told as %s", from, to, c.messages[len(c.messages)-1].Data)
 		}
 	}
@@ -108,10 +111,10 @@ func TestNoGapIsOfNothing(t *testing.T) {
 // A time at which a topic was empty says nothing of events below it, once they have been let go: a stream that had that time
 // before they came is told, even if the upstream's stream began anew behind them.
 func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
-	r, feed, c := empty(t, TableConfig{Retention: Retention{Events: 3}})
+	r, feed, c := empty(t, topic.Config{Retention: log.Retention{Events: 3}})
 	began := c.decoder.LastEventID()
 	feed.add(300, 301, 302, 303, 304)
-	feed.Skip(eventid.ID{}, Before(eventid.At(800)))
+	feed.Skip(eventid.ID{}, eventid.Before(eventid.At(800)))
 	feed.add(800)
 	r.settle()
 	again := r.join("a", began, fake.Unlimited)
@@ -132,13 +135,13 @@ func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
 // The upstream's stream began anew behind events that are older than a time at which the topic was empty, by their ids. If it
 // had not gone by its age, a clock may have gone back since, and the events have come after that time.
 func TestATimeAboveAStreamThatWasErased(t *testing.T) {
-	began := Before(eventid.At(800))
+	began := eventid.Before(eventid.At(800))
 	for name, begin := range map[string]func(*fakeFeed){
 		"expired": func(f *fakeFeed) { f.BeginAnew(began, false) },
 		"erased":  func(f *fakeFeed) { f.BeginAnew(began, true) },
 		"missed":  func(f *fakeFeed) { f.Skip(eventid.ID{}, began) },
 	} {
-		r, feed, _ := empty(t, TableConfig{})
+		r, feed, _ := empty(t, topic.Config{})
 		feed.add(300, 301)
 		begin(feed)
 		feed.add(800)
@@ -157,13 +160,13 @@ func TestATimeAboveAStreamThatWasErased(t *testing.T) {
 
 // Once ids have fallen, a time above them says no more whether its client came before or after.
 func TestATimeAmongIDsThatFell(t *testing.T) {
-	r, feed, _ := empty(t, TableConfig{})
+	r, feed, _ := empty(t, topic.Config{})
 	feed.add(300, 301)
-	feed.Skip(id(301), Before(eventid.At(350)))
+	feed.Skip(id(301), eventid.Before(eventid.At(350)))
 	feed.add(400)
 	feed.Fork(id(99))
 	feed.add(100)
-	feed.Skip(id(100), Before(eventid.At(500)))
+	feed.Skip(id(100), eventid.Before(eventid.At(500)))
 	feed.add(500, 800)
 	r.settle()
 	again := r.join("a", "750", fake.Unlimited)
@@ -176,14 +179,14 @@ func TestATimeAmongIDsThatFell(t *testing.T) {
 // A log that forked is emptied: the fork's id proves nothing, since what had followed it is gone, too. That stays so when the
 // log is emptied again.
 func TestAForkThatIsEvictedTwice(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(101, 102)
 	feed.Fork(id(101))
-	r.table.empty(feed.Topic)
+	r.table.EvictOldest()
 	feed.AppendRaw(eventBody(1))
 	r.settle()
-	r.table.empty(feed.Topic)
+	r.table.EvictOldest()
 	again := r.join("a", "101-0", fake.Unlimited)
 	r.settle()
 	feed.Answer(feed.last, id(102))
@@ -193,11 +196,11 @@ func TestAForkThatIsEvictedTwice(t *testing.T) {
 
 // All of a log goes, with a gap in it up to a time: its events are known to have been there.
 func TestALogWithATimeInItIsEvicted(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(101, 102)
-	feed.Skip(id(102), Before(eventid.At(200)))
-	feed.log.clear()
+	feed.Skip(id(102), eventid.Before(eventid.At(200)))
+	r.table.EvictOldest()
 	for _, ms := range []uint64{101, 102} {
 		if !feed.MayHaveHad(id(ms)) {
 			t.Errorf("event %d was never there", ms)
@@ -207,54 +210,9 @@ func TestALogWithATimeInItIsEvicted(t *testing.T) {
 	r.settle()
 }
 
-// Ids are found whatever was let go before them, and whatever order they have.
-func TestFindInARewrittenLog(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 1))
-	for range 2000 {
-		l := &log{foreign: true, head: foreignHead, tail: foreignHead, lowest: foreignHead, placed: true, lost: id(1)}
-		var ids []eventid.ID
-		end := map[int]uint64{}
-		for next := uint64(100); len(ids) < 30; next++ {
-			switch rng.IntN(12) {
-			case 0:
-				next = uint64(90 + rng.IntN(20))
-			case 1:
-				l.fork(id(next - uint64(rng.IntN(5))))
-			case 2:
-				l.lose(id(next), false)
-			}
-			l.append(eventBody(next*1_000_000_000), id(next))
-			ids, end[len(ids)] = append(ids, id(next)), l.head
-		}
-		if rng.IntN(3) == 0 {
-			l.prepend([]Older{{id(60), eventBody(60)}, {id(61), eventBody(61)}}, id(50))
-			ids = append([]eventid.ID{id(60), id(61)}, ids...)
-			for n := len(ids) - 1; n >= 2; n-- {
-				end[n] = end[n-2]
-			}
-			end[1], end[0] = foreignHead, l.tail+uint64(l.segments[0].index[0].end)
-		}
-		gone := rng.IntN(len(ids))
-		for range gone {
-			l.drop(l.segments[0].index[l.first])
-		}
-		for ms := uint64(55); ms < 140; ms++ {
-			want, ok := uint64(0), false
-			for n := gone; n < len(ids); n++ {
-				if ids[n] == id(ms) {
-					want, ok = end[n], true
-				}
-			}
-			if at, found := l.find(id(ms)); found != ok || ok && at != want {
-				t.Fatalf("of %v the first %d were let go: %d is found at %d, %t; expected %d, %t", ids, gone, ms, at, found, want, ok)
-			}
-		}
-	}
-}
-
 // A stream that reads on behind a fork, of which the other side was let go, is told of no gap.
 func TestAForkThatWasLetGo(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 3}})
+	r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 3}})
 	_, feed := placed(r, u)
 	feed.add(101, 102, 110, 120)
 	feed.Fork(id(102))
@@ -270,7 +228,7 @@ func TestAForkThatWasLetGo(t *testing.T) {
 // Events from before the place of a log that was rewritten are no longer missing once they are prepended.
 func TestOlderEventsOfARewrittenLog(t *testing.T) {
 	for _, fork := range []bool{false, true} {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		_, feed := placed(r, u)
 		feed.add(101)
 		want := []string{"60", "70", "100", "101", "104"}
@@ -284,7 +242,7 @@ func TestOlderEventsOfARewrittenLog(t *testing.T) {
 		c := r.join("a", "55", fake.Unlimited) // a time at which the topic had no event
 		r.settle()
 		below, _, _ := feed.Span()
-		feed.Prepend([]Older{{id(60), eventBody(60)}, {id(70), eventBody(70)}, {id(100), eventBody(100)}}, Before(eventid.At(55)), below)
+		feed.Prepend([]log.Older{{ID: id(60), Body: eventBody(60)}, {ID: id(70), Body: eventBody(70)}, {ID: id(100), Body: eventBody(100)}}, eventid.Before(eventid.At(55)), below)
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
 		c.want(want...)
@@ -293,11 +251,11 @@ func TestOlderEventsOfARewrittenLog(t *testing.T) {
 
 // Eviction of a log that has had only events without ids leaves its place as it is.
 func TestAnEvictedLogOfRawEventsKeepsItsPlace(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.AppendRaw(eventBody(1))
 	r.settle()
-	r.table.empty(feed.Topic)
+	r.table.EvictOldest()
 	if lost, last, _ := feed.Span(); lost != id(100) || last != id(100) {
 		t.Fatalf("it has lost %v, and its newest is %v", lost, last)
 	}
@@ -312,13 +270,13 @@ func TestAnEvictedLogOfRawEventsKeepsItsPlace(t *testing.T) {
 // An event without an id that comes to a topic without events is not repeated to streams that resume, even if nothing turns out
 // to have been before an earlier time.
 func TestARawEventBeforeTheFirstIsNotRepeated(t *testing.T) {
-	r, feed, _ := empty(t, TableConfig{})
+	r, feed, _ := empty(t, topic.Config{})
 	feed.AppendRaw([]byte("data: raw\n"))
 	r.settle()
 	for _, last := range []string{"650", "700", "650"} {
 		c := r.join("a", last, fake.Unlimited)
 		r.settle()
-		feed.Prepend(nil, Before(eventid.At(650)), Before(eventid.At(700)))
+		feed.Prepend(nil, eventid.Before(eventid.At(650)), eventid.Before(eventid.At(700)))
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
 		c.want()
@@ -328,7 +286,7 @@ func TestARawEventBeforeTheFirstIsNotRepeated(t *testing.T) {
 // On a topic without events a position is a time. Later events are delivered to live and to resuming
 // streams, even if a clock has gone back in between.
 func TestTheFirstEventOfAClockThatHasGoneBack(t *testing.T) {
-	r, feed, c := empty(t, TableConfig{})
+	r, feed, c := empty(t, topic.Config{})
 	began := c.decoder.LastEventID()
 	feed.add(300, 301)
 	r.settle()
@@ -353,7 +311,7 @@ func TestTheFirstEventOfAClockThatHasGoneBack(t *testing.T) {
 // with it.
 func TestAHeadHasAPositionForEachTopic(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		c := r.join(topics, "", fake.Unlimited)
 		r.pass(2 * time.Second)
 		c.read()

@@ -11,14 +11,16 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // rig is shards on a scripted kernel and a clock that is set by hand.
 type rig struct {
 	t      testing.TB
 	net    fake.Net
-	table  *Table
+	table  *topic.Table
 	wall   *uint64
 	now    int64
 	shards []*Shard
@@ -37,7 +39,7 @@ func patient() Config {
 	}
 }
 
-func newRig(t testing.TB, shards int, c Config, tc TableConfig) *rig {
+func newRig(t testing.TB, shards int, c Config, tc topic.Config) *rig {
 	r := &rig{t: t, config: c, ended: map[uint32][]CloseReason{}}
 	r.now = 1<<(32+tickShift) - int64(5*time.Second) // the ticks wrap soon
 	r.table, r.wall = newTable(tc)
@@ -46,7 +48,7 @@ func newRig(t testing.TB, shards int, c Config, tc TableConfig) *rig {
 		s := newShard(i, &r.config, r.table, &fake.Kernel{Net: &r.net}, restBudget{&r.rests, c.RestBytesMax}, r.now, 1)
 		r.shards = append(r.shards, s)
 	}
-	r.table.shards = r.shards
+	r.table.Listen(listeners(r.shards))
 	return r
 }
 
@@ -107,8 +109,8 @@ type client struct {
 	sock     *fake.Socket
 	owner    uint32
 	topics   []string
-	chunks   bool // it is sent chunks
-	dechunk  dechunk
+	wire     Wire
+	unframe  unframer
 	head     string // what is still to come of the response head
 	raw      []byte // the stream after the head
 	decoder  sse.Decoder
@@ -136,7 +138,7 @@ func oneGoroutine(t *testing.T) {
 func (r *rig) joinEarliest(topics string) *client {
 	shard := r.shards[int(r.joined)%len(r.shards)]
 	c := r.join(topics, "", fake.Unlimited)
-	shard.inbox.joins[len(shard.inbox.joins)-1].Resume = ResumeEarliest
+	shard.inbox.joins[len(shard.inbox.joins)-1].Resume = log.ResumeEarliest
 	return c
 }
 
@@ -151,10 +153,10 @@ func (c *client) connect(lastID string, room, shard int) {
 	c.sock = r.net.Connect()
 	c.sock.Room = room
 	c.head = fmt.Sprintf("HTTP/1.1 200 for %d\r\n\r\n", c.owner)
-	c.raw, c.dechunk, c.states = nil, dechunk{}, nil
+	c.raw, c.unframe, c.states = nil, unframers[c.wire](), nil
 	c.decoder.Reset(lastID)
 	j := c.request(lastID)
-	j.Fd, j.Head, j.Owner, j.Chunks = c.sock.FD, []byte(c.head), c.owner, c.chunks
+	j.Fd, j.Head, j.Owner, j.Wire = c.sock.FD, []byte(c.head), c.owner, c.wire
 	j.Away = []byte(away)
 	if r.greets {
 		r.shards[shard].greet(&j, nil)
@@ -166,7 +168,7 @@ func (c *client) connect(lastID string, room, shard int) {
 
 // request makes the join of a request, as the engine does.
 func (c *client) request(lastID string) (j Join) {
-	var topics []*Topic
+	var topics []*topic.Topic
 	check := uint32(0)
 	for _, name := range c.topics {
 		topic, err := c.r.table.Acquire([]byte(name))
@@ -186,9 +188,9 @@ func (c *client) request(lastID string) (j Join) {
 	}
 	switch {
 	case ok:
-		j.Resume = ResumeAt
+		j.Resume = log.ResumeAt
 	case lastID != "":
-		j.Resume = ResumeMalformed
+		j.Resume = log.ResumeMalformed
 	}
 	return j
 }
@@ -209,11 +211,9 @@ func (c *client) take(n int) {
 		c.r.t.Fatalf("client %d got the head %q, want %q", c.owner, b[:k], c.head[:k])
 	}
 	c.head, b = c.head[k:], b[k:]
-	if c.chunks {
-		var err error
-		if b, err = c.dechunk.feed(b); err != nil {
-			c.r.t.Fatalf("client %d: %v", c.owner, err)
-		}
+	b, err := c.unframe.feed(b)
+	if err != nil {
+		c.r.t.Fatalf("client %d: %v", c.owner, err)
 	}
 	c.raw = append(c.raw, b...)
 	if err := c.decoder.Feed(b, c.message); err != nil {
@@ -310,7 +310,7 @@ func (r *rig) empty() {
 	}
 	for i, s := range r.shards {
 		st := &s.stats
-		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.rest)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.unused)),
+		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.outboxes)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.unused)),
 			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Waiting.Load(), int64(len(s.waits) + len(s.hearing) + len(s.retries) + len(s.woken)), st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
 		for _, n := range gauges {
 			if n != 0 {
@@ -330,5 +330,53 @@ func (r *rig) empty() {
 		if len(r.ended[owner]) != 1 {
 			r.t.Errorf("stream %d ended %d times: %v", owner, len(r.ended[owner]), r.ended[owner])
 		}
+	}
+}
+
+// sized is the body of an event of so many bytes of data.
+func sized(n int) []byte {
+	return sse.AppendBody(nil, &sse.Event{Data: bytes.Repeat([]byte("x"), n)})
+}
+
+// newTable is a table with a clock that is set by hand.
+func newTable(c topic.Config) (*topic.Table, *uint64) {
+	wall := uint64(1_000_000)
+	c.WallMS = func() uint64 { return wall }
+	if c.TopicsMax == 0 {
+		c.TopicsMax = 1 << 20
+	}
+	if c.HistoryMax == 0 {
+		c.HistoryMax = 1 << 40
+	}
+	return topic.New(c), &wall
+}
+
+func acquire(t *testing.T, table *topic.Table, name string) *topic.Topic {
+	t.Helper()
+	acquired, err := table.Acquire([]byte(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return acquired
+}
+
+// kept is how much there is in a topic's log.
+func kept(of *topic.Topic) (n struct {
+	events int
+	bytes  int64
+}) {
+	var s log.Snapshot
+	of.Snapshot(&s)
+	n.bytes = int64(s.Head - s.Tail)
+	if n.bytes > 0 {
+		n.events = s.EventsBetween(s.Tail, s.Head)
+	}
+	return n
+}
+
+func publish(t *testing.T, table *topic.Table, name, data string) {
+	t.Helper()
+	if _, err := table.Publish([]byte(name), append(append([]byte("data: "), data...), '\n')); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys"
+	"ssedge/shard/topic"
 	"ssedge/shard/wheel"
 )
 
@@ -33,54 +35,64 @@ type Config struct {
 type Shard struct {
 	number int
 	config *Config
-	table  *Table
+	table  *topic.Table
 	kernel sys.Kernel
 	inbox  inbox
 	stats  Stats
 	rests  restBudget
 
-	slots   slots
-	states  states
-	bundles []*bundle                      // of streams with several topics
-	unused  []uint32                       // free elements of bundles
-	rest    map[uint32]rest                // by slot: what is unsent of a half-sent event
-	stalls  map[uint32]stall               // by slot: of blocked streams, those that were looked at
-	ranFrom uint32                         // tick from which the process has run, if it was stopped before; 0: it was not
-	dueAt   int64                          // nanotime at which the next turn must come at the latest; 0: never
-	waits   map[uint32]*wait               // by slot: streams that cannot begin yet
-	woken   []map[uint32]struct{}          // slots of streams that have waited for topics of which the upstream was heard
-	hearing map[*Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
-	heardOf int                            // how many have gone from it since it was made
-	retries []uint64                       // which of them to look at again
-	queue   queue                          // states that wait for their pass
-	wheel   *wheel.Wheel                   // one entry per slot: heartbeat, stall, end
-	drain   drain
-	letters letters     // taken from the inbox
-	joined  int         // of them joins, in this turn
-	sends   uint64      // system calls made for streams, ever
-	events  []sys.Event // found by the last wait …
-	handled int         // … and how many of them were dealt with
-	keeps   int64       // the time until which the processor is not given up
-	crowded bool        // the scheduler of Go has no place for anyone beside the shards
-	rng     *rand.Rand
-	clock   func() int64 // the time inside a turn: nanotime
-	now     int64        // of this turn
-	tick    uint32       // of this turn
-	ended   bool
+	slots    slots
+	states   states
+	bundles  []*bundle                            // of streams with several topics
+	unused   []uint32                             // free elements of bundles
+	outboxes map[uint32]outbox                    // by slot: what its socket has not taken
+	stalls   map[uint32]stall                     // by slot: of blocked streams, those that were looked at
+	ranFrom  uint32                               // tick from which the process has run, if it was stopped before; 0: it was not
+	dueAt    int64                                // nanotime at which the next turn must come at the latest; 0: never
+	waits    map[uint32]*wait                     // by slot: streams that cannot begin yet
+	woken    []map[uint32]struct{}                // slots of streams that have waited for topics of which the upstream was heard
+	hearing  map[*topic.Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
+	heardOf  int                                  // how many have gone from it since it was made
+	retries  []uint64                             // which of them to look at again
+	queue    queue                                // states that wait for their pass
+	wheel    *wheel.Wheel                         // one entry per slot: heartbeat, stall, end
+	drain    drain
+	letters  letters     // taken from the inbox
+	joined   int         // of them joins, in this turn
+	sends    uint64      // system calls made for streams, ever
+	events   []sys.Event // found by the last wait …
+	handled  int         // … and how many of them were dealt with
+	keeps    int64       // the time until which the processor is not given up
+	crowded  bool        // the scheduler of Go has no place for anyone beside the shards
+	rng      *rand.Rand
+	clock    func() int64 // the time inside a turn: nanotime
+	now      int64        // of this turn
+	tick     uint32       // of this turn
+	ended    bool
 
 	// Scratch, valid within one call chain.
-	snap    snapshot   // of the topic under way
-	lead    []byte     // what precedes log bytes in a send
-	places  []place    // where a stream begins in each of its topics
-	size    []byte     // the line before a chunk
-	pieces  [][]byte   // one vectored send
-	resumed [][]byte   // what is left of one
-	ends    []eventEnd // the events of one to a stream with several topics
-	ids     []byte     // their id lines
+	snap    log.Snapshot // of the topic under way
+	due     due          // what the stream under way is owed beside that
+	places  []log.Place  // where a stream begins in each of its topics
+	pieces  [][]byte     // one vectored send
+	resumed [][]byte     // what is left of one
+	batch   batch        // units of one send
+	shared  shared       // those that several streams are sent
 	idBuf   [eventid.MaxPositionBytes]byte
 
 	heartbeatTicks, stallTicks uint32
 	waitsPeak, stallsPeak      int // the most there were
+}
+
+// Dirty and Answered are topic.Listener's.
+func (s *Shard) Dirty(t *topic.Topic)    { s.inbox.markDirty(t) }
+func (s *Shard) Answered(t *topic.Topic) { s.inbox.answer(t) }
+
+func listeners(shards []*Shard) (all []topic.Listener) {
+	for _, s := range shards {
+		all = append(all, s)
+	}
+	return all
 }
 
 // restBudget bounds the copies of half-sent events of all shards together.
@@ -105,13 +117,13 @@ func nanotime() int64 { return int64(time.Since(started)) }
 // ticks is at least one and at most what can be told from the past.
 func ticks(d time.Duration) uint32 { return uint32(min(max(int64(d)>>tickShift, 1), 1<<30)) }
 
-func newShard(number int, c *Config, t *Table, k sys.Kernel, rests restBudget, now int64, seed uint64) *Shard {
+func newShard(number int, c *Config, t *topic.Table, k sys.Kernel, rests restBudget, now int64, seed uint64) *Shard {
 	s := &Shard{
 		number: number, config: c, table: t, kernel: k, rests: rests,
-		inbox: inbox{kernel: k, joinsMax: c.InboxMax},
-		slots: slots{free: noSlot},
-		rest:  make(map[uint32]rest), stalls: make(map[uint32]stall),
-		waits: make(map[uint32]*wait), hearing: make(map[*Topic]map[uint32]struct{}),
+		inbox:    inbox{kernel: k, joinsMax: c.InboxMax},
+		slots:    slots{free: noSlot},
+		outboxes: make(map[uint32]outbox), stalls: make(map[uint32]stall),
+		waits: make(map[uint32]*wait), hearing: make(map[*topic.Topic]map[uint32]struct{}),
 		wheel:  wheel.New(wheelBuckets, uint32(now>>tickShift)),
 		clock:  nanotime,
 		events: make([]sys.Event, min(c.TurnSends, eventsMax))[:0], // each may cost a send
@@ -236,7 +248,7 @@ func (s *Shard) turn(now int64) time.Duration {
 	if s.drain.active {
 		s.drainSome()
 	}
-	idle := s.wheel.Advance(s.tick, firesPerTurn, s.due)
+	idle := s.wheel.Advance(s.tick, firesPerTurn, s.fire)
 	s.stats.Turns.Add(1)
 	s.stats.Turn.observeNanos(s.clock() - now)
 	if busy || !idle || s.owesLooks() {
@@ -249,9 +261,12 @@ func (s *Shard) turn(now int64) time.Duration {
 // dropBytes forgets the bytes of logs that scratch still points to, so that an
 // idle shard keeps no trimmed segment alive.
 func (s *Shard) dropBytes() {
-	s.snap.drop()
+	s.snap.Drop()
 	clear(s.pieces[:cap(s.pieces)])
 	clear(s.resumed[:cap(s.resumed)])
+	s.batch.drop()
+	s.shared.drop()
+	s.shared.valid = false
 }
 
 func (s *Shard) untilDeadline() time.Duration {

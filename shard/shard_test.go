@@ -8,13 +8,15 @@ import (
 	"time"
 	"weak"
 
+	"ssedge/shard/log"
 	"ssedge/shard/sys"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // Events that are about an earlier user of a slot or a descriptor change nothing.
 func TestStaleEventsAreDropped(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	old := r.join("a", "", fake.Unlimited)
 	r.settle()
 	s := r.shards[0]
@@ -42,7 +44,7 @@ func TestStaleEventsAreDropped(t *testing.T) {
 // A hang-up and a writable socket in one report, or in one batch: a connection that is
 // gone is not written to.
 func TestAHangUpComesBeforeEverythingElse(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	c := r.blocked("a")
 	r.publish("a", "x")
 	r.settle()
@@ -61,7 +63,7 @@ func TestAHangUpComesBeforeEverythingElse(t *testing.T) {
 
 // A stream is told its owner's name exactly once, whatever ends it.
 func TestOwnersHearOfTheEndOnce(t *testing.T) {
-	r := newRig(t, 2, patient(), TableConfig{})
+	r := newRig(t, 2, patient(), topic.Config{})
 	for n := range 100 {
 		c := r.join([]string{"a", "a,b"}[n%2], "", []int{fake.Unlimited, 20}[n/2%2])
 		if n%3 == 0 {
@@ -77,7 +79,7 @@ func TestOwnersHearOfTheEndOnce(t *testing.T) {
 		}
 	}
 	r.empty()
-	r.table.forgetAll()
+	r.table.ForgetAll()
 	if r.table.Topics() != 0 {
 		t.Errorf("%d topics are still held", r.table.Topics())
 	}
@@ -85,7 +87,7 @@ func TestOwnersHearOfTheEndOnce(t *testing.T) {
 
 // Two shards see the same logs; each closes and counts its own.
 func TestShardsShareTopics(t *testing.T) {
-	r := newRig(t, 2, patient(), TableConfig{})
+	r := newRig(t, 2, patient(), topic.Config{})
 	var all []*client
 	for range 20 {
 		all = append(all, r.join("a", "", fake.Unlimited), r.join("b,a", "", fake.Unlimited))
@@ -110,7 +112,7 @@ func TestShardsShareTopics(t *testing.T) {
 // One wake-up is enough for any number of letters, and none is needed for a shard
 // that is awake.
 func TestASleepingShardIsWokenOnce(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	r.join("a", "", fake.Unlimited)
 	r.join("b", "", fake.Unlimited)
 	r.settle()
@@ -137,7 +139,7 @@ func TestASleepingShardIsWokenOnce(t *testing.T) {
 // An idle shard holds no bytes of logs that have let them go.
 func TestAnIdleShardKeepsNoTrimmedSegmentAlive(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r := newRig(t, 1, patient(), TableConfig{Retention: Retention{Events: 100}})
+		r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 100}})
 		c := r.join(topics, "", fake.Unlimited)
 		r.settle()
 		for n := range 100 {
@@ -145,14 +147,17 @@ func TestAnIdleShardKeepsNoTrimmedSegmentAlive(t *testing.T) {
 		}
 		topic := acquire(t, r.table, "a")
 		var segments []weak.Pointer[byte]
-		for _, g := range topic.log.segments {
-			segments = append(segments, weak.Make(&g.buf[0]))
+		var s log.Snapshot
+		topic.Snapshot(&s)
+		for _, piece := range s.Behind(s.Tail) {
+			segments = append(segments, weak.Make(&piece[0]))
 		}
+		s.Drop()
 		r.settle()
 		c.sock.Room, c.sock.Got = 50, nil
 		r.publish("a", "cut")
 		r.settle()
-		r.table.evictOne()
+		r.table.EvictOldest()
 		r.settle()
 		c.sock.Free(fake.Unlimited)
 		r.settle()
@@ -173,7 +178,7 @@ func TestAnIdleShardKeepsNoTrimmedSegmentAlive(t *testing.T) {
 // they take little, they have their turn after each of its own.
 func TestAShardYieldsAsMuchAsItTakes(t *testing.T) {
 	for _, others := range []time.Duration{0, 20 * time.Microsecond, 3 * time.Millisecond} {
-		r := newRig(t, 1, patient(), TableConfig{})
+		r := newRig(t, 1, patient(), topic.Config{})
 		s, k := r.shards[0], r.kernel(0)
 		const turn = 200 * time.Microsecond
 		now := int64(0)
@@ -198,7 +203,7 @@ func TestAShardYieldsAsMuchAsItTakes(t *testing.T) {
 // With no place for goroutines beside the shards, a shard makes some at every turn.
 func TestACrowdedShardLetsGoroutinesRun(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	s := r.shards[0]
 	s.crowded = true
 	var ran atomic.Bool
@@ -213,7 +218,7 @@ func TestACrowdedShardLetsGoroutinesRun(t *testing.T) {
 
 // A process that was stopped for minutes does not keep its processor for minutes.
 func TestAShardKeepsItsProcessorNoLongerThanTheBound(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	s, k := r.shards[0], r.kernel(0)
 	now := int64(0)
 	s.clock, k.Clock, k.Others = func() int64 { return now }, &now, 10*time.Minute

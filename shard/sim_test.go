@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // sim is one run.
@@ -38,9 +40,9 @@ func newSim(t *testing.T, seed uint64) *sim {
 		Retry: time.Second, RetryJitter: time.Second, RestBytesMax: 1000 << rng.IntN(8), InboxMax: 1000,
 		TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour,
 	}
-	tc := TableConfig{Retention: Retention{Events: 4 + rng.IntN(20), Bytes: 20_000, AgeMS: 4000}, HistoryMax: 20_000 << rng.IntN(8)}
+	tc := topic.Config{Retention: log.Retention{Events: 4 + rng.IntN(20), Bytes: 20_000, AgeMS: 4000}, HistoryMax: 20_000 << rng.IntN(8)}
 	if seed%2 == 1 {
-		tc.Retention.Window = Window{Events: 8 + rng.IntN(40), Bytes: 40_000, AgeMS: 1500}
+		tc.Retention.Window = log.Window{Events: 8 + rng.IntN(40), Bytes: 40_000, AgeMS: 1500}
 	}
 	s := &sim{rig: newRig(t, 2, c, tc), rng: rng, ids: map[string][]eventid.ID{}, gaps: map[string]int{}}
 	for n := range 6 + rng.IntN(24) {
@@ -61,9 +63,9 @@ func (s *sim) run() {
 		case 0, 1, 2:
 			s.publishSome()
 		case 3:
-			s.table.expire()
+			s.table.Expire()
 		case 4:
-			s.table.evictOne()
+			s.table.EvictOldest()
 		}
 	}
 	for range 20 + s.rng.IntN(30) {
@@ -101,7 +103,7 @@ func (s *sim) event() {
 	case k < 59:
 		c.stalled = s.rng.IntN(150)
 	case k < 61:
-		s.table.expire()
+		s.table.Expire()
 	case k < 75:
 		d := time.Duration(s.rng.IntN(400)) * time.Millisecond
 		s.now += int64(d)
@@ -158,7 +160,7 @@ func (s *sim) turnOf(i int) {
 func (s *sim) excuses(c *simClient) bool {
 	for _, name := range c.topics {
 		topic := acquire(s.t.(*testing.T), s.table, name)
-		lost := topic.log.lost
+		lost, _, _ := topic.Span()
 		s.table.Release(topic)
 		if len(s.ids[name]) > 0 && !lost.Less(s.ids[name][0]) {
 			return true
@@ -169,7 +171,7 @@ func (s *sim) excuses(c *simClient) bool {
 
 func (s *sim) newClient() {
 	c := &simClient{sim: s, window: 1 << (5 + s.rng.IntN(13)), fresh: true}
-	c.client.r, c.chunks = s.rig, s.rng.IntN(3) == 0
+	c.client.r, c.wire = s.rig, Wire(s.rng.IntN(int(wires)))
 	for _, k := range s.rng.Perm(len(s.names))[:1+s.rng.IntN(4)*s.rng.IntN(2)] {
 		c.topics = append(c.topics, s.names[k])
 	}

@@ -90,9 +90,8 @@ func (c *simClient) read(n int) {
 		if i := bytes.IndexByte(c.sock.Got[:n], '\n'); i >= 0 {
 			size = i + 1
 		}
-		c.block = append(c.block, c.sock.Got[min(len(c.head), size):size]...)
 		c.take(size)
-		c.raw = c.raw[:0]
+		c.block, c.raw = append(c.block, c.raw...), c.raw[:0]
 		n -= size
 		for _, m := range c.messages {
 			if m.Event == "gap" {
@@ -102,7 +101,7 @@ func (c *simClient) read(n int) {
 			}
 		}
 		c.messages = c.messages[:0]
-		if bytes.HasSuffix(c.block, blankLine) {
+		if bytes.HasSuffix(c.block, []byte("\n\n")) {
 			c.endBlock()
 		}
 	}
@@ -117,7 +116,7 @@ func (c *simClient) fail(format string, args ...any) {
 func (c *simClient) endBlock() {
 	block := append([]byte{'\n'}, c.block...)
 	if !bytes.Contains(block, []byte("\ndata:")) {
-		c.fail("a block without data: %q", block)
+		c.fail("wire %d: a block without data: %q", c.wire, block)
 	}
 	hasID := bytes.Contains(block, []byte("\nid: "))
 	c.block = c.block[:0]

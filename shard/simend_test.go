@@ -11,8 +11,8 @@ import (
 // up for by the next event.
 func (s *sim) nobodyIsBehind() {
 	behind := func(shard *Shard, state uint32, cursor uint64) {
-		if topic := shard.states.at(state).topic; cursor != topic.log.head {
-			s.t.Fatalf("shard %d is idle, and a stream of topic %s stands at %d of %d", shard.number, topic.name, cursor, topic.log.head)
+		if topic := shard.states.at(state).topic; !topic.HeadAt(cursor) {
+			s.t.Fatalf("shard %d is idle, and a stream of topic %s stands at %d, which is not its head", shard.number, topic.Name(), cursor)
 		}
 	}
 	for _, shard := range s.shards {
@@ -116,33 +116,12 @@ func (s *sim) drainAll() {
 // checkTable checks that topics are those with history and those that linger, that
 // the account of it is right, and that all of it can go.
 func (s *sim) checkTable() {
-	listed, held := 0, int64(0)
-	for _, l := range []*topicList{&s.table.recency.used, &s.table.recency.idle} {
-		for topic := l.oldest; topic != nil; topic = topic.newer {
-			if s.table.stripe([]byte(topic.name)).byName[topic.name] == topic {
-				listed++
-			}
-		}
-	}
-	for i := range s.table.stripes {
-		for _, topic := range s.table.stripes[i].byName {
-			if topic.refs.Load() != 0 || topic.interested.Load() != 0 {
-				s.t.Fatalf("topic %s has %d holders, interested %b", topic.name, topic.refs.Load(), topic.interested.Load())
-			}
-			for _, g := range topic.log.segments {
-				held += g.held()
-			}
-		}
-	}
-	if got := s.table.Topics(); got != listed {
-		s.t.Fatalf("%d topics, of which %d can be forgotten", got, listed)
-	}
-	if got := s.table.HistoryBytes(); got != held {
-		s.t.Fatalf("%d bytes of history by account, %d in the logs", got, held)
+	if err := s.table.Verify(); err != nil {
+		s.t.Fatal(err)
 	}
 	for range 2 { // history, then the topics
 		*s.wall += 100_000
-		s.table.expire()
+		s.table.Expire()
 	}
 	if s.table.Topics() != 0 || s.table.HistoryBytes() != 0 {
 		s.t.Fatalf("%d topics and %d bytes are left when all is expired", s.table.Topics(), s.table.HistoryBytes())

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"testing"
+
+	"ssedge/shard/log"
 )
 
 // The simulation: two shards on one table, clients that read slowly, break off at
@@ -67,8 +69,8 @@ func TestSimulation(t *testing.T) {
 	if to-from < simRuns {
 		return
 	}
-	for _, cause := range GapCauses() { // a simulation that never gets there shows nothing
-		if gaps[cause.String()] == 0 && cause != GapMissed { // which only an upstream's topics know
+	for _, cause := range log.GapCauses() { // a simulation that never gets there shows nothing
+		if gaps[cause.String()] == 0 && cause != log.GapMissed { // which only an upstream's topics know
 			t.Errorf("no gap was told by %v", cause)
 		}
 	}

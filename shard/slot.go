@@ -18,6 +18,7 @@ type slot struct {
 	endsAt     uint32 // with flagEnds: tick at which the stream is closed
 	owner      uint32 // given with the join and handed back when the stream ends
 	flags      uint16
+	wire       Wire
 }
 
 const (
@@ -25,12 +26,11 @@ const (
 	flagMulti      // several topics: topic is the index of a bundle
 	flagBlocked    // the socket is full; nothing is sent before it is writable
 	flagWatched    // epoll reports when it can be written
-	flagRest       // Shard.rests holds the unsent part of a half-sent event
+	flagOutbox     // Shard.outboxes holds what its socket has not taken
 	flagLastIsTime // lastID is a time
 	flagEnds       // endsAt is set
-	flagChunked    // it is sent in chunks
 	flagWaiting    // it has no subscriptions yet: Shard.waits has what it was joined with
-	flagLeaving    // its last words are in the rest: it is closed when they are sent
+	flagLeaving    // its last words are in the outbox: it is closed when they are sent
 )
 
 func (s *slot) last() eventid.Position {

@@ -1,6 +1,10 @@
 package shard
 
-import "time"
+import (
+	"time"
+
+	"ssedge/shard/roomy"
+)
 
 // A socket that takes nothing for the write-stall deadline is given up. The kernel reports that a socket is writable only when
 // much of its buffer is free: a client that reads steadily, but slowly, can take longer for that. So the kernel is asked
@@ -67,5 +71,5 @@ func (s *Shard) stalled(i uint32, sl *slot) bool {
 // forgetStall forgets what was found when a blocked stream was looked at.
 func (s *Shard) forgetStall(i uint32) {
 	delete(s.stalls, i)
-	s.stalls = shrunkMap(s.stalls, &s.stallsPeak)
+	s.stalls = roomy.Shrunk(s.stalls, &s.stallsPeak)
 }

@@ -1,9 +1,11 @@
 package shard
 
+import "ssedge/shard/topic"
+
 // state is a topic as one shard sees it: its subscribers here and the pass over
 // them that is under way. It belongs to the shard's goroutine.
 type state struct {
-	topic  *Topic
+	topic  *topic.Topic
 	subs   []uint32 // slots; those before next have had their turn in this pass
 	next   uint32
 	queued bool  // waits for its turn, or is in it

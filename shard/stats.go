@@ -1,6 +1,10 @@
 package shard
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"ssedge/shard/log"
+)
 
 // Stats are a shard's counts. The shard's goroutine writes them, anyone may read.
 type Stats struct {
@@ -14,7 +18,7 @@ type Stats struct {
 
 	Joined     atomic.Uint64
 	Closed     [closeReasons]atomic.Uint64
-	Gaps       [gapCauses]atomic.Uint64
+	Gaps       [log.GapCausesMax]atomic.Uint64
 	Sends      atomic.Uint64
 	BytesOut   atomic.Uint64
 	EventsOut  atomic.Uint64 // events handed to the kernel, whole or begun

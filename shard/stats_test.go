@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // A value counts in the first bucket whose bound is at or above it, as in
@@ -42,7 +43,7 @@ func TestNanosecondsAreCountedInSeconds(t *testing.T) {
 }
 
 func TestWhatWasSentIsCounted(t *testing.T) {
-	r := newRig(t, 1, patient(), TableConfig{})
+	r := newRig(t, 1, patient(), topic.Config{})
 	clients := []*client{r.join("a", "", fake.Unlimited), r.join("a,b", "", 30)}
 	r.settle()
 	for range 50 {

@@ -6,14 +6,16 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // A gap over an event that never came has no id of its own. A stream that comes back with the id before it may have left
 // before it was told, so it is told of all such gaps in one.
 func TestALostEventIsToldToStreamsThatComeBack(t *testing.T) {
 	for _, lost := range [][]uint64{{102}, {102, 110}, {110, 102}, {95}, {110, 95}} {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		c, feed := placed(r, u)
 		feed.add(101)
 		for _, ms := range lost {
@@ -45,10 +47,10 @@ func TestALostEventIsToldToStreamsThatComeBack(t *testing.T) {
 func TestALostEventIsToldAfterItsGapWasLetGo(t *testing.T) {
 	for name, letGo := range map[string]func(r *rig, f *fakeFeed){
 		"retention": func(r *rig, f *fakeFeed) {},
-		"eviction":  func(r *rig, f *fakeFeed) { r.table.empty(f.Topic) },
-		"evictions": func(r *rig, f *fakeFeed) { r.table.empty(f.Topic); f.Lose(id(103), false); r.table.empty(f.Topic) },
+		"eviction":  func(r *rig, f *fakeFeed) { r.table.EvictOldest() },
+		"evictions": func(r *rig, f *fakeFeed) { r.table.EvictOldest(); f.Lose(id(103), false); r.table.EvictOldest() },
 	} {
-		r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 1}})
+		r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 1}})
 		_, feed := placed(r, u)
 		feed.add(101)
 		feed.Lose(id(102), false)
@@ -64,21 +66,18 @@ func TestALostEventIsToldAfterItsGapWasLetGo(t *testing.T) {
 		if len(again.messages) != 2 || again.messages[0].Event != "gap" || again.messages[1].Data != "104" {
 			t.Errorf("%s: it is told %+v, expected a gap and 104", name, again.messages)
 		}
-		if n := len(feed.log.rewritten.losses); n > 1 {
-			t.Errorf("%s: %d losses are kept", name, n)
-		}
 	}
 }
 
 // An event is lost on a topic that had none: a stream from an earlier time is told, once it is known that nothing was between.
 func TestALostEventOnATopicWithoutEvents(t *testing.T) {
-	r, feed, _ := empty(t, TableConfig{})
+	r, feed, _ := empty(t, topic.Config{})
 	feed.Lose(id(710), false)
 	feed.add(720)
 	r.settle()
 	c := r.join("a", "650", fake.Unlimited)
 	r.settle()
-	feed.Prepend(nil, Before(eventid.At(650)), Before(eventid.At(700)))
+	feed.Prepend(nil, eventid.Before(eventid.At(650)), eventid.Before(eventid.At(700)))
 	feed.Answer(feed.last, eventid.ID{})
 	r.settle()
 	c.want("gap:missed", "720")
@@ -87,7 +86,7 @@ func TestALostEventOnATopicWithoutEvents(t *testing.T) {
 // What is read behind a lost event may be older: an id of it, given by another node, says nothing of the lost event. What comes
 // later does.
 func TestALostEventAmongOlderOnes(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(101)
 	feed.Lose(id(90), true)
@@ -108,7 +107,7 @@ func TestALostEventAmongOlderOnes(t *testing.T) {
 
 // A history that goes back once more may bring events older than what was lost before: their ids prove nothing of that.
 func TestALostEventBeforeAFork(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(101, 102)
 	feed.Lose(id(110), false)
@@ -125,23 +124,10 @@ func TestALostEventBeforeAFork(t *testing.T) {
 	}
 }
 
-// Losses are kept no longer than a stream can resume at them.
-func TestLossesAreBounded(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 10}})
-	_, feed := placed(r, u)
-	for ms := uint64(1000); ms < 2000; ms += 2 {
-		feed.Lose(id(ms), false)
-		feed.add(ms + 1)
-		if r := feed.log.rewritten; len(r.losses) > 10 || len(r.runs) > 12 {
-			t.Fatalf("%d losses and %d runs are kept of 10 events", len(r.losses), len(r.runs))
-		}
-	}
-}
-
 // The upstream goes on with a history that has nothing in common with the log, and is older in parts: an id of it does not say
 // that its client has what the log had before.
 func TestAHistoryOfWhichNothingIsKnown(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(150, 151)
 	feed.Skip(eventid.ID{}, id(59))

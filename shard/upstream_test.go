@@ -8,7 +8,9 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // fakeUpstream notes what it is asked. The test is what answers.
@@ -18,14 +20,14 @@ type fakeUpstream struct {
 }
 
 type fakeFeed struct {
-	*Topic
+	*topic.Topic
 	asks    []eventid.Position
-	reads   []Reading
+	reads   []topic.Reading
 	last    uint64 // number of the last ask
 	stopped bool
 }
 
-func (u *fakeUpstream) Follow(t *Topic) Feed {
+func (u *fakeUpstream) Follow(t *topic.Topic) topic.Feed {
 	u.follows++
 	u.feeds[t.Name()] = &fakeFeed{Topic: t}
 	return u.feeds[t.Name()]
@@ -37,7 +39,7 @@ func (f *fakeFeed) Ask(from eventid.Position) uint64 {
 	return f.last
 }
 
-func (f *fakeFeed) Read(r Reading) { f.reads = append(f.reads, r) }
+func (f *fakeFeed) Read(r topic.Reading) { f.reads = append(f.reads, r) }
 
 func (f *fakeFeed) Now() eventid.Position { return eventid.At(50) }
 func (f *fakeFeed) Stop()                 { f.stopped = true }
@@ -53,9 +55,9 @@ func (f *fakeFeed) add(ids ...uint64) {
 
 // prepend puts events before the others; lost is the id before them.
 func (f *fakeFeed) prepend(lost uint64, ids ...uint64) {
-	var older []Older
+	var older []log.Older
 	for _, ms := range ids {
-		older = append(older, Older{id(ms), eventBody(ms)})
+		older = append(older, log.Older{ID: id(ms), Body: eventBody(ms)})
 	}
 	below, _, _ := f.Span()
 	f.Prepend(older, id(lost), below)
@@ -64,7 +66,7 @@ func (f *fakeFeed) prepend(lost uint64, ids ...uint64) {
 func eventBody(ms uint64) []byte { return sse.AppendBody(nil, &sse.Event{Data: fmt.Append(nil, ms)}) }
 
 // fed is a rig whose topics have an upstream.
-func fed(t testing.TB, c Config, tc TableConfig) (*rig, *fakeUpstream) {
+func fed(t testing.TB, c Config, tc topic.Config) (*rig, *fakeUpstream) {
 	u := &fakeUpstream{feeds: map[string]*fakeFeed{}}
 	tc.Upstream = u
 	return newRig(t, 1, c, tc), u
@@ -80,12 +82,12 @@ func placed(r *rig, u *fakeUpstream) (*client, *fakeFeed) {
 }
 
 func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
-	for _, chunks := range []bool{false, true} {
+	for wire := range wires {
 		for _, greets := range []bool{false, true} {
 			for _, topics := range []string{"a", "a,b"} {
-				r, u := fed(t, patient(), TableConfig{})
+				r, u := fed(t, patient(), topic.Config{})
 				r.greets = greets
-				c := &client{r: r, topics: strings.Split(topics, ","), chunks: chunks}
+				c := &client{r: r, topics: strings.Split(topics, ","), wire: wire}
 				c.connect("", fake.Unlimited, 0)
 				r.settle()
 				for n, name := range c.topics {
@@ -114,11 +116,11 @@ func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
 
 // While the upstream is away, a stream that begins live gets its head, an opening with a time as its id, and heartbeats.
 func TestAWaitingStreamIsKeptAlive(t *testing.T) {
-	for _, chunks := range []bool{false, true} {
+	for wire := range wires {
 		c := patient()
 		c.Heartbeat = 10 * time.Second
-		r, u := fed(t, c, TableConfig{})
-		s := &client{r: r, topics: []string{"a"}, chunks: chunks}
+		r, u := fed(t, c, topic.Config{})
+		s := &client{r: r, topics: []string{"a"}, wire: wire}
 		s.connect("", fake.Unlimited, 0)
 		r.pass(900 * time.Millisecond)
 		if len(s.sock.Got) > 0 {
@@ -152,7 +154,7 @@ func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 
 func TestAStreamThatLeavesWhileWaitingLeavesNothing(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
-		r, u := fed(t, patient(), TableConfig{LingerMS: 15_000})
+		r, u := fed(t, patient(), topic.Config{LingerMS: 15_000})
 		c, other := r.join(topics, "", fake.Unlimited), r.join("a", "90-0", fake.Unlimited)
 		r.settle()
 		c.sock.HangUp()
@@ -170,7 +172,7 @@ func TestAStreamThatLeavesWhileWaitingLeavesNothing(t *testing.T) {
 			}
 		}
 		r.pass(20 * time.Second)
-		r.table.expire()
+		r.table.Expire()
 		for name, f := range u.feeds {
 			if !f.stopped || r.table.Topics() != 0 || r.table.HistoryBytes() != 0 {
 				t.Errorf("%s: stopped: %v; %d topics, %d bytes left", name, f.stopped, r.table.Topics(), r.table.HistoryBytes())
@@ -181,17 +183,17 @@ func TestAStreamThatLeavesWhileWaitingLeavesNothing(t *testing.T) {
 
 // A topic that a client comes back to in time goes on, history and all.
 func TestAFollowedTopicLingers(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{LingerMS: 15_000})
+	r, u := fed(t, patient(), topic.Config{LingerMS: 15_000})
 	c, feed := placed(r, u)
 	feed.add(101, 102)
 	r.settle()
 	c.sock.HangUp()
 	r.pass(10 * time.Second)
-	r.table.expire()
+	r.table.Expire()
 	feed.add(103)
 	c = r.join("a", "101-0", fake.Unlimited)
 	r.pass(10 * time.Second)
-	r.table.expire()
+	r.table.Expire()
 	feed.add(104)
 	r.settle()
 	c.want("102", "103", "104")
@@ -204,11 +206,11 @@ func TestAFollowedTopicLingers(t *testing.T) {
 }
 
 // since is the id that a client gets from an edge that does not know a topic's place.
-func since(ms uint64) string { return eventid.After(Before(eventid.At(ms))).String() }
+func since(ms uint64) string { return eventid.After(eventid.Before(eventid.At(ms))).String() }
 
 // What the log can prove is not asked for.
 func TestWhatTheLogCoversIsNotAskedFor(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
 	feed.add(101, 102, 103)
 	for last, want := range map[string]string{
@@ -250,7 +252,7 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 		{since(200), func(f *fakeFeed) { f.add(150) }, 0, "gap:future"},
 		{"200-0", func(f *fakeFeed) { f.add(250) }, 0, "gap:unknown 250"},
 	} {
-		r, u := fed(t, patient(), TableConfig{})
+		r, u := fed(t, patient(), topic.Config{})
 		_, feed := placed(r, u)
 		feed.add(101)
 		var stream *client
@@ -285,7 +287,7 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 
 // Streams that are there do not get what is put before the events of a log.
 func TestAStreamThatIsThereDoesNotGetOlderEvents(t *testing.T) {
-	r, u := fed(t, patient(), TableConfig{})
+	r, u := fed(t, patient(), topic.Config{})
 	c, feed := placed(r, u)
 	slow := r.join("a", "", fake.Unlimited)
 	r.settle()
@@ -305,7 +307,7 @@ func TestAStreamThatIsThereDoesNotGetOlderEvents(t *testing.T) {
 func TestRawEvents(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		for _, at := range []eventid.Position{eventid.At(700), eventid.After(id(700))} {
-			r, u := fed(t, patient(), TableConfig{Retention: Retention{Events: 4}})
+			r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 4}})
 			c := r.join(topics, "", fake.Unlimited)
 			r.settle()
 			for _, f := range u.feeds {
@@ -349,7 +351,7 @@ func TestRawEvents(t *testing.T) {
 func TestAWaitingStreamThatIsBlocked(t *testing.T) {
 	c := patient()
 	c.Heartbeat = 2 * time.Second
-	r, u := fed(t, c, TableConfig{})
+	r, u := fed(t, c, topic.Config{})
 	s := r.join("a", "90-0", 5) // not even the head fits
 	r.pass(3 * time.Second)
 	u.feeds["a"].Place(eventid.After(id(100)), eventid.ID{})
@@ -367,7 +369,7 @@ func TestAWaitingStreamThatIsBlocked(t *testing.T) {
 // A stream that ends before it was answered anything is answered that, and nothing of chunks. If its client has gone, there is
 // nothing to say.
 func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
-	for _, chunks := range []bool{false, true} {
+	for wire := range wires {
 		for name, end := range map[string]func(*rig, *client){
 			away: func(r *rig, _ *client) { r.drain(1e6, time.Hour) },
 			away + " at once": func(r *rig, _ *client) {
@@ -375,8 +377,8 @@ func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
 			},
 			"": func(_ *rig, c *client) { c.sock.HangUp() },
 		} {
-			r, _ := fed(t, patient(), TableConfig{})
-			c := &client{r: r, topics: []string{"a"}, chunks: chunks}
+			r, _ := fed(t, patient(), topic.Config{})
+			c := &client{r: r, topics: []string{"a"}, wire: wire}
 			c.connect("", fake.Unlimited, 0)
 			r.settle()
 			if len(c.sock.Got) != 0 {
@@ -385,7 +387,7 @@ func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
 			end(r, c)
 			r.settle()
 			if got, want := string(c.sock.Got), strings.TrimSuffix(name, " at once"); got != want || !c.sock.Closed {
-				t.Errorf("chunks %v: it was sent %q, expected %q; closed: %v", chunks, got, want, c.sock.Closed)
+				t.Errorf("wire %d: it was sent %q, expected %q; closed: %v", wire, got, want, c.sock.Closed)
 			}
 		}
 	}
@@ -393,7 +395,7 @@ func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
 
 func TestWaitingStreamsAreDrained(t *testing.T) {
 	for _, stop := range []bool{false, true} {
-		r, _ := fed(t, patient(), TableConfig{})
+		r, _ := fed(t, patient(), topic.Config{})
 		c, blocked := r.join("a", "90-0", fake.Unlimited), r.join("a,b", "", 0)
 		r.pass(2 * time.Second)
 		if stop {

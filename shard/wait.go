@@ -5,6 +5,9 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
+	"ssedge/shard/log"
+	"ssedge/shard/roomy"
+	"ssedge/shard/topic"
 )
 
 // wait is a stream that has not begun: only the upstream knows where it begins, or has older events
@@ -19,13 +22,12 @@ type wait struct {
 
 // waitTopic is what a waiting stream knows of one of its topics.
 type waitTopic struct {
-	ask      uint64     // the number of its ask; 0: it has not asked
-	earliest bool       // it wants the earliest event there is, and was sent none yet …
-	begun    bool       // … but its position is that before it, as the upstream had it
-	gone     bool       // the upstream has no more than the log: if an event is missing, a gap will be told
-	sent     bool       // it was sent older events …
-	falls    uint64     // … when the log's history had been rewritten there; 0: nowhere …
-	began    eventid.ID // … and had begun anew behind that
+	ask      uint64        // the number of its ask; 0: it has not asked
+	earliest bool          // it wants the earliest event there is, and was sent none yet …
+	begun    bool          // … but its position is that before it, as the upstream had it
+	gone     bool          // the upstream has no more than the log: if an event is missing, a gap will be told
+	sent     bool          // it was sent older events …
+	history  log.Rewriting // … when the log's history had been rewritten so far
 }
 
 func (w *wait) of(k int) *waitTopic { return &w.topics[k] }
@@ -36,16 +38,16 @@ func (w *wait) of(k int) *waitTopic { return &w.topics[k] }
 const headDelay = 1 << 30 >> tickShift
 
 // topics returns the topics of a join.
-func (j *Join) topics() []*Topic {
+func (j *Join) topics() []*topic.Topic {
 	if j.More != nil {
 		return j.More
 	}
-	return []*Topic{j.Topic}
+	return []*topic.Topic{j.Topic}
 }
 
 // position is what the client has said of topic k.
 func (j *Join) position(k int) eventid.Position {
-	if j.More != nil && j.Resume == ResumeAt {
+	if j.More != nil && j.Resume == log.ResumeAt {
 		return j.Positions[k]
 	}
 	return j.Position
@@ -62,53 +64,27 @@ func (j *Join) setPosition(k int, at eventid.Position) {
 
 // inDoubt returns the topics whose upstream must be heard before the stream can begin. It
 // has been asked, and this shard is told of the answer.
-func (s *Shard) inDoubt(w *wait) (doubtful []*Topic) {
+func (s *Shard) inDoubt(w *wait) (doubtful []*topic.Topic) {
 	for k, t := range w.join.topics() {
 		r, at, about := w.join.Resume, w.join.position(k), w.of(k)
-		if !t.doubts(r, at, about.ask) {
+		if !t.Doubts(r, at, about.ask) {
 			continue
 		}
-		t.feed.waiting.Or(1 << s.number) // whatever is answered from here on is heard
-		if about.ask == 0 && (r == ResumeAt || r == ResumeEarliest) {
-			about.ask = t.feed.Ask(at)
+		t.Await(s.number)
+		if about.ask == 0 && (r == log.ResumeAt || r == log.ResumeEarliest) {
+			about.ask = t.Feed().Ask(at)
 		}
-		if t.doubts(r, at, about.ask) {
+		if t.Doubts(r, at, about.ask) {
 			doubtful = append(doubtful, t)
 		}
 	}
 	return doubtful
 }
 
-// doubts reports whether only the upstream can say where a stream begins that has seen
-// everything up to p, and has not said so since ask.
-func (t *Topic) doubts(r Resume, p eventid.Position, ask uint64) bool {
-	now := t.table.nowMS()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	l := &t.log
-	switch {
-	case !l.placed:
-		return true
-	case ask != 0 && t.feed.answered >= ask:
-		return false
-	case r == ResumeEarliest:
-		return t.feed.floor.Less(l.lost)
-	case r != ResumeAt:
-		return false
-	}
-	switch l.resume(p, now).cause {
-	case GapExpired, GapEvicted:
-		return t.feed.floor.Less(l.lost)
-	case GapFuture:
-		return true
-	}
-	return false
-}
-
 // begin makes a stream of an admitted join: at once or, if its upstream must be heard first,
 // later. It reports whether the stream is open.
 func (s *Shard) begin(i uint32, sl *slot, j *Join) bool {
-	if s.table.upstream == nil || j.greeting.done {
+	if !s.table.HasUpstream() || j.greeting.done {
 		return s.open(i, sl, j)
 	}
 	w := &wait{join: *j, topics: make([]waitTopic, len(j.topics()))}
@@ -130,7 +106,7 @@ func (s *Shard) begin(i uint32, sl *slot, j *Join) bool {
 }
 
 // hear notes that slot i waits for an answer about topics.
-func (s *Shard) hear(i uint32, topics []*Topic) {
+func (s *Shard) hear(i uint32, topics []*topic.Topic) {
 	for _, t := range topics {
 		if s.hearing[t] == nil {
 			s.hearing[t] = make(map[uint32]struct{})
@@ -141,7 +117,7 @@ func (s *Shard) hear(i uint32, topics []*Topic) {
 
 // heard is called when something is known of a topic that was not. There may be very many that wait for it: they are looked at
 // by and by (wakeSome).
-func (s *Shard) heard(t *Topic) {
+func (s *Shard) heard(t *topic.Topic) {
 	if waiters := s.hearing[t]; len(waiters) > 0 {
 		s.woken = append(s.woken, waiters)
 	}
@@ -168,11 +144,11 @@ func (s *Shard) wakeSome(b *budget) (more bool) {
 
 // forgetHearing forgets the streams that wait for an answer about t. A map that was large once stays so:
 // when no stream waits any more, it is replaced.
-func (s *Shard) forgetHearing(t *Topic) {
+func (s *Shard) forgetHearing(t *topic.Topic) {
 	delete(s.hearing, t)
 	s.heardOf++
 	if len(s.hearing) == 0 && s.heardOf > hearingKept {
-		s.hearing, s.heardOf = make(map[*Topic]map[uint32]struct{}), 0
+		s.hearing, s.heardOf = make(map[*topic.Topic]map[uint32]struct{}), 0
 	}
 }
 
@@ -197,11 +173,11 @@ func (s *Shard) retry(of uint64) {
 		s.readOlder(i, sl, w, k)
 		return
 	}
-	if w.join.Resume == ResumeAt {
+	if w.join.Resume == log.ResumeAt {
 		w.setBeginnings()
 	}
 	for k := range w.topics {
-		if s.lead = s.lead[:0]; w.of(k).sent && s.tellRewritten(w, k) && !s.pushOpening(i, sl, 0) {
+		if w.of(k).sent && s.tellRewritten(w, k) && !s.put(i, sl, reading{}) {
 			return
 		}
 		if sl.flags&flagBlocked != 0 {
@@ -215,29 +191,19 @@ func (s *Shard) retry(of uint64) {
 }
 
 // fix makes a stream whose client gave no id begin where its topics are now: what is published once
-// its client has the response head is the stream's. Of a topic whose place is not known that is a
-// time, written as the last id that is possible before it: as a time alone it would say that the
-// topic has no event.
+// its client has the response head is the stream's.
 func (j *Join) fix() {
-	if j.Resume != ResumeNot {
+	if j.Resume != log.ResumeNot {
 		return
 	}
-	j.Resume, j.fixed = ResumeAt, true
-	here := func(t *Topic) eventid.Position {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if t.log.placed {
-			return t.log.place()
-		}
-		return eventid.After(Before(t.feed.Now()))
-	}
+	j.Resume, j.fixed = log.ResumeAt, true
 	if j.More == nil {
-		j.Position = here(j.Topic)
+		j.Position = j.Topic.Here()
 		return
 	}
 	j.Positions = make([]eventid.Position, len(j.More))
 	for k, t := range j.More {
-		j.Positions[k] = here(t)
+		j.Positions[k] = t.Here()
 	}
 }
 
@@ -250,17 +216,16 @@ func (s *Shard) sendHead(i uint32, sl *slot) bool {
 	if j.headSent {
 		return true
 	}
-	s.lead = s.lead[:0]
-	head := s.appendHead(j)
-	if j.Resume == ResumeNot {
+	s.addHead(j)
+	if j.Resume == log.ResumeNot {
 		j.opened = true
-		s.lead = s.config.appendOpening(s.lead, j.begins(), s.rng.Int64N)
+		s.due.lead = s.config.appendOpening(s.due.lead, j.begins(), s.rng.Int64N)
 		j.fix()
-		s.lead = j.appendID(s.lead)
+		s.due.lead = j.appendID(s.due.lead)
 	} else {
-		s.lead = append(s.lead, sse.Heartbeat...)
+		s.due.lead = append(s.due.lead, sse.Heartbeat...)
 	}
-	return s.pushOpening(i, sl, head)
+	return s.put(i, sl, reading{})
 }
 
 // endWait forgets that a stream waits. Its holds on its topics go on.
@@ -275,7 +240,7 @@ func (s *Shard) endWait(i uint32, sl *slot) {
 		}
 	}
 	delete(s.waits, i)
-	s.waits = shrunkMap(s.waits, &s.waitsPeak)
+	s.waits = roomy.Shrunk(s.waits, &s.waitsPeak)
 	sl.flags &^= flagWaiting
 	s.stats.Waiting.Add(-1)
 }

@@ -25,7 +25,7 @@ type redisCmd struct {
 // by one of them and not by the other.
 type historyFlags struct {
 	RedisPrefix   string        `help:"Prefix of channels and keys." default:"${redis_prefix}"`
-	FanIn         string        `help:"topic, partition or pattern, as the edges." default:"${fan_in}"`
+	FanIn         string        `help:"topic or partition, as the edges." default:"${fan_in}"`
 	Partitions    int           `help:"With --fan-in=partition, how many, as the edges." default:"${partitions}"`
 	RedisTTL      time.Duration `name:"redis-ttl" help:"Time the history of a topic without events is kept." default:"${redis_ttl}"`
 	HistoryEvents int           `help:"Events of each topic that are kept." default:"${history_events}"`

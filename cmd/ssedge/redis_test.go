@@ -115,7 +115,7 @@ func TestPublishingWithoutAnEdgeMistakes(t *testing.T) {
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--redis-prefix={x}"}, []string{"--redis-prefix", "{x}"}},
 		{[]string{"serve", "--dev", "--check", "--redis-prefix=\xff"}, []string{"--redis-prefix", "UTF-8", `"\xff"`}},
 		{[]string{"redis", "key", "--redis-prefix=a\n", "news"}, []string{"--redis-prefix", "control", `"a\n"`}},
-		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--fan-in=channel"}, []string{"--fan-in channel", "topic, partition or pattern"}},
+		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--fan-in=channel"}, []string{"--fan-in channel", "topic or partition"}},
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--fan-in=partition", "--partitions=48"}, []string{"--partitions 48", "power of two"}},
 		{[]string{"redis", "key", "--fan-in=partition", "--partitions=0", "news"}, []string{"--partitions", "power of two", "0"}},
 		{[]string{"serve", "--dev", "--check", "--redis=redis://a", "--redis-ttl=1m"}, []string{"--redis-ttl", "--history-age"}},

@@ -84,7 +84,7 @@ type serveCmd struct {
 	Redis            string        `help:"Where events come from and go to, if there are several edges: redis://host:port, redis+sentinel://host:port,…/master or redis+cluster://host:port,…; rediss for TLS." placeholder:"URL" group:"Redis"`
 	RedisTLS         redisTLSFlags `embed:"" group:"Redis"`
 	RedisPrefix      string        `help:"Prefix of channels and keys." default:"${redis_prefix}" group:"Redis"`
-	FanIn            string        `help:"Through which channels events come: topic, one for each topic, and an edge subscribes those it needs; partition, some for all topics; or pattern, all channels of topics." default:"${fan_in}" group:"Redis"`
+	FanIn            string        `help:"Through which channels events come: topic, one for each topic, and an edge subscribes those it needs; or partition, some for all topics." default:"${fan_in}" group:"Redis"`
 	Partitions       int           `help:"With --fan-in=partition: how many; a power of two, the same for all edges and publishers." default:"${partitions}" group:"Redis"`
 	RedisRequired    bool          `help:"Do not start while the servers are away." default:"true" negatable:"" group:"Redis"`
 	RedisTTL         time.Duration `name:"redis-ttl" help:"Time the history of a topic without events is kept there." default:"${redis_ttl}" group:"Redis"`

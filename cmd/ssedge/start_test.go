@@ -26,7 +26,7 @@ func records(t *testing.T, text string) (all []map[string]any) {
 // TestTheStartIsOneLine that says what is in force, after the limits of the process, and no password and no key.
 func TestTheStartIsOneLine(t *testing.T) {
 	flags := []string{"serve", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--key=sesame", "--anonymous=public/*", "--shards=1", "--history-max=300MiB", "--memory-max=2GiB",
-		"--redis=redis+sentinel://us:er@127.0.0.1:1/m?sentinel_password=hush", "--no-redis-required", "--fan-in=pattern"}
+		"--redis=redis+sentinel://us:er@127.0.0.1:1/m?sentinel_password=hush", "--no-redis-required", "--fan-in=partition"}
 	p := start(t, append(flags, "--log-format=json")...)
 	p.awaitSaid(`"msg":"started"`)
 	p.terminate()
@@ -46,7 +46,7 @@ func TestTheStartIsOneLine(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]any{"level": "INFO", "version": version(), "shards": 1.0, "history_max": 300.0 * (1 << 20), "memory_max": 2.0 * (1 << 30), "history_age": "10m0s",
-		"fan_in": "pattern", "redis": "redis+sentinel://127.0.0.1:1/m", "keys": 1.0, "dev": false} {
+		"fan_in": "partition", "redis": "redis+sentinel://127.0.0.1:1/m", "keys": 1.0, "dev": false} {
 		if started[name] != want {
 			t.Errorf("%s is %v, expected %v", name, started[name], want)
 		}

@@ -1,24 +1,36 @@
 package fanin
 
 import (
+	"context"
+	"io"
+	"slices"
 	"time"
 
-	"ssedge/shard"
+	"ssedge/shard/topic"
 )
+
+// MemoryConfig is what an embedded source needs to know.
+type MemoryConfig struct {
+	KeysMax int           // idempotency keys remembered …
+	KeyTTL  time.Duration // … each for so long
+
+	Edge, Version string     // of this node
+	Streams       func() int // that it holds
+}
 
 // Memory is the embedded source: it appends straight to the logs of this process.
 type Memory struct {
-	topics *shard.Table
+	config MemoryConfig
+	topics *topic.Table
 	keys   *keys
 }
 
-// NewMemory makes a source for these topics that remembers up to keysMax
-// idempotency keys, each for keyTTL.
-func NewMemory(topics *shard.Table, keysMax int, keyTTL time.Duration) *Memory {
-	return &Memory{topics: topics, keys: newKeys(keysMax, keyTTL)}
+// NewMemory makes an embedded source.
+func NewMemory(c MemoryConfig) *Memory {
+	return &Memory{config: c, keys: newKeys(c.KeysMax, c.KeyTTL)}
 }
 
-// Publish appends an event. The only error is shard.ErrTopicsFull.
+// Publish appends an event. The only error is topic.ErrFull.
 func (m *Memory) Publish(e *Event) (Receipt, error) {
 	if e.Key != "" {
 		return m.keys.once(e, time.Now(), m.append)
@@ -31,6 +43,50 @@ func (m *Memory) append(e *Event) (Receipt, error) {
 	return Receipt{ID: id}, err
 }
 
-// Keys returns how many idempotency keys are remembered, and how many were
-// forgotten before their time because there were too many.
-func (m *Memory) Keys() (held int, forgotten uint64) { return m.keys.stats() }
+// The rest is Source's.
+
+func (m *Memory) Upstream() topic.Upstream   { return nil }
+func (m *Memory) Attach(topics *topic.Table) { m.topics = topics }
+func (m *Memory) Up() error                  { return nil }
+func (m *Memory) Close()                     {}
+
+func (m *Memory) Edges(context.Context) ([]Edge, error) {
+	now := time.Now().UTC().Truncate(time.Second)
+	return []Edge{{Name: m.config.Edge, Version: m.config.Version, Streams: m.config.Streams(), Topics: m.topics.Topics(), Seen: now}}, nil
+}
+
+func (m *Memory) TopicCounts(_ context.Context, names []string, limit int) ([]TopicCount, error) {
+	if len(names) == 0 {
+		top := Top{Limit: limit}
+		m.topics.Each(func(t *topic.Topic) {
+			if n := t.Holders(); n > 0 {
+				top.Add(t.Name(), n)
+			}
+		})
+		names = top.Names()
+	}
+	names = slices.Clone(names)
+	slices.Sort(names)
+	all := []TopicCount{}
+	for _, name := range slices.Compact(names) {
+		if t := m.topics.Find(name); t != nil && t.Holders() > 0 {
+			n := t.Holders()
+			all = append(all, TopicCount{Topic: name, Subscribers: n, Edges: map[string]int{m.config.Edge: n}})
+		}
+	}
+	return Sorted(all, limit), nil
+}
+
+func (m *Memory) Gauges() map[string]func() float64 {
+	return map[string]func() float64{"ssedge_idempotency_keys": func() float64 {
+		held, _ := m.keys.stats()
+		return float64(held)
+	}}
+}
+
+func (m *Memory) Counters(set func(string, uint64)) {
+	_, forgotten := m.keys.stats()
+	set("ssedge_idempotency_keys_forgotten_total", forgotten)
+}
+
+func (m *Memory) WriteHistograms(io.Writer) {}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ssedge/engine/fanin"
 	"ssedge/proto/rule"
 )
 
@@ -18,11 +19,10 @@ type AdminConfig struct {
 	Ready    func() error // nil: ready; else why not
 	Degraded func() error // nil: nothing is missing; else what
 	Metrics  func(io.Writer)
-	Edges    func(context.Context) (any, error)                                // for /admin/edges, as JSON
-	Topics   func(ctx context.Context, names []string, limit int) (any, error) // for /admin/topics
-	Status   func() any                                                        // for /admin/status, as JSON
-	Rule     rule.Limits                                                       // of the names of topics
-	Local    bool                                                              // the listener is this machine's: no other Host is served
+	Source   fanin.Source // for /admin/edges and /admin/topics
+	Status   func() any   // for /admin/status, as JSON
+	Rule     rule.Limits  // of the names of topics
+	Local    bool         // the listener is this machine's: no other Host is served
 }
 
 // scrapeTimeout is how long a scraper may take to read the metrics.
@@ -114,7 +114,7 @@ func NewAdmin(c AdminConfig) http.Handler {
 		writeJSON(w, http.StatusOK, c.Status())
 	})
 	mux.HandleFunc("GET /admin/edges", func(w http.ResponseWriter, r *http.Request) {
-		writeAnswer(w, r, c.Edges)
+		writeAnswer(w, r, func(ctx context.Context) (any, error) { return c.Source.Edges(ctx) })
 	})
 	mux.HandleFunc("GET /admin/topics", func(w http.ResponseWriter, r *http.Request) {
 		names, limit, p := topicsQuery(r)
@@ -128,7 +128,7 @@ func NewAdmin(c AdminConfig) http.Handler {
 				return
 			}
 		}
-		writeAnswer(w, r, func(ctx context.Context) (any, error) { return c.Topics(ctx, names, limit) })
+		writeAnswer(w, r, func(ctx context.Context) (any, error) { return c.Source.TopicCounts(ctx, names, limit) })
 	})
 	handleProfiles(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -32,7 +32,7 @@ const (
 	eventMax = 128 << 10
 )
 
-func withMemory(max int64, source fanin.Source) *Public {
+func withMemory(max int64, source fanin.Publisher) *Public {
 	return NewPublic(PublicConfig{
 		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(), Source: source,
 		Rule:      rule.Limits{EventBytes: eventMax, TopicBytes: 64, KeyBytes: 64},

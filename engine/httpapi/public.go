@@ -18,7 +18,7 @@ import (
 type PublicConfig struct {
 	Admission    *intake.Admission
 	Authorizer   auth.Authorizer
-	Source       fanin.Source
+	Source       fanin.Publisher
 	Rule         rule.Limits
 	BodyBytes    int64         // of a JSON body
 	PublishBytes int64         // of all requests that publish, together

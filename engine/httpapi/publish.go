@@ -20,7 +20,7 @@ import (
 	"ssedge/proto/http1"
 	"ssedge/proto/rule"
 	"ssedge/proto/sse"
-	"ssedge/shard"
+	"ssedge/shard/topic"
 )
 
 // publish is POST /publish. The form is told by the Content-Type: JSON is an event
@@ -117,7 +117,7 @@ func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *probl
 	got, err := s.config.Source.Publish(&e)
 	switch {
 	case err == nil:
-	case errors.Is(err, shard.ErrTopicsFull):
+	case errors.Is(err, topic.ErrFull):
 		return got, &problem{503, "topics_max", "this server holds as many topics as it may (--topics-max)", 5}
 	default:
 		s.outages.log(s.config.Logger, time.Now(), err)

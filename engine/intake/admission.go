@@ -10,6 +10,7 @@ import (
 
 	"ssedge/engine/auth"
 	"ssedge/shard"
+	"ssedge/shard/topic"
 )
 
 // AdmissionConfig bounds the streams of a node.
@@ -183,13 +184,16 @@ var clients = maphash.MakeSeed()
 // join takes hold of the topics and hands the connection over.
 func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *Refusal {
 	table := a.group.Table()
-	chunks := a.config.Chunks && r.Minor > 0
-	j := shard.Join{Fd: fd, Head: a.answers.head(r, chunks), Away: a.answers.away(r), Chunks: chunks, Resume: r.resume, Position: r.position, Owner: owner}
+	wire := shard.WireRaw
+	if a.config.Chunks && r.Minor > 0 {
+		wire = shard.WireChunk
+	}
+	j := shard.Join{Fd: fd, Head: a.answers.head(r, wire == shard.WireChunk), Away: a.answers.away(r), Wire: wire, Resume: r.resume, Position: r.position, Owner: owner}
 	if client.IsValid() {
 		j.Client = maphash.Comparable(clients, key(client))
 	}
 	if len(r.topics) > 1 {
-		j.More = make([]*shard.Topic, 0, len(r.topics))
+		j.More = make([]*topic.Topic, 0, len(r.topics))
 		j.Positions = append(j.Positions, r.positions...)
 	}
 	release := func() {

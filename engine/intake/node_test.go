@@ -21,6 +21,8 @@ import (
 	"ssedge/proto/http1"
 	"ssedge/proto/rule"
 	"ssedge/shard"
+	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // setup is what a test can change of a node.
@@ -74,16 +76,16 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
+	logger := slog.New(slog.DiscardHandler)
 	s := &setup{
 		intake: intake.Config{
 			Listen: []string{"127.0.0.1:0"}, Pollers: 2,
 			Head:        http1.Limits{HeadBytes: 8192, Headers: 100, TargetBytes: 4096},
 			HeadTimeout: 10 * time.Second, HeadsMax: 8192, HTTPConnectionsMax: 1024, Workers: 64,
-			Logger: log, Clock: deadline.NewClock(),
+			Logger: logger, Clock: deadline.NewClock(),
 		},
 		admission: intake.AdmissionConfig{
-			Logger:     log,
+			Logger:     logger,
 			StreamsMax: 10_000, Request: intake.RequestLimits{TopicsPerStream: 4, TopicBytes: 64},
 			Authorizer: static,
 		},
@@ -97,8 +99,8 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	n := &node{t: t, clock: s.intake.Clock}
 	n.admission = intake.NewAdmission(s.admission)
 	s.shard.OnClose = n.admission.Closed
-	n.group, err = shard.NewGroup(2, s.shard, shard.TableConfig{
-		Retention: shard.Retention{Events: 1000, Bytes: 1 << 20, AgeMS: 60_000}, HistoryMax: 16 << 20, TopicsMax: s.topicsMax,
+	n.group, err = shard.NewGroup(2, s.shard, topic.Config{
+		Retention: log.Retention{Events: 1000, Bytes: 1 << 20, AgeMS: 60_000}, HistoryMax: 16 << 20, TopicsMax: s.topicsMax,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -113,11 +115,13 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 		return nil, err
 	}
 	n.addr = n.in.Addrs()[0]
+	source := fanin.NewMemory(fanin.MemoryConfig{KeysMax: 100, KeyTTL: time.Minute})
+	source.Attach(n.group.Table())
 	n.public = httpapi.NewPublic(httpapi.PublicConfig{
-		Admission: n.admission, Authorizer: s.admission.Authorizer, Source: fanin.NewMemory(n.group.Table(), 100, time.Minute),
+		Admission: n.admission, Authorizer: s.admission.Authorizer, Source: source,
 		Rule:      rule.Limits{EventBytes: 32 << 20, TopicBytes: 64, KeyBytes: 64},
 		BodyBytes: 64 << 20, PublishBytes: 1 << 30, BodyTimeout: 10 * time.Second, Dev: s.dev,
-		Draining: func() bool { return false }, Refused: n.in.Refused, Logger: log,
+		Draining: func() bool { return false }, Refused: n.in.Refused, Logger: logger,
 	})
 	handler := http.Handler(n.public)
 	if s.handler != nil {
@@ -127,7 +131,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 		Handler: handler, ReadHeaderTimeout: s.intake.HeadTimeout, IdleTimeout: s.httpIdle,
 		MaxHeaderBytes: s.intake.Head.HeadBytes,
 		ConnContext:    intake.WithConn, ConnState: intake.ConnState,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	go n.http.Serve(n.in.HTTP())
 	t.Cleanup(func() { n.close(s.idle) })

@@ -12,11 +12,12 @@ import (
 	"ssedge/engine/deadline"
 	"ssedge/proto/http1"
 	"ssedge/shard"
+	"ssedge/shard/topic"
 )
 
 // An intake whose heads cannot be polled says so, and does not wait for them.
 func TestHeadsThatCannotBePolled(t *testing.T) {
-	group, err := shard.NewGroup(1, shard.Config{WriteStall: time.Second, Retry: time.Second, InboxMax: 1, TurnSends: 1, TurnTime: time.Second}, shard.TableConfig{TopicsMax: 1})
+	group, err := shard.NewGroup(1, shard.Config{WriteStall: time.Second, Retry: time.Second, InboxMax: 1, TurnSends: 1, TurnTime: time.Second}, topic.Config{TopicsMax: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/proto/http1"
 	"ssedge/proto/rule"
-	"ssedge/shard"
+	"ssedge/shard/log"
 )
 
 // Request is what admission needs to know of a request for a stream, whether it was
@@ -30,7 +30,7 @@ type Request struct {
 	key       []byte   // scratch: a decoded key of the query
 	text      []byte   // scratch: decoded names and ids
 	topics    [][]byte // the topics, each once, by name: the order of the positions in an id
-	resume    shard.Resume
+	resume    log.Resume
 	position  eventid.Position
 	positions []eventid.Position
 	names     []span
@@ -112,7 +112,7 @@ func ResumeBytesMax(topics int) int {
 func (r *Request) leavesRoom(lim *RequestLimits) *Refusal {
 	room := ResumeBytesMax(len(r.topics))
 	switch {
-	case r.resume == shard.ResumeAt, r.resume == shard.ResumeMalformed: // it has one, and will replace it
+	case r.resume == log.ResumeAt, r.resume == log.ResumeMalformed: // it has one, and will replace it
 	case lim.TargetBytes > 0 && r.TargetBytes+room > lim.TargetBytes:
 		return refuseTarget
 	case lim.HeadBytes > 0 && r.HeadBytes+room > lim.HeadBytes:
@@ -184,14 +184,14 @@ func (r *Request) parseResume(last []byte) {
 	r.positions = r.positions[:0]
 	switch {
 	case len(last) == 0:
-		r.resume = shard.ResumeNot
+		r.resume = log.ResumeNot
 		return
 	case string(last) == earliest:
-		r.resume = shard.ResumeEarliest
+		r.resume = log.ResumeEarliest
 		return
 	case len(r.topics) == 1:
 		if p, ok := eventid.ParsePosition(last); ok {
-			r.resume, r.position = shard.ResumeAt, p
+			r.resume, r.position = log.ResumeAt, p
 			return
 		}
 	default:
@@ -201,9 +201,9 @@ func (r *Request) parseResume(last []byte) {
 			r.positions = append(r.positions, eventid.Position{})
 		}
 		if _, ok := eventid.ParseVector(last, check, r.positions); ok {
-			r.resume = shard.ResumeAt
+			r.resume = log.ResumeAt
 			return
 		}
 	}
-	r.resume = shard.ResumeMalformed
+	r.resume = log.ResumeMalformed
 }

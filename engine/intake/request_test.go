@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"ssedge/shard"
+	"ssedge/shard/log"
 )
 
 var requestLimits = RequestLimits{TopicsPerStream: 4, TopicBytes: 16}
@@ -19,31 +19,31 @@ func TestResumePositionOfARequest(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		query, header string
-		resume        shard.Resume
+		resume        log.Resume
 		position      string
 	}{
-		{"topic=t", "", shard.ResumeNot, ""},
-		{"topic=t", "5-1", shard.ResumeAt, "5-1"},
-		{"topic=t", "5", shard.ResumeAt, "5"},
-		{"topic=t&last_event_id=5-1", "", shard.ResumeAt, "5-1"},
-		{"lastEventID=5%2D1&topic=t", "", shard.ResumeAt, "5-1"},
-		{"topic=t&last%5Fevent%5Fid=5-1", "", shard.ResumeAt, "5-1"},
-		{"topic=t&last_event_id=6-1", "5-1", shard.ResumeAt, "5-1"},
-		{"topic=t&last_event_id=6-1", "x", shard.ResumeMalformed, ""},
-		{"topic=t&last_event_id=earliest", "", shard.ResumeEarliest, ""},
-		{"topic=t&topic=u", "earliest", shard.ResumeEarliest, ""},
-		{"topic=t&last_event_id=earliest", "5-1", shard.ResumeAt, "5-1"},
-		{"topic=t&last_event_id=Earliest", "", shard.ResumeMalformed, ""},
-		{"topic=t&last_event_id=", "", shard.ResumeNot, ""},
-		{"topic=t&last_event_id", "", shard.ResumeNot, ""},
-		{"topic=t&last_event_id=+", "", shard.ResumeMalformed, ""},
-		{"topic=t&last_event_id=6-1&lastEventId=5-1", "", shard.ResumeAt, "5-1"},
-		{"topic=t&last_event_id=earliest&Last-Event-ID=7-1&last_event_id=5-1", "", shard.ResumeAt, "5-1"},
-		{"topic=t&last_event_id=5-1&lastEventId=", "", shard.ResumeAt, "5-1"},
-		{"topic=t&lastEventId=6-1&last_event_id=7-1", "5-1", shard.ResumeAt, "5-1"},
-		{"topic=t&lastEventId=5-1&_=1700000000&EVENTSOURCE_TOKEN=x", "", shard.ResumeAt, "5-1"},
-		{"topic=t&last_event=5-1&lasteventidss=5-1&xlasteventid=5-1&lastéventid=5-1", "", shard.ResumeNot, ""},
-		{"topic=t&topic=u", "5-1", shard.ResumeMalformed, ""},
+		{"topic=t", "", log.ResumeNot, ""},
+		{"topic=t", "5-1", log.ResumeAt, "5-1"},
+		{"topic=t", "5", log.ResumeAt, "5"},
+		{"topic=t&last_event_id=5-1", "", log.ResumeAt, "5-1"},
+		{"lastEventID=5%2D1&topic=t", "", log.ResumeAt, "5-1"},
+		{"topic=t&last%5Fevent%5Fid=5-1", "", log.ResumeAt, "5-1"},
+		{"topic=t&last_event_id=6-1", "5-1", log.ResumeAt, "5-1"},
+		{"topic=t&last_event_id=6-1", "x", log.ResumeMalformed, ""},
+		{"topic=t&last_event_id=earliest", "", log.ResumeEarliest, ""},
+		{"topic=t&topic=u", "earliest", log.ResumeEarliest, ""},
+		{"topic=t&last_event_id=earliest", "5-1", log.ResumeAt, "5-1"},
+		{"topic=t&last_event_id=Earliest", "", log.ResumeMalformed, ""},
+		{"topic=t&last_event_id=", "", log.ResumeNot, ""},
+		{"topic=t&last_event_id", "", log.ResumeNot, ""},
+		{"topic=t&last_event_id=+", "", log.ResumeMalformed, ""},
+		{"topic=t&last_event_id=6-1&lastEventId=5-1", "", log.ResumeAt, "5-1"},
+		{"topic=t&last_event_id=earliest&Last-Event-ID=7-1&last_event_id=5-1", "", log.ResumeAt, "5-1"},
+		{"topic=t&last_event_id=5-1&lastEventId=", "", log.ResumeAt, "5-1"},
+		{"topic=t&lastEventId=6-1&last_event_id=7-1", "5-1", log.ResumeAt, "5-1"},
+		{"topic=t&lastEventId=5-1&_=1700000000&EVENTSOURCE_TOKEN=x", "", log.ResumeAt, "5-1"},
+		{"topic=t&last_event=5-1&lasteventidss=5-1&xlasteventid=5-1&lastéventid=5-1", "", log.ResumeNot, ""},
+		{"topic=t&topic=u", "5-1", log.ResumeMalformed, ""},
 	} {
 		r := &Request{Query: []byte(c.query), LastEventID: []byte(c.header)}
 		if refusal := r.parse(&requestLimits); refusal != nil {
@@ -74,7 +74,7 @@ func TestEverySpellingOfTheResumeIsRead(t *testing.T) {
 		for _, key := range []string{s, encoded} {
 			for _, query := range []string{key + "=5-1&topic=t", "topic=t&last_event_id=earliest&" + key + "=5-1", "topic=t&" + key + "=5%2d1&utm=x"} {
 				r := &Request{Query: []byte(query)}
-				if refusal := r.parse(&requestLimits); refusal != nil || r.resume != shard.ResumeAt || r.position.String() != "5-1" {
+				if refusal := r.parse(&requestLimits); refusal != nil || r.resume != log.ResumeAt || r.position.String() != "5-1" {
 					t.Errorf("%s: %v, %v %v", query, refusal, r.resume, r.position)
 				}
 			}
@@ -167,7 +167,7 @@ func FuzzRequestParse(f *testing.F) {
 		if !slices.Equal(got, expected) {
 			t.Fatalf("%q: %q, expected %q", query, got, expected)
 		}
-		if said == (r.resume == shard.ResumeNot) {
+		if said == (r.resume == log.ResumeNot) {
 			t.Fatalf("%q, %q: resume %v", query, lastEventID, r.resume)
 		}
 	})

@@ -2,6 +2,7 @@ package eventid
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 )
 
@@ -28,6 +29,24 @@ func After(id ID) Position { return Position{ID: id} }
 // At is the position at the point in time ms, in milliseconds since the Unix
 // epoch.
 func At(ms uint64) Position { return Position{ID: ID{MS: ms}, Time: true} }
+
+// Among ids, a point in time stands as the last id that is possible before it ([ID.IsBound]).
+
+// Before is the greatest id that does not lie after p: for a time, the last that is possible before it.
+func Before(p Position) ID {
+	if p.Time && p.ID.MS > 0 {
+		return ID{MS: p.ID.MS - 1, Seq: math.MaxUint64}
+	}
+	return p.ID
+}
+
+// PositionOf is the inverse of [Before]: the position after id, a time if id stands for one.
+func PositionOf(id ID) Position {
+	if id.IsBound() && id.MS < math.MaxUint64 {
+		return At(id.MS + 1)
+	}
+	return After(id)
+}
 
 // Precedes reports whether the event id lies after p: whether a subscriber that
 // stands at p has yet to be sent it.

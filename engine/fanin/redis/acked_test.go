@@ -9,7 +9,8 @@ import (
 	"github.com/redis/rueidis"
 
 	"ssedge/proto/eventid"
-	"ssedge/shard"
+	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 func TestAcknowledgedEventsThatAreForgotten(t *testing.T) {
@@ -135,7 +136,7 @@ func TestAcknowledgedByAClockThatIsBehind(t *testing.T) {
 // Publishers acknowledge while topics come, get events, and are forgotten.
 func TestAcknowledgedWhileTopicsAreForgotten(t *testing.T) {
 	s := followed(t).source
-	s.table = shard.NewTable(shard.TableConfig{HistoryMax: 3000, TopicsMax: 12, Upstream: s, Retention: shard.Retention{Events: 5}})
+	s.table = topic.New(topic.Config{HistoryMax: 3000, TopicsMax: 12, Upstream: s, Retention: log.Retention{Events: 5}})
 	var group sync.WaitGroup
 	for g := range uint64(4) {
 		group.Go(func() {

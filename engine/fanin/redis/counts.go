@@ -145,8 +145,8 @@ func (s *Source) Counters(set func(name string, value uint64)) {
 	}
 }
 
-// WriteLag writes the histogram of lags, as Prometheus has them.
-func (s *Source) WriteLag(w io.Writer) { s.counts.lags.WritePrometheus(w) }
+// WriteHistograms writes the histogram of lags, as Prometheus has them.
+func (s *Source) WriteHistograms(w io.Writer) { s.counts.lags.WritePrometheus(w) }
 
 func (c *counts) failed(o op, err error) {
 	if err == nil {

@@ -8,7 +8,7 @@ import (
 	"ssedge/proto/envelope"
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
-	"ssedge/shard"
+	"ssedge/shard/topic"
 )
 
 // feed keeps one topic's log in step with its stream. It is a state machine:
@@ -25,7 +25,7 @@ import (
 // them): a fork.
 type feed struct {
 	source *Source
-	topic  *shard.Topic
+	topic  *topic.Topic
 	told   atomic.Int32  // how many subscribers it was last said to have
 	flags  atomic.Uint32 // flagGone, flagStray
 
@@ -111,7 +111,7 @@ func (f *feed) Ask(from eventid.Position) (n uint64) {
 		f.from = from
 	}
 	f.backward, f.urgent = f.topic.Extends(), true
-	if _, last, _ := f.topic.Span(); last.Less(shard.Before(from)) { // whatever is being read may be older than that
+	if _, last, _ := f.topic.Span(); last.Less(eventid.Before(from)) { // whatever is being read may be older than that
 		f.doubt(causeAsk)
 	}
 	f.enqueue()
@@ -124,7 +124,7 @@ func (f *feed) reachesFurther(from eventid.Position) bool {
 	if from.Time != f.from.Time {
 		return from.Time
 	}
-	return shard.Before(from).Less(shard.Before(f.from))
+	return eventid.Before(from).Less(eventid.Before(f.from))
 }
 
 // Now is before everything that is still to come.

@@ -10,7 +10,6 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/rule"
-	"ssedge/shard"
 )
 
 // fetches is the queue of feeds whose streams are to be read, on one node. Those that a
@@ -186,7 +185,7 @@ func (f *feed) next(n *node) request {
 	case f.wantsBack(lost):
 		r.kind, r.last = backward, lost.String()
 		if !f.from.Time {
-			r.first = shard.Before(f.from).String()
+			r.first = eventid.Before(f.from).String()
 		}
 	default:
 		f.settle()
@@ -203,7 +202,7 @@ func (f *feed) wantsBack(lost eventid.ID) bool {
 	case f.from.Time && !lost.IsBound(): // of a log that begins at a time the clocks agree with that
 		return true
 	}
-	return shard.Before(f.from).Less(lost)
+	return eventid.Before(f.from).Less(lost)
 }
 
 // fetch reads what is queued on this node, until ctx ends.

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,7 +15,6 @@ type FanIn string
 const (
 	ByTopic     FanIn = "topic"     // one for each topic; an edge subscribes those of the topics that it has subscribers of
 	ByPartition FanIn = "partition" // some for all topics: an edge gets the events of all topics that share one
-	ByPattern   FanIn = "pattern"   // as with ByTopic, but an edge subscribes them all, by a pattern
 )
 
 // PartitionsMax is how many partitions there can be: each has a range of slots.
@@ -23,9 +23,11 @@ const PartitionsMax = 4096
 // CheckFanIn says what is wrong with these settings: nil, or in one line what was expected.
 func CheckFanIn(f FanIn, partitions int) error {
 	switch f {
-	case ByTopic, ByPartition, ByPattern:
+	case ByTopic, ByPartition:
+	case "pattern":
+		return errors.New("expected topic or partition: pattern is gone. With topic an edge subscribes what it needs, under the same names; with --partitions=1 partition hears of all topics")
 	default:
-		return fmt.Errorf("expected topic, partition or pattern, found %.20q", string(f))
+		return fmt.Errorf("expected topic or partition, found %.20q", string(f))
 	}
 	if partitions < 1 || partitions > PartitionsMax || partitions&(partitions-1) != 0 {
 		return fmt.Errorf("expected a power of two from 1 to %d as the number of partitions, found %d", PartitionsMax, partitions)
@@ -47,7 +49,6 @@ func CheckPrefix(prefix string) error {
 //	         stream (key)     channel it is sent to   subscribed
 //	topic      sse:news         sse:news                sse:news
 //	partition  sse:{17}news     sse:{17}                sse:{17}
-//	pattern    sse:news         sse:news                sse:*
 //
 // A partition has a range of a cluster's slots: those topics are of it whose names are in these slots, and what stands in
 // its braces is the least number that is in one of them. So topics are spread over masters as evenly as slots are.
@@ -97,18 +98,15 @@ func (n *names) tag(escaped string) string {
 // subscription is the name under which a topic's events are subscribed; that of others may be the
 // same if names are shared.
 func (n *names) subscription(topic string) string {
-	switch n.fanIn {
-	case ByPartition:
-		key := n.key(topic)
+	key := n.key(topic)
+	if n.fanIn == ByPartition {
 		return key[:strings.IndexByte(key, '}')+1]
-	case ByPattern:
-		return globEscaper.Replace(n.prefix) + "*"
 	}
-	return n.key(topic)
+	return key
 }
 
 // shared reports whether several topics have the same subscription.
-func (n *names) shared() bool { return n.fanIn != ByTopic }
+func (n *names) shared() bool { return n.fanIn == ByPartition }
 
 // topicOf is the topic of a channel, false if it is none's. With partitions, the message says of which
 // topic it is.
@@ -131,7 +129,6 @@ func unescape(escaped string) (topic string, ok bool) {
 }
 
 var (
-	escaper     = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
-	unescaper   = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}")
-	globEscaper = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`)
+	escaper   = strings.NewReplacer("%", "%25", "{", "%7B", "}", "%7D")
+	unescaper = strings.NewReplacer("%25", "%", "%7B", "{", "%7D", "}")
 )

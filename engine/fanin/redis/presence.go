@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"time"
 
+	"ssedge/engine/fanin"
+
 	"github.com/redis/rueidis"
 )
 
@@ -24,18 +26,6 @@ import (
 
 // presenceBatch is how many fields one command writes.
 const presenceBatch = 500
-
-// Edge is what an edge says of itself.
-type Edge struct {
-	Name     string    `json:"edge"`
-	Instance string    `json:"instance"` // differs for two of the same name
-	Version  string    `json:"version"`
-	Streams  int       `json:"streams"`
-	Topics   int       `json:"topics"`
-	Seen     time.Time `json:"seen"`
-
-	Settings map[string]string `json:"settings,omitempty"` // those in which all edges must agree
-}
 
 func (s *Source) presenceKey(what string) string { return "ssedge:" + s.config.Prefix + what }
 
@@ -113,7 +103,10 @@ func (s *Source) tell(ctx context.Context) error {
 	if err := s.tellOf(ctx, key, changed); err != nil {
 		return err
 	}
-	text, err := json.Marshal(Edge{s.config.Edge, s.instance, s.config.Version, s.config.Streams(), s.table.Topics(), time.Now().UTC().Truncate(time.Second), s.config.agreed()})
+	text, err := json.Marshal(fanin.Edge{
+		Name: s.config.Edge, Instance: s.instance, Version: s.config.Version, Streams: s.config.Streams(), Topics: s.table.Topics(),
+		Seen: time.Now().UTC().Truncate(time.Second), Settings: s.config.agreed(),
+	})
 	if err != nil {
 		return err
 	}
@@ -172,7 +165,7 @@ func (s *Source) heedNamesake(ctx context.Context) {
 		return
 	}
 	text, err := s.client.Do(ctx, s.client.B().Get().Key(s.presenceKey("edge:"+s.config.Edge)).Build()).ToString()
-	var e Edge
+	var e fanin.Edge
 	if err == nil && json.Unmarshal([]byte(text), &e) == nil && e.Instance != "" && e.Instance != s.instance {
 		s.troubles.namesake.fails(s.config.Logger, asItIs, slog.LevelWarn, "another edge has the same name, expected one for each (--edge)", errNamesake, "edge", s.config.Edge)
 	} else if err == nil {
@@ -181,7 +174,7 @@ func (s *Source) heedNamesake(ctx context.Context) {
 }
 
 // Edges returns those that live, by name.
-func (s *Source) Edges(ctx context.Context) ([]Edge, error) {
+func (s *Source) Edges(ctx context.Context) ([]fanin.Edge, error) {
 	if !s.connected.Load() {
 		return nil, ErrUnavailable
 	}
@@ -190,7 +183,7 @@ func (s *Source) Edges(ctx context.Context) ([]Edge, error) {
 		return nil, err
 	}
 	slices.Sort(names)
-	all := []Edge{}
+	all := []fanin.Edge{}
 	var commands []rueidis.Completed
 	for _, name := range names {
 		commands = append(commands, s.client.B().Get().Key(s.presenceKey("edge:"+name)).Build())
@@ -208,7 +201,7 @@ func (s *Source) Edges(ctx context.Context) ([]Edge, error) {
 		if err != nil {
 			return nil, err
 		}
-		var e Edge
+		var e fanin.Edge
 		if json.Unmarshal([]byte(text), &e) == nil {
 			all = append(all, e)
 		}

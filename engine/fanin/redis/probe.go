@@ -38,7 +38,7 @@ func (n *node) sendProbe(ctx context.Context, client rueidis.Client) error {
 	n.waits.CompareAndSwap(0, nanotime())
 	session, channel := n.session.Load(), *n.probe.Load()
 	err := s.readClock(within, n.address, client, true)
-	clients, sent := s.publishProbe(within, client, channel)
+	clients, sent := s.publishProbe(within, channel)
 	if sent == nil {
 		sent = n.heard(channel, clients, session)
 	}
@@ -52,15 +52,6 @@ func (n *node) sendProbe(ctx context.Context, client rueidis.Client) error {
 	}
 	n.unsent.Store(nil)
 	n.noteProof(n.prove(within))
-	if s.target.kind == Cluster && !s.sharded() { // events come from all
-		for address, other := range s.client.Nodes() {
-			s.running.Go(func() { // some are replicas
-				if err := s.readClock(ctx, address, other, false); err != nil {
-					s.clockUnread(address, err)
-				}
-			})
-		}
-	}
 	return nil
 }
 
@@ -82,16 +73,12 @@ func (s *Source) readClock(ctx context.Context, address string, client rueidis.C
 }
 
 // publishProbe uses the client for commands, which finds the server that owns the channel now. It may be another
-// one than when this node's connection was made. In a cluster where every server hears of everything, the probe goes
-// to the server of the connection, so that it does not fail because other servers are away.
+// one than when this node's connection was made.
 //
 // It returns how many clients were sent the message, as far as that server knows.
-func (s *Source) publishProbe(ctx context.Context, own rueidis.Client, channel string) (clients int64, err error) {
-	switch {
-	case s.sharded():
+func (s *Source) publishProbe(ctx context.Context, channel string) (clients int64, err error) {
+	if s.sharded() {
 		return s.client.Do(ctx, s.client.B().Spublish().Channel(channel).Message("").Build()).AsInt64()
-	case s.target.kind == Cluster:
-		return own.Do(ctx, own.B().Publish().Channel(channel).Message("").Build()).AsInt64()
 	}
 	return s.client.Do(ctx, s.client.B().Publish().Channel(channel).Message("").Build()).AsInt64()
 }

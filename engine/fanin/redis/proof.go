@@ -20,30 +20,10 @@ type proofs struct {
 // probeKept is for how many probes the stream of such a topic is kept.
 const probeKept = 10
 
-// prove publishes as publishers do, at this master; in a cluster where every server hears of everything, at all masters. The error is the
-// first one's.
+// prove publishes as publishers do, at this master.
 func (n *node) prove(ctx context.Context) error {
-	s := n.source
-	if s.target.kind != Cluster || s.sharded() {
-		table := s.slots.Load()
-		return n.publishTo(ctx, &n.proofs, func(slot uint16) bool { return table == nil || table.owner(slot) == n })
-	}
-	spans, err := s.readSlots(ctx)
-	if err != nil {
-		return err
-	}
-	tried := map[string]bool{}
-	for _, sp := range spans {
-		if tried[sp.master] {
-			continue
-		}
-		tried[sp.master] = true
-		var topics proofs
-		if refused := n.publishTo(ctx, &topics, func(slot uint16) bool { return ownedBy(spans, sp.master, slot) }); err == nil {
-			err = refused
-		}
-	}
-	return err
+	table := n.source.slots.Load()
+	return n.publishTo(ctx, &n.proofs, func(slot uint16) bool { return table == nil || table.owner(slot) == n })
 }
 
 // publishTo publishes to a topic whose slot is owned. If a foreign key has its name, another topic is used next time.

@@ -7,7 +7,7 @@ import (
 
 	"ssedge/proto/envelope"
 	"ssedge/proto/eventid"
-	"ssedge/shard"
+	"ssedge/shard/log"
 )
 
 // passing reports whether an error is temporary, and not of one key or channel.
@@ -98,7 +98,7 @@ func (f *feed) readEnd(events []element, now uint64) {
 			f.topic.Place(eventid.At(now), eventid.ID{})
 		case !f.source.mayHaveExpired(last, f.since):
 			f.source.counts.resets.Add(1)
-			to := shard.Before(eventid.At(max(now, last.MS+1))) // it is not known how many there were, but that some came after last
+			to := eventid.Before(eventid.At(max(now, last.MS+1))) // it is not known how many there were, but that some came after last
 			f.topic.Skip(last, to)
 		}
 		return
@@ -182,8 +182,8 @@ func (f *feed) readBackward(events []element, r request) {
 	if lost.Less(r.lost) { // others have read these
 		return
 	}
-	position, from := r.from, shard.Before(r.from)
-	older := make([]shard.Older, 0, len(events))
+	position, from := r.from, eventid.Before(r.from)
+	older := make([]log.Older, 0, len(events))
 	before := lost // the id before the oldest of them
 	size := int64(0)
 	full := len(events) == r.count // then the last one only shows what is before the others
@@ -192,7 +192,7 @@ func (f *feed) readBackward(events []element, r request) {
 		if i == 0 && m.ID != lost || !position.Time && !from.Less(m.ID) || full && i == len(events)-1 {
 			break
 		}
-		event := shard.Older{ID: m.ID}
+		event := log.Older{ID: m.ID}
 		if !m.bad {
 			if body, ok := f.source.body(&m.Message); ok {
 				event.Body = append([]byte(nil), body.B...)
@@ -217,7 +217,7 @@ func (f *feed) readBackward(events []element, r request) {
 			hole = below(m.ID)
 		}
 		if before.Less(hole) { // something fits between the two
-			older = append(older, shard.Older{ID: hole})
+			older = append(older, log.Older{ID: hole})
 			size += holeBytes
 		}
 	}
@@ -269,7 +269,7 @@ func holeBefore(m *element) eventid.ID {
 // up to from. An earlier stream of the topic may have expired with events behind from, but only after it had been quiet
 // for the TTL. So if from is a time less than the TTL before the first event, nothing is missing between them.
 func (s *Source) beginning(first eventid.ID, from eventid.Position) eventid.ID {
-	before, empty := shard.Before(eventid.At(first.MS)), shard.Before(from)
+	before, empty := eventid.Before(eventid.At(first.MS)), eventid.Before(from)
 	if empty.IsBound() && empty.Less(before) && before.MS-empty.MS < s.ttlMS() {
 		return empty
 	}

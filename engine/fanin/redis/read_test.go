@@ -11,7 +11,8 @@ import (
 
 	"ssedge/proto/eventid"
 	"ssedge/proto/rule"
-	"ssedge/shard"
+	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // followed is the feed of a topic that has been placed after event 100, of servers that are not there: tests say what was
@@ -31,7 +32,7 @@ func keeping(t *testing.T, events int) *feed {
 	s.times = &s.clock
 	s.leavers.wake = make(chan struct{}, 1)
 	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
-	s.table = shard.NewTable(shard.TableConfig{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s, Retention: shard.Retention{Events: events}})
+	s.table = topic.New(topic.Config{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s, Retention: log.Retention{Events: events}})
 	topic, err := s.table.Acquire([]byte("x"))
 	if err != nil {
 		t.Fatal(err)
@@ -204,7 +205,7 @@ func TestAFalseBeginningEndsAPage(t *testing.T) {
 		t.Fatalf("after the first reading: the log begins after %v, to do %+v", lost, f.todo)
 	}
 	f.reading(backward).read(stream[1:])
-	if lost := lostOf(f); lost != shard.Before(eventid.At(40)) || f.todo != nil || !f.topic.Has(id(50)) {
+	if lost := lostOf(f); lost != eventid.Before(eventid.At(40)) || f.todo != nil || !f.topic.Has(id(50)) {
 		t.Errorf("the log begins after %v, to do %+v", lost, f.todo)
 	}
 }

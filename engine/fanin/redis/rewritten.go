@@ -6,7 +6,6 @@ import (
 
 	"ssedge/proto/envelope"
 	"ssedge/proto/eventid"
-	"ssedge/shard"
 )
 
 // The servers may have another history than the log: a replica without the newest events was
@@ -130,7 +129,7 @@ func begins(m *envelope.Message) bool { return m.Prev.IsZero() && m.ID.Seq == 0 
 // rightBefore is an id between an event and what was there before it, if that is not known.
 func rightBefore(m *envelope.Message) eventid.ID {
 	if begins(m) {
-		return shard.Before(eventid.At(m.ID.MS)) // a time at which there was no stream
+		return eventid.Before(eventid.At(m.ID.MS)) // a time at which there was no stream
 	}
 	return below(m.ID)
 }

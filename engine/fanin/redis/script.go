@@ -27,7 +27,7 @@ var publishFunction string
 // settings is the line before the publish function.
 func (c *Config) settings(kind Kind) string {
 	command := "PUBLISH"
-	if kind == Cluster && c.FanIn != ByPattern {
+	if kind == Cluster {
 		command = "SPUBLISH"
 	}
 	return fmt.Sprintf("local settings = {events = '%d', age = '%d', ttl = '%d', key_ttl = '%d', command = '%s', prefix = %s, fan_in = '%s', %s%s}\n",

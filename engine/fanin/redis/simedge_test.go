@@ -15,6 +15,7 @@ import (
 	"ssedge/shard"
 	"ssedge/shard/sys"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // edge is a node: its shards, and its feeds with the connections between them and the server.
@@ -78,7 +79,7 @@ func (e *edge) start() {
 	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
 	e.source, e.node = s, s.only
 	kernels := []sys.Kernel{&fake.Kernel{Net: &e.net}, &fake.Kernel{Net: &e.net}}
-	e.group = shard.NewGroupOn(kernels[:w.shards], w.shardConfig, shard.TableConfig{
+	e.group = shard.NewGroupOn(kernels[:w.shards], w.shardConfig, topic.Config{
 		Retention: w.retention, HistoryMax: w.historyMax, TopicsMax: 100, Upstream: s, LingerMS: w.lingerMS,
 		WallMS: func() uint64 { return uint64(w.wall()) },
 	}, w.now, w.seed)

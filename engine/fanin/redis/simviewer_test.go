@@ -10,7 +10,9 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
 	"ssedge/shard"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
+	"ssedge/shard/topic"
 )
 
 // viewer is a client: it reads, breaks off, comes back to some edge with the id it read last, and
@@ -84,7 +86,7 @@ func (v *viewer) come(e *edge) {
 	v.visits = append(v.visits, visit{edge: e, life: e.life, from: w.happened, to: -1})
 	v.log("comes to %v with %q", e, id)
 	j := shard.Join{Fd: v.sock.FD, Head: []byte(v.head), Owner: uint32(v.number), Client: uint64(v.number % 3)}
-	var topics []*shard.Topic
+	var topics []*topic.Topic
 	check := uint32(0)
 	for _, name := range v.topics {
 		t, err := e.group.Table().Acquire([]byte(name))
@@ -97,7 +99,7 @@ func (v *viewer) come(e *edge) {
 	clear(v.came)
 	clear(v.at)
 	if positions := v.positions(id); positions != nil {
-		j.Resume = shard.ResumeAt
+		j.Resume = log.ResumeAt
 		at := &v.visits[len(v.visits)-1]
 		at.seq = map[string]int{}
 		for k, p := range positions {
@@ -112,7 +114,7 @@ func (v *viewer) come(e *edge) {
 	} else if id != "" {
 		w.t.Fatalf("viewer %d was given %q", v.number, id)
 	} else if v.earliest {
-		j.Resume = shard.ResumeEarliest
+		j.Resume = log.ResumeEarliest
 	}
 	j.Topic = topics[0]
 	if len(topics) > 1 {
@@ -129,7 +131,7 @@ func (v *viewer) come(e *edge) {
 			if ok {
 				b.from = v.first[name].from
 			}
-			if j.Resume == shard.ResumeEarliest {
+			if j.Resume == log.ResumeEarliest {
 				b.from = 0
 			}
 			v.first[name] = b
@@ -287,7 +289,7 @@ func (v *viewer) gap(m sse.Message) {
 		if !ok {
 			v.fail("gap %s", m.Data)
 		}
-		id := shard.Before(p)
+		id := eventid.Before(p)
 		return &id
 	}
 	t.from, t.to = read(g.From), read(g.To)

@@ -11,6 +11,7 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
 	"ssedge/shard"
+	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
 )
 
@@ -30,7 +31,7 @@ type world struct {
 	odd          map[string]bool // topics that had something that is no event
 	shards       int
 	shardConfig  shard.Config
-	retention    shard.Retention
+	retention    log.Retention
 	historyMax   int64
 	historyBytes int64
 	lingerMS     int64
@@ -60,7 +61,7 @@ func newWorld(t testing.TB, seed uint64) *world {
 	w := &world{
 		t: t, seed: seed, rng: rng, now: int64(time.Hour), published: map[string][]*published{}, odd: map[string]bool{}, causes: map[string]int{},
 		shards: 1 + rng.IntN(2), historyMax: 300 << rng.IntN(12), historyBytes: 400 << rng.IntN(8), lingerMS: 3_600_000,
-		retention: shard.Retention{Events: 3 + rng.IntN(30), Bytes: 1000 << rng.IntN(5), AgeMS: 3_600_000 >> (10 * rng.IntN(2))},
+		retention: log.Retention{Events: 3 + rng.IntN(30), Bytes: 1000 << rng.IntN(5), AgeMS: 3_600_000 >> (10 * rng.IntN(2))},
 		shardConfig: shard.Config{
 			Heartbeat: 3 * time.Second, WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1 << 30, InboxMax: 1000,
 			TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour,

@@ -15,7 +15,7 @@ import (
 	"github.com/valyala/bytebufferpool"
 
 	"ssedge/proto/rule"
-	"ssedge/shard"
+	"ssedge/shard/topic"
 )
 
 // Config is what a source needs to know. All fields must be set, but for Prefix.
@@ -48,7 +48,7 @@ type Config struct {
 	Clients map[string]string // settings by flag that decide how clients fare, in which edges must agree, too
 }
 
-// Source is a fanin.Source and a shard.Upstream. It is safe from any goroutine.
+// Source is a fanin.Source and a topic.Upstream. It is safe from any goroutine.
 type Source struct {
 	config    Config
 	target    *target
@@ -57,7 +57,7 @@ type Source struct {
 	connected atomic.Bool    // then the clients are set
 	client    rueidis.Client // for commands
 	subs      rueidis.Client // for subscriptions, and to ask their servers for the time
-	table     *shard.Table   // set once, before the first topic
+	table     *topic.Table   // set once, before the first topic
 	script    *rueidis.Lua
 	proof     *rueidis.Lua // what probes publish with
 	counts    counts
@@ -216,7 +216,7 @@ func (t *target) subscriptionOptions(c *Config) rueidis.ClientOption {
 }
 
 // Attach sets the topics, and starts. It is called once, before the first topic is made.
-func (s *Source) Attach(table *shard.Table) {
+func (s *Source) Attach(table *topic.Table) {
 	s.table = table
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -224,7 +224,7 @@ func (s *Source) Attach(table *shard.Table) {
 	if s.sharded() {
 		s.refreshSlots()
 	} else {
-		s.only = newNode(s, "", "ssedge:probe:"+s.instance, s.anyServer)
+		s.only = newNode(s, "", "ssedge:probe:"+s.instance, func() rueidis.Client { return s.subs })
 		run = s.only.run
 	}
 	s.leaving.Go(func() {
@@ -288,8 +288,11 @@ func (s *Source) Close() {
 	}
 }
 
+// Upstream is the source itself.
+func (s *Source) Upstream() topic.Upstream { return s }
+
 // Follow makes the feed of a topic.
-func (s *Source) Follow(t *shard.Topic) shard.Feed {
+func (s *Source) Follow(t *topic.Topic) topic.Feed {
 	f := &feed{source: s, topic: t}
 	f.busy()
 	s.counts.states[away].Add(1)
@@ -318,7 +321,7 @@ func (s *Source) stray(f *feed) {
 }
 
 // sharded reports whether subscriptions belong to slots, and so to the masters that own them.
-func (s *Source) sharded() bool { return s.target.kind == Cluster && s.config.FanIn != ByPattern }
+func (s *Source) sharded() bool { return s.target.kind == Cluster }
 
 // masterOf is the master that has a key; nil: it is not known.
 func (s *Source) masterOf(key string) *node {
@@ -326,17 +329,6 @@ func (s *Source) masterOf(key string) *node {
 		return s.only
 	}
 	return s.slots.Load().owner(slotOf(key))
-}
-
-// anyServer is the client for subscriptions that are not sharded: in a cluster every server hears of everything.
-func (s *Source) anyServer() rueidis.Client {
-	if s.target.kind != Cluster {
-		return s.subs
-	}
-	for _, client := range s.subs.Nodes() { // in no order: the next try finds another one
-		return client
-	}
-	return nil
 }
 
 // feedOf returns the feed of a topic, nil if there is none.
@@ -355,7 +347,7 @@ func (s *Source) feedOf(topic string) *feed {
 // feeds returns all there are.
 func (s *Source) feeds() []*feed {
 	all := make([]*feed, 0, s.table.Topics())
-	s.table.Each(func(t *shard.Topic) {
+	s.table.Each(func(t *topic.Topic) {
 		if f, ok := t.Feed().(*feed); ok {
 			all = append(all, f)
 		}

@@ -114,11 +114,8 @@ func (n *node) subscribeProbe(ctx context.Context, c rueidis.DedicatedClient) er
 }
 
 func (n *node) subscribing(c rueidis.DedicatedClient, channels []string) rueidis.Completed {
-	switch {
-	case n.source.sharded():
+	if n.source.sharded() {
 		return c.B().Ssubscribe().Channel(channels...).Build()
-	case n.source.config.FanIn == ByPattern:
-		return c.B().Psubscribe().Pattern(channels...).Build()
 	}
 	return c.B().Subscribe().Channel(channels...).Build()
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"ssedge/proto/eventid"
-	"ssedge/shard"
 )
 
 // Clients give any id and any time. What one of them gives changes nothing for another.
@@ -16,7 +15,7 @@ func TestAClientsTimeMovesNoPlace(t *testing.T) {
 		s := chain(0, 50, 60, 100) // 50 is the first event that the topic ever had
 		f.Ask(eventid.At(ms))
 		s.answer(t, f)
-		if lost := lostOf(f); shard.Before(eventid.At(50)).Less(lost) {
+		if lost := lostOf(f); eventid.Before(eventid.At(50)).Less(lost) {
 			t.Errorf("after a client with %d the log begins after %v, though the first event is 50-0", ms, lost)
 		}
 	}
@@ -32,7 +31,7 @@ func TestTimesOfSeveralEdges(t *testing.T) {
 			lowest = min(lowest, ms)
 			f.Ask(eventid.At(ms))
 			s.answer(t, f)
-			if lost := lostOf(f); lost != shard.Before(eventid.At(lowest)) {
+			if lost := lostOf(f); lost != eventid.Before(eventid.At(lowest)) {
 				t.Errorf("times %v: after %d the log begins after %v", times, ms, lost)
 			}
 		}

@@ -7,14 +7,15 @@ import (
 	"github.com/redis/rueidis"
 
 	"ssedge/proto/eventid"
-	"ssedge/shard"
+	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // wish is a reading of events that its topic's log has no place for, for all streams that want the same.
 type wish struct {
 	feed     *feed
 	from     eventid.Position
-	readers  []shard.Reading
+	readers  []topic.Reading
 	queued   bool // it is in a queue, and not read yet
 	failures int  // how often the servers did not answer, perhaps because it was too much
 }
@@ -30,14 +31,14 @@ const (
 )
 
 // Read is called for a stream that is behind what the log can have.
-func (f *feed) Read(r shard.Reading) {
-	w := &wish{feed: f, from: r.From, readers: []shard.Reading{r}}
+func (f *feed) Read(r topic.Reading) {
+	w := &wish{feed: f, from: r.From, readers: []topic.Reading{r}}
 	w.enqueue()
 }
 
 // wanted reports whether a stream is there that wants it.
 func (w *wish) wanted() bool {
-	return slices.ContainsFunc(w.readers, func(r shard.Reading) bool { return r.Wanted() })
+	return slices.ContainsFunc(w.readers, func(r topic.Reading) bool { return r.Wanted() })
 }
 
 // enqueue queues the wish at its topic's master. While that is not known, or its connection is lost, it waits.
@@ -93,7 +94,7 @@ func (w *wish) bounds() (start, end string, n int) {
 	s := w.feed.source
 	start, end = "-", "+"
 	if w.from != (eventid.Position{}) && !w.from.Time {
-		start = "(" + shard.Before(w.from).String()
+		start = "(" + eventid.Before(w.from).String()
 	}
 	if lost := w.feed.topic.ResumableAfter(); !lost.IsZero() {
 		end = lost.String()
@@ -116,8 +117,8 @@ func (w *wish) answer(entries []rueidis.XRangeEntry) {
 		w.again(refusedPause)
 		return
 	}
-	events := make([]shard.Older, 0, len(entries)+1)
-	last := shard.Before(w.from)
+	events := make([]log.Older, 0, len(entries)+1)
+	last := eventid.Before(w.from)
 	size, bodiesRead := 0, 0
 	for _, entry := range entries {
 		m, ok := s.element(entry)
@@ -135,10 +136,10 @@ func (w *wish) answer(entries []rueidis.XRangeEntry) {
 			if hole.Less(last) { // the client's id is of another history
 				hole = last
 			}
-			events = append(events, shard.Older{ID: hole})
+			events = append(events, log.Older{ID: hole})
 		}
 		last = m.ID
-		event := shard.Older{ID: m.ID}
+		event := log.Older{ID: m.ID}
 		if !m.bad {
 			if body, ok := s.body(&m.Message); ok {
 				event.Body = append([]byte(nil), body.B...)
@@ -162,7 +163,7 @@ func (w *wish) answer(entries []rueidis.XRangeEntry) {
 
 // follows reports whether nothing is missing between last and m.
 func (w *wish) follows(m *element, last eventid.ID) bool {
-	first := last == shard.Before(w.from)
+	first := last == eventid.Before(w.from)
 	switch {
 	case m.Prev == last && !last.IsZero():
 		return true

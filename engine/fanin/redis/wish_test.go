@@ -5,15 +5,16 @@ import (
 	"time"
 
 	"ssedge/proto/eventid"
-	"ssedge/shard"
+	"ssedge/shard/log"
+	"ssedge/shard/topic"
 )
 
 // Readings that are queued at a master whose node ends are not forgotten with it, and nothing is queued there any more.
 func TestWishesOutliveTheirNode(t *testing.T) {
 	f := followed(t)
 	f.node = newNode(f.source, "gone", "probe", nil)
-	got := make(chan []shard.Older, 1)
-	w := wished(f, eventid.After(id(50)), 1, func(events []shard.Older) { got <- events })
+	got := make(chan []log.Older, 1)
+	w := wished(f, eventid.After(id(50)), 1, func(events []log.Older) { got <- events })
 	w.enqueue()
 	gone := f.node
 	if len(gone.fetches.wishes.same) != 1 {
@@ -44,7 +45,7 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 	again := make(chan func(), 1)
 	f.source.times = retold{&f.source.clock, again}
 	got := 0
-	w := wished(f, eventid.After(id(50)), 1, func([]shard.Older) { got++ })
+	w := wished(f, eventid.After(id(50)), 1, func([]log.Older) { got++ })
 	f.doubt(causeGap)
 	f.compare()
 	w.answer(elements(60, 50))
@@ -63,9 +64,9 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 }
 
 // wished is a wish for one stream of a client.
-func wished(f *feed, from eventid.Position, client uint64, got func([]shard.Older)) *wish {
-	r := shard.Reading{From: from, Client: client, Wanted: func() bool { return true }, Got: got}
-	return &wish{feed: f, from: from, readers: []shard.Reading{r}}
+func wished(f *feed, from eventid.Position, client uint64, got func([]log.Older)) *wish {
+	r := topic.Reading{From: from, Client: client, Wanted: func() bool { return true }, Got: got}
+	return &wish{feed: f, from: from, readers: []topic.Reading{r}}
 }
 
 // retold are times that hand over what is to be done later.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"ssedge/proto/eventid"
-	"ssedge/shard"
+	"ssedge/shard/log"
 )
 
 // wishQueue is a queue with a rate, and a feed to wish for.
@@ -15,14 +15,14 @@ func wishQueue(t *testing.T, rate int) (*wishes, *feed) {
 	return &wishes{rate: rate, counts: &f.source.counts}, f
 }
 
-func ignore([]shard.Older) {}
+func ignore([]log.Older) {}
 
 // Streams that want the same are all answered by one reading, whichever clients they are of, and also those whose reading failed.
 func TestStreamsShareAReading(t *testing.T) {
 	q, f := wishQueue(t, 10)
 	got := [6]int{}
 	for i := range got {
-		q.add(wished(f, eventid.After(id(50)), uint64(i%3), func([]shard.Older) { got[i]++ }))
+		q.add(wished(f, eventid.After(id(50)), uint64(i%3), func([]log.Older) { got[i]++ }))
 	}
 	q.add(wished(f, eventid.After(id(51)), 1, ignore))
 	q.add(wished(f, eventid.At(50), 1, ignore))

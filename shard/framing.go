@@ -1,0 +1,50 @@
+package shard
+
+import (
+	"math"
+	"slices"
+	"strconv"
+)
+
+// Wire is how what a stream is owed becomes the bytes of its connection.
+type Wire uint8
+
+const (
+	WireRaw   Wire = iota // the body ends with its connection (RFC 9112 6.3): it may stop anywhere
+	WireChunk             // chunks (RFC 9112 7.1)
+	wires
+)
+
+// framing is one wire. Payload goes out in units: what precedes one promises all of it to the client, whatever becomes of the log. So a
+// unit is bounded, and what a full socket has not taken of one that was begun is copied (outbox).
+type framing struct {
+	unit int                                  // most payload of a unit in bytes; a longer event has several
+	head func(dst []byte, payload int) []byte // appends what precedes so many bytes of payload; nil: nothing, and nothing is promised
+	tail []byte                               // follows the payload
+	bye  []byte                               // ends a body of whole units
+}
+
+// headMax is the most bytes that precede a unit.
+const headMax = 32
+
+// unitMax is the most payload of a unit.
+const unitMax = 16 << 10
+
+var framings = [wires]framing{
+	WireRaw:   {unit: math.MaxInt}, // a unit is an event
+	WireChunk: {unit: unitMax, head: appendChunkSize, tail: []byte("\r\n"), bye: []byte("0\r\n\r\n")},
+}
+
+// appendChunkSize appends the line before a chunk.
+func appendChunkSize(dst []byte, payload int) []byte {
+	return append(strconv.AppendUint(dst, uint64(payload), 16), "\r\n"...)
+}
+
+// framed makes a unit of what stands in b from from on.
+func (f *framing) framed(b []byte, from int) []byte {
+	if f.head != nil {
+		var head [headMax]byte
+		b = slices.Insert(b, from, f.head(head[:0], len(b)-from)...)
+	}
+	return append(b, f.tail...)
+}

@@ -1,0 +1,93 @@
+package shard
+
+import (
+	"ssedge/proto/eventid"
+	"ssedge/shard/log"
+	"ssedge/shard/topic"
+)
+
+// open makes a slot's stream begin: its subscriptions, the opening unless it was greeted, and what it is behind. The shard is known to be
+// interested before it looks at a log: what is appended later marks it dirty. It reports whether the stream is open.
+func (s *Shard) open(i uint32, sl *slot, j *Join) bool {
+	behind := s.stand(i, sl, j)
+	if g := &j.greeting; g.done {
+		s.stats.sent(g.sent)
+		if len(g.unsent) > 0 {
+			return s.block(i, sl, outbox{framed: g.unsent})
+		}
+	} else {
+		s.addHead(j)
+		s.addBeginning(i, sl, j)
+	}
+	switch {
+	case behind:
+		return s.catchUp(i, sl, false)
+	case len(s.due.lead) > 0:
+		return s.put(i, sl, reading{})
+	}
+	return true
+}
+
+// stand subscribes a slot to the topics of a join, and sets it to its place in each: s.places. It reports whether there is anything to
+// catch up with.
+func (s *Shard) stand(i uint32, sl *slot, j *Join) (behind bool) {
+	s.places = s.places[:0]
+	if j.More == nil {
+		sl.topic, sl.at = s.subscribe(i, j.Topic)
+		p := log.Place{Cursor: j.greeting.cursor, At: j.greeting.at}
+		if j.greeting.done {
+			behind = !j.Topic.HeadAt(p.Cursor)
+		} else {
+			p = s.placeOf(j, j.Topic, j.Position)
+			behind = p.Cursor != p.Head
+		}
+		s.places = append(s.places, p)
+		sl.cursor = p.Cursor
+		sl.setLast(p.At)
+		return behind
+	}
+	b := &bundle{subs: make([]sub, len(j.More))}
+	sl.flags |= flagMulti
+	sl.topic = s.keepBundle(b)
+	for k, t := range j.More {
+		b.check = eventid.Check(b.check, t.Name())
+		sub := &b.subs[k]
+		sub.state, sub.at = s.subscribe(i, t)
+		p := s.placeOf(j, t, j.position(k))
+		sub.cursor, sub.last = p.Cursor, p.At
+		s.places = append(s.places, p)
+		behind = behind || p.Cursor != p.Head
+	}
+	return behind
+}
+
+// placeOf is where a stream begins in a topic. What is no id at all is a gap of
+// unknown extent, and the stream goes on live.
+func (s *Shard) placeOf(j *Join, t *topic.Topic, at eventid.Position) log.Place {
+	p := t.Locate(j.Resume, at, j.fixed)
+	if p.Cause != log.GapNone && s.policy(t.Name()) == PolicyLatest {
+		s.look(t)
+		s.snap.SkipResumed(&p)
+	}
+	return p
+}
+
+// catchUp sends a stream s.due and everything it is behind in all its topics. It reports
+// whether the stream is still open. slow says that it was blocked: then policy
+// latest goes on with the newest event.
+func (s *Shard) catchUp(i uint32, sl *slot, slow bool) bool {
+	if sl.flags&flagWaiting != 0 {
+		s.retries = append(s.retries, user(i, sl)) // something may have been heard while it was blocked
+		return s.sendHead(i, sl)
+	}
+	if sl.flags&flagMulti != 0 {
+		return s.catchUpBundle(i, sl, slow)
+	}
+	st := s.states.at(sl.topic)
+	s.look(st.topic)
+	of := reading{state: sl.topic, has: true}
+	if slow && st.policy == PolicyLatest {
+		s.conflate(sl, of, st)
+	}
+	return s.push(i, sl, of, st)
+}

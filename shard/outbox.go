@@ -1,0 +1,163 @@
+package shard
+
+// outbox is what the socket of a blocked stream has not taken: bytes that go as they are, then the payload of the event under way,
+// not framed yet. Since the cursor has moved past that event, nothing else remembers it.
+//
+// A short remainder is copied, so that the log may move on and the stream
+// survives an overrun. A long one stays in the log and is only pointed to: a
+// thousand slow readers of one big event share its bytes. If the log lets that
+// event go first, the stream is closed: the event can neither be finished nor
+// taken back.
+type outbox struct {
+	framed []byte // copies
+	underway
+	held int // memory of the copies, charged to the node's budget
+}
+
+// restCopyMax is the longest remainder of an event that is copied, bytes.
+const restCopyMax = 4 << 10
+
+// unsent is the outbox of an event that is not framed.
+func unsent(u underway) outbox {
+	if u.size() > restCopyMax {
+		return outbox{underway: u.kept()}
+	}
+	own := make([]byte, 0, u.size())
+	return outbox{framed: append(append(own, u.log...), u.tail...)}
+}
+
+func (o *outbox) size() int { return len(o.framed) + o.underway.size() }
+
+// block parks a stream whose socket is full until it is writable. It reports
+// whether the stream is still open: it is not if there is no room for o.
+func (s *Shard) block(i uint32, sl *slot, o outbox) bool {
+	if o.held = cap(o.framed) + cap(o.tail); o.held > 0 {
+		s.charge(o.held)
+		if s.rests.used.Load() > s.rests.max {
+			s.charge(-o.held)
+			s.close(i, sl, ClosedOverload)
+			return false
+		}
+	}
+	if o.size() > 0 {
+		s.outboxes[i] = o
+		sl.flags |= flagOutbox
+	}
+	return s.park(i, sl)
+}
+
+// park is block for a stream whose outbox is there.
+func (s *Shard) park(i uint32, sl *slot) bool {
+	s.stats.Blocked.Add(1)
+	sl.flags |= flagBlocked
+	sl.since = s.tick
+	if sl.flags&flagWatched == 0 {
+		sl.flags |= flagWatched
+		if errno := s.kernel.WatchWritable(int(sl.fd), user(i, sl), true); errno != 0 {
+			s.close(i, sl, ClosedError)
+			return false
+		}
+	}
+	s.arm(i, sl)
+	return true
+}
+
+// unblock is called when a blocked stream's socket is writable: its outbox first,
+// then all it has fallen behind.
+func (s *Shard) unblock(i uint32, sl *slot) {
+	since, sent := sl.since, s.stats.BytesOut.Load()
+	sl.flags &^= flagBlocked
+	s.forgetStall(i)
+	s.stats.Blocked.Add(-1)
+	if sl.flags&flagOutbox != 0 && !s.sendOutbox(i, sl) {
+		return
+	}
+	if sl.flags&flagBlocked == 0 {
+		if sl.flags&flagLeaving != 0 {
+			s.close(i, sl, ClosedDrain)
+			return
+		}
+		if !s.catchUp(i, sl, true) {
+			return
+		}
+	}
+	if sl.flags&flagBlocked != 0 {
+		if s.stats.BytesOut.Load() == sent { // it took nothing
+			sl.since = since
+		}
+		return
+	}
+	sl.flags &^= flagWatched
+	if errno := s.kernel.WatchWritable(int(sl.fd), user(i, sl), false); errno != 0 {
+		s.close(i, sl, ClosedError)
+		return
+	}
+	s.arm(i, sl)
+}
+
+// sendOutbox sends what was left. It reports whether the stream is still open; it may be blocked again.
+func (s *Shard) sendOutbox(i uint32, sl *slot) bool {
+	o := s.outboxes[i]
+	f := &framings[sl.wire]
+	pieces, total := append(s.pieces[:0], o.framed), len(o.framed)
+	if f.head == nil {
+		pieces, total = append(pieces, o.log, o.tail), o.size()
+	}
+	s.pieces = pieces
+	n := 0
+	if total > 0 {
+		var ok bool
+		if n, ok = s.send(i, sl, pieces, total); !ok {
+			return false
+		}
+	}
+	if n < total {
+		k := min(n, len(o.framed))
+		o.framed = o.framed[k:]
+		o.cut(n - k)
+		s.outboxes[i] = o
+		return s.park(i, sl)
+	}
+	s.dropOutbox(i, sl)
+	if f.head == nil {
+		return true
+	}
+	return s.putUnits(i, sl, f, reading{}, o.underway)
+}
+
+func (s *Shard) dropOutbox(i uint32, sl *slot) {
+	s.charge(-s.outboxes[i].held)
+	delete(s.outboxes, i)
+	sl.flags &^= flagOutbox
+	if len(s.outboxes) == 0 {
+		s.outboxes = make(map[uint32]outbox) // a map does not shrink by itself
+	}
+}
+
+func (s *Shard) charge(n int) {
+	s.rests.used.Add(int64(n))
+	s.stats.RestBytes.Add(int64(n))
+}
+
+// checkBlocked looks at a blocked subscriber of the topic under way, which gets
+// nothing in this pass, and closes it if it cannot go on any more: the log has let
+// go of the event that it stands inside of, whose bytes must not be kept alive
+// beyond the log's bounds; or it is overrun and the topic's policy is to close.
+func (s *Shard) checkBlocked(i uint32, sl *slot, n uint32, st *state) {
+	if sl.flags&flagOutbox != 0 {
+		if o := s.outboxes[i]; len(o.log) > 0 && o.state == n && o.end <= s.snap.Tail {
+			s.close(i, sl, ClosedSlowConsumer)
+			return
+		}
+	}
+	if st.policy != PolicyClose {
+		return
+	}
+	cursor := sl.cursor
+	if sl.flags&flagMulti != 0 {
+		cursor = s.bundles[sl.topic].of(n).cursor
+	}
+	if cursor < s.snap.Tail {
+		s.close(i, sl, ClosedSlowConsumer)
+	}
+}

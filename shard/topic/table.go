@@ -1,0 +1,258 @@
+package topic
+
+import (
+	"errors"
+	"hash/maphash"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ssedge/proto/eventid"
+	"ssedge/shard/log"
+	"ssedge/shard/roomy"
+)
+
+// ErrFull is what a new topic gets when the node holds as many as it may, all
+// of them with a holder.
+var ErrFull = errors.New("too many topics")
+
+const stripes = 64
+
+// Config bounds the topics of a node.
+type Config struct {
+	Retention  log.Retention
+	HistoryMax int64 // memory of all logs, bytes; beyond it the least recently used are evicted
+	TopicsMax  int
+	Upstream   Upstream      // nil: events are published here and nowhere else
+	LingerMS   int64         // with an upstream: how long a topic without holder is followed
+	WallMS     func() uint64 // the wall clock in Unix milliseconds; nil is the system's
+}
+
+// Table holds all topics of a node by name. It is safe from any goroutine.
+type Table struct {
+	retention  log.Retention
+	historyMax int64
+	topicsMax  int64
+	upstream   Upstream
+	lingerMS   int64
+	wallMS     func() uint64
+	listeners  []Listener // set once, before the first publish
+
+	lastMS  atomic.Uint64 // the id clock never goes back
+	aheadMS atomic.Int64  // the upstream's clock, of this one
+	held    atomic.Int64  // memory of all logs, bytes
+	topics  atomic.Int64
+
+	seed    maphash.Seed
+	stripes [stripes]stripe
+	recency recency
+
+	Evicted atomic.Uint64 // logs that the node-wide cap took
+	Missed  atomic.Uint64 // gaps told because the upstream has lost events: one for each stream
+}
+
+// Listen sets who is told of the topics. It is called once, before the first Acquire.
+func (t *Table) Listen(all []Listener) { t.listeners = all }
+
+// HasUpstream reports whether the topics' events come from elsewhere.
+func (t *Table) HasUpstream() bool { return t.upstream != nil }
+
+// stripe is a part of the table with a lock of its own. floor is at or above
+// every id ever given to a topic that this stripe has forgotten: a topic that
+// comes back begins there, so that an id is never given twice and a position
+// from before is known to be unprovable.
+type stripe struct {
+	mu     sync.RWMutex
+	byName map[string]*Topic
+	peak   int // the most there were in it
+	floor  eventid.ID
+}
+
+// New makes an empty table.
+func New(c Config) *Table {
+	t := &Table{retention: c.Retention, historyMax: c.HistoryMax, topicsMax: int64(c.TopicsMax), upstream: c.Upstream, lingerMS: c.LingerMS, wallMS: c.WallMS, seed: maphash.MakeSeed()}
+	if t.upstream == nil {
+		t.lingerMS = c.Retention.AgeMS
+	}
+	if t.wallMS == nil {
+		t.wallMS = func() uint64 { return uint64(time.Now().UnixMilli()) }
+	}
+	floor := eventid.ID{MS: t.nowMS()}
+	for i := range t.stripes {
+		t.stripes[i] = stripe{byName: make(map[string]*Topic), floor: floor}
+	}
+	return t
+}
+
+// SetClock says by how much the upstream's clock, which gives events their ids, is ahead of the wall clock here, in milliseconds.
+func (t *Table) SetClock(aheadMS int64) { t.aheadMS.Store(aheadMS) }
+
+// ids is the time of the clock that gives events their ids, when it is nowMS here.
+func (t *Table) ids(nowMS uint64) uint64 {
+	ahead := t.aheadMS.Load()
+	if ahead < 0 && uint64(-ahead) > nowMS {
+		return 0
+	}
+	return nowMS + uint64(ahead)
+}
+
+// nowMS is the wall clock, held back from going back.
+func (t *Table) nowMS() uint64 {
+	now := t.wallMS()
+	for {
+		last := t.lastMS.Load()
+		if now <= last {
+			return last
+		}
+		if t.lastMS.CompareAndSwap(last, now) {
+			return now
+		}
+	}
+}
+
+// ClockHeld returns for how long the clock that gives ids and ages stands still: the wall clock was ahead, and was set back. Until it is
+// there again history does not age.
+func (t *Table) ClockHeld() time.Duration {
+	last, now := t.lastMS.Load(), t.wallMS()
+	if now >= last {
+		return 0
+	}
+	return time.Duration(min(last-now, uint64(math.MaxInt64/time.Millisecond))) * time.Millisecond
+}
+
+// Topics returns how many topics there are.
+func (t *Table) Topics() int { return int(t.topics.Load()) }
+
+// HistoryBytes returns the memory of all logs.
+func (t *Table) HistoryBytes() int64 { return t.held.Load() }
+
+func (t *Table) stripe(name []byte) *stripe {
+	return &t.stripes[maphash.Bytes(t.seed, name)%stripes]
+}
+
+// Acquire returns the topic called name, made if need be, and holds it: the
+// caller owes a Release. name is copied if it is kept. The only error is
+// ErrFull.
+func (t *Table) Acquire(name []byte) (*Topic, error) {
+	for {
+		topic, err := t.acquire(name)
+		if err == nil || !t.ForgetOldest() && !t.forgetUnheld() {
+			return topic, err
+		}
+	}
+}
+
+func (t *Table) acquire(name []byte) (*Topic, error) {
+	s := t.stripe(name)
+	s.mu.RLock()
+	topic := s.byName[string(name)]
+	if topic != nil {
+		topic.refs.Add(1)
+	}
+	s.mu.RUnlock()
+	if topic != nil {
+		return topic, nil
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if topic := s.byName[string(name)]; topic != nil {
+		topic.refs.Add(1)
+		return topic, nil
+	}
+	if t.topics.Add(1) > t.topicsMax {
+		t.topics.Add(-1)
+		return nil, ErrFull
+	}
+	topic = &Topic{name: string(name), table: t, log: log.New(s.floor), local: make([]uint32, len(t.listeners))}
+	for i := range topic.local {
+		topic.local[i] = NoState
+	}
+	topic.refs.Store(1)
+	s.byName[topic.name] = topic
+	s.peak = max(s.peak, len(s.byName))
+	if t.upstream != nil {
+		topic.log = log.NewForeign()
+		topic.feed = &feed{}
+		topic.feed.Feed = t.upstream.Follow(topic)
+	}
+	return topic, nil
+}
+
+// Release gives back what Acquire held. A topic without holders and without
+// history lingers, and is forgotten in time.
+func (t *Table) Release(topic *Topic) {
+	if topic.refs.Add(-1) == 0 && (t.upstream != nil || topic.unused()) {
+		t.linger(topic)
+	}
+}
+
+// forgetIfUnused is called when a topic has been idle for long enough. A holder or
+// an event may have come until the stripe's lock is held; what is true then is
+// decided. It reports whether the topic was forgotten.
+func (t *Table) forgetIfUnused(topic *Topic) bool {
+	s := t.stripe([]byte(topic.name))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if topic.refs.Load() != 0 || s.byName[topic.name] != topic {
+		return false
+	}
+	topic.mu.Lock()
+	shrunk := int64(0)
+	if t.upstream != nil {
+		shrunk = topic.log.Clear()
+		topic.over = true
+	}
+	empty, newest := topic.log.Events() == 0, topic.log.Newest()
+	topic.mu.Unlock()
+	if !empty {
+		return false
+	}
+	t.held.Add(-shrunk)
+	delete(s.byName, topic.name)
+	s.byName = roomy.Shrunk(s.byName, &s.peak)
+	t.topics.Add(-1)
+	if s.floor.Less(newest) {
+		s.floor = newest
+	}
+	if t.upstream != nil {
+		topic.feed.Stop()
+	}
+	return true
+}
+
+// Find returns the topic called name, nil if there is none, without holding it: it may be
+// forgotten at any time.
+func (t *Table) Find(name string) *Topic {
+	s := &t.stripes[maphash.String(t.seed, name)%stripes]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.byName[name]
+}
+
+// Each calls f with each topic there is, with a lock of the table held: f must be short,
+// and must not call the table.
+func (t *Table) Each(f func(*Topic)) {
+	for i := range t.stripes {
+		s := &t.stripes[i]
+		s.mu.RLock()
+		for _, topic := range s.byName {
+			f(topic)
+		}
+		s.mu.RUnlock()
+	}
+}
+
+// Publish appends an event to the topic called name and wakes the shards that
+// have subscribers of it. body is the event in wire form without its id
+// (sse.AppendBody); it is copied. It returns the id the event got.
+func (t *Table) Publish(name, body []byte) (eventid.ID, error) {
+	topic, err := t.Acquire(name)
+	if err != nil {
+		return eventid.ID{}, err
+	}
+	id := topic.publish(body)
+	t.Release(topic)
+	return id, nil
+}
