@@ -149,6 +149,30 @@ func TestFilesHoldOneIdea(t *testing.T) {
 	})
 }
 
+// resultsMax is the most bytes that measurements may take in the tree: raw files are packed, pages are made on demand (ssedge bench
+// report), and history has superseded runs.
+const resultsMax = 1 << 20
+
+func TestMeasurementsTakeLittle(t *testing.T) {
+	total := int64(0)
+	err := filepath.WalkDir("bench/results", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if ext := filepath.Ext(path); ext == ".html" || ext == ".json" {
+			t.Errorf("%s: expected no page and nothing unpacked", path)
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if err != nil || total > resultsMax {
+		t.Errorf("bench/results has %d bytes, expected at most %d; %v", total, resultsMax, err)
+	}
+}
+
 // exposed says for each package which of its names stand for values of metrics' labels, or decide on them.
 var exposed = map[string]string{
 	"shard":              `^Closed[A-Z]`,
