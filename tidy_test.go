@@ -32,9 +32,10 @@ var mayImport = map[string][]string{
 	"engine/auth":         {},
 	"engine/deadline":     {"shard/sys"},
 	"engine/fanin":        {"proto", "shard"},
+	"engine/refuse":       {"proto"},
 	"engine/fanin/redis":  {"proto", "shard", "engine/fanin"},
-	"engine/intake":       {"proto", "shard", "engine/auth", "engine/deadline"},
-	"engine/httpapi":      {"proto", "shard", "engine/auth", "engine/deadline", "engine/fanin", "engine/intake"},
+	"engine/intake":       {"proto", "shard", "engine/auth", "engine/deadline", "engine/refuse"},
+	"engine/httpapi":      {"proto", "shard", "engine/auth", "engine/deadline", "engine/fanin", "engine/intake", "engine/refuse"},
 	"bench":               {"proto", "bench"},
 	"tuning":              {"tuning"},
 	"tuning/cgroup":       {},
@@ -146,6 +147,30 @@ func TestFilesHoldOneIdea(t *testing.T) {
 			t.Errorf("%s has %d lines; expected at most %d", path, n, linesMax)
 		}
 	})
+}
+
+// resultsMax is the most bytes that measurements may take in the tree: raw files are packed, pages are made on demand (ssedge bench
+// report), and history has superseded runs.
+const resultsMax = 1 << 20
+
+func TestMeasurementsTakeLittle(t *testing.T) {
+	total := int64(0)
+	err := filepath.WalkDir("bench/results", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		if ext := filepath.Ext(path); ext == ".html" || ext == ".json" {
+			t.Errorf("%s: expected no page and nothing unpacked", path)
+		}
+		info, err := d.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		return err
+	})
+	if err != nil || total > resultsMax {
+		t.Errorf("bench/results has %d bytes, expected at most %d; %v", total, resultsMax, err)
+	}
 }
 
 // exposed says for each package which of its names stand for values of metrics' labels, or decide on them.

@@ -93,7 +93,8 @@ for round in $(seq "$rounds"); do
 		"$ssedge" bench fanout $load --subscribe "http://127.0.0.1:$to/events?topic={topic}" --publish-url "http://127.0.0.1:18080/publish?topic={topic}" \
 			--publish-header 'Content-Type: text/plain' --report "$dir/latency-$how-$round" >"$dir/latency-$how-$round.txt" 2>&1 || note "with faults"
 		note "$how $round: $(grep -E 'p50|p99' "$dir/latency-$how-$round.txt" | tr -s ' \n' ' ')"
-		rm -f "$dir/latency-$how-$round/index.html" # raw.json has what it shows
+		rm -f "$dir/latency-$how-$round/index.html" # ssedge bench report makes it again
+		gzip -9nf "$dir/latency-$how-$round/raw.json"
 		stop a b
 	done
 done

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Measures what the README's table says, and the scenarios of ssedge bench at the size this machine allows. Leaves in
-# DIR a directory for each command, with raw.json and a page, and the command lines in commands.txt.
+# DIR a directory for each command, with raw.json.gz and what it printed, and the command lines in commands.txt.
 # Usage: bench/run.sh SSEDGE DIR [STREAMS]
 set -eu
 ssedge=$1
@@ -20,6 +20,8 @@ measure() {
 	"$ssedge" bench "$@" --report "$dir/$name" >"$dir/$name.txt" 2>&1 || failed="$failed $name"
 	tail -n 25 "$dir/$name.txt"
 	mv "$dir/$name.txt" "$dir/$name/output.txt"
+	rm -f "$dir/$name/index.html" # ssedge bench report makes it again
+	[ ! -f "$dir/$name/raw.json" ] || gzip -9nf "$dir/$name/raw.json"
 }
 
 measure compare compare --streams "$streams" --rounds 4

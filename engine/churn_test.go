@@ -22,8 +22,20 @@ import (
 // anywhere, no client is left waiting, none sees bytes of another, and nothing
 // remains.
 func TestChurn(t *testing.T) {
-	n := startNode(t, func(c *engine.Config) { c.Heartbeat = 50 * time.Millisecond }) // timers of clients that are gone must be gone, too
-	times, threads := pick(rounds(40_000, 100_000), 5_000, 2_000), 64
+	for wire, change := range wires {
+		t.Run(wire, func(t *testing.T) { churn(t, change) })
+	}
+}
+
+// wires is how a node is made to send streams, by the name of each wire. A later one is a row.
+var wires = map[string]func(*engine.Config){"raw": func(*engine.Config) {}, "chunk": chunked}
+
+func churn(t *testing.T, wire func(*engine.Config)) {
+	n := startNode(t, func(c *engine.Config) {
+		c.Heartbeat = 50 * time.Millisecond // timers of clients that are gone must be gone, too
+		wire(c)
+	})
+	times, threads := pick(rounds(40_000, 100_000), 5_000, 2_000)/len(wires), 64
 
 	clients := make([]*churner, threads)
 	for i := range clients {

@@ -14,9 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ssedge/engine/httpapi"
-	"ssedge/engine/intake"
 	"ssedge/engine/memory"
-	"ssedge/proto/http1"
+	"ssedge/engine/refuse"
 	"ssedge/shard"
 	"ssedge/shard/log"
 )
@@ -182,36 +181,10 @@ func (m *metricSet) count() {
 		set(`ssedge_gaps_total{cause="`+c.String()+`"}`, n)
 	}
 	e.source.Counters(set)
-	for _, cause := range refusalCauses() {
+	for _, cause := range refuse.Causes() {
 		set(`ssedge_refused_total{cause="`+cause+`"}`, e.intake.RefusedCount(cause))
 	}
 }
-
-// refusalCauses are all values of that label: from the intake, the parser of
-// request heads, and publishing.
-var refusalCauses = sync.OnceValue(func() []string {
-	seen := map[string]bool{}
-	var all []string
-	add := func(cause string) {
-		if !seen[cause] {
-			seen[cause] = true
-			all = append(all, cause)
-		}
-	}
-	for _, r := range intake.Refusals() {
-		add(r.Cause)
-	}
-	for _, err := range http1.Errors() {
-		add(err.Label)
-	}
-	for _, cause := range []string{
-		"bad_json", "no_data", "bad_retry", "bad_key", "bad_event", "too_large", "short_body", "body_timeout",
-		"receipts_timeout", "no_length", "bad_content_type", "bad_content_encoding", "bad_charset", "origin", "not_local", "source", "not_found", "method", "body", "not_hijackable",
-	} {
-		add(cause)
-	}
-	return all
-})
 
 // writeHistogram writes the sum of a histogram over the shards, as Prometheus has
 // them: cumulative buckets by upper bound.

@@ -6,16 +6,20 @@ import (
 	"slices"
 	"strconv"
 
-	"gonum.org/v1/plot"
-
 	"ssedge/bench/result"
 )
+
+// tick is a mark on an axis. Without a label it is small.
+type tick struct {
+	value float64
+	label string
+}
 
 // scale is an axis as it is drawn: what lies between its ends, how, and what is written along it.
 type scale struct {
 	low, high float64
-	norm      plot.Normalizer
-	ticks     []plot.Tick // those without a label are small
+	part      func(value float64) float64 // of the axis, up to a value: 0 at its beginning, 1 at its end
+	ticks     []tick
 	label     string
 }
 
@@ -43,10 +47,11 @@ func linear(axis result.Axis, low, high float64, whole bool) scale {
 	if whole || after*step-high < (high-low)*nearTick {
 		last, high = after, max(high, after*step)
 	}
-	s := scale{low: low, high: high, norm: plot.LinearScale{}, label: named(axis.Name, unit)}
+	s := scale{low: low, high: high, label: named(axis.Name, unit)}
+	s.part = func(v float64) float64 { return (v/2 - low/2) / (high/2 - low/2) } // the difference may be no float64
 	for i := range int(last-first) + 1 {
 		at := (first + float64(i)) * step
-		s.ticks = append(s.ticks, plot.Tick{Value: at, Label: evenly(at/divisor, step/divisor, max(math.Abs(low), math.Abs(high))/divisor)})
+		s.ticks = append(s.ticks, tick{value: at, label: evenly(at/divisor, step/divisor, max(math.Abs(low), math.Abs(high))/divisor)})
 	}
 	return s
 }
@@ -77,13 +82,15 @@ func stepOf(least float64) float64 {
 // logarithmic is a scale that holds the values, of which none is less than slightest: decades, with a label at each or,
 // of few, at 1, 2 and 5; bytes go by powers of two.
 func logarithmic(axis result.Axis, low, high float64) scale {
-	s := scale{norm: plot.LogScale{}, label: named(axis.Name, axis.Unit)}
+	s := scale{label: named(axis.Name, axis.Unit)}
 	if axis.Unit == result.Bytes {
 		s.label = axis.Name
 		s.octaves(low, high)
 	} else {
 		s.decades(low, high)
 	}
+	from, to := math.Log(s.low), math.Log(s.high)
+	s.part = func(v float64) float64 { return (math.Log(v) - from) / (to - from) }
 	return s
 }
 
@@ -96,7 +103,7 @@ func (s *scale) octaves(low, high float64) {
 	s.low, s.high = math.Exp2(first), math.Exp2(last)
 	every := math.Ceil((last - first) / labels)
 	for e := math.Ceil(first/every) * every; e <= last; e += every {
-		s.ticks = append(s.ticks, plot.Tick{Value: math.Exp2(e), Label: inBytes(math.Exp2(e))})
+		s.ticks = append(s.ticks, tick{value: math.Exp2(e), label: inBytes(math.Exp2(e))})
 	}
 }
 
@@ -124,13 +131,13 @@ func (s *scale) decades(low, high float64) {
 	span := math.Log10(s.high) - math.Log10(s.low)
 	every := int(math.Ceil(span / labels))
 	for _, m := range marks {
-		t := plot.Tick{Value: m.value()}
-		if t.Value < s.low || t.Value > s.high {
+		t := tick{value: m.value()}
+		if t.value < s.low || t.value > s.high {
 			continue
 		}
 		switch {
 		case m.times == 1 && m.power%every == 0, span <= 2.1 && m.round():
-			t.Label = plain(t.Value)
+			t.label = plain(t.value)
 		case m.times > 1 && span > labels:
 			continue
 		}
@@ -149,13 +156,10 @@ func (m mark) value() float64 {
 
 func (m mark) round() bool { return m.times == 1 || m.times == 2 || m.times == 5 }
 
-// nines is the scale of a distribution's percentiles: as far from 99 to 99.9 as from 90 to 99, since the tail is what
-// such a plot is looked at for. The end of the axis is 100 %.
-type nines struct{ most float64 }
-
 const ninesMost = 6 // 99.9999 %: the end for any curve
 
-// ninesOf leaves room for the last percentile below 100, and for 100 if the curves get there.
+// ninesOf is the scale of a distribution's percentiles: as far from 99 to 99.9 as from 90 to 99, since the tail is what
+// such a plot is looked at for. The end of the axis is 100 %. It leaves room for the last percentile below 100, and for 100 if the curves get there.
 func ninesOf(axis result.Axis, curves [][][2]float64) scale {
 	last, reached := 0.0, false
 	for _, points := range curves {
@@ -172,26 +176,24 @@ func ninesOf(axis result.Axis, curves [][][2]float64) scale {
 		most = math.Floor(last+1e-9) + 1
 	}
 	most = min(max(most, 2), ninesMost)
-	s := scale{low: 0, high: 100, norm: nines{most}, label: named(axis.Name, axis.Unit)}
+	s := scale{low: 0, high: 100, label: named(axis.Name, axis.Unit)}
+	s.part = func(percent float64) float64 {
+		if percent >= 100 {
+			return 1
+		}
+		return min(1, max(0, -math.Log10(1-percent/100)/most))
+	}
 	for _, at := range []float64{0, 50, 90, 99, 99.9, 99.99, 99.999, 99.9999} {
 		if -math.Log10(1-at/100) < most-1e-9 {
-			s.ticks = append(s.ticks, plot.Tick{Value: at, Label: strconv.FormatFloat(at, 'f', -1, 64)})
+			s.ticks = append(s.ticks, tick{value: at, label: strconv.FormatFloat(at, 'f', -1, 64)})
 		}
 	}
 	end := "100"
 	if !reached {
 		end = strconv.FormatFloat(100-math.Pow(10, 2-most), 'f', int(most-2), 64)
 	}
-	s.ticks = append(s.ticks, plot.Tick{Value: 100, Label: end})
+	s.ticks = append(s.ticks, tick{value: 100, label: end})
 	return s
-}
-
-// Normalize is gonum's: 0 at the beginning of the axis, 1 at its end.
-func (n nines) Normalize(_, _, percent float64) float64 {
-	if percent >= 100 {
-		return 1
-	}
-	return min(1, max(0, -math.Log10(1-percent/100)/n.most))
 }
 
 // named is what is written beside an axis.

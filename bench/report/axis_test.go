@@ -12,8 +12,8 @@ import (
 func labelsOf(s scale) string {
 	var all []string
 	for _, t := range s.ticks {
-		if t.Label != "" {
-			all = append(all, t.Label)
+		if t.label != "" {
+			all = append(all, t.label)
 		}
 	}
 	return strings.Join(all, " ")
@@ -89,9 +89,9 @@ func TestPercentilesHaveRoomForTheTail(t *testing.T) {
 		}
 		before := -1.0
 		for _, tick := range s.ticks {
-			at := s.norm.Normalize(s.low, s.high, tick.Value)
+			at := s.part(tick.value)
 			if at <= before || at > 1 {
-				t.Errorf("%s: %v is at %v, after %v", want, tick.Value, at, before)
+				t.Errorf("%s: %v is at %v, after %v", want, tick.value, at, before)
 			}
 			before = at
 		}

@@ -45,7 +45,7 @@ func demo() *result.Run {
 		stream, process float64
 	}{{"ssedge/1", 1.1, 0.45, 298_000, 77, 15e6}, {"ssedge/2", 1.9, 0.5, 291_000, 423, 15e6}, {"net/http twin", 21, 0.6, 214_000, 28_700, 18e6}} {
 		r := result.Result{Scenario: "fanout", Server: s.name, Began: began.Add(time.Duration(i) * time.Minute), Seconds: 30.2,
-			Settings: map[string]any{"streams": 15000, "rate": 20.0, "duration": 30 * time.Second, "payload": "64", "topics": 1, "rounds": 3}}
+			Settings: map[string]any{"streams": 15000, "rate": 20.0, "duration": "30s", "payload": "64", "topics": 1, "rounds": 3}}
 		r.Add("delivered", s.rate*30, "", "events that arrived at streams")
 		r.Add("delivered_per_second", s.rate, result.PerSecond, "the same in a second, warm-up excluded")
 		for j, name := range []string{"p50", "p90", "p99", "p99.9", "max"} {

@@ -4,16 +4,9 @@ import (
 	"fmt"
 	"html"
 	"html/template"
-	"image/color"
-	"regexp"
 	"strconv"
 	"strings"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
+	"unicode/utf8"
 
 	"ssedge/bench/result"
 )
@@ -21,41 +14,34 @@ import (
 // The size of a plot, in the units of its own coordinates: it is as wide on the page as its column. Text is of this size
 // in them, to be read when the column is 360 px wide as well as when it is 560.
 const (
-	width    = vg.Length(430)
-	height   = vg.Length(270)
-	textSize = vg.Length(12)
+	width    = 430.0
+	height   = 270.0
+	textSize = 12.0
 )
 
-// Colours are the page's: it has others in the dark. gonum takes what these stand for, and the SVG gets the names.
-var names = []string{"text", "axis", "grid", "s0", "s1", "s2", "s3", "s4", "s5"}
-
+// What lies around the plane in which lines are drawn.
 const (
-	colourText, colourAxis, colourGrid = 0, 1, 2
-	colourServer                       = 3
+	above     = 8.0
+	below     = 42.0 // labels of ticks, and the name of the axis
+	beside    = 14.0 // on the right: half of the last label
+	nameWidth = 22.0 // on the left: the name of the axis, and labels of ticks, which are as wide as
+	charWidth = 6.7  // so much for each character
+	tickLong  = 4.0
+	tickShort = 2.0
 )
-
-func colour(i int) color.Color { return color.RGBA{R: 1, G: 2, B: uint8(i), A: 255} }
 
 // ink is how the lines of a server look: the number of the server in the run. With more servers than colours dashes tell
-// those apart that share one.
+// those apart that share one. The page has the colours, s0 to s5; it has others in the dark.
 type ink int
 
-var dashes = [][]vg.Length{nil, {6, 3}, {1.5, 2.5}, {8, 3, 1.5, 3}}
+const colours = 6
 
-const colours = 6 // s0 to s5 above
+var dashes = []string{"", "6 3", "1.5 2.5", "8 3 1.5 3"}
 
 func (k ink) Colour() int { return int(k) % colours }
 
-func (k ink) dashes() []vg.Length { return dashes[int(k)/colours%len(dashes)] }
-
 // Dash is SVG's stroke-dasharray.
-func (k ink) Dash() string {
-	var parts []string
-	for _, l := range k.dashes() {
-		parts = append(parts, strconv.FormatFloat(l.Points(), 'f', -1, 64))
-	}
-	return strings.Join(parts, " ")
-}
+func (k ink) Dash() string { return dashes[int(k)/colours%len(dashes)] }
 
 // picture is what is drawn in one plot.
 type picture struct {
@@ -72,45 +58,88 @@ type line struct {
 	glyphs bool
 }
 
-func (p picture) svg() (template.HTML, error) {
-	chart := plot.New()
-	chart.BackgroundColor = nil
+// canvas is an SVG document that is being written. The plane's corners are left and above, right and bottom.
+type canvas struct {
+	strings.Builder
+	left, right, bottom float64
+}
+
+func (c *canvas) add(format string, args ...any) { fmt.Fprintf(c, format+"\n", args...) }
+
+// number is a coordinate in as few characters as matter.
+func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 32) }
+
+func coordinate(v float64) string {
+	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(v, 'f', 2, 64), "0"), ".")
+}
+
+func (c *canvas) segment(x0, y0, x1, y1 float64, colour string) {
+	c.add(`<path d="M%s %sL%s %s" style="stroke:var(--%s);stroke-width:0.75"/>`, coordinate(x0), coordinate(y0), coordinate(x1), coordinate(y1), colour)
+}
+
+func (c *canvas) text(x, y float64, anchor, text, more string) {
+	c.add(`<text x="%s" y="%s" text-anchor="%s" style="fill:var(--text);font-size:%spx"%s>%s</text>`,
+		coordinate(x), coordinate(y), anchor, number(textSize), more, html.EscapeString(text))
+}
+
+// svg is the picture as an element of the page, in the page's colours and font.
+func (p picture) svg() template.HTML {
 	x, y := p.scales()
-	x.into(&chart.X)
-	y.into(&chart.Y)
-	chart.Y.Tick.LineStyle.Width = 0
-	chart.Y.LineStyle.Width = 0
-	chart.X.Padding = 0 // the axis is at the lowest value
-	grid := plotter.NewGrid()
-	grid.Vertical.Color = nil
-	grid.Horizontal = draw.LineStyle{Color: colour(colourGrid), Width: 0.75}
-	chart.Add(grid)
+	widest := 0
+	for _, t := range y.ticks {
+		widest = max(widest, utf8.RuneCountInString(t.label))
+	}
+	c := &canvas{left: nameWidth + charWidth*float64(widest) + tickLong, right: width - beside, bottom: height - below}
+	atX := func(v float64) float64 { return c.left + (c.right-c.left)*x.part(v) }
+	atY := func(v float64) float64 { return c.bottom - (c.bottom-above)*y.part(v) }
+	c.add(`<svg viewBox="0 0 %s %s" role="img" aria-label="%s">`, number(width), number(height), html.EscapeString(p.alt))
+	for _, t := range y.ticks {
+		if t.label != "" {
+			c.segment(c.left, atY(t.value), c.right, atY(t.value), "grid")
+			c.text(c.left-tickLong, atY(t.value)+textSize/3, "end", t.label, "")
+		}
+	}
+	c.segment(c.left, c.bottom, c.right, c.bottom, "axis")
+	for _, t := range x.ticks {
+		long := tickShort
+		if t.label != "" {
+			long = tickLong
+			c.text(atX(t.value), c.bottom+tickLong+textSize, "middle", t.label, "")
+		}
+		c.segment(atX(t.value), c.bottom, atX(t.value), c.bottom+long, "axis")
+	}
+	c.text((c.left+c.right)/2, height-6, "middle", x.label, "")
+	middle := (above + c.bottom) / 2
+	c.text(textSize, middle, "middle", y.label, fmt.Sprintf(` transform="rotate(-90 %s %s)"`, coordinate(textSize), coordinate(middle)))
 	for _, l := range p.lines {
-		xys := make(plotter.XYs, len(l.points))
-		for i, point := range l.points {
-			xys[i] = plotter.XY{X: point[0], Y: point[1]}
+		c.curve(l, atX, atY)
+	}
+	c.WriteString("</svg>")
+	return template.HTML(c.String())
+}
+
+func (c *canvas) curve(l line, atX, atY func(float64) float64) {
+	if len(l.points) > 1 {
+		var path strings.Builder
+		for i, p := range l.points {
+			path.WriteByte("ML"[min(i, 1)])
+			path.WriteString(coordinate(atX(p[0])) + " " + coordinate(atY(p[1])))
 		}
-		own := colour(colourServer + l.Colour())
-		if len(xys) > 1 {
-			chart.Add(&plotter.Line{XYs: xys, LineStyle: draw.LineStyle{Color: own, Width: l.width(), Dashes: l.dashes()}})
+		dash := ""
+		if l.Dash() != "" {
+			dash = ";stroke-dasharray:" + l.Dash()
 		}
-		if l.glyphs {
-			chart.Add(&plotter.Scatter{XYs: xys, GlyphStyle: draw.GlyphStyle{Color: own, Radius: 2.8, Shape: draw.CircleGlyph{}}})
+		c.add(`<path d="%s" fill="none" style="stroke:var(--s%d);stroke-width:%s%s"/>`, path.String(), l.Colour(), number(l.width()), dash)
+	}
+	if l.glyphs {
+		for _, p := range l.points {
+			c.add(`<circle cx="%s" cy="%s" r="2.8" style="fill:var(--s%d)"/>`, coordinate(atX(p[0])), coordinate(atY(p[1])), l.Colour())
 		}
 	}
-	// Adding has stretched the axes to what was added.
-	chart.X.Min, chart.X.Max, chart.Y.Min, chart.Y.Max = x.low, x.high, y.low, y.high
-	canvas := vgsvg.New(width, height)
-	chart.Draw(draw.New(canvas))
-	var out strings.Builder
-	if _, err := canvas.WriteTo(&out); err != nil {
-		return "", err
-	}
-	return inline(out.String(), p.alt)
 }
 
 // width is less for what may go up and down at every point.
-func (l line) width() vg.Length {
+func (l line) width() float64 {
 	if len(l.points) > 100 && !rising(l.points) {
 		return 1.1
 	}
@@ -143,47 +172,4 @@ func (p picture) scales() (x, y scale) {
 		y = linear(p.y, low[1], high[1], true)
 	}
 	return x, y
-}
-
-func (s scale) into(a *plot.Axis) {
-	a.Scale = s.norm
-	a.Tick.Marker = plot.ConstantTicks(s.ticks)
-	a.Padding = 4
-	a.LineStyle = draw.LineStyle{Color: colour(colourAxis), Width: 0.75}
-	a.Tick.LineStyle = a.LineStyle
-	a.Tick.Length = 4
-	a.Label.Text = s.label
-	a.Label.Padding = 3
-	for _, style := range []*draw.TextStyle{&a.Tick.Label, &a.Label.TextStyle} {
-		style.Color = colour(colourText)
-		style.Font.Variant = "Sans"
-		style.Font.Size = textSize
-	}
-}
-
-var (
-	styles = regexp.MustCompile(`style="[^"]*"`) // quotes in text are escaped: this is found in tags only
-	colors = regexp.MustCompile(`#0102([0-9A-F]{2})`)
-	fonts  = regexp.MustCompile(`font-(family|variant|weight|style):[^;"]*;?`)
-)
-
-// inline is the document as an element of the page: without prolog, namespaces and a size of its own, in the page's
-// colours and font.
-func inline(document, alt string) (template.HTML, error) {
-	at := strings.Index(document, "<g ")
-	if at < 0 {
-		return "", fmt.Errorf("expected an SVG document with a group, found %.80q", document)
-	}
-	body := styles.ReplaceAllStringFunc(document[at:], func(style string) string {
-		style = fonts.ReplaceAllString(style, "")
-		return colors.ReplaceAllStringFunc(style, func(c string) string {
-			i, err := strconv.ParseUint(c[len(c)-2:], 16, 8)
-			if err != nil || int(i) >= len(names) {
-				return c
-			}
-			return "var(--" + names[i] + ")"
-		})
-	})
-	open := fmt.Sprintf(`<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, width.Points(), height.Points(), html.EscapeString(alt))
-	return template.HTML(open + body), nil
 }

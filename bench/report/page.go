@@ -48,16 +48,12 @@ type entry struct {
 }
 
 func pageOf(run *result.Run) ([]byte, error) {
-	plots, err := drawings(run)
-	if err != nil {
-		return nil, err
-	}
 	c := content{
 		Faults:      run.Faults(),
 		Sound:       sound(run),
 		Environment: environment(run.Environment),
 		Sysctls:     run.Environment.Sysctl,
-		Plots:       plots,
+		Plots:       drawings(run),
 		Results:     run.Results,
 	}
 	c.Scenarios = scenarios(run)
@@ -65,7 +61,7 @@ func pageOf(run *result.Run) ([]byte, error) {
 		c.Tables = append(c.Tables, tableOf(t))
 	}
 	var out bytes.Buffer
-	err = page().Execute(&out, c)
+	err := page().Execute(&out, c)
 	return out.Bytes(), err
 }
 

@@ -30,7 +30,7 @@ type group struct {
 }
 
 // drawings draws all curves, in the order in which they come.
-func drawings(run *result.Run) ([]drawing, error) {
+func drawings(run *result.Run) []drawing {
 	var order []group
 	curves := make(map[group][]result.Curve)
 	scenarios := make(map[string][]string) // by title
@@ -54,20 +54,17 @@ func drawings(run *result.Run) ([]drawing, error) {
 	}
 	var all []drawing
 	for _, g := range order {
-		d, err := drawingOf(g, curves[g], servers)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", g.title, err)
-		}
+		d := drawingOf(g, curves[g], servers)
 		if len(scenarios[g.title]) > 1 {
 			d.Title = g.scenario + ": " + d.Title
 		}
 		all = append(all, d)
 	}
-	return all, nil
+	return all
 }
 
 // drawingOf draws one plot. Its key names the servers that are in it in the order in which servers come in the run.
-func drawingOf(g group, curves []result.Curve, servers []string) (drawing, error) {
+func drawingOf(g group, curves []result.Curve, servers []string) drawing {
 	d := drawing{Title: g.title}
 	p := picture{x: g.x, y: g.y, alt: g.title}
 	p.percentiles = percentiles(g, curves)
@@ -100,11 +97,10 @@ func drawingOf(g group, curves []result.Curve, servers []string) (drawing, error
 	}
 	if len(p.lines) == 0 {
 		d.Says = "No points to draw. " + d.Says
-		return d, nil
+		return d
 	}
-	var err error
-	d.SVG, err = p.svg()
-	return d, err
+	d.SVG = p.svg()
+	return d
 }
 
 // percentiles reports whether curves are distributions: they rise to 100 %, or near, along what is best seen on a

@@ -12,8 +12,12 @@ package report
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -41,6 +45,40 @@ func Write(dir string, run *result.Run) error {
 		return fmt.Errorf("index.html: %w", err)
 	}
 	return replace(filepath.Join(dir, "index.html"), page)
+}
+
+// Page makes the page of a run anew, from the raw.json or the raw.json.gz (gzip) in its directory.
+func Page(dir string) error {
+	raw, err := readRaw(dir)
+	if err != nil {
+		return err
+	}
+	var run result.Run
+	if err := json.Unmarshal(raw, &run); err != nil {
+		return fmt.Errorf("%s: expected what --report writes: %w", filepath.Join(dir, "raw.json"), err)
+	}
+	page, err := pageOf(clean(&run))
+	if err != nil {
+		return fmt.Errorf("index.html: %w", err)
+	}
+	return replace(filepath.Join(dir, "index.html"), page)
+}
+
+func readRaw(dir string) ([]byte, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, "raw.json"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return raw, err
+	}
+	f, err := os.Open(filepath.Join(dir, "raw.json.gz"))
+	if err != nil {
+		return nil, fmt.Errorf("%s: expected raw.json or raw.json.gz in it", dir)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return io.ReadAll(z)
 }
 
 // Writable makes the directory if there is none, and says whether Write will be able to write there.

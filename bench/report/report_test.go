@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,8 +77,52 @@ func TestThePageNeedsNothingBesideIt(t *testing.T) {
 	if ids := regexp.MustCompile(`\sid="`).FindString(page); ids != "" {
 		t.Error("plots with ids may have the same ones")
 	}
-	if gonum := regexp.MustCompile(`#0102[0-9A-F]{2}|#000000`).FindString(page); gonum != "" {
-		t.Errorf("colour %s is none of the page's", gonum)
+	if fixed := regexp.MustCompile(`style="[^"]*#[0-9a-fA-F]{3}`).FindString(page); fixed != "" {
+		t.Errorf("%s is none of the page's colours", fixed)
+	}
+}
+
+// A page can be made again from what was kept of a run, packed or not; what is no such thing is said.
+func TestAPageIsMadeAgain(t *testing.T) {
+	dir := t.TempDir()
+	if err := Write(dir, demo()); err != nil {
+		t.Fatal(err)
+	}
+	page := contentOf(t, dir, "index.html")
+	again := func() (string, error) {
+		err := Page(dir)
+		text, _ := os.ReadFile(filepath.Join(dir, "index.html"))
+		os.Remove(filepath.Join(dir, "index.html"))
+		return string(text), err
+	}
+	if got, err := again(); err != nil || got != page {
+		t.Errorf("from raw.json another page: %v", err)
+	}
+	raw := filepath.Join(dir, "raw.json")
+	text, err := os.ReadFile(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write(text)
+	z.Close()
+	os.Remove(raw)
+	os.WriteFile(raw+".gz", packed.Bytes(), 0o644)
+	if got, err := again(); err != nil || got != page {
+		t.Errorf("from raw.json.gz another page: %v", err)
+	}
+	os.WriteFile(raw+".gz", []byte("x"), 0o644)
+	if _, err := again(); err == nil || !strings.Contains(err.Error(), "raw.json.gz") {
+		t.Errorf("from what is not packed: %v", err)
+	}
+	os.Remove(raw + ".gz")
+	if _, err := again(); err == nil || !strings.Contains(err.Error(), "expected raw.json or raw.json.gz") {
+		t.Errorf("from nothing: %v", err)
+	}
+	os.WriteFile(raw, []byte("[]"), 0o644)
+	if _, err := again(); err == nil || !strings.Contains(err.Error(), "expected what --report writes") {
+		t.Errorf("from something else: %v", err)
 	}
 }
 

@@ -32,6 +32,7 @@ type benchCmd struct {
 	Limit     benchLimit     `cmd:"" help:"Measure the bare send loop: what no server here can beat."`
 	Compare   benchCompare   `cmd:"" help:"ssedge, a plain net/http server and the limit, in turn: some six minutes a round."`
 	Growth    benchGrowth    `cmd:"" help:"How ssedge's costs grow: streams, topics, history, payload, rate."`
+	Report    benchReport    `cmd:"" help:"Make the page of an earlier run, from its raw.json or raw.json.gz."`
 
 	Server benchServer `cmd:"" hidden:"" help:"Run one of the servers that come along."`
 	Worker benchWorker `cmd:"" hidden:"" help:"Hold streams for another process."`

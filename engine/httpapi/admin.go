@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ssedge/engine/fanin"
+	"ssedge/engine/refuse"
 	"ssedge/proto/rule"
 )
 
@@ -50,7 +51,7 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, ask func(context.Contex
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * scrapeTimeout))
 	said, err := ask(ctx)
 	if err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, answer{Error: err.Error(), Status: http.StatusServiceUnavailable})
+		causeUnavailable.Say("%s", err).Write(w, refuse.Where{})
 		return
 	}
 	writeJSON(w, http.StatusOK, said)
@@ -58,20 +59,20 @@ func writeAnswer(w http.ResponseWriter, r *http.Request, ask func(context.Contex
 
 // topicsQuery reads the query of /admin/topics. Unknown parameters are refused: if a misspelt
 // "topic" were ignored, the answer would be a list of other topics.
-func topicsQuery(r *http.Request) (names []string, limit int, _ *problem) {
+func topicsQuery(r *http.Request) (names []string, limit int, _ *refuse.Answer) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, 0, bad("bad_query", "the query cannot be read: %v", err)
+		return nil, 0, causeBadQuery.Say("the query cannot be read: %v", err)
 	}
 	for key := range query {
 		if key != "topic" && key != "limit" {
-			return nil, 0, bad("bad_query", "expected topic and limit in the query, found %.40q", key)
+			return nil, 0, causeBadQuery.Say("expected topic and limit in the query, found %.40q", key)
 		}
 	}
 	limit = topicsLimit
 	if text := query.Get("limit"); text != "" {
 		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > topicsLimitMax {
-			return nil, 0, bad("bad_query", "expected limit to be a number of 1 to %d, found %.40q", topicsLimitMax, text)
+			return nil, 0, causeBadQuery.Say("expected limit to be a number of 1 to %d, found %.40q", topicsLimitMax, text)
 		}
 	}
 	return query["topic"], limit, nil
@@ -119,12 +120,12 @@ func NewAdmin(c AdminConfig) http.Handler {
 	mux.HandleFunc("GET /admin/topics", func(w http.ResponseWriter, r *http.Request) {
 		names, limit, p := topicsQuery(r)
 		if p != nil {
-			writeJSON(w, p.status, answer{Error: p.reason, Status: p.status})
+			p.Write(w, refuse.Where{})
 			return
 		}
 		for _, name := range names { // as JSON, another name would be answered
 			if err := c.Rule.Topic([]byte(name)); err != nil {
-				writeJSON(w, http.StatusBadRequest, answer{Error: err.Error(), Status: http.StatusBadRequest})
+				causeBadTopic.Say("%s", err).Write(w, refuse.Where{})
 				return
 			}
 		}
@@ -133,15 +134,15 @@ func NewAdmin(c AdminConfig) http.Handler {
 	handleProfiles(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c.Local && !localHost(r) {
-			writeJSON(w, notLocal.status, answer{Error: notLocal.reason, Status: notLocal.status})
+			notLocal.Write(w, refuse.Where{})
 			return
 		}
 		if fromAnotherSite(r) {
-			writeJSON(w, http.StatusForbidden, answer{Error: "requests that pages of other sites make are refused", Status: http.StatusForbidden})
+			causeOrigin.Say("requests that pages of other sites make are refused").Write(w, refuse.Where{})
 			return
 		}
 		if !plain(r.URL.EscapedPath()) {
-			writeJSON(w, http.StatusNotFound, answer{Error: "expected a path without escapes and dot segments", Status: http.StatusNotFound})
+			causeNotFound.Say("expected a path without escapes and dot segments").Write(w, refuse.Where{})
 			return
 		}
 		mux.ServeHTTP(w, r)

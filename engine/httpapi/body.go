@@ -3,12 +3,13 @@ package httpapi
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"sync"
 	"time"
+
+	"ssedge/engine/refuse"
 )
 
 // patientBody is a body whose publisher may take as long as it likes, but not be
@@ -102,7 +103,7 @@ func (b *patientBody) Read(p []byte) (int, error) {
 }
 
 // readAll appends a body to a buffer of the share, up to one byte more than limit.
-func (b *patientBody) readAll(into *[]byte, of *share, limit int64) *problem {
+func (b *patientBody) readAll(into *[]byte, of *share, limit int64) *refuse.Answer {
 	for int64(len(*into)) <= limit {
 		if p := of.grow(into, bytes.MinRead); p != nil {
 			return p
@@ -125,12 +126,12 @@ func (b *patientBody) mayWrite() { b.control.SetWriteDeadline(time.Now().Add(b.t
 
 // broken is the answer to a client whose body cannot be read. It leaves out the error itself, which
 // may contain addresses of this server.
-func (b *patientBody) broken(err error) *problem {
+func (b *patientBody) broken(err error) *refuse.Answer {
 	switch {
 	case errors.Is(err, errEnded):
-		return &problem{503, "draining", "this server is going away, and takes no more", 1}
+		return causeDraining.Say("this server is going away, and takes no more")
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &problem{408, "body_timeout", fmt.Sprintf("nothing of the body came for %v", b.timeout), 0}
+		return causeBodyTimeout.Say("nothing of the body came for %v", b.timeout)
 	}
-	return bad("short_body", "the body ended early, or its chunks cannot be read")
+	return causeShortBody.Say("the body ended early, or its chunks cannot be read")
 }

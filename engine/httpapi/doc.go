@@ -12,6 +12,6 @@
 //	admin.go       the admin listener
 //	profiles.go    Go's profiles
 //	local.go       requests that only this machine may make
-//	problem.go     refusals: a status and one line of JSON
+//	answers.go     the causes of refusals, and answers of JSON
 //	page.go        the development page
 package httpapi

@@ -10,7 +10,7 @@ import (
 // notLocal is the answer to a request under another name than this machine's, where
 // only this machine is to be served: a page that has made its own name resolve to
 // it (DNS rebinding) would otherwise be one of our own.
-var notLocal = &problem{421, "not_local", "expected a Host of this machine: localhost, 127.0.0.1 or [::1]", 0}
+var notLocal = causeNotLocal.Say("expected a Host of this machine: localhost, 127.0.0.1 or [::1]")
 
 // localHost reports whether a request names this machine, or came over a unix
 // socket, which no page can connect to.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"ssedge/engine/refuse"
+
 	"github.com/valyala/bytebufferpool"
 )
 
@@ -34,10 +36,10 @@ type share struct {
 
 func (s *Public) newShare() *share { return &share{of: &s.memory} }
 
-var memoryFull = &problem{503, "publish_memory", "the requests that publish have all the memory that they may have together (--publish-bytes)", 1}
+var memoryFull = causePublishMemory.Say("the requests that publish have all the memory that they may have together (--publish-bytes)")
 
 // grow makes room in a buffer for n bytes more.
-func (s *share) grow(b *[]byte, n int) *problem {
+func (s *share) grow(b *[]byte, n int) *refuse.Answer {
 	old := cap(*b)
 	if len(*b)+n <= old {
 		return nil
@@ -51,7 +53,7 @@ func (s *share) grow(b *[]byte, n int) *problem {
 }
 
 // add takes n bytes, if there are so many.
-func (s *share) add(n int) *problem {
+func (s *share) add(n int) *refuse.Answer {
 	if n <= 0 {
 		return nil
 	}

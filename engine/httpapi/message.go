@@ -3,7 +3,6 @@ package httpapi
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"unsafe"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/valyala/bytebufferpool"
 
 	"ssedge/engine/fanin"
+	"ssedge/engine/refuse"
 	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 )
@@ -33,14 +33,14 @@ const expectedMembers = `expected {"topic":…,"data":…} and perhaps "event", 
 const jsonBlanks = " \t\r\n"
 
 // decode reads one message, which is valid until the next one is read.
-func (ds *drafts) decode(text []byte) (*message, *problem) {
+func (ds *drafts) decode(text []byte) (*message, *refuse.Answer) {
 	m := &ds.message
 	*m = message{Data: m.Data[:0], Retry: m.Retry[:0]}
 	if p := ds.share.grow((*[]byte)(&m.Data), len(text)); p != nil { // as much as that is copied
 		return nil, p
 	}
 	if err := json.Unmarshal(text, m, json.RejectUnknownMembers(true)); err != nil {
-		return nil, bad("bad_json", "%s; %s", expectedMembers, jsonError(err))
+		return nil, causeBadJSON.Say("%s; %s", expectedMembers, jsonError(err))
 	}
 	return m, nil
 }
@@ -102,9 +102,9 @@ func (ds *drafts) event(i int) fanin.Event {
 }
 
 // addMessage checks a message and adds it.
-func (ds *drafts) addMessage(m *message) *problem {
+func (ds *drafts) addMessage(m *message) *refuse.Answer {
 	if len(m.Data) == 0 {
-		return bad("no_data", `expected "data": a string, or any JSON value to be sent as its text`)
+		return causeNoData.Say(`expected "data": a string, or any JSON value to be sent as its text`)
 	}
 	data, p := ds.textOf(m)
 	if p != nil {
@@ -122,45 +122,41 @@ func (ds *drafts) addMessage(m *message) *problem {
 }
 
 // textOf is the data as it is sent, valid until the next message is read.
-func (ds *drafts) textOf(m *message) ([]byte, *problem) {
+func (ds *drafts) textOf(m *message) ([]byte, *refuse.Answer) {
 	if m.Data.Kind() == '"' {
 		if p := ds.share.grow(&ds.data, min(len(m.Data), ds.rule.EventBytes+smallBuffer)); p != nil {
 			return nil, p
 		}
 		text, err := jsontext.AppendUnquote(ds.data[:0], m.Data)
 		if err != nil {
-			return nil, bad("bad_json", "data: %s", jsonError(err))
+			return nil, causeBadJSON.Say("data: %s", jsonError(err))
 		}
 		return text, nil
 	}
 	if err := m.Data.Compact(); err != nil {
-		return nil, bad("bad_json", "data: %s", jsonError(err))
+		return nil, causeBadJSON.Say("data: %s", jsonError(err))
 	}
 	return m.Data, nil
 }
 
 // causes are the metric labels of what breaks the rule.
-var causes = map[rule.What]string{
-	rule.Topic: "bad_topic", rule.Name: "bad_event", rule.Data: "bad_event", rule.Size: "too_large", rule.Key: "bad_key", rule.Retry: "bad_retry",
+var causes = map[rule.What]refuse.Cause{
+	rule.Topic: causeBadTopic, rule.Name: causeBadEvent, rule.Data: causeBadEvent, rule.Size: causeTooLarge, rule.Key: causeBadKey, rule.Retry: causeBadRetry,
 }
 
 // broken is the refusal of what breaks the rule; nil if nothing does.
-func broken(err error) *problem {
+func broken(err error) *refuse.Answer {
 	var refused *rule.Error
 	if !errors.As(err, &refused) {
 		return nil
 	}
-	p := bad(causes[refused.What], "%s", refused)
-	if refused.What == rule.Size {
-		p.status = http.StatusRequestEntityTooLarge
-	}
-	return p
+	return causes[refused.What].Say("%s", refused)
 }
 
 // add is the one gate that every published event passes, in whatever form it came.
-func (ds *drafts) add(topic, key string, e *sse.Event) *problem {
+func (ds *drafts) add(topic, key string, e *sse.Event) *refuse.Answer {
 	if topic == "" {
-		return bad("no_topic", `expected a topic: "topic" in the JSON`)
+		return causeNoTopic.Say(`expected a topic: "topic" in the JSON`)
 	}
 	name := []byte(topic)
 	for _, err := range [...]error{ds.rule.Topic(name), ds.rule.Key(key), ds.rule.Event(e.Name, e.Data, e.RetryMS)} {

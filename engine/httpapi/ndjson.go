@@ -3,11 +3,12 @@ package httpapi
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
+
+	"ssedge/engine/refuse"
 )
 
 // receiptsHeld is how many bytes of receipts are held back until the body is at
@@ -105,7 +106,7 @@ func (st *stream) readLine(r *bufio.Reader) ([]byte, error) {
 }
 
 // take publishes the event of one line.
-func (st *stream) take(text []byte) *problem {
+func (st *stream) take(text []byte) *refuse.Answer {
 	m, p := st.draft.decode(text)
 	if p != nil {
 		return p
@@ -130,7 +131,7 @@ func (st *stream) take(text []byte) *problem {
 }
 
 // send sends the receipts there are, and from then on all that follow soon.
-func (st *stream) send() *problem {
+func (st *stream) send() *refuse.Answer {
 	if !st.sending {
 		st.sending = true
 		st.w.Header().Set("Content-Type", "application/x-ndjson")
@@ -144,7 +145,7 @@ func (st *stream) send() *problem {
 		err = st.body.control.Flush()
 	}
 	if err != nil {
-		return &problem{408, "receipts_timeout", "the receipts were not read in time", 0}
+		return causeReceiptsTimeout.Say("the receipts were not read in time")
 	}
 	return nil
 }
@@ -159,29 +160,28 @@ func (st *stream) finish() {
 }
 
 // refuse ends the stream with the reason for the present line.
-func (st *stream) refuse(p *problem) {
+func (st *stream) refuse(p *refuse.Answer) {
 	st.body.mayWrite()
-	a := answer{Error: p.reason, Status: p.status, Line: st.line, Published: &st.published}
+	at := refuse.Where{Line: st.line, Counts: true, Published: st.published}
 	st.w.Header().Set("Connection", "close") // the rest of the body is not read
 	if !st.sending && len(st.out) == 0 {
-		st.s.refuseWith(st.w, p, a)
+		st.s.refuseAt(st.w, p, at)
 		return
 	}
 	// Receipts come first; the publisher must know what was taken.
-	st.s.config.Refused(p.cause)
-	line, _ := json.Marshal(a)
-	st.out = append(append(st.out, line...), '\n')
+	st.s.config.Refused(p.Cause)
+	st.out = p.AppendBody(st.out, at)
 	if st.sending {
 		st.send()
 		return
 	}
-	p.setFields(st.w.Header())
-	writeBody(st.w, p.status, "application/x-ndjson", st.out)
+	p.SetFields(st.w.Header())
+	writeBody(st.w, p.Status, "application/x-ndjson", st.out)
 }
 
 // fail ends the stream over a body that cannot be read.
 func (st *stream) fail(err error) {
-	var p *problem
+	var p *refuse.Answer
 	switch {
 	case errors.As(err, &p):
 	case errors.Is(err, errLineTooLong):

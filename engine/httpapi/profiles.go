@@ -1,11 +1,12 @@
 package httpapi
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/pprof"
 	"os"
 	"strings"
+
+	"ssedge/engine/refuse"
 )
 
 // handleProfiles serves Go's profiles, but the command line without its values, which may be secrets, and what takes long only to
@@ -40,10 +41,7 @@ func asked(serve http.HandlerFunc) http.HandlerFunc {
 		costs := strings.HasSuffix(r.URL.Path, "/profile") || strings.HasSuffix(r.URL.Path, "/trace") || query.Has("seconds") || query.Has("gc")
 		site := r.Header.Get("Sec-Fetch-Site")
 		if costs && (anotherSite(site) || site == "" && strings.HasPrefix(r.UserAgent(), "Mozilla/")) {
-			writeJSON(w, http.StatusForbidden, answer{
-				Error:  fmt.Sprintf("profiles cannot be started from a browser, where any page could do so. Use: go tool pprof http://%s%s", r.Host, r.URL.Path),
-				Status: http.StatusForbidden,
-			})
+			causeOrigin.Say("profiles cannot be started from a browser, where any page could do so. Use: go tool pprof http://%s%s", r.Host, r.URL.Path).Write(w, refuse.Where{})
 			return
 		}
 		serve(w, r)

@@ -11,6 +11,7 @@ import (
 	"ssedge/engine/auth"
 	"ssedge/engine/fanin"
 	"ssedge/engine/intake"
+	"ssedge/engine/refuse"
 	"ssedge/proto/rule"
 )
 
@@ -96,13 +97,13 @@ func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	rt, ok := s.route(r.URL.EscapedPath())
 	if !ok {
-		s.refuse(w, &problem{404, "not_found", "nothing is here; streams are at /events, publishing at /publish", 0})
+		s.refuse(w, causeNotFound.Say("nothing is here; streams are at /events, publishing at /publish"))
 		return
 	}
 	handle, ok := rt.handle[r.Method]
 	if !ok {
 		w.Header().Set("Allow", rt.methods)
-		s.refuse(w, &problem{405, "method", "expected " + rt.methods, 0})
+		s.refuse(w, causeMethod.Say("expected "+rt.methods))
 		return
 	}
 	handle(w, r)
@@ -116,8 +117,8 @@ func (s *Public) headEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request := s.streamRequest(conn, r)
-	if refusal := s.config.Admission.Check(&request); refusal != nil {
-		s.refuse(w, problemOf(refusal))
+	if refused := s.config.Admission.Check(&request); refused != nil {
+		s.refuse(w, refused)
 		return
 	}
 	h := w.Header()
@@ -165,7 +166,7 @@ func (s *Public) allowOrigin(w http.ResponseWriter, r *http.Request) {
 
 // checkOrigin keeps pages of other sites from publishing where no key is needed:
 // a browser sends such a request without asking first.
-func (s *Public) checkOrigin(r *http.Request) *problem {
+func (s *Public) checkOrigin(r *http.Request) *refuse.Answer {
 	origin := r.Header.Get("Origin")
 	if !s.config.Dev || origin == "" || s.config.Admission.AllowedOrigin(origin) != "" {
 		return nil
@@ -173,5 +174,5 @@ func (s *Public) checkOrigin(r *http.Request) *problem {
 	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
 		return nil
 	}
-	return &problem{403, "origin", "expected a page of this server, or an origin named by --cors-origin", 0}
+	return causeOrigin.Say("expected a page of this server, or an origin named by --cors-origin")
 }

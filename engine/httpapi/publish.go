@@ -3,7 +3,6 @@ package httpapi
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	"ssedge/engine/auth"
 	"ssedge/engine/fanin"
+	"ssedge/engine/refuse"
 	"ssedge/proto/eventid"
 	"ssedge/proto/http1"
 	"ssedge/proto/rule"
@@ -28,7 +28,7 @@ import (
 // one event that the query names. The answer has the form of the request.
 func (s *Public) publish(w http.ResponseWriter, r *http.Request) {
 	if s.config.Draining() {
-		s.refuse(w, &problem{503, "draining", "this server is going away", 1})
+		s.refuse(w, causeDraining.Say("this server is going away"))
 		return
 	}
 	if p := s.checkOrigin(r); p != nil {
@@ -56,13 +56,13 @@ func (s *Public) publish(w http.ResponseWriter, r *http.Request) {
 
 // bodyType is the media type of a body, empty if none is named. What its fields say is never ignored: a body of unknown length, in
 // another character set or coding, or of several parts would be published as something else.
-func bodyType(r *http.Request) (media string, _ *problem) {
+func bodyType(r *http.Request) (media string, _ *refuse.Answer) {
 	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" { // RFC 1945 7.2.2
-		return "", &problem{411, "no_length", "expected a Content-Length: in HTTP/1.0 nothing else says where the body ends", 0}
+		return "", causeNoLength.Say("expected a Content-Length: in HTTP/1.0 nothing else says where the body ends")
 	}
 	for _, coding := range strings.Split(strings.Join(r.Header.Values("Content-Encoding"), ","), ",") {
 		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
-			return "", &problem{415, "bad_content_encoding", fmt.Sprintf("expected a body without Content-Encoding, found %.40q", coding), 0}
+			return "", causeBadContentEncoding.Say("expected a body without Content-Encoding, found %.40q", coding)
 		}
 	}
 	types := r.Header.Values("Content-Type")
@@ -73,13 +73,13 @@ func bodyType(r *http.Request) (media string, _ *problem) {
 	charset, named := parameters["charset"]
 	switch {
 	case err != nil:
-		return "", bad("bad_content_type", "the Content-Type cannot be read: %v", err)
+		return "", causeBadContentType400.Say("the Content-Type cannot be read: %v", err)
 	case len(types) > 1:
-		return "", bad("bad_content_type", "expected one Content-Type, found %d", len(types))
+		return "", causeBadContentType400.Say("expected one Content-Type, found %d", len(types))
 	case strings.HasPrefix(media, "multipart/"):
-		return "", &problem{415, "bad_content_type", fmt.Sprintf("expected the data itself, JSON or NDJSON, found %.40q", media), 0}
+		return "", causeBadContentType.Say("expected the data itself, JSON or NDJSON, found %.40q", media)
 	case named && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8") && !strings.EqualFold(charset, "us-ascii"):
-		return "", &problem{415, "bad_charset", fmt.Sprintf("expected a body of UTF-8, found charset %.40q", charset), 0}
+		return "", causeBadCharset.Say("expected a body of UTF-8, found charset %.40q", charset)
 	}
 	return media, nil
 }
@@ -95,22 +95,22 @@ func (s *Public) withoutQuery(w http.ResponseWriter, r *http.Request, media stri
 	if text, ok := http1.AppendUnescaped(nil, name); ok {
 		name = text
 	}
-	s.refuse(w, bad("bad_query", "expected no query with Content-Type %s: topic, event, retry and key go in the body, as members of each event; found %.40q", media, name))
+	s.refuse(w, causeBadQuery.Say("expected no query with Content-Type %s: topic, event, retry and key go in the body, as members of each event; found %.40q", media, name))
 }
 
 // mayPublish asks for permission; a nil topic is for permission to publish at all.
-func (s *Public) mayPublish(authorization, topic []byte) *problem {
+func (s *Public) mayPublish(authorization, topic []byte) *refuse.Answer {
 	switch s.config.Authorizer.Publish(authorization, topic) {
 	case auth.Allowed:
 		return nil
 	case auth.Unknown:
-		return &problem{401, "no_credentials", "publishing needs a key: Authorization: Bearer KEY", 0}
+		return causeNoCredentials.Say("publishing needs a key: Authorization: Bearer KEY")
 	}
-	return &problem{401, "bad_credentials", "the key is not valid", 0}
+	return causeBadCredentials.Say("the key is not valid")
 }
 
 // put publishes an event with the rights of authorization.
-func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *problem) {
+func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *refuse.Answer) {
 	if p := s.mayPublish(authorization, e.Topic); p != nil {
 		return fanin.Receipt{}, p
 	}
@@ -118,7 +118,7 @@ func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *probl
 	switch {
 	case err == nil:
 	case errors.Is(err, topic.ErrFull):
-		return got, &problem{503, "topics_max", "this server holds as many topics as it may (--topics-max)", 5}
+		return got, causeTopicsMax.Say("this server holds as many topics as it may (--topics-max)")
 	default:
 		s.outages.log(s.config.Logger, time.Now(), err)
 		if errors.Is(err, fanin.ErrNotStored) {
@@ -130,12 +130,12 @@ func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *probl
 	return got, nil
 }
 
-var notStored = &problem{503, "source", "the servers do not take events at the moment; the event was not stored", 1}
+var notStored = causeSource.Say("the servers do not take events at the moment; the event was not stored")
 
 // perhapsStored fits requests with a key and without one: the error does not show whether the servers
 // stored the event.
-var perhapsStored = &problem{503, "source", "the servers do not answer: the event may or may not have been stored; " +
-	"with a key it can be published again safely, without one it may come twice", 1}
+var perhapsStored = causeSource.Say("the servers do not answer: the event may or may not have been stored; " +
+	"with a key it can be published again safely, without one it may come twice")
 
 // authorization is the value of the field, nil if there is none.
 func authorization(r *http.Request) []byte {
@@ -146,7 +146,7 @@ func authorization(r *http.Request) []byte {
 }
 
 // readBody reads all of a body of at most limit bytes into a buffer of the share, which the caller gives back.
-func (s *Public) readBody(w http.ResponseWriter, r *http.Request, of *share, limit int64, what, setting string) (*bytebufferpool.ByteBuffer, *problem) {
+func (s *Public) readBody(w http.ResponseWriter, r *http.Request, of *share, limit int64, what, setting string) (*bytebufferpool.ByteBuffer, *refuse.Answer) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(what, strconv.FormatInt(r.ContentLength, 10), limit, setting)
 	}
@@ -180,7 +180,7 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if q.topic == "" {
-		s.refuse(w, bad("no_topic", "expected ?topic=NAME in the query; to publish JSON, send Content-Type: application/json"))
+		s.refuse(w, causeNoTopic.Say("expected ?topic=NAME in the query; to publish JSON, send Content-Type: application/json"))
 		return
 	}
 	if q.key, p = oneKey(r, q.key); p != nil {
@@ -201,7 +201,7 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 }
 
 // publishOne publishes the one event of a request, unless it was no good.
-func (s *Public) publishOne(w http.ResponseWriter, r *http.Request, ds *drafts, p *problem) {
+func (s *Public) publishOne(w http.ResponseWriter, r *http.Request, ds *drafts, p *refuse.Answer) {
 	var got fanin.Receipt
 	if p == nil {
 		got, p = s.put(authorization(r), ds.event(0))
@@ -221,10 +221,10 @@ type query struct {
 
 // readQuery reads each of the known parameters, at most once. Others are refused: a
 // misspelt name must not be one that is silently not there.
-func readQuery(raw string) (q query, _ *problem) {
+func readQuery(raw string) (q query, _ *refuse.Answer) {
 	rest := []byte(raw)
 	if err := http1.CheckQuery(rest); err != nil {
-		return q, bad("bad_query", "%s", err.Reason)
+		return q, causeBadQuery.Say("%s", err.Reason)
 	}
 	seen := map[string]bool{}
 	for {
@@ -250,10 +250,10 @@ func readQuery(raw string) (q query, _ *problem) {
 			}
 			q.retry = ms
 		default:
-			return q, bad("bad_query", "expected topic, event, retry and key in the query, found %.40q", name)
+			return q, causeBadQuery.Say("expected topic, event, retry and key in the query, found %.40q", name)
 		}
 		if seen[name] {
-			return q, bad("bad_query", "expected %s once in the query", name)
+			return q, causeBadQuery.Say("expected %s once in the query", name)
 		}
 		seen[name] = true
 	}
@@ -288,7 +288,7 @@ func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
 
 // oneKey is the idempotency key of a request for one event: the one given, or that of the field Idempotency-Key, which may stand
 // in quotes (draft-ietf-httpapi-idempotency-key-header 2.1). If there are two, they must be the same.
-func oneKey(r *http.Request, given string) (string, *problem) {
+func oneKey(r *http.Request, given string) (string, *refuse.Answer) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 {
 		return given, nil
@@ -298,15 +298,15 @@ func oneKey(r *http.Request, given string) (string, *problem) {
 		key = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(key[1 : n-1])
 	}
 	if len(values) > 1 || given != "" && given != key {
-		return "", bad("bad_key", "expected one idempotency key, found several: in Idempotency-Key, and perhaps as key")
+		return "", causeBadKey.Say("expected one idempotency key, found several: in Idempotency-Key, and perhaps as key")
 	}
 	return key, nil
 }
 
 // withoutKeyField refuses a key for a request of several events.
-func withoutKeyField(r *http.Request) *problem {
+func withoutKeyField(r *http.Request) *refuse.Answer {
 	if len(r.Header.Values("Idempotency-Key")) > 0 {
-		return bad("bad_key", `expected no Idempotency-Key with several events: each may have a "key" of its own`)
+		return causeBadKey.Say(`expected no Idempotency-Key with several events: each may have a "key" of its own`)
 	}
 	return nil
 }
@@ -317,12 +317,12 @@ func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byt
 		return
 	}
 	if p := ds.addArray(text); p != nil {
-		s.refuseWith(w, p, answer{Item: len(ds.all) + 1, Published: new(int)})
+		s.refuseAt(w, p, refuse.Where{Item: len(ds.all) + 1, Counts: true})
 		return
 	}
 	var out []byte // there is room for all of it before the first event is published
 	if p := ds.share.grow(&out, len("[]\n")+len(ds.all)*receiptBytesMax); p != nil {
-		s.refuseWith(w, p, answer{Published: new(int)})
+		s.refuseAt(w, p, refuse.Where{Counts: true})
 		return
 	}
 	publisher := authorization(r)
@@ -330,7 +330,7 @@ func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byt
 	for i := range ds.all {
 		got, p := s.put(publisher, ds.event(i))
 		if p != nil {
-			s.refuseWith(w, p, answer{Item: i + 1, Published: &i})
+			s.refuseAt(w, p, refuse.Where{Item: i + 1, Counts: true, Published: i})
 			return
 		}
 		if i > 0 {
@@ -343,13 +343,13 @@ func (s *Public) publishArray(w http.ResponseWriter, r *http.Request, text []byt
 
 // addArray reads an array one event at a time: at the first that is not in order the
 // rest costs nothing.
-func (ds *drafts) addArray(text []byte) *problem {
+func (ds *drafts) addArray(text []byte) *refuse.Answer {
 	items := jsontext.NewDecoder(bytes.NewBuffer(text))
 	items.ReadToken() // the bracket that was seen
 	for items.PeekKind() != ']' {
 		item, err := items.ReadValue()
 		if err != nil {
-			return bad("bad_json", "expected an array of events; %s", jsonError(err))
+			return causeBadJSON.Say("expected an array of events; %s", jsonError(err))
 		}
 		m, p := ds.decode(item)
 		if p == nil {
@@ -361,7 +361,7 @@ func (ds *drafts) addArray(text []byte) *problem {
 	}
 	items.ReadToken()
 	if _, err := items.ReadToken(); err != io.EOF {
-		return bad("bad_json", "expected an array of events and nothing after it")
+		return causeBadJSON.Say("expected an array of events and nothing after it")
 	}
 	return nil
 }

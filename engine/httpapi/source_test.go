@@ -62,7 +62,7 @@ func TestASourceThatFails(t *testing.T) {
 		if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), c.says) {
 			t.Errorf("%s %s: %d %v %s", c.media, c.body, w.Code, w.Header(), w.Body)
 		}
-		if body := w.Body.String(); !strings.Contains(body, perhapsStored.reason) || strings.Contains(body, "10.0.0.5") || strings.Contains(body, "redis") {
+		if body := w.Body.String(); !strings.Contains(body, perhapsStored.Reason) || strings.Contains(body, "10.0.0.5") || strings.Contains(body, "redis") {
 			t.Errorf("%s %s is answered %s", c.media, c.body, body)
 		}
 		if !strings.Contains(log.String(), "10.0.0.5:6379") {

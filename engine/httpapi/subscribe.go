@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"ssedge/engine/intake"
+	"ssedge/engine/refuse"
 	"ssedge/shard/sys"
 )
 
@@ -29,13 +30,13 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 	request := s.streamRequest(conn, r)
 	fd, err := conn.Dup()
 	if err != nil {
-		s.refuse(w, &problem{503, "files_max", "this server has no file descriptors left", 5})
+		s.refuse(w, causeFilesMax.Say("this server has no file descriptors left"))
 		return
 	}
-	if refusal := s.config.Admission.Admit(fd, &request); refusal != nil {
+	if refused := s.config.Admission.Admit(fd, &request); refused != nil {
 		sys.Close(fd)
-		conn.Suspect(refusal, r.Header)
-		s.refuse(w, problemOf(refusal))
+		conn.Suspect(refused, r.Header)
+		s.refuse(w, refused)
 		return
 	}
 	hijacker.Hijack()
@@ -46,7 +47,7 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 // noContent waits for the end of a body that is announced in chunks: some gateways announce a body
 // for every request that they pass on, and send none. A body with content is refused at its first
 // byte.
-func (s *Public) noContent(w http.ResponseWriter, r *http.Request) *problem {
+func (s *Public) noContent(w http.ResponseWriter, r *http.Request) *refuse.Answer {
 	if r.ContentLength == 0 {
 		return nil
 	}
@@ -62,10 +63,10 @@ func (s *Public) noContent(w http.ResponseWriter, r *http.Request) *problem {
 			return body.broken(err)
 		}
 	}
-	return bad("body", "expected no body with a request for a stream")
+	return causeBody.Say("expected no body with a request for a stream")
 }
 
-var notHere = &problem{501, "not_hijackable", "streams cannot be served on this connection", 0}
+var notHere = causeNotHijackable.Say("streams cannot be served on this connection")
 
 // streamRequest is what admission needs to know of a request.
 func (s *Public) streamRequest(conn *intake.Conn, r *http.Request) intake.Request {
@@ -92,8 +93,4 @@ func headBytes(r *http.Request) int {
 		}
 	}
 	return n
-}
-
-func problemOf(r *intake.Refusal) *problem {
-	return &problem{r.Status, r.Cause, r.Reason, r.RetryAfter}
 }

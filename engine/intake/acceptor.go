@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"ssedge/engine/refuse"
 	"ssedge/proto/http1"
 	"ssedge/shard/sys"
 )
@@ -139,7 +140,7 @@ func (a *acceptor) greet(fd int, from peer) {
 	_, done, err := a.parser.Parse(received, &a.in.config.Head, &a.reader.head)
 	switch {
 	case err != nil:
-		a.in.refuse(fd, unreadable(err), nil)
+		a.in.refuse(fd, refuse.Unreadable(err), nil)
 	case done:
 		a.in.judge(fd, from, received, &a.reader)
 	default:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ssedge/engine/auth"
+	"ssedge/engine/refuse"
 	"ssedge/shard"
 	"ssedge/shard/topic"
 )
@@ -90,7 +91,7 @@ func (a *Admission) debugs() bool {
 // Limits come before everything that costs more than they do: a node under a
 // storm must refuse cheaply. What the client may see comes before topics are
 // touched, so that a client cannot make topics that it may not read.
-func (a *Admission) Admit(fd int, r *Request) *Refusal {
+func (a *Admission) Admit(fd int, r *Request) *refuse.Answer {
 	if refusal := r.parse(&a.config.Request); refusal != nil {
 		return refusal
 	}
@@ -130,7 +131,7 @@ func names(topics [][]byte) []string {
 func (a *Admission) Wake() { a.group.Wake() }
 
 // enter counts a stream in, against all limits.
-func (a *Admission) enter(client netip.Addr) (owner uint32, _ *Refusal) {
+func (a *Admission) enter(client netip.Addr) (owner uint32, _ *refuse.Answer) {
 	switch {
 	case a.draining.Load():
 		return 0, refuseDraining
@@ -158,7 +159,7 @@ func (a *Admission) enter(client netip.Addr) (owner uint32, _ *Refusal) {
 }
 
 // Check says how Admit would answer, but for limits.
-func (a *Admission) Check(r *Request) *Refusal {
+func (a *Admission) Check(r *Request) *refuse.Answer {
 	if refusal := r.parse(&a.config.Request); refusal != nil {
 		return refusal
 	}
@@ -168,7 +169,7 @@ func (a *Admission) Check(r *Request) *Refusal {
 	return a.authorize(r)
 }
 
-func (a *Admission) authorize(r *Request) *Refusal {
+func (a *Admission) authorize(r *Request) *refuse.Answer {
 	switch a.config.Authorizer.Subscribe(r.Authorization, r.topics) {
 	case auth.Allowed:
 		return nil
@@ -182,7 +183,7 @@ func (a *Admission) authorize(r *Request) *Refusal {
 var clients = maphash.MakeSeed()
 
 // join takes hold of the topics and hands the connection over.
-func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *Refusal {
+func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *refuse.Answer {
 	table := a.group.Table()
 	wire := shard.WireRaw
 	if a.config.Chunks && r.Minor > 0 {

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"ssedge/proto/http1"
+	"ssedge/engine/refuse"
 )
 
 // answers makes the heads of streams. All streams that begin in one second, with
@@ -124,13 +124,11 @@ func (a *answers) appendOrigin(b []byte, allowed string) []byte {
 }
 
 // refusal returns a complete answer, which a page from that origin may read.
-func (a *answers) refusal(r *Refusal, origin []byte) []byte {
-	b := http1.AppendAnswer(nil, r.Status, r.Reason, r.RetryAfter)
-	fields := bytes.IndexByte(b, '\n') + 1
+func (a *answers) refusal(r *refuse.Answer, origin []byte) []byte {
 	allowed := a.allowedOrigin(origin)
 	more := a.appendOrigin(nil, allowed)
 	if allowed != "" {
 		more = append(more, "Access-Control-Expose-Headers: Retry-After\r\n"...)
 	}
-	return slices.Insert(b, fields, more...)
+	return r.Append(nil, more)
 }

@@ -11,7 +11,7 @@
 //	proxies.go     the client's address, as trusted proxies say it; suspect.go: a proxy that is not trusted
 //	admission.go   limits and permission, then the way into a shard
 //	files.go       descriptors kept to be able to refuse when there are no more
-//	refusal.go     every reason for a no
+//	refusals.go    every reason for a no
 //	answers.go     the heads of streams
 //
 // # How netpoll is used

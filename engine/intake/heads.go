@@ -8,6 +8,7 @@ import (
 
 	"github.com/valyala/bytebufferpool"
 
+	"ssedge/engine/refuse"
 	"ssedge/proto/http1"
 	"ssedge/shard/sys"
 	"ssedge/shard/wheel"
@@ -240,7 +241,7 @@ func (h *heads) read(i uint32, m *member) {
 	_, done, err := m.parser.Parse(m.buf.B, &h.in.config.Head, &h.reader.head)
 	switch {
 	case err != nil:
-		h.in.answer(m.fd, unreadable(err))
+		h.in.answer(m.fd, refuse.Unreadable(err))
 		h.stay(i, m)
 	case done:
 		h.finish(i, m)

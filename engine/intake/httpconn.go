@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"ssedge/engine/deadline"
+	"ssedge/engine/refuse"
 	"ssedge/proto/http1"
 	"ssedge/shard/sys"
 )
@@ -82,7 +83,7 @@ func (c *Conn) nextHead() error {
 	for timed := false; ; {
 		n, done, bad := c.parser.Parse(c.buf, &c.in.config.Head, &c.head)
 		if bad != nil {
-			return c.refuse(unreadable(bad))
+			return c.refuse(refuse.Unreadable(bad))
 		}
 		if done {
 			c.admitHead(n)
@@ -137,7 +138,7 @@ func (c *Conn) serving() bool { return http.ConnState(c.state.Load()) == http.St
 // refuse answers a bad head, unless an answer to the request before it is still
 // being written: then only the error is returned, and the same head is refused
 // again when net/http asks for the next request.
-func (c *Conn) refuse(r *Refusal) error {
+func (c *Conn) refuse(r *refuse.Answer) error {
 	if c.serving() {
 		return io.ErrUnexpectedEOF
 	}
@@ -169,7 +170,7 @@ func (c *Conn) From(h http.Header) (remote netip.Addr, forwarded []byte) {
 
 // Suspect is to be told of each stream that is refused: one for its address, from a proxy that
 // --trusted-proxies does not name, is worth a warning.
-func (c *Conn) Suspect(refusal *Refusal, h http.Header) {
+func (c *Conn) Suspect(refusal *refuse.Answer, h http.Header) {
 	c.in.suspect(c.from, refusal, func(field string) bool { return h.Get(field) != "" })
 }
 

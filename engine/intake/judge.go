@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ssedge/engine/auth"
+	"ssedge/engine/refuse"
 	"ssedge/proto/http1"
 	"ssedge/shard/sys"
 )
@@ -30,7 +31,7 @@ func (in *Intake) judge(fd int, from peer, received []byte, r *reader) {
 	}
 	switch {
 	case refusal == nil:
-	case refusal.overload():
+	case overload(refusal):
 		in.refuse(fd, refusal, r.request.Origin)
 	default:
 		in.toHTTP(fd, from, received, r.request.Origin, in.placeFor(&r.request))
@@ -86,19 +87,14 @@ func (r *Request) fill(h *http1.Head, from peer, p *Proxies) {
 
 // refuse answers a connection that goes no further, and closes it when the client
 // has had time to read that. origin is that of the page that asks, if it is known.
-func (in *Intake) refuse(fd int, r *Refusal, origin []byte) {
+func (in *Intake) refuse(fd int, r *refuse.Answer, origin []byte) {
 	in.Refused(r.Cause)
 	sys.Send(fd, in.admission.answers.refusal(r, origin))
 	in.heads.linger(fd)
 }
 
-// unreadable is the refusal of a head that is not in order.
-func unreadable(err *http1.Error) *Refusal {
-	return &Refusal{Status: err.Status, Cause: err.Label, Reason: err.Reason}
-}
-
 // answer sends a refusal and leaves the connection as it is.
-func (in *Intake) answer(fd int, r *Refusal) {
+func (in *Intake) answer(fd int, r *refuse.Answer) {
 	in.Refused(r.Cause)
 	sys.Send(fd, in.admission.answers.refusal(r, nil))
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"ssedge/engine/refuse"
 	"ssedge/proto/forwarded"
 	"ssedge/proto/proxyproto"
 )
@@ -92,7 +93,7 @@ func (p *Proxies) believe(from peer) bool { return !p.None() && !from.unnamed &&
 // an address is believed if the peer and all addresses behind it are trusted proxies. The
 // first that is not a trusted proxy is the client, which could have made up what stands
 // in front. If a proxy does not give an address, the proxy counts as the client.
-func (p *Proxies) client(remote netip.Addr, value []byte) (netip.Addr, *Refusal) {
+func (p *Proxies) client(remote netip.Addr, value []byte) (netip.Addr, *refuse.Answer) {
 	if len(value) == 0 || !p.trust(remote) {
 		return remote, nil
 	}
@@ -117,14 +118,14 @@ func (p *Proxies) client(remote netip.Addr, value []byte) (netip.Addr, *Refusal)
 // preface reads the PROXY protocol header with which a connection from a peer has to
 // begin. It returns how long it is, 0 if it is not complete yet, and the peer that the
 // connection comes from.
-func (p *Proxies) preface(received []byte, from peer) (n int, client peer, _ *Refusal) {
+func (p *Proxies) preface(received []byte, from peer) (n int, client peer, _ *refuse.Answer) {
 	if !p.trust(from.addr) {
 		return 0, from, refuseProxy
 	}
 	header, n, err := proxyproto.Parse(received)
 	switch {
 	case err != nil:
-		return 0, from, &Refusal{Status: refuseProxyHeader.Status, Cause: refuseProxyHeader.Cause, Reason: err.Error()}
+		return 0, from, refuseProxyHeader.Because(err)
 	case n == 0:
 		return 0, from, nil
 	case header.Source.IsValid():

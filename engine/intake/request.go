@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"ssedge/engine/refuse"
 	"ssedge/proto/eventid"
 	"ssedge/proto/http1"
 	"ssedge/proto/rule"
@@ -52,7 +53,7 @@ type RequestLimits struct {
 // last one counts: clients append theirs to a URL that may have one already. A position that cannot be
 // read is not an error: the stream begins with a gap event, since an error would make an EventSource
 // give up.
-func (r *Request) parse(lim *RequestLimits) *Refusal {
+func (r *Request) parse(lim *RequestLimits) *refuse.Answer {
 	if err := http1.CheckQuery(r.Query); err != nil {
 		return refuseQuery
 	}
@@ -109,7 +110,7 @@ func ResumeBytesMax(topics int) int {
 }
 
 // leavesRoom refuses a request that could not be repeated with an id: the client would be given one, and never come back with it.
-func (r *Request) leavesRoom(lim *RequestLimits) *Refusal {
+func (r *Request) leavesRoom(lim *RequestLimits) *refuse.Answer {
 	room := ResumeBytesMax(len(r.topics))
 	switch {
 	case r.resume == log.ResumeAt, r.resume == log.ResumeMalformed: // it has one, and will replace it
@@ -144,7 +145,7 @@ func spells(key []byte, name string) bool {
 // noTopic refuses a request that has no topic, or has one under a misspelt parameter, near, whose
 // events the client would never get. The refusal names that parameter. Other unknown parameters are
 // ignored, since clients add their own.
-func (r *Request) noTopic(near string) *Refusal {
+func (r *Request) noTopic(near string) *refuse.Answer {
 	if near == "" {
 		return refuseNoTopic
 	}
@@ -156,12 +157,12 @@ func (r *Request) noTopic(near string) *Refusal {
 	return &refusal
 }
 
-func (r *Request) addTopic(encoded []byte, lim *RequestLimits) *Refusal {
+func (r *Request) addTopic(encoded []byte, lim *RequestLimits) *refuse.Answer {
 	begin := len(r.text)
 	r.text, _ = http1.AppendUnescaped(r.text, encoded)
 	topic := r.text[begin:]
 	if err := (rule.Limits{TopicBytes: lim.TopicBytes}).Topic(topic); err != nil {
-		return &Refusal{Status: refuseTopic.Status, Cause: refuseTopic.Cause, Reason: err.Error()}
+		return refuseTopic.Because(err)
 	}
 	for _, n := range r.names {
 		if string(r.text[n.from:n.to]) == string(topic) {

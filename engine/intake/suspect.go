@@ -1,10 +1,14 @@
 package intake
 
-import "slices"
+import (
+	"slices"
+
+	"ssedge/engine/refuse"
+)
 
 // suspect warns once, when a stream is refused for its address, of a proxy that is
 // not trusted: all of its clients count as one. has says which fields its request has.
-func (in *Intake) suspect(from peer, refusal *Refusal, has func(field string) bool) {
+func (in *Intake) suspect(from peer, refusal *refuse.Answer, has func(field string) bool) {
 	if refusal != refuseAddress || in.admission.config.Proxies.believe(from) {
 		return
 	}

@@ -3,6 +3,8 @@ package intake
 import (
 	"net/netip"
 	"testing"
+
+	"ssedge/engine/refuse"
 )
 
 func TestTheClientOfARequest(t *testing.T) {
@@ -18,7 +20,7 @@ func TestTheClientOfARequest(t *testing.T) {
 	for _, c := range []struct {
 		proxies           Proxies
 		peer, value, want string
-		refusal           *Refusal
+		refusal           *refuse.Answer
 	}{
 		{xff, "10.0.0.1", "192.0.2.1", "192.0.2.1", nil},
 		{xff, "2001:db8::1", "192.0.2.1", "192.0.2.1", nil},

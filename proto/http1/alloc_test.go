@@ -25,7 +25,6 @@ func TestAcceptPathDoesNotAllocate(t *testing.T) {
 
 func TestRefusalDoesNotAllocate(t *testing.T) {
 	buf := []byte("GET / HTTP/1.1\r\nHost : a\r\n")
-	dst := make([]byte, 0, 1024)
 	var p Parser
 	var h Head
 	allocs := testing.AllocsPerRun(100, func() {
@@ -34,10 +33,9 @@ func TestRefusalDoesNotAllocate(t *testing.T) {
 		if err != errFieldName {
 			t.Fatal(err)
 		}
-		dst = AppendAnswer(dst[:0], err.Status, err.Reason, 0)
 	})
 	if allocs != 0 {
-		t.Errorf("Parse and AppendAnswer: %v allocations", allocs)
+		t.Errorf("Parse: %v allocations", allocs)
 	}
 }
 
