@@ -3,6 +3,7 @@
 package shard
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -34,47 +35,48 @@ func (r *rig) step() {
 }
 
 func TestADeliveredEventDoesNotAllocate(t *testing.T) {
-	for _, topics := range []string{"a", "a,b,c"} {
-		r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 1000}})
-		for range 100 {
-			r.join(topics, "", fake.Unlimited)
-		}
-		r.settle()
-		r.mute()
-		name, body := []byte("a"), sse.AppendBody(nil, &sse.Event{Data: []byte("x")})
-		deliver := func() {
-			r.table.Publish(name, body)
-			r.step()
-		}
-		for range 3000 {
-			deliver()
-		}
-		sends := r.kernel(0).Sends
-		got := testing.AllocsPerRun(1000, deliver)
-		if r.kernel(0).Sends-sends < 100*1000 {
-			t.Fatal("nothing was delivered")
-		}
-		// Rounded down: the log itself takes a segment for every 64 KB.
-		if got != 0 {
-			t.Errorf("%s: %v allocations for an event to 100 streams", topics, got)
-		}
-		if got := testing.AllocsPerRun(1000, func() {
-			if _, err := r.table.Publish(name, body); err != nil {
-				t.Fatal(err)
+	for wire := range wires {
+		for _, topics := range []string{"a", "a,b,c"} {
+			r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 1000}})
+			r.wired(wire, topics, 100)
+			r.settle()
+			r.mute()
+			name, body := []byte("a"), sse.AppendBody(nil, &sse.Event{Data: []byte("x")})
+			deliver := func() {
+				if _, err := r.table.Publish(name, body); err != nil {
+					t.Fatal(err)
+				}
+				r.step()
 			}
-			r.step()
-		}); got != 0 {
-			t.Errorf("%s: %v allocations for a publish by name", topics, got)
+			for range 3000 {
+				deliver()
+			}
+			sends := r.kernel(0).Sends
+			got := testing.AllocsPerRun(1000, deliver)
+			if r.kernel(0).Sends-sends < 100*1000 {
+				t.Fatal("nothing was delivered")
+			}
+			// Rounded down: the log itself takes a segment for every 64 KB.
+			if got != 0 {
+				t.Errorf("wire %d, %s: %v allocations for an event to 100 streams", wire, topics, got)
+			}
 		}
 	}
 }
 
+// wired joins streams on a wire.
+func (r *rig) wired(wire Wire, topics string, count int) {
+	for range count {
+		c := &client{r: r, wire: wire, topics: strings.Split(topics, ",")}
+		c.connect("", fake.Unlimited, 0)
+	}
+}
+
 func TestAHeartbeatDoesNotAllocate(t *testing.T) {
-	for _, topics := range []string{"a", "a,b,c"} {
+	for wire := range wires {
+		const topics = "a,b,c"
 		r := newRig(t, 1, beating(time.Second), topic.Config{})
-		for range 100 {
-			r.join(topics, "", fake.Unlimited)
-		}
+		r.wired(wire, topics, 100)
 		r.settle()
 		r.pass(2 * time.Second)
 		r.mute()
@@ -83,7 +85,7 @@ func TestAHeartbeatDoesNotAllocate(t *testing.T) {
 			r.now += 1 << tickShift
 			r.step()
 		}); got != 0 {
-			t.Errorf("%s: %v allocations a turn", topics, got)
+			t.Errorf("wire %d: %v allocations a turn", wire, got)
 		}
 		if got := r.shards[0].stats.Heartbeats.Load() - before; got < 1000 {
 			t.Errorf("%d heartbeats, want more than 1000", got)

@@ -14,22 +14,19 @@
 // goroutine touches them. Other goroutines reach it through its inbox: connections
 // that join, topics that have become dirty, calls.
 //
-//	group.go inbox.go                 the shards of a node; the way into one
-//	shard.go                          the loop: step, and run around it
-//	join.go greet.go opening.go       a connection becomes a stream
-//	wait.go older.go                  streams that wait for their topics' upstream
-//	fanout.go queue.go send.go        the pass over a topic's subscribers
-//	bundle.go                         … to streams with several topics
-//	chunked.go                        the same for streams in chunks
-//	rest.go gap.go beat.go            full sockets; missing events; deadlines
-//	drain.go close.go reason.go       the ends of streams
-//	pulse.go                          whether the loops turn
-//	slot.go state.go stats.go         what there is per stream, per topic, per shard
+//	loop    shard.go inbox.go group.go pulse.go     turns; the way in from other goroutines
+//	place   slot.go state.go bundle.go subscribe.go what there is per stream and topic
+//	        join.go open.go greet.go opening.go     a connection becomes a stream
+//	        wait.go older.go                        streams that wait for their topics' upstream
+//	owed    fanout.go queue.go gap.go               the pass over a topic's subscribers; missing events
+//	sent    put.go units.go framing.go outbox.go    how what is owed goes to a connection (ARCHITECTURE.md)
+//	ends    beat.go stall.go drain.go close.go reason.go
+//	        stats.go                                counts
 //
 // # What is always true
 //
 //   - A cursor stands between events. Where the kernel took half of one, the other
-//     half is kept aside (rest.go) and goes first.
+//     half is kept aside (outbox.go) and goes first.
 //   - Interest is announced before the log is looked at, and a dirty mark is
 //     cleared before: an event is either seen or announced again.
 //   - A pass meets every subscriber exactly once, whichever of them leave in its
