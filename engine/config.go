@@ -58,7 +58,7 @@ type Config struct {
 	SendBuffer      int               // SO_SNDBUF; 0: the kernel sizes it
 	NotSentLowat    int               // TCP_NOTSENT_LOWAT; 0: the kernel's
 	UserTimeout     time.Duration     // TCP_USER_TIMEOUT
-	Chunked         bool              // streams of HTTP/1.1 in chunks, for proxies that insist
+	Chunked         bool              // streams of HTTP/1.1 in chunks, which show that a stream was cut off
 	RestBytes       int64             // half-sent events kept aside, in all
 	InboxMax        int               // streams on their way into a shard
 

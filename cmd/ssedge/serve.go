@@ -54,7 +54,7 @@ type serveCmd struct {
 	SendBuffer      size              `help:"Kernel send buffer of a stream in bytes (SO_SNDBUF); 0: the kernel sizes it." default:"${send_buffer}" group:"Streams"`
 	NotSentLowat    size              `help:"Unsent bytes from which on a socket counts as full (TCP_NOTSENT_LOWAT); 0: the kernel's." default:"${not_sent_lowat}" group:"Streams"`
 	UserTimeout     time.Duration     `help:"Sent bytes that are not acknowledged for this long end the connection (TCP_USER_TIMEOUT); 0: the kernel's." default:"${user_timeout}" group:"Streams"`
-	Chunked         bool              `help:"Send streams in chunks (HTTP/1.1), for proxies that insist; it costs more sends." group:"Streams"`
+	Chunked         bool              `help:"Send streams in chunks (HTTP/1.1): a client can tell a stream that was cut off from one that ended. HAProxy holds chunks back, but for option http-no-delay." group:"Streams"`
 	RestBytes       size              `help:"Half-sent events kept aside, in all." default:"${rest_bytes}" group:"Streams"`
 	InboxMax        int               `help:"New streams waiting for each shard." default:"${inbox_max}" group:"Streams"`
 
