@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -147,6 +148,30 @@ func TestFilesHoldOneIdea(t *testing.T) {
 			t.Errorf("%s has %d lines; expected at most %d", path, n, linesMax)
 		}
 	})
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:\s]+)(#[^)\s]*)?\)`)
+
+// TestLinksOfPagesLeadSomewhere looks at links to files of the tree, in all pages.
+func TestLinksOfPagesLeadSomewhere(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git" || d.Name() == "bin") {
+			return filepath.SkipDir
+		}
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, found := range link.FindAllStringSubmatch(string(text), -1) {
+			if _, gone := os.Stat(filepath.Join(filepath.Dir(path), found[1])); gone != nil {
+				t.Errorf("%s: there is no %s", path, found[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // resultsMax is the most bytes that measurements may take in the tree: raw files are packed, pages are made on demand (ssedge bench

@@ -12,7 +12,7 @@ import "ssedge/proto/sse"
 const beatSpread = 8
 
 // beatBatch is the ticks, 134 ms, whose heartbeats are sent together: sends in a row
-// cost a third less than sends one by one (measured: ARCHITECTURE.md).
+// cost a third less than sends one by one (measured: bench/results/README.md).
 const beatBatch = 8
 
 // beatDue is the tick of the next heartbeat of slot i.

@@ -21,7 +21,7 @@ type greeting struct {
 // accepted, if there is nothing else to send: one topic, and nothing to catch up
 // with or to tell. The client has its answer without waiting for a shard in the
 // middle of a broadcast, and the shard need not hurry. (Measured: see
-// ARCHITECTURE.md.) scratch is used, and returned to be used again. It is called on the
+// bench/results/README.md.) scratch is used, and returned to be used again. It is called on the
 // goroutine that has accepted the connection: of the shard it uses what never changes.
 //
 // What is appended to the log from here on lies behind the cursor that goes with

@@ -178,7 +178,7 @@ func (s *Shard) run() {
 
 // yield lets others go first: pollers, publishers and, on one machine, clients. Whenever
 // they wake up they would otherwise wait for the end of the time slice that the kernel
-// has given the shard, 3 ms. (Measured: ARCHITECTURE.md.)
+// has given the shard, 3 ms. (Measured: bench/results/README.md.)
 //
 // The kernel takes a yield for more than a turn's worth: beside a thread that always has
 // something to do a shard would come to a tenth of the processor. So it keeps the processor for

@@ -14,7 +14,7 @@ type Load struct {
 	Port        int   // that ssedge listens on; 0: 8080
 }
 
-// What streams take (ARCHITECTURE.md, "How cost grows"; bench/results/2026-11-26-million).
+// What streams take (bench/results/README.md, "How cost grows"; bench/results/2026-11-26-million).
 const (
 	userBytes   = 100       // of ssedge's memory, a stream of a topic that others have
 	ownBytes    = 64 << 20  // of ssedge's memory, without streams

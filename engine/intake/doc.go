@@ -19,7 +19,7 @@
 // netpoll's pollers drive listeners of our own: a descriptor to poll and an Accept
 // that is called when it is readable and may answer nil, nil. A listening socket
 // is one. The set of connections with half a head is another: an epoll set can
-// itself be polled. No netpoll connection is ever made; ARCHITECTURE.md says why.
+// itself be polled. No netpoll connection is ever made; DESIGN.md says why.
 //
 // # Goroutines
 //

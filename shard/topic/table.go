@@ -52,7 +52,7 @@ type Table struct {
 	Missed  atomic.Uint64 // gaps told because the upstream has lost events: one for each stream
 }
 
-// Listen sets who is told of the topics. It is called once, before the first Acquire.
+// Listen sets the listeners that are told of the topics. It is called once, before the first Acquire.
 func (t *Table) Listen(all []Listener) { t.listeners = all }
 
 // HasUpstream reports whether the topics' events come from elsewhere.

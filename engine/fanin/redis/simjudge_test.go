@@ -45,7 +45,7 @@ func (v *viewer) wasTold(topic string, p *published) bool {
 // judgeGaps fails if a gap was told though the viewer has all that was published in its range since it came first, and
 // nothing in it was lost to the edge through which it was published.
 // That is judged only where the history was never rewritten, nothing but events was in it, an edge may read all of it,
-// and each edge that gave the viewer a place had heard the server: ARCHITECTURE has the false alarms that there are otherwise.
+// and each edge that gave the viewer a place had heard the server: DESIGN.md has the false alarms that there are otherwise.
 func (v *viewer) judgeGaps(topic string) {
 	came := map[int]bool{}
 	for _, d := range v.got[topic] {
