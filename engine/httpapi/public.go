@@ -81,7 +81,7 @@ func (s *Public) route(path string) (route, bool) {
 }
 
 func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	intake.Begun(r.Context())
+	intake.HandlerStarted(r.Context())
 	s.allowOrigin(w, r)
 	if c := intake.ConnFrom(r.Context()); c != nil && c.Crowded() || r.ContentLength != 0 && s.mayPublish(authorization(r), nil) != nil {
 		w.Header().Set("Connection", "close") // and nothing more of the body is waited for

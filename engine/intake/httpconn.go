@@ -152,7 +152,7 @@ func (c *Conn) refuse(r *refuse.Answer) error {
 
 func (c *Conn) Close() error {
 	c.once.Do(func() { c.in.places.leave(c.place) })
-	c.begun()
+	c.handlerStarted()
 	return c.Conn.Close()
 }
 
@@ -201,15 +201,15 @@ func ConnState(c net.Conn, s http.ConnState) {
 	}
 }
 
-// Begun is to be called by the handler of a request: net/http's Shutdown waits for its
+// HandlerStarted is to be called by the handler of a request: net/http's Shutdown waits for its
 // answer from then on. Before, it would close the connection without one.
-func Begun(ctx context.Context) {
+func HandlerStarted(ctx context.Context) {
 	if c := ConnFrom(ctx); c != nil {
-		c.begun()
+		c.handlerStarted()
 	}
 }
 
-func (c *Conn) begun() { c.entered.Do(func() { c.in.entering.Add(-1) }) }
+func (c *Conn) handlerStarted() { c.entered.Do(func() { c.in.entering.Add(-1) }) }
 
 // ConnFrom returns the connection of a request; nil if it did not come through an
 // intake.

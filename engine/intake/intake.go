@@ -266,5 +266,5 @@ func (in *Intake) hasRoom() bool {
 }
 
 // EnteringCount returns the connections given to net/http whose first request, which is
-// there, has no handler yet ([Begun]): Shutdown would close them without an answer.
+// there, has no handler yet ([HandlerStarted]): Shutdown would close them without an answer.
 func (in *Intake) EnteringCount() int { return int(in.entering.Load()) }

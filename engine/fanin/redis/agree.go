@@ -17,8 +17,8 @@ import (
 // In other settings they may differ while these are being changed, so that is not refused. But it is logged, with the edges' names,
 // the settings and both values: until all are the same, one edge cuts what another keeps, or refuses what another takes.
 
-// way is this edge's fan-in.
-func (c *Config) way() string {
+// fanInSettings is this edge's fan-in.
+func (c *Config) fanInSettings() string {
 	if c.FanIn == ByPartition {
 		return fmt.Sprintf("--fan-in=%s --partitions=%d", c.FanIn, c.Partitions)
 	}
@@ -53,10 +53,10 @@ func differences(here, there map[string]string) string {
 	return strings.Join(all, "; ")
 }
 
-const waySeparator = "; "
+const settingsSeparator = "; "
 
-// keeps is what is published with, as a text; settingsOf reads it.
-func (c *Config) keeps() string {
+// retentionSettings is what is published with, as a text; settingsOf reads it.
+func (c *Config) retentionSettings() string {
 	var all []string
 	publishing := c.publishing()
 	for _, name := range slices.Sorted(maps.Keys(publishing)) {
@@ -78,17 +78,17 @@ func settingsOf(keeps string) map[string]string {
 // claims its way at once, so that of two that begin together one is refused.
 func (s *Source) agree(ctx context.Context, client rueidis.Client) error {
 	key := s.presenceKey("fanin")
-	own := s.config.way() + waySeparator + s.config.keeps()
+	own := s.config.fanInSettings() + settingsSeparator + s.config.retentionSettings()
 	if s.config.PresenceEvery > 0 {
 		client.Do(ctx, client.B().Set().Key(key).Value(own).Nx().ExSeconds(s.presenceTTL()).Build())
 	}
 	text, err := client.Do(ctx, client.B().Get().Key(key).Build()).ToString()
-	way, keeps, ok := strings.Cut(text, waySeparator)
+	way, keeps, ok := strings.Cut(text, settingsSeparator)
 	switch {
 	case err != nil || !ok:
 		return nil
-	case way != s.config.way():
-		return fmt.Errorf("%w: edges there have %s, this is %s", errUnfit, way, s.config.way())
+	case way != s.config.fanInSettings():
+		return fmt.Errorf("%w: edges there have %s, this is %s", errUnfit, way, s.config.fanInSettings())
 	}
 	if text != own {
 		s.looks = 0 // for whose these are
@@ -99,14 +99,14 @@ func (s *Source) agree(ctx context.Context, client rueidis.Client) error {
 	return nil
 }
 
-// insist writes how it is done here. It lasts as long as what else this edge says.
-func (s *Source) insist(ctx context.Context) error {
+// publishSettings writes how it is done here. It lasts as long as what else this edge says.
+func (s *Source) publishSettings(ctx context.Context) error {
 	if err := s.agree(ctx, s.client); err != nil {
 		s.troubles.fanIn.fails(s.config.Logger, s.hinted, slog.LevelError, "other edges use another fan-in: change theirs or this edge's", err)
 		return nil
 	}
 	s.troubles.fanIn.ends(s.config.Logger, "all edges use the same fan-in again")
-	return s.client.Do(ctx, s.client.B().Set().Key(s.presenceKey("fanin")).Value(s.config.way()+waySeparator+s.config.keeps()).ExSeconds(s.presenceTTL()).Build()).Error()
+	return s.client.Do(ctx, s.client.B().Set().Key(s.presenceKey("fanin")).Value(s.config.fanInSettings()+settingsSeparator+s.config.retentionSettings()).ExSeconds(s.presenceTTL()).Build()).Error()
 }
 
 // lookEvery is how many words of this edge pass between two looks at the settings of others, if the common key shows no difference.

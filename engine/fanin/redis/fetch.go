@@ -53,7 +53,7 @@ func (f *feed) enqueue() {
 		q.others = append(q.others, f)
 	}
 	q.mu.Unlock()
-	poke(q.wake)
+	signal(q.wake)
 }
 
 // take returns up to n feeds. Unless all is true, it takes only urgent feeds.
@@ -85,7 +85,7 @@ func (q *fetches) putBack(batch []*feed, urgent int) {
 	q.urgent = append(q.urgent, batch[:urgent]...)
 	q.others = append(q.others, batch[urgent:]...)
 	q.mu.Unlock()
-	poke(q.wake)
+	signal(q.wake)
 }
 
 // cut removes the first n; the array goes when nothing is left in it.

@@ -38,11 +38,11 @@ func (s *Source) sign() {
 	}
 	s.refreshSlots()
 	if s.only != nil {
-		poke(s.only.signs)
+		signal(s.only.signs)
 	}
 	if t := s.slots.Load(); t != nil {
 		for _, n := range t.nodes {
-			poke(n.signs)
+			signal(n.signs)
 		}
 	}
 }
@@ -68,10 +68,10 @@ func (n *node) heard(channel string, clients int64, session *sessionSigns) error
 	s := n.source
 	if s.sharded() && session.unheard.Add(1) < 2 { // perhaps its slot has moved, and only that
 		s.refreshSlots()
-		poke(n.signs)
+		signal(n.signs)
 		return nil
 	}
-	poke(session.elsewhere)
+	signal(session.elsewhere)
 	return errElsewhere
 }
 

@@ -51,8 +51,8 @@ func newNode(s *Source, address, probe string, client func() rueidis.Client) *no
 	return n
 }
 
-// poke wakes the goroutine that waits on a channel of capacity one.
-func poke(wake chan struct{}) {
+// signal wakes the goroutine that waits on a channel of capacity one.
+func signal(wake chan struct{}) {
 	select {
 	case wake <- struct{}{}:
 	default:
@@ -66,7 +66,7 @@ func (n *node) join(feeds ...*feed) {
 		n.joining = append(n.joining, feeds...)
 	}
 	n.mu.Unlock()
-	poke(n.wake)
+	signal(n.wake)
 }
 
 // leave has a feed's channel unsubscribed. One that others have as well stays: where its slot goes, it goes.
@@ -79,7 +79,7 @@ func (n *node) leave(f *feed) {
 		n.leaving = append(n.leaving, f.key())
 	}
 	n.mu.Unlock()
-	poke(n.wake)
+	signal(n.wake)
 }
 
 // shut drops what is queued.

@@ -33,7 +33,7 @@ func (s *Source) presenceKey(what string) string { return "ssedge:" + s.config.P
 func (s *Source) presence(ctx context.Context) {
 	for first := true; first || sleep(ctx, s.config.PresenceEvery); first = false {
 		within, cancel := context.WithTimeout(ctx, s.config.PresenceEvery)
-		if err := s.tell(within); err == nil {
+		if err := s.writePresence(within); err == nil {
 			s.troubles.presence.ends(s.config.Logger, "this edge is shown to others again")
 		} else if ctx.Err() == nil {
 			s.counts.failed(opPresence, err)
@@ -59,9 +59,9 @@ func (s *Source) presenceTTL() int64 {
 	return seconds(3 * s.config.PresenceEvery)
 }
 
-// tell writes what has changed since the last time; all of it, if that is gone.
-func (s *Source) tell(ctx context.Context) error {
-	if err := s.insist(ctx); err != nil {
+// writePresence writes what has changed since the last time; all of it, if that is gone.
+func (s *Source) writePresence(ctx context.Context) error {
+	if err := s.publishSettings(ctx); err != nil {
 		return err
 	}
 	key := s.presenceKey("topics:" + s.config.Edge)
@@ -94,13 +94,13 @@ func (s *Source) tell(ctx context.Context) error {
 			continue
 		}
 		if changed = append(changed, f); len(changed) == presenceBatch {
-			if err := s.tellOf(ctx, key, changed); err != nil {
+			if err := s.writeCounts(ctx, key, changed); err != nil {
 				return err
 			}
 			changed = changed[:0]
 		}
 	}
-	if err := s.tellOf(ctx, key, changed); err != nil {
+	if err := s.writeCounts(ctx, key, changed); err != nil {
 		return err
 	}
 	text, err := json.Marshal(fanin.Edge{
@@ -110,7 +110,7 @@ func (s *Source) tell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.heedNamesake(ctx)
+	s.warnDuplicateName(ctx)
 	b := s.client.B
 	ttl := time.Duration(s.presenceTTL()) * time.Second
 	for _, r := range s.client.DoMulti(ctx,
@@ -134,8 +134,8 @@ func (s *Source) tell(ctx context.Context) error {
 	return nil
 }
 
-// tellOf writes how many subscribers these topics have.
-func (s *Source) tellOf(ctx context.Context, key string, feeds []*feed) error {
+// writeCounts writes how many subscribers these topics have.
+func (s *Source) writeCounts(ctx context.Context, key string, feeds []*feed) error {
 	s.counts.told.Add(uint64(len(feeds)))
 	set, some := s.client.B().Hset().Key(key).FieldValue(), false
 	var gone []string
@@ -159,8 +159,8 @@ func (s *Source) tellOf(ctx context.Context, key string, feeds []*feed) error {
 
 var errNamesake = errors.New("two edges have one name")
 
-// heedNamesake warns of another edge that has the same name: what both say would be the one's, then the other's.
-func (s *Source) heedNamesake(ctx context.Context) {
+// warnDuplicateName warns of another edge that has the same name: what both say would be the one's, then the other's.
+func (s *Source) warnDuplicateName(ctx context.Context) {
 	if !s.told.Load() { // what is there may be what this one said before it was started again
 		return
 	}

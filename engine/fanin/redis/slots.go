@@ -94,7 +94,7 @@ func serverOf(row rueidis.RedisMessage, asked string) string {
 // refreshSlots asks for a new look at which node owns which slots.
 func (s *Source) refreshSlots() {
 	if s.sharded() {
-		poke(s.refresh)
+		signal(s.refresh)
 	}
 }
 

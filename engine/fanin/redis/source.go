@@ -100,7 +100,7 @@ func (l *list[T]) add(item T) {
 	l.mu.Lock()
 	l.all = append(l.all, item)
 	l.mu.Unlock()
-	poke(l.wake)
+	signal(l.wake)
 }
 
 func (l *list[T]) take() (all []T) {
@@ -239,11 +239,11 @@ func (s *Source) Attach(table *topic.Table) {
 		}
 		s.presence(ctx)
 	})
-	s.running.Go(func() { s.bury(ctx) })
+	s.running.Go(func() { s.unsubscribeForgotten(ctx) })
 }
 
-// bury unsubscribes the channels of topics that were forgotten.
-func (s *Source) bury(ctx context.Context) {
+// unsubscribeForgotten unsubscribes the channels of topics that were forgotten.
+func (s *Source) unsubscribeForgotten(ctx context.Context) {
 	for {
 		s.unfollowLeavers()
 		select {

@@ -66,7 +66,7 @@ func (q *fetches) wish(w *wish) bool {
 		return false
 	}
 	q.wishes.add(w)
-	poke(q.wake)
+	signal(q.wake)
 	return true
 }
 
