@@ -31,13 +31,10 @@ func (o *outbox) size() int { return len(o.framed) + o.underway.size() }
 // block parks a stream whose socket is full until it is writable. It reports
 // whether the stream is still open: it is not if there is no room for o.
 func (s *Shard) block(i uint32, sl *slot, o outbox) bool {
-	if o.held = cap(o.framed) + cap(o.tail); o.held > 0 {
-		s.charge(o.held)
-		if s.rests.used.Load() > s.rests.max {
-			s.charge(-o.held)
-			s.close(i, sl, ClosedOverload)
-			return false
-		}
+	if o.held = cap(o.framed) + cap(o.tail); o.held > 0 && s.charge(o.held) > s.rests.max {
+		s.charge(-o.held)
+		s.close(i, sl, ClosedOverload)
+		return false
 	}
 	if o.size() > 0 {
 		s.outboxes[i] = o
@@ -66,6 +63,7 @@ func (s *Shard) park(i uint32, sl *slot) bool {
 // then all it has fallen behind.
 func (s *Shard) unblock(i uint32, sl *slot) {
 	since, sent := sl.since, s.stats.BytesOut.Load()
+	looked, was := s.stalls[i]
 	sl.flags &^= flagBlocked
 	s.forgetStall(i)
 	s.stats.Blocked.Add(-1)
@@ -83,7 +81,9 @@ func (s *Shard) unblock(i uint32, sl *slot) {
 	}
 	if sl.flags&flagBlocked != 0 {
 		if s.stats.BytesOut.Load() == sent { // it took nothing
-			sl.since = since
+			if sl.since = since; was {
+				s.stalls[i] = looked
+			}
 		}
 		return
 	}
@@ -115,6 +115,11 @@ func (s *Shard) sendOutbox(i uint32, sl *slot) bool {
 		k := min(n, len(o.framed))
 		o.framed = o.framed[k:]
 		o.cut(n - k)
+		if f.head == nil && len(o.log) > 0 && o.size() <= restCopyMax && s.rests.used.Load()+int64(o.size()) <= s.rests.max { // it is little by now
+			s.dropOutbox(i, sl)
+			o.framed = append(clone(o.framed), o.log...)
+			return s.block(i, sl, outbox{framed: append(o.framed, o.tail...)})
+		}
 		s.outboxes[i] = o
 		return s.park(i, sl)
 	}
@@ -134,9 +139,10 @@ func (s *Shard) dropOutbox(i uint32, sl *slot) {
 	}
 }
 
-func (s *Shard) charge(n int) {
-	s.rests.used.Add(int64(n))
+// charge returns what all copies take then.
+func (s *Shard) charge(n int) int64 {
 	s.stats.RestBytes.Add(int64(n))
+	return s.rests.used.Add(int64(n))
 }
 
 // checkBlocked looks at a blocked subscriber of the topic under way, which gets

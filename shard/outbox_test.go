@@ -134,6 +134,37 @@ func TestARestStandsInItsOwnLog(t *testing.T) {
 	c.want(large, "gap:overrun", large, large)
 }
 
+// Whatever an event's length and however much of it was sent at first: once little is left, the log may let it go.
+func TestALittleRestOutlivesTheLog(t *testing.T) {
+	for wire := range wires {
+		for _, topics := range []string{"a", "a,b"} {
+			for _, first := range []int{1000, 5000, 15_000} {
+				r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 1}})
+				c := &client{r: r, wire: wire, topics: strings.Split(topics, ",")}
+				c.connect("", fake.Unlimited, 0)
+				r.settle()
+				c.read()
+				c.sock.Room = first
+				event := strings.Repeat("x", 18_000)
+				r.publish("a", event)
+				r.settle()
+				c.sock.Free(17_000 - first)
+				r.settle()
+				if c.sock.Closed {
+					t.Fatalf("wire %d, %s: closed with what is left of the event in the log", wire, topics)
+				}
+				r.publish("a", "next")
+				r.settle()
+				c.sock.Free(fake.Unlimited)
+				r.settle()
+				c.want(event, "next")
+				c.sock.HangUp()
+				r.empty()
+			}
+		}
+	}
+}
+
 // Once the log's part of a rest is sent, the log may let it go.
 func TestARestOfWhichOnlyTheCopyIsLeftOutlivesTheLog(t *testing.T) {
 	r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 1}})

@@ -46,8 +46,11 @@ type underway struct {
 	end   uint64 // … and where the event ends in it
 }
 
-// kept is u with scratch copied.
+// kept is u with scratch copied, and what is in the log, too, if that is little: the log may let it go.
 func (u underway) kept() underway {
+	if len(u.log) > 0 && u.size() <= restCopyMax {
+		return underway{tail: append(append(make([]byte, 0, u.size()), u.log...), u.tail...)}
+	}
 	u.tail = clone(u.tail)
 	return u
 }
