@@ -40,7 +40,7 @@ func (s *Shard) sendAway(i uint32, sl *slot, reason CloseReason) {
 	}
 }
 
-// end gives back what a stream without subscriptions still has: its rest, its
+// end gives back what a stream without subscriptions still has: its outbox, its
 // timer, its descriptor, its slot.
 func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 	s.sayBye(sl, reason)

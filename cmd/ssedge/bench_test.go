@@ -83,7 +83,7 @@ func TestBenchStartsItsServers(t *testing.T) {
 	if len(all.Results) != 3 || all.Results[0].Server != "ssedge/1" || all.Results[1].Server != "limit/1" || !(all.Results[0].Value("p50_of_limit") > 0) {
 		t.Errorf("found %+v", all.Results)
 	}
-	if !testing.Short() && !raced {
+	if !testing.Short() {
 		dir := t.TempDir()
 		all, _ = bench(t, 0, "compare", "--servers=ssedge/1,limit/1,twin", "--rounds=1", "--streams=100", "--flood=20", "--idle-wait=100ms", "--broadcasts=3", "--for=400ms", "--beat=300ms", "--settle=30ms", "--report="+dir, "--expect=p50>0us")
 		if len(all.Tables) != 1 || len(all.Tables[0].Columns) != 4 {
@@ -182,9 +182,6 @@ func TestBenchFailsOnFaults(t *testing.T) {
 func TestBenchLimitIsHeldToWhatIsExpected(t *testing.T) {
 	t.Parallel()
 	for expect, code := range map[string]int{"exact=20": 0, "exact=21": 1, "nonsense<1": 1} {
-		if raced && expect != "exact=21" {
-			continue
-		}
 		_, errors := bench(t, code, "limit", "--streams=20", "--broadcasts=1", "--expect="+expect)
 		if code != 0 && !strings.Contains(errors, expect) {
 			t.Errorf("%s: found %q", expect, errors)
@@ -196,9 +193,6 @@ func TestBenchLimitIsHeldToWhatIsExpected(t *testing.T) {
 func TestBenchFailsWhereItsResultsCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	for _, form := range []string{"", " --json"} {
-		if raced && form != "" {
-			continue
-		}
 		cmd := exec.Command("sh", "-c", `exec "$0" bench limit --streams=5 --broadcasts=1`+form+` > /dev/full`, os.Args[0])
 		cmd.Env = append(os.Environ(), asProgram+"=1")
 		out, err := cmd.CombinedOutput()

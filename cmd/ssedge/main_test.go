@@ -57,15 +57,8 @@ func (p *program) said() string {
 	return p.stderr.String()
 }
 
-// environment makes a process of the test binary behave as ssedge. Under the race detector such a
-// process spends most of its start reading its arguments, and a third of that collecting garbage.
-func environment() []string {
-	all := []string{asProgram + "=1", "GORACE=atexit_sleep_ms=10"}
-	if raced {
-		all = append(all, "GOGC=400")
-	}
-	return all
-}
+// environment makes a process of the test binary behave as ssedge.
+func environment() []string { return []string{asProgram + "=1", "GORACE=atexit_sleep_ms=10"} }
 
 // watched are the tests whose processes run with the race detector, too: those of what several goroutines of cmd/ssedge
 // itself do. What the processes of the others do is watched in the tests of engine and bench.
@@ -206,12 +199,12 @@ func await(t testing.TB, what string, holds func() (bool, string)) {
 	}
 }
 
-// notRaced skips a test under the race detector, unless its processes are to be watched. There, a process takes a second of
-// processor time to read its arguments.
+// notRaced skips a test under the race detector, unless its processes are to be watched: all of them would take a minute and a
+// half of processor time.
 func notRaced(t testing.TB) {
 	t.Helper()
 	if name, _, _ := strings.Cut(t.Name(), "/"); raced && !slices.Contains(watched, name) {
-		t.Skip("not run with -race, under which a process takes a second to read its arguments; other tests run the same code. go test ./cmd/ssedge runs it")
+		t.Skip("not run with -race, which watches the code of its processes in the tests of engine and bench: go test ./cmd/ssedge runs it")
 	}
 }
 

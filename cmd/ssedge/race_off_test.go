@@ -2,6 +2,5 @@
 
 package main
 
-// raced says that the race detector is on, in which parsing has nothing for it to find and takes ten times as long: some of
-// the cases are enough.
+// raced says that the race detector is on.
 const raced = false

@@ -100,7 +100,7 @@ func TestWhatHasComeIsReadAfterTheDeadline(t *testing.T) {
 	}
 }
 
-// A write that nobody reads ends at its deadline, and says how much was taken.
+// A write that the other side does not read ends at its deadline, and says how much was taken.
 func TestAWriteEnds(t *testing.T) {
 	t.Parallel()
 	near, far, clock := pair(t)
