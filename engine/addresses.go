@@ -13,11 +13,12 @@ import (
 	"unicode"
 
 	"ssedge/engine/intake"
+	"ssedge/engine/setting"
 )
 
 // checkAddress refuses addresses that no socket can listen on, or no client can reach. It also keeps a development server, which
 // has no access control, on this machine.
-func (c *Config) checkAddress(flag, given string, fail failure) {
+func (c *Config) checkAddress(flag, given string, fail setting.Fail) {
 	address := given
 	if flag == "--listen" {
 		address, _ = intake.ListensForProxies(given)
@@ -53,7 +54,7 @@ func (c *Config) checkAddress(flag, given string, fail failure) {
 }
 
 // checkSocketPath looks at the file system, too: whether a socket can be made there cannot be seen from the path.
-func checkSocketPath(flag, given, path string, fail failure) {
+func checkSocketPath(flag, given, path string, fail setting.Fail) {
 	if flag == "--admin" || path == "" || path[0] == '@' || strings.TrimSpace(path) != path || len(path) > 107 { // sun_path, unix(7); @ would be an abstract address
 		fail("%s %s: expected host:port%s", flag, given, map[bool]string{true: " or unix:/path of at most 107 bytes"}[flag != "--admin"])
 		return
@@ -108,7 +109,7 @@ func checkPort(port string) bool {
 
 // checkTwice refuses addresses of which one takes in the other: of two sockets at one address each would get a part of the clients,
 // and of two servers one could not start.
-func (c *Config) checkTwice(fail failure) {
+func (c *Config) checkTwice(fail setting.Fail) {
 	var before []place
 	for _, address := range append([]string{c.Admin}, c.Listen...) {
 		now, ok := placeOf(address)

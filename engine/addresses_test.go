@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// said is what Validate says of addresses; each line has a part of its own.
+// said is what Check says of addresses; each line has a part of its own.
 func saidOf(admin string, listen ...string) string {
 	c := DefaultConfig()
 	c.Keys, c.Listen, c.Admin, c.TrustedProxies = []string{"k"}, listen, admin, []string{"unix"}
-	if err := c.Validate(); err != nil {
+	if err := c.Check(); err != nil {
 		return err.Error()
 	}
 	return ""

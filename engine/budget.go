@@ -53,9 +53,9 @@ const reservedLeast = 192
 
 // reservedFiles is how many descriptors a node keeps for everything but streams, requests and heads.
 func (c *Config) reservedFiles() int {
-	shards, pollers := min(c.Shards, shard.ShardsMax), min(c.Pollers, pollersMax) // more is refused
+	shards, pollers := min(c.Shards, shard.ShardsMax), c.Pollers // more is refused
 	n := ownFiles + shardFiles*shards + pollers*(pollFiles+len(c.Listen))
-	if c.Redis != "" {
+	if c.Redis.URL != "" {
 		n += redisFiles
 	}
 	return max(n, reservedLeast)
@@ -65,13 +65,13 @@ func (c *Config) reservedFiles() int {
 // that serves needs, because not everything is at its bound at a time. StreamsMax must be set.
 func (c *Config) Budget() []Cost {
 	streams, topics, shards := int64(c.StreamsMax), int64(c.TopicsMax), int64(c.Shards)
-	perStream, perTopic := int64(streamMemory), int64(topicMemory+c.TopicBytes)+4*shards
+	perStream, perTopic := int64(streamMemory), int64(topicMemory+c.Rule.TopicBytes)+4*shards
 	if c.TopicsPerStream > 1 {
 		perStream += perTopicMemory * int64(c.TopicsPerStream)
 	}
 	own := Cost{Of: "the server itself", Settings: []string{"Shards", "Pollers", "Workers"}, Bytes: ownMemory + int64(c.Pollers*len(c.Listen)+c.Workers)*int64(c.HeadBytes), Files: int64(c.reservedFiles())}
 	waiting := Cost{Of: "streams on their way into a shard", Settings: []string{"InboxMax"}, Bytes: min(int64(c.InboxMax)*shards, streams) * waitMemory}
-	if c.Redis != "" {
+	if c.Redis.URL != "" {
 		own.Bytes += redisMemory
 		perTopic += followMemory
 		waiting = Cost{Of: "streams that wait for Redis", Settings: []string{"InboxMax"}, Bytes: streams * waitMemory}
@@ -83,13 +83,13 @@ func (c *Config) Budget() []Cost {
 		own,
 		{Of: "streams", Settings: []string{"StreamsMax", "TopicsPerStream", "PerAddressMax"}, Bytes: streams * perStream, Kernel: streams * socketMemory, Files: streams},
 		waiting,
-		{Of: "topics", Settings: []string{"TopicsMax", "TopicBytes"}, Bytes: topics*perTopic + min(topics*shards, streams*int64(c.TopicsPerStream))*stateMemory},
+		{Of: "topics", Settings: []string{"TopicsMax", "Rule.TopicBytes"}, Bytes: topics*perTopic + min(topics*shards, streams*int64(c.TopicsPerStream))*stateMemory},
 		{Of: "history", Settings: []string{"HistoryMax", "HistoryBytes", "HistoryEvents"}, Bytes: c.HistoryMax},
 		{Of: "half-sent events", Settings: []string{"RestBytes"}, Bytes: c.RestBytes},
-		{Of: "idempotency keys", Settings: []string{"KeysMax", "KeyBytes"}, Bytes: int64(c.KeysMax) * int64(keyMemory+c.KeyBytes+c.TopicBytes)},
+		{Of: "idempotency keys", Settings: []string{"KeysMax", "Rule.KeyBytes"}, Bytes: int64(c.KeysMax) * int64(keyMemory+c.Rule.KeyBytes+c.Rule.TopicBytes)},
 		{Of: "incomplete heads", Settings: []string{"HeadsMax", "HeadBytes"}, Bytes: int64(c.HeadsMax) * int64(headMemory+2*c.HeadBytes), Kernel: int64(c.HeadsMax) * socketMemory},
 		{Of: "requests", Settings: []string{"HTTPConnectionsMax", "HeadersMax", "TargetBytes"}, Bytes: int64(c.HTTPConnectionsMax) * int64(requestMemory+3*c.HeadBytes), Kernel: int64(c.HTTPConnectionsMax) * socketMemory, Files: int64(c.HTTPConnectionsMax)},
-		{Of: "requests that publish", Settings: []string{"PublishBytes", "BodyBytes", "EventBytes"}, Bytes: c.PublishBytes},
+		{Of: "requests that publish", Settings: []string{"PublishBytes", "BodyBytes", "Rule.EventBytes"}, Bytes: c.PublishBytes},
 	}
 }
 

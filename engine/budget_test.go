@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"os"
 	"runtime"
@@ -14,18 +13,19 @@ import (
 	"ssedge/engine"
 	"ssedge/engine/fanin"
 	"ssedge/engine/memory"
+	"ssedge/engine/setting"
 	"ssedge/shard"
 	"ssedge/shard/log"
 	topics "ssedge/shard/topic"
 )
 
 // costless are limits that bound time, or a part of something that another setting bounds.
-var costless = strings.Fields("AcceptRate Lifetime WriteStall HeadTimeout HTTPIdle BodyTimeout KeyTTL HistoryAge MemoryMax")
+var costless = strings.Fields("AcceptRate Lifetime WriteStall HeadTimeout HTTPIdle BodyTimeout KeyTTL HistoryAge MemoryMax Redis.TTL Redis.Timeout Redis.ReadRate Redis.CatchUpRate")
 
 // Every limit is in the budget, with the settings that there are, or is known to cost neither memory nor descriptors.
 func TestEveryLimitIsInTheBudget(t *testing.T) {
 	c := keyed()
-	if err := c.Validate(); err != nil {
+	if err := c.Check(); err != nil {
 		t.Fatal(err)
 	}
 	var in []string
@@ -35,13 +35,13 @@ func TestEveryLimitIsInTheBudget(t *testing.T) {
 			t.Errorf("%+v: expected a name and a cost", cost)
 		}
 	}
-	for _, field := range slices.Sorted(maps.Keys(limits)) {
+	for _, field := range limits() {
 		if slices.Contains(in, field) == slices.Contains(costless, field) {
 			t.Errorf("limit %s must be in the budget, or be listed as costing nothing", field)
 		}
 	}
 	for _, field := range in {
-		if _, ok := limits[field]; !ok && !slices.Contains(notLimits, field) {
+		if !slices.ContainsFunc(setting.All(&c), func(o setting.One) bool { return o.Path == field }) {
 			t.Errorf("the budget names %s, which is no setting", field)
 		}
 	}
@@ -77,9 +77,9 @@ func TestWhatTheBudgetSays(t *testing.T) {
 		t.Fatalf("there is no cost of %s", of)
 		return 0
 	}
-	long := func(i int) []byte { return fmt.Appendf(nil, "%0*d", c.TopicBytes, i) }
+	long := func(i int) []byte { return fmt.Appendf(nil, "%0*d", c.Rule.TopicBytes, i) }
 	newGroup := func() *shard.Group {
-		g, err := shard.NewGroup(c.Shards, shard.Config{WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1, InboxMax: 1, TurnSends: 1, TurnTime: time.Second}, topics.Config{
+		g, err := shard.NewGroup(shard.Config{Delivery: shard.Delivery{WriteStall: time.Hour, Retry: time.Second, RestBytes: 1, InboxMax: 1}, Turns: shard.Turns{Shards: c.Shards, TurnSends: 1, TurnTime: time.Second}}, topics.Config{
 			Retention: log.Retention{AgeMS: 3_600_000}, HistoryMax: 1 << 30, TopicsMax: many,
 		})
 		if err != nil {
@@ -100,7 +100,7 @@ func TestWhatTheBudgetSays(t *testing.T) {
 	}); took > says("topics") || took < says("topics")/4 {
 		t.Errorf("%d topics take %d bytes, the budget says %d", many, took, says("topics"))
 	}
-	keys := fanin.NewMemory(fanin.MemoryConfig{KeysMax: many, KeyTTL: time.Hour})
+	keys := fanin.NewMemory(fanin.MemoryConfig{KeyLimit: fanin.KeyLimit{KeysMax: many}, KeyTTL: time.Hour})
 	keys.Attach(newGroup().Table())
 	if took := taken(func() any {
 		for i := range 2 * many { // the queue has grown, and moved up

@@ -40,7 +40,7 @@ func asked(t *testing.T, path, line string) (all []string) {
 // dashboard, the alerts and the autoscaler's rule is one that a node, with Redis, exports.
 func TestDashboardsAskForWhatThereIs(t *testing.T) {
 	server := startRedis(t)
-	n := startNode(t, func(c *engine.Config) { c.Redis = "redis://127.0.0.1:" + server.port })
+	n := startNode(t, func(c *engine.Config) { c.Redis.URL = "redis://127.0.0.1:" + server.port })
 	_, text := n.get(t, n.admin, "/metrics")
 	exported := map[string]map[string][]string{} // name, label → values
 	labels := slices.Clone(given)

@@ -1,8 +1,8 @@
 // Package engine is a node: it checks a configuration, wires the parts together,
 // and takes the node through its life.
 //
-//	config.go      every setting, with its default
-//	validate.go    settings as relations, checked before the first socket opens
+//	config.go      every setting: groups, which stand beside what they set
+//	check.go       what settings must be together, checked before the first socket opens
 //	inherited.go   what is checked of sockets that were passed to the process
 //	engine.go      New, Start, Drain, Close
 //	metrics.go     what /metrics says

@@ -18,7 +18,6 @@ import (
 	"ssedge/engine/fanin"
 	"ssedge/engine/httpapi"
 	"ssedge/engine/intake"
-	"ssedge/proto/http1"
 	"ssedge/shard"
 	"ssedge/shard/log"
 	"ssedge/shard/sys"
@@ -52,7 +51,7 @@ var errDraining = errors.New("draining")
 
 // New validates the configuration and binds all addresses; it serves nothing yet.
 func New(c Config) (_ *Engine, err error) {
-	if err := c.Validate(); err != nil {
+	if err := c.Check(); err != nil {
 		return nil, err
 	}
 	if idle := c.WithoutEffect(); len(idle) > 0 {
@@ -72,14 +71,9 @@ func New(c Config) (_ *Engine, err error) {
 	}
 	proxies, _ := intake.NewProxies(c.TrustedProxies, c.ForwardedHeader) // validated
 	e.admission = intake.NewAdmission(intake.AdmissionConfig{
-		StreamsMax: c.StreamsMax, PerAddressMax: c.PerAddressMax, RateMax: c.AcceptRate,
-		Request:     intake.RequestLimits{TopicsPerStream: c.TopicsPerStream, TopicBytes: c.TopicBytes, TargetBytes: c.TargetBytes, HeadBytes: c.HeadBytes},
-		Chunks:      c.Chunked,
-		CORSOrigins: c.CORSOrigins,
-		Proxies:     proxies,
-		LocalHosts:  c.Dev,
-		Authorizer:  e.access,
-		Logger:      c.Logger,
+		StreamLimits: c.StreamLimits, CORS: c.CORS,
+		Request: intake.RequestLimits{TopicsPerStream: c.TopicsPerStream, TopicBytes: c.Rule.TopicBytes, TargetBytes: c.TargetBytes, HeadBytes: c.HeadBytes},
+		Proxies: proxies, LocalHosts: c.Dev, Authorizer: e.access, Logger: c.Logger,
 	})
 	if e.source, err = e.openSource(); err != nil {
 		return nil, err
@@ -95,13 +89,12 @@ func New(c Config) (_ *Engine, err error) {
 	e.admission.Attach(e.group)
 	e.source.Attach(e.group.Table())
 
+	socket := c.SocketOptions
+	socket.DeferAccept = time.Second
 	if e.intake, err = intake.Open(intake.Config{
-		Listen: c.Listen, Inherited: c.Inherited, Pollers: c.Pollers,
-		Socket:      sys.SocketOptions{SendBuffer: c.SendBuffer, NotSentLowat: c.NotSentLowat, UserTimeout: c.UserTimeout, DeferAccept: time.Second},
-		Head:        http1.Limits{HeadBytes: c.HeadBytes, Headers: c.HeadersMax, TargetBytes: c.TargetBytes},
-		HeadTimeout: c.HeadTimeout, HeadsMax: c.HeadsMax, Clock: e.clock,
-		HTTPConnectionsMax: c.HTTPConnectionsMax, Workers: c.Workers, FilesMax: c.connectionFiles(),
-		Logger: c.Logger,
+		Listen: c.Listen, Inherited: c.Inherited,
+		ConnectionLimits: c.ConnectionLimits, Socket: socket, FilesMax: c.connectionFiles(),
+		Clock: e.clock, Logger: c.Logger,
 	}, e.admission); err != nil {
 		return nil, err
 	}
@@ -125,18 +118,14 @@ func (e *Engine) newGroup() (*shard.Group, error) {
 	if err != nil {
 		return nil, err
 	}
-	return shard.NewGroup(c.Shards, shard.Config{
-		Heartbeat: c.Heartbeat, WriteStall: c.WriteStall, Lifetime: c.Lifetime,
-		Retry: c.Retry, RetryJitter: c.RetryJitter,
-		RestBytesMax: c.RestBytes, InboxMax: c.InboxMax,
-		TurnSends: c.TurnSends, TurnTime: c.TurnTime,
-		Policy: policy, OnClose: e.admission.Closed,
+	return shard.NewGroup(shard.Config{
+		Turns: c.Turns, Delivery: c.Delivery, Policy: policy, OnClose: e.admission.Closed,
 	}, topic.Config{
 		Retention: log.Retention{
 			Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: max(c.HistoryAge.Milliseconds(), 1), Window: log.SendWindow,
 		},
 		HistoryMax: c.HistoryMax, TopicsMax: c.TopicsMax,
-		Upstream: e.source.Upstream(), LingerMS: c.RedisLinger.Milliseconds(),
+		Upstream: e.source.Upstream(), LingerMS: c.Redis.Linger.Milliseconds(),
 	})
 }
 
@@ -144,8 +133,7 @@ func (e *Engine) newServers() {
 	c := &e.config
 	e.public = httpapi.NewPublic(httpapi.PublicConfig{
 		Admission: e.admission, Authorizer: e.access, Source: e.source,
-		Rule:      c.rule(),
-		BodyBytes: c.BodyBytes, PublishBytes: c.PublishBytes, BodyTimeout: c.BodyTimeout,
+		Rule: c.Rule, BodyLimits: c.BodyLimits,
 		Dev: c.Dev, Draining: e.draining.Load, Refused: e.intake.Refused, Logger: c.Logger,
 	})
 	e.http = &http.Server{
@@ -165,7 +153,7 @@ func (e *Engine) newServers() {
 	e.metrics = newMetrics(e)
 	e.admin = &http.Server{
 		Handler: e.adminLn.Handler(httpapi.NewAdmin(httpapi.AdminConfig{
-			Source: e.source, Rule: c.rule(),
+			Source: e.source, Rule: c.Rule,
 			Ready: e.Ready, Degraded: e.Degraded, Metrics: e.metrics.write, Status: e.status, Local: isLoopback(e.adminLn),
 		})),
 		ConnContext:       e.adminLn.ConnContext,

@@ -1,6 +1,11 @@
 package engine
 
-import "ssedge/engine/fanin/redis"
+import (
+	"fmt"
+
+	"ssedge/engine/fanin/redis"
+	"ssedge/engine/setting"
+)
 
 // WithoutEffect are the flags of settings that were changed and do nothing here, because of another setting or its absence. They
 // are no mistake, since one file or environment may serve several edges and publishers, but they are said at start.
@@ -14,23 +19,20 @@ func (c *Config) WithoutEffect() (flags []string) {
 	if len(c.TrustedProxies) == 0 {
 		note(c.ForwardedHeader != d.ForwardedHeader, "--forwarded-header (without --trusted-proxies)")
 	}
-	if c.Redis != "" {
+	if c.Redis.URL != "" {
 		note(c.KeysMax != d.KeysMax, "--keys-max (with --redis, which remembers all keys for --key-ttl)")
-		note(c.FanIn != string(redis.ByPartition) && c.Partitions != d.Partitions, "--partitions (without --fan-in=partition)")
+		note(c.Redis.FanIn != redis.ByPartition && c.Redis.Partitions != d.Redis.Partitions, "--partitions (without --fan-in=partition)")
 		return flags
 	}
 	const without = " (without --redis)"
-	note(c.RedisPrefix != d.RedisPrefix, "--redis-prefix"+without)
-	note(c.FanIn != d.FanIn, "--fan-in"+without)
-	note(c.Partitions != d.Partitions, "--partitions"+without)
-	note(c.RedisRequired != d.RedisRequired, "--no-redis-required"+without)
-	note(c.RedisTTL != d.RedisTTL, "--redis-ttl"+without)
-	note(c.RedisTimeout != d.RedisTimeout, "--redis-timeout"+without)
-	note(c.RedisProbe != d.RedisProbe, "--redis-probe"+without)
-	note(c.RedisReadRate != d.RedisReadRate, "--redis-read-rate"+without)
-	note(c.RedisCatchUpRate != d.RedisCatchUpRate, "--redis-catch-up-rate"+without)
-	note(c.RedisPresence != d.RedisPresence, "--redis-presence"+without)
-	note(c.RedisLinger != d.RedisLinger, "--redis-linger"+without)
-	note(c.ReadyNeedsRedis != d.ReadyNeedsRedis, "--ready-needs-redis"+without)
+	usual := setting.All(&d.Redis)
+	for i, o := range setting.All(&c.Redis) {
+		no := ""
+		if fmt.Sprint(usual[i].Value) == "true" {
+			no = "no-"
+		}
+		note(!o.Value.Equal(usual[i].Value), "--"+no+o.Flag+without)
+	}
+	note(c.ReadyNeedsRedis, "--ready-needs-redis"+without)
 	return flags
 }

@@ -37,11 +37,11 @@ func (e *Engine) InForce() []slog.Attr {
 		all = append(all, slog.Int64("memory_limit", limit.Bytes), slog.String("memory_limit_of", limit.Of))
 	}
 	all = append(all,
-		slog.Int("event_bytes", c.EventBytes), slog.Int("history_events", c.HistoryEvents), slog.Int64("history_bytes", c.HistoryBytes),
+		slog.Int("event_bytes", c.Rule.EventBytes), slog.Int("history_events", c.HistoryEvents), slog.Int64("history_bytes", c.HistoryBytes),
 		slog.Duration("history_age", c.HistoryAge), slog.Int64("history_max", c.HistoryMax),
 	)
-	if c.Redis == "" {
+	if c.Redis.URL == "" {
 		return append(all, slog.String("fan_in", "none"))
 	}
-	return append(all, slog.String("fan_in", c.FanIn), slog.String("redis", redis.WithoutPassword(c.Redis)), slog.String("edge", c.Edge))
+	return append(all, slog.String("fan_in", string(c.Redis.FanIn)), slog.String("redis", redis.WithoutPassword(c.Redis.URL)), slog.String("edge", c.Edge))
 }

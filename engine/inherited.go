@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"ssedge/engine/intake"
+	"ssedge/engine/setting"
 )
 
 // checkInherited checks the name of sockets that are passed to the process
 // (systemd.socket(5), FileDescriptorName=). Whether they are there is seen when they are
 // taken: none are passed to a process that only checks the settings.
-func checkInherited(flag, name string, fail failure) {
+func checkInherited(flag, name string, fail setting.Fail) {
 	switch {
 	case flag == "--admin":
 		// A health check must be refused when there is no server, and not wait in systemd's queue.

@@ -123,7 +123,7 @@ func TestUnicastIsNotStuckBehindBroadcasts(t *testing.T) {
 // the thousands.
 func TestUnicastDuringBroadcastsIsComplete(t *testing.T) {
 	size, events := pick(3_000, 500, 500), pick(300, 100, 50)
-	n := startNode(t, func(c *engine.Config) { c.HistoryBytes, c.EventBytes = 32<<20, 64<<10 })
+	n := startNode(t, func(c *engine.Config) { c.HistoryBytes, c.Rule.EventBytes = 32<<20, 64<<10 })
 	var done atomic.Bool
 	c := newCrowd(t, &n.server, size, ask{topics: []string{"all"}, readBuffer: 512}, func(_ int, st *stream) error {
 		for i := 0; ; i++ {

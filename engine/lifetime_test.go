@@ -206,7 +206,7 @@ func TestAdminPathsArePlain(t *testing.T) {
 // process takes more than it may: this one takes more than a megabyte.
 func TestShortOfMemory(t *testing.T) {
 	n := startNode(t, func(c *engine.Config) {
-		c.HistoryBytes, c.EventBytes, c.HistoryMax, c.MemoryMax = 64<<10, 8<<10, 512<<10, 1<<20
+		c.HistoryBytes, c.Rule.EventBytes, c.HistoryMax, c.MemoryMax = 64<<10, 8<<10, 512<<10, 1<<20
 	})
 	var st *stream
 	if early, err := n.dial(ask{topics: []string{"t"}}); err == nil { // before the first look at the memory

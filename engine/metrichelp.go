@@ -3,9 +3,12 @@ package engine
 import (
 	"bytes"
 	"io"
+	"ssedge/engine/setting"
+	"strings"
 )
 
-// metricHelp is what each metric of ours means, for its HELP line.
+// metricHelp is what each metric of ours means, for its HELP line, but for bounds that are settings:
+// these are explained by their settings.
 var metricHelp = map[string]string{
 	"ssedge_build_info": "The value is always 1; the labels are the versions of ssedge and of Go.",
 	"ssedge_ready":      "The value is 1 if new streams should come here, and 0 if not.",
@@ -43,80 +46,57 @@ var metricHelp = map[string]string{
 
 	"ssedge_log_lines_dropped_total": "The number of log lines that were dropped because the log was not read.",
 
-	"ssedge_streams_max":                     "The most streams at a time (--streams-max, or what the limit on open files leaves).",
-	"ssedge_streams_per_address_max":         "The most streams of one address (--per-address-max); 0 means no bound.",
-	"ssedge_accept_rate_max":                 "The most new streams a second (--accept-rate); 0 means no bound.",
-	"ssedge_topics_per_stream_max":           "The most topics of one stream (--topics-per-stream).",
-	"ssedge_stream_lifetime_seconds_max":     "The longest that a stream may last (--lifetime); 0 means no bound.",
-	"ssedge_topics_max":                      "The most topics in memory (--topics-max).",
-	"ssedge_topic_name_bytes_max":            "The longest name of a topic (--topic-bytes).",
-	"ssedge_event_bytes_max":                 "The largest event, data and name together (--event-bytes).",
-	"ssedge_history_bytes_max":               "The most bytes of the history of all topics together (--history-max).",
-	"ssedge_topic_history_bytes_max":         "The most bytes of one topic's history (--history-bytes).",
-	"ssedge_topic_history_events_max":        "The most events in one topic's history (--history-events).",
-	"ssedge_topic_history_age_seconds_max":   "The age at which an event leaves history (--history-age).",
-	"ssedge_half_sent_bytes_max":             "The most bytes that are kept of half-sent events (--rest-bytes).",
-	"ssedge_inbox_depth_max":                 "The most new streams that may wait for the shards, of all shards together (--inbox-max).",
-	"ssedge_idempotency_keys_max":            "The most idempotency keys that are remembered (--keys-max).",
-	"ssedge_idempotency_key_bytes_max":       "The longest idempotency key (--key-bytes).",
-	"ssedge_idempotency_key_age_seconds_max": "The time for which an idempotency key is remembered (--key-ttl).",
-	"ssedge_connections_max":                 "The most connections that are not streams, by state (--heads-max, --http-connections-max, and 32 at the admin listener).",
-	"ssedge_workers_max":                     "The most connections that are handed over to net/http at a time (--workers).",
-	"ssedge_head_bytes_max":                  "The largest request head (--head-bytes).",
-	"ssedge_headers_max":                     "The most fields in a request head (--headers-max).",
-	"ssedge_head_seconds_max":                "The time in which a request head must come (--head-timeout).",
-	"ssedge_target_bytes_max":                "The longest request target (--target-bytes).",
-	"ssedge_http_idle_seconds_max":           "The time for which a connection without a request is kept (--http-idle).",
-	"ssedge_publish_memory_bytes":            "The bytes that requests that publish hold: their bodies, events and receipts.",
-	"ssedge_publish_memory_bytes_max":        "The most bytes that requests that publish may hold together (--publish-bytes).",
-	"ssedge_body_bytes_max":                  "The largest body of one object or array (--body-bytes).",
-	"ssedge_body_silence_seconds_max":        "The longest silence in a request body (--body-timeout).",
-	"ssedge_write_stall_seconds_max":         "The time after which a stream whose socket takes nothing is closed (--write-stall).",
-	"ssedge_memory_bytes":                    "The memory in use, with garbage that was not collected yet, and without what Go holds unused.",
-	"ssedge_memory_bytes_max":                "The memory above which new streams are refused (--memory-max); 0 means no bound.",
+	"ssedge_inbox_depth_max":      "The most new streams that may wait for the shards, of all shards together (--inbox-max).",
+	"ssedge_connections_max":      "The most connections that are not streams, by state (--heads-max, --http-connections-max, and 32 at the admin listener).",
+	"ssedge_publish_memory_bytes": "The bytes that requests that publish hold: their bodies, events and receipts.",
+	"ssedge_memory_bytes":         "The memory in use, with garbage that was not collected yet, and without what Go holds unused.",
 
-	"ssedge_redis_up":                      "The value is 1 if all Redis servers can be reached and take events, and 0 if not.",
-	"ssedge_redis_topics":                  "The number of topics that this edge follows, by state: live topics have everything, catching_up topics read what they may have missed, away topics are not subscribed.",
-	"ssedge_redis_published_total":         "The number of events that this edge published to the Redis servers.",
-	"ssedge_redis_reads_total":             "The number of times that this edge read a topic's stream.",
-	"ssedge_redis_reads_shared_total":      "The number of client streams whose older events came with the reading for another one.",
-	"ssedge_redis_reads_paced_total":       "The number of times that an address had to wait for its turn at reading older events (--redis-read-rate).",
-	"ssedge_redis_told_total":              "The number of times that this edge wrote the number of a topic's subscribers to the Redis servers.",
-	"ssedge_redis_messages_total":          "The number of messages that came through channels.",
-	"ssedge_redis_message_bytes_total":     "The bytes of the messages that came through channels.",
-	"ssedge_redis_events_total":            "The number of events from Redis that were appended to topics here.",
-	"ssedge_redis_lag_seconds":             "The time from an event's id, by the Redis server's clock, to its append here.",
-	"ssedge_redis_clock_spread_seconds":    "The difference between the clocks of the two Redis servers that are furthest apart, masters and replicas.",
-	"ssedge_redis_catchups_total":          "The number of times that this edge looked at the end of a topic's stream, by cause.",
-	"ssedge_redis_duplicates_total":        "The number of events that came again from Redis and were dropped.",
-	"ssedge_redis_forks_total":             "The number of events that do not follow the newest event here, because the servers have forgotten some.",
-	"ssedge_redis_phantoms_total":          "The number of messages that were dropped because their topic's stream does not have them: an old master sent them.",
-	"ssedge_redis_gaps_total":              "The number of times that a topic's history in Redis did not reach back to what the topic had here.",
-	"ssedge_redis_resets_total":            "The number of times that a topic's history in Redis was gone before its time.",
-	"ssedge_redis_malformed_total":         "The number of messages and stream elements that cannot be read.",
-	"ssedge_redis_unfit_total":             "The number of events from Redis that were told as gaps because they break the rule of events: too long, not UTF-8, or named like the server's own.",
-	"ssedge_redis_channels_refused_total":  "The number of times that the servers did not let this edge subscribe to a channel.",
-	"ssedge_redis_moved_total":             "The number of subscriptions that ended because their slot moved.",
-	"ssedge_redis_reconnects_total":        "The number of subscription connections that ended.",
-	"ssedge_redis_edges_differing":         "The number of other edges with another value in a setting that must be equal everywhere; the log says which setting, and both values.",
-	"ssedge_redis_elsewhere_total":         "The number of connections for subscriptions that were given up because what this edge publishes goes to another server.",
-	"ssedge_redis_probe_failures_total":    "The number of connections that were given up because messages of this edge to itself did not come back.",
-	"ssedge_redis_errors_total":            "The number of commands that the Redis servers answered with an error or not at all, by command and kind of error.",
-	"ssedge_redis_failures_total":          "The number of answers that are errors, and of answers that never came, by cause. Servers that take no events: readonly, masterdown, loading, noreplicas, oom, misconf, busy, unknown_command, clusterdown (slots without a master). Settings: wrongpass, noauth, noperm, certificate. The network: refused, no_such_host, unreachable, timeout, connection, tls.",
-	"ssedge_redis_history_seconds_max":     "The time for which Redis keeps the history of a quiet topic (--redis-ttl).",
-	"ssedge_redis_answer_seconds_max":      "The time in which a Redis server must answer (--redis-timeout).",
-	"ssedge_redis_reads_per_address_max":   "The most readings of older events a second, for one address and of each master (--redis-read-rate).",
-	"ssedge_redis_catchups_per_second_max": "The most topics that are looked at in a second, of each master (--redis-catch-up-rate).",
+	"ssedge_redis_up":                     "The value is 1 if all Redis servers can be reached and take events, and 0 if not.",
+	"ssedge_redis_topics":                 "The number of topics that this edge follows, by state: live topics have everything, catching_up topics read what they may have missed, away topics are not subscribed.",
+	"ssedge_redis_published_total":        "The number of events that this edge published to the Redis servers.",
+	"ssedge_redis_reads_total":            "The number of times that this edge read a topic's stream.",
+	"ssedge_redis_reads_shared_total":     "The number of client streams whose older events came with the reading for another one.",
+	"ssedge_redis_reads_paced_total":      "The number of times that an address had to wait for its turn at reading older events (--redis-read-rate).",
+	"ssedge_redis_told_total":             "The number of times that this edge wrote the number of a topic's subscribers to the Redis servers.",
+	"ssedge_redis_messages_total":         "The number of messages that came through channels.",
+	"ssedge_redis_message_bytes_total":    "The bytes of the messages that came through channels.",
+	"ssedge_redis_events_total":           "The number of events from Redis that were appended to topics here.",
+	"ssedge_redis_lag_seconds":            "The time from an event's id, by the Redis server's clock, to its append here.",
+	"ssedge_redis_clock_spread_seconds":   "The difference between the clocks of the two Redis servers that are furthest apart, masters and replicas.",
+	"ssedge_redis_catchups_total":         "The number of times that this edge looked at the end of a topic's stream, by cause.",
+	"ssedge_redis_duplicates_total":       "The number of events that came again from Redis and were dropped.",
+	"ssedge_redis_forks_total":            "The number of events that do not follow the newest event here, because the servers have forgotten some.",
+	"ssedge_redis_phantoms_total":         "The number of messages that were dropped because their topic's stream does not have them: an old master sent them.",
+	"ssedge_redis_gaps_total":             "The number of times that a topic's history in Redis did not reach back to what the topic had here.",
+	"ssedge_redis_resets_total":           "The number of times that a topic's history in Redis was gone before its time.",
+	"ssedge_redis_malformed_total":        "The number of messages and stream elements that cannot be read.",
+	"ssedge_redis_unfit_total":            "The number of events from Redis that were told as gaps because they break the rule of events: too long, not UTF-8, or named like the server's own.",
+	"ssedge_redis_channels_refused_total": "The number of times that the servers did not let this edge subscribe to a channel.",
+	"ssedge_redis_moved_total":            "The number of subscriptions that ended because their slot moved.",
+	"ssedge_redis_reconnects_total":       "The number of subscription connections that ended.",
+	"ssedge_redis_edges_differing":        "The number of other edges with another value in a setting that must be equal everywhere; the log says which setting, and both values.",
+	"ssedge_redis_elsewhere_total":        "The number of connections for subscriptions that were given up because what this edge publishes goes to another server.",
+	"ssedge_redis_probe_failures_total":   "The number of connections that were given up because messages of this edge to itself did not come back.",
+	"ssedge_redis_errors_total":           "The number of commands that the Redis servers answered with an error or not at all, by command and kind of error.",
+	"ssedge_redis_failures_total":         "The number of answers that are errors, and of answers that never came, by cause. Servers that take no events: readonly, masterdown, loading, noreplicas, oom, misconf, busy, unknown_command, clusterdown (slots without a master). Settings: wrongpass, noauth, noperm, certificate. The network: refused, no_such_host, unreachable, timeout, connection, tls.",
+}
+
+// explain makes the HELP line of a bound from its setting.
+func (m *metricSet) explain(name string, o setting.One) {
+	name, _, _ = strings.Cut(name, "{")
+	if help := o.Help(); m.help[name] == "" {
+		m.help[name] = "The bound --" + o.Flag + ": " + strings.ToLower(help[:1]) + help[1:]
+	}
 }
 
 // writeExplained writes text in Prometheus' format, with words in the HELP lines
 // that the metrics library leaves empty.
-func writeExplained(w io.Writer, text []byte) {
+func writeExplained(w io.Writer, text []byte, helps map[string]string) {
 	const begin = "# HELP "
 	var all bytes.Buffer
 	for line := range bytes.Lines(text) {
 		if name, ok := bytes.CutPrefix(line, []byte(begin)); ok {
-			if help := metricHelp[string(bytes.TrimSpace(name))]; help != "" {
+			if help := helps[string(bytes.TrimSpace(name))]; help != "" {
 				line = append(bytes.TrimRight(line, "\n"), " "+help+"\n"...)
 			}
 		}

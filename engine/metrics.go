@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"ssedge/engine/httpapi"
 	"ssedge/engine/memory"
 	"ssedge/engine/refuse"
+	"ssedge/engine/setting"
 	"ssedge/shard"
 	"ssedge/shard/log"
 )
@@ -27,13 +30,14 @@ type metricSet struct {
 	engine *Engine
 	mu     sync.Mutex // one scrape at a time: counters are set, not added to
 	set    *metrics.Set
+	help   map[string]string // of each metric, for its HELP line
 }
 
 var exposeTypes sync.Once
 
 func newMetrics(e *Engine) *metricSet {
 	exposeTypes.Do(func() { metrics.ExposeMetadata(true) })
-	m := &metricSet{engine: e, set: metrics.NewSet()}
+	m := &metricSet{engine: e, set: metrics.NewSet(), help: maps.Clone(metricHelp)}
 	c := &e.config
 	gauge := func(name string, f func() float64) { m.set.NewGauge(name, f) }
 	limit := func(name string, v float64) { gauge(name, func() float64 { return v }) }
@@ -68,48 +72,20 @@ func newMetrics(e *Engine) *metricSet {
 	gauge(`ssedge_connections{state="admin"}`, func() float64 { return float64(e.adminLn.Count()) })
 	gauge("ssedge_shards", func() float64 { return float64(e.group.Shards()) })
 
-	limit("ssedge_streams_max", float64(c.StreamsMax))
-	limit("ssedge_streams_per_address_max", float64(c.PerAddressMax))
-	limit("ssedge_accept_rate_max", c.AcceptRate)
-	limit("ssedge_topics_per_stream_max", float64(c.TopicsPerStream))
-	limit("ssedge_stream_lifetime_seconds_max", c.Lifetime.Seconds())
-	limit("ssedge_topics_max", float64(c.TopicsMax))
-	limit("ssedge_topic_name_bytes_max", float64(c.TopicBytes))
-	limit("ssedge_event_bytes_max", float64(c.EventBytes))
-	limit("ssedge_history_bytes_max", float64(c.HistoryMax))
-	limit("ssedge_topic_history_bytes_max", float64(c.HistoryBytes))
-	limit("ssedge_topic_history_events_max", float64(c.HistoryEvents))
-	limit("ssedge_topic_history_age_seconds_max", c.HistoryAge.Seconds())
-	limit("ssedge_half_sent_bytes_max", float64(c.RestBytes))
 	limit("ssedge_inbox_depth_max", float64(c.InboxMax*c.Shards))
-	limit("ssedge_idempotency_keys_max", float64(c.KeysMax))
-	limit("ssedge_idempotency_key_bytes_max", float64(c.KeyBytes))
-	limit("ssedge_idempotency_key_age_seconds_max", c.KeyTTL.Seconds())
-	limit(`ssedge_connections_max{state="head"}`, float64(c.HeadsMax))
-	limit(`ssedge_connections_max{state="http"}`, float64(c.HTTPConnectionsMax))
 	limit(`ssedge_connections_max{state="admin"}`, httpapi.AdminConnectionsMax)
 	gauge("ssedge_workers", func() float64 { return float64(e.intake.WorkerCount()) })
-	limit("ssedge_workers_max", float64(c.Workers))
-	limit("ssedge_head_bytes_max", float64(c.HeadBytes))
-	limit("ssedge_headers_max", float64(c.HeadersMax))
-	limit("ssedge_head_seconds_max", c.HeadTimeout.Seconds())
-	limit("ssedge_target_bytes_max", float64(c.TargetBytes))
-	limit("ssedge_http_idle_seconds_max", c.HTTPIdle.Seconds())
-	limit("ssedge_body_bytes_max", float64(c.BodyBytes))
 	gauge("ssedge_publish_memory_bytes", func() float64 { return float64(e.public.PublishBytes()) })
-	limit("ssedge_publish_memory_bytes_max", float64(c.PublishBytes))
-	limit("ssedge_body_silence_seconds_max", c.BodyTimeout.Seconds())
-	limit("ssedge_write_stall_seconds_max", c.WriteStall.Seconds())
 	gauge("ssedge_memory_bytes", func() float64 { return float64(memory.Use().InUse) })
-	limit("ssedge_memory_bytes_max", float64(c.MemoryMax))
 	for name, f := range e.source.Gauges() {
 		gauge(name, f)
 	}
-	if c.Redis != "" {
-		limit("ssedge_redis_history_seconds_max", c.RedisTTL.Seconds())
-		limit("ssedge_redis_answer_seconds_max", c.RedisTimeout.Seconds())
-		limit("ssedge_redis_reads_per_address_max", float64(c.RedisReadRate))
-		limit("ssedge_redis_catchups_per_second_max", float64(c.RedisCatchUpRate))
+	for _, o := range setting.All(c) {
+		n, ok := o.Number()
+		if name := o.Metric(); ok && name != "" && (c.Redis.URL != "" || !strings.HasPrefix(o.Path, "Redis.")) {
+			limit(name, n)
+			m.explain(name, o)
+		}
 	}
 	return m
 }
@@ -128,7 +104,7 @@ func (m *metricSet) write(w io.Writer) {
 	writeHistogram(&text, "ssedge_send_bytes", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendBytes })
 	writeHistogram(&text, "ssedge_send_events", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendEvents })
 	m.engine.source.WriteHistograms(&text)
-	writeExplained(w, text.Bytes())
+	writeExplained(w, text.Bytes(), m.help)
 	metrics.WriteProcessMetrics(w)
 	writeFiles(w)
 }

@@ -16,31 +16,20 @@ import (
 	"time"
 
 	"ssedge/engine"
+	"ssedge/engine/setting"
 )
 
-// limits are all settings that bound something, and the metric that says where
-// the bound is.
-var limits = map[string]string{
-	"StreamsMax": "ssedge_streams_max", "PerAddressMax": "ssedge_streams_per_address_max", "AcceptRate": "ssedge_accept_rate_max",
-	"TopicsPerStream": "ssedge_topics_per_stream_max", "Lifetime": "ssedge_stream_lifetime_seconds_max", "WriteStall": "ssedge_write_stall_seconds_max",
-	"RestBytes": "ssedge_half_sent_bytes_max", "InboxMax": "ssedge_inbox_depth_max",
-	"HeadBytes": "ssedge_head_bytes_max", "HeadersMax": "ssedge_headers_max", "TargetBytes": "ssedge_target_bytes_max", "HeadTimeout": "ssedge_head_seconds_max",
-	"HeadsMax": `ssedge_connections_max{state="head"}`, "HTTPConnectionsMax": `ssedge_connections_max{state="http"}`, "HTTPIdle": "ssedge_http_idle_seconds_max", "Workers": "ssedge_workers_max",
-	"BodyBytes": "ssedge_body_bytes_max", "PublishBytes": "ssedge_publish_memory_bytes_max", "BodyTimeout": "ssedge_body_silence_seconds_max",
-	"TopicsMax": "ssedge_topics_max", "TopicBytes": "ssedge_topic_name_bytes_max", "EventBytes": "ssedge_event_bytes_max",
-	"KeyBytes": "ssedge_idempotency_key_bytes_max", "KeysMax": "ssedge_idempotency_keys_max", "KeyTTL": "ssedge_idempotency_key_age_seconds_max",
-	"HistoryEvents": "ssedge_topic_history_events_max", "HistoryBytes": "ssedge_topic_history_bytes_max",
-	"HistoryAge": "ssedge_topic_history_age_seconds_max", "HistoryMax": "ssedge_history_bytes_max", "MemoryMax": "ssedge_memory_bytes_max",
+// limits are all settings that bound something.
+func limits() (paths []string) {
+	for _, o := range setting.All(&engine.Config{}) {
+		if o.Metric() != "" || o.Path == "InboxMax" {
+			paths = append(paths, o.Path)
+		}
+	}
+	return paths
 }
 
-// redisLimits have one where there is Redis.
-var redisLimits = strings.Fields("RedisTTL RedisTimeout RedisReadRate RedisCatchUpRate")
-
-// notLimits are the numbers among the settings that bound nothing.
-var notLimits = strings.Fields("Shards Pollers Heartbeat Retry RetryJitter SendBuffer NotSentLowat UserTimeout DrainDelay DrainRate DrainTimeout TurnSends TurnTime RedisProbe RedisPresence RedisLinger Partitions")
-
-// TestEveryLimitHasAMetric also fails for a setting that is new and in neither
-// list.
+// TestEveryLimitHasAMetric also fails for a number that does not say which, or that it bounds nothing.
 func TestEveryLimitHasAMetric(t *testing.T) {
 	c := engine.DefaultConfig()
 	c.MemoryMax, c.PerAddressMax, c.AcceptRate, c.Lifetime, c.Shards = 1<<40, 1000, 5000, time.Hour, 1
@@ -48,35 +37,23 @@ func TestEveryLimitHasAMetric(t *testing.T) {
 		e.MemoryMax, e.PerAddressMax, e.AcceptRate, e.Lifetime, e.Shards = c.MemoryMax, c.PerAddressMax, c.AcceptRate, c.Lifetime, c.Shards
 	})
 	m := n.metrics(t)
-	v := reflect.ValueOf(c)
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
-		var want float64
-		switch x := v.Field(i).Interface().(type) {
-		case time.Duration:
-			want = x.Seconds()
-		case int:
-			want = float64(x)
-		case int64:
-			want = float64(x)
-		case float64:
-			want = x
-		default:
+	for _, o := range setting.All(&c) {
+		want, isNumber := o.Number()
+		if isNumber && o.Tag.Get("metric") == "" {
+			t.Errorf("%s: expected the tag metric, with - for a number that bounds nothing", o.Path)
+		}
+		if o.Metric() == "" || strings.HasPrefix(o.Path, "Redis.") {
 			continue
 		}
-		if slices.Contains(redisLimits, field.Name) {
-			continue
-		}
-		name, ok := limits[field.Name]
-		switch got, there := m[name]; {
-		case ok == slices.Contains(notLimits, field.Name):
-			t.Errorf("setting %s must be listed once, as a limit with its metric or as none", field.Name)
-		case !ok:
+		switch got, there := m[o.Metric()]; {
 		case !there:
-			t.Errorf("%s: there is no metric %s", field.Name, name)
-		case field.Name != "StreamsMax" && got != want || got == 0:
-			t.Errorf("%s: %s is %v, expected %v", field.Name, name, got, want)
+			t.Errorf("%s: there is no metric %s", o.Path, o.Metric())
+		case o.Path != "StreamsMax" && got != want || got == 0:
+			t.Errorf("%s: %s is %v, expected %v", o.Path, o.Metric(), got, want)
 		}
+	}
+	if got := m["ssedge_inbox_depth_max"]; got != float64(c.InboxMax) {
+		t.Errorf("ssedge_inbox_depth_max of one shard is %v, expected %d", got, c.InboxMax)
 	}
 }
 
@@ -186,9 +163,20 @@ func TestMetricsKeepTheConventions(t *testing.T) {
 	if ours < 50 {
 		t.Errorf("found %d metrics, expected all", ours)
 	}
-	for field, name := range limits {
-		if strings.Contains(field, "Bytes") != strings.Contains(name, "_bytes") && field != "HistoryMax" && field != "MemoryMax" {
-			t.Errorf("%s: %s, expected its unit in the name", field, name)
+	for _, o := range setting.All(&engine.Config{}) {
+		unit := ""
+		switch {
+		case o.Metric() == "":
+			continue
+		case o.IsSize():
+			unit = "_bytes"
+		case o.Value.Type() == reflect.TypeFor[time.Duration]():
+			unit = "_seconds"
+		}
+		for _, other := range []string{"_bytes", "_seconds"} {
+			if has := strings.Contains(o.Metric(), other); has != (other == unit) {
+				t.Errorf("%s: %s, expected its unit in the name", o.Path, o.Metric())
+			}
 		}
 	}
 }
@@ -297,7 +285,7 @@ func TestAScraperThatDoesNotReadHoldsNoOtherUp(t *testing.T) {
 func TestEveryCounterCounts(t *testing.T) {
 	n := startNode(t, func(c *engine.Config) {
 		c.Heartbeat, c.KeysMax, c.Version = 50*time.Millisecond, 1, "v-test"
-		c.HistoryBytes, c.HistoryMax, c.EventBytes = 310<<10, 768<<10, 51<<10
+		c.HistoryBytes, c.HistoryMax, c.Rule.EventBytes = 310<<10, 768<<10, 51<<10
 	})
 	st := n.opened(t, ask{topics: []string{"t"}})
 	for _, key := range []string{"one", "one", "two"} {
@@ -321,7 +309,7 @@ func TestEveryCounterCounts(t *testing.T) {
 	m := n.metrics(t)
 	for name, want := range map[string]float64{
 		"ssedge_events_duplicate_total": 1, "ssedge_idempotency_keys": 1, "ssedge_idempotency_keys_forgotten_total": 1,
-		`ssedge_build_info{version="v-test",go="` + runtime.Version() + `"}`: 1, "ssedge_shards": float64(engine.DefaultConfig().Shards),
+		`ssedge_build_info{version="v-test",go="` + runtime.Version() + `"}`: 1, "ssedge_shards": float64(runtime.GOMAXPROCS(0)),
 		"ssedge_send_events_sum": 2, "ssedge_workers": 0,
 	} {
 		if got, ok := m[name]; !ok || got != want {

@@ -15,7 +15,7 @@ func recorded(t *testing.T, r *redisServer) (*node, *said) {
 	userIs("on >secret ~* &* +@all")(r)
 	log := &said{}
 	return edge(t, "redis://edge:secret@"+r.address(), func(c *engine.Config) {
-		c.Edge, c.RedisProbe, c.RedisPresence, c.ReadyNeedsRedis = "e", 100*time.Millisecond, time.Second, true
+		c.Edge, c.Redis.ProbeInterval, c.Redis.PresenceEvery, c.ReadyNeedsRedis = "e", 100*time.Millisecond, time.Second, true
 		c.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}), log
 }

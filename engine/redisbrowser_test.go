@@ -6,6 +6,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"ssedge/engine/fanin"
 	"ssedge/engine/fanin/redis"
 	"ssedge/proto/rule"
 )
@@ -15,7 +16,7 @@ func TestBrowserThroughEachEdge(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 0)
 	url := clusterURL(all)
-	config := redis.Config{Prefix: "sse:", FanIn: redis.ByTopic, HistoryEvents: 100, HistoryAge: 600e9, TTL: 3600e9, KeyTTL: 60e9, Rule: rule.Limits{EventBytes: 1000}}
+	config := redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: redis.ByTopic, TTL: 3600e9}}, Retention: fanin.Retention{HistoryEvents: 100, HistoryAge: 600e9, KeyTTL: 60e9}, Rule: rule.Limits{EventBytes: 1000}}
 	script := config.Script(redis.Cluster)
 	ctx := browser(t)
 	for k := range 3 {

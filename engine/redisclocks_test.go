@@ -66,7 +66,7 @@ func (r *redisServer) ahead() time.Duration {
 }
 
 // longHistory keeps what is published while clocks are half an hour apart.
-func longHistory(c *engine.Config) { c.HistoryAge, c.RedisTTL = 2*time.Hour, 3*time.Hour }
+func longHistory(c *engine.Config) { c.HistoryAge, c.Redis.TTL = 2*time.Hour, 3*time.Hour }
 
 // A server's clock is set while events are published: back, forward, and forward and back again.
 func TestTheClockOfAServerIsSet(t *testing.T) {

@@ -8,17 +8,18 @@ import (
 	"time"
 
 	"ssedge/engine"
+	"ssedge/engine/fanin"
 	"ssedge/engine/fanin/redis"
 	"ssedge/proto/rule"
 )
 
 // by is an edge with another fan-in than the usual one.
 func by(way redis.FanIn) func(*engine.Config) {
-	return func(c *engine.Config) { c.FanIn, c.Partitions = string(way), 16 }
+	return func(c *engine.Config) { c.Redis.FanIn, c.Redis.Partitions = way, 16 }
 }
 
 func keyBy(way redis.FanIn, topic string) string {
-	c := redis.Config{Prefix: "sse:", FanIn: way, Partitions: 16}
+	c := redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: way, Partitions: 16}}}
 	return c.Key(topic)
 }
 
@@ -123,12 +124,12 @@ func TestFanInMustAgree(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	url := "redis://" + r.address()
-	quick := func(c *engine.Config) { c.RedisPresence = 400 * time.Millisecond }
+	quick := func(c *engine.Config) { c.Redis.PresenceEvery = 400 * time.Millisecond }
 	a := edge(t, url, quick)
 	eventually(t, "the edge has said how it does it", func() bool { return strings.HasPrefix(r.cli("GET", "ssedge:sse:fanin"), "--fan-in=topic; ") })
 	start := func() error {
 		c := engine.DefaultConfig()
-		c.Dev, c.Listen, c.Admin, c.Redis, c.Logger = true, []string{"127.0.0.1:0"}, "", url, slog.New(slog.DiscardHandler)
+		c.Dev, c.Listen, c.Admin, c.Redis.URL, c.Logger = true, []string{"127.0.0.1:0"}, "", url, slog.New(slog.DiscardHandler)
 		by(redis.ByPartition)(&c)
 		e, err := engine.New(c)
 		if err == nil {
@@ -161,13 +162,13 @@ func TestFanInOfThePublisher(t *testing.T) {
 		{redis.ByTopic, "sse:", "expected a topic name"},
 		{redis.ByTopic, keyBy(redis.ByTopic, "{news}"), "new"},
 	} {
-		config := redis.Config{Prefix: "sse:", FanIn: c.way, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, Rule: rule.Limits{EventBytes: 100}}
+		config := redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: c.way, Partitions: 16, TTL: time.Minute}}, Retention: fanin.Retention{HistoryEvents: 10, HistoryAge: time.Minute, KeyTTL: time.Minute}, Rule: rule.Limits{EventBytes: 100}}
 		if got := r.cli("EVAL", config.Script(redis.Standalone), "1", c.key, "x"); !strings.Contains(got, c.says) {
 			t.Errorf("%s, %s: %s", c.way, c.key, got)
 		}
 	}
 	// Keys of publishers are those of their topic.
-	config := redis.Config{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, Rule: rule.Limits{EventBytes: 100}}
+	config := redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, TTL: time.Minute}}, Retention: fanin.Retention{HistoryEvents: 10, HistoryAge: time.Minute, KeyTTL: time.Minute}, Rule: rule.Limits{EventBytes: 100}}
 	answers := map[string]bool{}
 	for _, bad := range [][]string{{"x", "gap"}, {"x", "a\nb"}, {"x", "a\rb"}, {strings.Repeat("x", 101)}, {"x", strings.Repeat("e", 100)}, {"x", "", "", "soon"}} {
 		if got := r.cli(append([]string{"EVAL", config.Script(redis.Standalone), "1", config.Key("a")}, bad...)...); !strings.HasPrefix(got, "ERR expected") {
@@ -194,7 +195,7 @@ func TestWhatCouldNotBeSentWasNotPublished(t *testing.T) {
 	st := n.opened(t, topic("x"))
 	n.publish(t, "x", "0")
 	st.gets(t, "0")
-	config := redis.Config{Prefix: "sse:", FanIn: redis.ByTopic, HistoryEvents: 10, HistoryAge: time.Minute, TTL: time.Minute, KeyTTL: time.Minute, Rule: rule.Limits{EventBytes: 100}}
+	config := redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: redis.ByTopic, TTL: time.Minute}}, Retention: fanin.Retention{HistoryEvents: 10, HistoryAge: time.Minute, KeyTTL: time.Minute}, Rule: rule.Limits{EventBytes: 100}}
 	script := config.Script(redis.Standalone)
 	if got := r.cli("--user", "mute", "--pass", "p", "--no-auth-warning", "EVAL", script, "1", "sse:x", "1", "", "key"); !strings.Contains(got, "publish") {
 		t.Errorf("without permission: %s", got)

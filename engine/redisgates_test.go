@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ssedge/engine"
+	"ssedge/engine/fanin"
 	"ssedge/engine/fanin/redis"
 	"ssedge/proto/envelope"
 	"ssedge/proto/rule"
@@ -20,15 +21,16 @@ import (
 func limited(way redis.FanIn) func(*engine.Config) {
 	return func(c *engine.Config) {
 		by(way)(c)
-		c.TopicBytes, c.EventBytes, c.KeyBytes = ruletest.Limits.TopicBytes, ruletest.Limits.EventBytes, ruletest.Limits.KeyBytes
+		c.Rule.TopicBytes, c.Rule.EventBytes, c.Rule.KeyBytes = ruletest.Limits.TopicBytes, ruletest.Limits.EventBytes, ruletest.Limits.KeyBytes
 	}
 }
 
 // publisher is the settings of publishers of the same edges.
 func publisher(way redis.FanIn) redis.Config {
 	return redis.Config{
-		Prefix: "sse:", FanIn: way, Partitions: 16, HistoryEvents: 10_000, HistoryAge: 10 * time.Minute, TTL: time.Hour, KeyTTL: time.Minute,
-		Rule: ruletest.Limits,
+		Settings:  redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: way, Partitions: 16, TTL: time.Hour}},
+		Retention: fanin.Retention{HistoryEvents: 10_000, HistoryAge: 10 * time.Minute, KeyTTL: time.Minute},
+		Rule:      ruletest.Limits,
 	}
 }
 
@@ -52,7 +54,7 @@ func TestGatesOfTheScript(t *testing.T) {
 				r := startRedis(t)
 				n, config, client := edge(t, "redis://"+r.address(), func(c *engine.Config) {
 					limited(way)(c)
-					c.RedisProbe = time.Minute // probes make keys
+					c.Redis.ProbeInterval = time.Minute // probes make keys
 				}), publisher(way), r.dial(t)
 				n.await(t, "ssedge_redis_up", 1)
 				function := "ssedge_publish"

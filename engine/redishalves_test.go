@@ -14,7 +14,7 @@ import (
 // unprobed is an edge that would notice nothing for minutes if it waited for probes that are missing.
 func unprobed(log *said) func(*engine.Config) {
 	return func(c *engine.Config) {
-		c.RedisProbe, c.Logger = time.Minute, slog.New(slog.NewTextHandler(log, nil))
+		c.Redis.ProbeInterval, c.Logger = time.Minute, slog.New(slog.NewTextHandler(log, nil))
 	}
 }
 

@@ -49,7 +49,7 @@ func TestWhatIsWrongWithServersIsHinted(t *testing.T) {
 		"redis+sentinel://" + open.address() + "/m":                           "no sentinel, expected redis://",
 	} {
 		c := engine.DefaultConfig()
-		c.Dev, c.Listen, c.Admin, c.Redis, c.RedisTimeout = true, []string{"127.0.0.1:0"}, "", url, time.Second
+		c.Dev, c.Listen, c.Admin, c.Redis.URL, c.Redis.Timeout = true, []string{"127.0.0.1:0"}, "", url, time.Second
 		e, err := engine.New(c)
 		if err == nil {
 			e.Close()

@@ -26,7 +26,7 @@ func TestTheAddressLeadsToAnotherServer(t *testing.T) {
 	t.Parallel()
 	old, heir := startPair(t)
 	front := startRelay(t, old.address())
-	n := edge(t, "redis://"+front.address, func(c *engine.Config) { c.RedisProbe = 100 * time.Millisecond })
+	n := edge(t, "redis://"+front.address, func(c *engine.Config) { c.Redis.ProbeInterval = 100 * time.Millisecond })
 	st := n.opened(t, topic("x"))
 	n.publish(t, "x", "before")
 	st.gets(t, "before")

@@ -214,7 +214,7 @@ func TestEarliestProvesNothing(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	short := func(c *engine.Config) {
-		c.RedisTTL, c.HistoryAge, c.RedisLinger = 2*time.Second, 2*time.Second, time.Second
+		c.Redis.TTL, c.HistoryAge, c.Redis.Linger = 2*time.Second, 2*time.Second, time.Second
 	}
 	a, b := edge(t, "redis://"+r.address(), short), edge(t, "redis://"+r.address(), short)
 	st := a.opened(t, topic("x"))
@@ -289,7 +289,7 @@ func TestAForkOfVeryManyEvents(t *testing.T) {
 func TestWhatMayNotBeSentIsAGap(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
-	a := edge(t, "redis://"+r.address(), func(c *engine.Config) { c.EventBytes = 1000 })
+	a := edge(t, "redis://"+r.address(), func(c *engine.Config) { c.Rule.EventBytes = 1000 })
 	long := edge(t, "redis://"+r.address(), nil)
 	st := a.opened(t, topic("x"))
 	first := a.publish(t, "x", "1")

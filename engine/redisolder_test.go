@@ -15,8 +15,8 @@ import (
 func TestWhatTheEdgeHasLetGo(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*engine.Config){
-		"the topic's bytes": func(c *engine.Config) { c.EventBytes, c.HistoryBytes = 2<<10, 16<<10 },
-		"all topics' bytes": func(c *engine.Config) { c.EventBytes, c.HistoryBytes, c.HistoryMax = 2<<10, 32<<10, 320<<10 },
+		"the topic's bytes": func(c *engine.Config) { c.Rule.EventBytes, c.HistoryBytes = 2<<10, 16<<10 },
+		"all topics' bytes": func(c *engine.Config) { c.Rule.EventBytes, c.HistoryBytes, c.HistoryMax = 2<<10, 32<<10, 320<<10 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -76,7 +76,7 @@ func TestWhatTheEdgeHasLetGo(t *testing.T) {
 
 // little is an edge that keeps a few events of a topic.
 func little(events int) func(*engine.Config) {
-	return func(c *engine.Config) { c.EventBytes, c.HistoryBytes, c.HistoryEvents = 2<<10, 16<<10, events }
+	return func(c *engine.Config) { c.Rule.EventBytes, c.HistoryBytes, c.HistoryEvents = 2<<10, 16<<10, events }
 }
 
 // tells reads until an event with that data, and returns what came, gaps as their cause.
@@ -148,7 +148,7 @@ func TestAnAddressHasItsShareOfRedis(t *testing.T) {
 	r := startRedis(t)
 	n := edge(t, "redis://"+r.address(), func(c *engine.Config) {
 		little(4000)(c)
-		c.RedisReadRate = rate
+		c.Redis.ReadRate = rate
 	})
 	for k := range 200 {
 		for topic := range topics {

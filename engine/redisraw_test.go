@@ -16,7 +16,7 @@ func TestRawEventsAndEviction(t *testing.T) {
 	r := startRedis(t)
 	url := "redis://" + r.address()
 	small := func(c *engine.Config) {
-		c.EventBytes, c.HistoryBytes, c.HistoryMax = 10<<10, 64<<10, 256<<10
+		c.Rule.EventBytes, c.HistoryBytes, c.HistoryMax = 10<<10, 64<<10, 256<<10
 	}
 	s := newStage(t, []*redisServer{r}, &edge(t, url, func(c *engine.Config) { small(c); chunked(c) }).server, &edge(t, url, small).server)
 	s.ordered, s.may = true, map[string]bool{"evicted": true, "overrun": true}

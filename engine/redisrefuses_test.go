@@ -94,7 +94,7 @@ func TestServersThatTakeNoEvents(t *testing.T) {
 			userIs("on >secret ~* &* +@all")(r)
 			log := &said{}
 			n := edge(t, "redis://edge:secret@"+r.address(), func(c *engine.Config) {
-				c.RedisProbe, c.ReadyNeedsRedis, c.Logger = 100*time.Millisecond, true, slog.New(slog.NewTextHandler(log, nil))
+				c.Redis.ProbeInterval, c.ReadyNeedsRedis, c.Logger = 100*time.Millisecond, true, slog.New(slog.NewTextHandler(log, nil))
 			})
 			c.isTold(t, r, &n.server, log)
 		})
@@ -166,7 +166,7 @@ func TestOneMasterTakesNoEvents(t *testing.T) {
 	edges := map[redis.FanIn]*node{}
 	for _, way := range []redis.FanIn{redis.ByTopic, redis.ByPartition} {
 		edges[way] = edge(t, clusterURL(all), func(c *engine.Config) {
-			c.FanIn, c.RedisPrefix, c.RedisProbe = string(way), string(way)+":", 100*time.Millisecond
+			c.Redis.FanIn, c.Redis.Prefix, c.Redis.ProbeInterval = way, string(way)+":", 100*time.Millisecond
 		})
 		edges[way].await(t, "ssedge_redis_up", 1)
 	}

@@ -176,8 +176,8 @@ var edges atomicCounter
 func edge(t testing.TB, url string, change func(*engine.Config)) *node {
 	t.Helper()
 	return startNode(t, func(c *engine.Config) {
-		c.Redis, c.Edge = url, fmt.Sprint("edge", edges.next())
-		c.RedisTimeout, c.RedisProbe = time.Second, 500*time.Millisecond
+		c.Redis.URL, c.Edge = url, fmt.Sprint("edge", edges.next())
+		c.Redis.Timeout, c.Redis.ProbeInterval = time.Second, 500*time.Millisecond
 		if change != nil {
 			change(c)
 		}

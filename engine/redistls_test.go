@@ -94,7 +94,7 @@ func (a *authority) demanding(port string) []string {
 
 // shows has an edge show a certificate, and take those of this CA only.
 func (a *authority) shows(cert, key string) func(*engine.Config) {
-	return func(c *engine.Config) { c.RedisTLSCert, c.RedisTLSKey, c.RedisTLSCA = cert, key, a.file }
+	return func(c *engine.Config) { c.Redis.TLS.Cert, c.Redis.TLS.Key, c.Redis.TLS.CA = cert, key, a.file }
 }
 
 // replace puts one file in another's place, as a renewed certificate is.
@@ -224,8 +224,8 @@ func TestWrongCertificates(t *testing.T) {
 		"the server's of elsewhere": {"rediss://localhost:" + ports[0], cert, key, a.file, []string{"localhost", "address it is reached at"}},
 	} {
 		config := engine.DefaultConfig()
-		config.Dev, config.Listen, config.Admin, config.Redis, config.RedisTimeout = true, []string{"127.0.0.1:0"}, "", c.url, time.Second
-		config.RedisTLSCert, config.RedisTLSKey, config.RedisTLSCA = c.cert, c.key, c.ca
+		config.Dev, config.Listen, config.Admin, config.Redis.URL, config.Redis.Timeout = true, []string{"127.0.0.1:0"}, "", c.url, time.Second
+		config.Redis.TLS.Cert, config.Redis.TLS.Key, config.Redis.TLS.CA = c.cert, c.key, c.ca
 		e, err := engine.New(config)
 		if err == nil {
 			e.Close()

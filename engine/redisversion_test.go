@@ -67,7 +67,7 @@ func TestServersThatAreTooOld(t *testing.T) {
 	r := startRedis(t)
 	for version, fits := range map[string]bool{"5.0.15": false, "6.0.16": false, "6.2.14": true} {
 		c := engine.DefaultConfig()
-		c.Dev, c.Listen, c.Admin, c.Redis, c.RedisTimeout = true, []string{"127.0.0.1:0"}, "", "redis://"+claiming(t, r, version), time.Second
+		c.Dev, c.Listen, c.Admin, c.Redis.URL, c.Redis.Timeout = true, []string{"127.0.0.1:0"}, "", "redis://"+claiming(t, r, version), time.Second
 		e, err := engine.New(c)
 		if err == nil {
 			e.Close()

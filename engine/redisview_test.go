@@ -21,7 +21,7 @@ func TestTheCentralView(t *testing.T) {
 	url := "redis://" + r.address()
 	often := func(name string) func(*engine.Config) {
 		return func(c *engine.Config) {
-			c.Edge, c.RedisPresence, c.RedisLinger, c.Version = name, 200*time.Millisecond, time.Second, "v-"+name
+			c.Edge, c.Redis.PresenceEvery, c.Redis.Linger, c.Version = name, 200*time.Millisecond, time.Second, "v-"+name
 		}
 	}
 	a, b := edge(t, url, often("a")), edge(t, url, often("b"))
@@ -139,7 +139,7 @@ func TestServersWithPasswordsAndTLS(t *testing.T) {
 		"rediss://:p%40ss@127.0.0.1:" + r.port + "/0/1": "expected redis://",
 	} {
 		c := engine.DefaultConfig()
-		c.Dev, c.Listen, c.Admin, c.Redis, c.RedisTimeout = true, []string{"127.0.0.1:0"}, "", url, time.Second
+		c.Dev, c.Listen, c.Admin, c.Redis.URL, c.Redis.Timeout = true, []string{"127.0.0.1:0"}, "", url, time.Second
 		began := time.Now()
 		e, err := engine.New(c)
 		if err == nil {
@@ -160,7 +160,7 @@ func TestServersThatComeLater(t *testing.T) {
 	r := startRedis(t)
 	url := "redis://" + r.address()
 	r.kill()
-	n := edge(t, url, func(c *engine.Config) { c.RedisRequired = false })
+	n := edge(t, url, func(c *engine.Config) { c.Redis.Required = false })
 	st := n.open(t, topic("x"))
 	if code, body := n.get(t, n.admin, "/readyz"); code != 200 || !strings.Contains(body, "degraded") {
 		t.Errorf("/readyz: %d %s", code, body)
@@ -181,7 +181,7 @@ func TestServersThatComeLater(t *testing.T) {
 	if _, status := n.get(t, n.admin, "/admin/status"); !strings.Contains(status, r.address()) {
 		t.Errorf("the server is not named: %s", status)
 	}
-	strict := edge(t, url, func(c *engine.Config) { c.RedisRequired, c.ReadyNeedsRedis = false, true })
+	strict := edge(t, url, func(c *engine.Config) { c.Redis.Required, c.ReadyNeedsRedis = false, true })
 	if code, body := strict.get(t, strict.admin, "/readyz"); code != 503 {
 		t.Errorf("/readyz: %d %s", code, body)
 	}

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"ssedge/engine"
+	"ssedge/engine/setting"
 )
 
 // settingTrial is a setting with another value than usual, and what is seen of it: with Redis and without.
@@ -79,14 +79,14 @@ var settingTrials = map[string]settingTrial{
 		}
 	}},
 
-	"HeadBytes":    {change: func(c *engine.Config) { c.HeadBytes, c.TargetBytes = 4<<10, 2<<10 }, effect: refusesHead(5<<10, 431)},
-	"HeadersMax":   {change: func(c *engine.Config) { c.HeadersMax = 8 }, effect: refusesFields(8, 431)},
-	"TargetBytes":  {change: func(c *engine.Config) { c.TargetBytes = 1 << 10 }, effect: refuses("GET", "/events?topic=x&x="+strings.Repeat("x", 2<<10), "", 414)},
-	"BodyBytes":    {change: func(c *engine.Config) { c.BodyBytes, c.EventBytes = 100, 100 }, effect: refusesJSON(`{"topic":"t","data":"x"}`+strings.Repeat(" ", 100), 413)},
-	"PublishBytes": {change: func(c *engine.Config) { c.BodyBytes, c.EventBytes, c.PublishBytes = 4<<10, 4<<10, 2<<20 }, effect: metric("ssedge_publish_memory_bytes_max", 2<<20)},
-	"TopicBytes":   {change: func(c *engine.Config) { c.TopicBytes = 3 }, effect: refuses("POST", "/publish?topic=long", "x", 400)},
-	"EventBytes":   {change: func(c *engine.Config) { c.EventBytes = 3 }, effect: refuses("POST", "/publish?topic=t", "long", 413)},
-	"KeyBytes":     {change: func(c *engine.Config) { c.KeyBytes = 3 }, effect: refuses("POST", "/publish?topic=t&key=long", "x", 400)},
+	"HeadBytes":       {change: func(c *engine.Config) { c.HeadBytes, c.TargetBytes = 4<<10, 2<<10 }, effect: refusesHead(5<<10, 431)},
+	"HeadersMax":      {change: func(c *engine.Config) { c.HeadersMax = 8 }, effect: refusesFields(8, 431)},
+	"TargetBytes":     {change: func(c *engine.Config) { c.TargetBytes = 1 << 10 }, effect: refuses("GET", "/events?topic=x&x="+strings.Repeat("x", 2<<10), "", 414)},
+	"BodyBytes":       {change: func(c *engine.Config) { c.BodyBytes, c.Rule.EventBytes = 100, 100 }, effect: refusesJSON(`{"topic":"t","data":"x"}`+strings.Repeat(" ", 100), 413)},
+	"PublishBytes":    {change: func(c *engine.Config) { c.BodyBytes, c.Rule.EventBytes, c.PublishBytes = 4<<10, 4<<10, 2<<20 }, effect: metric("ssedge_publish_memory_bytes_max", 2<<20)},
+	"Rule.TopicBytes": {change: func(c *engine.Config) { c.Rule.TopicBytes = 3 }, effect: refuses("POST", "/publish?topic=long", "x", 400)},
+	"Rule.EventBytes": {change: func(c *engine.Config) { c.Rule.EventBytes = 3 }, effect: refuses("POST", "/publish?topic=t", "long", 413)},
+	"Rule.KeyBytes":   {change: func(c *engine.Config) { c.Rule.KeyBytes = 3 }, effect: refuses("POST", "/publish?topic=t&key=long", "x", 400)},
 	"TopicsMax": {change: func(c *engine.Config) { c.TopicsMax = 1 }, effect: func(t *testing.T, n *node) {
 		n.opened(t, topic("one"))
 		refuses("GET", "/events?topic=two", "", 503)(t, n)
@@ -100,7 +100,7 @@ var settingTrials = map[string]settingTrial{
 		})
 	}},
 	"HistoryEvents": {change: func(c *engine.Config) { c.HistoryEvents = 3 }, effect: forgets(2000, 10)},
-	"HistoryBytes":  {change: func(c *engine.Config) { c.HistoryBytes, c.EventBytes = 32<<10, 2<<10 }, effect: holdsLess(200, 1000)},
+	"HistoryBytes":  {change: func(c *engine.Config) { c.HistoryBytes, c.Rule.EventBytes = 32<<10, 2<<10 }, effect: holdsLess(200, 1000)},
 	"HistoryAge": {change: func(c *engine.Config) { c.HistoryAge = 50 * time.Millisecond }, effect: func(t *testing.T, n *node) {
 		n.publish(t, "t", "old")
 		time.Sleep(200 * time.Millisecond)
@@ -108,7 +108,7 @@ var settingTrials = map[string]settingTrial{
 		n.opened(t, after("t", "earliest")).gets(t, "new")
 	}},
 	"HistoryMax": {change: func(c *engine.Config) {
-		c.HistoryMax, c.HistoryBytes, c.EventBytes = 512<<10, 64<<10, 8<<10
+		c.HistoryMax, c.HistoryBytes, c.Rule.EventBytes = 512<<10, 64<<10, 8<<10
 	}, effect: func(t *testing.T, n *node) {
 		for k := range 40 {
 			name := fmt.Sprint("t", k)
@@ -124,7 +124,7 @@ var settingTrials = map[string]settingTrial{
 	"SlowPolicy":    {change: func(c *engine.Config) { c.SlowPolicy, c.HistoryEvents = "latest", 3 }, effect: resumesAtTheNewest},
 	"TopicPolicies": {change: func(c *engine.Config) { c.TopicPolicies, c.HistoryEvents = map[string]string{"t": "latest"}, 3 }, effect: resumesAtTheNewest},
 	"MemoryMax": {change: func(c *engine.Config) {
-		c.HistoryBytes, c.EventBytes, c.HistoryMax, c.MemoryMax = 64<<10, 8<<10, 512<<10, 1<<20
+		c.HistoryBytes, c.Rule.EventBytes, c.HistoryMax, c.MemoryMax = 64<<10, 8<<10, 512<<10, 1<<20
 	}, effect: func(t *testing.T, n *node) {
 		await(t, "streams to be refused", func() (bool, string) {
 			status, body := send(t, n, "HEAD", "/events?topic=t", "")
@@ -149,21 +149,21 @@ var settingTrials = map[string]settingTrial{
 			t.Errorf("a key beyond the bound is remembered: %d %s", status, body)
 		}
 	}},
-	"RedisPrefix":      {only: "redis", flag: "--redis-prefix", change: func(c *engine.Config) { c.RedisPrefix += "more:" }, effect: works},
-	"FanIn":            {only: "redis", flag: "--fan-in", change: func(c *engine.Config) { c.FanIn, c.RedisPrefix = "partition", c.RedisPrefix+"partition:" }, effect: works},
-	"Partitions":       {only: "redis", flag: "--partitions", change: func(c *engine.Config) { c.Partitions = 8 }, effect: nil, alike: "with --fan-in=partition: TestFanInOfTwoEdges has 16"},
-	"RedisRequired":    {only: "redis", flag: "--no-redis-required", change: func(c *engine.Config) { c.RedisRequired = false }, alike: "TestServersThatComeLater"},
-	"RedisTTL":         {only: "redis", flag: "--redis-ttl", change: func(c *engine.Config) { c.RedisTTL = 2 * time.Hour }, effect: metric("ssedge_redis_history_seconds_max", 7200)},
-	"RedisTimeout":     {only: "redis", flag: "--redis-timeout", change: func(c *engine.Config) { c.RedisTimeout = 2 * time.Second }, effect: metric("ssedge_redis_answer_seconds_max", 2)},
-	"RedisCatchUpRate": {only: "redis", flag: "--redis-catch-up-rate", change: func(c *engine.Config) { c.RedisCatchUpRate = 7 }, effect: metric("ssedge_redis_catchups_per_second_max", 7)},
-	"RedisReadRate":    {only: "redis", flag: "--redis-read-rate", change: func(c *engine.Config) { c.RedisReadRate = 9 }, effect: metric("ssedge_redis_reads_per_address_max", 9)},
-	"RedisProbe":       {only: "redis", flag: "--redis-probe", change: func(c *engine.Config) { c.RedisProbe = time.Minute }, alike: "TestOneHalfMovesTheOther has a minute, others half a second"},
-	"RedisPresence":    {only: "redis", flag: "--redis-presence", change: func(c *engine.Config) { c.RedisPresence = time.Minute }, alike: "TestFanInMustAgree has less, and sees it"},
-	"RedisLinger":      {only: "redis", flag: "--redis-linger", change: func(c *engine.Config) { c.RedisLinger = time.Minute }, alike: ofShards},
-	"ReadyNeedsRedis":  {only: "redis", flag: "--ready-needs-redis", change: func(c *engine.Config) { c.ReadyNeedsRedis = true }, alike: "TestServersThatTakeNoEvents"},
+	"Redis.Prefix":        {only: "redis", flag: "--redis-prefix", change: func(c *engine.Config) { c.Redis.Prefix += "more:" }, effect: works},
+	"Redis.FanIn":         {only: "redis", flag: "--fan-in", change: func(c *engine.Config) { c.Redis.FanIn, c.Redis.Prefix = "partition", c.Redis.Prefix+"partition:" }, effect: works},
+	"Redis.Partitions":    {only: "redis", flag: "--partitions", change: func(c *engine.Config) { c.Redis.Partitions = 8 }, effect: nil, alike: "with --fan-in=partition: TestFanInOfTwoEdges has 16"},
+	"Redis.Required":      {only: "redis", flag: "--no-redis-required", change: func(c *engine.Config) { c.Redis.Required = false }, alike: "TestServersThatComeLater"},
+	"Redis.TTL":           {only: "redis", flag: "--redis-ttl", change: func(c *engine.Config) { c.Redis.TTL = 2 * time.Hour }, effect: metric("ssedge_redis_history_seconds_max", 7200)},
+	"Redis.Timeout":       {only: "redis", flag: "--redis-timeout", change: func(c *engine.Config) { c.Redis.Timeout = 2 * time.Second }, effect: metric("ssedge_redis_answer_seconds_max", 2)},
+	"Redis.CatchUpRate":   {only: "redis", flag: "--redis-catch-up-rate", change: func(c *engine.Config) { c.Redis.CatchUpRate = 7 }, effect: metric("ssedge_redis_catchups_per_second_max", 7)},
+	"Redis.ReadRate":      {only: "redis", flag: "--redis-read-rate", change: func(c *engine.Config) { c.Redis.ReadRate = 9 }, effect: metric("ssedge_redis_reads_per_address_max", 9)},
+	"Redis.ProbeInterval": {only: "redis", flag: "--redis-probe", change: func(c *engine.Config) { c.Redis.ProbeInterval = time.Minute }, alike: "TestOneHalfMovesTheOther has a minute, others half a second"},
+	"Redis.PresenceEvery": {only: "redis", flag: "--redis-presence", change: func(c *engine.Config) { c.Redis.PresenceEvery = time.Minute }, alike: "TestFanInMustAgree has less, and sees it"},
+	"Redis.Linger":        {only: "redis", flag: "--redis-linger", change: func(c *engine.Config) { c.Redis.Linger = time.Minute }, alike: ofShards},
+	"ReadyNeedsRedis":     {only: "redis", flag: "--ready-needs-redis", change: func(c *engine.Config) { c.ReadyNeedsRedis = true }, alike: "TestServersThatTakeNoEvents"},
 
-	"Redis":        {alike: "it is the mode"},
-	"RedisTLSCert": {alike: "without Redis it is refused: TestWrongCertificates"}, "RedisTLSKey": {alike: "the same"}, "RedisTLSCA": {alike: "the same"},
+	"Redis.URL":      {alike: "it is the mode"},
+	"Redis.TLS.Cert": {alike: "without Redis it is refused: TestWrongCertificates"}, "Redis.TLS.Key": {alike: "the same"}, "Redis.TLS.CA": {alike: "the same"},
 	"Logger":         {alike: "the log is read here in both modes"},
 	"Inherited":      {alike: ofSockets + "; it holds open files, which this table does not"},
 	"TrustedProxies": {alike: ofSockets, change: func(c *engine.Config) { c.TrustedProxies = []string{"127.0.0.2"} }}, "ForwardedHeader": {alike: ofSockets, change: func(c *engine.Config) { c.ForwardedHeader = "forwarded" }},
@@ -183,9 +183,9 @@ var settingTrials = map[string]settingTrial{
 // at start.
 func TestEverySettingInBothModes(t *testing.T) {
 	t.Parallel()
-	for f := range reflect.TypeFor[engine.Config]().Fields() {
-		if s, ok := settingTrials[f.Name]; !ok || s.effect == nil && s.alike == "" {
-			t.Errorf("%s: expected an entry in settingTrials", f.Name)
+	for _, o := range setting.All(&engine.Config{}) {
+		if s, ok := settingTrials[o.Path]; !ok || s.effect == nil && s.alike == "" {
+			t.Errorf("%s: expected an entry in settingTrials", o.Path)
 		}
 	}
 	r := startRedis(t)
@@ -200,7 +200,7 @@ func TestEverySettingInBothModes(t *testing.T) {
 				return startNode(t, func(c *engine.Config) {
 					c.Logger = slog.New(slog.NewTextHandler(log, nil))
 					if mode == "redis" {
-						c.Redis, c.Edge, c.RedisPrefix = "redis://"+r.address(), name, name+":"
+						c.Redis.URL, c.Edge, c.Redis.Prefix = "redis://"+r.address(), name, name+":"
 					}
 					for _, change := range changes {
 						change(c)

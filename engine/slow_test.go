@@ -33,7 +33,7 @@ func TestNeverReadingClientsTakeNoMemory(t *testing.T) {
 	chunks, deaf := pick(128, 96, 96), pick(200, 60, 60)
 	n := startNode(t, func(c *engine.Config) {
 		c.SendBuffer = 64 << 10
-		c.HistoryBytes, c.HistoryMax, c.RestBytes, c.EventBytes = history, 2*history+128<<10, rest, eventBytes
+		c.HistoryBytes, c.HistoryMax, c.RestBytes, c.Rule.EventBytes = history, 2*history+128<<10, rest, eventBytes
 	})
 	keeping := []*stream{n.opened(t, ask{topics: []string{"flood"}}), n.opened(t, ask{topics: []string{"flood"}})}
 	for range deaf {
@@ -82,7 +82,7 @@ func TestNeverReadingClientsTakeNoMemory(t *testing.T) {
 func TestASmallHistoryBoundsNoBurst(t *testing.T) {
 	for name, change := range map[string]func(*engine.Config){
 		"Events": func(c *engine.Config) { c.HistoryEvents = 1 },
-		"Bytes":  func(c *engine.Config) { c.HistoryBytes, c.EventBytes = 1500, 200 },
+		"Bytes":  func(c *engine.Config) { c.HistoryBytes, c.Rule.EventBytes = 1500, 200 },
 		"Age":    func(c *engine.Config) { c.HistoryAge = time.Millisecond },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestDribblingClientIsToldTheTruth(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			n := startNode(t, func(e *engine.Config) {
 				small(e)
-				e.HistoryBytes, e.EventBytes = c.history, 4<<10
+				e.HistoryBytes, e.Rule.EventBytes = c.history, 4<<10
 			})
 			st, published := overrunClient(t, n, ask{topics: []string{"t"}, receiveBuffer: smallReceive, readBuffer: 16})
 			last := published[len(published)-1].id
@@ -186,7 +186,7 @@ func readAll(t *testing.T, st *stream, published []event) []gap {
 func TestSlowPolicies(t *testing.T) {
 	n := startNode(t, func(c *engine.Config) {
 		small(c)
-		c.HistoryBytes, c.EventBytes = 32<<10, 4<<10
+		c.HistoryBytes, c.Rule.EventBytes = 32<<10, 4<<10
 		c.TopicPolicies = map[string]string{"closing/*": "close", "latest/*": "latest"}
 	})
 	t.Run("Gap", func(t *testing.T) {

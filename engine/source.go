@@ -15,14 +15,12 @@ import (
 // openSource opens where events come from: Redis, if --redis says so, or else this node alone.
 func (e *Engine) openSource() (fanin.Source, error) {
 	c := &e.config
-	if c.Redis == "" {
-		return fanin.NewMemory(fanin.MemoryConfig{KeysMax: c.KeysMax, KeyTTL: c.KeyTTL, Edge: c.Edge, Version: c.Version, Streams: e.Streams}), nil
+	if c.Redis.URL == "" {
+		return fanin.NewMemory(fanin.MemoryConfig{KeyLimit: c.KeyLimit, KeyTTL: c.KeyTTL, Edge: c.Edge, Version: c.Version, Streams: e.Streams}), nil
 	}
 	source, err := redis.Open(redis.Config{
-		URL: c.Redis, TLS: c.redisTLS(), Required: c.RedisRequired, Prefix: c.RedisPrefix, FanIn: redis.FanIn(c.FanIn), Partitions: c.Partitions, Edge: c.Edge, Version: c.Version, Streams: e.Streams, PresenceEvery: c.RedisPresence, Logger: c.Logger,
-		Timeout: c.RedisTimeout, ProbeInterval: c.RedisProbe, ReadRate: c.RedisReadRate, CatchUpRate: c.RedisCatchUpRate,
-		HistoryEvents: c.HistoryEvents, HistoryAge: c.HistoryAge, HistoryBytes: c.HistoryBytes, TTL: c.RedisTTL, KeyTTL: c.KeyTTL,
-		Rule: c.rule(), Clients: c.faring(),
+		Settings: c.Redis, Retention: c.Retention, HistoryBytes: c.HistoryBytes, Rule: c.Rule,
+		Edge: c.Edge, Version: c.Version, Streams: e.Streams, Logger: c.Logger, Clients: c.faring(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--redis: %w", err)

@@ -161,8 +161,8 @@ func BenchmarkAgainstTheBareLoop(b *testing.B) {
 func againstTheBareLoop(b *testing.B, shards, streams int) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + shards + 1)) // a place for the audience too
 	c := patient()
-	c.TurnSends, c.TurnTime = 128, 200*time.Microsecond
-	g, err := NewGroup(shards, c, topic.Config{Retention: log.Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1})
+	c.Shards, c.TurnSends, c.TurnTime = shards, 128, 200*time.Microsecond
+	g, err := NewGroup(c, topic.Config{Retention: log.Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -33,8 +33,11 @@ func (nullKernel) SendV(_ int, pieces [][]byte) (n int, _ sys.Errno) {
 // benchShard is a shard with that many streams on one topic.
 func benchShard(b *testing.B, streams int) (*Group, *Shard) {
 	g := &Group{table: topic.New(topic.Config{Retention: log.Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1000})}
-	c := &Config{Heartbeat: time.Minute, WriteStall: time.Minute, InboxMax: 1 << 20, RestBytesMax: 1 << 20, TurnSends: 1 << 20, TurnTime: time.Hour}
-	s := newShard(0, c, g.table, nullKernel{}, restBudget{&g.rests, c.RestBytesMax}, nanotime(), 1)
+	c := &Config{
+		Delivery: Delivery{Heartbeat: time.Minute, WriteStall: time.Minute, InboxMax: 1 << 20, RestBytes: 1 << 20},
+		Turns:    Turns{TurnSends: 1 << 20, TurnTime: time.Hour},
+	}
+	s := newShard(0, c, g.table, nullKernel{}, restBudget{&g.rests, c.RestBytes}, nanotime(), 1)
 	g.shards = []*Shard{s}
 	g.table.Listen(listeners(g.shards))
 	for range streams {

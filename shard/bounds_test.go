@@ -41,7 +41,7 @@ func TestABusyTopicDoesNotStarveTheOthersOfItsStream(t *testing.T) {
 // What is left of a copy keeps all of it in memory, and is charged like that.
 func TestTheRestOfARestIsChargedForWhatItKeeps(t *testing.T) {
 	c := patient()
-	c.RestBytesMax = 3000
+	c.RestBytes = 3000
 	r := newRig(t, 1, c, topic.Config{})
 	var all []*client
 	for range 3 {

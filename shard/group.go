@@ -25,9 +25,10 @@ type Group struct {
 // ShardsMax is how many shards a node can have.
 const ShardsMax = topic.ListenersMax
 
-// NewGroup makes n shards, at most ShardsMax, on the real kernel. It takes two
-// descriptors for each.
-func NewGroup(n int, c Config, tc topic.Config) (*Group, error) {
+// NewGroup makes c.Shards shards, at most ShardsMax, on the real kernel. It takes two descriptors for
+// each.
+func NewGroup(c Config, tc topic.Config) (*Group, error) {
+	n := c.Shards
 	if n < 1 || n > ShardsMax {
 		return nil, fmt.Errorf("the number of shards must be 1 to %d, not %d", ShardsMax, n)
 	}
@@ -50,7 +51,7 @@ func NewGroup(n int, c Config, tc topic.Config) (*Group, error) {
 func NewGroupOn(kernels []sys.Kernel, c Config, tc topic.Config, now int64, seed uint64) *Group {
 	g := &Group{table: topic.New(tc), stop: make(chan struct{})}
 	for i, k := range kernels {
-		g.shards = append(g.shards, newShard(i, &c, g.table, k, restBudget{&g.rests, c.RestBytesMax}, now, seed))
+		g.shards = append(g.shards, newShard(i, &c, g.table, k, restBudget{&g.rests, c.RestBytes}, now, seed))
 	}
 	g.table.Listen(listeners(g.shards))
 	return g

@@ -214,7 +214,9 @@ func TestStreamsCostNoGoroutines(t *testing.T) {
 
 func TestAGroupHasOneToShardsMaxShards(t *testing.T) {
 	for _, n := range []int{-1, 0, ShardsMax + 1} {
-		if _, err := NewGroup(n, patient(), topic.Config{}); err == nil {
+		c := patient()
+		c.Shards = n
+		if _, err := NewGroup(c, topic.Config{}); err == nil {
 			t.Errorf("a group of %d shards was made", n)
 		}
 	}

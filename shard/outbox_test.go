@@ -18,7 +18,7 @@ var large = strings.Repeat("0123456789abcdef", 2<<10)
 func TestThereIsNoRoomForMoreRestsThanTheBudget(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		c := patient()
-		c.RestBytesMax = 2500
+		c.RestBytes = 2500
 		r := newRig(t, 2, c, topic.Config{}) // the budget is that of all shards together
 		var all []*client
 		for range 4 {
@@ -38,7 +38,7 @@ func TestThereIsNoRoomForMoreRestsThanTheBudget(t *testing.T) {
 		if ended != 2 {
 			t.Errorf("%s: %d of 4 ended, want 2", topics, ended)
 		}
-		if used := r.rests.Load(); used < 2000 || used > c.RestBytesMax {
+		if used := r.rests.Load(); used < 2000 || used > c.RestBytes {
 			t.Errorf("%s: %d bytes are charged", topics, used)
 		}
 		for _, cl := range all {

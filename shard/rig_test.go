@@ -34,8 +34,11 @@ type rig struct {
 // patient is a configuration in which nothing happens by itself.
 func patient() Config {
 	return Config{
-		WriteStall: time.Hour, Retry: 2 * time.Second, RetryJitter: time.Second,
-		RestBytesMax: 1 << 30, InboxMax: 1 << 20, TurnSends: 1 << 30, TurnTime: time.Hour,
+		Delivery: Delivery{
+			WriteStall: time.Hour, Retry: 2 * time.Second, RetryJitter: time.Second,
+			RestBytes: 1 << 30, InboxMax: 1 << 20,
+		},
+		Turns: Turns{TurnSends: 1 << 30, TurnTime: time.Hour},
 	}
 }
 
@@ -45,7 +48,7 @@ func newRig(t testing.TB, shards int, c Config, tc topic.Config) *rig {
 	r.table, r.wall = newTable(tc)
 	r.config.OnClose = func(owner uint32, reason CloseReason) { r.ended[owner] = append(r.ended[owner], reason) }
 	for i := range shards {
-		s := newShard(i, &r.config, r.table, &fake.Kernel{Net: &r.net}, restBudget{&r.rests, c.RestBytesMax}, r.now, 1)
+		s := newShard(i, &r.config, r.table, &fake.Kernel{Net: &r.net}, restBudget{&r.rests, c.RestBytes}, r.now, 1)
 		r.shards = append(r.shards, s)
 	}
 	r.table.Listen(listeners(r.shards))

@@ -16,15 +16,8 @@ import (
 // Config is what the shards of a node have in common. All fields must be set but
 // for those whose zero is said to mean something.
 type Config struct {
-	Heartbeat    time.Duration // silence after which a comment is sent; 0: none
-	WriteStall   time.Duration // how long a socket may take nothing of what is due
-	Lifetime     time.Duration // the longest a stream lasts; up to a tenth less, so that they do not all end at once; 0: no limit
-	Retry        time.Duration // reconnection time told to clients …
-	RetryJitter  time.Duration // … plus up to this, different for each
-	RestBytesMax int64         // copies of half-sent events, all shards together
-	InboxMax     int           // joins waiting, each shard
-	TurnSends    int           // budget of a turn: sends …
-	TurnTime     time.Duration // … and time
+	Turns
+	Delivery
 
 	Policy  func(topic string) Policy              // nil: PolicyGap for all
 	OnClose func(owner uint32, reason CloseReason) // called on the shard's goroutine; nil: it is not called

@@ -36,9 +36,11 @@ func simPolicy(topic string) Policy {
 func newSim(t *testing.T, seed uint64) *sim {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	c := Config{
-		Heartbeat: 3 * time.Second, WriteStall: 8 * time.Second, Lifetime: time.Duration(rng.IntN(2)) * 10 * time.Second,
-		Retry: time.Second, RetryJitter: time.Second, RestBytesMax: 1000 << rng.IntN(8), InboxMax: 1000,
-		TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour,
+		Delivery: Delivery{
+			Heartbeat: 3 * time.Second, WriteStall: 8 * time.Second, Lifetime: time.Duration(rng.IntN(2)) * 10 * time.Second,
+			Retry: time.Second, RetryJitter: time.Second, RestBytes: 1000 << rng.IntN(8), InboxMax: 1000,
+		},
+		Turns: Turns{TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour},
 	}
 	tc := topic.Config{Retention: log.Retention{Events: 4 + rng.IntN(20), Bytes: 20_000, AgeMS: 4000}, HistoryMax: 20_000 << rng.IntN(8)}
 	if seed%2 == 1 {

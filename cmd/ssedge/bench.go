@@ -50,7 +50,7 @@ Payloads need no escaping in a form, in JSON or in a URL. bench/README.md has th
 // loadFlags are what all scenarios have.
 type loadFlags struct {
 	Streams     int           `help:"Streams to open (default ${default})." default:"1000" placeholder:"N"`
-	Payload     size          `help:"Bytes of an event's data, 16 or more (default ${default})." default:"100" placeholder:"N"`
+	Payload     int           `type:"size" help:"Bytes of an event's data, 16 or more (default ${default})." default:"100" placeholder:"N"`
 	Ramp        float64       `help:"Connects a second; 0: as fast as the server answers." placeholder:"RATE"`
 	InFlight    int           `help:"Connections on their way at once (default ${default})." default:"256" placeholder:"N"`
 	Threads     int           `help:"Threads of the client that receive, in each of its processes (default ${default})." default:"1" placeholder:"N"`

@@ -28,7 +28,7 @@ func enoughFiles(k server.Kind, streams int, arguments string) error {
 	}
 	config := engine.DefaultConfig()
 	config.Dev, config.StreamsMax = true, streams
-	if err := config.Validate(); err != nil && strings.Contains(err.Error(), "RLIMIT_NOFILE") {
+	if err := config.Check(); err != nil && strings.Contains(err.Error(), "RLIMIT_NOFILE") {
 		return fmt.Errorf("the server that is measured could not hold all streams: %w", err)
 	}
 	return nil

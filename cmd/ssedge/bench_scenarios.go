@@ -132,7 +132,7 @@ type benchSlow struct {
 	Rate    float64       `help:"Events a second, over all topics (default ${default})." default:"50" placeholder:"RATE"`
 	For     time.Duration `help:"How long (default ${default})." default:"10s" placeholder:"TIME"`
 	Share   float64       `help:"Share of the streams that are slow (default ${default})." default:"0.1" placeholder:"X"`
-	Dribble size          `help:"Bytes they read at a time; 0: they never read." placeholder:"N"`
+	Dribble int           `type:"size" help:"Bytes they read at a time; 0: they never read." placeholder:"N"`
 	Pause   time.Duration `help:"Time between two such reads (default ${default})." default:"100ms" placeholder:"TIME"`
 	loadFlags
 	targetFlags

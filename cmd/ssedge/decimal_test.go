@@ -42,7 +42,7 @@ func TestNumbersAreDecimal(t *testing.T) {
 		}
 	}
 	var parsed cli
-	if _, err := newParser(&parsed).Parse([]string{"serve", "--keys-max=10", "--drain-rate=1e3", "--accept-rate=0.5", "--shards=0"}); err != nil || parsed.Serve.DrainRate != 1000 || parsed.Serve.AcceptRate != 0.5 {
+	if _, err := newParser(&parsed).Parse([]string{"serve", "--keys-max=10", "--drain-rate=1e3", "--accept-rate=0.5", "--shards=0"}); err != nil || parsed.Serve.Settings.DrainRate != 1000 || parsed.Serve.Settings.AcceptRate != 0.5 {
 		t.Errorf("found %v, %v", parsed.Serve, err)
 	}
 	_, errors, code := run(t, "serve", "--check", "--dev", "--admin=")

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
@@ -37,13 +36,16 @@ func exactly() kong.Option {
 	return kong.OptionFunc(func(k *kong.Kong) error {
 		for kind, mapper := range map[reflect.Kind]kong.MapperFunc{
 			reflect.String: exactText, reflect.Slice: list, reflect.Map: list,
-			reflect.Int: wholeDecimal, reflect.Int64: wholeDecimal, reflect.Float64: decimal,
+			reflect.Int: whole, reflect.Int64: whole, reflect.Float64: decimal,
 		} {
 			if err := kong.KindMapper(kind, mapper).Apply(k); err != nil {
 				return err
 			}
 		}
-		return kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(duration)).Apply(k)
+		if err := kong.NamedMapper("size", size).Apply(k); err != nil {
+			return err
+		}
+		return kong.TypeMapper(durationType, duration).Apply(k)
 	})
 }
 

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"ssedge/engine/setting"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
@@ -91,14 +91,14 @@ func checkNode(flag *kong.Flag, value *yaml.Node) error {
 	}
 	var err error
 	switch {
-	case target == reflect.TypeFor[time.Duration]():
-		_, err = parseDuration(value.Value)
-	case target == reflect.TypeFor[size]():
-		_, err = parseSize(value.Value)
+	case target == durationType:
+		_, err = setting.ParseDuration(value.Value)
+	case isSize(flag):
+		_, err = setting.ParseSize(value.Value)
 	case target.Kind() == reflect.Int, target.Kind() == reflect.Int64:
-		_, err = parseWhole(value.Value, target.Bits())
+		_, err = setting.ParseWhole(value.Value, target.Bits())
 	case target.Kind() == reflect.Float64:
-		_, err = parseDecimal(value.Value)
+		_, err = setting.ParseDecimal(value.Value)
 	case target.Kind() == reflect.Bool:
 		if value.Tag != "!!bool" && !(value.Tag == "!!str" && slices.Contains([]string{"true", "false", "yes", "no", "1", "0"}, strings.ToLower(value.Value))) {
 			err = fmt.Errorf("expected true or false, found %.40q", value.Value)

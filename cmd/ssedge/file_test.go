@@ -35,14 +35,14 @@ func TestPrecedence(t *testing.T) {
 		file  string
 		wants [4]any // default, file, environment, flag
 	}{
-		{"Int", func(c *cli) any { return c.Serve.KeysMax }, "--keys-max=3", "SSEDGE_KEYS_MAX=2", "keys-max: 1", [4]any{100_000, 1, 2, 3}},
-		{"Float", func(c *cli) any { return c.Serve.DrainRate }, "--drain-rate=3.5", "SSEDGE_DRAIN_RATE=2.5", "drain-rate: 1.5", [4]any{5000.0, 1.5, 2.5, 3.5}},
-		{"Text", func(c *cli) any { return c.Serve.SlowPolicy }, "--slow-policy=latest", "SSEDGE_SLOW_POLICY=gap", "slow-policy: close", [4]any{"gap", "close", "gap", "latest"}},
-		{"Bool", func(c *cli) any { return c.Serve.Dev }, "--dev=false", "SSEDGE_DEV=true", "dev: true", [4]any{false, true, true, false}},
-		{"Duration", func(c *cli) any { return c.Serve.Heartbeat }, "--heartbeat=3s", "SSEDGE_HEARTBEAT=2s", "heartbeat: 1s", [4]any{25 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
-		{"List", func(c *cli) any { return c.Serve.Listen }, "--listen=f:1,f:2", "SSEDGE_LISTEN=e:1,e:2", "listen: [a:1, a:2]",
+		{"Int", func(c *cli) any { return c.Serve.Settings.KeysMax }, "--keys-max=3", "SSEDGE_KEYS_MAX=2", "keys-max: 1", [4]any{100_000, 1, 2, 3}},
+		{"Float", func(c *cli) any { return c.Serve.Settings.DrainRate }, "--drain-rate=3.5", "SSEDGE_DRAIN_RATE=2.5", "drain-rate: 1.5", [4]any{5000.0, 1.5, 2.5, 3.5}},
+		{"Text", func(c *cli) any { return c.Serve.Settings.SlowPolicy }, "--slow-policy=latest", "SSEDGE_SLOW_POLICY=gap", "slow-policy: close", [4]any{"gap", "close", "gap", "latest"}},
+		{"Bool", func(c *cli) any { return c.Serve.Settings.Dev }, "--dev=false", "SSEDGE_DEV=true", "dev: true", [4]any{false, true, true, false}},
+		{"Duration", func(c *cli) any { return c.Serve.Settings.Heartbeat }, "--heartbeat=3s", "SSEDGE_HEARTBEAT=2s", "heartbeat: 1s", [4]any{25 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
+		{"List", func(c *cli) any { return c.Serve.Settings.Listen }, "--listen=f:1,f:2", "SSEDGE_LISTEN=e:1,e:2", "listen: [a:1, a:2]",
 			[4]any{[]string{"127.0.0.1:8080"}, []string{"a:1", "a:2"}, []string{"e:1", "e:2"}, []string{"f:1", "f:2"}}},
-		{"Map", func(c *cli) any { return c.Serve.TopicPolicy }, "--topic-policy=f=gap", "SSEDGE_TOPIC_POLICY=e=latest,e2=gap", "topic-policy: {a/*: close, b: gap}",
+		{"Map", func(c *cli) any { return c.Serve.Settings.TopicPolicies }, "--topic-policy=f=gap", "SSEDGE_TOPIC_POLICY=e=latest,e2=gap", "topic-policy: {a/*: close, b: gap}",
 			[4]any{map[string]string(nil), map[string]string{"a/*": "close", "b": "gap"}, map[string]string{"e": "latest", "e2": "gap"}, map[string]string{"f": "gap"}}},
 	} {
 		for given := range 8 { // bit 0: in the file, bit 1: in the environment, bit 2: as a flag

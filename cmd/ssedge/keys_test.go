@@ -23,7 +23,7 @@ func TestKeysOfAFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		got, err := (&serveCmd{KeyFile: path, HeadBytes: 4096}).keys()
+		got, err := keyed(path).keys()
 		if !slices.Equal(got, want) || (err == nil) != (want != nil) {
 			t.Errorf("%q: %q, %v", text, got, err)
 		}
@@ -38,7 +38,7 @@ func TestWrongKeysOfAFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("# keys\ngood\nBearer hunter2\n\nhunter\x012\n"+strings.Repeat("hunter2", 600)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := (&serveCmd{KeyFile: path, HeadBytes: 4096}).keys()
+	_, err := keyed(path).keys()
 	said := strings.Split(fmt.Sprint(err), "\n")
 	for i, want := range []string{", line 3: expected the key alone", ", line 5: expected a text without control", ", line 6: expected at most 4010 bytes, which fit into --head-bytes 4096"} {
 		if len(said) != 3 || !strings.HasPrefix(said[i], "--key-file "+path+want) || strings.Contains(said[i], "hunter") {
@@ -60,7 +60,7 @@ func TestFilesThatAreNotRead(t *testing.T) {
 		}
 	}
 	for path, found := range map[string]string{pipe: "found a pipe", "/dev/zero": "found a pipe, a device", dir: "found a directory", large: "expected at most 1048576 bytes"} {
-		_, err := (&serveCmd{KeyFile: path, HeadBytes: 4096}).keys()
+		_, err := keyed(path).keys()
 		if said := fmt.Sprint(err); !strings.HasPrefix(said, "--key-file: "+path+": ") || !strings.Contains(said, found) {
 			t.Errorf("--key-file: found %s, expected %q", said, found)
 		}
@@ -69,10 +69,17 @@ func TestFilesThatAreNotRead(t *testing.T) {
 			t.Errorf("--config: found %s, expected %q", said, found)
 		}
 	}
-	if _, err := (&serveCmd{KeyFile: largest, HeadBytes: 4096}).keys(); err != nil {
+	if _, err := keyed(largest).keys(); err != nil {
 		t.Error(err)
 	}
 	if _, err := newParser(&cli{}).Parse([]string{"serve", "--config=" + largest}); !strings.Contains(fmt.Sprint(err), `"a" is not a setting`) {
 		t.Errorf("found %v, expected it to be read", err)
 	}
+}
+
+// keyed is a server with a file of keys.
+func keyed(file string) *serveCmd {
+	c := &serveCmd{KeyFile: file}
+	c.Settings.HeadBytes = 4096
+	return c
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"ssedge/engine/setting"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -33,10 +34,10 @@ func newParser(c *cli) *kong.Kong {
 	return kong.Must(c,
 		kong.Bind(c),
 		kong.Name("ssedge"),
-		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file.\n\n"+sizeHelp),
+		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file.\n\n"+setting.SizeHelp),
 		kong.PostBuild(flagsOnly),
 		kong.DefaultEnvars("SSEDGE"),
-		kong.PostBuild(setDefaults),
+		kong.FlagNamer(setting.FlagOf),
 		exactly(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}),
 	)

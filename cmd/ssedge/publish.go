@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"ssedge/engine/fanin/redis"
 	"ssedge/proto/rule"
 )
 
@@ -27,9 +28,9 @@ type publishCmd struct {
 	Once   string         `help:"Idempotency key: publishing again with it does nothing." placeholder:"KEY"`
 	Client clientFlags    `embed:""`
 
-	Redis    string        `help:"Publish to these Redis servers, without an edge." placeholder:"URL" env:"SSEDGE_PUBLISH_REDIS"`
-	RedisTLS redisTLSFlags `embed:""`
-	History  historyFlags  `embed:""`
+	Redis    string         `help:"Publish to these Redis servers, without an edge." placeholder:"URL" env:"SSEDGE_PUBLISH_REDIS"`
+	RedisTLS redis.TLSFiles `embed:""`
+	History  historyFlags   `embed:""`
 
 	given []string // flags of the command line
 }
@@ -84,7 +85,7 @@ func (c *publishCmd) run(stdin io.Reader, stdout io.Writer) error {
 	}
 	limits, publish := rule.Limits{}, c.viaHTTP // without bounds: the edge checks its own
 	if c.Redis != "" {
-		limits, publish = c.History.rule(), c.viaRedis
+		limits, publish = c.History.Rule, c.viaRedis
 	}
 	if err := c.check(limits, data); err != nil {
 		return err

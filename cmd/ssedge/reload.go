@@ -60,7 +60,7 @@ func (c *serveCmd) changed(args []string) (names []string, err error) {
 	}
 	config, err := now.Serve.config()
 	if err == nil {
-		err = config.Validate()
+		err = config.Check()
 	}
 	flags := map[any]string{} // by a pointer to what each sets. Its type counts: a struct and its first member have one address
 	eachFlag(parser.Model.Node, func(flag *kong.Flag) { flags[flag.Target.Addr().Interface()] = flag.Name })

@@ -46,9 +46,9 @@ func TestCheckStartsNothing(t *testing.T) {
 		t.Errorf("exit code %d, %q, %q: expected that all is in order", code, out, errors)
 	}
 	_, errors, code = run(t, "serve", "--check", "--dev", "--shards=65")
-	oneLine(t, errors, code, "--shards 65", "1 to 64")
+	oneLine(t, errors, code, "--shards 65", "0 to 64")
 	_, errors, code = run(t, "serve", "--dev", "--shards=2000000000") // nor makes it room for them
-	oneLine(t, errors, code, "--shards 2000000000", "1 to 64")
+	oneLine(t, errors, code, "--shards 2000000000", "0 to 64")
 	_, errors, code = run(t, "serve", "--check", "--shards=65", "--pollers=500")
 	if code != 1 || strings.Count(errors, "\n") != 3 {
 		t.Errorf("exit code %d, %q: expected all three complaints", code, errors)

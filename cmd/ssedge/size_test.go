@@ -1,46 +1,20 @@
 package main
 
 import (
-	"math"
 	"reflect"
 	"regexp"
 	"slices"
+	"ssedge/engine/setting"
 	"strings"
 	"testing"
 )
-
-// TestParseSize: what is taken, and that it reads back from its own text.
-func TestParseSize(t *testing.T) {
-	for text, want := range map[string]size{
-		"0": 0, "1": 1, "17B": 17, "1048576": 1 << 20, "4K": 4096, "4k": 4096, "512M": 512 << 20, "8G": 8 << 30, "1T": 1 << 40,
-		"64KiB": 64 << 10, "64 KiB": 64 << 10, "64Ki": 64 << 10, "3mib": 3 << 20, "1GiB": 1 << 30, "2Ti": 2 << 40,
-		"5KB": 5000, "256MB": 256_000_000, "1gb": 1_000_000_000, "1TB": 1e12, "0MB": 0,
-		"9223372036854775807": math.MaxInt64, "8388607T": 8388607 << 40,
-	} {
-		got, err := parseSize(text)
-		if err != nil || got != want {
-			t.Errorf("%q is read as %d, %v", text, got, err)
-		}
-		if back, err := parseSize(got.String()); err != nil || back != got {
-			t.Errorf("%d is written as %s, which is read as %d, %v", got, got, back, err)
-		}
-	}
-	for _, text := range []string{"", " ", "G", "-1", "-1G", "+1", "1.5G", "1,5G", "1.0", "1e6", "0x10", "010", "00", "1_000", "9999999999T", "8388608T", "9223372036854775808",
-		"5XB", "5KiBs", "5 K B", "5  K", " 5", "5 ", "5K5", "K5", "5KK", "5Kb/s", "٣", "nonsense", "NaN", "Inf", "5\n", "5%"} {
-		if got, err := parseSize(text); err == nil {
-			t.Errorf("%q is read as %d", text, got)
-		} else if !strings.Contains(err.Error(), "expected") {
-			t.Errorf("%q: found %v, expected that it says what was expected", text, err)
-		}
-	}
-}
 
 // sizeFlags are all flags that are sizes, by the commands that have them.
 func sizeFlags(t *testing.T) map[string][]string {
 	all := map[string][]string{}
 	for command, flags := range commands(t) {
 		for _, f := range flags {
-			if f.Target.Type() == reflect.TypeFor[size]() {
+			if isSize(f) {
 				all[f.Name] = append(all[f.Name], command)
 			}
 		}
@@ -70,7 +44,7 @@ func TestSizesTakeUnits(t *testing.T) {
 			names = append(names, name)
 		}
 	}
-	for value, want := range map[string]size{"3KiB": 3072, "3KB": 3000, "3000": 3000} {
+	for value, want := range map[string]int64{"3KiB": 3072, "3KB": 3000, "3000": 3000} {
 		var inFlags []string
 		inFile := ""
 		for _, name := range names {
@@ -89,13 +63,13 @@ func TestSizesTakeUnits(t *testing.T) {
 					t.Fatal(err)
 				}
 				found := 0
-				for field, f := range reflect.ValueOf(parsed.Serve).Fields() {
-					if f.Type() != reflect.TypeFor[size]() {
+				for _, o := range setting.All(&parsed.Serve.Settings) {
+					if !o.IsSize() {
 						continue
 					}
 					found++
-					if got := size(f.Int()); got != want {
-						t.Errorf("%s is %d, expected %d", field.Name, got, want)
+					if got := o.Value.Int(); got != want {
+						t.Errorf("%s is %d, expected %d", o.Path, got, want)
 					}
 				}
 				if found != len(names) || found < 12 {
@@ -119,11 +93,11 @@ func TestSizesTakeUnits(t *testing.T) {
 func TestHelpShowsSizesWithUnits(t *testing.T) {
 	for command, flags := range commands(t) {
 		for _, f := range flags {
-			if f.Target.Type() != reflect.TypeFor[size]() || f.Default == "" {
+			if !isSize(f) || f.Default == "" {
 				continue
 			}
-			n, err := parseSize(f.Default)
-			if err != nil || n.String() != f.Default {
+			n, err := setting.ParseSize(f.Default)
+			if err != nil || setting.FormatSize(n) != f.Default {
 				t.Errorf("%s --%s: the default %s is read as %v, %v", command, f.Name, f.Default, n, err)
 			}
 		}
@@ -133,11 +107,11 @@ func TestHelpShowsSizesWithUnits(t *testing.T) {
 // TestHelpExplainsSizesOnce: wherever units are explained it is in the same words, and each unit is what they say.
 func TestHelpExplainsSizesOnce(t *testing.T) {
 	for name, help := range map[string]string{"ssedge": newParser(&cli{}).Model.Help, "ssedge serve": serveCmd{}.Help()} {
-		if strings.Count(help, sizeHelp) != 1 || strings.Count(help, "powers of 1024") != 1 {
-			t.Errorf("%s --help says %q, expected %q in it once", name, help, sizeHelp)
+		if strings.Count(help, setting.SizeHelp) != 1 || strings.Count(help, "powers of 1024") != 1 {
+			t.Errorf("%s --help says %q, expected %q in it once", name, help, setting.SizeHelp)
 		}
 	}
-	of1024, of1000, _ := strings.Cut(sizeHelp[strings.Index(sizeHelp, ": "):], "powers of 1024")
+	of1024, of1000, _ := strings.Cut(setting.SizeHelp[strings.Index(setting.SizeHelp, ": "):], "powers of 1024")
 	for words, base := range map[string]int64{of1024: 1024, of1000: 1000} {
 		units := regexp.MustCompile(`\b[KMGT](i?B)?\b`).FindAllString(words, -1)
 		if len(units) < 4 {
@@ -148,7 +122,7 @@ func TestHelpExplainsSizesOnce(t *testing.T) {
 			for range 1 + strings.Index("KMGT", unit[:1]) {
 				want *= base
 			}
-			if n, err := parseSize("1" + unit); err != nil || int64(n) != want {
+			if n, err := setting.ParseSize("1" + unit); err != nil || int64(n) != want {
 				t.Errorf("1%s is %d, %v, expected %d", unit, int64(n), err, want)
 			}
 		}

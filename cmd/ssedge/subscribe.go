@@ -19,7 +19,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"ssedge/engine"
 	"ssedge/proto/rule"
 	"ssedge/proto/sse"
 )
@@ -81,7 +80,7 @@ func (c *subscribeCmd) Run() error {
 	}
 	f := &follower{cmd: c, client: client, base: base, out: bufio.NewWriter(os.Stdout), retry: 3 * time.Second}
 	// Whatever a server may be set to send; the rest of a line is its field's name.
-	f.decoder.LineBytesMax, f.decoder.EventBytesMax = engine.EventBytesMax+len("data: "), engine.EventBytesMax
+	f.decoder.LineBytesMax, f.decoder.EventBytesMax = rule.EventBytesMax+len("data: "), rule.EventBytesMax
 	f.decoder.Reset(c.LastEventID)
 	var last error // why there is no stream
 	for {

@@ -17,14 +17,14 @@ import (
 )
 
 type tuneCmd struct {
-	Connections int  `help:"Streams that this host is to hold." default:"1000000"`
-	Memory      size `help:"Memory that ssedge may have, as in 8G; all of the host's, if not said." placeholder:"SIZE"`
-	Sources     int  `help:"Addresses that connections come from, if they are few: proxies, a load generator."`
-	Port        int  `help:"Port of streams, for the rules that bypass conntrack." default:"8080"`
-	JSON        bool `name:"json" help:"Print the findings as JSON." xor:"form"`
-	Sysctl      bool `help:"Print a drop-in file for /etc/sysctl.d: what falls short on this host, and the rest as comments." xor:"form"`
-	Apply       bool `help:"Write /etc/sysctl.d/60-ssedge.conf and /etc/security/limits.d/60-ssedge.conf, and change what falls short (as root). No limit is lowered." xor:"form"`
-	Undo        bool `help:"Restore what was there before the first --apply." xor:"form"`
+	Connections int   `help:"Streams that this host is to hold." default:"1000000"`
+	Memory      int64 `type:"size" help:"Memory that ssedge may have, as in 8G; all of the host's, if not said." placeholder:"SIZE"`
+	Sources     int   `help:"Addresses that connections come from, if they are few: proxies, a load generator."`
+	Port        int   `help:"Port of streams, for the rules that bypass conntrack." default:"8080"`
+	JSON        bool  `name:"json" help:"Print the findings as JSON." xor:"form"`
+	Sysctl      bool  `help:"Print a drop-in file for /etc/sysctl.d: what falls short on this host, and the rest as comments." xor:"form"`
+	Apply       bool  `help:"Write /etc/sysctl.d/60-ssedge.conf and /etc/security/limits.d/60-ssedge.conf, and change what falls short (as root). No limit is lowered." xor:"form"`
+	Undo        bool  `help:"Restore what was there before the first --apply." xor:"form"`
 }
 
 // connectionsMax is what a process can have open at most: fs.nr_open ends there.

@@ -93,7 +93,7 @@ func TestTuneCountsFilesAsServe(t *testing.T) {
 	serves := func(streams int) bool {
 		c := engine.DefaultConfig()
 		c.StreamsMax = streams
-		err := c.Validate()
+		err := c.Check()
 		return err == nil || !strings.Contains(err.Error(), "--streams-max")
 	}
 	short := func(streams int) bool {

@@ -11,8 +11,8 @@ import (
 
 // MemoryConfig is what an embedded source needs to know.
 type MemoryConfig struct {
-	KeysMax int           // idempotency keys remembered …
-	KeyTTL  time.Duration // … each for so long
+	KeyLimit
+	KeyTTL time.Duration // how long a key is remembered
 
 	Edge, Version string     // of this node
 	Streams       func() int // that it holds

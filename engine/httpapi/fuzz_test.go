@@ -29,9 +29,9 @@ func newFuzzed() (*Public, *kept) {
 	k := &kept{}
 	return NewPublic(PublicConfig{
 		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(), Source: k,
-		Rule:      rule.Limits{EventBytes: 1 << 16, TopicBytes: 64, KeyBytes: 64},
-		BodyBytes: 1 << 18, PublishBytes: RequestBytesMax(1<<18, 1<<16), BodyTimeout: time.Second,
-		Draining: func() bool { return false }, Refused: func(string) {},
+		Rule:       rule.Limits{EventBytes: 1 << 16, TopicBytes: 64, KeyBytes: 64},
+		BodyLimits: BodyLimits{BodyBytes: 1 << 18, PublishBytes: RequestBytesMax(1<<18, 1<<16), BodyTimeout: time.Second},
+		Draining:   func() bool { return false }, Refused: func(string) {},
 	}), k
 }
 

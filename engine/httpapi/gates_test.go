@@ -16,7 +16,7 @@ import (
 
 // limited is a node with the bounds of the table of cases.
 func limited(c *engine.Config) {
-	c.TopicBytes, c.EventBytes, c.KeyBytes = ruletest.Limits.TopicBytes, ruletest.Limits.EventBytes, ruletest.Limits.KeyBytes
+	c.Rule.TopicBytes, c.Rule.EventBytes, c.Rule.KeyBytes = ruletest.Limits.TopicBytes, ruletest.Limits.EventBytes, ruletest.Limits.KeyBytes
 }
 
 // asJSON is a case as an event in JSON. Bytes that are not UTF-8 stay as they are.

@@ -35,8 +35,8 @@ const (
 func withMemory(max int64, source fanin.Publisher) *Public {
 	return NewPublic(PublicConfig{
 		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(), Source: source,
-		Rule:      rule.Limits{EventBytes: eventMax, TopicBytes: 64, KeyBytes: 64},
-		BodyBytes: bodyMax, PublishBytes: max, BodyTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Rule:       rule.Limits{EventBytes: eventMax, TopicBytes: 64, KeyBytes: 64},
+		BodyLimits: BodyLimits{BodyBytes: bodyMax, PublishBytes: max, BodyTimeout: time.Minute}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Draining: func() bool { return false }, Refused: func(string) {},
 	})
 }

@@ -174,7 +174,7 @@ func TestSilenceInAStream(t *testing.T) {
 // A line cannot be longer than an event may need.
 func TestLineTooLong(t *testing.T) {
 	t.Parallel()
-	n := start(t, func(c *engine.Config) { c.EventBytes = 10_000 })
+	n := start(t, func(c *engine.Config) { c.Rule.EventBytes = 10_000 })
 	limit := 6*10_000 + 16<<10
 	for _, size := range []int{limit + 70_000, 4 << 20} {
 		got := n.lines(`{"topic":"t","data":1}` + "\n" + strings.Repeat("x", size))

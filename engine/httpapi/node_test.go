@@ -34,7 +34,7 @@ func start(t testing.TB, change func(*engine.Config)) *node {
 	c.Logger = slog.New(slog.DiscardHandler)
 	c.Keys, c.Anonymous = []string{"old-key", key}, []string{"*"}
 	c.Shards, c.Pollers = 2, 2
-	c.EventBytes, c.BodyBytes = 64<<10, 1<<20
+	c.Rule.EventBytes, c.BodyBytes = 64<<10, 1<<20
 	c.Retry, c.RetryJitter = time.Second, 0
 	if change != nil {
 		change(&c)

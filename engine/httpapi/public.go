@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"ssedge/engine/auth"
 	"ssedge/engine/fanin"
@@ -17,17 +16,15 @@ import (
 
 // PublicConfig is what the public listener needs. All fields must be set.
 type PublicConfig struct {
-	Admission    *intake.Admission
-	Authorizer   auth.Authorizer
-	Source       fanin.Publisher
-	Rule         rule.Limits
-	BodyBytes    int64         // of a JSON body
-	PublishBytes int64         // of all requests that publish, together
-	BodyTimeout  time.Duration // silence in a body, or in the reading of receipts
-	Dev          bool          // serve the development page
-	Draining     func() bool
-	Refused      func(cause string)
-	Logger       *slog.Logger
+	Admission  *intake.Admission
+	Authorizer auth.Authorizer
+	Source     fanin.Publisher
+	Rule       rule.Limits
+	BodyLimits      // BodyTimeout is also for silence in the reading of receipts
+	Dev        bool // serve the development page
+	Draining   func() bool
+	Refused    func(cause string)
+	Logger     *slog.Logger
 }
 
 // Public serves the public listener.

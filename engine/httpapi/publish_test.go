@@ -223,7 +223,7 @@ func TestNoQueryWithJSON(t *testing.T) {
 func TestEventBytes(t *testing.T) {
 	t.Parallel()
 	const limit = 1000
-	n := start(t, func(c *engine.Config) { c.EventBytes, c.BodyBytes = limit, 20_000 })
+	n := start(t, func(c *engine.Config) { c.Rule.EventBytes, c.BodyBytes = limit, 20_000 })
 	s := n.subscribe("topic=t")
 	for _, name := range []string{"", "name"} {
 		fits := strings.Repeat("a", limit-len(name))
@@ -271,7 +271,7 @@ func TestEventBytes(t *testing.T) {
 func TestBodyBytes(t *testing.T) {
 	t.Parallel()
 	const limit = 5000
-	n := start(t, func(c *engine.Config) { c.EventBytes, c.BodyBytes = 1000, limit })
+	n := start(t, func(c *engine.Config) { c.Rule.EventBytes, c.BodyBytes = 1000, limit })
 	text := `{"topic":"t","data":1}`
 	fits := text + strings.Repeat(" ", limit-len(text))
 	for _, chunks := range []bool{false, true} {

@@ -34,8 +34,8 @@ func (f *failing) Publish(*fanin.Event) (fanin.Receipt, error) {
 func newFailing(takes int, draining bool, log io.Writer) *Public {
 	return NewPublic(PublicConfig{
 		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(), Source: &failing{takes},
-		Rule:      rule.Limits{EventBytes: 1000, TopicBytes: 64, KeyBytes: 64},
-		BodyBytes: 10_000, PublishBytes: 1 << 20, BodyTimeout: time.Second, Logger: slog.New(slog.NewTextHandler(log, nil)),
+		Rule:       rule.Limits{EventBytes: 1000, TopicBytes: 64, KeyBytes: 64},
+		BodyLimits: BodyLimits{BodyBytes: 10_000, PublishBytes: 1 << 20, BodyTimeout: time.Second}, Logger: slog.New(slog.NewTextHandler(log, nil)),
 		Draining: func() bool { return draining }, Refused: func(string) {},
 	})
 }

@@ -55,7 +55,7 @@ type reader struct {
 }
 
 func newAcceptor(in *Intake, fd int, addr net.Addr, proxies bool) *acceptor {
-	a := &acceptor{in: in, addr: addr, proxies: proxies, fd: fd, buf: make([]byte, in.config.Head.HeadBytes)}
+	a := &acceptor{in: in, addr: addr, proxies: proxies, fd: fd, buf: make([]byte, in.config.HeadBytes)}
 	if addr.Network() == "unix" {
 		a.socket, _ = os.Lstat(addr.String())
 	}
@@ -137,7 +137,7 @@ func (a *acceptor) greet(fd int, from peer) {
 		}
 		received, from = received[n:], client
 	}
-	_, done, err := a.parser.Parse(received, &a.in.config.Head, &a.reader.head)
+	_, done, err := a.parser.Parse(received, &a.in.config.Limits, &a.reader.head)
 	switch {
 	case err != nil:
 		a.in.refuse(fd, refuse.Unreadable(err), nil)

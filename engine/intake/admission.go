@@ -16,16 +16,13 @@ import (
 
 // AdmissionConfig bounds the streams of a node.
 type AdmissionConfig struct {
-	StreamsMax    int
-	PerAddressMax int     // 0: no bound
-	RateMax       float64 // new streams a second; 0: no bound
-	Request       RequestLimits
-	Chunks        bool // streams of HTTP/1.1 are sent in chunks
-	CORSOrigins   []string
-	Proxies       Proxies
-	LocalHosts    bool // a Host that is not this machine's is left to net/http, which refuses it
-	Authorizer    auth.Authorizer
-	Logger        *slog.Logger // each stream's beginning and end, at debug level
+	StreamLimits
+	CORS
+	Request    RequestLimits
+	Proxies    Proxies
+	LocalHosts bool // a Host that is not this machine's is left to net/http, which refuses it
+	Authorizer auth.Authorizer
+	Logger     *slog.Logger // each stream's beginning and end, at debug level
 }
 
 // Admission decides whether a request becomes a stream, and makes it one. It is
@@ -47,7 +44,7 @@ type Admission struct {
 // Attach: the group needs Closed of this one first.
 func NewAdmission(c AdmissionConfig) *Admission {
 	a := &Admission{config: c, answers: newAnswers(c.CORSOrigins)}
-	a.rate.perSecond = c.RateMax
+	a.rate.perSecond = c.AcceptRate
 	return a
 }
 
@@ -186,7 +183,7 @@ var clients = maphash.MakeSeed()
 func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *refuse.Answer {
 	table := a.group.Table()
 	wire := shard.WireRaw
-	if a.config.Chunks && r.Minor > 0 {
+	if a.config.Chunked && r.Minor > 0 {
 		wire = shard.WireChunk
 	}
 	j := shard.Join{Fd: fd, Head: a.answers.head(r, wire == shard.WireChunk), Away: a.answers.away(r), Wire: wire, Resume: r.resume, Position: r.position, Owner: owner}

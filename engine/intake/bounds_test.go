@@ -108,7 +108,7 @@ func TestPerAddressMax(t *testing.T) {
 
 func TestAcceptRate(t *testing.T) {
 	t.Parallel()
-	n := start(t, func(s *setup) { s.admission.RateMax = 2 })
+	n := start(t, func(s *setup) { s.admission.AcceptRate = 2 })
 	// A second's worth is taken at once. If asking takes long, so are more.
 	taken := 0
 	await(t, "one is refused", func() bool {
@@ -142,7 +142,7 @@ func TestAcceptRate(t *testing.T) {
 // A request that is refused for what it asks does not use up the rate.
 func TestAcceptRateIsForStreams(t *testing.T) {
 	t.Parallel()
-	n := start(t, func(s *setup) { s.admission.RateMax = 1.0 / 3600 })
+	n := start(t, func(s *setup) { s.admission.AcceptRate = 1.0 / 3600 })
 	for range 3 {
 		c := n.ask(get("/events?topic=t", "Authorization: Bearer wrong"))
 		if resp, body := c.answer("GET"); resp.StatusCode != 401 {

@@ -36,7 +36,7 @@ func (c *client) fieldsOf() (status string, fields map[string]string) {
 func TestABodyThatEndsWithTheConnectionSaysSo(t *testing.T) {
 	t.Parallel()
 	for _, chunks := range []bool{false, true} {
-		n := start(t, func(s *setup) { s.admission.Chunks = chunks })
+		n := start(t, func(s *setup) { s.admission.Chunked = chunks })
 		streams := 0
 		for _, first := range []string{"", get("/nope")} {
 			for _, target := range []string{"/events?topic=t", "/events?topic=a&topic=b", "/events?topic=t&last_event_id=earliest", "/events", "/nope", "/publish"} {

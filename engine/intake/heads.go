@@ -62,7 +62,7 @@ func newHeads(in *Intake) (*heads, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &heads{in: in, set: set, polled: make(chan struct{}), wheel: wheel.New(headBuckets, uint32(in.config.Clock.Ran()/headTick)), scratch: make([]byte, in.config.Head.HeadBytes)}, nil
+	return &heads{in: in, set: set, polled: make(chan struct{}), wheel: wheel.New(headBuckets, uint32(in.config.Clock.Ran()/headTick)), scratch: make([]byte, in.config.HeadBytes)}, nil
 }
 
 func (h *heads) tick() uint32 { return uint32(h.in.config.Clock.Ran() / headTick) }
@@ -238,7 +238,7 @@ func (h *heads) read(i uint32, m *member) {
 		m.buf.B = append(m.buf.B[:0], m.buf.B[n:]...)
 		m.from, m.prefaced = client, false
 	}
-	_, done, err := m.parser.Parse(m.buf.B, &h.in.config.Head, &h.reader.head)
+	_, done, err := m.parser.Parse(m.buf.B, &h.in.config.Limits, &h.reader.head)
 	switch {
 	case err != nil:
 		h.in.answer(m.fd, refuse.Unreadable(err))

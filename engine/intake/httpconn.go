@@ -81,7 +81,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 func (c *Conn) nextHead() error {
 	c.parser.Reset()
 	for timed := false; ; {
-		n, done, bad := c.parser.Parse(c.buf, &c.in.config.Head, &c.head)
+		n, done, bad := c.parser.Parse(c.buf, &c.in.config.Limits, &c.head)
 		if bad != nil {
 			return c.refuse(refuse.Unreadable(bad))
 		}

@@ -17,24 +17,18 @@ import (
 	"github.com/panjf2000/ants/v2"
 
 	"ssedge/engine/deadline"
-	"ssedge/proto/http1"
 	"ssedge/shard/sys"
 )
 
 // Config is what an intake needs to know. All fields must be set, Inherited only if
 // Listen names some.
 type Config struct {
-	Listen             []string // "host:port", "[::1]:port", "unix:/path", or "systemd:NAME", a name of Inherited; "proxy:" in front: connections begin with a PROXY protocol header
-	Pollers            int      // of the whole process: the first intake decides
-	Socket             sys.SocketOptions
-	Head               http1.Limits
-	HeadTimeout        time.Duration // for a request head to be complete, by the clock
-	Clock              *deadline.Clock
-	HeadsMax           int // connections with an incomplete head, or lingering
-	HTTPConnectionsMax int
-	FilesMax           int // descriptors of all connections together; the rest of the process's are for other things. 0: no bound
-	Workers            int // hand-overs to net/http at a time
-	Logger             *slog.Logger
+	Listen           []string // "host:port", "[::1]:port", "unix:/path", or "systemd:NAME", a name of Inherited; "proxy:" in front: connections begin with a PROXY protocol header
+	ConnectionLimits          // Pollers are of the whole process: the first intake decides
+	Socket           sys.SocketOptions
+	FilesMax         int // descriptors of all connections together; the rest of the process's are for other things. 0: no bound
+	Clock            *deadline.Clock
+	Logger           *slog.Logger
 
 	// Inherited is listening sockets that were passed to the process, by name. They stay
 	// the caller's, and may be closed after Open.

@@ -101,7 +101,7 @@ func TestHeadLimits(t *testing.T) {
 // A client that is refused for its own address uses up nothing that others need.
 func TestARefusalForOnesOwnAddressTakesNoRate(t *testing.T) {
 	t.Parallel()
-	n := start(t, func(s *setup) { s.admission.PerAddressMax, s.admission.RateMax = 1, 0.001 })
+	n := start(t, func(s *setup) { s.admission.PerAddressMax, s.admission.AcceptRate = 1, 0.001 })
 	n.ask(get("/events?topic=t")).stream()
 	for range 4 {
 		n.expectRefused(get("/events?topic=t"), "this address")

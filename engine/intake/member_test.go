@@ -13,7 +13,7 @@ import (
 func TestAMemberThatCannotBeWatchedIsNone(t *testing.T) {
 	clock := deadline.NewClock()
 	defer clock.Close()
-	h, err := newHeads(&Intake{config: Config{HeadsMax: 2, Head: http1.DefaultLimits, Clock: clock}})
+	h, err := newHeads(&Intake{config: Config{ConnectionLimits: ConnectionLimits{HeadsMax: 2, Limits: http1.DefaultLimits}, Clock: clock}})
 	if err != nil {
 		t.Fatal(err)
 	}

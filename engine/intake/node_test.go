@@ -79,17 +79,23 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	logger := slog.New(slog.DiscardHandler)
 	s := &setup{
 		intake: intake.Config{
-			Listen: []string{"127.0.0.1:0"}, Pollers: 2,
-			Head:        http1.Limits{HeadBytes: 8192, Headers: 100, TargetBytes: 4096},
-			HeadTimeout: 10 * time.Second, HeadsMax: 8192, HTTPConnectionsMax: 1024, Workers: 64,
+			Listen: []string{"127.0.0.1:0"},
+			ConnectionLimits: intake.ConnectionLimits{
+				Limits:      http1.DefaultLimits,
+				HeadTimeout: 10 * time.Second, HeadsMax: 8192, HTTPConnectionsMax: 1024, Workers: 64, Pollers: 2,
+			},
 			Logger: logger, Clock: deadline.NewClock(),
 		},
 		admission: intake.AdmissionConfig{
-			Logger:     logger,
-			StreamsMax: 10_000, Request: intake.RequestLimits{TopicsPerStream: 4, TopicBytes: 64},
-			Authorizer: static,
+			Logger:       logger,
+			StreamLimits: intake.StreamLimits{StreamsMax: 10_000},
+			Request:      intake.RequestLimits{TopicsPerStream: 4, TopicBytes: 64},
+			Authorizer:   static,
 		},
-		shard:     shard.Config{WriteStall: 30 * time.Second, Retry: time.Second, RestBytesMax: 1 << 20, InboxMax: 16384, TurnSends: 256, TurnTime: time.Millisecond},
+		shard: shard.Config{
+			Delivery: shard.Delivery{WriteStall: 30 * time.Second, Retry: time.Second, RestBytes: 1 << 20, InboxMax: 16384},
+			Turns:    shard.Turns{Shards: 2, TurnSends: 256, TurnTime: time.Millisecond},
+		},
 		topicsMax: 1000,
 		httpIdle:  time.Minute,
 	}
@@ -99,7 +105,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	n := &node{t: t, clock: s.intake.Clock}
 	n.admission = intake.NewAdmission(s.admission)
 	s.shard.OnClose = n.admission.Closed
-	n.group, err = shard.NewGroup(2, s.shard, topic.Config{
+	n.group, err = shard.NewGroup(s.shard, topic.Config{
 		Retention: log.Retention{Events: 1000, Bytes: 1 << 20, AgeMS: 60_000}, HistoryMax: 16 << 20, TopicsMax: s.topicsMax,
 	})
 	if err != nil {
@@ -115,12 +121,12 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 		return nil, err
 	}
 	n.addr = n.in.Addrs()[0]
-	source := fanin.NewMemory(fanin.MemoryConfig{KeysMax: 100, KeyTTL: time.Minute})
+	source := fanin.NewMemory(fanin.MemoryConfig{KeyLimit: fanin.KeyLimit{KeysMax: 100}, KeyTTL: time.Minute})
 	source.Attach(n.group.Table())
 	n.public = httpapi.NewPublic(httpapi.PublicConfig{
 		Admission: n.admission, Authorizer: s.admission.Authorizer, Source: source,
-		Rule:      rule.Limits{EventBytes: 32 << 20, TopicBytes: 64, KeyBytes: 64},
-		BodyBytes: 64 << 20, PublishBytes: 1 << 30, BodyTimeout: 10 * time.Second, Dev: s.dev,
+		Rule:       rule.Limits{EventBytes: 32 << 20, TopicBytes: 64, KeyBytes: 64},
+		BodyLimits: httpapi.BodyLimits{BodyBytes: 64 << 20, PublishBytes: 1 << 30, BodyTimeout: 10 * time.Second}, Dev: s.dev,
 		Draining: func() bool { return false }, Refused: n.in.Refused, Logger: logger,
 	})
 	handler := http.Handler(n.public)
@@ -129,7 +135,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	}
 	n.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: s.intake.HeadTimeout, IdleTimeout: s.httpIdle,
-		MaxHeaderBytes: s.intake.Head.HeadBytes,
+		MaxHeaderBytes: s.intake.HeadBytes,
 		ConnContext:    intake.WithConn, ConnState: intake.ConnState,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}

@@ -17,7 +17,7 @@ import (
 
 // An intake whose heads cannot be polled says so, and does not wait for them.
 func TestHeadsThatCannotBePolled(t *testing.T) {
-	group, err := shard.NewGroup(1, shard.Config{WriteStall: time.Second, Retry: time.Second, InboxMax: 1, TurnSends: 1, TurnTime: time.Second}, topic.Config{TopicsMax: 1})
+	group, err := shard.NewGroup(shard.Config{Delivery: shard.Delivery{WriteStall: time.Second, Retry: time.Second, InboxMax: 1}, Turns: shard.Turns{Shards: 1, TurnSends: 1, TurnTime: time.Second}}, topic.Config{TopicsMax: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,8 +29,11 @@ func TestHeadsThatCannotBePolled(t *testing.T) {
 	clock := deadline.NewClock()
 	defer clock.Close()
 	in, err := Open(Config{
-		Listen: []string{"unix:" + filepath.Join(t.TempDir(), "s")}, Pollers: 1, Head: http1.Limits{HeadBytes: 1000, Headers: 10, TargetBytes: 100},
-		HeadTimeout: time.Second, HeadsMax: 1, HTTPConnectionsMax: 1, Workers: 1, Logger: log, Clock: clock,
+		Listen: []string{"unix:" + filepath.Join(t.TempDir(), "s")},
+		ConnectionLimits: ConnectionLimits{
+			Limits: http1.DefaultLimits, HeadTimeout: time.Second, HeadsMax: 1, HTTPConnectionsMax: 1, Workers: 1, Pollers: 1,
+		},
+		Logger: log, Clock: clock,
 	}, a)
 	if err != nil {
 		t.Fatal(err)

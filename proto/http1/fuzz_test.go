@@ -25,7 +25,7 @@ func FuzzParse(f *testing.F) {
 	for i, fragment := range fragments {
 		f.Add([]byte("GET /a HTTP/1.1\r\nHost: a"+fragment+"\r\n\r\n"), uint16(20+i))
 	}
-	lim := Limits{HeadBytes: 600, Headers: 8, TargetBytes: 100} // in a fuzzer's reach
+	lim := Limits{HeadBytes: 600, HeadersMax: 8, TargetBytes: 100} // in a fuzzer's reach
 	f.Fuzz(func(t *testing.T, in []byte, cut uint16) {
 		whole := feed(string(in), &lim)
 		at := int(cut) % (len(in) + 1)

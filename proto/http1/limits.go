@@ -4,13 +4,16 @@ package http1
 // HeadBytes must stay below 4 GiB. A TargetBytes that does not fit into HeadBytes never
 // takes effect. Do not change limits while a head is being read.
 type Limits struct {
-	HeadBytes   int // whole head, with skipped empty lines and the final one; more is 431
-	Headers     int // field lines; more is 431
-	TargetBytes int // request target as sent; more is 414
+	// of the whole head, with skipped empty lines and the final one; more is 431
+	HeadBytes int `type:"size" default:"16KiB" range:"256..1MiB" metric:"head_bytes_max" help:"Bytes of a request head, with an id to resume from."`
+	// field lines; more is 431
+	HeadersMax int `default:"100" range:"8.." metric:"headers_max" help:"Header fields of a request."`
+	// of the request target as sent; more is 414
+	TargetBytes int `type:"size" default:"8KiB" range:"16.." metric:"target_bytes_max" help:"Bytes of a request target, with an id to resume from."`
 }
 
 // DefaultLimits is for reading: copy it to change it.
-var DefaultLimits = Limits{HeadBytes: 8192, Headers: 100, TargetBytes: 4096}
+var DefaultLimits = Limits{HeadBytes: 8192, HeadersMax: 100, TargetBytes: 4096}
 
 // methodBytesMax bounds a method name. The longest registered one, UPDATEREDIRECTREF, has 17.
 const methodBytesMax = 32

@@ -82,7 +82,7 @@ func (p *Parser) Parse(buf []byte, lim *Limits, h *Head) (n int, done bool, err 
 		case p.phase < phaseLine:
 			err = p.readVersion(in)
 		default:
-			err = p.readFields(in, lim.Headers)
+			err = p.readFields(in, lim.HeadersMax)
 		}
 		if err != nil {
 			return 0, false, err

@@ -117,17 +117,17 @@ func TestLimitsHoldToTheByte(t *testing.T) {
 			"B: " + strings.Repeat("b", pad) + "\r\n\r\n"
 	}
 	in := head("/abc?d=e", 7, 10)
-	exact := Limits{HeadBytes: len(in), Headers: 7, TargetBytes: len("/abc?d=e")}
+	exact := Limits{HeadBytes: len(in), HeadersMax: 7, TargetBytes: len("/abc?d=e")}
 	tests := []struct {
 		name string
 		lim  Limits
 		err  *Error
 	}{
 		{"all limits reached", exact, nil},
-		{"head one byte too long", Limits{exact.HeadBytes - 1, exact.Headers, exact.TargetBytes}, errHeadLong},
-		{"one field too many", Limits{exact.HeadBytes, exact.Headers - 1, exact.TargetBytes}, errHeadFields},
-		{"target one byte too long", Limits{exact.HeadBytes, exact.Headers, exact.TargetBytes - 1}, errTargetLong},
-		{"limit inside the target", Limits{8, exact.Headers, exact.TargetBytes}, errHeadLong},
+		{"head one byte too long", Limits{exact.HeadBytes - 1, exact.HeadersMax, exact.TargetBytes}, errHeadLong},
+		{"one field too many", Limits{exact.HeadBytes, exact.HeadersMax - 1, exact.TargetBytes}, errHeadFields},
+		{"target one byte too long", Limits{exact.HeadBytes, exact.HeadersMax, exact.TargetBytes - 1}, errTargetLong},
+		{"limit inside the target", Limits{8, exact.HeadersMax, exact.TargetBytes}, errHeadLong},
 		{"smallest limits", Limits{1, 1, 1}, errHeadLong},
 	}
 	for _, test := range tests {
@@ -147,7 +147,7 @@ func TestLimitsHoldToTheByte(t *testing.T) {
 func TestTargetMayFillItsLimitInEveryForm(t *testing.T) {
 	for _, target := range []string{"/abc", "/a?b", "/%41", "/?%41", "http://a", "http://a/b", "http://a?b"} {
 		in := "GET " + target + " HTTP/1.0\r\n\r\n"
-		lim := Limits{HeadBytes: 100, Headers: 1, TargetBytes: len(target)}
+		lim := Limits{HeadBytes: 100, HeadersMax: 1, TargetBytes: len(target)}
 		if got := feed(in, &lim); !got.done || got.want.target != target {
 			t.Errorf("%s: %v", target, got)
 		}

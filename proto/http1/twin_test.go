@@ -72,7 +72,7 @@ func twinLines(lines []string, lim Limits) (int, want) {
 		if len(line) == 0 || line[0] == ' ' || line[0] == '\t' || line[0] == '\r' {
 			return 400, w
 		}
-		if len(w.fields) == lim.Headers {
+		if len(w.fields) == lim.HeadersMax {
 			return 431, w
 		}
 		name, value, ok := strings.Cut(line, ":")
@@ -275,7 +275,7 @@ func TestTwinAgreesOnMutatedHeads(t *testing.T) {
 		}
 		lim := DefaultLimits
 		if rng.IntN(4) == 0 {
-			lim = Limits{HeadBytes: 10 + rng.IntN(200), Headers: 1 + rng.IntN(4), TargetBytes: 1 + rng.IntN(20)}
+			lim = Limits{HeadBytes: 10 + rng.IntN(200), HeadersMax: 1 + rng.IntN(4), TargetBytes: 1 + rng.IntN(20)}
 		}
 		status, complaint := agrees(string(in), lim, rng.IntN(len(in)+1))
 		if complaint != "" {

@@ -13,10 +13,13 @@ import (
 
 // Limits are the bounds, in bytes. 0 is no bound, for gates that do not know the server's.
 type Limits struct {
-	TopicBytes int // of a topic's name
-	EventBytes int // of an event's data and name together
-	KeyBytes   int // of an idempotency key
+	TopicBytes int `type:"size" default:"256" range:"1..1MiB" metric:"topic_name_bytes_max" help:"Bytes of a topic's name."`
+	EventBytes int `type:"size" default:"256KiB" range:"1..512MiB" metric:"event_bytes_max" help:"Bytes of an event, data and name."`
+	KeyBytes   int `type:"size" default:"256" range:"1..512MiB" metric:"idempotency_key_bytes_max" help:"Bytes of an idempotency key."`
 }
+
+// EventBytesMax is the most that Limits.EventBytes may be set to: what a client must be ready for.
+const EventBytesMax = 512 << 20
 
 // RetryMax is the longest reconnection time, in milliseconds. Clients keep it in 32 bits: Node's
 // timers take a longer one for 1 ms.

@@ -19,11 +19,14 @@ import (
 // the connections it accepts (but for Backlog and DeferAccept, which are its own).
 // A zero leaves the kernel's default.
 type SocketOptions struct {
-	SendBuffer   int           // SO_SNDBUF, bytes; the kernel doubles it and stops sizing it by itself
-	NotSentLowat int           // TCP_NOTSENT_LOWAT: unsent bytes above which the socket is not writable
-	UserTimeout  time.Duration // TCP_USER_TIMEOUT: sent bytes unacknowledged for so long end the connection
-	DeferAccept  time.Duration // TCP_DEFER_ACCEPT: accept with the first bytes, or after about this long
-	Backlog      int           // connections waiting to be accepted; the kernel caps it at net.core.somaxconn
+	// SO_SNDBUF: the kernel doubles it and stops sizing it by itself.
+	SendBuffer int `type:"size" default:"0" range:"0..1GiB" metric:"-" help:"Kernel send buffer of a stream in bytes (SO_SNDBUF); 0: the kernel sizes it."`
+	// TCP_NOTSENT_LOWAT: with more unsent bytes the socket is not writable.
+	NotSentLowat int           `type:"size" default:"16KiB" range:"0..1GiB" metric:"-" help:"Unsent bytes from which on a socket counts as full (TCP_NOTSENT_LOWAT); 0: the kernel's."`
+	UserTimeout  time.Duration `default:"60s" range:"0 or 1ms..500h" unit:"1ms" metric:"-" help:"Sent bytes that are not acknowledged for this long end the connection (TCP_USER_TIMEOUT); 0: the kernel's."`
+
+	DeferAccept time.Duration `kong:"-"` // TCP_DEFER_ACCEPT: accept with the first bytes, or after about this long
+	Backlog     int           `kong:"-"` // connections waiting to be accepted; the kernel caps it at net.core.somaxconn
 }
 
 // Network is what net.Listen calls the network of a host:port: 0.0.0.0 is all of

@@ -110,7 +110,7 @@ func TestTheSocketsAreWhatServeTakes(t *testing.T) {
 	}
 	name := "systemd:" + setting(t, text, "FileDescriptorName")
 	c.Listen, c.Keys = []string{name}, []string{"secret"}
-	if err := c.Validate(); err != nil {
+	if err := c.Check(); err != nil {
 		t.Error(err)
 	}
 	for _, path := range []string{"ssedge.socket", "../packaging/ssedge.yaml", "../README.md"} {

@@ -15,7 +15,7 @@ func TestNames(t *testing.T) {
 		{ByPartition, "sse:", "news", "sse:{28}news", "sse:{28}"},
 		{ByPartition, "sse:", "{news}", "sse:{10}%7Bnews%7D", "sse:{10}"},
 	} {
-		n := newNames(&Config{Prefix: c.prefix, FanIn: c.way, Partitions: 64})
+		n := newNames(&Config{Settings: Settings{Shared: Shared{Prefix: c.prefix, FanIn: c.way, Partitions: 64}}})
 		if got := n.key(c.topic); got != c.key {
 			t.Errorf("%s: the key of %s is %s, expected %s", c.way, c.topic, got, c.key)
 		}
@@ -30,7 +30,7 @@ func TestNames(t *testing.T) {
 
 // A topic has one name at the servers: what is escaped in another way is none's.
 func TestOtherEscapesAreNoTopics(t *testing.T) {
-	n := newNames(&Config{Prefix: "sse:", FanIn: ByTopic})
+	n := newNames(&Config{Settings: Settings{Shared: Shared{Prefix: "sse:", FanIn: ByTopic}}})
 	for channel, topic := range map[string]string{
 		"sse:news": "news", "sse:100%25": "100%", "sse:%257B": "%7B", "sse:%7B%7D": "{}",
 		"news": "", "sse:100%": "", "sse:%7b": "", "sse:%41": "", "sse:{3}news": "", "sse:%%257B": "", "sse:a}": "",
@@ -44,7 +44,7 @@ func TestOtherEscapesAreNoTopics(t *testing.T) {
 // A partition's key is in the partition's range of slots, whatever its topic is, and every range has one.
 func TestPartitionsAreSpreadAsSlotsAre(t *testing.T) {
 	for _, partitions := range []int{1, 2, 64, 1024, PartitionsMax} {
-		n := newNames(&Config{FanIn: ByPartition, Partitions: partitions})
+		n := newNames(&Config{Settings: Settings{Shared: Shared{FanIn: ByPartition, Partitions: partitions}}})
 		used := map[string]bool{}
 		for i := range 20 * partitions {
 			topic := fmt.Sprint("topic", i)

@@ -26,7 +26,8 @@ func followed(t *testing.T) *feed {
 func keeping(t *testing.T, events int) *feed {
 	t.Helper()
 	s := &Source{config: Config{
-		TTL: time.Hour, HistoryBytes: 1 << 20, Rule: rule.Limits{EventBytes: 1 << 10}, CatchUpRate: 1000,
+		Settings:     Settings{Shared: Shared{TTL: time.Hour}, CatchUpRate: 1000},
+		HistoryBytes: 1 << 20, Rule: rule.Limits{EventBytes: 1 << 10},
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, target: &target{}, counts: newCounts(), nodes: map[string]*node{}}
 	s.times = &s.clock

@@ -69,8 +69,9 @@ func (e *edge) start() {
 	e.connected, e.channels, e.arriving, e.answers, e.readings, e.timers, e.offset = false, nil, nil, nil, nil, nil, 0
 	s := &Source{
 		config: Config{
-			Prefix: "sse:", FanIn: ByTopic, TTL: time.Hour, HistoryBytes: w.historyBytes, Rule: rule.Limits{TopicBytes: 256, EventBytes: 1 << 20, KeyBytes: 256},
-			CatchUpRate: 1000, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Settings:     Settings{Shared: Shared{Prefix: "sse:", FanIn: ByTopic, TTL: time.Hour}, CatchUpRate: 1000},
+			HistoryBytes: w.historyBytes, Rule: rule.Limits{TopicBytes: 256, EventBytes: 1 << 20, KeyBytes: 256},
+			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		},
 		target: &target{}, counts: newCounts(), nodes: map[string]*node{}, times: e,
 	}

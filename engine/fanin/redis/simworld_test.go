@@ -63,8 +63,10 @@ func newWorld(t testing.TB, seed uint64) *world {
 		shards: 1 + rng.IntN(2), historyMax: 300 << rng.IntN(12), historyBytes: 400 << rng.IntN(8), lingerMS: 3_600_000,
 		retention: log.Retention{Events: 3 + rng.IntN(30), Bytes: 1000 << rng.IntN(5), AgeMS: 3_600_000 >> (10 * rng.IntN(2))},
 		shardConfig: shard.Config{
-			Heartbeat: 3 * time.Second, WriteStall: time.Hour, Retry: time.Second, RestBytesMax: 1 << 30, InboxMax: 1000,
-			TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour,
+			Delivery: shard.Delivery{
+				Heartbeat: 3 * time.Second, WriteStall: time.Hour, Retry: time.Second, RestBytes: 1 << 30, InboxMax: 1000,
+			},
+			Turns: shard.Turns{TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour},
 			Policy: func(topic string) shard.Policy {
 				if topic == "t0" && seed%4 == 0 {
 					return shard.PolicyLatest

@@ -14,36 +14,22 @@ import (
 	"github.com/redis/rueidis"
 	"github.com/valyala/bytebufferpool"
 
+	"ssedge/engine/fanin"
 	"ssedge/proto/rule"
 	"ssedge/shard/topic"
 )
 
 // Config is what a source needs to know. All fields must be set, but for Prefix.
 type Config struct {
-	URL           string
-	TLS           TLSFiles
-	Required      bool   // Open fails if the servers cannot be reached; otherwise it goes on trying
-	Prefix        string // of channels, streams and keys
-	FanIn         FanIn
-	Partitions    int    // with ByPartition; all publishers and all edges have as many
-	Edge          string // the name of this node among others
-	Version       string
-	Streams       func() int    // how many this node has
-	PresenceEvery time.Duration // how often an edge says what it has
-	Logger        *slog.Logger
+	Settings
+	fanin.Retention
+	HistoryBytes int64       // read back for a client that resumes
+	Rule         rule.Limits // what breaks it is told as a gap
 
-	Timeout       time.Duration // for one answer of a server
-	ProbeInterval time.Duration // between two messages to oneself; the connection is given up when two are missing
-	ReadRate      int           // readings a second, beyond what logs have, for the streams of one client and by each master
-	CatchUpRate   int           // topics a second that are looked at after a connection was lost, by each master
-
-	HistoryEvents int           // of each topic's stream
-	HistoryAge    time.Duration // of each topic's stream
-	HistoryBytes  int64         // read back for a client that resumes
-	TTL           time.Duration // how long the stream of a topic without events is kept
-	KeyTTL        time.Duration // how long an idempotency key is remembered
-
-	Rule rule.Limits // what breaks it is told as a gap
+	Edge    string // the name of this node among others
+	Version string
+	Streams func() int // how many this node has
+	Logger  *slog.Logger
 
 	Clients map[string]string // settings by flag that decide how clients fare, in which edges must agree, too
 }

@@ -16,9 +16,9 @@ import (
 // TLSFiles are files of PEM for connections to the servers, and to sentinels; "" for none. They are read for each new connection, so
 // that a certificate that was renewed counts without a signal or a restart. Connections that are open stay.
 type TLSFiles struct {
-	Cert string // this side's certificate, and what leads from it to its CA
-	Key  string // its private key
-	CA   string // the CAs of the servers, in place of the system's
+	Cert string `name:"redis-tls-cert" help:"Certificate shown to Redis servers and sentinels that ask for one (tls-auth-clients): a PEM file. This, its key and the CAs are read for each new connection." placeholder:"FILE"`
+	Key  string `name:"redis-tls-key" help:"The private key of that certificate." placeholder:"FILE"`
+	CA   string `name:"redis-tls-ca" help:"CAs of the servers' certificates, in place of the system's." placeholder:"FILE"`
 }
 
 // ErrExpired is wrapped by errors of a certificate that is not valid now: in time another one may be in its file.

@@ -82,7 +82,7 @@ func TestASharedChannelIsLostAtOnce(t *testing.T) {
 	f := followed(t)
 	s := f.source
 	s.config.FanIn = ByPartition
-	s.names = newNames(&Config{FanIn: ByPartition, Partitions: 4})
+	s.names = newNames(&Config{Settings: Settings{Shared: Shared{FanIn: ByPartition, Partitions: 4}}})
 	s.refresh = make(chan struct{}, 1)
 	n := s.only
 	n.shared = map[string]struct{}{}

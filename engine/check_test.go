@@ -3,7 +3,6 @@ package engine_test
 import (
 	"fmt"
 	"math"
-	"reflect"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ssedge/engine"
+	"ssedge/engine/setting"
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
 )
@@ -54,7 +54,7 @@ func TestRelationsBetweenSettings(t *testing.T) {
 			func(c *engine.Config, n int) { c.TopicsPerStream, c.HeadBytes, c.TargetBytes = 1, 1000, 1000+n },
 			[]string{"--target-bytes 1001", "--head-bytes 1000"}},
 		"TopicInTarget": { // "/events?topic=", three bytes of the target for each of its own, and an id
-			func(c *engine.Config, n int) { c.TargetBytes, c.TopicBytes = 14+3*100+61, 100+n },
+			func(c *engine.Config, n int) { c.TargetBytes, c.Rule.TopicBytes = 14+3*100+61, 100+n },
 			[]string{"--topic-bytes 101", "--target-bytes 375", "at least 378"}},
 		"IDInHead": {
 			func(c *engine.Config, n int) {
@@ -64,21 +64,21 @@ func TestRelationsBetweenSettings(t *testing.T) {
 			[]string{"--topics-per-stream 101", "--head-bytes 5658", "up to 2857", "at least 5714"}},
 		"EventInHistory": {
 			func(c *engine.Config, n int) {
-				c.EventBytes, c.HistoryBytes = 1000, int64(sse.WireBytesMax(1000, eventid.MaxPositionBytes)-n)
+				c.Rule.EventBytes, c.HistoryBytes = 1000, int64(sse.WireBytesMax(1000, eventid.MaxPositionBytes)-n)
 			},
 			[]string{"--event-bytes 1000", "--history-bytes 6", "up to 6"}},
 		"WindowInAll": {
 			func(c *engine.Config, n int) {
-				c.EventBytes, c.HistoryBytes, c.HistoryMax = 100, 1000, 256<<10-int64(n)
+				c.Rule.EventBytes, c.HistoryBytes, c.HistoryMax = 100, 1000, 256<<10-int64(n)
 			},
 			[]string{"--history-max 262143", "--history-bytes 1000", "65536", "at least 262144"}},
 		"HistoryInAll": {
 			func(c *engine.Config, n int) {
-				c.EventBytes, c.HistoryMax, c.HistoryBytes = 1000, 2<<20+128<<10, 1<<20+int64(n)
+				c.Rule.EventBytes, c.HistoryMax, c.HistoryBytes = 1000, 2<<20+128<<10, 1<<20+int64(n)
 			},
 			[]string{"--history-bytes 1048577", "--history-max 2228224", "at most 1048576"}},
 		"EventInBody": {
-			func(c *engine.Config, n int) { c.BodyBytes, c.EventBytes = 1000, 1000+n },
+			func(c *engine.Config, n int) { c.BodyBytes, c.Rule.EventBytes = 1000, 1000+n },
 			[]string{"--event-bytes 1001", "--body-bytes 1000"}},
 		"HistoryInMemory": {
 			func(c *engine.Config, n int) { c.MemoryMax, c.HistoryMax = 64<<20, 64<<20+int64(n) },
@@ -110,12 +110,12 @@ func TestRelationsBetweenSettings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := keyed()
 			r.set(&c, 0)
-			if err := c.Validate(); err != nil {
+			if err := c.Check(); err != nil {
 				t.Errorf("at the bound: %v", err)
 			}
 			c = keyed()
 			r.set(&c, 1)
-			said := complaints(c.Validate())
+			said := complaints(c.Check())
 			if len(said) != 1 {
 				t.Fatalf("beyond the bound: found %q, expected one line", said)
 			}
@@ -132,11 +132,11 @@ func TestHistoryAgainstTheMemoryLimit(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(100 << 20))
 	c := keyed()
 	c.HistoryMax = 50 << 20
-	if err := c.Validate(); err != nil {
+	if err := c.Check(); err != nil {
 		t.Errorf("half of the memory limit: %v", err)
 	}
 	c.HistoryMax++
-	if said := complaints(c.Validate()); len(said) != 1 || !strings.Contains(said[0], "52428801") || !strings.Contains(said[0], "104857600") {
+	if said := complaints(c.Check()); len(said) != 1 || !strings.Contains(said[0], "52428801") || !strings.Contains(said[0], "104857600") {
 		t.Errorf("more than half: found %q, expected both numbers", said)
 	}
 }
@@ -144,7 +144,7 @@ func TestHistoryAgainstTheMemoryLimit(t *testing.T) {
 // TestStreamsMaxIsWhatFilesLeave when it is not set.
 func TestStreamsMaxIsWhatFilesLeave(t *testing.T) {
 	c := keyed()
-	if err := c.Validate(); err != nil {
+	if err := c.Check(); err != nil {
 		t.Fatal(err)
 	}
 	if sum := c.StreamsMax + c.HTTPConnectionsMax + 192; sum != openFilesMax(t) {
@@ -155,29 +155,21 @@ func TestStreamsMaxIsWhatFilesLeave(t *testing.T) {
 // TestEveryNumberHasABound: -1 is refused for every numeric setting, in a line
 // that names its flag and the value.
 func TestEveryNumberHasABound(t *testing.T) {
-	for i := range reflect.TypeFor[engine.Config]().NumField() {
-		field := reflect.TypeFor[engine.Config]().Field(i)
+	for i, o := range setting.All(&engine.Config{}) {
 		c := keyed()
-		v := reflect.ValueOf(&c).Elem().Field(i)
-		switch v.Kind() {
-		case reflect.Int, reflect.Int64:
+		v := setting.All(&c)[i].Value
+		switch {
+		case v.CanInt():
 			v.SetInt(-1)
-		case reflect.Float64:
+		case v.CanFloat():
 			v.SetFloat(-1)
 		default:
 			continue
 		}
-		value := fmt.Sprint(v.Interface())
-		flag := ""
-		for _, r := range strings.ReplaceAll(strings.ReplaceAll(field.Name, "HTTP", "Http"), "TTL", "Ttl") {
-			if r >= 'A' && r <= 'Z' {
-				flag += "-"
-			}
-			flag += strings.ToLower(string(r))
-		}
-		err := c.Validate()
-		if err == nil || !strings.Contains(err.Error(), "-"+flag+" "+value+":") && !strings.Contains(err.Error(), "-"+flag+" "+value+" ") {
-			t.Errorf("%s = %s: found %v, expected a line that names -%s and the value", field.Name, value, err, flag)
+		said := fmt.Sprintf("-%s %v", o.Flag, v.Interface())
+		err := c.Check()
+		if err == nil || !strings.Contains(err.Error(), said+":") && !strings.Contains(err.Error(), said+" ") {
+			t.Errorf("%s: found %v, expected a line with %s", o.Path, err, said)
 		}
 	}
 }
@@ -224,19 +216,19 @@ func TestAccessMustBeDecided(t *testing.T) {
 		"OriginWithPath":             {func(c *engine.Config) { c.CORSOrigins = []string{"https://example.com/"} }, "--cors-origin https://example.com/"},
 		"Origins":                    {func(c *engine.Config) { c.CORSOrigins = []string{"https://example.com", "http://[::1]:3000"} }, ""},
 		"DrainWithoutEnd":            {func(c *engine.Config) { c.DrainRate = math.Inf(1) }, "--drain-rate +Inf: expected"},
-		"HeartbeatBelowAMillisecond": {func(c *engine.Config) { c.Heartbeat = time.Millisecond - 1 }, "--heartbeat 999.999µs: expected 0, which is none, or 1ms or more"},
-		"HeartbeatPastClocks":        {func(c *engine.Config) { c.Heartbeat = 500*time.Hour + time.Millisecond }, "--heartbeat 500h0m0.001s: expected at most 500h"},
+		"HeartbeatBelowAMillisecond": {func(c *engine.Config) { c.Heartbeat = time.Millisecond - 1 }, "--heartbeat 999.999µs: expected 0, or 1ms to 500h"},
+		"HeartbeatPastClocks":        {func(c *engine.Config) { c.Heartbeat = 500*time.Hour + time.Millisecond }, "--heartbeat 500h0m0.001s: expected 0, or 1ms to 500h"},
 		"LongestDurations": {func(c *engine.Config) {
 			c.Heartbeat, c.WriteStall, c.UserTimeout = 500*time.Hour, 500*time.Hour, 500*time.Hour
 		}, ""},
 		"LongestEvent": {func(c *engine.Config) {
-			c.EventBytes, c.BodyBytes, c.PublishBytes, c.HistoryBytes, c.HistoryMax = 512<<20, 512<<20, 10<<30, 4<<30, 9<<30
+			c.Rule.EventBytes, c.BodyBytes, c.PublishBytes, c.HistoryBytes, c.HistoryMax = 512<<20, 512<<20, 10<<30, 4<<30, 9<<30
 		}, ""},
 		"EventsPastOffsets": {func(c *engine.Config) {
-			c.EventBytes, c.BodyBytes, c.PublishBytes, c.HistoryBytes, c.HistoryMax = 512<<20+1, 512<<20, 10<<30, 4<<30, 9<<30
-		}, "--event-bytes 536870913: expected at most 536870912"},
-		"EventsPastAll":       {func(c *engine.Config) { c.EventBytes = math.MaxInt }, "--event-bytes 9223372036854775807: expected at most"},
-		"HeadsPastOffsets":    {func(c *engine.Config) { c.HeadBytes = 1<<20 + 1 }, "--head-bytes 1048577: expected at most 1048576"},
+			c.Rule.EventBytes, c.BodyBytes, c.PublishBytes, c.HistoryBytes, c.HistoryMax = 512<<20+1, 512<<20, 10<<30, 4<<30, 9<<30
+		}, "--event-bytes 536870913: expected 1 to 512MiB"},
+		"EventsPastAll":       {func(c *engine.Config) { c.Rule.EventBytes = math.MaxInt }, "--event-bytes 9223372036854775807: expected 1 to 512MiB"},
+		"HeadsPastOffsets":    {func(c *engine.Config) { c.HeadBytes = 1<<20 + 1 }, "--head-bytes 1048577: expected 256 to 1MiB"},
 		"NoPort":              {func(c *engine.Config) { c.Listen = []string{"127.0.0.1"} }, "--listen 127.0.0.1: expected host:port"},
 		"LongSocketPath":      {func(c *engine.Config) { c.Listen = []string{"unix:/" + strings.Repeat("x", 107)} }, "107 bytes"},
 		"LongestSocketPath":   {func(c *engine.Config) { c.Listen = []string{"unix:/" + strings.Repeat("x", 106)} }, ""},
@@ -247,8 +239,8 @@ func TestAccessMustBeDecided(t *testing.T) {
 		"AdminOfSystemd":      {func(c *engine.Config) { c.Admin = "systemd:admin" }, "--admin systemd:admin: expected host:port"},
 		"UnknownPolicy":       {func(c *engine.Config) { c.SlowPolicy = "drop" }, "--slow-policy drop: expected gap, close or latest"},
 		"UnknownTopicPolicy":  {func(c *engine.Config) { c.TopicPolicies = map[string]string{"a/*": "drop"} }, "--topic-policy a/*=drop: expected gap, close or latest"},
-		"TooManyShards":       {func(c *engine.Config) { c.Shards = 65 }, "--shards 65: expected 1 to 64"},
-		"TooManyPollers":      {func(c *engine.Config) { c.Pollers = 129 }, "--pollers 129: expected 1 to 128"},
+		"TooManyShards":       {func(c *engine.Config) { c.Shards = 65 }, "--shards 65: expected 0 to 64"},
+		"TooManyPollers":      {func(c *engine.Config) { c.Pollers = 129 }, "--pollers 129: expected 0 to 128"},
 		"AsManyShardsAsFit":   {func(c *engine.Config) { c.Shards, c.Pollers = 64, 128 }, ""},
 		"PolicyForOneTopic":   {func(c *engine.Config) { c.TopicPolicies = map[string]string{"a": "latest"} }, ""},
 		"NoAdminListener":     {func(c *engine.Config) { c.Admin = "" }, ""},
@@ -258,7 +250,7 @@ func TestAccessMustBeDecided(t *testing.T) {
 	} {
 		config := keyed()
 		c.change(&config)
-		said := complaints(config.Validate())
+		said := complaints(config.Check())
 		if c.says == "" {
 			if len(said) > 0 {
 				t.Errorf("%s: found %q, expected none", name, said)
@@ -286,7 +278,7 @@ func TestPatternsAreHeldToTheRuleForNames(t *testing.T) {
 		} {
 			config := keyed()
 			set(&config)
-			said := complaints(config.Validate())
+			said := complaints(config.Check())
 			switch {
 			case c.found == "" && len(said) > 0:
 				t.Errorf("%s %q: found %q, expected none", flag, c.pattern, said)
@@ -299,8 +291,8 @@ func TestPatternsAreHeldToTheRuleForNames(t *testing.T) {
 		"": "", "sse:": "", "$": "", "\u00e4": "", "\xff": `"\xff"`, "a\x00": `"a\x00"`, "a\n": `"a\n"`, "\u0085": `"\u0085"`, "{": `"{"`, "a}": `"a}"`, "%": `"%"`,
 	} {
 		config := keyed()
-		config.RedisPrefix = prefix
-		said := complaints(config.Validate())
+		config.Redis.Prefix = prefix
+		said := complaints(config.Check())
 		want := "--redis-prefix: expected UTF-8 without control characters, braces and per cent signs, found " + found
 		if found == "" && len(said) > 0 || found != "" && (len(said) != 1 || said[0] != want) {
 			t.Errorf("--redis-prefix %q: found %q, expected %q", prefix, said, found)
@@ -312,10 +304,10 @@ func TestPatternsAreHeldToTheRuleForNames(t *testing.T) {
 // opens sockets, does not before.
 func TestAllComplaintsAtOnce(t *testing.T) {
 	c := keyed()
-	c.Keys, c.Shards, c.TopicBytes, c.DrainRate, c.SlowPolicy = nil, 0, 0, 0, "x"
+	c.Keys, c.Shards, c.Rule.TopicBytes, c.DrainRate, c.SlowPolicy = nil, -1, 0, 0, "x"
 	c.Listen = []string{"127.0.0.1:0", "nowhere"}
-	said := complaints(c.Validate())
-	for _, want := range []string{"--key:", "--shards 0", "--topic-bytes 0", "--drain-rate 0", "--slow-policy x", "--listen nowhere"} {
+	said := complaints(c.Check())
+	for _, want := range []string{"--key:", "--shards -1", "--topic-bytes 0", "--drain-rate 0", "--slow-policy x", "--listen nowhere"} {
 		found := 0
 		for _, line := range said {
 			if strings.Contains(line, want) {
