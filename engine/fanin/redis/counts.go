@@ -45,8 +45,8 @@ var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "pre
 type counts struct {
 	published              atomic.Uint64 // events by the publish script
 	readings               atomic.Uint64 // of streams
-	shared                 atomic.Uint64 // wishes of streams that another's reading answered
-	paced                  atomic.Uint64 // times that a client's wishes had to wait for their turn
+	shared                 atomic.Uint64 // history reads that another stream's read answered
+	paced                  atomic.Uint64 // times that a client's history reads had to wait for their turn
 	told                   atomic.Uint64 // topics whose number of subscribers was written
 	messages, messageBytes atomic.Uint64 // that came through channels
 	events                 atomic.Uint64 // appended to logs

@@ -15,16 +15,16 @@ import (
 // fetches is the queue of feeds whose streams are to be read, on one node. Those that a
 // stream waits for go first.
 type fetches struct {
-	mu     sync.Mutex
-	urgent []*feed
-	others []*feed
-	wishes wishes
-	closed bool // nothing takes from it any more
-	wake   chan struct{}
+	mu      sync.Mutex
+	urgent  []*feed
+	others  []*feed
+	history historyQueue
+	closed  bool // nothing takes from it any more
+	wake    chan struct{}
 }
 
 func newFetches(s *Source) fetches {
-	return fetches{wishes: wishes{rate: s.config.ReadRate, counts: &s.counts}, wake: make(chan struct{}, 1)}
+	return fetches{history: historyQueue{rate: s.config.ReadRate, counts: &s.counts}, wake: make(chan struct{}, 1)}
 }
 
 // What is read in one go: topics of a batch, events of a topic, and bytes of either, by the size of the events that a topic's
@@ -72,11 +72,12 @@ func (q *fetches) take(n int, all bool) (batch []*feed, urgent int) {
 	return batch, urgent
 }
 
-// takeWishes returns some wishes. If it returns none, wait is the time until there is one; 0: there is none.
-func (q *fetches) takeWishes(now time.Time) (batch []*wish, wait time.Duration) {
+// takeHistoryReads returns some history reads. If it returns none, wait is the time until one is
+// due; 0: there is none.
+func (q *fetches) takeHistoryReads(now time.Time) (batch []*historyRead, wait time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.wishes.take(wishesMax, now)
+	return q.history.take(historyReadsMax, now)
 }
 
 // putBack queues feeds again that were taken.
@@ -213,8 +214,8 @@ func (n *node) fetch(ctx context.Context) {
 	for {
 		began := time.Now()
 		batch, urgent := n.fetches.take(fetchTopics, !began.Before(next))
-		wishes, wait := n.fetches.takeWishes(began)
-		if len(batch) == 0 && len(wishes) == 0 {
+		reads, wait := n.fetches.takeHistoryReads(began)
+		if len(batch) == 0 && len(reads) == 0 {
 			if pause := next.Sub(began); pause > 0 && (wait == 0 || pause < wait) {
 				wait = pause
 			}
@@ -244,7 +245,7 @@ func (n *node) fetch(ctx context.Context) {
 				bytes += r.bytes
 			}
 		}
-		for _, w := range wishes {
+		for _, w := range reads {
 			commands = append(commands, w.command(s))
 		}
 		if len(commands) == 0 {
@@ -268,7 +269,7 @@ func (n *node) fetch(ctx context.Context) {
 				r.feed.again()
 			}
 		}
-		for i, w := range wishes {
+		for i, w := range reads {
 			entries, err := results[len(requests)+i].AsXRange()
 			if err == nil || rueidis.IsRedisNil(err) {
 				w.answer(entries)

@@ -40,7 +40,7 @@ type edge struct {
 // simReading is a batch on the connection for commands: executed at some time, answered later.
 type simReading struct {
 	requests []request
-	wishes   []*wish
+	history  []*historyRead
 	answers  [][]rueidis.XRangeEntry // nil: not executed yet
 }
 
@@ -116,7 +116,7 @@ func (e *edge) fail(r *simReading) {
 	for _, q := range r.requests {
 		q.feed.again()
 	}
-	for _, w := range r.wishes {
+	for _, w := range r.history {
 		w.again(refusedPause)
 	}
 }
@@ -191,8 +191,8 @@ func (e *edge) work() {
 // ask sends the server what feeds want to have read.
 func (e *edge) ask() {
 	batch, _ := e.node.fetches.take(1+e.w.rng.IntN(8), true)
-	wishes, _ := e.node.fetches.takeWishes(time.Unix(0, e.w.now))
-	r := &simReading{wishes: wishes}
+	reads, _ := e.node.fetches.takeHistoryReads(time.Unix(0, e.w.now))
+	r := &simReading{history: reads}
 	for _, f := range batch {
 		if q := f.next(e.node); q.kind != nothing {
 			if e.w.rng.IntN(3) == 0 { // long streams are read in parts
@@ -204,7 +204,7 @@ func (e *edge) ask() {
 			r.requests = append(r.requests, q)
 		}
 	}
-	if len(r.requests)+len(r.wishes) > 0 {
+	if len(r.requests)+len(r.history) > 0 {
 		e.readings = append(e.readings, r)
 	}
 }
@@ -214,7 +214,7 @@ func (e *edge) execute(r *simReading) {
 		q := &r.requests[i]
 		r.answers = append(r.answers, e.w.server.xrange(q.feed.key(), q.first, q.last, q.count, q.backward))
 	}
-	for _, w := range r.wishes {
+	for _, w := range r.history {
 		first, last, n := w.bounds()
 		r.answers = append(r.answers, e.w.server.xrange(w.feed.key(), first, last, n, false))
 	}
@@ -227,7 +227,7 @@ func (r *simReading) answer() {
 	for i, q := range r.requests {
 		q.read(r.answers[i])
 	}
-	for i, w := range r.wishes {
+	for i, w := range r.history {
 		w.answer(r.answers[len(r.requests)+i])
 	}
 }
@@ -253,12 +253,12 @@ func (e *edge) quiet() {
 		e.work()
 		e.turn()
 		q := &e.node.fetches
-		idle := len(e.answers) == 0 && len(e.arriving) == 0 && len(e.readings) == 0 && len(q.urgent)+len(q.others)+len(q.wishes.same) == 0 && len(e.node.joining) == 0
+		idle := len(e.answers) == 0 && len(e.arriving) == 0 && len(e.readings) == 0 && len(q.urgent)+len(q.others)+len(q.history.same) == 0 && len(e.node.joining) == 0
 		if (idle || !e.connected && len(e.answers) == 0) && e.group.Turn(e.w.now) {
 			return
 		}
 		if n > 20_000 {
-			e.w.t.Fatalf("%s does not come to rest: %d arriving, %d readings, %d, %d and %d to be read", e.name, len(e.arriving), len(e.readings), len(q.urgent), len(q.others), len(q.wishes.same))
+			e.w.t.Fatalf("%s does not come to rest: %d arriving, %d readings, %d, %d and %d to be read", e.name, len(e.arriving), len(e.readings), len(q.urgent), len(q.others), len(q.history.same))
 		}
 	}
 }

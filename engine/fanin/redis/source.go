@@ -65,24 +65,24 @@ type Source struct {
 	clock     clock
 	times     times
 
-	nodes     map[string]*node // of a cluster, by address; watchSlots' own
-	only      *node            // of all others
-	slots     atomic.Pointer[slotTable]
-	refresh   chan struct{}
-	strays    list[*feed]        // whose master is not known
-	moved     list[movedChannel] // shared channels
-	leavers   list[*feed]        // whose topics were forgotten
-	forgotten list[string]       // of them, those that were told of
-	wishSize  atomic.Int64       // mean bytes of the events that were read for a stream last
-	asks      atomic.Uint64      // numbers them
-	looks     int                // words of this edge until it looks at the settings of others; presence's own
-	differed  map[string]string  // names of edges by how their settings differ; presence's own
-	told      atomic.Bool        // what this edge has is known to be written
-	signed    atomic.Int64       // when publishing last gave a sign (nanotime)
-	quit      atomic.Int64       // when the connection for commands was given up last
-	stop      context.CancelFunc
-	running   sync.WaitGroup
-	leaving   sync.WaitGroup // presence, which takes its leave while there is a client
+	nodes            map[string]*node // of a cluster, by address; watchSlots' own
+	only             *node            // of all others
+	slots            atomic.Pointer[slotTable]
+	refresh          chan struct{}
+	strays           list[*feed]        // whose master is not known
+	moved            list[movedChannel] // shared channels
+	leavers          list[*feed]        // whose topics were forgotten
+	forgotten        list[string]       // of them, those that were told of
+	historyEventSize atomic.Int64       // mean bytes of the events that were read for a stream last
+	asks             atomic.Uint64      // numbers them
+	looks            int                // words of this edge until it looks at the settings of others; presence's own
+	differed         map[string]string  // names of edges by how their settings differ; presence's own
+	told             atomic.Bool        // what this edge has is known to be written
+	signed           atomic.Int64       // when publishing last gave a sign (nanotime)
+	quit             atomic.Int64       // when the connection for commands was given up last
+	stop             context.CancelFunc
+	running          sync.WaitGroup
+	leaving          sync.WaitGroup // presence, which takes its leave while there is a client
 }
 
 var bodies bytebufferpool.Pool

@@ -11,38 +11,41 @@ import (
 	"ssedge/shard/topic"
 )
 
-// wish is a reading of events that its topic's log has no place for, for all streams that want the same.
-type wish struct {
+// historyRead reads events from the servers that the topic's log has no place for, for all streams
+// that want the same ones.
+type historyRead struct {
 	feed     *feed
 	from     eventid.Position
 	readers  []topic.Reading
-	queued   bool // it is in a queue, and not read yet
+	queued   bool // it is in a queue, and has not been read yet
 	failures int  // how often the servers did not answer, perhaps because it was too much
 }
 
-// What is read for streams in one go: how many of them, events of each, and their bytes, by the size of those in the log
-// and of what was read last. A stream is given events until they have that many bytes: the last one may exceed it.
-// Of the earliest events only the first is read: it says where the stream begins.
+// What is read for streams in one go: how many reads, events of each, and their bytes, estimated by
+// the events in the log and those that were read last. A stream is given events until they have
+// that many bytes; the last one may exceed it. Of the earliest events only the first is read: it
+// says where the stream begins.
 const (
-	wishesMax     = 16
-	wishEventsMax = 32
-	wishEventsMin = 4
-	wishBytes     = 64 << 10
+	historyReadsMax      = 16
+	historyReadEventsMax = 32
+	historyReadEventsMin = 4
+	historyReadBytes     = 64 << 10
 )
 
-// Read is called for a stream that is behind what the log can have.
+// Read is called for a stream that is further behind than the log can reach.
 func (f *feed) Read(r topic.Reading) {
-	w := &wish{feed: f, from: r.From, readers: []topic.Reading{r}}
+	w := &historyRead{feed: f, from: r.From, readers: []topic.Reading{r}}
 	w.enqueue()
 }
 
-// wanted reports whether a stream is there that wants it.
-func (w *wish) wanted() bool {
+// wanted reports whether any stream still wants it.
+func (w *historyRead) wanted() bool {
 	return slices.ContainsFunc(w.readers, func(r topic.Reading) bool { return r.Wanted() })
 }
 
-// enqueue queues the wish at its topic's master. While that is not known, or its connection is lost, it waits.
-func (w *wish) enqueue() {
+// enqueue queues the read at its topic's master. While the master is not known, or its connection
+// is lost, the read waits.
+func (w *historyRead) enqueue() {
 	f := w.feed
 	if !w.wanted() {
 		return
@@ -51,29 +54,29 @@ func (w *wish) enqueue() {
 	defer f.mu.Unlock()
 	switch {
 	case f.isGone():
-	case f.node == nil || f.state == away || !f.node.fetches.wish(w):
+	case f.node == nil || f.state == away || !f.node.fetches.addHistoryRead(w):
 		w.again(refusedPause)
 	}
 }
 
-func (w *wish) again(after time.Duration) { w.feed.source.times.after(after, w.enqueue) }
+func (w *historyRead) again(after time.Duration) { w.feed.source.times.after(after, w.enqueue) }
 
-// wish queues a wish; false if nothing takes from the queue any more.
-func (q *fetches) wish(w *wish) bool {
+// addHistoryRead queues a read. It returns false if nothing takes from the queue any more.
+func (q *fetches) addHistoryRead(w *historyRead) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		return false
 	}
-	q.wishes.add(w)
+	q.history.add(w)
 	signal(q.wake)
 	return true
 }
 
-// close has the wishes that are left queued elsewhere.
+// close has the history reads that are left queued elsewhere.
 func (q *fetches) close() {
 	q.mu.Lock()
-	left := q.wishes.close()
+	left := q.history.close()
 	q.closed = true
 	q.mu.Unlock()
 	for _, w := range left {
@@ -82,15 +85,15 @@ func (q *fetches) close() {
 }
 
 // command reads what w wants.
-func (w *wish) command(s *Source) rueidis.Completed {
+func (w *historyRead) command(s *Source) rueidis.Completed {
 	start, end, n := w.bounds()
 	return s.client.B().Xrange().Key(w.feed.key()).Start(start).End(end).Count(int64(n)).Build()
 }
 
-// bounds is the range that is read: what comes after the wish's position and is before the log, which
-// may have more than the servers. After a time at which the topic had no event comes all that its
+// bounds is the range that is read: the events after the read's position and before the log, which
+// may have more than the servers. For a time at which the topic had no event, that is all that its
 // stream has.
-func (w *wish) bounds() (start, end string, n int) {
+func (w *historyRead) bounds() (start, end string, n int) {
 	s := w.feed.source
 	start, end = "-", "+"
 	if w.from != (eventid.Position{}) && !w.from.Time {
@@ -102,16 +105,16 @@ func (w *wish) bounds() (start, end string, n int) {
 	if w.from == (eventid.Position{}) {
 		return start, end, 1
 	}
-	n = wishEventsMin
-	if size := max(w.feed.topic.EventBytes(), int(s.wishSize.Load())); size > 0 {
-		n = max(min(wishBytes/size, wishEventsMax), wishEventsMin)
+	n = historyReadEventsMin
+	if size := max(w.feed.topic.EventBytes(), int(s.historyEventSize.Load())); size > 0 {
+		n = max(min(historyReadBytes/size, historyReadEventsMax), historyReadEventsMin)
 	}
 	return start, end, max(n>>min(w.failures, 8), 1)
 }
 
 // answer gives the streams what was read, with holes in it where something is missing. While the log is being held against
 // another history, what was read may be of either: it is read again.
-func (w *wish) answer(entries []rueidis.XRangeEntry) {
+func (w *historyRead) answer(entries []rueidis.XRangeEntry) {
 	s := w.feed.source
 	if w.feed.compares() {
 		w.again(refusedPause)
@@ -125,7 +128,7 @@ func (w *wish) answer(entries []rueidis.XRangeEntry) {
 		if !ok {
 			continue
 		}
-		if size >= wishBytes { // the rest is read again
+		if size >= historyReadBytes { // the rest is read again
 			break
 		}
 		if !m.bad && !w.follows(&m, last) {
@@ -151,7 +154,7 @@ func (w *wish) answer(entries []rueidis.XRangeEntry) {
 		events = append(events, event)
 	}
 	if bodiesRead > 0 {
-		s.wishSize.Store(int64(size / bodiesRead))
+		s.historyEventSize.Store(int64(size / bodiesRead))
 	}
 	if lost, _, _ := w.feed.topic.Span(); len(entries) == 0 && s.wasEmpty(last, lost) {
 		w.feed.topic.Prepend(nil, last, lost) // which takes no memory
@@ -162,7 +165,7 @@ func (w *wish) answer(entries []rueidis.XRangeEntry) {
 }
 
 // follows reports whether nothing is missing between last and m.
-func (w *wish) follows(m *element, last eventid.ID) bool {
+func (w *historyRead) follows(m *element, last eventid.ID) bool {
 	first := last == eventid.Before(w.from)
 	switch {
 	case m.Prev == last && !last.IsZero():
