@@ -36,7 +36,7 @@ type Feed interface {
 	Stop()
 }
 
-// Reading asks for some of the events after From and before the log's end, for one stream.
+// Reading is a wish for some of the events after From and before the log's end, for one stream.
 type Reading struct {
 	From   eventid.Position // zero: only the first one there is
 	Client uint64           // stands for the address of the stream's client: no client has more than its share of the readings; 0: it is not known

@@ -21,8 +21,8 @@ type historyQueue struct {
 
 // historyRange is what a history read asks for.
 type historyRange struct {
-	feed *feed
-	from eventid.Position
+	follower *follower
+	from     eventid.Position
 }
 
 // line is the history reads of one client's streams, in their order. The same read may stand in
@@ -45,7 +45,7 @@ func (q *historyQueue) add(w *historyRead) {
 	if q.same == nil {
 		q.same, q.lines = map[historyRange]*historyRead{}, map[uint64]*line{}
 	}
-	at := historyRange{w.feed, w.from}
+	at := historyRange{w.follower, w.from}
 	if same := q.same[at]; same != nil {
 		same.readers = append(same.readers, w.readers...)
 		same.failures = max(same.failures, w.failures)
@@ -107,7 +107,7 @@ func (q *historyQueue) pop(l *line) *historyRead {
 			continue
 		}
 		w.queued = false
-		delete(q.same, historyRange{w.feed, w.from})
+		delete(q.same, historyRange{w.follower, w.from})
 		if w.wanted() {
 			return w
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // newHistoryQueue is a queue with a rate, and a feed to read for.
-func newHistoryQueue(t *testing.T, rate int) (*historyQueue, *feed) {
+func newHistoryQueue(t *testing.T, rate int) (*historyQueue, *follower) {
 	f := followed(t)
 	f.node = f.source.only
 	return &historyQueue{rate: rate, counts: &f.source.counts}, f

@@ -46,8 +46,9 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 	f.source.times = retold{&f.source.clock, again}
 	got := 0
 	w := newHistoryRead(f, eventid.After(id(50)), 1, func([]log.Older) { got++ })
-	f.doubt(causeGap)
-	f.compare()
+	f.receive(message(120, 90)) // it is of another history
+	r, _ := f.next(f.node)
+	r.answer(elements(120, 90))
 	w.answer(elements(60, 50))
 	if got != 0 {
 		t.Fatal("it was given to the stream")
@@ -56,7 +57,9 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 	if len(f.source.only.fetches.history.same) != 1 {
 		t.Error("it is not read again")
 	}
-	f.comparing = false
+	for r, ok := f.next(f.node); ok; r, ok = f.next(f.node) {
+		r.answer(elements(120, 90))
+	}
 	w.answer(elements(60, 50))
 	if got != 1 {
 		t.Error("it was not given to the stream when the histories had been compared")
@@ -64,9 +67,9 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 }
 
 // newHistoryRead is a read for one stream of a client.
-func newHistoryRead(f *feed, from eventid.Position, client uint64, got func([]log.Older)) *historyRead {
+func newHistoryRead(f *follower, from eventid.Position, client uint64, got func([]log.Older)) *historyRead {
 	r := topic.Reading{From: from, Client: client, Wanted: func() bool { return true }, Got: got}
-	return &historyRead{feed: f, from: from, readers: []topic.Reading{r}}
+	return &historyRead{follower: f, from: from, readers: []topic.Reading{r}}
 }
 
 // retold are times that hand over what is to be done later.
@@ -86,7 +89,7 @@ func TestASharedChannelIsLostAtOnce(t *testing.T) {
 	s.refresh = make(chan struct{}, 1)
 	n := s.only
 	n.shared = map[string]struct{}{}
-	group := []wanted{{s.names.subscription("x"), []joining{{f, f.epoch}}}}
+	group := []wanted{{s.names.subscription("x"), []joining{{f, f.feed.Epoch()}}}}
 	n.subscribed(group, 0)
 	if !n.has(group[0].channel) {
 		t.Fatal("it is not noted")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"ssedge/engine/fanin/redis/feed"
 	"ssedge/proto/eventid"
 	"ssedge/proto/rule"
 	"ssedge/shard"
@@ -74,7 +75,7 @@ func (e *edge) start() {
 		},
 		target: &target{}, counts: newCounts(), nodes: map[string]*node{}, times: e,
 	}
-	s.names = newNames(&s.config)
+	s.names, s.feedConfig = newNames(&s.config), s.config.feedConfig()
 	s.leavers.wake = make(chan struct{}, 1)
 	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
 	e.source, e.node = s, s.only
@@ -107,24 +108,24 @@ func (e *edge) disconnect() {
 		e.fail(r)
 	}
 	e.readings = nil
-	for _, f := range e.feeds() {
+	for _, f := range e.followers() {
 		f.lostBy(e.node)
 	}
 }
 
 func (e *edge) fail(r *simReading) {
 	for _, q := range r.requests {
-		q.feed.again()
+		q.follower.again()
 	}
 	for _, w := range r.history {
 		w.again(refusedPause)
 	}
 }
 
-// feeds are those of all topics, in an order that does not depend on that of maps.
-func (e *edge) feeds() []*feed {
-	all := e.source.feeds()
-	slices.SortFunc(all, func(a, b *feed) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
+// followers are those of all topics, in an order that does not depend on that of maps.
+func (e *edge) followers() []*follower {
+	all := e.source.followers()
+	slices.SortFunc(all, func(a, b *follower) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
 	return all
 }
 
@@ -148,9 +149,9 @@ func (e *edge) work() {
 	joining, leaving := n.joining, n.leaving
 	n.joining, n.leaving = nil, nil
 	n.mu.Unlock()
-	slices.SortFunc(joining, func(a, b *feed) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
+	slices.SortFunc(joining, func(a, b *follower) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
 	for _, channel := range leaving {
-		if f := e.source.feedOf(strings.TrimPrefix(channel, "sse:")); f == nil || !f.at(n) {
+		if f := e.source.followerOf(strings.TrimPrefix(channel, "sse:")); f == nil || !f.at(n) {
 			delete(e.channels, channel)
 		}
 	}
@@ -194,11 +195,11 @@ func (e *edge) ask() {
 	reads, _ := e.node.fetches.takeHistoryReads(time.Unix(0, e.w.now))
 	r := &simReading{history: reads}
 	for _, f := range batch {
-		if q := f.next(e.node); q.kind != nothing {
+		if q, ok := f.next(e.node); ok {
 			if e.w.rng.IntN(3) == 0 { // long streams are read in parts
-				q.count = min(q.count, 1+e.w.rng.IntN(4))
-				if q.kind == backward { // one of them is only looked at
-					q.count++
+				q.Count = min(q.Count, 1+e.w.rng.IntN(4))
+				if q.What == feed.ReadOlder { // one of them is only looked at
+					q.Count++
 				}
 			}
 			r.requests = append(r.requests, q)
@@ -212,11 +213,11 @@ func (e *edge) ask() {
 func (e *edge) execute(r *simReading) {
 	for i := range r.requests {
 		q := &r.requests[i]
-		r.answers = append(r.answers, e.w.server.xrange(q.feed.key(), q.first, q.last, q.count, q.backward))
+		r.answers = append(r.answers, e.w.server.xrange(q.follower.key(), q.First, q.Last, q.Count, q.Backward))
 	}
 	for _, w := range r.history {
 		first, last, n := w.bounds()
-		r.answers = append(r.answers, e.w.server.xrange(w.feed.key(), first, last, n, false))
+		r.answers = append(r.answers, e.w.server.xrange(w.follower.key(), first, last, n, false))
 	}
 	if r.answers == nil {
 		r.answers = [][]rueidis.XRangeEntry{}
@@ -225,7 +226,7 @@ func (e *edge) execute(r *simReading) {
 
 func (r *simReading) answer() {
 	for i, q := range r.requests {
-		q.read(r.answers[i])
+		q.answer(r.answers[i])
 	}
 	for i, w := range r.history {
 		w.answer(r.answers[len(r.requests)+i])
@@ -308,12 +309,9 @@ func (e *edge) acknowledged(sent sending, p *published, read bool) {
 // awaited are the ids of events of topics that were published through the edge, and that it still waits for.
 func (e *edge) awaited(topics []string) (ids []eventid.ID) {
 	for _, name := range topics {
-		f := e.source.feedOf(name)
-		if f == nil || f.unheard == nil {
-			continue
-		}
-		for _, a := range f.unheard.all {
-			ids = append(ids, a.id)
+		f := e.source.followerOf(name)
+		if f != nil {
+			ids = append(ids, f.feed.Awaited()...)
 		}
 	}
 	return ids

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-	"github.com/valyala/bytebufferpool"
 
+	"ssedge/engine/fanin/redis/feed"
 	"ssedge/proto/rule"
 	"ssedge/shard/topic"
 )
@@ -50,28 +50,29 @@ type Config struct {
 
 // Source is a fanin.Source and a topic.Upstream. It is safe from any goroutine.
 type Source struct {
-	config    Config
-	target    *target
-	names     names
-	instance  string         // of this edge, unlike any other of the same name
-	connected atomic.Bool    // then the clients are set
-	client    rueidis.Client // for commands
-	subs      rueidis.Client // for subscriptions, and to ask their servers for the time
-	table     *topic.Table   // set once, before the first topic
-	script    *rueidis.Lua
-	proof     *rueidis.Lua // what probes publish with
-	counts    counts
-	troubles  troubles
-	clock     clock
-	times     times
+	config     Config
+	target     *target
+	names      names
+	instance   string         // of this edge, unlike any other of the same name
+	connected  atomic.Bool    // then the clients are set
+	client     rueidis.Client // for commands
+	subs       rueidis.Client // for subscriptions, and to ask their servers for the time
+	table      *topic.Table   // set once, before the first topic
+	script     *rueidis.Lua
+	proof      *rueidis.Lua // what probes publish with
+	counts     counts
+	troubles   troubles
+	clock      clock
+	times      times
+	feedConfig feed.Config
 
 	nodes            map[string]*node // of a cluster, by address; watchSlots' own
 	only             *node            // of all others
 	slots            atomic.Pointer[slotTable]
 	refresh          chan struct{}
-	strays           list[*feed]        // whose master is not known
+	strays           list[*follower]    // whose master is not known
 	moved            list[movedChannel] // shared channels
-	leavers          list[*feed]        // whose topics were forgotten
+	leavers          list[*follower]    // whose topics were forgotten
 	forgotten        list[string]       // of them, those that were told of
 	historyEventSize atomic.Int64       // mean bytes of the events that were read for a stream last
 	asks             atomic.Uint64      // numbers them
@@ -84,10 +85,6 @@ type Source struct {
 	running          sync.WaitGroup
 	leaving          sync.WaitGroup // presence, which takes its leave while there is a client
 }
-
-var bodies bytebufferpool.Pool
-
-type buffer = bytebufferpool.ByteBuffer
 
 // list is what one goroutine takes from, and is woken for.
 type list[T any] struct {
@@ -124,7 +121,7 @@ func Open(c Config) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{config: c, target: t, names: newNames(&c), instance: c.Edge + ":" + strconv.FormatUint(rand.Uint64(), 36), counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
-	s.times = &s.clock
+	s.times, s.feedConfig = &s.clock, c.feedConfig()
 	s.strays.wake, s.moved.wake, s.leavers.wake = s.refresh, s.refresh, make(chan struct{}, 1)
 	s.script, s.proof = rueidis.NewLuaScript(c.edgeScript(t.kind)), rueidis.NewLuaScript(c.probeScript(t.kind))
 	if err := s.connect(); err != nil {
@@ -260,12 +257,7 @@ func (s *Source) unfollowLeavers() {
 		if f.told.Load() > 0 {
 			s.forgotten.add(f.topic.Name())
 		}
-		f.mu.Lock()
-		n := f.node
-		f.todo = nil
-		s.counts.states[f.state].Add(-1)
-		f.mu.Unlock()
-		if n != nil {
+		if n := f.forget(); n != nil {
 			n.leave(f)
 		}
 	}
@@ -291,17 +283,16 @@ func (s *Source) Close() {
 // Upstream is the source itself.
 func (s *Source) Upstream() topic.Upstream { return s }
 
-// Follow makes the feed of a topic.
+// Follow makes the follower of a topic.
 func (s *Source) Follow(t *topic.Topic) topic.Feed {
-	f := &feed{source: s, topic: t}
-	f.busy()
-	s.counts.states[away].Add(1)
+	f := &follower{source: s, topic: t}
+	s.counts.states[feed.Away].Add(1)
 	s.settle(f)
 	return f
 }
 
-// settle finds the node of a feed, and has its channel subscribed there.
-func (s *Source) settle(f *feed) {
+// settle finds the node of a follower, and has its channel subscribed there.
+func (s *Source) settle(f *follower) {
 	n := s.only
 	if n == nil {
 		n = s.slots.Load().owner(slotOf(f.key()))
@@ -313,8 +304,8 @@ func (s *Source) settle(f *feed) {
 	f.moveTo(n)
 }
 
-// stray notes that a feed has no master that is known.
-func (s *Source) stray(f *feed) {
+// stray notes that the master of a follower's topic is not known.
+func (s *Source) stray(f *follower) {
 	if !f.isGone() && f.flags.Or(flagStray)&flagStray == 0 {
 		s.strays.add(f)
 	}
@@ -331,8 +322,8 @@ func (s *Source) masterOf(key string) *node {
 	return s.slots.Load().owner(slotOf(key))
 }
 
-// feedOf returns the feed of a topic, nil if there is none.
-func (s *Source) feedOf(topic string) *feed {
+// followerOf returns the follower of a topic; nil if there is none.
+func (s *Source) followerOf(topic string) *follower {
 	if s.table == nil { // it publishes only
 		return nil
 	}
@@ -340,15 +331,15 @@ func (s *Source) feedOf(topic string) *feed {
 	if t == nil {
 		return nil
 	}
-	f, _ := t.Feed().(*feed)
+	f, _ := t.Feed().(*follower)
 	return f
 }
 
-// feeds returns all there are.
-func (s *Source) feeds() []*feed {
-	all := make([]*feed, 0, s.table.Topics())
+// followers returns all there are.
+func (s *Source) followers() []*follower {
+	all := make([]*follower, 0, s.table.Topics())
 	s.table.Each(func(t *topic.Topic) {
-		if f, ok := t.Feed().(*feed); ok {
+		if f, ok := t.Feed().(*follower); ok {
 			all = append(all, f)
 		}
 	})

@@ -1,8 +1,7 @@
-package redis
+package feed
 
 import (
 	"math"
-	"strings"
 	"testing"
 
 	"ssedge/proto/eventid"
@@ -13,7 +12,7 @@ func TestAClientsTimeMovesNoPlace(t *testing.T) {
 	for _, ms := range []uint64{0, 1, 5_000_000, 1 << 62, 1<<63 + 5, math.MaxUint64} {
 		f := followed(t)
 		s := chain(0, 50, 60, 100) // 50 is the first event that the topic ever had
-		f.Ask(eventid.At(ms))
+		f.ask(eventid.At(ms))
 		s.answer(t, f)
 		if lost := lostOf(f); eventid.Before(eventid.At(50)).Less(lost) {
 			t.Errorf("after a client with %d the log begins after %v, though the first event is 50-0", ms, lost)
@@ -29,7 +28,7 @@ func TestTimesOfSeveralEdges(t *testing.T) {
 		lowest := uint64(math.MaxUint64)
 		for _, ms := range times {
 			lowest = min(lowest, ms)
-			f.Ask(eventid.At(ms))
+			f.ask(eventid.At(ms))
 			s.answer(t, f)
 			if lost := lostOf(f); lost != eventid.Before(eventid.At(lowest)) {
 				t.Errorf("times %v: after %d the log begins after %v", times, ms, lost)
@@ -44,17 +43,17 @@ func TestIDsAtTheEndsOfWhatIsPossible(t *testing.T) {
 		f := followed(t)
 		f.reconnects()
 		s := chain(99, 100, 150, 300)
-		s[2].ID = last.String()
+		s[2].ID = last
 		s.answer(t, f)
-		if _, newest, _ := f.topic.Span(); newest != last || f.state != live {
-			t.Errorf("behind %v the newest is %v, and it is %s", last, newest, stateNames[f.state])
+		if _, newest, _ := f.topic.Span(); newest != last || f.state != Live {
+			t.Errorf("behind %v the newest is %v, and it is %s", last, newest, f.state)
 		}
-		before := f.source.table.HistoryBytes()
+		before := f.table.HistoryBytes()
 		for range 3 {
 			f.reconnects()
 			s.answer(t, f)
 		}
-		if f.source.table.HistoryBytes() != before {
+		if f.table.HistoryBytes() != before {
 			t.Errorf("behind %v the log grows with every look", last)
 		}
 		if last.IsBound() {
@@ -62,15 +61,9 @@ func TestIDsAtTheEndsOfWhatIsPossible(t *testing.T) {
 		}
 		f.reconnects()
 		stream(nil).answer(t, f)
-		if f.source.counts.resets.Load() != 1 {
+		if f.counts[Reset] != 1 {
 			t.Errorf("behind %v the stream was deleted, and no gap was told", last)
 		}
-	}
-	c := newCounts()
-	c.appended(eventid.ID{MS: math.MaxUint64})
-	var text strings.Builder
-	if c.lags.WritePrometheus(&text); !strings.Contains(text.String(), "_sum 0\n") || !strings.Contains(text.String(), "_count 1\n") {
-		t.Errorf("an event of the far future:\n%s", text.String())
 	}
 }
 
@@ -84,10 +77,10 @@ func TestAForkIsFoundBehindOneThatWasLetGo(t *testing.T) {
 	chain(100, 101, 102, 110).answer(t, f) // 200 and 201 are forgotten
 	f.comes(111, 110)
 	f.comes(112, 111)
-	before := f.source.counts.gaps.Load()
+	before := f.counts[Gap]
 	f.reconnects()
 	chain(100, 101, 102, 110, 111).answer(t, f) // and 112
-	if n := f.source.counts.gaps.Load() - before; n != 0 || !f.topic.Has(id(111)) {
+	if n := f.counts[Gap] - before; n != 0 || !f.topic.Has(id(111)) {
 		t.Errorf("%d gaps were told, though nothing is missing; the log has 111: %t", n, f.topic.Has(id(111)))
 	}
 }
@@ -96,16 +89,16 @@ func TestAForkIsFoundBehindOneThatWasLetGo(t *testing.T) {
 func TestAStreamIsBackBehindAPageOfOthers(t *testing.T) {
 	for _, n := range []uint64{120, 140} {
 		f := followed(t)
-		first := uint64(wallMS()) - 5000
+		first := uint64(rigBegan) - 5000
 		f.comes(first+n-1, first+n-2)
 		chain(first+n-2, first+n-1).answer(t, f) // what was before is told as a gap
 		f.comes(first+n, first+n-1)
 		f.reconnects()
 		stream(nil).answer(t, f)
 		f.reconnects()
-		before := f.source.counts.events.Load()
+		before := f.events
 		chain(append([]uint64{100}, upTo(first+1, first+n+1)...)...).answer(t, f)
-		if had := f.source.counts.events.Load() - before; had > n-1 {
+		if had := uint64(f.events - before); had > n-1 {
 			t.Errorf("behind %d others, %d events were added that the log had", n, had-(n-1))
 		}
 	}
@@ -117,12 +110,12 @@ func TestAMessageThatAnOldMasterHasNotGot(t *testing.T) {
 	f.comes(500, 100)
 	f.reconnects()
 	f.comes(400, 0) // the first event of the new master's stream, whose clock is behind
-	r := f.next(f.source.only)
-	r.read(chain(100, 500))
-	f.lookAgain() // after phantomPause
+	r := f.next(t)
+	f.take(r, chain(100, 500))
+	f.machine().Wake(LookAgain) // after phantomPause
 	chain(0, 400).answer(t, f)
-	if !f.topic.Has(id(400)) || f.state != live {
-		t.Errorf("the event did not come; the feed is %s", stateNames[f.state])
+	if !f.topic.Has(id(400)) || f.state != Live {
+		t.Errorf("the event did not come; the feed is %s", f.state)
 	}
 }
 
@@ -130,12 +123,12 @@ func TestAMessageThatAnOldMasterHasNotGot(t *testing.T) {
 // before it comes: nothing was missed.
 func TestAStreamBeganAnewAndIsReadFirst(t *testing.T) {
 	f := followed(t)
-	last := uint64(wallMS()) - 5000
+	last := uint64(rigBegan) - 5000
 	f.comes(last, 100)
 	f.comes(last+10, 0)
 	chain(0, last+10, last+11).answer(t, f)
 	f.comes(last+11, last+10)
-	if n := f.source.counts.gaps.Load(); n != 0 || lastOf(f) != id(last+11) || f.state != live {
-		t.Errorf("%d gaps were told, though nothing is missing; the newest is %v, and it is %s", n, lastOf(f), stateNames[f.state])
+	if n := f.counts[Gap]; n != 0 || lastOf(f) != id(last+11) || f.state != Live {
+		t.Errorf("%d gaps were told, though nothing is missing; the newest is %v, and it is %s", n, lastOf(f), f.state)
 	}
 }
