@@ -11,8 +11,8 @@ import (
 	"ssedge/shard/topic"
 )
 
-// follower follows one topic at the servers. It runs the topic's feed under a lock, and knows the node
-// that the feed's messages and readings come from.
+// follower follows one topic at the servers. It runs the topic's feed under a lock, and knows the
+// node that the feed's messages and readings come from.
 type follower struct {
 	source *Source
 	topic  *topic.Topic
@@ -132,8 +132,8 @@ func (f *follower) joins(n *node) (epoch uint32, ok bool) {
 	return f.feed.Epoch(), f.node == n && f.feed.State() == feed.Away && !f.isGone()
 }
 
-// subscribed is called when the channel is subscribed on n: from here on everything comes through it,
-// unless the subscription was lost before this call.
+// subscribed is called when the channel is subscribed on n: from here on everything comes through
+// it, unless the subscription was lost before this call.
 func (f *follower) subscribed(n *node, epoch uint32) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -15,9 +15,9 @@ func (f *follower) Seconds() int64 { return f.source.times.now() }
 // first entry counts.
 func (f *follower) Queue(urgent bool) { f.node.fetches.add(f, urgent) }
 
-// alarmPause is after how long a feed is woken. An event that its stream does not have may be an old
-// master's, and have been published again at the new one. If the old master answered the first look
-// at the stream, the client for commands must have heard of the new one by the second.
+// alarmPause is after how long a feed is woken. An event that its stream does not have may be an
+// old master's, and have been published again at the new one. If the old master answered the first
+// look at the stream, the client for commands must have heard of the new one by the second.
 const alarmPause = 2 * slotsEvery
 
 func (f *follower) Later(why feed.Alarm) {

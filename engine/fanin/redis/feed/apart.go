@@ -30,13 +30,15 @@ func (q *inquiry) compare() {
 	q.comparing, q.verifying, q.forward, q.proved, q.apart = true, false, false, false, apart{}
 }
 
-// takeLast takes the last events of the stream, newest first, and then those before them. Where they
-// part from the log, the servers have forgotten what the log has behind, and what they have instead
-// follows. If that is more than a log could have, or if the stream has nothing of the log any more,
-// the events follow that cannot have been here before, behind a gap.
+// takeLast takes the last events of the stream, newest first, and then those before them. Where
+// they part from the log, the servers have forgotten what the log has behind, and what they have
+// instead follows. If that is more than a log could have, or if the stream has nothing of the log
+// any more, the events follow that cannot have been here before, behind a gap.
 func (m Machine) takeLast(q *inquiry, events []Element, asked int) {
 	lost, last, _ := m.Log.Span()
-	common := slices.IndexFunc(events, func(e Element) bool { return e.ID == lost || m.Log.Has(e.ID) })
+	common := slices.IndexFunc(events, func(e Element) bool {
+		return e.ID == lost || m.Log.Has(e.ID)
+	})
 	all := len(events) < asked
 	if common >= 0 {
 		q.apart.events = append(q.apart.events, events[:common]...)
@@ -59,6 +61,7 @@ func (m Machine) takeLast(q *inquiry, events []Element, asked int) {
 	case theirs[oldest].Prev == lost || m.Log.Has(theirs[oldest].Prev):
 		m.fork(theirs[oldest].Prev)
 	case all && m.beganAnew(q, theirs, last):
+		m.addHeldBefore(q, theirs[oldest].ID)
 		m.Host.Count(Fork)
 		m.Log.BeginAnew(rightBefore(&theirs[oldest].Message), !m.mayHaveExpired(q, last))
 	case !all && int64(q.apart.size) < m.Config.HistoryBytes: // go on reading
@@ -66,7 +69,8 @@ func (m Machine) takeLast(q *inquiry, events []Element, asked int) {
 	default:
 		unknown = true
 		m.Host.Count(Fork)
-		if n := slices.IndexFunc(theirs, m.mayHaveHad(q)); n >= 0 { // which of these came already is not known
+		if n := slices.IndexFunc(theirs, m.mayHaveHad(q)); n >= 0 {
+			// Which of these came already is not known.
 			m.skip(eventid.ID{}, theirs[n].ID)
 			theirs, unknown = theirs[:n], false
 		}
@@ -96,16 +100,16 @@ func (m Machine) addApart(events []Element, unknown bool) {
 }
 
 // beganAnew reports whether these events, newest first and all that the stream has, are of one that
-// began anew behind last, and nothing was missed: the earlier stream has expired, or the first event
-// came through a channel that was subscribed all the time.
+// began anew behind last, and nothing was missed: the earlier stream has expired, or the first
+// event came through a channel that was subscribed all the time.
 func (m Machine) beganAnew(q *inquiry, events []Element, last eventid.ID) bool {
 	first := &events[len(events)-1]
 	return !first.Bad && begins(&first.Message) && !slices.ContainsFunc(events, m.mayHaveHad(q)) &&
-		(m.mayHaveExpired(q, last) || q.intact && !q.held.spilt && q.held.has(first.ID))
+		(m.mayHaveExpired(q, last) || q.intact && !q.held.spilt && m.heldLeadTo(q, first.ID))
 }
 
-// mayHaveHad tells which events of the stream may have been in the log before. Those that came through
-// the channel since the doubt began were not.
+// mayHaveHad tells which events of the stream may have been in the log before. Those that came
+// through the channel since the doubt began were not.
 func (m Machine) mayHaveHad(q *inquiry) func(Element) bool {
 	return func(e Element) bool { return m.Log.MayHaveHad(e.ID) && !q.held.has(e.ID) }
 }

@@ -53,8 +53,8 @@ func (m Machine) skip(from, to eventid.ID) {
 	m.Log.Skip(from, to)
 }
 
-// tellUntold tells of something that came through the channel, has no place in the stream, and is not
-// delivered.
+// tellUntold tells of something that came through the channel, has no place in the stream, and is
+// not delivered.
 func (m Machine) tellUntold() {
 	_, last, _ := m.Log.Span()
 	m.Log.Skip(last, eventid.ID{})
@@ -69,8 +69,8 @@ func (m Machine) fork(id eventid.ID) {
 // bodies are the buffers in which events are put into wire form.
 var bodies bytebufferpool.Pool
 
-// body is an event in wire form, for the caller to give back; nil if it breaks the rule. An event is
-// never changed to fit.
+// body is an event in wire form, for the caller to give back; nil if it breaks the rule. An event
+// is never changed to fit.
 func (c *Config) body(e *envelope.Message) *bytebufferpool.ByteBuffer {
 	if c.Rule.Event(e.Event, e.Data, e.RetryMS) != nil {
 		return nil

@@ -25,7 +25,8 @@ func (m Machine) takeEnd(q *inquiry, events []Element, now uint64) {
 	case !placed:
 		m.Log.Place(eventid.After(e.ID), eventid.ID{})
 	case e.ID == last, m.Log.Has(e.ID):
-		// If it is an older one, the servers have forgotten what followed it: the next event shows that.
+		// If it is an older one, the servers have forgotten what followed it: the next event shows
+		// that.
 	case last.Less(e.ID) && !e.Bad && !begins(&e.Message) && m.follows(q, e, last):
 		m.add(&e.Message) // whether a stream begins there is shown by reading it
 	case last.IsBound():
@@ -68,7 +69,7 @@ func (m Machine) takeForward(q *inquiry, events []Element, asked int) {
 		case e.Bad && (last.Less(e.ID) || last.IsBound()):
 			m.skip(q.gapFrom(last), e.ID)
 			q.proved = true
-		case last.IsBound() && begins(&e.Message) && m.mayHaveExpired(q, last): // whatever its clock says
+		case last.IsBound() && begins(&e.Message) && m.mayHaveExpired(q, last):
 			m.add(&e.Message)
 			q.proved = true
 		case last.IsBound():
@@ -98,8 +99,8 @@ func (m Machine) follows(q *inquiry, e *Element, last eventid.ID) bool {
 	return e.Prev == last && !last.IsZero()
 }
 
-// gapFrom is where a gap behind the log's newest event begins: zero, unless that is known to be of the
-// stream's history. Otherwise what is missing may have lower ids.
+// gapFrom is where a gap behind the log's newest event begins: zero, unless that is known to be of
+// the stream's history. Otherwise what is missing may have lower ids.
 func (q *inquiry) gapFrom(last eventid.ID) eventid.ID {
 	if q.proved {
 		return last

@@ -39,7 +39,8 @@ func (m Machine) drop(q *inquiry) {
 	q.held = held{}
 }
 
-// dropped notes that a message was given up. The stream has its event, unless that has no place there.
+// dropped notes that a message was given up. The stream has its event, unless that has no place
+// there.
 func (q *inquiry) dropped(text string) {
 	if e, err := envelope.Parse(bytesOf(text)); err != nil || e.Raw() {
 		q.untold = true
@@ -54,6 +55,36 @@ func (h *held) has(id eventid.ID) bool {
 		}
 	}
 	return false
+}
+
+// heldLeadTo reports whether an event is held, and the log has everything that came before it, or
+// can have it from what is held.
+func (m Machine) heldLeadTo(q *inquiry, id eventid.ID) bool {
+	_, last, _ := m.Log.Span()
+	for _, text := range q.held.texts {
+		switch e, err := envelope.Parse(bytesOf(text)); {
+		case err != nil || e.Raw() || e.ID == last || m.Log.Has(e.ID):
+		case e.ID == id:
+			return true
+		case e.Prev != last:
+			return false
+		default:
+			last = e.ID
+		}
+	}
+	return false
+}
+
+// addHeldBefore adds the events that are held and came before another one: their stream is gone.
+func (m Machine) addHeldBefore(q *inquiry, id eventid.ID) {
+	for _, text := range q.held.texts {
+		_, last, _ := m.Log.Span()
+		if e, err := envelope.Parse(bytesOf(text)); err == nil && e.ID == id {
+			return
+		} else if err == nil && e.Prev == last && !e.Raw() {
+			m.add(&e)
+		}
+	}
 }
 
 // release goes on with what was held: the feed is live, unless one of the messages brings it into

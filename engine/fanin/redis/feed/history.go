@@ -6,10 +6,12 @@ import (
 )
 
 // History is what was read behind a position, oldest first, as a client is given it that is further
-// behind than the log reaches: with holes where something is missing. When it has that many bytes, the
-// rest is left to be read again. size is the bytes of the events that are no holes, count their
+// behind than the log reaches: with holes where something is missing. When it has that many bytes,
+// the rest is left to be read again. size is the bytes of the events that are no holes, count their
 // number. The feed is not touched, so that its lock is not needed.
-func (m Machine) History(from eventid.Position, events []Element, most int) (history []log.Older, size, count int) {
+func (m Machine) History(from eventid.Position, events []Element, most int) (
+	history []log.Older, size, count int,
+) {
 	last := eventid.Before(from)
 	history = make([]log.Older, 0, len(events)+1)
 	for i := range events {
@@ -22,7 +24,8 @@ func (m Machine) History(from eventid.Position, events []Element, most int) (his
 			if hole.IsZero() { // there is no id for what was before a stream that begins anew
 				hole = rightBefore(&e.Message)
 			}
-			history = append(history, log.Older{ID: eventid.Max(hole, last)}) // a client's id may be of another history
+			// A client's id may be of another history.
+			history = append(history, log.Older{ID: eventid.Max(hole, last)})
 		}
 		last = e.ID
 		event := m.older(e)
@@ -35,7 +38,8 @@ func (m Machine) History(from eventid.Position, events []Element, most int) (his
 	return history, size, count
 }
 
-// followsIn reports whether nothing is missing between last, the first of which is before from, and e.
+// followsIn reports whether nothing is missing between last, the first of which is before from, and
+// e.
 func (c *Config) followsIn(e *Element, last eventid.ID, from eventid.Position) bool {
 	first := last == eventid.Before(from)
 	switch {

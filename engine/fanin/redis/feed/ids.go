@@ -47,9 +47,9 @@ func (c *Config) before(e *Element, from eventid.Position) eventid.ID {
 }
 
 // beginning is the id before the first event of a stream, for a reader that has seen everything up
-// to from. An earlier stream of the topic may have expired with events behind from, but only after it
-// had been quiet for the TTL. So nothing is missing if from is a time less than the TTL before the
-// first event.
+// to from. An earlier stream of the topic may have expired with events behind from, but only after
+// it had been quiet for the TTL. So nothing is missing if from is a time less than the TTL before
+// the first event.
 func (c *Config) beginning(first eventid.ID, from eventid.Position) eventid.ID {
 	before, empty := eventid.Before(eventid.At(first.MS)), eventid.Before(from)
 	if empty.IsBound() && empty.Less(before) && before.MS-empty.MS < c.TTLMS {

@@ -15,12 +15,13 @@ func TestAClientsTimeMovesNoPlace(t *testing.T) {
 		f.ask(eventid.At(ms))
 		s.answer(t, f)
 		if lost := lostOf(f); eventid.Before(eventid.At(50)).Less(lost) {
-			t.Errorf("after a client with %d the log begins after %v, though the first event is 50-0", ms, lost)
+			t.Errorf("after a client with %d the log begins after %v, the first event is 50-0", ms, lost)
 		}
 	}
 }
 
-// Edges that know nothing of a topic give their clients different times: none of them proves that nothing was before it.
+// Edges that know nothing of a topic give their clients different times: none of them proves that
+// nothing was before it.
 func TestTimesOfSeveralEdges(t *testing.T) {
 	for _, times := range [][]uint64{{30, 40}, {40, 30}, {40, 30, 20}} {
 		f := followed(t)
@@ -39,7 +40,10 @@ func TestTimesOfSeveralEdges(t *testing.T) {
 
 // Servers' ids may be any, too.
 func TestIDsAtTheEndsOfWhatIsPossible(t *testing.T) {
-	for _, last := range []eventid.ID{{MS: math.MaxUint64, Seq: 0}, {MS: math.MaxUint64, Seq: math.MaxUint64 - 1}, {MS: 1 << 63, Seq: 0}, {MS: 151, Seq: math.MaxUint64}} {
+	for _, last := range []eventid.ID{
+		{MS: math.MaxUint64}, {MS: math.MaxUint64, Seq: math.MaxUint64 - 1}, {MS: 1 << 63},
+		{MS: 151, Seq: math.MaxUint64},
+	} {
 		f := followed(t)
 		f.reconnects()
 		s := chain(99, 100, 150, 300)
@@ -67,7 +71,8 @@ func TestIDsAtTheEndsOfWhatIsPossible(t *testing.T) {
 	}
 }
 
-// A log whose fork was let go still finds its events: servers that forget the newest one are told of by no gap.
+// A log whose fork was let go still finds its events: servers that forget the newest one are told
+// of by no gap.
 func TestAForkIsFoundBehindOneThatWasLetGo(t *testing.T) {
 	f := keeping(t, 3)
 	for _, ms := range [][2]uint64{{101, 100}, {102, 101}, {200, 102}, {201, 200}} {
@@ -81,11 +86,12 @@ func TestAForkIsFoundBehindOneThatWasLetGo(t *testing.T) {
 	f.reconnects()
 	chain(100, 101, 102, 110, 111).answer(t, f) // and 112
 	if n := f.counts[Gap] - before; n != 0 || !f.topic.Has(id(111)) {
-		t.Errorf("%d gaps were told, though nothing is missing; the log has 111: %t", n, f.topic.Has(id(111)))
+		t.Errorf("%d gaps were told, though nothing is missing; 111: %t", n, f.topic.Has(id(111)))
 	}
 }
 
-// The stream was gone, and one is back that has more than a page of events which the log never had before those that it has.
+// The stream was gone, and one is back that has more than a page of events which the log never had
+// before those that it has.
 func TestAStreamIsBackBehindAPageOfOthers(t *testing.T) {
 	for _, n := range []uint64{120, 140} {
 		f := followed(t)
@@ -104,7 +110,8 @@ func TestAStreamIsBackBehindAPageOfOthers(t *testing.T) {
 	}
 }
 
-// A message comes before the end of the stream is asked for, and an old master answers: the stream is looked at again.
+// A message comes before the end of the stream is asked for, and an old master answers: the stream
+// is looked at again.
 func TestAMessageThatAnOldMasterHasNotGot(t *testing.T) {
 	f := followed(t)
 	f.comes(500, 100)
@@ -119,8 +126,8 @@ func TestAMessageThatAnOldMasterHasNotGot(t *testing.T) {
 	}
 }
 
-// A stream began anew, and its first event came through a channel that was subscribed all the time. What follows it may be read
-// before it comes: nothing was missed.
+// A stream began anew, and its first event came through a channel that was subscribed all the time.
+// What follows it may be read before it comes: nothing was missed.
 func TestAStreamBeganAnewAndIsReadFirst(t *testing.T) {
 	f := followed(t)
 	last := uint64(rigBegan) - 5000
@@ -129,6 +136,34 @@ func TestAStreamBeganAnewAndIsReadFirst(t *testing.T) {
 	chain(0, last+10, last+11).answer(t, f)
 	f.comes(last+11, last+10)
 	if n := f.counts[Gap]; n != 0 || lastOf(f) != id(last+11) || f.state != Live {
-		t.Errorf("%d gaps were told, though nothing is missing; the newest is %v, and it is %s", n, lastOf(f), f.state)
+		t.Errorf("%d gaps were told, though nothing is missing; the newest is %v, and the feed %s",
+			n, lastOf(f), f.state)
+	}
+}
+
+// A stream is deleted while messages are held, and begins anew. What was held of the earlier one is
+// nowhere else any more.
+func TestWhatIsHeldOfAStreamThatIsGone(t *testing.T) {
+	const last = rigBegan - 5000
+	for _, missing := range []bool{false, true} {
+		f := followed(t)
+		f.comes(last, 100)
+		f.doubt()
+		if !missing {
+			f.comes(last+1, last)
+		}
+		f.comes(last+2, last+1)
+		f.comes(last+10, 0)
+		chain(0, last+10).answer(t, f)
+		if missing {
+			if f.counts[Gap] != 1 {
+				t.Errorf("%d gaps were told, though an event is missing", f.counts[Gap])
+			}
+		} else if !f.topic.Has(id(last+2)) || f.counts[Gap] != 0 {
+			t.Errorf("the events that were held did not come; %d gaps were told", f.counts[Gap])
+		}
+		if lastOf(f) != id(last+10) || !f.Settled() {
+			t.Errorf("the newest is %v, and the feed is %s", lastOf(f), f.state)
+		}
 	}
 }

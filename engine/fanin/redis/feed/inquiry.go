@@ -5,8 +5,8 @@ import "ssedge/proto/eventid"
 // An inquiry leads from a doubt, or from a stream's question, over one reading after the other to
 // where nothing is left to be found out:
 //
-//	doubt, Ask ─► queue ─► Next ─► the host reads ─► Take ─┬─► queue, for the next reading
-//	                                                       └─► settle: the feed is live
+//	doubt, Ask → queue → Next → the host reads → Take → queue, for the next reading
+//	                                                  → settle: the feed is live
 
 // doubt makes the feed look at the end of its stream; once more, if it is looking.
 func (m Machine) doubt(why Cause) {

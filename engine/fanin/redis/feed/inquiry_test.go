@@ -6,15 +6,17 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// A stream that asks for still older events while others are being read is not told that there are none.
+// A stream that asks for still older events while others are being read is not told that there are
+// none.
 func TestAskingForOlderEventsMeanwhile(t *testing.T) {
 	f := followed(t)
 	f.ask(eventid.After(id(90)))
 	first := f.reading(ReadOlder)
 	f.ask(eventid.After(id(50)))
 	f.take(first, newestFirst(100, 95, 90))
-	if lost, _, _ := f.topic.Span(); lost != id(90) || f.inquiry == nil || !f.inquiry.older.wanted || f.inquiry.older.asked != 2 || !f.inquiry.older.floor.IsZero() {
-		t.Fatalf("after the first reading: the log begins after %v, to do %+v", lost, f.inquiry)
+	q := f.inquiry
+	if lostOf(f) != id(90) || q == nil || q.older.asked != 2 || !q.older.floor.IsZero() {
+		t.Fatalf("after the first reading: the log begins after %v, to do %+v", lostOf(f), q)
 	}
 	f.take(f.reading(ReadOlder), newestFirst(90, 60, 50))
 	if lost, _, _ := f.topic.Span(); lost != id(50) || f.inquiry != nil {
@@ -66,7 +68,8 @@ func TestAReadingThatComesTwice(t *testing.T) {
 	}
 }
 
-// Two readings of the same events are under way. What only the second has is not taken for read: it comes as a message.
+// Two readings of the same events are under way. What only the second has is not taken for read: it
+// comes as a message.
 func TestAReadingThatIsDroppedReadsNothing(t *testing.T) {
 	f := followed(t)
 	f.reconnects()
@@ -88,7 +91,8 @@ func TestAReadingThatIsDroppedReadsNothing(t *testing.T) {
 	}
 }
 
-// A promoted replica ends before what the log has lost: what it has is not sent again, and what follows it is.
+// A promoted replica ends before what the log has lost: what it has is not sent again, and what
+// follows it is.
 func TestAForkBeforeWhatTheLogHas(t *testing.T) {
 	f := followed(t)
 	f.topic.Append(id(101), []byte("data: x\n"))
@@ -104,7 +108,8 @@ func TestAForkBeforeWhatTheLogHas(t *testing.T) {
 	}
 }
 
-// A claim to be the first, in the last entry of a full page, is not believed: what is before it comes with the next page.
+// A claim to be the first, in the last entry of a full page, is not believed: what is before it
+// comes with the next page.
 func TestAFalseBeginningEndsAPage(t *testing.T) {
 	f := followed(t)
 	f.ask(eventid.At(40))
@@ -116,7 +121,8 @@ func TestAFalseBeginningEndsAPage(t *testing.T) {
 		t.Fatalf("after the first reading: the log begins after %v, to do %+v", lost, f.inquiry)
 	}
 	f.take(f.reading(ReadOlder), stream[1:])
-	if lost := lostOf(f); lost != eventid.Before(eventid.At(40)) || f.inquiry != nil || !f.topic.Has(id(50)) {
+	lost := lostOf(f)
+	if lost != eventid.Before(eventid.At(40)) || f.inquiry != nil || !f.topic.Has(id(50)) {
 		t.Errorf("the log begins after %v, to do %+v", lost, f.inquiry)
 	}
 }
@@ -135,7 +141,8 @@ func TestWhatIsHeldAndGivenUpIsTold(t *testing.T) {
 				f.take(f.reading(ReadEnd), newestFirst(100, 95))
 			}
 			if f.state != Live || f.inquiry != nil || f.table.HistoryBytes() == before {
-				t.Errorf("state %s, to do %+v, %d bytes told", f.state, f.inquiry, f.table.HistoryBytes()-before)
+				told := f.table.HistoryBytes() - before
+				t.Errorf("state %s, to do %+v, %d bytes told", f.state, f.inquiry, told)
 			}
 		})
 	}

@@ -30,7 +30,7 @@ func (o *older) reachesBelow(lost eventid.ID) bool {
 	switch {
 	case !o.wanted:
 		return false
-	case o.from.Time && !lost.IsBound(): // of a log that begins at a time the clocks agree with that
+	case o.from.Time && !lost.IsBound(): // for a log that begins at a time, clocks decide
 		return true
 	}
 	return eventid.Before(o.from).Less(lost)
@@ -39,9 +39,9 @@ func (o *older) reachesBelow(lost eventid.ID) bool {
 // holeBytes is what a gap takes in a log, about.
 const holeBytes = 200
 
-// takeOlder takes events before the log's oldest one and behind a position, newest first. If a stream
-// has asked for still older ones meanwhile, they are read next. What an event names as its predecessor
-// counts only if the stream has nothing else there.
+// takeOlder takes events before the log's oldest one and behind a position, newest first. If a
+// stream has asked for still older ones meanwhile, they are read next. What an event names as its
+// predecessor counts only if the stream has nothing else there.
 func (m Machine) takeOlder(q *inquiry, events []Element, r Request) {
 	lost, _, _ := m.Log.Span()
 	if lost.Less(r.lost) { // another reading has taken in these
@@ -54,7 +54,8 @@ func (m Machine) takeOlder(q *inquiry, events []Element, r Request) {
 	size := int64(0)
 	for i := range events {
 		e := &events[i]
-		if i == 0 && e.ID != lost || !r.from.Time && !from.Less(e.ID) || full && i == len(events)-1 {
+		seen := !r.from.Time && !from.Less(e.ID)
+		if i == 0 && e.ID != lost || seen || full && i == len(events)-1 {
 			break
 		}
 		event := m.older(e)
@@ -84,8 +85,8 @@ func (m Machine) takeOlder(q *inquiry, events []Element, r Request) {
 		q.older.wanted = false
 	case (from.Less(before) || r.from.Time) && (!full || len(older) == 0): // that is all there is
 		q.older.wanted = q.older.wanted && r.from != q.older.from // others may have asked meanwhile
-		if !before.IsBound() {                                    // otherwise it may be only a client's claim
-			q.older.floor = before
+		if !before.IsBound() {
+			q.older.floor = before // a time may be only a client's claim
 		}
 	default:
 		q.older.wanted = q.older.bytes < m.Config.HistoryBytes && m.Log.Extends()

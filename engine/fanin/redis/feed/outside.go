@@ -30,11 +30,11 @@ type Log interface {
 	EventBytes() int
 }
 
-// Host is the edge around a feed: its clocks, its readings of streams and its counters. A feed calls
-// it from within its own methods; the host must not call back from there.
+// Host is the edge around a feed: its clocks, its readings of streams and its counters. A feed
+// calls it from within its own methods; the host must not call back from there.
 type Host interface {
-	// Lower is a time, in Unix milliseconds, that the clock of every server has passed; Upper is one
-	// that none of them has reached.
+	// Lower is a time, in Unix milliseconds, that the clock of every server has passed; Upper is
+	// one that none of them has reached.
 	Lower() uint64
 	Upper() uint64
 	// Seconds is a monotonic clock.

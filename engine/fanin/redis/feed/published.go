@@ -6,12 +6,12 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// The publisher of an event that was published through this edge knows its id. If the servers forget
-// the event before it has come to the topic's feed, nothing in the stream says so: the event that
-// follows names the log's newest one as its predecessor. So a feed awaits such events.
+// The publisher of an event that was published through this edge knows its id. If the servers
+// forget the event before it has come to the topic's feed, nothing in the stream says so: the event
+// that follows names the log's newest one as its predecessor. So a feed awaits such events.
 
-// awaited are the events of one topic that were published through this edge and have not come to the
-// log, in the order in which they were acknowledged.
+// awaited are the events of one topic that were published through this edge and have not come to
+// the log, in the order in which they were acknowledged.
 type awaited struct {
 	all   []acked
 	timed bool // the host was asked to wake the feed for them
@@ -26,13 +26,13 @@ type acked struct {
 	many   bool   // it stands for several, of which this is the highest id
 }
 
-// awaitedMax bounds how many ids a feed keeps. Those behind are kept as one, and told as a gap even if
-// they come.
+// awaitedMax bounds how many ids a feed keeps. Those behind are kept as one, and told as a gap even
+// if they come.
 const awaitedMax = 1024
 
-// Published says that an event was published through this edge, and has that id. The log may have it
-// by now, or have let it go. behind says that, before the event was published, the log had let go of
-// one with a higher id: then it is of a clock that went back.
+// Published says that an event was published through this edge, and has that id. The log may have
+// it by now, or have let it go. behind says that, before the event was published, the log had let
+// go of one with a higher id: then it is of a clock that went back.
 func (m Machine) Published(id eventid.ID, behind bool) {
 	_, _, placed := m.Log.Span()
 	if !placed || id.IsZero() || m.Log.Has(id) || !behind && !m.Log.MayNeverHaveHad(id) {
@@ -87,13 +87,15 @@ func (m Machine) lookForPublished() {
 	m.Host.Later(LookPublished)
 }
 
-// publishedCame notes that an event is about to be added. Those that were published before it and have
-// not come are lost.
+// publishedCame notes that an event is about to be added. Those that were published before it and
+// have not come are lost.
 func (m Machine) publishedCame(id eventid.ID) {
 	if m.published == nil {
 		return
 	}
-	m.published.all = slices.DeleteFunc(m.published.all, func(a acked) bool { return a.id == id && !a.many })
+	m.published.all = slices.DeleteFunc(m.published.all, func(a acked) bool {
+		return a.id == id && !a.many
+	})
 	m.tellLost(func(a acked) bool { return a.id.Less(id) })
 }
 
@@ -121,8 +123,8 @@ func (m Machine) markApart() {
 	}
 }
 
-// tellUnreadApart tells those that are not in the other history, before that is added: its ids may be
-// lower. theirs is all of it that the log has not got.
+// tellUnreadApart tells those that are not in the other history, before that is added: its ids may
+// be lower. theirs is all of it that the log has not got.
 func (m Machine) tellUnreadApart(theirs []Element) {
 	m.tellLost(func(a acked) bool {
 		return a.apart && !slices.ContainsFunc(theirs, func(e Element) bool { return e.ID == a.id })

@@ -23,8 +23,8 @@ type timing uint8
 const (
 	cameLive  timing = iota
 	cameLate         // it was held, so what was read meanwhile may have its event …
-	cameEarly        // … or must, because the end of the stream was asked for after it came, unless
-	// the event was let go since or an old master answered
+	cameEarly        // … or must, because the stream's end was asked for later: unless the log has
+	// let it go since, or an old master has answered
 )
 
 // take adds a message's event to the log, if it is the next one.
@@ -73,8 +73,8 @@ func (m Machine) take(text string, came timing) {
 	}
 }
 
-// wasRead reports whether a message that was held is of an event that was read meanwhile, and let go
-// since by the log.
+// wasRead reports whether a message that was held is of an event that was read meanwhile, and let
+// go since by the log.
 func (m Machine) wasRead(e *envelope.Message, came timing) bool {
 	q := m.inquire()
 	return !q.read.Less(e.ID) && (q.stuck == e.ID || !e.Prev.IsZero() || came == cameEarly)
@@ -83,8 +83,8 @@ func (m Machine) wasRead(e *envelope.Message, came timing) bool {
 // isStuck reports whether the event with that id is the one whose predecessor was missing last.
 func (m Machine) isStuck(id eventid.ID) bool { return m.inquiry != nil && m.inquiry.stuck == id }
 
-// isForged reports whether an id is of a time so far from now that no server can have given it to an
-// event that comes through a channel.
+// isForged reports whether an id is of a time so far from now that no server can have given it to
+// an event that comes through a channel.
 func (m Machine) isForged(id eventid.ID) bool {
 	lower, upper, ttl := m.Host.Lower(), m.Host.Upper(), m.Config.TTLMS
 	return id.MS < lower && lower-id.MS > ttl || id.MS > upper && id.MS-upper > ttl

@@ -15,7 +15,7 @@ type Request struct {
 	epoch, doubts uint32
 	time          uint64     // that every server's clock had passed
 	lost, last    eventid.ID // of the log
-	before        eventid.ID // with ReadLast: the oldest event that was read before; zero: there is none
+	before        eventid.ID // with ReadLast: the oldest event that was read so far; zero: none
 	from          eventid.Position
 }
 

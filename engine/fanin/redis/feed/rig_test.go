@@ -10,8 +10,8 @@ import (
 	"ssedge/shard/topic"
 )
 
-// rig is a feed with a topic, and the host of that feed: clocks that are set by hand, and an account
-// of what the feed has asked for. The readings are answered by tests.
+// rig is a feed with a topic, and the host of that feed: clocks that are set by hand, and an
+// account of what the feed has asked for. The readings are answered by tests.
 type rig struct {
 	Feed
 	topic  *topic.Topic
@@ -56,7 +56,9 @@ func newRig(t testing.TB, retention log.Retention) *rig {
 	t.Helper()
 	f := &rig{
 		nowMS: rigBegan, seconds: 1000,
-		config: Config{TTLMS: 3_600_000, HistoryBytes: 1 << 20, Rule: rule.Limits{EventBytes: 1 << 10}},
+		config: Config{
+			TTLMS: 3_600_000, HistoryBytes: 1 << 20, Rule: rule.Limits{EventBytes: 1 << 10},
+		},
 	}
 	f.table = topic.New(topic.Config{
 		HistoryMax: 1 << 30, TopicsMax: 10, Upstream: upstream{}, Retention: retention,

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// The simulation of one feed: its stream at a server that trims, forgets and goes back to what it was;
-// a channel whose connection breaks, and whose messages are lost or come late or twice; readings that
-// fail, overlap, or are answered by a server that is behind; streams that begin before and behind the
-// log.
+// The simulation of one feed: its stream at a server that trims, forgets and goes back to what it
+// was; a channel whose connection breaks, and whose messages are lost or come late or twice;
+// readings that fail, overlap, or are answered by a server that is behind; streams that begin
+// before and behind the log.
 //
 //	SIM_RUNS=100000 go test -run TestSimulation ./engine/fanin/redis/feed    more seeds
 //	SIM_SEED=17 go test -run TestSimulation ./engine/fanin/redis/feed        this one
@@ -50,7 +50,8 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	for what, n := range map[string]int{
-		"events": all.events, "gaps": all.gaps, "raw events": all.raws, "rewritten histories": all.rewrites,
+		"events": all.events, "gaps": all.gaps, "raw events": all.raws,
+		"rewritten histories":    all.rewrites,
 		"clients behind the log": all.older, "pages of history": all.pages, "old answers": all.lags,
 		"quiet moments at which all had come": all.exact, "gaps that were judged": all.judged,
 	} {

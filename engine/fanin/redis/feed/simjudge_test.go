@@ -15,67 +15,103 @@ func (w *world) judgeRest() {
 	}
 	if w.exactly { // everything came or was read: nothing is left for a later event to show
 		w.tally.exact++
-		w.viewer.judgeEvents(false)
 	}
+	w.viewer.judgeEvents(func(p *published) bool {
+		return !p.forgotten && (w.exactly || p.arrived && !w.behind)
+	})
 }
 
 // judge judges what a viewer was sent and told in the end.
 func (v *viewer) judge() {
-	v.judgeEvents(true)
-	if v.number == 0 {
-		v.judgeRaws()
-		if v.w.straight() && !v.w.odd {
-			v.judgeGaps()
+	w := v.w
+	// That a stream was deleted is told, as long as it cannot have expired; not how far it went.
+	noticed := w.deleting && !w.rewriting && !w.jumped
+	v.judgeEvents(func(p *published) bool {
+		later := func(g told) bool { return g.at >= p.at }
+		return !p.forgotten || p.awaited || noticed && !slices.ContainsFunc(v.gaps, later)
+	})
+	if v.number > 0 {
+		return
+	}
+	v.judgeRaws()
+	if w.straight() {
+		v.judgeBounds()
+	}
+	switch {
+	case w.odd || w.behind || w.deleting:
+	case w.straight():
+		v.judgeGaps(func(*published) bool { return true })
+		if n := w.counts[Phantom]; n > 0 && !w.losing {
+			w.fail("%d messages are counted as phantoms, and each has its event", n)
 		}
+	case w.keeping && !w.parted:
+		v.judgeGaps(func(p *published) bool { return p.at > v.from || p.acked })
 	}
 }
 
-// judgeEvents fails if an event did not come and was not told. What the server has forgotten before
-// the feed had it cannot be told, unless it was published through the feed's edge; then it is told in
-// the end.
-func (v *viewer) judgeEvents(end bool) {
+// judgeEvents fails if an event that is to be known did not come and was not told. What the server
+// has forgotten before the feed had it cannot be told, unless it was published through the feed's
+// edge; then it is told in the end.
+func (v *viewer) judgeEvents(known func(*published) bool) {
 	for _, p := range v.w.published {
 		own := p.at > v.from
 		if v.number > 0 {
 			own = v.after.Precedes(p.id)
 		}
-		if !own || v.came[p.seq] || p.forgotten && (!p.awaited || !end) || v.isTold(p) {
-			continue
+		if own && known(p) && !v.came[p.seq] && !v.isTold(p) {
+			v.w.fail("event %d, %v, did not come to viewer %d, which was not told: %+v",
+				p.seq, p.id, v.number, *p)
 		}
-		v.w.fail("event %d, %v, did not come to viewer %d, which was not told: %+v", p.seq, p.id, v.number, *p)
 	}
 }
 
+// isTold reports whether a gap holds an event. One that begins with an id of a history that was
+// deleted may lie above what it is told of, if a clock was set back.
 func (v *viewer) isTold(p *published) bool {
-	return slices.ContainsFunc(v.gaps, func(g told) bool { return g.holds(p) })
+	return slices.ContainsFunc(v.gaps, func(g told) bool {
+		above := g.at >= p.at && g.from != nil && p.id.Less(*g.from)
+		return v.w.deleting && v.w.rewriting && above || g.holds(p)
+	})
 }
 
 // judgeRaws fails if a raw message came to the feed, and neither it nor a gap to the viewer.
 func (v *viewer) judgeRaws() {
 	for _, r := range v.raws {
-		if !r.came && !slices.ContainsFunc(v.gaps, func(g told) bool { return g.at >= r.at && g.to == nil }) {
+		later := func(g told) bool { return g.at >= r.at && g.to == nil }
+		if !r.came && !slices.ContainsFunc(v.gaps, later) {
 			v.w.fail("%q did not come, and was not told", r.text)
 		}
 	}
 }
 
-// judgeGaps fails if a gap has no event that did not come, or has one that did. A gap that begins
-// nowhere has some that came: it is told if an event was lost that the log awaited, or if nothing
-// shows that the stream is the same.
-func (v *viewer) judgeGaps() {
+// judgeBounds fails if a gap begins nowhere though it is known where: that the stream still had the
+// event before it shows that it is the same. A gap over an event that the log awaited begins
+// nowhere.
+func (v *viewer) judgeBounds() {
+	for _, g := range v.gaps {
+		lost := func(p *published) bool { return p.acked && !v.came[p.seq] && g.holds(p) }
+		if g.from == nil && g.to != nil && g.there && !slices.ContainsFunc(v.w.published, lost) {
+			v.w.fail("the gap %v begins nowhere, and the event before it is in the stream", g)
+		}
+	}
+}
+
+// judgeGaps fails if a gap has no event that is missing, or, in a straight world, one that came
+// behind its beginning. missing says whether an event that did not come counts.
+func (v *viewer) judgeGaps(missing func(*published) bool) {
 	for _, g := range v.gaps {
 		v.w.tally.judged++
-		missing := false
+		some := false
 		for _, p := range v.w.published {
 			switch {
 			case !g.holds(p):
 			case !v.came[p.seq]:
-				missing = missing || g.from != nil || !g.there || p.acked
-			case g.from != nil:
+				some = some || missing(p)
+			case g.from != nil && v.w.straight():
 				v.w.fail("the gap %v holds event %d, %v, which came", g, p.seq, p.id)
 			}
 		}
-		if !missing {
+		if !some {
 			v.w.fail("the gap %v was told though nothing is missing", g)
 		}
 	}

@@ -33,12 +33,13 @@ type published struct {
 	seq, at   int  // its number, and how much had happened in the world
 	forgotten bool // it is of a history that the server has not got any more
 	trimmed   bool
+	arrived   bool // it came through the channel
 	acked     bool // it was published through the feed's edge …
 	awaited   bool // … while the log had its place
 }
 
-// nextID is what XADD gives. The ids of another history are others: nothing can tell two events with
-// the same id apart.
+// nextID is what XADD gives. The ids of another history are others: nothing can tell two events
+// with the same id apart.
 func (s *server) nextID(wall uint64) eventid.ID {
 	ms := uint64(int64(wall)+s.clock)/64*64 + uint64(s.epoch%64)
 	id := eventid.ID{MS: ms}
@@ -121,6 +122,12 @@ func (w *world) expire() {
 func (w *world) goBack(c copied) {
 	s := &w.server
 	w.tally.rewrites++
+	if len(c.stream) == 0 { // nothing shows what was trimmed
+		c.published = 0
+	}
+	if n := c.published; w.viewer != nil && (n == 0 || w.published[n-1].at <= w.viewer.from) {
+		w.parted = true
+	}
 	s.epoch++
 	s.stream, s.given, s.used = slices.Clone(c.stream), c.given, w.wall
 	s.behind = slices.Clone(s.stream)

@@ -11,8 +11,8 @@ import (
 	"ssedge/shard/log"
 )
 
-// viewer is a client of the feed's log: it reads everything behind its cursor as soon as it is there,
-// and keeps account of what came and of what it was told.
+// viewer is a client of the feed's log: it reads everything behind its cursor as soon as it is
+// there, and keeps account of what came and of what it was told.
 type viewer struct {
 	w      *world
 	number int              // 0: the viewer that has been there since the log has its place
@@ -99,7 +99,7 @@ func (v *viewer) take(body []byte, at eventid.Position) {
 	switch {
 	case eventid.After(p.id) != at:
 		v.w.fail("event %d came to viewer %d with the id %v, expected %v", seq, v.number, at, p.id)
-	case v.came[seq] && (v.number == 0 || !v.w.behind): // a server that is behind may hide the log's place
+	case v.came[seq] && (v.number == 0 || !v.w.behind): // one that is behind may hide the log's place
 		v.w.fail("event %d came to viewer %d twice", seq, v.number)
 	case !v.w.straight():
 	case !v.last.Less(p.id):
@@ -118,7 +118,8 @@ func (v *viewer) takeRaw(data string) {
 			return
 		}
 	}
-	if v.number == 0 && !slices.ContainsFunc(v.raws, func(r expected) bool { return r.text == data }) {
+	sent := slices.ContainsFunc(v.raws, func(r expected) bool { return r.text == data })
+	if v.number == 0 && !sent {
 		v.w.log("%s came from before the log had its place", data)
 	} else if v.number == 0 {
 		v.w.fail("%s came more often than it was sent", data)
@@ -178,9 +179,13 @@ func (w *world) newClient() {
 	if w.viewer == nil {
 		return
 	}
-	c := &viewer{w: w, number: len(w.clients) + 1, came: map[int]bool{}, after: eventid.At(rigBegan - 1000)}
+	c := &viewer{w: w, number: len(w.clients) + 1, came: map[int]bool{}}
+	c.after = eventid.At(rigBegan - 1000)
 	if n := len(w.published); n > 0 && w.rng.IntN(5) > 0 {
-		c.after = eventid.After(w.published[w.rng.IntN(n)].id)
+		if w.rng.IntN(3) == 0 { // another edge has sent it the newest one
+			n = min(n, 1+w.rng.IntN(2))
+		}
+		c.after = eventid.After(w.published[len(w.published)-1-w.rng.IntN(n)].id)
 	}
 	w.log("client %d comes with %v", c.number, c.after)
 	w.clients = append(w.clients, c)
@@ -228,7 +233,8 @@ func (c *viewer) arrive() {
 // page gives a client some of what the servers have before the log.
 func (c *viewer) page(from eventid.Position) (at eventid.Position, more bool) {
 	w := c.w
-	r := Request{First: "(" + eventid.Before(from).String(), Last: w.topic.ResumableAfter().String(), Count: 3}
+	r := Request{Last: w.topic.ResumableAfter().String(), Count: 3}
+	r.First = "(" + eventid.Before(from).String()
 	if from.Time {
 		r.First = "-"
 	}

@@ -1,8 +1,10 @@
 package feed
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"ssedge/shard/log"
@@ -41,6 +43,10 @@ type world struct {
 	lagging   bool // servers answer that are behind …
 	behind    bool // … or did
 	odd       bool // there are messages and elements that are no events
+	keeping   bool // the server and the log let nothing go, and all of it may be compared
+	flood     int  // so many messages come at a time, at most
+	jumped    bool // the stream may have expired
+	parted    bool // the server has gone back to before the log's place
 }
 
 // arrival is a message; or that the channel is subscribed.
@@ -65,19 +71,25 @@ type simAlarm struct {
 
 func newWorld(t testing.TB, seed uint64) *world {
 	rng := rand.New(rand.NewPCG(seed, 7))
-	retention := log.Retention{}
-	if rng.IntN(2) == 0 {
+	retention, keeping := log.Retention{}, rng.IntN(3) == 0
+	if !keeping && rng.IntN(2) == 0 {
 		retention = log.Retention{Events: 3 + rng.IntN(30), Window: log.SendWindow}
 	}
 	w := &world{
 		rig: newRig(t, retention), t: t, seed: seed, rng: rng, wall: rigBegan,
 		rewriting: rng.IntN(3) == 0, deleting: rng.IntN(3) == 0, losing: rng.IntN(2) == 0,
-		lagging: rng.IntN(4) == 0, odd: rng.IntN(3) == 0,
+		lagging: rng.IntN(4) == 0, odd: rng.IntN(3) == 0, keeping: keeping, flood: 1,
 	}
-	w.lagging = w.lagging && !w.deleting // what such a server answers looks like a stream that is gone
+	w.lagging = w.lagging && !w.deleting // a server that is behind seems to have deleted streams
 	w.behind = w.lagging
 	w.server.kept = 2 + rng.IntN(20<<rng.IntN(4))
 	w.config.HistoryBytes = 400 << rng.IntN(8)
+	if w.keeping {
+		w.server.kept, w.config.HistoryBytes = 1<<20, 1<<20
+	}
+	if rng.IntN(4) == 0 {
+		w.flood = 40
+	}
 	if rng.IntN(3) == 0 { // the topic has had events before it is followed
 		for range 1 + rng.IntN(20) {
 			w.publish()
@@ -127,7 +139,7 @@ func (w *world) happen() {
 		}
 	case k < 80:
 		w.newClient()
-	case k < 82:
+	case k < 82 && !w.keeping:
 		w.trim(1 + w.rng.IntN(3))
 	case k < 84:
 		w.server.behind = slices.Clone(w.server.stream)
@@ -153,6 +165,7 @@ func (w *world) happen() {
 		case w.connected:
 			w.disconnect()
 		}
+		w.jumped = true
 		w.pass(w.config.TTLMS + uint64(w.rng.IntN(1000)))
 	}
 }
@@ -168,16 +181,33 @@ func (w *world) pass(ms uint64) {
 // look looks at the server's clock.
 func (w *world) look() { w.nowMS = uint64(int64(w.wall) + w.server.clock) }
 
-// failover has another server go on with what this one was at some time.
+// failover has another server go on with what this one was at some time, or with all but the last
+// few events.
 func (w *world) failover() {
-	if n := len(w.server.copies); n > 0 {
+	s := &w.server
+	if n := len(s.copies); n > 0 && w.rng.IntN(2) == 0 {
 		k := w.rng.IntN(n)
-		w.log("the server goes back to copy %d, with %d elements", k, len(w.server.copies[k].stream))
-		w.goBack(w.server.copies[k])
-		w.server.copies = w.server.copies[:k+1]
-		if w.connected {
-			w.disconnect()
+		w.log("the server goes back to copy %d, with %d elements", k, len(s.copies[k].stream))
+		w.goBack(s.copies[k])
+		s.copies = s.copies[:k+1]
+	} else {
+		c := w.copy()
+		n := min(w.rng.IntN(6), len(c.stream))
+		for _, e := range c.stream[len(c.stream)-n:] {
+			k := slices.IndexFunc(w.published, func(p *published) bool { return p.id == e.ID })
+			if k >= 0 {
+				c.published = min(c.published, k)
+			}
 		}
+		if c.stream = c.stream[:len(c.stream)-n]; len(c.stream) > 0 {
+			c.given = c.stream[len(c.stream)-1].ID
+		}
+		w.log("a replica that has not got %d elements takes over", n)
+		w.goBack(c)
+		s.copies = nil
+	}
+	if w.connected {
+		w.disconnect()
 	}
 }
 
@@ -230,7 +260,9 @@ func (w *world) send(text string) {
 func (w *world) work() {
 	switch w.rng.IntN(6) {
 	case 0, 1:
-		w.arrive()
+		for range 1 + w.rng.IntN(w.flood) {
+			w.arrive()
+		}
 	case 2:
 		w.ask()
 	case 3:
@@ -261,6 +293,11 @@ func (w *world) arrive() {
 	w.log("%q comes", a.text)
 	if w.state != Away {
 		w.viewer.expect(a.text)
+		var seq int
+		if _, data, _ := strings.Cut(a.text, "\n"); strings.HasPrefix(data, "event ") {
+			fmt.Sscanf(data, "event %d", &seq)
+			w.published[seq].arrived = true
+		}
 		w.machine().Receive(a.text)
 	}
 }

@@ -27,8 +27,8 @@ func (m Machine) Subscribed() {
 	m.doubt(cause)
 }
 
-// Unqueue says that what was queued is not going to be read, because the stream is read elsewhere from
-// here on.
+// Unqueue says that what was queued is not going to be read, because the stream is read elsewhere
+// from here on.
 func (m Machine) Unqueue() {
 	if m.inquiry != nil {
 		m.inquiry.queued, m.inquiry.hurried = false, false
