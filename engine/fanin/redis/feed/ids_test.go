@@ -15,7 +15,7 @@ func TestAClientsTimeMovesNoPlace(t *testing.T) {
 		f.ask(eventid.At(ms))
 		s.answer(t, f)
 		if lost := lostOf(f); eventid.Before(eventid.At(50)).Less(lost) {
-			t.Errorf("after a client with %d the log begins after %v, the first event is 50-0", ms, lost)
+			t.Errorf("after a client with %d the log begins after %v, the stream at 50-0", ms, lost)
 		}
 	}
 }

@@ -144,7 +144,7 @@ func TestAcknowledgedByAClockThatIsBehind(t *testing.T) {
 			last, before := lastOf(f), f.counts[Gap]
 			f.comes(last.MS+1, last.MS)
 			if n := f.counts[Gap] - before; n != 1 {
-				t.Errorf("keeping %d events, rewritten %t: %d gaps were told for 150", keep, rewritten, n)
+				t.Errorf("keeping %d, rewritten %t: %d gaps were told for 150", keep, rewritten, n)
 			}
 		}
 	}
@@ -175,7 +175,7 @@ func TestAnotherHistoryIsReadAsFarAsAHistoryGoes(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		grown := int64(after.HeapInuse) - int64(before.HeapInuse)
 		if grown > 16*f.config.HistoryBytes {
-			t.Fatalf("the heap has grown by %d bytes, a history has %d", grown, f.config.HistoryBytes)
+			t.Fatalf("the heap has grown by %d bytes of %d", grown, f.config.HistoryBytes)
 		}
 	}
 }

@@ -23,7 +23,7 @@ type timing uint8
 const (
 	cameLive  timing = iota
 	cameLate         // it was held, so what was read meanwhile may have its event …
-	cameEarly        // … or must, because the stream's end was asked for later: unless the log has
+	cameEarly        // … or must, as the stream's end was asked for later: unless the log has
 	// let it go since, or an old master has answered
 )
 

@@ -27,6 +27,7 @@ type rig struct {
 	events  int
 	broken  int
 	asks    uint64
+	left    eventid.ID // the log's newest event when the feed was live last
 }
 
 const rigBegan = 1_700_000_000_000 // Unix milliseconds
@@ -36,11 +37,16 @@ func (f *rig) Upper() uint64       { return f.nowMS + 1000 }
 func (f *rig) Seconds() int64      { return f.seconds }
 func (f *rig) Queue(bool)          { f.queued++ }
 func (f *rig) Later(why Alarm)     { f.alarms = append(f.alarms, why) }
-func (f *rig) Changed(_, _ State)  {}
 func (f *rig) Appended(eventid.ID) { f.events++ }
 func (f *rig) Doubted(why Cause)   { f.causes[why]++ }
 func (f *rig) Count(what Count)    { f.counts[what]++ }
 func (f *rig) Malformed(error)     { f.broken++ }
+
+func (f *rig) Changed(from, _ State) {
+	if from == Live {
+		f.left = lastOf(f)
+	}
+}
 
 func (f *rig) machine() Machine {
 	return Machine{Feed: &f.Feed, Log: f.topic, Host: f, Config: &f.config}

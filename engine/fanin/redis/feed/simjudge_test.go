@@ -17,7 +17,7 @@ func (w *world) judgeRest() {
 		w.tally.exact++
 	}
 	w.viewer.judgeEvents(func(p *published) bool {
-		return !p.forgotten && (w.exactly || p.arrived && !w.behind)
+		return !p.forgotten && !p.bad && (w.exactly || p.arrived && !w.behind)
 	})
 }
 
@@ -28,7 +28,9 @@ func (v *viewer) judge() {
 	noticed := w.deleting && !w.rewriting && !w.jumped
 	v.judgeEvents(func(p *published) bool {
 		later := func(g told) bool { return g.at >= p.at }
-		return !p.forgotten || p.awaited || noticed && !slices.ContainsFunc(v.gaps, later)
+		before := func(p *published) bool { return v.came[p.seq] } // otherwise the log had only a time
+		return !p.forgotten || p.awaited || noticed && !slices.ContainsFunc(v.gaps, later) &&
+			slices.ContainsFunc(w.published[:p.seq], before)
 	})
 	if v.number > 0 {
 		return
@@ -84,9 +86,9 @@ func (v *viewer) judgeRaws() {
 	}
 }
 
-// judgeBounds fails if a gap begins nowhere though it is known where: that the stream still had the
-// event before it shows that it is the same. A gap over an event that the log awaited begins
-// nowhere.
+// judgeBounds fails if a gap begins nowhere though it is known where: that the stream still had what
+// was the log's newest event shows that it is the same. A gap over an event that the log awaited
+// begins nowhere.
 func (v *viewer) judgeBounds() {
 	for _, g := range v.gaps {
 		lost := func(p *published) bool { return p.acked && !v.came[p.seq] && g.holds(p) }

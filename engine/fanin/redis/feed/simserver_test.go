@@ -34,6 +34,7 @@ type published struct {
 	forgotten bool // it is of a history that the server has not got any more
 	trimmed   bool
 	arrived   bool // it came through the channel
+	bad       bool // it is no event: it can only be told, when it is read
 	acked     bool // it was published through the feed's edge …
 	awaited   bool // … while the log had its place
 }
@@ -102,10 +103,22 @@ func (w *world) trim(most int) {
 
 // addBad adds an element that is no event.
 func (w *world) addBad() {
+	w.happened++
 	id := w.server.nextID(w.wall)
 	w.server.stream = append(w.server.stream, Element{Message: envelope.Message{ID: id}, Bad: true})
 	w.server.used = w.wall
+	p := &published{seq: len(w.published), at: w.happened, id: id, bad: true}
+	w.published = append(w.published, p)
 	w.log("%v is added, and no event", id)
+}
+
+// remove removes an element.
+func (w *world) remove() {
+	if s := &w.server; len(s.stream) > 2 {
+		k := w.rng.IntN(len(s.stream) - 1)
+		w.log("%v is removed", s.stream[k].ID)
+		s.stream = slices.Delete(slices.Clone(s.stream), k, k+1)
+	}
 }
 
 // expire removes a stream that was not written to for the TTL.

@@ -20,9 +20,8 @@ type viewer struct {
 	after  eventid.Position // of a client that comes back: what it has seen
 	asked  uint64           // the number of its question
 	placed bool             // it has a cursor
-	paged  bool             // it was given what there is before the log
 	cursor uint64
-	last   eventid.ID
+	last   eventid.ID   // of the newest event that came
 	came   map[int]bool // by number
 	gaps   []told
 	raws   []expected
@@ -32,7 +31,7 @@ type viewer struct {
 type told struct {
 	from, to *eventid.ID // nil: it is not known; there is nothing to name
 	at       int
-	there    bool // the stream still had the event that came before the gap
+	there    bool // the stream still had the newest event of when the log was live last
 	any      bool // it begins a client's stream: what is missing may have any id
 }
 
@@ -99,7 +98,7 @@ func (v *viewer) take(body []byte, at eventid.Position) {
 	switch {
 	case eventid.After(p.id) != at:
 		v.w.fail("event %d came to viewer %d with the id %v, expected %v", seq, v.number, at, p.id)
-	case v.came[seq] && (v.number == 0 || !v.w.behind): // one that is behind may hide the log's place
+	case v.came[seq] && (v.number == 0 || !v.w.behind): // one behind may hide the log's place
 		v.w.fail("event %d came to viewer %d twice", seq, v.number)
 	case !v.w.straight():
 	case !v.last.Less(p.id):
@@ -148,7 +147,7 @@ func (v *viewer) tell(g told) {
 	if g.from != nil && g.to != nil && !g.from.Less(*g.to) {
 		v.w.fail("viewer %d is told of a gap of nothing: %v", v.number, g)
 	}
-	g.there = slices.ContainsFunc(v.w.server.stream, func(e Element) bool { return e.ID == v.last })
+	g.there = slices.ContainsFunc(v.w.server.stream, func(e Element) bool { return e.ID == v.w.left })
 	v.gaps = append(v.gaps, g)
 }
 
@@ -185,7 +184,9 @@ func (w *world) newClient() {
 		if w.rng.IntN(3) == 0 { // another edge has sent it the newest one
 			n = min(n, 1+w.rng.IntN(2))
 		}
-		c.after = eventid.After(w.published[len(w.published)-1-w.rng.IntN(n)].id)
+		if p := w.published[len(w.published)-1-w.rng.IntN(n)]; !p.bad {
+			c.after = eventid.After(p.id)
+		}
 	}
 	w.log("client %d comes with %v", c.number, c.after)
 	w.clients = append(w.clients, c)
