@@ -18,30 +18,31 @@ import (
 // longest prefix that matches a package decides. Tests may import more: they stand
 // outside.
 var mayImport = map[string][]string{
-	"proto":                   {},
-	"proto/envelope":          {"proto/eventid"},
-	"proto/rule":              {"proto/sse"},
-	"proto/rule/ruletest":     {"proto/rule"},
-	"shard":                   {"proto", "shard"},
-	"shard/log":               {"proto"},
-	"shard/topic":             {"proto", "shard/log", "shard/roomy"},
-	"shard/roomy":             {},
-	"shard/sys":               {},
-	"shard/sys/fake":          {"shard/sys"},
-	"shard/wheel":             {},
-	"engine":                  {"proto", "shard", "engine", "tuning/cgroup"},
-	"engine/auth":             {},
-	"engine/deadline":         {"shard/sys"},
-	"engine/fanin":            {"proto", "shard"},
-	"engine/refuse":           {"proto"},
-	"engine/fanin/redis":      {"proto", "shard", "engine/fanin"},
+	"proto":               {},
+	"proto/envelope":      {"proto/eventid"},
+	"proto/rule":          {"proto/sse"},
+	"proto/rule/ruletest": {"proto/rule"},
+	"shard":               {"proto", "shard"},
+	"shard/log":           {"proto"},
+	"shard/topic":         {"proto", "shard/log", "shard/roomy"},
+	"shard/roomy":         {},
+	"shard/sys":           {},
+	"shard/sys/fake":      {"shard/sys"},
+	"shard/wheel":         {},
+	"engine":              {"proto", "shard", "engine", "tuning/cgroup"},
+	"engine/auth":         {},
+	"engine/deadline":     {"shard/sys"},
+	"engine/fanin":        {"proto", "shard"},
+	"engine/refuse":       {"proto"},
+	"engine/fanin/redis":  {"proto", "shard", "engine/fanin"},
+	"engine/intake":       {"proto", "shard", "engine/auth", "engine/deadline", "engine/refuse"},
+	"engine/httpapi":      {"proto", "shard", "engine/auth", "engine/deadline", "engine/fanin", "engine/intake", "engine/refuse"},
+	"bench":               {"proto", "bench"},
+	"tuning":              {"tuning"},
+	"tuning/cgroup":       {},
+	"cmd":                 {"proto", "shard", "engine", "bench", "tuning", "cmd"},
+
 	"engine/fanin/redis/feed": {"proto", "shard/log"},
-	"engine/intake":           {"proto", "shard", "engine/auth", "engine/deadline", "engine/refuse"},
-	"engine/httpapi":          {"proto", "shard", "engine/auth", "engine/deadline", "engine/fanin", "engine/intake", "engine/refuse"},
-	"bench":                   {"proto", "bench"},
-	"tuning":                  {"tuning"},
-	"tuning/cgroup":           {},
-	"cmd":                     {"proto", "shard", "engine", "bench", "tuning", "cmd"},
 }
 
 // onlyImporter is the only package that may import a library.
@@ -56,8 +57,9 @@ var onlyImporter = map[string]string{
 // pure says what must not be imported below a directory: what is there owns no
 // connection, no clock and no lock.
 var pure = map[string][]string{
-	"proto":                   {"net", "net/http", "time", "sync", "sync/atomic", "os", "syscall", "golang.org/x/sys/unix"},
-	"shard/wheel":             {"time", "sync", "os"},
+	"proto":       {"net", "net/http", "time", "sync", "sync/atomic", "os", "syscall", "golang.org/x/sys/unix"},
+	"shard/wheel": {"time", "sync", "os"},
+
 	"engine/fanin/redis/feed": {"net", "time", "sync", "sync/atomic", "os", "context", "log/slog"},
 }
 
@@ -202,11 +204,12 @@ func TestMeasurementsTakeLittle(t *testing.T) {
 
 // exposed says for each package which of its names stand for values of metrics' labels, or decide on them.
 var exposed = map[string]string{
-	"shard":                   `^Closed[A-Z]`,
-	"shard/log":               `^Gap[A-Z]`,
-	"engine/auth":             `^(Allowed|Unknown|Invalid)$|Permitted$`,
-	"engine/intake":           `^refuse[A-Z]`,
-	"engine/fanin/redis":      `^op[A-Z]`,
+	"shard":              `^Closed[A-Z]`,
+	"shard/log":          `^Gap[A-Z]`,
+	"engine/auth":        `^(Allowed|Unknown|Invalid)$|Permitted$`,
+	"engine/intake":      `^refuse[A-Z]`,
+	"engine/fanin/redis": `^op[A-Z]`,
+
 	"engine/fanin/redis/feed": `^Cause[A-Z]|^(Duplicate|Fork|Phantom|Gap|Reset|Unfit)$`,
 }
 

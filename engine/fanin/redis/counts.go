@@ -32,7 +32,7 @@ type counts struct {
 	published              atomic.Uint64 // events by the publish script
 	readings               atomic.Uint64 // of streams
 	shared                 atomic.Uint64 // history reads that another stream's read answered
-	paced                  atomic.Uint64 // times that a client's history reads had to wait for their turn
+	paced                  atomic.Uint64 // times that history reads had to wait for their turn
 	told                   atomic.Uint64 // topics whose number of subscribers was written
 	messages, messageBytes atomic.Uint64 // that came through channels
 	events                 atomic.Uint64 // appended to logs

@@ -23,11 +23,12 @@ type fetches struct {
 }
 
 func newFetches(s *Source) fetches {
-	return fetches{history: historyQueue{rate: s.config.ReadRate, counts: &s.counts}, wake: make(chan struct{}, 1)}
+	history := historyQueue{rate: s.config.ReadRate, counts: &s.counts}
+	return fetches{history: history, wake: make(chan struct{}, 1)}
 }
 
-// What is read in one go, in topics and bytes. The bytes are estimated by the events that the topics'
-// logs have.
+// What is read in one go, in topics and bytes. The bytes are estimated by the events that the
+// topics' logs have.
 const (
 	fetchTopics = 256
 	fetchBytes  = 8 << 20
@@ -170,7 +171,8 @@ func (n *node) fetch(ctx context.Context) {
 	}
 }
 
-// unread tells that a topic's stream could not be read. A connection that is lost is told elsewhere, and slots may move.
+// unread tells that a topic's stream could not be read. A connection that is lost is told
+// elsewhere, and slots may move.
 func (s *Source) unread(f *follower, err error) {
 	s.counts.failed(opRead, err)
 	switch errorKind(err) {

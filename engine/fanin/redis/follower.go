@@ -36,7 +36,7 @@ func (f *follower) key() string { return f.source.names.key(f.topic.Name()) }
 
 // machine is the feed at work. The lock is held.
 func (f *follower) machine() feed.Machine {
-	return feed.Machine{Feed: &f.feed, Log: f.topic, Host: f, Config: &f.source.feedConfig}
+	return feed.Machine{Feed: &f.feed, Log: f.topic, Host: f, Config: &f.source.feeds}
 }
 
 // run lets the feed work, unless the topic was forgotten.
@@ -185,7 +185,7 @@ func (r *request) answer(entries []rueidis.XRangeEntry) {
 func (s *Source) elements(entries []rueidis.XRangeEntry) []feed.Element {
 	all := make([]feed.Element, 0, len(entries))
 	for _, e := range entries {
-		element, ok := s.feedConfig.Parse(e.ID, e.FieldValues)
+		element, ok := s.feeds.Parse(e.ID, e.FieldValues)
 		if element.Bad {
 			s.counts.malformed.Add(1)
 		}

@@ -26,10 +26,11 @@ import (
 func followed(t testing.TB) *follower {
 	t.Helper()
 	s := &Source{config: Config{
-		TTL: time.Hour, HistoryBytes: 1 << 20, Rule: rule.Limits{EventBytes: 1 << 10}, CatchUpRate: 1000,
+		TTL: time.Hour, HistoryBytes: 1 << 20, CatchUpRate: 1000,
+		Rule:   rule.Limits{EventBytes: 1 << 10},
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, target: &target{}, counts: newCounts(), nodes: map[string]*node{}}
-	s.times, s.feedConfig = &s.clock, s.config.feedConfig()
+	s.times, s.feeds = &s.clock, s.config.feedConfig()
 	s.leavers.wake = make(chan struct{}, 1)
 	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
 	s.table = topic.New(topic.Config{HistoryMax: 1 << 30, TopicsMax: 10, Upstream: s})
@@ -69,7 +70,8 @@ func elements(ids ...uint64) (all []rueidis.XRangeEntry) {
 
 // message is a message of an event.
 func message(ms, prev uint64) string {
-	return string(envelope.Append(nil, &envelope.Message{ID: id(ms), Prev: id(prev), Data: []byte("x")}))
+	e := envelope.Message{ID: id(ms), Prev: id(prev), Data: []byte("x")}
+	return string(envelope.Append(nil, &e))
 }
 
 // followerBytes is the size class of 72 bytes: so much a followed topic takes beside its log.
@@ -193,7 +195,8 @@ func TestTheLagOfAnEventOfTheFuture(t *testing.T) {
 	c.appended(eventid.ID{MS: math.MaxUint64})
 	var text strings.Builder
 	c.lags.WritePrometheus(&text)
-	if !strings.Contains(text.String(), "_sum 0\n") || !strings.Contains(text.String(), "_count 1\n") {
-		t.Errorf("an event of the far future:\n%s", text.String())
+	got := text.String()
+	if !strings.Contains(got, "_sum 0\n") || !strings.Contains(got, "_count 1\n") {
+		t.Errorf("an event of the far future:\n%s", got)
 	}
 }

@@ -167,10 +167,12 @@ func TestStreamsThatLeftAreNotReadFor(t *testing.T) {
 // Of the earliest events one is read: it says where the stream begins, and what is sent is read behind it.
 func TestOneEventSaysWhereAStreamBegins(t *testing.T) {
 	_, f := newHistoryQueue(t, 10)
-	if first, _, n := newHistoryRead(f, eventid.Position{}, 1, ignore).bounds(); first != "-" || n != 1 {
+	earliest := newHistoryRead(f, eventid.Position{}, 1, ignore)
+	if first, _, n := earliest.bounds(); first != "-" || n != 1 {
 		t.Errorf("%d from %s", n, first)
 	}
-	if _, _, n := newHistoryRead(f, eventid.After(id(1)), 1, ignore).bounds(); n < historyReadEventsMin {
+	behind := newHistoryRead(f, eventid.After(id(1)), 1, ignore)
+	if _, _, n := behind.bounds(); n < historyReadEventsMin {
 		t.Errorf("%d behind it", n)
 	}
 }

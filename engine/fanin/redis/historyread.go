@@ -106,7 +106,7 @@ func (w *historyRead) bounds() (start, end string, n int) {
 		return start, end, 1
 	}
 	n = historyReadEventsMin
-	if size := max(w.follower.topic.EventBytes(), int(s.historyEventSize.Load())); size > 0 {
+	if size := max(w.follower.topic.EventBytes(), int(s.eventSize.Load())); size > 0 {
 		n = max(min(historyReadBytes/size, historyReadEventsMax), historyReadEventsMin)
 	}
 	return start, end, max(n>>min(w.failures, 8), 1)
@@ -120,12 +120,13 @@ func (w *historyRead) answer(entries []rueidis.XRangeEntry) {
 		w.again(refusedPause)
 		return
 	}
-	history, size, events := f.machine().History(w.from, f.source.elements(entries), historyReadBytes)
+	elements := f.source.elements(entries)
+	history, size, events := f.machine().History(w.from, elements, historyReadBytes)
 	if events > 0 {
-		f.source.historyEventSize.Store(int64(size / events))
+		f.source.eventSize.Store(int64(size / events))
 	}
 	last := eventid.Before(w.from)
-	if lost, _, _ := f.topic.Span(); len(entries) == 0 && f.source.feedConfig.WasEmpty(last, lost) {
+	if lost, _, _ := f.topic.Span(); len(entries) == 0 && f.source.feeds.WasEmpty(last, lost) {
 		f.topic.Prepend(nil, last, lost) // which takes no memory
 	}
 	for _, r := range w.readers {

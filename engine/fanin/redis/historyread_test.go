@@ -67,7 +67,9 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 }
 
 // newHistoryRead is a read for one stream of a client.
-func newHistoryRead(f *follower, from eventid.Position, client uint64, got func([]log.Older)) *historyRead {
+func newHistoryRead(
+	f *follower, from eventid.Position, client uint64, got func([]log.Older),
+) *historyRead {
 	r := topic.Reading{From: from, Client: client, Wanted: func() bool { return true }, Got: got}
 	return &historyRead{follower: f, from: from, readers: []topic.Reading{r}}
 }

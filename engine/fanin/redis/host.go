@@ -38,5 +38,6 @@ func (f *follower) Malformed(err error)    { f.source.refuse(f.topic.Name(), err
 
 // feedConfig is what the feeds of this edge share.
 func (c *Config) feedConfig() feed.Config {
-	return feed.Config{Rule: c.Rule, TTLMS: uint64(c.TTL.Milliseconds()), HistoryBytes: c.HistoryBytes}
+	ttl := uint64(c.TTL.Milliseconds())
+	return feed.Config{Rule: c.Rule, TTLMS: ttl, HistoryBytes: c.HistoryBytes}
 }

@@ -34,7 +34,7 @@ type node struct {
 	session atomic.Pointer[sessionSigns]
 
 	mu      sync.Mutex
-	open    bool                // there is a session: otherwise nothing is queued, for the next one begins with all followers
+	open    bool                // there is a session; the next one queues all followers anew
 	joining []*follower         // to be subscribed
 	leaving []string            // channels to be unsubscribed
 	shared  map[string]struct{} // with shared names: what is subscribed

@@ -75,7 +75,7 @@ func (e *edge) start() {
 		},
 		target: &target{}, counts: newCounts(), nodes: map[string]*node{}, times: e,
 	}
-	s.names, s.feedConfig = newNames(&s.config), s.config.feedConfig()
+	s.names, s.feeds = newNames(&s.config), s.config.feedConfig()
 	s.leavers.wake = make(chan struct{}, 1)
 	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
 	e.source, e.node = s, s.only

@@ -161,7 +161,8 @@ func (s *Source) loseMoved() {
 	}
 }
 
-// setSlots makes a new table if there is anything new, starts nodes that are new, and moves followers.
+// setSlots makes a new table if there is anything new, starts nodes that are new, and moves
+// followers.
 func (s *Source) setSlots(ctx context.Context, spans []span) {
 	t := &slotTable{}
 	index := map[string]uint16{}

@@ -50,40 +50,40 @@ type Config struct {
 
 // Source is a fanin.Source and a topic.Upstream. It is safe from any goroutine.
 type Source struct {
-	config     Config
-	target     *target
-	names      names
-	instance   string         // of this edge, unlike any other of the same name
-	connected  atomic.Bool    // then the clients are set
-	client     rueidis.Client // for commands
-	subs       rueidis.Client // for subscriptions, and to ask their servers for the time
-	table      *topic.Table   // set once, before the first topic
-	script     *rueidis.Lua
-	proof      *rueidis.Lua // what probes publish with
-	counts     counts
-	troubles   troubles
-	clock      clock
-	times      times
-	feedConfig feed.Config
+	config    Config
+	target    *target
+	names     names
+	instance  string         // of this edge, unlike any other of the same name
+	connected atomic.Bool    // then the clients are set
+	client    rueidis.Client // for commands
+	subs      rueidis.Client // for subscriptions, and to ask their servers for the time
+	table     *topic.Table   // set once, before the first topic
+	script    *rueidis.Lua
+	proof     *rueidis.Lua // what probes publish with
+	counts    counts
+	troubles  troubles
+	clock     clock
+	times     times
+	feeds     feed.Config
 
-	nodes            map[string]*node // of a cluster, by address; watchSlots' own
-	only             *node            // of all others
-	slots            atomic.Pointer[slotTable]
-	refresh          chan struct{}
-	strays           list[*follower]    // whose master is not known
-	moved            list[movedChannel] // shared channels
-	leavers          list[*follower]    // whose topics were forgotten
-	forgotten        list[string]       // of them, those that were told of
-	historyEventSize atomic.Int64       // mean bytes of the events that were read for a stream last
-	asks             atomic.Uint64      // numbers them
-	looks            int                // words of this edge until it looks at the settings of others; presence's own
-	differed         map[string]string  // names of edges by how their settings differ; presence's own
-	told             atomic.Bool        // what this edge has is known to be written
-	signed           atomic.Int64       // when publishing last gave a sign (nanotime)
-	quit             atomic.Int64       // when the connection for commands was given up last
-	stop             context.CancelFunc
-	running          sync.WaitGroup
-	leaving          sync.WaitGroup // presence, which takes its leave while there is a client
+	nodes     map[string]*node // of a cluster, by address; watchSlots' own
+	only      *node            // of all others
+	slots     atomic.Pointer[slotTable]
+	refresh   chan struct{}
+	strays    list[*follower]    // whose master is not known
+	moved     list[movedChannel] // shared channels
+	leavers   list[*follower]    // whose topics were forgotten
+	forgotten list[string]       // of them, those that were told of
+	eventSize atomic.Int64       // mean bytes of the events that were read for a stream last
+	asks      atomic.Uint64      // numbers them
+	looks     int                // words of this edge until it looks at the settings of others; presence's own
+	differed  map[string]string  // names of edges by how their settings differ; presence's own
+	told      atomic.Bool        // what this edge has is known to be written
+	signed    atomic.Int64       // when publishing last gave a sign (nanotime)
+	quit      atomic.Int64       // when the connection for commands was given up last
+	stop      context.CancelFunc
+	running   sync.WaitGroup
+	leaving   sync.WaitGroup // presence, which takes its leave while there is a client
 }
 
 // list is what one goroutine takes from, and is woken for.
@@ -121,7 +121,7 @@ func Open(c Config) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{config: c, target: t, names: newNames(&c), instance: c.Edge + ":" + strconv.FormatUint(rand.Uint64(), 36), counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
-	s.times, s.feedConfig = &s.clock, c.feedConfig()
+	s.times, s.feeds = &s.clock, c.feedConfig()
 	s.strays.wake, s.moved.wake, s.leavers.wake = s.refresh, s.refresh, make(chan struct{}, 1)
 	s.script, s.proof = rueidis.NewLuaScript(c.edgeScript(t.kind)), rueidis.NewLuaScript(c.probeScript(t.kind))
 	if err := s.connect(); err != nil {

@@ -183,8 +183,9 @@ func (n *node) settleAgain(group []wanted) {
 	n.source.refreshSlots()
 }
 
-// subscribed tells the followers of these channels that they are subscribed. losses is what n.losses was when the command was sent. If
-// it has changed, a shared channel was lost since, perhaps one of these: then they are subscribed again.
+// subscribed tells the followers of these channels that they are subscribed. losses is what n.losses
+// was when the command was sent. If it has changed, a shared channel was lost since, perhaps one of
+// these: then they are subscribed again.
 func (n *node) subscribed(group []wanted, losses uint64) {
 	if n.source.names.shared() {
 		n.mu.Lock()

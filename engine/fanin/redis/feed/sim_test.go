@@ -16,7 +16,7 @@ import (
 //	SIM_SEED=17 go test -run TestSimulation ./engine/fanin/redis/feed        this one
 
 // simRuns is how many there are if the environment does not say.
-const simRuns = 2000
+const simRuns = 1000
 
 func simSeeds(t *testing.T) (from, to uint64) {
 	number := func(name string) (uint64, bool) {

@@ -24,11 +24,12 @@ func (w *world) judgeRest() {
 // judge judges what a viewer was sent and told in the end.
 func (v *viewer) judge() {
 	w := v.w
-	// That a stream was deleted is told, as long as it cannot have expired; not how far it went.
-	noticed := w.deleting && !w.rewriting && !w.jumped
+	// That a stream was deleted is told, as long as it cannot have expired and the log ends with an
+	// event, not with a time. How far the stream went is not known.
+	noticed := w.deleting && !w.rewriting && !w.jumped && w.counts[Reset] == 0
 	v.judgeEvents(func(p *published) bool {
 		later := func(g told) bool { return g.at >= p.at }
-		before := func(p *published) bool { return v.came[p.seq] } // otherwise the log had only a time
+		before := func(p *published) bool { return v.came[p.seq] } // otherwise the log had a time
 		return !p.forgotten || p.awaited || noticed && !slices.ContainsFunc(v.gaps, later) &&
 			slices.ContainsFunc(w.published[:p.seq], before)
 	})
@@ -86,9 +87,9 @@ func (v *viewer) judgeRaws() {
 	}
 }
 
-// judgeBounds fails if a gap begins nowhere though it is known where: that the stream still had what
-// was the log's newest event shows that it is the same. A gap over an event that the log awaited
-// begins nowhere.
+// judgeBounds fails if a gap begins nowhere though it is known where: that the stream still had
+// what was the log's newest event shows that it is the same. A gap over an event that the log
+// awaited begins nowhere.
 func (v *viewer) judgeBounds() {
 	for _, g := range v.gaps {
 		lost := func(p *published) bool { return p.acked && !v.came[p.seq] && g.holds(p) }

@@ -147,7 +147,8 @@ func (v *viewer) tell(g told) {
 	if g.from != nil && g.to != nil && !g.from.Less(*g.to) {
 		v.w.fail("viewer %d is told of a gap of nothing: %v", v.number, g)
 	}
-	g.there = slices.ContainsFunc(v.w.server.stream, func(e Element) bool { return e.ID == v.w.left })
+	left := func(e Element) bool { return e.ID == v.w.left }
+	g.there = slices.ContainsFunc(v.w.server.stream, left)
 	v.gaps = append(v.gaps, g)
 }
 

@@ -127,7 +127,7 @@ func (w *world) happen() {
 		w.trim(1 + w.rng.IntN(3))
 	case k < 84:
 		w.server.behind = slices.Clone(w.server.stream)
-	case k < 85:
+	case k < 86:
 		w.log("the slot is on its way")
 		w.machine().Migrating()
 	case k < 87:
@@ -142,6 +142,9 @@ func (w *world) happen() {
 		w.log("the stream is deleted")
 		w.goBack(copied{})
 		w.server.copies, w.exactly = nil, false
+		for range w.rng.IntN(4) {
+			w.publish()
+		}
 	case k < 96 && w.deleting:
 		switch { // messages are not on their way for so long, and a loss is noticed
 		case w.exactly:
