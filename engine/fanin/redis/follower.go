@@ -19,7 +19,7 @@ type follower struct {
 	told   atomic.Int32  // how many subscribers the topic had when that was written last
 	flags  atomic.Uint32 // flagGone, flagStray
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards node and feed
 	node *node      // whose connection the channel is subscribed on, or will be
 	feed feed.Feed
 }

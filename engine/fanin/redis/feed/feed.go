@@ -10,8 +10,8 @@ type Feed struct {
 	state     State
 	epoch     uint32   // counts the times that the feed became away
 	doubts    uint32   // counts the reasons to look at the end of the stream
-	published *awaited // events that were published through this edge and have not come; nil: none
-	inquiry   *inquiry // what is to be found out; nil only if the feed is live and has no question
+	published *awaited // events that this edge has published and that have not come; nil: none
+	inquiry   *inquiry // what is to be found out; nil: nothing, as mostly
 }
 
 // State says how much of its stream a feed knows.
@@ -66,7 +66,8 @@ type inquiry struct {
 	held  held
 }
 
-// inquire returns the feed's inquiry. It begins one if there is none.
+// inquire returns the feed's inquiry, and begins one if there is none. What works on an inquiry is
+// given it as q, which is never nil.
 func (m Machine) inquire() *inquiry {
 	if m.inquiry == nil {
 		m.inquiry = &inquiry{looked: m.doubts, since: m.Host.Seconds()}

@@ -46,8 +46,10 @@ func (m Machine) take(text string, came timing) {
 	switch {
 	case e.ID == last, m.Log.Has(e.ID):
 		m.Host.Count(Duplicate)
-	case e.Prev == last, begins(&e) && last.IsBound() && last.Less(e.ID):
-		m.add(&e) // the second is the topic's first event, if nothing was missed
+	case e.Prev == last:
+		m.add(&e)
+	case begins(&e) && last.IsBound() && last.Less(e.ID): // the topic's first event
+		m.add(&e)
 	case came != cameLive && m.wasRead(&e, came):
 		m.Host.Count(Duplicate)
 		if m.isStuck(e.ID) && m.isForged(e.ID) {
