@@ -42,6 +42,8 @@ var mayImport = map[string][]string{
 	"tuning":              {"tuning"},
 	"tuning/cgroup":       {},
 	"cmd":                 {"proto", "shard", "engine", "bench", "tuning", "cmd"},
+
+	"engine/fanin/redis/feed": {"proto", "shard/log"},
 }
 
 // onlyImporter is the only package that may import a library.
@@ -58,6 +60,8 @@ var onlyImporter = map[string]string{
 var pure = map[string][]string{
 	"proto":       {"net", "net/http", "time", "sync", "sync/atomic", "os", "syscall", "golang.org/x/sys/unix"},
 	"shard/wheel": {"time", "sync", "os"},
+
+	"engine/fanin/redis/feed": {"net", "time", "sync", "sync/atomic", "os", "context", "log/slog"},
 }
 
 // topLevel is what may stand at the root.
@@ -205,7 +209,9 @@ var exposed = map[string]string{
 	"shard/log":          `^Gap[A-Z]`,
 	"engine/auth":        `^(Allowed|Unknown|Invalid)$|Permitted$`,
 	"engine/intake":      `^refuse[A-Z]`,
-	"engine/fanin/redis": `^(cause|op)[A-Z]`,
+	"engine/fanin/redis": `^op[A-Z]`,
+
+	"engine/fanin/redis/feed": `^Cause[A-Z]|^(Duplicate|Fork|Phantom|Gap|Reset|Unfit)$`,
 }
 
 // TestExposedValuesOccur: a value that its own package never uses, but for listing it, cannot occur. Operators would wait for it.

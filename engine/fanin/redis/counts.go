@@ -6,23 +6,9 @@ import (
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"ssedge/engine/fanin/redis/feed"
 	"ssedge/proto/eventid"
 )
-
-// cause is why a topic's stream was read.
-type cause uint8
-
-const (
-	causeNew       cause = iota // the topic is new on this node
-	causeReconnect              // its subscription had ended
-	causeGap                    // an event came whose predecessor had not
-	causeOverflow               // more came than was held
-	causeAsk                    // a client has seen more than this node
-	causeMigrating              // its slot is on its way to another master
-	causes
-)
-
-var causeNames = [causes]string{"new", "reconnect", "gap", "overflow", "ask", "migrating"}
 
 // op is what failed.
 type op uint8
@@ -45,27 +31,22 @@ var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "pre
 type counts struct {
 	published              atomic.Uint64 // events by the publish script
 	readings               atomic.Uint64 // of streams
-	shared                 atomic.Uint64 // wishes of streams that another's reading answered
-	paced                  atomic.Uint64 // times that a client's wishes had to wait for their turn
+	shared                 atomic.Uint64 // history reads that another stream's read answered
+	paced                  atomic.Uint64 // times that history reads had to wait for their turn
 	told                   atomic.Uint64 // topics whose number of subscribers was written
 	messages, messageBytes atomic.Uint64 // that came through channels
 	events                 atomic.Uint64 // appended to logs
-	duplicates             atomic.Uint64 // dropped
-	forks                  atomic.Uint64 // events whose predecessor is not the newest one here, but an older one
-	phantoms               atomic.Uint64 // messages that their streams have not got
-	gaps                   atomic.Uint64 // histories that did not reach back to what a topic had
-	resets                 atomic.Uint64 // streams that were gone before their time
 	malformed              atomic.Uint64 // messages and stream elements that cannot be read
-	unfit                  atomic.Uint64 // events that may not be sent
 	refused                atomic.Uint64 // subscriptions of single channels
 	moved                  atomic.Uint64 // subscriptions that ended because their slot has moved
 	reconnects             atomic.Uint64
 	probeFailures          atomic.Uint64
 	differing              atomic.Int64  // edges with other settings
 	elsewhere              atomic.Uint64 // connections for subscriptions that publishing did not reach
-	catchUps               [causes]atomic.Uint64
+	feeds                  [feed.Counts]atomic.Uint64
+	catchUps               [feed.Causes]atomic.Uint64
 	errors                 [ops][len(errorKinds)]atomic.Uint64
-	states                 [states]atomic.Int64         // feeds
+	states                 [feed.States]atomic.Int64    // feeds
 	lag                    *metrics.PrometheusHistogram // of events, from their ids to their append
 	lags                   *metrics.Set                 // that it is in
 }
@@ -101,8 +82,10 @@ func (s *Source) Gauges() map[string]func() float64 {
 		"ssedge_redis_edges_differing":      func() float64 { return float64(s.counts.differing.Load()) },
 		"ssedge_redis_clock_spread_seconds": func() float64 { return s.clock.spread().Seconds() },
 	}
-	for i, name := range stateNames {
-		all[`ssedge_redis_topics{state="`+name+`"}`] = func() float64 { return float64(s.counts.states[i].Load()) }
+	for state := range feed.States {
+		all[`ssedge_redis_topics{state="`+state.String()+`"}`] = func() float64 {
+			return float64(s.counts.states[state].Load())
+		}
 	}
 	return all
 }
@@ -118,20 +101,17 @@ func (s *Source) Counters(set func(name string, value uint64)) {
 	set("ssedge_redis_messages_total", c.messages.Load())
 	set("ssedge_redis_message_bytes_total", c.messageBytes.Load())
 	set("ssedge_redis_events_total", c.events.Load())
-	set("ssedge_redis_duplicates_total", c.duplicates.Load())
-	set("ssedge_redis_forks_total", c.forks.Load())
-	set("ssedge_redis_phantoms_total", c.phantoms.Load())
-	set("ssedge_redis_gaps_total", c.gaps.Load())
-	set("ssedge_redis_resets_total", c.resets.Load())
+	for what := range feed.Counts {
+		set("ssedge_redis_"+what.String()+"_total", c.feeds[what].Load())
+	}
 	set("ssedge_redis_malformed_total", c.malformed.Load())
-	set("ssedge_redis_unfit_total", c.unfit.Load())
 	set("ssedge_redis_channels_refused_total", c.refused.Load())
 	set("ssedge_redis_moved_total", c.moved.Load())
 	set("ssedge_redis_reconnects_total", c.reconnects.Load())
 	set("ssedge_redis_probe_failures_total", c.probeFailures.Load())
 	set("ssedge_redis_elsewhere_total", c.elsewhere.Load())
-	for i, name := range causeNames {
-		set(`ssedge_redis_catchups_total{cause="`+name+`"}`, c.catchUps[i].Load())
+	for cause := range feed.Causes {
+		set(`ssedge_redis_catchups_total{cause="`+cause.String()+`"}`, c.catchUps[cause].Load())
 	}
 	for k, kind := range errorKinds {
 		all := uint64(0)

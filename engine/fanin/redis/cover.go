@@ -45,7 +45,7 @@ func (s *Source) watchMigrating(ctx context.Context) {
 		if len(leaving) == 0 {
 			continue
 		}
-		for _, f := range s.feeds() {
+		for _, f := range s.followers() {
 			if leaving[slotOf(f.key())] {
 				f.recheck()
 			}
@@ -97,14 +97,5 @@ func addMigrating(leaving map[uint16]bool, text string) {
 				leaving[slot] = true
 			}
 		}
-	}
-}
-
-// recheck has a feed that is live look at the end of its stream.
-func (f *feed) recheck() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.state == live && !f.isGone() {
-		f.doubt(causeMigrating)
 	}
 }

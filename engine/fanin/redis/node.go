@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/redis/rueidis"
 
@@ -33,8 +34,8 @@ type node struct {
 	session atomic.Pointer[sessionSigns]
 
 	mu      sync.Mutex
-	open    bool                // there is a session: otherwise nothing is queued, for the next one begins with all feeds
-	joining []*feed             // to be subscribed
+	open    bool                // there is a session; the next one queues all followers anew
+	joining []*follower         // to be subscribed
 	leaving []string            // channels to be unsubscribed
 	shared  map[string]struct{} // with shared names: what is subscribed
 	losses  uint64              // counts subscriptions of shared channels that have ended by themselves
@@ -59,18 +60,19 @@ func signal(wake chan struct{}) {
 	}
 }
 
-// join has feeds' channels subscribed here.
-func (n *node) join(feeds ...*feed) {
+// join has followers' channels subscribed here.
+func (n *node) join(followers ...*follower) {
 	n.mu.Lock()
 	if n.open {
-		n.joining = append(n.joining, feeds...)
+		n.joining = append(n.joining, followers...)
 	}
 	n.mu.Unlock()
 	signal(n.wake)
 }
 
-// leave has a feed's channel unsubscribed. One that others have as well stays: where its slot goes, it goes.
-func (n *node) leave(f *feed) {
+// leave has a follower's channel unsubscribed. A channel that others share stays: it goes where its
+// slot goes.
+func (n *node) leave(f *follower) {
 	if n.source.names.shared() {
 		return
 	}
@@ -129,9 +131,9 @@ func (n *node) name() string {
 	return n.address
 }
 
-// loseAll says to all feeds of this node that they are away.
+// loseAll tells all followers of this node that they have no connection.
 func (n *node) loseAll() {
-	for _, f := range n.source.feeds() {
+	for _, f := range n.source.followers() {
 		f.lostBy(n)
 	}
 }
@@ -223,13 +225,13 @@ var ready = func() chan struct{} {
 	return c
 }()
 
-// rejoin queues all feeds of this node.
+// rejoin queues all followers of this node.
 func (n *node) rejoin() {
 	n.mu.Lock()
 	n.open, n.joining, n.leaving, n.shared = true, nil, nil, map[string]struct{}{}
 	n.mu.Unlock()
-	var own []*feed
-	for _, f := range n.source.feeds() {
+	var own []*follower
+	for _, f := range n.source.followers() {
 		if _, ok := f.joins(n); ok {
 			own = append(own, f)
 		}
@@ -264,7 +266,7 @@ func (n *node) receive(m rueidis.PubSubMessage) {
 		s.refuse(m.Channel, errEscapes)
 		return
 	}
-	f := s.feedOf(topic)
+	f := s.followerOf(topic)
 	switch {
 	case f == nil: // most messages of a partition are of topics that are not followed here
 	case s.config.FanIn == ByPartition && s.names.subscription(topic) != m.Channel: // other edges look for it elsewhere
@@ -301,9 +303,12 @@ func (n *node) subscription(p rueidis.PubSubSubscription) {
 		return
 	}
 	topic, _ := s.names.topicOf(p.Channel)
-	if f := s.feedOf(topic); f != nil && f.lostBy(n) {
+	if f := s.followerOf(topic); f != nil && f.lostBy(n) {
 		s.counts.moved.Add(1)
 		s.stray(f)
 		s.refreshSlots()
 	}
 }
+
+// bytesOf is the text itself, which must only be read.
+func bytesOf(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }

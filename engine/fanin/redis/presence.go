@@ -82,13 +82,13 @@ func (s *Source) writePresence(ctx context.Context) error {
 			return err
 		}
 		for _, name := range batch {
-			if f := s.feedOf(name); f != nil {
+			if f := s.followerOf(name); f != nil {
 				f.told.Store(-1) // whatever was said of it is gone, too
 			}
 		}
 	}
-	var changed []*feed
-	for _, f := range s.feeds() {
+	var changed []*follower
+	for _, f := range s.followers() {
 		n := int32(f.topic.Holders())
 		if f.told.Swap(n) == n && (!all || n == 0) {
 			continue
@@ -135,11 +135,11 @@ func (s *Source) writePresence(ctx context.Context) error {
 }
 
 // writeCounts writes how many subscribers these topics have.
-func (s *Source) writeCounts(ctx context.Context, key string, feeds []*feed) error {
-	s.counts.told.Add(uint64(len(feeds)))
+func (s *Source) writeCounts(ctx context.Context, key string, followers []*follower) error {
+	s.counts.told.Add(uint64(len(followers)))
 	set, some := s.client.B().Hset().Key(key).FieldValue(), false
 	var gone []string
-	for _, f := range feeds {
+	for _, f := range followers {
 		if n := f.told.Load(); n > 0 {
 			set, some = set.FieldValue(f.topic.Name(), strconv.Itoa(int(n))), true
 		} else {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"ssedge/engine/fanin/redis/feed"
 	"ssedge/proto/eventid"
 	"ssedge/proto/rule"
 	"ssedge/shard"
@@ -40,7 +41,7 @@ type edge struct {
 // simReading is a batch on the connection for commands: executed at some time, answered later.
 type simReading struct {
 	requests []request
-	wishes   []*wish
+	history  []*historyRead
 	answers  [][]rueidis.XRangeEntry // nil: not executed yet
 }
 
@@ -75,7 +76,7 @@ func (e *edge) start() {
 		},
 		target: &target{}, counts: newCounts(), nodes: map[string]*node{}, times: e,
 	}
-	s.names = newNames(&s.config)
+	s.names, s.feeds = newNames(&s.config), s.config.feedConfig()
 	s.leavers.wake = make(chan struct{}, 1)
 	s.only = newNode(s, "", "probe", func() rueidis.Client { return nil })
 	e.source, e.node = s, s.only
@@ -108,24 +109,24 @@ func (e *edge) disconnect() {
 		e.fail(r)
 	}
 	e.readings = nil
-	for _, f := range e.feeds() {
+	for _, f := range e.followers() {
 		f.lostBy(e.node)
 	}
 }
 
 func (e *edge) fail(r *simReading) {
 	for _, q := range r.requests {
-		q.feed.again()
+		q.follower.again()
 	}
-	for _, w := range r.wishes {
+	for _, w := range r.history {
 		w.again(refusedPause)
 	}
 }
 
-// feeds are those of all topics, in an order that does not depend on that of maps.
-func (e *edge) feeds() []*feed {
-	all := e.source.feeds()
-	slices.SortFunc(all, func(a, b *feed) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
+// followers are those of all topics, in an order that does not depend on that of maps.
+func (e *edge) followers() []*follower {
+	all := e.source.followers()
+	slices.SortFunc(all, func(a, b *follower) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
 	return all
 }
 
@@ -149,9 +150,9 @@ func (e *edge) work() {
 	joining, leaving := n.joining, n.leaving
 	n.joining, n.leaving = nil, nil
 	n.mu.Unlock()
-	slices.SortFunc(joining, func(a, b *feed) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
+	slices.SortFunc(joining, func(a, b *follower) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
 	for _, channel := range leaving {
-		if f := e.source.feedOf(strings.TrimPrefix(channel, "sse:")); f == nil || !f.at(n) {
+		if f := e.source.followerOf(strings.TrimPrefix(channel, "sse:")); f == nil || !f.at(n) {
 			delete(e.channels, channel)
 		}
 	}
@@ -192,20 +193,20 @@ func (e *edge) work() {
 // ask sends the server what feeds want to have read.
 func (e *edge) ask() {
 	batch, _ := e.node.fetches.take(1+e.w.rng.IntN(8), true)
-	wishes, _ := e.node.fetches.takeWishes(time.Unix(0, e.w.now))
-	r := &simReading{wishes: wishes}
+	reads, _ := e.node.fetches.takeHistoryReads(time.Unix(0, e.w.now))
+	r := &simReading{history: reads}
 	for _, f := range batch {
-		if q := f.next(e.node); q.kind != nothing {
+		if q, ok := f.next(e.node); ok {
 			if e.w.rng.IntN(3) == 0 { // long streams are read in parts
-				q.count = min(q.count, 1+e.w.rng.IntN(4))
-				if q.kind == backward { // one of them is only looked at
-					q.count++
+				q.Count = min(q.Count, 1+e.w.rng.IntN(4))
+				if q.What == feed.ReadOlder { // one of them is only looked at
+					q.Count++
 				}
 			}
 			r.requests = append(r.requests, q)
 		}
 	}
-	if len(r.requests)+len(r.wishes) > 0 {
+	if len(r.requests)+len(r.history) > 0 {
 		e.readings = append(e.readings, r)
 	}
 }
@@ -213,11 +214,11 @@ func (e *edge) ask() {
 func (e *edge) execute(r *simReading) {
 	for i := range r.requests {
 		q := &r.requests[i]
-		r.answers = append(r.answers, e.w.server.xrange(q.feed.key(), q.first, q.last, q.count, q.backward))
+		r.answers = append(r.answers, e.w.server.xrange(q.follower.key(), q.First, q.Last, q.Count, q.Backward))
 	}
-	for _, w := range r.wishes {
+	for _, w := range r.history {
 		first, last, n := w.bounds()
-		r.answers = append(r.answers, e.w.server.xrange(w.feed.key(), first, last, n, false))
+		r.answers = append(r.answers, e.w.server.xrange(w.follower.key(), first, last, n, false))
 	}
 	if r.answers == nil {
 		r.answers = [][]rueidis.XRangeEntry{}
@@ -226,9 +227,9 @@ func (e *edge) execute(r *simReading) {
 
 func (r *simReading) answer() {
 	for i, q := range r.requests {
-		q.read(r.answers[i])
+		q.answer(r.answers[i])
 	}
-	for i, w := range r.wishes {
+	for i, w := range r.history {
 		w.answer(r.answers[len(r.requests)+i])
 	}
 }
@@ -254,12 +255,12 @@ func (e *edge) quiet() {
 		e.work()
 		e.turn()
 		q := &e.node.fetches
-		idle := len(e.answers) == 0 && len(e.arriving) == 0 && len(e.readings) == 0 && len(q.urgent)+len(q.others)+len(q.wishes.same) == 0 && len(e.node.joining) == 0
+		idle := len(e.answers) == 0 && len(e.arriving) == 0 && len(e.readings) == 0 && len(q.urgent)+len(q.others)+len(q.history.same) == 0 && len(e.node.joining) == 0
 		if (idle || !e.connected && len(e.answers) == 0) && e.group.Turn(e.w.now) {
 			return
 		}
 		if n > 20_000 {
-			e.w.t.Fatalf("%s does not come to rest: %d arriving, %d readings, %d, %d and %d to be read", e.name, len(e.arriving), len(e.readings), len(q.urgent), len(q.others), len(q.wishes.same))
+			e.w.t.Fatalf("%s does not come to rest: %d arriving, %d readings, %d, %d and %d to be read", e.name, len(e.arriving), len(e.readings), len(q.urgent), len(q.others), len(q.history.same))
 		}
 	}
 }
@@ -309,12 +310,9 @@ func (e *edge) acknowledged(sent sending, p *published, read bool) {
 // awaited are the ids of events of topics that were published through the edge, and that it still waits for.
 func (e *edge) awaited(topics []string) (ids []eventid.ID) {
 	for _, name := range topics {
-		f := e.source.feedOf(name)
-		if f == nil || f.unheard == nil {
-			continue
-		}
-		for _, a := range f.unheard.all {
-			ids = append(ids, a.id)
+		f := e.source.followerOf(name)
+		if f != nil {
+			ids = append(ids, f.feed.Awaited()...)
 		}
 	}
 	return ids

@@ -104,7 +104,7 @@ const (
 	slotsEvery = 5 * time.Second
 )
 
-// watchSlots keeps the table of slots, and feeds with their masters, until ctx ends.
+// watchSlots keeps the table of slots, and followers with their masters, until ctx ends.
 func (s *Source) watchSlots(ctx context.Context) {
 	every := time.NewTicker(slotsEvery)
 	defer every.Stop()
@@ -142,7 +142,7 @@ type movedChannel struct {
 	channel string
 }
 
-// loseMoved says to the feeds of channels that have moved that they are away.
+// loseMoved tells the followers of channels that have moved that they have no connection.
 func (s *Source) loseMoved() {
 	lost := map[movedChannel]bool{}
 	for _, m := range s.moved.take() {
@@ -151,7 +151,7 @@ func (s *Source) loseMoved() {
 	if len(lost) == 0 {
 		return
 	}
-	for _, f := range s.feeds() {
+	for _, f := range s.followers() {
 		f.mu.Lock()
 		n := f.node
 		f.mu.Unlock()
@@ -161,7 +161,8 @@ func (s *Source) loseMoved() {
 	}
 }
 
-// setSlots makes a new table if there is anything new, starts nodes that are new, and moves feeds.
+// setSlots makes a new table if there is anything new, starts nodes that are new, and moves
+// followers.
 func (s *Source) setSlots(ctx context.Context, spans []span) {
 	t := &slotTable{}
 	index := map[string]uint16{}
@@ -190,14 +191,14 @@ func (s *Source) setSlots(ctx context.Context, spans []span) {
 	} else {
 		s.config.Logger.Info("the slots of the cluster have moved", "masters", len(t.nodes))
 	}
-	for _, f := range s.feeds() {
+	for _, f := range s.followers() {
 		if n := t.owner(slotOf(f.key())); n != nil {
 			if from := f.moveTo(n); from != nil {
 				from.leave(f)
 			}
 		}
 	}
-	for address, n := range s.nodes { // a node that owns nothing any more: all feeds have left
+	for address, n := range s.nodes { // a node that owns nothing any more: all followers have left
 		if index[address] == 0 {
 			n.stop()
 			delete(s.nodes, address)

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-	"github.com/valyala/bytebufferpool"
 
 	"ssedge/engine/fanin"
+	"ssedge/engine/fanin/redis/feed"
 	"ssedge/proto/rule"
 	"ssedge/shard/topic"
 )
@@ -50,16 +50,17 @@ type Source struct {
 	troubles  troubles
 	clock     clock
 	times     times
+	feeds     feed.Config
 
 	nodes     map[string]*node // of a cluster, by address; watchSlots' own
 	only      *node            // of all others
 	slots     atomic.Pointer[slotTable]
 	refresh   chan struct{}
-	strays    list[*feed]        // whose master is not known
+	strays    list[*follower]    // whose master is not known
 	moved     list[movedChannel] // shared channels
-	leavers   list[*feed]        // whose topics were forgotten
+	leavers   list[*follower]    // whose topics were forgotten
 	forgotten list[string]       // of them, those that were told of
-	wishSize  atomic.Int64       // mean bytes of the events that were read for a stream last
+	eventSize atomic.Int64       // mean bytes of the events that were read for a stream last
 	asks      atomic.Uint64      // numbers them
 	looks     int                // words of this edge until it looks at the settings of others; presence's own
 	differed  map[string]string  // names of edges by how their settings differ; presence's own
@@ -70,10 +71,6 @@ type Source struct {
 	running   sync.WaitGroup
 	leaving   sync.WaitGroup // presence, which takes its leave while there is a client
 }
-
-var bodies bytebufferpool.Pool
-
-type buffer = bytebufferpool.ByteBuffer
 
 // list is what one goroutine takes from, and is woken for.
 type list[T any] struct {
@@ -110,7 +107,7 @@ func Open(c Config) (*Source, error) {
 		return nil, err
 	}
 	s := &Source{config: c, target: t, names: newNames(&c), instance: c.Edge + ":" + strconv.FormatUint(rand.Uint64(), 36), counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
-	s.times = &s.clock
+	s.times, s.feeds = &s.clock, c.feedConfig()
 	s.strays.wake, s.moved.wake, s.leavers.wake = s.refresh, s.refresh, make(chan struct{}, 1)
 	s.script, s.proof = rueidis.NewLuaScript(c.edgeScript(t.kind)), rueidis.NewLuaScript(c.probeScript(t.kind))
 	if err := s.connect(); err != nil {
@@ -246,12 +243,7 @@ func (s *Source) unfollowLeavers() {
 		if f.told.Load() > 0 {
 			s.forgotten.add(f.topic.Name())
 		}
-		f.mu.Lock()
-		n := f.node
-		f.todo = nil
-		s.counts.states[f.state].Add(-1)
-		f.mu.Unlock()
-		if n != nil {
+		if n := f.forget(); n != nil {
 			n.leave(f)
 		}
 	}
@@ -277,17 +269,16 @@ func (s *Source) Close() {
 // Upstream is the source itself.
 func (s *Source) Upstream() topic.Upstream { return s }
 
-// Follow makes the feed of a topic.
+// Follow makes the follower of a topic.
 func (s *Source) Follow(t *topic.Topic) topic.Feed {
-	f := &feed{source: s, topic: t}
-	f.busy()
-	s.counts.states[away].Add(1)
+	f := &follower{source: s, topic: t}
+	s.counts.states[feed.Away].Add(1)
 	s.settle(f)
 	return f
 }
 
-// settle finds the node of a feed, and has its channel subscribed there.
-func (s *Source) settle(f *feed) {
+// settle finds the node of a follower, and has its channel subscribed there.
+func (s *Source) settle(f *follower) {
 	n := s.only
 	if n == nil {
 		n = s.slots.Load().owner(slotOf(f.key()))
@@ -299,8 +290,8 @@ func (s *Source) settle(f *feed) {
 	f.moveTo(n)
 }
 
-// stray notes that a feed has no master that is known.
-func (s *Source) stray(f *feed) {
+// stray notes that the master of a follower's topic is not known.
+func (s *Source) stray(f *follower) {
 	if !f.isGone() && f.flags.Or(flagStray)&flagStray == 0 {
 		s.strays.add(f)
 	}
@@ -317,8 +308,8 @@ func (s *Source) masterOf(key string) *node {
 	return s.slots.Load().owner(slotOf(key))
 }
 
-// feedOf returns the feed of a topic, nil if there is none.
-func (s *Source) feedOf(topic string) *feed {
+// followerOf returns the follower of a topic; nil if there is none.
+func (s *Source) followerOf(topic string) *follower {
 	if s.table == nil { // it publishes only
 		return nil
 	}
@@ -326,15 +317,15 @@ func (s *Source) feedOf(topic string) *feed {
 	if t == nil {
 		return nil
 	}
-	f, _ := t.Feed().(*feed)
+	f, _ := t.Feed().(*follower)
 	return f
 }
 
-// feeds returns all there are.
-func (s *Source) feeds() []*feed {
-	all := make([]*feed, 0, s.table.Topics())
+// followers returns all there are.
+func (s *Source) followers() []*follower {
+	all := make([]*follower, 0, s.table.Topics())
 	s.table.Each(func(t *topic.Topic) {
-		if f, ok := t.Feed().(*feed); ok {
+		if f, ok := t.Feed().(*follower); ok {
 			all = append(all, f)
 		}
 	})

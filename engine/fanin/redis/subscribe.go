@@ -25,9 +25,9 @@ func (n *node) work(ctx context.Context, c rueidis.DedicatedClient) (more bool, 
 	n.joining = n.joining[len(batch):]
 	more = len(n.joining) > 0
 	n.mu.Unlock()
-	leaving = slices.DeleteFunc(leaving, func(channel string) bool { // its feed is wanted again
+	leaving = slices.DeleteFunc(leaving, func(channel string) bool { // its topic is followed again
 		topic, _ := s.names.topicOf(channel)
-		f := s.feedOf(topic)
+		f := s.followerOf(topic)
 		return f != nil && f.at(n)
 	})
 	if len(leaving) > 0 {
@@ -38,24 +38,24 @@ func (n *node) work(ctx context.Context, c rueidis.DedicatedClient) (more bool, 
 	return more, n.subscribeAll(ctx, c, n.groups(n.wanted(batch)))
 }
 
-// wanted is a channel that is to be subscribed, and the feeds that want it.
+// wanted is a channel that is to be subscribed, and the followers that want it.
 type wanted struct {
 	channel string
-	feeds   []joining
+	by      []joining
 }
 
-// joining is a feed whose channel is being subscribed, and the feed's epoch then.
+// joining is a follower whose channel is being subscribed, and its feed's epoch then.
 type joining struct {
-	feed  *feed
-	epoch uint32
+	follower *follower
+	epoch    uint32
 }
 
-// wanted are the channels of these feeds that are not subscribed. Feeds whose channel is subscribed
-// already, for other feeds, are told so.
-func (n *node) wanted(feeds []*feed) (all []wanted) {
+// wanted are the channels of these followers that are not subscribed. Followers whose channel is
+// subscribed already, for other ones, are told so.
+func (n *node) wanted(followers []*follower) (all []wanted) {
 	names := &n.source.names
 	shared := map[string]int{} // index in all, by channel
-	for _, f := range feeds {
+	for _, f := range followers {
 		epoch, ok := f.joins(n)
 		if !ok {
 			continue
@@ -66,7 +66,7 @@ func (n *node) wanted(feeds []*feed) (all []wanted) {
 		} else if n.has(channel) {
 			f.subscribed(n, epoch)
 		} else if k, ok := shared[channel]; ok {
-			all[k].feeds = append(all[k].feeds, j)
+			all[k].by = append(all[k].by, j)
 		} else {
 			shared[channel] = len(all)
 			all = append(all, wanted{channel, []joining{j}})
@@ -164,8 +164,8 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 			n.source.counts.refused.Add(1)
 			n.source.troubles.channels.fails(n.source.config.Logger, n.source.hinted, slog.LevelWarn, "the server refuses a subscription: the topic's streams wait", err, "channel", w.channel)
 			time.AfterFunc(channelPause, func() {
-				for _, j := range w.feeds {
-					n.join(j.feed)
+				for _, j := range w.by {
+					n.join(j.follower)
 				}
 			})
 		}
@@ -176,15 +176,16 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 // settleAgain asks again for the slots, to find out where these channels are to be subscribed.
 func (n *node) settleAgain(group []wanted) {
 	for _, w := range group {
-		for _, j := range w.feeds {
-			n.source.stray(j.feed)
+		for _, j := range w.by {
+			n.source.stray(j.follower)
 		}
 	}
 	n.source.refreshSlots()
 }
 
-// subscribed tells the feeds of these channels that they are subscribed. losses is what n.losses was when the command was sent. If
-// it has changed, a shared channel was lost since, perhaps one of these: then they are subscribed again.
+// subscribed tells the followers of these channels that they are subscribed. losses is what n.losses
+// was when the command was sent. If it has changed, a shared channel was lost since, perhaps one of
+// these: then they are subscribed again.
 func (n *node) subscribed(group []wanted, losses uint64) {
 	if n.source.names.shared() {
 		n.mu.Lock()
@@ -201,13 +202,13 @@ func (n *node) subscribed(group []wanted, losses uint64) {
 		}
 	}
 	for _, w := range group {
-		for _, j := range w.feeds {
-			j.feed.subscribed(n, j.epoch)
+		for _, j := range w.by {
+			j.follower.subscribed(n, j.epoch)
 		}
 	}
 }
 
-// unsubscribe drops channels whose feeds were not wanted again.
+// unsubscribe drops channels whose topics are not followed again.
 func (n *node) unsubscribe(ctx context.Context, c rueidis.DedicatedClient, channels []string) error {
 	within, cancel := context.WithTimeout(ctx, n.source.config.Timeout)
 	defer cancel()

@@ -10,29 +10,29 @@ import (
 )
 
 // Readings that are queued at a master whose node ends are not forgotten with it, and nothing is queued there any more.
-func TestWishesOutliveTheirNode(t *testing.T) {
+func TestHistoryReadsOutliveTheirNode(t *testing.T) {
 	f := followed(t)
 	f.node = newNode(f.source, "gone", "probe", nil)
 	got := make(chan []log.Older, 1)
-	w := wished(f, eventid.After(id(50)), 1, func(events []log.Older) { got <- events })
+	w := newHistoryRead(f, eventid.After(id(50)), 1, func(events []log.Older) { got <- events })
 	w.enqueue()
 	gone := f.node
-	if len(gone.fetches.wishes.same) != 1 {
+	if len(gone.fetches.history.same) != 1 {
 		t.Fatal("it is not queued")
 	}
 	gone.fetches.close()
-	if gone.fetches.wish(w) {
+	if gone.fetches.addHistoryRead(w) {
 		t.Error("one was queued where nothing takes it")
 	}
 	f.mu.Lock()
 	f.node = f.source.only
 	f.mu.Unlock()
 	<-f.source.only.fetches.wake
-	wishes, _ := f.source.only.fetches.takeWishes(time.Now())
-	if len(wishes) != 1 {
-		t.Fatalf("%d are queued at the other one", len(wishes))
+	reads, _ := f.source.only.fetches.takeHistoryReads(time.Now())
+	if len(reads) != 1 {
+		t.Fatalf("%d are queued at the other one", len(reads))
 	}
-	wishes[0].answer(elements(60, 50))
+	reads[0].answer(elements(60, 50))
 	if events := <-got; len(events) != 1 || events[0].ID != id(60) {
 		t.Errorf("found %v", events)
 	}
@@ -45,28 +45,33 @@ func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 	again := make(chan func(), 1)
 	f.source.times = retold{&f.source.clock, again}
 	got := 0
-	w := wished(f, eventid.After(id(50)), 1, func([]log.Older) { got++ })
-	f.doubt(causeGap)
-	f.compare()
+	w := newHistoryRead(f, eventid.After(id(50)), 1, func([]log.Older) { got++ })
+	f.receive(message(120, 90)) // it is of another history
+	r, _ := f.next(f.node)
+	r.answer(elements(120, 90))
 	w.answer(elements(60, 50))
 	if got != 0 {
 		t.Fatal("it was given to the stream")
 	}
 	(<-again)()
-	if len(f.source.only.fetches.wishes.same) != 1 {
+	if len(f.source.only.fetches.history.same) != 1 {
 		t.Error("it is not read again")
 	}
-	f.comparing = false
+	for r, ok := f.next(f.node); ok; r, ok = f.next(f.node) {
+		r.answer(elements(120, 90))
+	}
 	w.answer(elements(60, 50))
 	if got != 1 {
 		t.Error("it was not given to the stream when the histories had been compared")
 	}
 }
 
-// wished is a wish for one stream of a client.
-func wished(f *feed, from eventid.Position, client uint64, got func([]log.Older)) *wish {
+// newHistoryRead is a read for one stream of a client.
+func newHistoryRead(
+	f *follower, from eventid.Position, client uint64, got func([]log.Older),
+) *historyRead {
 	r := topic.Reading{From: from, Client: client, Wanted: func() bool { return true }, Got: got}
-	return &wish{feed: f, from: from, readers: []topic.Reading{r}}
+	return &historyRead{follower: f, from: from, readers: []topic.Reading{r}}
 }
 
 // retold are times that hand over what is to be done later.
@@ -86,7 +91,7 @@ func TestASharedChannelIsLostAtOnce(t *testing.T) {
 	s.refresh = make(chan struct{}, 1)
 	n := s.only
 	n.shared = map[string]struct{}{}
-	group := []wanted{{s.names.subscription("x"), []joining{{f, f.epoch}}}}
+	group := []wanted{{s.names.subscription("x"), []joining{{f, f.feed.Epoch()}}}}
 	n.subscribed(group, 0)
 	if !n.has(group[0].channel) {
 		t.Fatal("it is not noted")

@@ -8,24 +8,24 @@ import (
 	"ssedge/shard/log"
 )
 
-// wishQueue is a queue with a rate, and a feed to wish for.
-func wishQueue(t *testing.T, rate int) (*wishes, *feed) {
+// newHistoryQueue is a queue with a rate, and a feed to read for.
+func newHistoryQueue(t *testing.T, rate int) (*historyQueue, *follower) {
 	f := followed(t)
 	f.node = f.source.only
-	return &wishes{rate: rate, counts: &f.source.counts}, f
+	return &historyQueue{rate: rate, counts: &f.source.counts}, f
 }
 
 func ignore([]log.Older) {}
 
 // Streams that want the same are all answered by one reading, whichever clients they are of, and also those whose reading failed.
 func TestStreamsShareAReading(t *testing.T) {
-	q, f := wishQueue(t, 10)
+	q, f := newHistoryQueue(t, 10)
 	got := [6]int{}
 	for i := range got {
-		q.add(wished(f, eventid.After(id(50)), uint64(i%3), func([]log.Older) { got[i]++ }))
+		q.add(newHistoryRead(f, eventid.After(id(50)), uint64(i%3), func([]log.Older) { got[i]++ }))
 	}
-	q.add(wished(f, eventid.After(id(51)), 1, ignore))
-	q.add(wished(f, eventid.At(50), 1, ignore))
+	q.add(newHistoryRead(f, eventid.After(id(51)), 1, ignore))
+	q.add(newHistoryRead(f, eventid.At(50), 1, ignore))
 	batch, _ := q.take(100, time.Now())
 	if len(batch) != 3 {
 		t.Fatalf("%d readings, expected 3", len(batch))
@@ -36,7 +36,7 @@ func TestStreamsShareAReading(t *testing.T) {
 	for _, w := range batch {
 		q.add(w) // the servers did not answer
 	}
-	q.add(wished(f, eventid.After(id(50)), 9, ignore))
+	q.add(newHistoryRead(f, eventid.After(id(50)), 9, ignore))
 	if batch, _ = q.take(100, time.Now()); len(batch) != 3 {
 		t.Fatalf("%d readings the second time, expected 3", len(batch))
 	}
@@ -55,10 +55,10 @@ func TestStreamsShareAReading(t *testing.T) {
 
 // A wait is counted once, however often the queue is looked at; and clients that want nothing more are forgotten, though others wait.
 func TestWaitsAreCountedOnce(t *testing.T) {
-	q, f := wishQueue(t, 1)
+	q, f := newHistoryQueue(t, 1)
 	now := time.Now()
 	for k := range 3 {
-		q.add(wished(f, eventid.After(id(uint64(k))), 1, ignore))
+		q.add(newHistoryRead(f, eventid.After(id(uint64(k))), 1, ignore))
 	}
 	q.take(100, now)
 	for range 10 {
@@ -68,7 +68,7 @@ func TestWaitsAreCountedOnce(t *testing.T) {
 		t.Errorf("%d waits, expected 1", n)
 	}
 	for k := range uint64(10 * linesKept) {
-		q.add(wished(f, eventid.At(k), 100+k, ignore))
+		q.add(newHistoryRead(f, eventid.At(k), 100+k, ignore))
 		q.take(1, now)
 	}
 	q.take(1, now.Add(1500*time.Millisecond))
@@ -80,11 +80,11 @@ func TestWaitsAreCountedOnce(t *testing.T) {
 // No client has more readings than the rate and a second's savings allow, however it asks, and the others have theirs at once.
 func TestAClientHasItsShareOfReadings(t *testing.T) {
 	const rate = 10
-	q, f := wishQueue(t, rate)
+	q, f := newHistoryQueue(t, rate)
 	now, n := time.Now(), uint64(1)
 	ask := func(client uint64) {
 		n++
-		q.add(wished(f, eventid.After(id(n)), client, ignore))
+		q.add(newHistoryRead(f, eventid.After(id(n)), client, ignore))
 	}
 	for range 1000 {
 		ask(1)
@@ -126,13 +126,13 @@ func TestAClientHasItsShareOfReadings(t *testing.T) {
 
 // What another client waits for at its own pace is not late for a client that has readings left.
 func TestASharedReadingGoesAtTheFasterPace(t *testing.T) {
-	q, f := wishQueue(t, 1)
+	q, f := newHistoryQueue(t, 1)
 	now := time.Now()
 	for n := range uint64(100) {
-		q.add(wished(f, eventid.After(id(n)), 1, ignore))
+		q.add(newHistoryRead(f, eventid.After(id(n)), 1, ignore))
 	}
 	q.take(100, now)
-	q.add(wished(f, eventid.After(id(99)), 2, ignore))
+	q.add(newHistoryRead(f, eventid.After(id(99)), 2, ignore))
 	batch, _ := q.take(100, now)
 	if len(batch) != 1 || batch[0].from != eventid.After(id(99)) || len(batch[0].readers) != 2 {
 		t.Errorf("read for the other client: %d", len(batch))
@@ -141,11 +141,11 @@ func TestASharedReadingGoesAtTheFasterPace(t *testing.T) {
 
 // Streams that have left cost no reading and no memory.
 func TestStreamsThatLeftAreNotReadFor(t *testing.T) {
-	q, f := wishQueue(t, 10)
+	q, f := newHistoryQueue(t, 10)
 	now := time.Now()
 	for client := range uint64(1000) {
 		for n := range uint64(20) {
-			w := wished(f, eventid.After(id(client*100+n)), client+1, ignore)
+			w := newHistoryRead(f, eventid.After(id(client*100+n)), client+1, ignore)
 			w.readers[0].Wanted = func() bool { return n == 0 }
 			q.add(w)
 		}
@@ -160,17 +160,19 @@ func TestStreamsThatLeftAreNotReadFor(t *testing.T) {
 		t.Errorf("%d readings for a stream each of 1,000 clients", read)
 	}
 	if len(q.same) != 0 || len(q.lines) > linesKept {
-		t.Errorf("%d wishes and %d lines are kept", len(q.same), len(q.lines))
+		t.Errorf("%d reads and %d lines are kept", len(q.same), len(q.lines))
 	}
 }
 
 // Of the earliest events one is read: it says where the stream begins, and what is sent is read behind it.
 func TestOneEventSaysWhereAStreamBegins(t *testing.T) {
-	_, f := wishQueue(t, 10)
-	if first, _, n := wished(f, eventid.Position{}, 1, ignore).bounds(); first != "-" || n != 1 {
+	_, f := newHistoryQueue(t, 10)
+	earliest := newHistoryRead(f, eventid.Position{}, 1, ignore)
+	if first, _, n := earliest.bounds(); first != "-" || n != 1 {
 		t.Errorf("%d from %s", n, first)
 	}
-	if _, _, n := wished(f, eventid.After(id(1)), 1, ignore).bounds(); n < wishEventsMin {
+	behind := newHistoryRead(f, eventid.After(id(1)), 1, ignore)
+	if _, _, n := behind.bounds(); n < historyReadEventsMin {
 		t.Errorf("%d behind it", n)
 	}
 }
