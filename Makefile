@@ -4,7 +4,7 @@
 # make bench    the README's table and every scenario, raw files under bench/results/
 # make chaos    the fault tests of several edges, longer and larger, several times, each with another seed; a quarter of an hour
 # make clients  every client in every trial, against the built server; three minutes. make test runs a short form
-# make sim      the simulation of several edges with a hundred thousand seeds, or with RUNS seeds from FROM on; ten minutes
+# make sim      the simulations of feeds and of several edges with a hundred thousand seeds, or with RUNS seeds from FROM on; ten minutes
 # make fuzz     every fuzz target with a million inputs, or as FUZZ says
 # make cluster  three Redis masters on this machine, at ports 7001 to 7003 or from PORT; make cluster-down ends them
 # make release  static programs for amd64 and arm64 in bin/release/, the same bytes wherever they are built, and their sums
@@ -59,18 +59,20 @@ chaos:
 		seed=$$((seed + 1)); \
 	done; exit $$failed
 
-# One process for each core. It prints each seed that fails, with what happened in that run.
+# One process for each core, first the feeds of one topic and then several edges. It prints each seed that fails, with what happened.
 RUNS ?= 100000
 FROM ?= 0
 CORES = $(shell nproc)
 
 sim:
-	@$(GO) test -c -o bin/sim.test ./engine/fanin/redis
-	@share=$$(( ($(RUNS) + $(CORES) - 1) / $(CORES) )); pids=; failed=0; \
-	for core in $$(seq 0 $$(( $(CORES) - 1 ))); do \
-		SIM_FROM=$$(( $(FROM) + core * share )) SIM_RUNS=$$share bin/sim.test -test.run TestSimulation -test.timeout 2h & pids="$$pids $$!"; \
-	done; \
-	for pid in $$pids; do wait $$pid || failed=1; done; exit $$failed
+	@failed=0; for package in redis/feed redis; do \
+		$(GO) test -c -o bin/sim.test ./engine/fanin/$$package || exit 1; \
+		share=$$(( ($(RUNS) + $(CORES) - 1) / $(CORES) )); pids=; \
+		for core in $$(seq 0 $$(( $(CORES) - 1 ))); do \
+			SIM_FROM=$$(( $(FROM) + core * share )) SIM_RUNS=$$share bin/sim.test -test.run TestSimulation -test.timeout 2h & pids="$$pids $$!"; \
+		done; \
+		for pid in $$pids; do wait $$pid || failed=1; done; \
+	done; exit $$failed
 
 # Every test of several edges is one of faults, but for few, which cost little; and clients that come and go.
 FAULTS      = ^($(shell sed -n 's/^func \(Test[[:alnum:]]*\).*/\1/p' engine/redis*_test.go engine/churn_test.go | paste -sd'|'))$$

@@ -25,7 +25,9 @@ const (
 )
 
 // String is the state as metrics have it.
-func (s State) String() string { return [States]string{Away: "away", Catching: "catching_up", Live: "live"}[s] }
+func (s State) String() string {
+	return [States]string{Away: "away", Catching: "catching_up", Live: "live"}[s]
+}
 
 // Config is what all feeds of an edge share.
 type Config struct {

@@ -12,7 +12,7 @@ import (
 // readings that fail, overlap, or are answered by a server that is behind; streams that begin
 // before and behind the log.
 //
-//	SIM_RUNS=100000 go test -run TestSimulation ./engine/fanin/redis/feed    more seeds
+//	SIM_RUNS=100000 go test -run TestSimulation ./engine/fanin/redis/feed    more seeds (make sim)
 //	SIM_SEED=17 go test -run TestSimulation ./engine/fanin/redis/feed        this one
 
 // simRuns is how many there are if the environment does not say.
