@@ -9,7 +9,7 @@ import (
 // afterwards. It may be called in the middle of a pass.
 func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 	if sl.flags&flagWaiting != 0 {
-		s.sendAway(i, sl, reason)
+		s.sendEarlyEnd(i, sl, reason)
 		s.releaseTopics(&s.waits[i].join)
 		s.endWait(i, sl)
 	} else if sl.flags&flagMulti != 0 {
@@ -27,16 +27,16 @@ func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 	s.end(i, sl, reason)
 }
 
-// sendAway answers a waiting stream that was answered nothing yet: its connection is the first thing that its client would see
-// the end of.
-func (s *Shard) sendAway(i uint32, sl *slot, reason CloseReason) {
+// sendEarlyEnd answers a waiting stream that was not sent its head. Without an answer its client
+// would only see that the connection ends.
+func (s *Shard) sendEarlyEnd(i uint32, sl *slot, reason CloseReason) {
 	j := &s.waits[i].join
 	if j.headSent {
 		return
 	}
 	sl.wire = WireRaw // there are no units to end
-	if reason != ClosedClientGone && reason != ClosedError && len(j.Away) > 0 {
-		s.kernel.Send(int(sl.fd), j.Away)
+	if j.Early != nil && len(j.Early[reason]) > 0 {
+		s.kernel.Send(int(sl.fd), j.Early[reason])
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 type Join struct {
 	Fd    int
 	Head  []byte         // the response head, sent first; not to be changed any more
-	Away  []byte         // the whole answer to a stream that ends before it was sent its head; not to be changed any more
+	Early *EarlyEnds     // the answers if it ends before Head was sent; nil: there are none
 	Wire  Wire           // as Head says
 	Topic *topic.Topic   // of a stream with one topic
 	More  []*topic.Topic // all topics, each once, by name, of a stream with several; else nil
@@ -31,6 +31,10 @@ type Join struct {
 	opened   bool // … and so was the opening
 	fixed    bool // its positions are times that this node gave it when it had to wait
 }
+
+// EarlyEnds has whole answers, by the reason for which a stream ended before it was sent its head.
+// nil is no answer. It may be shared between joins, and must not be changed any more.
+type EarlyEnds [closeReasons][]byte
 
 // admit makes a stream of a join: a slot, its subscriptions, the response head
 // and the opening, and whatever it is behind.

@@ -142,8 +142,16 @@ func (r *rig) joinEarliest(topics string) *client {
 	return c
 }
 
-// away is what a stream is answered that ends before it has begun.
-const away = "HTTP/1.1 503 Service Unavailable\r\n\r\n"
+// early is what streams are answered that end before they were sent their head: each reason's own
+// words, but for those by which no stream ends then.
+var early = func() (all EarlyEnds) {
+	for _, r := range CloseReasons() {
+		if r != ClosedClientGone && r != ClosedError {
+			all[r] = []byte("HTTP/1.1 503 Service Unavailable\r\nX: " + r.String() + "\r\n\r\n")
+		}
+	}
+	return all
+}()
 
 // connect hands a new connection to a shard. The decoder goes on where it was.
 func (c *client) connect(lastID string, room, shard int) {
@@ -157,7 +165,7 @@ func (c *client) connect(lastID string, room, shard int) {
 	c.decoder.Reset(lastID)
 	j := c.request(lastID)
 	j.Fd, j.Head, j.Owner, j.Wire = c.sock.FD, []byte(c.head), c.owner, c.wire
-	j.Away = []byte(away)
+	j.Early = &early
 	if r.greets {
 		r.shards[shard].greet(&j, nil)
 	}

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"log/slog"
 	"net/netip"
@@ -189,7 +190,10 @@ func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *r
 	if a.config.Chunks && r.Minor > 0 {
 		wire = shard.WireChunk
 	}
-	j := shard.Join{Fd: fd, Head: a.answers.head(r, wire == shard.WireChunk), Away: a.answers.away(r), Wire: wire, Resume: r.resume, Position: r.position, Owner: owner}
+	j := shard.Join{
+		Fd: fd, Head: a.answers.head(r, wire == shard.WireChunk), Early: a.answers.early(r), Wire: wire,
+		Resume: r.resume, Position: r.position, Owner: owner,
+	}
 	if client.IsValid() {
 		j.Client = maphash.Comparable(clients, key(client))
 	}
@@ -220,6 +224,9 @@ func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *r
 	var err error
 	if r.opening, err = a.group.Join(j, r.opening); err != nil {
 		release()
+		if errors.Is(err, shard.ErrStopped) {
+			return refuseDraining
+		}
 		return refuseInbox
 	}
 	return nil
