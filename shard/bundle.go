@@ -60,7 +60,7 @@ func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
 		}
 		st := s.states.at(sub.state)
 		s.look(st.topic)
-		of := reading{sub.state, true, b, sub}
+		of := reading{state: sub.state, has: true, bundle: b, sub: sub}
 		if slow && st.policy == PolicyLatest {
 			s.conflate(sl, of, st)
 		}

@@ -123,7 +123,7 @@ func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) {
 	case sl.flags&flagMulti != 0:
 		b := s.bundles[sl.topic]
 		if sub := b.of(n); sub.cursor != s.snap.Head {
-			s.push(i, sl, reading{n, true, b, sub}, st)
+			s.push(i, sl, reading{state: n, has: true, bundle: b, sub: sub}, st)
 		}
 	case sl.cursor != s.snap.Head:
 		s.push(i, sl, reading{state: n, has: true}, st)

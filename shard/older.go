@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"slices"
+
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
 	"ssedge/shard/topic"
@@ -99,7 +101,9 @@ func (s *Shard) gotOlder(of uint64, k int, events []log.Older) {
 	s.retries = append(s.retries, of)
 }
 
-// sendOlder sends a waiting stream events of its topic k. It reports whether the stream is open.
+// sendOlder sends a waiting stream events of its topic k. What a full socket does not take is
+// dropped, but for the rest of an event that was begun: it is read again once there is room. It
+// reports whether the stream is open.
 func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older) bool {
 	j := &w.join
 	w.of(k).earliest, w.of(k).sent = false, true
@@ -115,28 +119,74 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older
 			s.due.lead = j.appendID(s.config.appendOpening(s.due.lead, stateResumed, s.rng.Int64N))
 		}
 	}
-	sent := 0
 	s.tellRewritten(w, k)
-	for n, e := range events {
-		at := eventid.PositionOf(e.ID)
-		switch {
-		case e.Body != nil:
-			s.due.lead = append(s.due.lead, e.Body...)
-			sent++
-		case n == 0:
-			gap := log.Place{Cause: log.GapExpired}
-			if from := j.position(k); eventid.Before(from).Less(e.ID) { // otherwise the client's history is another one
-				gap.From, gap.Known, gap.To = from, !from.Time, at
-			}
-			s.tellGap(j.topics()[k].Name(), &gap)
-		default:
-			s.tellGap(j.topics()[k].Name(), &log.Place{From: j.position(k), Known: true, To: at, Cause: log.GapMissed})
+	for n := 0; n < len(events) && sl.flags&flagBlocked == 0; n++ {
+		if events[n].Body == nil {
+			s.tellHole(j, k, events[n].ID, n == 0)
+			continue
 		}
-		j.setPosition(k, at)
-		s.due.lead = j.appendID(s.due.lead)
+		o := &older{join: j, k: k, events: events[n:]}
+		if hole := slices.IndexFunc(o.events, func(e log.Older) bool { return e.Body == nil }); hole > 0 {
+			o.events = o.events[:hole]
+		}
+		if !s.put(i, sl, reading{older: o}) {
+			return false
+		}
+		n += len(o.events) - 1
 	}
-	s.stats.batch(sent)
-	return s.put(i, sl, reading{})
+	return len(s.due.lead) == 0 || s.put(i, sl, reading{})
+}
+
+// tellHole adds to s.due that a waiting stream misses all events of its topic k up to an id. first
+// says that it is before all others that are read.
+func (s *Shard) tellHole(j *Join, k int, to eventid.ID, first bool) {
+	from, at := j.position(k), eventid.PositionOf(to)
+	gap := log.Place{From: from, Known: true, To: at, Cause: log.GapMissed}
+	if first {
+		gap = log.Place{Cause: log.GapExpired}
+		if eventid.Before(from).Less(to) { // otherwise the client's history is another one
+			gap.From, gap.Known, gap.To = from, !from.Time, at
+		}
+	}
+	s.tellGap(j.topics()[k].Name(), &gap)
+	j.setPosition(k, at)
+	s.due.lead = j.appendID(s.due.lead)
+}
+
+// older is events that were read for a waiting stream, of its topic k. A cursor in them is how many
+// were begun.
+type older struct {
+	join   *Join
+	k      int
+	events []log.Older
+	begun  int
+}
+
+// left is how many are still to be sent; of none, 0.
+func (o *older) left() int {
+	if o == nil {
+		return 0
+	}
+	return len(o.events) - o.begun
+}
+
+// stand notes that the first events were begun, up to a position.
+func (o *older) stand(cursor uint64, at eventid.Position) {
+	o.begun = int(cursor)
+	o.join.setPosition(o.k, at)
+}
+
+// addOlder adds them to a batch, each with the id line that goes with it.
+func (b *batch) addOlder(f *framing, o *older, most int) {
+	was := o.join.position(o.k)
+	for n := o.begun; n < len(o.events) && b.hasRoom(); n++ {
+		e := o.events[n]
+		at := eventid.PositionOf(e.ID)
+		o.join.setPosition(o.k, at)
+		whole := underway{log: e.Body, tail: o.join.appendID(nil), end: uint64(n + 1), own: true}
+		b.addEvent(f, whole, at, most)
+	}
+	o.join.setPosition(o.k, was)
 }
 
 // tellRewritten adds a gap to s.due if the log's history was rewritten before or while a waiting stream was sent older

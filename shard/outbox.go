@@ -11,7 +11,7 @@ package shard
 type outbox struct {
 	framed []byte // copies
 	underway
-	held int // memory of the copies, charged to the node's budget
+	held int // memory that is kept for this stream alone, charged to the node's budget
 }
 
 // restCopyMax is the longest remainder of an event that is copied, bytes.
@@ -31,7 +31,10 @@ func (o *outbox) size() int { return len(o.framed) + o.underway.size() }
 // block parks a stream whose socket is full until it is writable. It reports
 // whether the stream is still open: it is not if there is no room for o.
 func (s *Shard) block(i uint32, sl *slot, o outbox) bool {
-	if o.held = cap(o.framed) + cap(o.tail); o.held > 0 && s.charge(o.held) > s.rests.max {
+	if o.held = cap(o.framed) + cap(o.tail); o.own {
+		o.held += len(o.log)
+	}
+	if o.held > 0 && s.charge(o.held) > s.rests.max {
 		s.charge(-o.held)
 		s.close(i, sl, ClosedOverload)
 		return false

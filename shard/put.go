@@ -11,17 +11,19 @@ import (
 
 // due is what the stream under way is owed, beside what its topic's log (Shard.snap) has behind its cursor. It knows no wire.
 type due struct {
-	lead []byte // opening, gap, heartbeat, last words; it goes first
+	lead []byte // opening, gaps, heartbeat, last words; goes first. The names of its topics bound it
 	head int    // so many bytes of it are a response head, which stands before any unit
 	last bool   // nothing follows: the body ends behind it
 }
 
 // reading is the log that a stream is sent: none, that of its only topic, or that of one of several.
+// A stream that waits is sent older events than its topic's log has.
 type reading struct {
 	state  uint32
-	has    bool    // there is one
+	has    bool    // there is a log
 	bundle *bundle // of a stream with several topics …
 	sub    *sub    // … the one
+	older  *older
 }
 
 const (
@@ -33,7 +35,7 @@ const (
 // only sender, and the only one to look at a stream's wire. It reports whether the stream is still open; it may be blocked.
 func (s *Shard) put(i uint32, sl *slot, of reading) bool {
 	open := true
-	if sl.wire == WireRaw && of.bundle == nil {
+	if sl.wire == WireRaw && of.bundle == nil && of.older == nil {
 		open = s.putRange(i, sl, of)
 	} else {
 		open = s.putUnits(i, sl, &framings[sl.wire], of, underway{})
@@ -83,14 +85,22 @@ func (s *Shard) putRange(i uint32, sl *slot, of reading) bool {
 	return s.block(i, sl, unsent(underway{log: half.Text, state: of.state, end: half.End}))
 }
 
-// stand moves a stream to a place in the log that it is sent.
+// stand moves a stream to a place in what it is sent.
 func (of *reading) stand(sl *slot, cursor uint64, at eventid.Position) {
-	if of.sub != nil {
+	switch {
+	case of.older != nil:
+		of.older.stand(cursor, at)
+	case of.sub != nil:
 		of.sub.cursor, of.sub.last = cursor, at
-		return
+	default:
+		sl.cursor = cursor
+		sl.setLast(at)
 	}
-	sl.cursor = cursor
-	sl.setLast(at)
+}
+
+// behind reports whether there is anything to send from it.
+func (of *reading) behind(s *Shard, sl *slot) bool {
+	return of.has && of.cursor(sl) < s.snap.Head || of.older.left() > 0
 }
 
 // cursor is where the stream stands in it.

@@ -38,12 +38,14 @@ type unit struct {
 	left   underway         // … and behind it
 }
 
-// underway is an event of which some was sent: its payload that was not, in a log and, behind that, in scratch.
+// underway is an event of which some was sent: its payload that was not, in a log and, behind that,
+// in scratch.
 type underway struct {
 	log   []byte
 	tail  []byte
 	state uint32 // whose log …
 	end   uint64 // … and where the event ends in it
+	own   bool   // log is no topic's, but memory that is kept for this stream (older)
 }
 
 // kept is u with scratch copied, and what is in the log, too, if that is little: the log may let it go.
@@ -65,9 +67,10 @@ func (u *underway) cut(n int) (ofLog, ofTail []byte) {
 	return ofLog, ofTail
 }
 
-// putUnits sends a stream s.due, the rest of an event that is under way, and what the log has from its cursor to the head, in units.
+// putUnits sends a stream s.due, the rest of an event that is under way, and what the log has from
+// its cursor to the head, or the older events that were read for it, in units.
 func (s *Shard) putUnits(i uint32, sl *slot, f *framing, of reading, u underway) bool {
-	for len(s.due.lead) > 0 || u.size() > 0 || of.has && of.cursor(sl) < s.snap.Head {
+	for len(s.due.lead) > 0 || u.size() > 0 || of.behind(s, sl) {
 		b := s.fill(sl, f, of, u)
 		n, ok := s.send(i, sl, b.pieces, b.total)
 		if !ok {
@@ -138,7 +141,10 @@ func (s *Shard) fill(sl *slot, f *framing, of reading, u underway) *batch {
 		b.addPart(f, &u, most)
 	}
 	switch {
-	case !of.has || u.size() > 0:
+	case u.size() > 0:
+	case of.older.left() > 0:
+		b.addOlder(f, of.older, most)
+	case !of.has:
 	case of.bundle != nil:
 		s.addEvents(b, f, of, most)
 	default:
@@ -207,12 +213,8 @@ func (b *batch) pay(piece []byte) {
 	}
 }
 
-// close ends a unit. It returns its size; 0 if it had no payload, and is none.
+// close ends a unit, which must have payload. It returns its size.
 func (b *batch) close(f *framing) (size int) {
-	if b.payload == 0 {
-		b.pieces = b.pieces[:b.first]
-		return 0
-	}
 	size = b.payload + len(f.tail)
 	if f.head != nil {
 		b.frames = withRoom(b.frames, headMax)
@@ -225,6 +227,7 @@ func (b *batch) close(f *framing) (size int) {
 		b.pieces = append(b.pieces, f.tail)
 	}
 	b.total += size
+	b.payload = 0
 	return size
 }
 
@@ -290,21 +293,23 @@ func (s *Shard) addRuns(b *batch, f *framing, cursor uint64, state uint32, most 
 	}
 }
 
-// addEvents adds the events of one topic of several: the body of an event is shared like everything else; its id line is the stream's
-// own, a vector of the positions in all its topics, so that one Last-Event-ID lets each of them resume exactly.
+// addEvents adds the events of one topic of several: the body of an event is shared like everything
+// else; its id line is the stream's own, a vector of the positions in all its topics, so that one
+// Last-Event-ID lets each of them resume exactly.
 func (s *Shard) addEvents(b *batch, f *framing, of reading, most int) {
 	was := of.sub.last
 	need := eventid.VectorBytesMax(len(of.bundle.subs)) + sse.IDOverheadBytes
 	var u unit
-	b.open(f)
+	open := false
 	end := func() {
-		if u.size = b.close(f); u.size > 0 {
+		if open {
+			u.size = b.close(f)
 			b.units = append(b.units, u)
 		}
-		u = unit{}
-		b.open(f)
+		open, u = false, unit{}
 	}
-	for cursor := of.sub.cursor; cursor < s.snap.Head && b.total+b.payload < batchBytes && len(b.pieces) < batchPieces; {
+	for cursor := of.sub.cursor; cursor < s.snap.Head &&
+		b.total+b.payload < batchBytes && len(b.pieces) < batchPieces; {
 		e := s.snap.Event(cursor)
 		of.sub.last = e.At
 		b.ids = withRoom(b.ids, need)
@@ -316,8 +321,11 @@ func (s *Shard) addEvents(b *batch, f *framing, of reading, most int) {
 		}
 		if whole.size() > most {
 			b.addEvent(f, whole, e.At, most)
-			b.open(f)
 		} else {
+			if !open {
+				b.open(f)
+				open = true
+			}
 			b.pay(whole.log)
 			b.pay(whole.tail)
 			u.end, u.at, u.event = e.End, e.At, whole
@@ -326,6 +334,5 @@ func (s *Shard) addEvents(b *batch, f *framing, of reading, most int) {
 		cursor = e.End
 	}
 	end()
-	b.close(f)
 	of.sub.last = was
 }
