@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"ssedge/bench/baseline"
 	"ssedge/bench/freeport"
-	"ssedge/bench/limit"
 	"ssedge/bench/observe"
 )
 
@@ -74,8 +74,8 @@ func start(ctx context.Context, k Kind, o Options) (*Child, error) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		begin := c.cmd.Start
-		if k.Name == Limit {
-			begin = func() error { return limit.Start(c.cmd) }
+		if k.Name == Baseline {
+			begin = func() error { return baseline.Start(c.cmd) }
 		}
 		err := begin()
 		started <- err

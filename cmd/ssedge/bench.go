@@ -29,8 +29,8 @@ type benchCmd struct {
 	Storm     benchStorm     `cmd:"" help:"Drop all streams at once and resume them."`
 	Slow      benchSlow      `cmd:"" help:"Let a share of the streams read badly, and look at the others."`
 	Idle      benchIdle      `cmd:"" help:"Watch heartbeats."`
-	Limit     benchLimit     `cmd:"" help:"Measure the bare send loop: what no server here can beat."`
-	Compare   benchCompare   `cmd:"" help:"ssedge, a plain net/http server and the limit, in turn: some six minutes a round."`
+	Baseline  benchBaseline  `cmd:"" help:"Measure the bare send loop: what no server here can beat."`
+	Compare   benchCompare   `cmd:"" help:"ssedge, a plain net/http server and the baseline, in turn: some six minutes a round."`
 	Growth    benchGrowth    `cmd:"" help:"How ssedge's costs grow: streams, topics, history, payload, rate."`
 	Report    benchReport    `cmd:"" help:"Make the page of an earlier run, from its raw.json or raw.json.gz."`
 

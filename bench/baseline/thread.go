@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"bytes"
@@ -152,7 +152,7 @@ func (t *thread) turn(events int) {
 
 func (t *thread) fail(call string, errno syscall.Errno) {
 	if t.err == nil {
-		t.err = fmt.Errorf("limit: %s: %w", call, errno)
+		t.err = fmt.Errorf("baseline: %s: %w", call, errno)
 	}
 }
 

@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"context"
@@ -326,7 +326,7 @@ func TestListenRefusesWhatCannotWork(t *testing.T) {
 func TestListenOnIPv6(t *testing.T) {
 	probe, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
-		t.Skip("this host has no IPv6 loopback address: go test ./bench/limit runs it on a host that has ::1: ", err)
+		t.Skip("this host has no IPv6 loopback address: go test ./bench/baseline runs it on a host that has ::1: ", err)
 	}
 	probe.Close()
 	s, err := Listen(Config{Listen: netip.MustParseAddrPort("[::1]:0"), Threads: 2})
