@@ -18,8 +18,9 @@ func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 			s.unsubscribe(b.subs[k].state, b.subs[k].at)
 		}
 		s.bundles[sl.topic] = nil
-		if s.unused = append(s.unused, sl.topic); len(s.unused) == len(s.bundles) && len(s.bundles) > roomy.Kept {
-			s.bundles, s.unused = nil, nil
+		s.freeBundles = append(s.freeBundles, sl.topic)
+		if len(s.freeBundles) == len(s.bundles) && len(s.bundles) > roomy.Kept {
+			s.bundles, s.freeBundles = nil, nil
 		}
 	} else {
 		s.unsubscribe(sl.topic, sl.at)
@@ -43,7 +44,7 @@ func (s *Shard) sendEarlyEnd(i uint32, sl *slot, reason CloseReason) {
 // end gives back what a stream without subscriptions still has: its outbox, its
 // timer, its descriptor, its slot.
 func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
-	s.sayBye(sl, reason)
+	s.sendLastUnit(sl, reason)
 	if sl.flags&flagOutbox != 0 {
 		s.dropOutbox(i, sl)
 	}
@@ -62,13 +63,14 @@ func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 	}
 }
 
-// sayBye ends a body as it should end, unless it is cut off inside a unit or was ended with its last words (Shard.finish).
-func (s *Shard) sayBye(sl *slot, reason CloseReason) {
+// sendLastUnit ends a body as it should end, unless it is cut off inside a unit or was ended with
+// its last words (Shard.finish).
+func (s *Shard) sendLastUnit(sl *slot, reason CloseReason) {
 	switch reason {
 	case ClosedClientGone, ClosedError, ClosedOverload, ClosedDrain:
 		return
 	}
-	if bye := framings[sl.wire].bye; len(bye) > 0 && sl.flags&flagBlocked == 0 {
+	if bye := framings[sl.wire].lastUnit; len(bye) > 0 && sl.flags&flagBlocked == 0 {
 		s.kernel.Send(int(sl.fd), bye)
 	}
 }
@@ -77,15 +79,15 @@ func (s *Shard) sayBye(sl *slot, reason CloseReason) {
 // streams that are in it by then are closed like the others, later ones are refused.
 func (s *Shard) stop() {
 	s.inbox.close()
-	var late letters
+	var late incoming
 	s.inbox.take(&late)
-	for _, joins := range [][]Join{s.letters.joins[s.letters.admitted:], late.joins} {
+	for _, joins := range [][]Join{s.incoming.joins[s.incoming.admitted:], late.joins} {
 		for i := range joins {
 			s.admit(&joins[i])
 			s.inbox.joining.Add(-1)
 		}
 	}
-	s.letters.joins, s.letters.admitted = nil, 0
+	s.incoming.joins, s.incoming.admitted = nil, 0
 	for _, f := range late.calls {
 		f()
 	}

@@ -209,7 +209,7 @@ func TestUnitsHaveNoEmptyPieces(t *testing.T) {
 		sl := s.slots.at(0)
 		bundle := s.bundles[sl.topic]
 		sub := &bundle.subs[0]
-		s.look(s.states.at(sub.state).topic)
+		s.snapshot(s.states.at(sub.state).topic)
 		b := new(batch)
 		b.begin()
 		of := reading{state: sub.state, has: true, bundle: bundle, sub: sub}

@@ -29,7 +29,7 @@ type Join struct {
 	greeting greeting
 	headSent bool // the response head was sent: the stream had to wait …
 	opened   bool // … and so was the opening
-	fixed    bool // its positions are times that this node gave it when it had to wait
+	pinned   bool // its positions are times that this node gave it when it had to wait
 }
 
 // EarlyEnds has whole answers, by the reason for which a stream ended before it was sent its head.
@@ -45,7 +45,7 @@ func (s *Shard) admit(j *Join) {
 	sl.wire = j.Wire
 	s.stats.Joined.Add(1)
 	s.stats.Streams.Add(1)
-	if errno := s.kernel.Watch(j.Fd, user(i, sl)); errno != 0 {
+	if errno := s.kernel.Watch(j.Fd, userData(i, sl)); errno != 0 {
 		s.releaseTopics(j)
 		s.end(i, sl, ClosedError)
 		return
@@ -60,7 +60,7 @@ func (s *Shard) admit(j *Join) {
 	}
 	lastWrite := sl.lastWrite
 
-	if !s.begin(i, sl, j) {
+	if !s.beginOrWait(i, sl, j) {
 		return
 	}
 	if sl.flags&flagWaiting == 0 {

@@ -18,10 +18,11 @@ func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {
 	}
 	for _, beginnings := range []bool{true, false} { // beginnings first: the ids of several topics name them
 		for k, t := range w.join.topics() {
-			about := w.of(k)
+			about := w.topic(k)
 			earliest := about.earliest || w.join.Resume == log.ResumeEarliest
 			switch {
-			case about.gone, (earliest && !about.begun) != beginnings, !earliest && s.policy(t.Name()) == PolicyLatest:
+			case about.exhausted, (earliest && !about.begun) != beginnings,
+				!earliest && s.policy(t.Name()) == PolicyLatest:
 			case t.MayHaveOlder(w.join.position(k), beginnings):
 				return k, true
 			}
@@ -40,11 +41,11 @@ func (w *wait) setBeginnings() {
 			j.Positions = make([]eventid.Position, len(j.More))
 		}
 		for k := range j.topics() {
-			w.of(k).earliest = true
+			w.topic(k).earliest = true
 		}
 	}
 	for k, t := range j.topics() {
-		if about := w.of(k); about.earliest && !about.begun {
+		if about := w.topic(k); about.earliest && !about.begun {
 			j.setPosition(k, eventid.PositionOf(t.ResumableAfter()))
 		}
 	}
@@ -53,29 +54,29 @@ func (w *wait) setBeginnings() {
 // readOlder has the events after what a waiting stream has seen of its topic k read.
 func (s *Shard) readOlder(i uint32, sl *slot, w *wait, k int) {
 	w.setBeginnings()
-	w.reading = true
+	w.readPending = true
 	from := w.join.position(k)
-	if about := w.of(k); about.earliest && !about.begun {
+	if about := w.topic(k); about.earliest && !about.begun {
 		from = eventid.Position{}
 	}
-	of := user(i, sl)
+	stream := userData(i, sl)
 	w.join.topics()[k].Feed().Read(topic.Reading{
 		From:   from,
 		Client: w.join.Client,
 		Wanted: func() bool { return !w.ended.Load() },
-		Got:    func(events []log.Older) { s.inbox.call(func() { s.gotOlder(of, k, events) }) },
+		Got:    func(events []log.Older) { s.inbox.call(func() { s.gotOlder(stream, k, events) }) },
 	})
 }
 
 // gotOlder goes on with a waiting stream for which events were read. If it wants the earliest ones, the first reading says where
 // it begins.
-func (s *Shard) gotOlder(of uint64, k int, events []log.Older) {
-	i, sl := s.slots.find(of)
+func (s *Shard) gotOlder(stream uint64, k int, events []log.Older) {
+	i, sl := s.slots.find(stream)
 	if sl == nil || sl.flags&flagWaiting == 0 {
 		return
 	}
 	w := s.waits[i]
-	w.reading = false
+	w.readPending = false
 	if sl.flags&flagBlocked != 0 { // by a heartbeat: when it becomes writable they are read again
 		return
 	}
@@ -86,10 +87,10 @@ func (s *Shard) gotOlder(of uint64, k int, events []log.Older) {
 	if w.join.topics()[k].ResumableAfter().IsBound() { // the topic had no event there: what the servers have came later, whatever its ids
 		events = nil
 	}
-	about := w.of(k)
+	about := w.topic(k)
 	begins := about.earliest && !about.begun
 	if len(events) == 0 { // the log is all there is
-		about.gone = true
+		about.exhausted = true
 	} else if begins && events[0].Body == nil { // before the earliest event nothing is missing
 		w.join.setPosition(k, eventid.PositionOf(events[0].ID))
 		about.begun = true
@@ -98,7 +99,7 @@ func (s *Shard) gotOlder(of uint64, k int, events []log.Older) {
 	if !begins && len(events) > 0 && !s.sendOlder(i, sl, w, k, events) {
 		return
 	}
-	s.retries = append(s.retries, of)
+	s.retries = append(s.retries, stream)
 }
 
 // sendOlder sends a waiting stream events of its topic k. What a full socket does not take is
@@ -106,12 +107,12 @@ func (s *Shard) gotOlder(of uint64, k int, events []log.Older) {
 // reports whether the stream is open.
 func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older) bool {
 	j := &w.join
-	w.of(k).earliest, w.of(k).sent = false, true
+	w.topic(k).earliest, w.topic(k).sent = false, true
 	s.addHead(j)
 	if !j.opened {
 		j.opened = true
 		for k := range w.topics { // the client is told where it begins
-			w.of(k).begun = true
+			w.topic(k).begun = true
 		}
 		if events[0].Body == nil {
 			s.due.lead = append(s.config.appendOpening(s.due.lead, stateGap, s.rng.Int64N), '\n')
@@ -119,10 +120,10 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older
 			s.due.lead = j.appendID(s.config.appendOpening(s.due.lead, stateResumed, s.rng.Int64N))
 		}
 	}
-	s.tellRewritten(w, k)
+	s.addRewritten(w, k)
 	for n := 0; n < len(events) && sl.flags&flagBlocked == 0; n++ {
 		if events[n].Body == nil {
-			s.tellHole(j, k, events[n].ID, n == 0)
+			s.addHole(j, k, events[n].ID, n == 0)
 			continue
 		}
 		o := &older{join: j, k: k, events: events[n:]}
@@ -137,9 +138,9 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older
 	return len(s.due.lead) == 0 || s.put(i, sl, reading{})
 }
 
-// tellHole adds to s.due that a waiting stream misses all events of its topic k up to an id. first
+// addHole adds to s.due that a waiting stream misses all events of its topic k up to an id. first
 // says that it is before all others that are read.
-func (s *Shard) tellHole(j *Join, k int, to eventid.ID, first bool) {
+func (s *Shard) addHole(j *Join, k int, to eventid.ID, first bool) {
 	from, at := j.position(k), eventid.PositionOf(to)
 	gap := log.Place{From: from, Known: true, To: at, Cause: log.GapMissed}
 	if first {
@@ -148,7 +149,7 @@ func (s *Shard) tellHole(j *Join, k int, to eventid.ID, first bool) {
 			gap.From, gap.Known, gap.To = from, !from.Time, at
 		}
 	}
-	s.tellGap(j.topics()[k].Name(), &gap)
+	s.addGap(j.topics()[k].Name(), &gap)
 	j.setPosition(k, at)
 	s.due.lead = j.appendID(s.due.lead)
 }
@@ -170,8 +171,8 @@ func (o *older) left() int {
 	return len(o.events) - o.begun
 }
 
-// stand notes that the first events were begun, up to a position.
-func (o *older) stand(cursor uint64, at eventid.Position) {
+// moveTo notes that the first events were begun, up to a position.
+func (o *older) moveTo(cursor uint64, at eventid.Position) {
 	o.begun = int(cursor)
 	o.join.setPosition(o.k, at)
 }
@@ -189,14 +190,15 @@ func (b *batch) addOlder(f *framing, o *older, most int) {
 	o.join.setPosition(o.k, was)
 }
 
-// tellRewritten adds a gap to s.due if the log's history was rewritten before or while a waiting stream was sent older
-// events: those come from the upstream, which no longer has what the log had before. It reports whether there is a gap.
-func (s *Shard) tellRewritten(w *wait, k int) bool {
+// addRewritten adds a gap to s.due if the log's history was rewritten before or while a waiting
+// stream was sent older events: those come from the upstream, which no longer has what the log had
+// before. It reports whether there is a gap.
+func (s *Shard) addRewritten(w *wait, k int) bool {
 	j := &w.join
 	t := j.topics()[k]
-	gap, ok := t.RewrittenSince(&w.of(k).history, j.position(k))
+	gap, ok := t.RewrittenSince(&w.topic(k).history, j.position(k))
 	if ok {
-		s.tellGap(t.Name(), &gap)
+		s.addGap(t.Name(), &gap)
 		s.due.lead = j.appendID(s.due.lead)
 	}
 	return ok

@@ -53,7 +53,7 @@ func (s *Shard) park(i uint32, sl *slot) bool {
 	sl.since = s.tick
 	if sl.flags&flagWatched == 0 {
 		sl.flags |= flagWatched
-		if errno := s.kernel.WatchWritable(int(sl.fd), user(i, sl), true); errno != 0 {
+		if errno := s.kernel.WatchWritable(int(sl.fd), userData(i, sl), true); errno != 0 {
 			s.close(i, sl, ClosedError)
 			return false
 		}
@@ -91,7 +91,7 @@ func (s *Shard) unblock(i uint32, sl *slot) {
 		return
 	}
 	sl.flags &^= flagWatched
-	if errno := s.kernel.WatchWritable(int(sl.fd), user(i, sl), false); errno != 0 {
+	if errno := s.kernel.WatchWritable(int(sl.fd), userData(i, sl), false); errno != 0 {
 		s.close(i, sl, ClosedError)
 		return
 	}
@@ -164,7 +164,7 @@ func (s *Shard) checkBlocked(i uint32, sl *slot, n uint32, st *state) {
 	}
 	cursor := sl.cursor
 	if sl.flags&flagMulti != 0 {
-		cursor = s.bundles[sl.topic].of(n).cursor
+		cursor = s.bundles[sl.topic].subOf(n).cursor
 	}
 	if cursor < s.snap.Tail {
 		s.close(i, sl, ClosedSlowConsumer)

@@ -68,7 +68,7 @@ func (s *Shard) putRange(i uint32, sl *slot, of reading) bool {
 		if total > lead {
 			sl.cursor = s.snap.Head
 			sl.setLast(s.snap.Last)
-			s.stats.batch(s.snap.EventsBehind())
+			s.stats.countEvents(s.snap.EventsBehind())
 		}
 		return true
 	case n < lead:
@@ -79,17 +79,17 @@ func (s *Shard) putRange(i uint32, sl *slot, of reading) bool {
 	// The cursor goes to the end of the event that the send stopped in; what is
 	// unsent of it is kept aside. So a cursor never stands inside an event.
 	half := s.snap.HalfSent(sl.cursor + uint64(n-lead))
-	s.stats.batch(s.snap.EventsBetween(sl.cursor, half.End))
+	s.stats.countEvents(s.snap.EventsBetween(sl.cursor, half.End))
 	sl.cursor = half.End
 	sl.setLast(half.At)
 	return s.block(i, sl, unsent(underway{log: half.Text, state: of.state, end: half.End}))
 }
 
-// stand moves a stream to a place in what it is sent.
-func (of *reading) stand(sl *slot, cursor uint64, at eventid.Position) {
+// moveTo moves a stream to a place in what it is sent.
+func (of *reading) moveTo(sl *slot, cursor uint64, at eventid.Position) {
 	switch {
 	case of.older != nil:
-		of.older.stand(cursor, at)
+		of.older.moveTo(cursor, at)
 	case of.sub != nil:
 		of.sub.cursor, of.sub.last = cursor, at
 	default:
@@ -121,8 +121,8 @@ func (of *reading) at(sl *slot) eventid.Position {
 
 // skip moves a stream to p, and adds the gap before it to s.due.
 func (s *Shard) skip(sl *slot, of reading, st *state, p *log.Place) {
-	of.stand(sl, p.Cursor, p.At)
-	s.tellGap(st.topic.Name(), p)
+	of.moveTo(sl, p.Cursor, p.At)
+	s.addGap(st.topic.Name(), p)
 	if of.bundle != nil {
 		s.due.lead = of.bundle.appendID(s.due.lead)
 	} else {
@@ -147,7 +147,7 @@ func (s *Shard) send(i uint32, sl *slot, pieces [][]byte, total int) (int, bool)
 		}
 		sent += n
 		sl.lastWrite = s.tick
-		s.stats.sent(n)
+		s.stats.countSend(n)
 		if sent == total || all {
 			// The socket is full: asking again would only cost a call.
 			return sent, true

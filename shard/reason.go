@@ -34,7 +34,7 @@ var closeReasonNames = [closeReasons]string{
 func (r CloseReason) String() string { return closeReasonNames[r] }
 
 // CloseReasons lists all reasons, for metrics of each.
-func CloseReasons() []CloseReason { return list(closeReasons) }
+func CloseReasons() []CloseReason { return enumerate(closeReasons) }
 
 // Policy is what becomes of a subscriber that fell behind the log.
 type Policy uint8
@@ -56,7 +56,7 @@ func (p Policy) String() string { return policyNames[p] }
 
 // ParsePolicy is the inverse of Policy.String.
 func ParsePolicy(name string) (Policy, bool) {
-	for _, p := range list(policies) {
+	for _, p := range enumerate(policies) {
 		if p.String() == name {
 			return p, true
 		}
@@ -64,7 +64,7 @@ func ParsePolicy(name string) (Policy, bool) {
 	return 0, false
 }
 
-func list[T ~uint8](n T) []T {
+func enumerate[T ~uint8](n T) []T {
 	all := make([]T, n)
 	for i := range all {
 		all[i] = T(i)

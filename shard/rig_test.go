@@ -318,8 +318,8 @@ func (r *rig) empty() {
 	}
 	for i, s := range r.shards {
 		st := &s.stats
-		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.outboxes)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.unused)),
-			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Waiting.Load(), int64(len(s.waits) + len(s.hearing) + len(s.retries) + len(s.woken)), st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
+		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.outboxes)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.freeBundles)),
+			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Waiting.Load(), int64(len(s.waits) + len(s.awaiting) + len(s.retries) + len(s.woken)), st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
 		for _, n := range gauges {
 			if n != 0 {
 				r.t.Errorf("shard %d: slots, states, rests, timers, bundles, queue, streams, blocked, waiting, what they wait for, subscriptions, topics, rest bytes, inbox are %v", i, gauges)

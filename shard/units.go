@@ -17,15 +17,15 @@ const flatMax = 2 << 10
 
 // batch is units that go in one send. First stands what must go in any case: s.due.
 type batch struct {
-	pieces  [][]byte
-	units   []unit
-	must    int // bytes that are promised though none may have been sent
-	total   int
-	first   int    // of pieces, in the unit that is being put together …
-	payload int    // … and the payload that it has so far
-	frames  []byte // what stands between payloads; pointed into
-	ids     []byte // id lines of a stream with several topics; pointed into
-	flat    []byte
+	pieces   [][]byte
+	units    []unit
+	promised int // bytes that are promised though none may have been sent
+	total    int
+	first    int    // of pieces, in the unit that is being put together …
+	payload  int    // … and the payload that it has so far
+	frames   []byte // what stands between payloads; pointed into
+	ids      []byte // id lines of a stream with several topics; pointed into
+	flat     []byte
 }
 
 // unit is one unit of a batch.
@@ -76,26 +76,26 @@ func (s *Shard) putUnits(i uint32, sl *slot, f *framing, of reading, u underway)
 		if !ok {
 			return false
 		}
-		if n < b.must {
-			return s.block(i, sl, outbox{framed: b.between(n, b.must), underway: u.kept()})
+		if n < b.promised {
+			return s.block(i, sl, outbox{framed: b.between(n, b.promised), underway: u.kept()})
 		}
 		s.due = due{lead: s.due.lead[:0]}
-		events, end := 0, b.must
+		events, end := 0, b.promised
 		for k := range b.units {
 			unit := &b.units[k]
 			if n == end { // nothing of it is promised
 				break
 			}
 			if events += unit.events; unit.events > 0 {
-				of.stand(sl, unit.end, unit.at)
+				of.moveTo(sl, unit.end, unit.at)
 			}
 			if end += unit.size; n < end {
-				s.stats.batch(events)
+				s.stats.countEvents(events)
 				return s.block(i, sl, b.rest(f, unit, n, end))
 			}
 			u = unit.left
 		}
-		s.stats.batch(events)
+		s.stats.countEvents(events)
 		if n < b.total {
 			return s.block(i, sl, outbox{underway: u.kept()})
 		}
@@ -175,7 +175,7 @@ func (s *Shard) fillShared(sl *slot, f *framing, of reading, most int) *batch {
 
 func (b *batch) begin() {
 	b.pieces, b.units, b.frames, b.ids = b.pieces[:0], b.units[:0], b.frames[:0], b.ids[:0]
-	b.must, b.total, b.payload = 0, 0, 0
+	b.promised, b.total, b.payload = 0, 0, 0
 }
 
 // drop forgets the bytes of logs.
@@ -198,23 +198,23 @@ func (b *batch) flatten() {
 
 func (b *batch) hasRoom() bool { return b.total < batchBytes && len(b.pieces) < batchPieces }
 
-// open begins a unit, and pay adds payload to it.
-func (b *batch) open(f *framing) {
+// openUnit begins a unit, and pay adds payload to it.
+func (b *batch) openUnit(f *framing) {
 	b.first, b.payload = len(b.pieces), 0
 	if f.head != nil {
 		b.pieces = append(b.pieces, nil)
 	}
 }
 
-func (b *batch) pay(piece []byte) {
+func (b *batch) addPayload(piece []byte) {
 	if len(piece) > 0 {
 		b.pieces = append(b.pieces, piece)
 		b.payload += len(piece)
 	}
 }
 
-// close ends a unit, which must have payload. It returns its size.
-func (b *batch) close(f *framing) (size int) {
+// closeUnit ends a unit, which must have payload. It returns its size.
+func (b *batch) closeUnit(f *framing) (size int) {
 	size = b.payload + len(f.tail)
 	if f.head != nil {
 		b.frames = withRoom(b.frames, headMax)
@@ -247,26 +247,26 @@ func (b *batch) addDue(d *due, f *framing, most int) {
 	}
 	for lead := d.lead[d.head:]; len(lead) > 0; {
 		n := min(len(lead), most)
-		b.open(f)
-		b.pay(lead[:n])
-		b.close(f)
+		b.openUnit(f)
+		b.addPayload(lead[:n])
+		b.closeUnit(f)
 		lead = lead[n:]
 	}
-	if d.last && len(f.bye) > 0 {
-		b.pieces = append(b.pieces, f.bye)
-		b.total += len(f.bye)
+	if d.last && len(f.lastUnit) > 0 {
+		b.pieces = append(b.pieces, f.lastUnit)
+		b.total += len(f.lastUnit)
 	}
-	b.must = b.total
+	b.promised = b.total
 }
 
 // addPart adds a unit of an event that is under way.
 func (b *batch) addPart(f *framing, u *underway, most int) {
 	was := *u
-	b.open(f)
+	b.openUnit(f)
 	ofLog, ofTail := u.cut(min(u.size(), most))
-	b.pay(ofLog)
-	b.pay(ofTail)
-	b.units = append(b.units, unit{size: b.close(f), event: was, left: *u})
+	b.addPayload(ofLog)
+	b.addPayload(ofTail)
+	b.units = append(b.units, unit{size: b.closeUnit(f), event: was, left: *u})
 }
 
 // addEvent adds an event in units of its own, as far as there is room, but at least one.
@@ -285,9 +285,12 @@ func (s *Shard) addRuns(b *batch, f *framing, cursor uint64, state uint32, most 
 		if len(run.Text) > most {
 			b.addEvent(f, underway{log: run.Text, state: state, end: run.End}, run.At, most)
 		} else {
-			b.open(f)
-			b.pay(run.Text)
-			b.units = append(b.units, unit{size: b.close(f), end: run.End, at: run.At, events: s.snap.EventsBetween(cursor, run.End)})
+			b.openUnit(f)
+			b.addPayload(run.Text)
+			b.units = append(b.units, unit{
+				size: b.closeUnit(f), end: run.End, at: run.At,
+				events: s.snap.EventsBetween(cursor, run.End),
+			})
 		}
 		cursor = run.End
 	}
@@ -303,7 +306,7 @@ func (s *Shard) addEvents(b *batch, f *framing, of reading, most int) {
 	open := false
 	end := func() {
 		if open {
-			u.size = b.close(f)
+			u.size = b.closeUnit(f)
 			b.units = append(b.units, u)
 		}
 		open, u = false, unit{}
@@ -323,11 +326,11 @@ func (s *Shard) addEvents(b *batch, f *framing, of reading, most int) {
 			b.addEvent(f, whole, e.At, most)
 		} else {
 			if !open {
-				b.open(f)
+				b.openUnit(f)
 				open = true
 			}
-			b.pay(whole.log)
-			b.pay(whole.tail)
+			b.addPayload(whole.log)
+			b.addPayload(whole.tail)
 			u.end, u.at, u.event = e.End, e.At, whole
 			u.events++
 		}

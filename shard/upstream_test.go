@@ -279,7 +279,7 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 		}
 		stream.sock.HangUp()
 		r.settle()
-		if r.shards[0].stats.Waiting.Load() != 0 || len(r.shards[0].waits)+len(r.shards[0].hearing) != 0 {
+		if r.shards[0].stats.Waiting.Load() != 0 || len(r.shards[0].waits)+len(r.shards[0].awaiting) != 0 {
 			t.Error("a stream still waits")
 		}
 	}

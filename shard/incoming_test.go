@@ -93,7 +93,7 @@ func TestMemoryOfAStormGoesWithIt(t *testing.T) {
 	}
 	r.settle()
 	s := r.shards[0]
-	if cap(s.bundles)+cap(s.unused)+len(s.states.chunks)+cap(s.states.free) != 0 {
+	if cap(s.bundles)+cap(s.freeBundles)+len(s.states.chunks)+cap(s.states.free) != 0 {
 		t.Errorf("room for %d bundles and %d states is kept", cap(s.bundles), len(s.states.chunks)*stateChunk)
 	}
 	r.join("a,b", "", fake.Unlimited).sock.HangUp() // all begins anew
