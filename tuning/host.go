@@ -83,7 +83,7 @@ func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	}
 	h.Memory = h.MemTotal
 	h.readCgroup(root)
-	h.LoginFiles = saidLimit(root, LimitsFile)
+	h.LoginFiles = configuredLimit(root, LimitsFile)
 	h.Container, h.Sign = container(root, getenv)
 	h.Doubt = h.Sign == dockerSign && !dockerStarted(root)
 	return h, nil

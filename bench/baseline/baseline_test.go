@@ -84,7 +84,7 @@ func TestAConnectionThatSaysNothingAtFirstIsTaken(t *testing.T) {
 	unix.SetsockoptInt(int(r.listener), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 0)
 	c, out := dial(t, r.addr), dial(t, r.addr)
 	waiting := func() (n int) {
-		for _, s := range r.seats {
+		for _, s := range r.connections {
 			if s.place == undecided {
 				n++
 			}

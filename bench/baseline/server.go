@@ -48,7 +48,7 @@ func Listen(c Config) (*Server, error) {
 	if c.Heartbeat != 0 && c.Heartbeat < heartbeatMin {
 		return nil, fmt.Errorf("baseline: expected a heartbeat every %v or more, or 0 for none, found %v", heartbeatMin, c.Heartbeat)
 	}
-	if err := vacant(c.Listen); err != nil {
+	if err := checkUnused(c.Listen); err != nil {
 		return nil, fmt.Errorf("baseline: %v: %w", c.Listen, err)
 	}
 	s := &Server{addr: c.Listen, heartbeat: c.Heartbeat}
@@ -109,7 +109,7 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) stop() {
 	s.stopping.Store(true)
 	for _, t := range s.threads {
-		ring(t.wake)
+		wakeThread(t.wake)
 	}
 }
 

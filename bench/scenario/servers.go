@@ -40,7 +40,7 @@ func Fresh(ctx context.Context, k server.Kind, start server.Options, s Scenario,
 		r.Reference = k.Name != server.Ssedge
 	}
 	if err != nil {
-		if said := child.Said(); said != "" {
+		if said := child.Output(); said != "" {
 			return r, fmt.Errorf("%v: %w; the server said:\n%s", k, err, said)
 		}
 		return r, fmt.Errorf("%v: %w", k, err)
@@ -74,7 +74,7 @@ func Warm(ctx context.Context, o Options, t Target) error {
 	}
 	defer p.Close()
 	report, err := p.Run(ctx, publish.Schedule{Count: 1})
-	if err = errors.Join(err, taken(ctx, report)); err != nil {
+	if err = errors.Join(err, checkAcknowledged(ctx, report)); err != nil {
 		return err
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, answerMax, fmt.Errorf("not every stream has its event after %v", answerMax))

@@ -113,8 +113,8 @@ func TestStopEndsTheServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, part := range k.expects {
-			if !strings.Contains(c.Said(), part) {
-				t.Errorf("%v: expected %q, found %q", k.kind, part, c.Said())
+			if !strings.Contains(c.Output(), part) {
+				t.Errorf("%v: expected %q, found %q", k.kind, part, c.Output())
 			}
 		}
 		pid := c.Process()[0]

@@ -103,7 +103,7 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 				return nil, err
 			}
 		}
-		start, err := ourselves(target.Arguments)
+		start, err := serverOptions(target.Arguments)
 		if err != nil {
 			return nil, err
 		}
@@ -167,8 +167,8 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// ourselves is how servers that come along are started.
-func ourselves(arguments string) (server.Options, error) {
+// serverOptions is how servers that come along are started.
+func serverOptions(arguments string) (server.Options, error) {
 	self, err := os.Executable()
 	return server.Options{Program: []string{self}, Arguments: strings.Fields(arguments)}, err
 }

@@ -186,7 +186,7 @@ func (c *benchBaseline) Run() error {
 		if err := enoughFiles(server.Kind{Name: server.Baseline}, c.Streams, ""); err != nil {
 			return nil, err
 		}
-		start, err := ourselves("")
+		start, err := serverOptions("")
 		if err != nil {
 			return nil, err
 		}
@@ -233,7 +233,7 @@ func (c *benchCompare) Run() error {
 				return nil, err
 			}
 		}
-		start, err := ourselves(c.Arguments)
+		start, err := serverOptions(c.Arguments)
 		if err != nil {
 			return nil, err
 		}
@@ -267,7 +267,7 @@ func (c *benchGrowth) Run() error {
 	}
 	c.several = true
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
-		start, err := ourselves(c.Arguments)
+		start, err := serverOptions(c.Arguments)
 		if err != nil {
 			return nil, err
 		}
