@@ -48,9 +48,9 @@ func (s *Shard) addBundle(b *bundle) uint32 {
 	return uint32(len(s.bundles) - 1)
 }
 
-// catchUpBundle sends a stream with several topics s.due and everything it is behind, until it is blocked. It reports whether the
-// stream is still open. Each time another topic is the first: one
-// that the client cannot keep up with must not keep the others from it.
+// catchUpBundle sends a stream with several topics s.due and everything it is behind, until it is
+// blocked. It reports whether the stream is still open. The first topic rotates: one that the
+// client cannot keep up with must not starve the others.
 func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
 	b := s.bundles[sl.topic]
 	for range b.subs {

@@ -63,7 +63,7 @@ func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 	}
 }
 
-// sendLastUnit ends a body as it should end, unless it is cut off inside a unit or was ended with
+// sendLastUnit ends a body as its wire demands, unless it was cut off inside a unit, or ended with
 // its last words (Shard.finish).
 func (s *Shard) sendLastUnit(sl *slot, reason CloseReason) {
 	switch reason {

@@ -58,8 +58,8 @@ func (s *Shard) drainSome() {
 	}
 }
 
-// finish closes a stream that has everything; it reports false if the stream got
-// blocked on the way and has to wait.
+// finish brings a stream up to date, sends its last words and closes it. It reports false if the
+// stream is blocked and has to wait.
 func (s *Shard) finish(i uint32, sl *slot) bool {
 	if s.headDue(i, sl) {
 		s.close(i, sl, ClosedDrain)

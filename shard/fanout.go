@@ -82,9 +82,9 @@ func (s *Shard) snapshot(t *topic.Topic) {
 	s.shared.valid = false
 }
 
-// pass goes on with the pass over a topic's subscribers until its end or that of
-// the budget. Each share of a pass takes a new snapshot of the log: subscribers that come
-// late in a pass get more, and the pass that follows finds less to do.
+// pass continues the pass over a topic's subscribers until its end or that of the budget. Each
+// share of a pass takes a new snapshot of the log. Subscribers visited late in a pass already get
+// newer events, so the next pass is shorter.
 func (s *Shard) pass(n uint32, st *state, b *budget) (done bool) {
 	s.snapshot(st.topic)
 	for st.topic != nil && int(st.next) < len(st.subs) {

@@ -38,7 +38,7 @@ func TestATurnTakesNoMoreLettersThanItsBudget(t *testing.T) {
 		r.settle()
 	})
 
-	// Those who wait for one topic are as many as there may be streams.
+	// All streams there may be can wait for one topic.
 	t.Run("Answers", func(t *testing.T) {
 		r, u := fed(t, c, topic.Config{})
 		var all []*client

@@ -8,8 +8,9 @@ import (
 	"ssedge/shard/topic"
 )
 
-// A log that has let events go, or is full, takes no older ones. The upstream may have them. They are read for the one
-// stream that wants them: it waits, and is sent some of them at a time, until it stands where the log begins.
+// A log that has dropped events, or is full, takes no older ones, but the upstream may have them.
+// They are read for one stream only: it waits, and is sent one reading after the other until its
+// position is where the log begins.
 
 // wantsOlder returns a topic of which a waiting stream must be sent older events before it begins; false if there is none.
 func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {

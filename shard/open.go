@@ -61,8 +61,8 @@ func (s *Shard) subscribeAll(i uint32, sl *slot, j *Join) (behind bool) {
 	return behind
 }
 
-// placeOf is where a stream begins in a topic. What is no id at all is a gap of
-// unknown extent, and the stream goes on live.
+// placeOf is where a stream begins in a topic. A malformed id is a gap of unknown extent, and the
+// stream continues live.
 func (s *Shard) placeOf(j *Join, t *topic.Topic, at eventid.Position) log.Place {
 	p := t.Locate(j.Resume, at, j.pinned)
 	if p.Cause != log.GapNone && s.policy(t.Name()) == PolicyLatest {

@@ -142,16 +142,15 @@ func (s *Shard) dropOutbox(i uint32, sl *slot) {
 	}
 }
 
-// charge returns what all copies take then.
+// charge adds n bytes to what copies take, and returns the total of all shards.
 func (s *Shard) charge(n int) int64 {
 	s.stats.RestBytes.Add(int64(n))
 	return s.rests.used.Add(int64(n))
 }
 
-// checkBlocked looks at a blocked subscriber of the topic under way, which gets
-// nothing in this pass, and closes it if it cannot go on any more: the log has let
-// go of the event that it stands inside of, whose bytes must not be kept alive
-// beyond the log's bounds; or it is overrun and the topic's policy is to close.
+// checkBlocked handles a blocked subscriber of the current topic. It gets nothing in this pass, and
+// is closed if it cannot continue: the log has dropped the event that it has a part of, whose bytes
+// must not be kept beyond the log's bounds; or it is overrun, and the topic's policy is to close.
 func (s *Shard) checkBlocked(i uint32, sl *slot, n uint32, st *state) {
 	if sl.flags&flagOutbox != 0 {
 		if o := s.outboxes[i]; len(o.log) > 0 && o.state == n && o.end <= s.snap.Tail {

@@ -63,7 +63,7 @@ type Shard struct {
 	events       []sys.Event // found by the last wait …
 	handled      int         // … and how many of them were dealt with
 	noYieldUntil int64       // the time until which the processor is not given up
-	crowded      bool        // the scheduler of Go has no place for anyone beside the shards
+	crowded      bool        // GOMAXPROCS leaves no place for goroutines beside the shards
 	rng          *rand.Rand
 	clock        func() int64 // the time inside a turn: nanotime
 	now          int64        // of this turn
@@ -180,10 +180,10 @@ func (s *Shard) run() {
 // they wake up they would otherwise wait for the end of the time slice that the kernel
 // has given the shard, 3 ms. (Measured: bench/results/README.md.)
 //
-// The kernel takes a yield for more than a turn's worth: beside a thread that always has
-// something to do a shard would come to a tenth of the processor. So it keeps the processor for
-// as long as others had it before it yields again; at most keepMax, as the whole process may
-// have been stopped for minutes.
+// A yield costs more than a turn: beside a thread that is always runnable, a shard that yielded
+// after each turn would get a tenth of the processor. So after a yield it runs for as long as the
+// others ran before it yields again, but at most for keepMax, since the whole process may have been
+// stopped for minutes.
 func (s *Shard) yield() {
 	if s.crowded {
 		runtime.Gosched()
@@ -197,8 +197,8 @@ func (s *Shard) yield() {
 	s.noYieldUntil = ended + min(ended-began, int64(keepMax))
 }
 
-// sleep waits until something happens or the time is over. What came before the
-// inbox knew that the shard sleeps is looked for once more.
+// sleep waits for an event, or until the time is over. It checks the inbox again once asleep is
+// set: an entry that came before that has not woken the shard.
 func (s *Shard) sleep(wait time.Duration) {
 	s.inbox.asleep.Store(true)
 	if s.inbox.depth.Load() != 0 {
@@ -208,8 +208,8 @@ func (s *Shard) sleep(wait time.Duration) {
 	s.inbox.asleep.Store(false)
 }
 
-// poll asks the kernel what happened, waiting for it if told to; not before what it
-// said the last time is dealt with.
+// poll asks the kernel for events and waits up to wait for the first. It does nothing while events
+// of the last call are still to be handled.
 func (s *Shard) poll(wait time.Duration) {
 	if s.handled == len(s.events) {
 		s.events, s.handled = s.events[:s.kernel.Wait(s.events[:cap(s.events)], wait)], 0
@@ -283,9 +283,8 @@ func (s *Shard) untilDeadline() time.Duration {
 // hasRetries reports whether streams that waited are still to be looked at again.
 func (s *Shard) hasRetries() bool { return len(s.retries) > 0 || len(s.woken) > 0 }
 
-// takeInbox takes what is in the inbox, but no more joins, answers and calls in one turn than its
-// budget, and no more topics than that has looks: a storm of them must not hold up
-// the events of the streams that are there. It reports whether that was all.
+// takeInbox handles what is in the inbox, within a budget for each kind: a storm of joins must not
+// delay events for the streams that are there. It reports whether the inbox is empty.
 func (s *Shard) takeInbox() bool {
 	in := &s.incoming
 	s.joined = 0

@@ -6,7 +6,7 @@ import (
 	"ssedge/shard/log"
 )
 
-// Stats are a shard's counts. The shard's goroutine writes them, anyone may read.
+// Stats are a shard's counts. The shard's goroutine writes them, and any goroutine may read them.
 type Stats struct {
 	Streams       atomic.Int64
 	Blocked       atomic.Int64 // streams whose socket is full

@@ -5,14 +5,15 @@ import (
 	"ssedge/proto/sse"
 )
 
-// What goes into one send at most: batchBytes, for a socket rarely takes more and what it does not take was put together in vain; and
-// fewer pieces than the kernel looks at.
+// batchBytes and batchPieces bound one send: a socket rarely takes more bytes, and the kernel looks
+// at no more pieces.
 const (
 	batchBytes  = 64 << 10
 	batchPieces = piecesMax - 8
 )
 
-// flatMax is up to how many bytes a batch is copied into one piece: a vectored send costs more than that.
+// flatMax is the size up to which a batch is copied into one piece: that costs less than a vectored
+// send.
 const flatMax = 2 << 10
 
 // batch is units that go in one send. First stands what must go in any case: s.due.
@@ -48,7 +49,8 @@ type underway struct {
 	own   bool   // log is no topic's, but memory that is kept for this stream (older)
 }
 
-// kept is u with scratch copied, and what is in the log, too, if that is little: the log may let it go.
+// kept is u for longer than this call: scratch is copied, and so is what lies in the log if it is
+// short, since the log may drop it.
 func (u underway) kept() underway {
 	if len(u.log) > 0 && u.size() <= restCopyMax {
 		return underway{tail: append(append(make([]byte, 0, u.size()), u.log...), u.tail...)}

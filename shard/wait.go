@@ -32,9 +32,9 @@ type waitTopic struct {
 
 func (w *wait) topic(k int) *waitTopic { return &w.topics[k] }
 
-// headDelay is how long, in ticks, a waiting stream waits before it is sent its response
-// head: most begin within a round trip, and what is published once the client has its
-// head is the stream's.
+// headDelay is how long, in ticks, a waiting stream goes without its response head. Most streams
+// begin within a round trip, before it is over. Once its client has the head, a stream is owed what
+// is published.
 const headDelay = 1 << 30 >> tickShift
 
 // topics returns the topics of a join.
@@ -45,7 +45,7 @@ func (j *Join) topics() []*topic.Topic {
 	return []*topic.Topic{j.Topic}
 }
 
-// position is what the client has said of topic k.
+// position is the client's position in topic k.
 func (j *Join) position(k int) eventid.Position {
 	if j.More != nil && j.Resume == log.ResumeAt {
 		return j.Positions[k]
@@ -62,8 +62,8 @@ func (j *Join) setPosition(k int, at eventid.Position) {
 	}
 }
 
-// inDoubt returns the topics whose upstream must be heard before the stream can begin. It
-// has been asked, and this shard is told of the answer.
+// inDoubt returns the topics whose upstream must answer before the stream can begin. It asks them,
+// and registers this shard for the answers.
 func (s *Shard) inDoubt(w *wait) (doubtful []*topic.Topic) {
 	for k, t := range w.join.topics() {
 		r, at, about := w.join.Resume, w.join.position(k), w.topic(k)
@@ -115,8 +115,8 @@ func (s *Shard) await(i uint32, topics []*topic.Topic) {
 	}
 }
 
-// answered is called when something is known of a topic that was not. There may be very many that
-// wait for it: they are looked at by and by (queueRetries).
+// answered is called when the upstream has answered about a topic. Very many streams may wait for
+// it, so they are retried little by little (queueRetries).
 func (s *Shard) answered(t *topic.Topic) {
 	if waiters := s.awaiting[t]; len(waiters) > 0 {
 		s.woken = append(s.woken, waiters)
@@ -124,8 +124,8 @@ func (s *Shard) answered(t *topic.Topic) {
 	s.stopAwaiting(t)
 }
 
-// queueRetries has some of the streams that waited for an answer looked at again. A slot of which
-// the stream has gone meanwhile is looked at for nothing.
+// queueRetries schedules a retry of streams whose topics were answered, within a budget. A slot
+// that another stream has by now is retried in vain. It reports whether any budget is left.
 func (s *Shard) queueRetries(b *budget) (more bool) {
 	for len(s.woken) > 0 {
 		waiters := s.woken[len(s.woken)-1]
@@ -142,8 +142,8 @@ func (s *Shard) queueRetries(b *budget) (more bool) {
 	return true
 }
 
-// stopAwaiting forgets the streams that wait for an answer about t. A map that was large once stays
-// so: when no stream waits any more, it is replaced.
+// stopAwaiting forgets the streams that wait for an answer about t. A map does not shrink: when no
+// stream waits any more, one that was large is replaced.
 func (s *Shard) stopAwaiting(t *topic.Topic) {
 	delete(s.awaiting, t)
 	s.awaitedEver++
@@ -152,10 +152,11 @@ func (s *Shard) stopAwaiting(t *topic.Topic) {
 	}
 }
 
-// awaitingKept is how many topics may have been waited for without the map being made anew.
+// awaitingKept is how many topics may pass through the map before it is replaced.
 const awaitingKept = 1000
 
-// retry looks again at a stream that waits.
+// retry looks again at a stream that waits: it begins, waits for another answer, or has older
+// events read.
 func (s *Shard) retry(stream uint64) {
 	i, sl := s.slots.find(stream)
 	if sl == nil || sl.flags&flagWaiting == 0 || sl.flags&flagBlocked != 0 { // when it unblocks it comes back here
@@ -190,8 +191,8 @@ func (s *Shard) retry(stream uint64) {
 	}
 }
 
-// pin makes a stream whose client gave no id begin where its topics are now: what is published once
-// its client has the response head is the stream's.
+// pin sets the positions of a stream whose client gave no id to where its topics are now: it is
+// owed every event from the moment its client has the response head.
 func (j *Join) pin() {
 	if j.Resume != log.ResumeNot {
 		return
@@ -228,7 +229,7 @@ func (s *Shard) sendHead(i uint32, sl *slot) bool {
 	return s.put(i, sl, reading{})
 }
 
-// endWait forgets that a stream waits. Its holds on its topics go on.
+// endWait removes a stream from those that wait. It still holds its topics.
 func (s *Shard) endWait(i uint32, sl *slot) {
 	s.waits[i].ended.Store(true)
 	for _, t := range s.waits[i].join.topics() {

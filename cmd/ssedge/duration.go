@@ -11,7 +11,7 @@ import (
 // parseDuration reads a time, from a flag, a variable or the file.
 func parseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
-	if err != nil { // Go's reasons are of no use to those who do not know its rule
+	if err != nil { // Go's reasons help only readers who know its rules
 		return 0, fmt.Errorf("expected a duration with its unit, as in 500ms, 10s or 5m, found %.40q", text)
 	}
 	return d, nil
