@@ -31,15 +31,29 @@ var metricHelp = map[string]string{
 	"ssedge_events_in_total":      "The number of events that were published through this server.",
 	"ssedge_event_bytes_in_total": "The bytes of the events that were published through this server, in wire form and without ids.",
 
-	"ssedge_events_duplicate_total":           "The number of publishes whose idempotency key had been used before.",
-	"ssedge_events_out_total":                 "The number of events that were given to the kernel, counted for each stream.",
-	"ssedge_bytes_out_total":                  "The bytes that were given to the kernel on streams.",
-	"ssedge_sends_total":                      "The number of system calls that sent on streams.",
-	"ssedge_heartbeats_total":                 "The number of heartbeats that were sent.",
-	"ssedge_turns_total":                      "The number of turns that all shards have made.",
-	"ssedge_streams_accepted_total":           "The number of streams that were admitted.",
-	"ssedge_streams_closed_total":             "The number of streams that ended, by reason.",
-	"ssedge_gaps_total":                       "The number of gaps that were told to clients, by cause.",
+	"ssedge_events_duplicate_total": "The number of publishes whose idempotency key had been used before.",
+	"ssedge_events_out_total":       "The number of events that were given to the kernel, counted for each stream.",
+	"ssedge_bytes_out_total":        "The bytes that were given to the kernel on streams.",
+	"ssedge_sends_total":            "The number of system calls that sent on streams.",
+	"ssedge_heartbeats_total":       "The number of heartbeats that were sent.",
+	"ssedge_turns_total":            "The number of turns that all shards have made.",
+	"ssedge_streams_accepted_total": "The number of streams that were admitted.",
+	"ssedge_streams_closed_total": "The number of streams that ended, by reason: " +
+		"client_gone (the client hung up, or its connection broke), " +
+		"slow_consumer (it fell behind the history and its topic's policy is close, " +
+		"or history dropped an event of which it had a part), " +
+		"write_stalled (it took nothing for --write-stall), max_lifetime (--lifetime was over), " +
+		"drain (the server ended and told it when to come back), " +
+		"shutdown (the server ended without that), overload (--rest-bytes was used up), " +
+		"error (the kernel refused the connection).",
+	"ssedge_gaps_total": "The number of gaps that were told to clients, by cause: " +
+		"overrun (a slow client fell behind the topic's history), " +
+		"evicted (--history-max was reached), " +
+		"missed (the Redis servers were not heard, and no longer have the events), " +
+		"conflated (the topic's policy for slow clients is latest), " +
+		"expired (the client's id is older than the history), " +
+		"unknown (the id was never given out), future (the id lies ahead of the topic), " +
+		"malformed (what the client sent is no id of its topics).",
 	"ssedge_refused_total":                    "The number of requests that were refused, by cause.",
 	"ssedge_history_evicted_total":            "The number of times that a topic's history was dropped because all history together was too large.",
 	"ssedge_idempotency_keys_forgotten_total": "The number of idempotency keys that were forgotten before their time because there were too many.",

@@ -17,6 +17,8 @@ import (
 
 	"ssedge/engine"
 	"ssedge/engine/setting"
+	"ssedge/shard"
+	"ssedge/shard/log"
 )
 
 // limits are all settings that bound something.
@@ -120,6 +122,21 @@ func TestHelpStandsAlone(t *testing.T) {
 		if strings.HasSuffix(name, "_max") && !flag.MatchString(help) {
 			t.Errorf("%s: %q; expected its flag in brackets", name, help)
 		}
+	}
+}
+
+// TestHelpHasEveryLabel: what a reason or a cause means is written nowhere else for operators.
+func TestHelpHasEveryLabel(t *testing.T) {
+	expect := func(metric string, label fmt.Stringer) {
+		if !strings.Contains(engine.MetricHelp[metric], " "+label.String()+" (") {
+			t.Errorf("the help of %s does not say what %s means", metric, label)
+		}
+	}
+	for _, r := range shard.CloseReasons() {
+		expect("ssedge_streams_closed_total", r)
+	}
+	for _, c := range log.GapCauses() {
+		expect("ssedge_gaps_total", c)
 	}
 }
 

@@ -20,7 +20,7 @@ func (e *Engine) watchMemory() {
 	for {
 		select {
 		case <-t.C:
-			e.admission.SetShort(w.Short())
+			e.admission.SetMemoryShort(w.Short())
 		case <-e.ended:
 			return
 		}

@@ -143,13 +143,13 @@ func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
 	// Shard.admit by hand, for what happens in its middle.
 	s := r.shards[0]
 	s.setNow(r.now)
-	s.inbox.take(&s.letters)
-	j := &s.letters.joins[0]
+	s.inbox.take(&s.incoming)
+	j := &s.incoming.joins[0]
 	i, sl := s.slots.take()
 	sl.fd, sl.owner = int32(j.Fd), j.Owner
 	s.stats.Joined.Add(1)
 	s.stats.Streams.Add(1)
-	s.kernel.Watch(j.Fd, user(i, sl))
+	s.kernel.Watch(j.Fd, userData(i, sl))
 	s.addHead(j)
 	s.due.lead = sse.AppendID(s.config.appendOpening(s.due.lead, stateResumed, s.rng.Int64N), []byte(first.String()))
 	sl.topic, sl.at = s.subscribe(i, j.Topic)

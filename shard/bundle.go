@@ -27,8 +27,8 @@ func (b *bundle) appendID(dst []byte) []byte {
 	return append(dst, "\n\n"...)
 }
 
-// of returns the bundle's subscription to the topic with that state.
-func (b *bundle) of(stateIndex uint32) *sub {
+// subOf returns the bundle's subscription to the topic with that state.
+func (b *bundle) subOf(stateIndex uint32) *sub {
 	for k := range b.subs {
 		if b.subs[k].state == stateIndex {
 			return &b.subs[k]
@@ -37,10 +37,10 @@ func (b *bundle) of(stateIndex uint32) *sub {
 	panic("shard: a slot stands among the subscribers of a topic that it does not have")
 }
 
-func (s *Shard) keepBundle(b *bundle) uint32 {
-	if n := len(s.unused); n > 0 {
-		i := s.unused[n-1]
-		s.unused = s.unused[:n-1]
+func (s *Shard) addBundle(b *bundle) uint32 {
+	if n := len(s.freeBundles); n > 0 {
+		i := s.freeBundles[n-1]
+		s.freeBundles = s.freeBundles[:n-1]
 		s.bundles[i] = b
 		return i
 	}
@@ -48,9 +48,9 @@ func (s *Shard) keepBundle(b *bundle) uint32 {
 	return uint32(len(s.bundles) - 1)
 }
 
-// catchUpBundle sends a stream with several topics s.due and everything it is behind, until it is blocked. It reports whether the
-// stream is still open. Each time another topic is the first: one
-// that the client cannot keep up with must not keep the others from it.
+// catchUpBundle sends a stream with several topics s.due and everything it is behind, until it is
+// blocked. It reports whether the stream is still open. The first topic rotates: one that the
+// client cannot keep up with must not starve the others.
 func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
 	b := s.bundles[sl.topic]
 	for range b.subs {
@@ -59,8 +59,8 @@ func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
 			b.next = 0
 		}
 		st := s.states.at(sub.state)
-		s.look(st.topic)
-		of := reading{sub.state, true, b, sub}
+		s.snapshot(st.topic)
+		of := reading{state: sub.state, has: true, bundle: b, sub: sub}
 		if slow && st.policy == PolicyLatest {
 			s.conflate(sl, of, st)
 		}

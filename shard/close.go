@@ -9,7 +9,7 @@ import (
 // afterwards. It may be called in the middle of a pass.
 func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 	if sl.flags&flagWaiting != 0 {
-		s.sendAway(i, sl, reason)
+		s.sendEarlyEnd(i, sl, reason)
 		s.releaseTopics(&s.waits[i].join)
 		s.endWait(i, sl)
 	} else if sl.flags&flagMulti != 0 {
@@ -18,8 +18,9 @@ func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 			s.unsubscribe(b.subs[k].state, b.subs[k].at)
 		}
 		s.bundles[sl.topic] = nil
-		if s.unused = append(s.unused, sl.topic); len(s.unused) == len(s.bundles) && len(s.bundles) > roomy.Kept {
-			s.bundles, s.unused = nil, nil
+		s.freeBundles = append(s.freeBundles, sl.topic)
+		if len(s.freeBundles) == len(s.bundles) && len(s.bundles) > roomy.Kept {
+			s.bundles, s.freeBundles = nil, nil
 		}
 	} else {
 		s.unsubscribe(sl.topic, sl.at)
@@ -27,23 +28,23 @@ func (s *Shard) close(i uint32, sl *slot, reason CloseReason) {
 	s.end(i, sl, reason)
 }
 
-// sendAway answers a waiting stream that was answered nothing yet: its connection is the first thing that its client would see
-// the end of.
-func (s *Shard) sendAway(i uint32, sl *slot, reason CloseReason) {
+// sendEarlyEnd answers a waiting stream that was not sent its head. Without an answer its client
+// would only see that the connection ends.
+func (s *Shard) sendEarlyEnd(i uint32, sl *slot, reason CloseReason) {
 	j := &s.waits[i].join
 	if j.headSent {
 		return
 	}
 	sl.wire = WireRaw // there are no units to end
-	if reason != ClosedClientGone && reason != ClosedError && len(j.Away) > 0 {
-		s.kernel.Send(int(sl.fd), j.Away)
+	if j.Early != nil && len(j.Early[reason]) > 0 {
+		s.kernel.Send(int(sl.fd), j.Early[reason])
 	}
 }
 
 // end gives back what a stream without subscriptions still has: its outbox, its
 // timer, its descriptor, its slot.
 func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
-	s.sayBye(sl, reason)
+	s.sendLastUnit(sl, reason)
 	if sl.flags&flagOutbox != 0 {
 		s.dropOutbox(i, sl)
 	}
@@ -62,13 +63,14 @@ func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 	}
 }
 
-// sayBye ends a body as it should end, unless it is cut off inside a unit or was ended with its last words (Shard.finish).
-func (s *Shard) sayBye(sl *slot, reason CloseReason) {
+// sendLastUnit ends a body as its wire demands, unless it was cut off inside a unit, or ended with
+// its last words (Shard.finish).
+func (s *Shard) sendLastUnit(sl *slot, reason CloseReason) {
 	switch reason {
 	case ClosedClientGone, ClosedError, ClosedOverload, ClosedDrain:
 		return
 	}
-	if bye := framings[sl.wire].bye; len(bye) > 0 && sl.flags&flagBlocked == 0 {
+	if bye := framings[sl.wire].lastUnit; len(bye) > 0 && sl.flags&flagBlocked == 0 {
 		s.kernel.Send(int(sl.fd), bye)
 	}
 }
@@ -77,15 +79,15 @@ func (s *Shard) sayBye(sl *slot, reason CloseReason) {
 // streams that are in it by then are closed like the others, later ones are refused.
 func (s *Shard) stop() {
 	s.inbox.close()
-	var late letters
+	var late incoming
 	s.inbox.take(&late)
-	for _, joins := range [][]Join{s.letters.joins[s.letters.admitted:], late.joins} {
+	for _, joins := range [][]Join{s.incoming.joins[s.incoming.admitted:], late.joins} {
 		for i := range joins {
 			s.admit(&joins[i])
 			s.inbox.joining.Add(-1)
 		}
 	}
-	s.letters.joins, s.letters.admitted = nil, 0
+	s.incoming.joins, s.incoming.admitted = nil, 0
 	for _, f := range late.calls {
 		f()
 	}

@@ -22,9 +22,9 @@ func (s *Shard) startDrain(rate float64, timeout time.Duration, done func()) {
 	s.drain = drain{active: true, rate: rate, credit: 1, last: s.now, deadline: s.now + int64(timeout), done: done}
 }
 
-// drainLooks is how many slots one turn of a drain looks at: most of them may be free,
+// drainSlotsMax is how many slots one turn of a drain looks at: most of them may be free,
 // or their sockets full.
-const drainLooks = 8192
+const drainSlotsMax = 8192
 
 // drainSome closes as many streams as the rate allows by now.
 func (s *Shard) drainSome() {
@@ -34,7 +34,7 @@ func (s *Shard) drainSome() {
 	late := s.now >= d.deadline
 	looks := s.slots.ever
 	if !late {
-		looks = min(looks, drainLooks)
+		looks = min(looks, drainSlotsMax)
 	}
 	for ; looks > 0 && (d.credit >= 1 || late); looks-- {
 		i := d.at
@@ -51,14 +51,15 @@ func (s *Shard) drainSome() {
 			d.credit--
 		}
 	}
-	if s.slots.used == 0 && s.letters.admitted == len(s.letters.joins) && s.inbox.joining.Load() == 0 {
+	joining := len(s.incoming.joins) - s.incoming.admitted + int(s.inbox.joining.Load())
+	if s.slots.used == 0 && joining == 0 {
 		d.active = false
 		d.done()
 	}
 }
 
-// finish closes a stream that has everything; it reports false if the stream got
-// blocked on the way and has to wait.
+// finish brings a stream up to date, sends its last words and closes it. It reports false if the
+// stream is blocked and has to wait.
 func (s *Shard) finish(i uint32, sl *slot) bool {
 	if s.headDue(i, sl) {
 		s.close(i, sl, ClosedDrain)

@@ -5,7 +5,7 @@ import "ssedge/shard/topic"
 // enqueue notes that a topic has something new. The topic's bit is cleared before
 // the shard looks at its log: whatever is appended from here on sets it again.
 func (s *Shard) enqueue(d dirtyMark) {
-	d.topic.Look(s.number)
+	d.topic.ClearDirty(s.number)
 	n := d.topic.State(s.number)
 	if n == topic.NoState {
 		return // the last subscriber has left
@@ -76,17 +76,17 @@ func (s *Shard) fanOut() bool {
 	return s.queue.len() == 0
 }
 
-// look takes the snapshot of a topic.
-func (s *Shard) look(t *topic.Topic) {
+// snapshot takes the snapshot of a topic.
+func (s *Shard) snapshot(t *topic.Topic) {
 	t.Snapshot(&s.snap)
 	s.shared.valid = false
 }
 
-// pass goes on with the pass over a topic's subscribers until its end or that of
-// the budget. Each share of a pass takes a new snapshot of the log: subscribers that come
-// late in a pass get more, and the pass that follows finds less to do.
+// pass continues the pass over a topic's subscribers until its end or that of the budget. Each
+// share of a pass takes a new snapshot of the log. Subscribers visited late in a pass already get
+// newer events, so the next pass is shorter.
 func (s *Shard) pass(n uint32, st *state, b *budget) (done bool) {
-	s.look(st.topic)
+	s.snapshot(st.topic)
 	for st.topic != nil && int(st.next) < len(st.subs) {
 		i := st.subs[st.next]
 		st.next++
@@ -122,8 +122,8 @@ func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) {
 		s.checkBlocked(i, sl, n, st)
 	case sl.flags&flagMulti != 0:
 		b := s.bundles[sl.topic]
-		if sub := b.of(n); sub.cursor != s.snap.Head {
-			s.push(i, sl, reading{n, true, b, sub}, st)
+		if sub := b.subOf(n); sub.cursor != s.snap.Head {
+			s.push(i, sl, reading{state: n, has: true, bundle: b, sub: sub}, st)
 		}
 	case sl.cursor != s.snap.Head:
 		s.push(i, sl, reading{state: n, has: true}, st)

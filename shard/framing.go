@@ -18,10 +18,10 @@ const (
 // framing is one wire. Payload goes out in units: what precedes one promises all of it to the client, whatever becomes of the log. So a
 // unit is bounded, and what a full socket has not taken of one that was begun is copied (outbox).
 type framing struct {
-	unit int                                  // most payload of a unit in bytes; a longer event has several
-	head func(dst []byte, payload int) []byte // appends what precedes so many bytes of payload; nil: nothing, and nothing is promised
-	tail []byte                               // follows the payload
-	bye  []byte                               // ends a body of whole units
+	unit     int                                  // most payload of a unit, bytes; a longer event has several
+	head     func(dst []byte, payload int) []byte // appends what precedes it; nil: nothing, no promise
+	tail     []byte                               // follows the payload
+	lastUnit []byte                               // ends a body of whole units
 }
 
 // headMax is the most bytes that precede a unit.
@@ -31,8 +31,10 @@ const headMax = 32
 const unitMax = 16 << 10
 
 var framings = [wires]framing{
-	WireRaw:   {unit: math.MaxInt}, // a unit is an event
-	WireChunk: {unit: unitMax, head: appendChunkSize, tail: []byte("\r\n"), bye: []byte("0\r\n\r\n")},
+	WireRaw: {unit: math.MaxInt}, // a unit is an event
+	WireChunk: {
+		unit: unitMax, head: appendChunkSize, tail: []byte("\r\n"), lastUnit: []byte("0\r\n\r\n"),
+	},
 }
 
 // appendChunkSize appends the line before a chunk.

@@ -194,3 +194,37 @@ func TestTheLastWordsComeOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestUnitsHaveNoEmptyPieces: each piece costs the kernel a look, and a send has only so many.
+func TestUnitsHaveNoEmptyPieces(t *testing.T) {
+	for wire := range wires {
+		r := newRig(t, 1, patient(), topic.Config{})
+		c := &client{r: r, topics: []string{"a", "b"}, wire: wire}
+		c.connect("", fake.Unlimited, 0)
+		r.settle()
+		for _, size := range []int{10, 300, 20, 30, 300, 300, 10} {
+			r.publish("a", strings.Repeat("x", size))
+		}
+		s := r.shards[0]
+		sl := s.slots.at(0)
+		bundle := s.bundles[sl.topic]
+		sub := &bundle.subs[0]
+		s.snapshot(s.states.at(sub.state).topic)
+		b := new(batch)
+		b.begin()
+		of := reading{state: sub.state, has: true, bundle: bundle, sub: sub}
+		s.addEvents(b, &framings[wire], of, 200)
+		total, events := 0, 0
+		for k, piece := range b.pieces {
+			if total += len(piece); len(piece) == 0 {
+				t.Errorf("wire %d: piece %d of %d is empty", wire, k, len(b.pieces))
+			}
+		}
+		for _, u := range b.units {
+			events += u.events
+		}
+		if total != b.total || events != 7 {
+			t.Errorf("wire %d: %d bytes, expected %d; %d events", wire, b.total, total, events)
+		}
+	}
+}

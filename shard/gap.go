@@ -2,8 +2,9 @@ package shard
 
 import "ssedge/shard/log"
 
-// tellGap appends the event and data lines of a gap to s.due, and counts it. The caller adds the id line.
-func (s *Shard) tellGap(name string, p *log.Place) {
+// addGap appends the event and data lines of a gap to s.due, and counts it. The caller adds the id
+// line.
+func (s *Shard) addGap(name string, p *log.Place) {
 	s.due.lead = log.AppendGap(s.due.lead, name, p)
 	s.stats.Gaps[p.Cause].Add(1)
 }

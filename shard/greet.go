@@ -24,8 +24,8 @@ type greeting struct {
 // bench/results/README.md.) scratch is used, and returned to be used again. It is called on the
 // goroutine that has accepted the connection: of the shard it uses what never changes.
 //
-// What is appended to the log from here on lies behind the cursor that goes with
-// the join; the shard looks for it once it is known to be interested.
+// Events that are appended to the log from here on lie behind the cursor that goes with the join.
+// The shard looks for them once it is known to be interested.
 func (s *Shard) greet(j *Join, scratch []byte) []byte {
 	if j.More != nil || j.Resume == log.ResumeMalformed {
 		return scratch

@@ -71,7 +71,8 @@ func (g *Group) Turn(now int64) (idle bool) {
 	return idle
 }
 
-// Expire lets old history of a group that was not started go; a started one does so once a second.
+// Expire drops the old history of a group that was not started. A started group does so once a
+// second.
 func (g *Group) Expire() { g.table.Expire() }
 
 // Table returns the node's topics.
@@ -97,8 +98,8 @@ func (g *Group) Stats() []*Stats {
 	return all
 }
 
-// Crowded reports whether the scheduler of Go (GOMAXPROCS) has no place for anyone beside
-// the shards. They then yield to goroutines as well, which costs a busy shard some 10 %.
+// Crowded reports whether GOMAXPROCS leaves no place for goroutines beside the shards. Then shards
+// yield to the scheduler as well, which costs a busy shard some 10 %.
 func (g *Group) Crowded() bool { return runtime.GOMAXPROCS(0) <= len(g.shards) }
 
 // Start starts the shards' goroutines, and one that lets old history go.

@@ -32,7 +32,7 @@ type inbox struct {
 	dirty    []dirtyMark
 	calls    []func()
 	answered []*topic.Topic // of which the upstream has said something
-	shut     bool           // the shard takes nothing any more
+	closed   bool           // the shard takes nothing any more
 
 	depth   atomic.Int32 // everything that waits in here
 	joining atomic.Int32 // joins that are no streams yet, here or taken
@@ -60,7 +60,7 @@ func (b *inbox) answer(t *topic.Topic) {
 // call has the shard call f in its next turn; false if it has ended.
 func (b *inbox) call(f func()) bool {
 	b.mu.Lock()
-	if b.shut {
+	if b.closed {
 		b.mu.Unlock()
 		return false
 	}
@@ -76,7 +76,7 @@ func (b *inbox) room() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.shut:
+	case b.closed:
 		return ErrStopped
 	case int(b.joining.Load()) >= b.joinsMax:
 		return ErrInboxFull
@@ -89,7 +89,7 @@ func (b *inbox) room() error {
 func (b *inbox) join(j Join) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.shut {
+	if b.closed {
 		return ErrStopped
 	}
 	if int(b.joining.Load()) >= b.joinsMax && !j.greeting.done { // a stream that was greeted is let in
@@ -108,7 +108,7 @@ func (b *inbox) wake() {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.shut { // else the descriptor to wake it by may be a client's by now
+	if !b.closed { // else the descriptor to wake it by may be a client's by now
 		b.kernel.Wake()
 	}
 }
@@ -116,13 +116,13 @@ func (b *inbox) wake() {
 // close shuts the inbox. What is in it can still be taken.
 func (b *inbox) close() {
 	b.mu.Lock()
-	b.shut = true
+	b.closed = true
 	b.mu.Unlock()
 }
 
-// letters is what a shard took out of its inbox; the slices are swapped, not
+// incoming is what a shard took out of its inbox; the slices are swapped, not
 // copied.
-type letters struct {
+type incoming struct {
 	joins    []Join
 	admitted int // of joins, those that are streams by now
 	dirty    []dirtyMark
@@ -130,56 +130,57 @@ type letters struct {
 	calls    []func()
 	called   int // of calls, those that were made by now
 	answered []*topic.Topic
-	heard    int // of answered, those that were heard by now
+	noted    int // of answered, those whose waiting streams were woken by now
 }
 
 // left is how many are not dealt with yet.
-func (l *letters) left() int {
-	return len(l.joins) - l.admitted + len(l.dirty) - l.queued + len(l.calls) - l.called + len(l.answered) - l.heard
+func (in *incoming) left() int {
+	return len(in.joins) - in.admitted + len(in.dirty) - in.queued +
+		len(in.calls) - in.called + len(in.answered) - in.noted
 }
 
-// take takes out each kind of letters of which l has none left of an earlier
-// take. l's slices become the inbox's.
-func (b *inbox) take(l *letters) {
-	l.forget()
+// take takes out each kind of which in has none left of an earlier take. in's slices become the
+// inbox's.
+func (b *inbox) take(in *incoming) {
+	in.forget()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(l.calls) == 0 {
-		b.calls, l.calls = l.calls, b.calls
+	if len(in.calls) == 0 {
+		b.calls, in.calls = in.calls, b.calls
 	}
-	if len(l.answered) == 0 {
-		b.answered, l.answered = l.answered, b.answered
+	if len(in.answered) == 0 {
+		b.answered, in.answered = in.answered, b.answered
 	}
-	if len(l.joins) == 0 {
-		b.joins, l.joins = l.joins, b.joins
+	if len(in.joins) == 0 {
+		b.joins, in.joins = in.joins, b.joins
 	}
-	if len(l.dirty) == 0 {
-		b.dirty, l.dirty = l.dirty, b.dirty
+	if len(in.dirty) == 0 {
+		b.dirty, in.dirty = in.dirty, b.dirty
 	}
 	b.depth.Store(int32(len(b.joins) + len(b.dirty) + len(b.calls) + len(b.answered)))
 }
 
 // forget empties what has been dealt with: it keeps no topic alive.
-func (l *letters) forget() {
-	if l.called == len(l.calls) {
-		l.calls, l.called = emptied(l.calls), 0
+func (in *incoming) forget() {
+	if in.called == len(in.calls) {
+		in.calls, in.called = emptied(in.calls), 0
 	}
-	if l.heard == len(l.answered) {
-		l.answered, l.heard = emptied(l.answered), 0
+	if in.noted == len(in.answered) {
+		in.answered, in.noted = emptied(in.answered), 0
 	}
-	if l.admitted == len(l.joins) {
-		l.joins, l.admitted = emptied(l.joins), 0
+	if in.admitted == len(in.joins) {
+		in.joins, in.admitted = emptied(in.joins), 0
 	}
-	if l.queued == len(l.dirty) {
-		l.dirty, l.queued = emptied(l.dirty), 0
+	if in.queued == len(in.dirty) {
+		in.dirty, in.queued = emptied(in.dirty), 0
 	}
 }
 
-// lettersKept bounds what is kept of slices that a storm has blown up.
-const lettersKept = 1024
+// incomingKept bounds what is kept of slices that a storm has blown up.
+const incomingKept = 1024
 
 func emptied[T any](s []T) []T {
-	if cap(s) > lettersKept {
+	if cap(s) > incomingKept {
 		return nil
 	}
 	clear(s)

@@ -14,7 +14,7 @@ import (
 type Join struct {
 	Fd    int
 	Head  []byte         // the response head, sent first; not to be changed any more
-	Away  []byte         // the whole answer to a stream that ends before it was sent its head; not to be changed any more
+	Early *EarlyEnds     // the answers if it ends before Head was sent; nil: there are none
 	Wire  Wire           // as Head says
 	Topic *topic.Topic   // of a stream with one topic
 	More  []*topic.Topic // all topics, each once, by name, of a stream with several; else nil
@@ -29,8 +29,12 @@ type Join struct {
 	greeting greeting
 	headSent bool // the response head was sent: the stream had to wait …
 	opened   bool // … and so was the opening
-	fixed    bool // its positions are times that this node gave it when it had to wait
+	pinned   bool // its positions are times that this node gave it when it had to wait
 }
+
+// EarlyEnds has whole answers, by the reason for which a stream ended before it was sent its head.
+// nil is no answer. It may be shared between joins, and must not be changed any more.
+type EarlyEnds [closeReasons][]byte
 
 // admit makes a stream of a join: a slot, its subscriptions, the response head
 // and the opening, and whatever it is behind.
@@ -41,7 +45,7 @@ func (s *Shard) admit(j *Join) {
 	sl.wire = j.Wire
 	s.stats.Joined.Add(1)
 	s.stats.Streams.Add(1)
-	if errno := s.kernel.Watch(j.Fd, user(i, sl)); errno != 0 {
+	if errno := s.kernel.Watch(j.Fd, userData(i, sl)); errno != 0 {
 		s.releaseTopics(j)
 		s.end(i, sl, ClosedError)
 		return
@@ -56,7 +60,7 @@ func (s *Shard) admit(j *Join) {
 	}
 	lastWrite := sl.lastWrite
 
-	if !s.begin(i, sl, j) {
+	if !s.beginOrWait(i, sl, j) {
 		return
 	}
 	if sl.flags&flagWaiting == 0 {

@@ -2,6 +2,7 @@ package shard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +32,16 @@ func (f *fakeFeed) give(lost uint64, ids ...uint64) (from eventid.Position) {
 		read.Got(events)
 	}
 	return read.From
+}
+
+// giveSome answers it with up to n events of all that the upstream has.
+func (f *fakeFeed) giveSome(n int, all ...uint64) {
+	from := f.reads[0].From.ID.MS
+	after, found := slices.BinarySearch(all, from)
+	if found {
+		after++
+	}
+	f.give(from, all[after:min(after+n, len(all))]...)
 }
 
 // empty is a rig whose topic a has had no event: its log begins at 700. A stream follows it live, and was told that time.
@@ -229,13 +240,9 @@ func TestOlderEventsOfASlowStream(t *testing.T) {
 		r.settle()
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
-		next := map[eventid.Position][]uint64{
-			eventid.After(id(70)): {80, 90}, eventid.After(id(90)): {100, 101}, eventid.After(id(101)): {102, 103},
-		}
 		for range 1000 {
 			if len(feed.reads) > 0 {
-				from := feed.reads[0].From
-				feed.give(from.ID.MS, next[from]...)
+				feed.giveSome(2, 80, 90, 100, 101, 102, 103)
 			}
 			c.sock.Free(1 + room%7)
 			r.settle()

@@ -9,9 +9,9 @@ import (
 // open makes a slot's stream begin: its subscriptions, the opening unless it was greeted, and what it is behind. The shard is known to be
 // interested before it looks at a log: what is appended later marks it dirty. It reports whether the stream is open.
 func (s *Shard) open(i uint32, sl *slot, j *Join) bool {
-	behind := s.stand(i, sl, j)
+	behind := s.subscribeAll(i, sl, j)
 	if g := &j.greeting; g.done {
-		s.stats.sent(g.sent)
+		s.stats.countSend(g.sent)
 		if len(g.unsent) > 0 {
 			return s.block(i, sl, outbox{framed: g.unsent})
 		}
@@ -28,9 +28,9 @@ func (s *Shard) open(i uint32, sl *slot, j *Join) bool {
 	return true
 }
 
-// stand subscribes a slot to the topics of a join, and sets it to its place in each: s.places. It reports whether there is anything to
-// catch up with.
-func (s *Shard) stand(i uint32, sl *slot, j *Join) (behind bool) {
+// subscribeAll subscribes a slot to the topics of a join, and sets it to its place in each:
+// s.places. It reports whether there is anything to catch up with.
+func (s *Shard) subscribeAll(i uint32, sl *slot, j *Join) (behind bool) {
 	s.places = s.places[:0]
 	if j.More == nil {
 		sl.topic, sl.at = s.subscribe(i, j.Topic)
@@ -48,7 +48,7 @@ func (s *Shard) stand(i uint32, sl *slot, j *Join) (behind bool) {
 	}
 	b := &bundle{subs: make([]sub, len(j.More))}
 	sl.flags |= flagMulti
-	sl.topic = s.keepBundle(b)
+	sl.topic = s.addBundle(b)
 	for k, t := range j.More {
 		b.check = eventid.Check(b.check, t.Name())
 		sub := &b.subs[k]
@@ -61,12 +61,12 @@ func (s *Shard) stand(i uint32, sl *slot, j *Join) (behind bool) {
 	return behind
 }
 
-// placeOf is where a stream begins in a topic. What is no id at all is a gap of
-// unknown extent, and the stream goes on live.
+// placeOf is where a stream begins in a topic. A malformed id is a gap of unknown extent, and the
+// stream continues live.
 func (s *Shard) placeOf(j *Join, t *topic.Topic, at eventid.Position) log.Place {
-	p := t.Locate(j.Resume, at, j.fixed)
+	p := t.Locate(j.Resume, at, j.pinned)
 	if p.Cause != log.GapNone && s.policy(t.Name()) == PolicyLatest {
-		s.look(t)
+		s.snapshot(t)
 		s.snap.SkipResumed(&p)
 	}
 	return p
@@ -77,14 +77,14 @@ func (s *Shard) placeOf(j *Join, t *topic.Topic, at eventid.Position) log.Place 
 // latest goes on with the newest event.
 func (s *Shard) catchUp(i uint32, sl *slot, slow bool) bool {
 	if sl.flags&flagWaiting != 0 {
-		s.retries = append(s.retries, user(i, sl)) // something may have been heard while it was blocked
+		s.retries = append(s.retries, userData(i, sl)) // its topics may have been answered
 		return s.sendHead(i, sl)
 	}
 	if sl.flags&flagMulti != 0 {
 		return s.catchUpBundle(i, sl, slow)
 	}
 	st := s.states.at(sl.topic)
-	s.look(st.topic)
+	s.snapshot(st.topic)
 	of := reading{state: sl.topic, has: true}
 	if slow && st.policy == PolicyLatest {
 		s.conflate(sl, of, st)

@@ -99,7 +99,7 @@ func (s *Shard) addBeginning(i uint32, sl *slot, j *Join) {
 	}
 	for k, t := range j.topics() {
 		if p := &s.places[k]; p.Cause != log.GapNone {
-			s.tellGap(t.Name(), p)
+			s.addGap(t.Name(), p)
 			if gaps--; gaps > 0 {
 				s.due.lead = append(s.due.lead, '\n')
 			}

@@ -11,7 +11,7 @@ package shard
 type outbox struct {
 	framed []byte // copies
 	underway
-	held int // memory of the copies, charged to the node's budget
+	held int // memory that is kept for this stream alone, charged to the node's budget
 }
 
 // restCopyMax is the longest remainder of an event that is copied, bytes.
@@ -31,7 +31,10 @@ func (o *outbox) size() int { return len(o.framed) + o.underway.size() }
 // block parks a stream whose socket is full until it is writable. It reports
 // whether the stream is still open: it is not if there is no room for o.
 func (s *Shard) block(i uint32, sl *slot, o outbox) bool {
-	if o.held = cap(o.framed) + cap(o.tail); o.held > 0 && s.charge(o.held) > s.rests.max {
+	if o.held = cap(o.framed) + cap(o.tail); o.own {
+		o.held += len(o.log)
+	}
+	if o.held > 0 && s.charge(o.held) > s.rests.max {
 		s.charge(-o.held)
 		s.close(i, sl, ClosedOverload)
 		return false
@@ -50,7 +53,7 @@ func (s *Shard) park(i uint32, sl *slot) bool {
 	sl.since = s.tick
 	if sl.flags&flagWatched == 0 {
 		sl.flags |= flagWatched
-		if errno := s.kernel.WatchWritable(int(sl.fd), user(i, sl), true); errno != 0 {
+		if errno := s.kernel.WatchWritable(int(sl.fd), userData(i, sl), true); errno != 0 {
 			s.close(i, sl, ClosedError)
 			return false
 		}
@@ -88,7 +91,7 @@ func (s *Shard) unblock(i uint32, sl *slot) {
 		return
 	}
 	sl.flags &^= flagWatched
-	if errno := s.kernel.WatchWritable(int(sl.fd), user(i, sl), false); errno != 0 {
+	if errno := s.kernel.WatchWritable(int(sl.fd), userData(i, sl), false); errno != 0 {
 		s.close(i, sl, ClosedError)
 		return
 	}
@@ -139,16 +142,15 @@ func (s *Shard) dropOutbox(i uint32, sl *slot) {
 	}
 }
 
-// charge returns what all copies take then.
+// charge adds n bytes to what copies take, and returns the total of all shards.
 func (s *Shard) charge(n int) int64 {
 	s.stats.RestBytes.Add(int64(n))
 	return s.rests.used.Add(int64(n))
 }
 
-// checkBlocked looks at a blocked subscriber of the topic under way, which gets
-// nothing in this pass, and closes it if it cannot go on any more: the log has let
-// go of the event that it stands inside of, whose bytes must not be kept alive
-// beyond the log's bounds; or it is overrun and the topic's policy is to close.
+// checkBlocked handles a blocked subscriber of the current topic. It gets nothing in this pass, and
+// is closed if it cannot continue: the log has dropped the event that it has a part of, whose bytes
+// must not be kept beyond the log's bounds; or it is overrun, and the topic's policy is to close.
 func (s *Shard) checkBlocked(i uint32, sl *slot, n uint32, st *state) {
 	if sl.flags&flagOutbox != 0 {
 		if o := s.outboxes[i]; len(o.log) > 0 && o.state == n && o.end <= s.snap.Tail {
@@ -161,7 +163,7 @@ func (s *Shard) checkBlocked(i uint32, sl *slot, n uint32, st *state) {
 	}
 	cursor := sl.cursor
 	if sl.flags&flagMulti != 0 {
-		cursor = s.bundles[sl.topic].of(n).cursor
+		cursor = s.bundles[sl.topic].subOf(n).cursor
 	}
 	if cursor < s.snap.Tail {
 		s.close(i, sl, ClosedSlowConsumer)

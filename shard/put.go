@@ -11,17 +11,19 @@ import (
 
 // due is what the stream under way is owed, beside what its topic's log (Shard.snap) has behind its cursor. It knows no wire.
 type due struct {
-	lead []byte // opening, gap, heartbeat, last words; it goes first
+	lead []byte // opening, gaps, heartbeat, last words; goes first. The names of its topics bound it
 	head int    // so many bytes of it are a response head, which stands before any unit
 	last bool   // nothing follows: the body ends behind it
 }
 
 // reading is the log that a stream is sent: none, that of its only topic, or that of one of several.
+// A stream that waits is sent older events than its topic's log has.
 type reading struct {
 	state  uint32
-	has    bool    // there is one
+	has    bool    // there is a log
 	bundle *bundle // of a stream with several topics …
 	sub    *sub    // … the one
+	older  *older
 }
 
 const (
@@ -33,7 +35,7 @@ const (
 // only sender, and the only one to look at a stream's wire. It reports whether the stream is still open; it may be blocked.
 func (s *Shard) put(i uint32, sl *slot, of reading) bool {
 	open := true
-	if sl.wire == WireRaw && of.bundle == nil {
+	if sl.wire == WireRaw && of.bundle == nil && of.older == nil {
 		open = s.putRange(i, sl, of)
 	} else {
 		open = s.putUnits(i, sl, &framings[sl.wire], of, underway{})
@@ -66,7 +68,7 @@ func (s *Shard) putRange(i uint32, sl *slot, of reading) bool {
 		if total > lead {
 			sl.cursor = s.snap.Head
 			sl.setLast(s.snap.Last)
-			s.stats.batch(s.snap.EventsBehind())
+			s.stats.countEvents(s.snap.EventsBehind())
 		}
 		return true
 	case n < lead:
@@ -77,20 +79,28 @@ func (s *Shard) putRange(i uint32, sl *slot, of reading) bool {
 	// The cursor goes to the end of the event that the send stopped in; what is
 	// unsent of it is kept aside. So a cursor never stands inside an event.
 	half := s.snap.HalfSent(sl.cursor + uint64(n-lead))
-	s.stats.batch(s.snap.EventsBetween(sl.cursor, half.End))
+	s.stats.countEvents(s.snap.EventsBetween(sl.cursor, half.End))
 	sl.cursor = half.End
 	sl.setLast(half.At)
 	return s.block(i, sl, unsent(underway{log: half.Text, state: of.state, end: half.End}))
 }
 
-// stand moves a stream to a place in the log that it is sent.
-func (of *reading) stand(sl *slot, cursor uint64, at eventid.Position) {
-	if of.sub != nil {
+// moveTo moves a stream to a place in what it is sent.
+func (of *reading) moveTo(sl *slot, cursor uint64, at eventid.Position) {
+	switch {
+	case of.older != nil:
+		of.older.moveTo(cursor, at)
+	case of.sub != nil:
 		of.sub.cursor, of.sub.last = cursor, at
-		return
+	default:
+		sl.cursor = cursor
+		sl.setLast(at)
 	}
-	sl.cursor = cursor
-	sl.setLast(at)
+}
+
+// behind reports whether there is anything to send from it.
+func (of *reading) behind(s *Shard, sl *slot) bool {
+	return of.has && of.cursor(sl) < s.snap.Head || of.older.left() > 0
 }
 
 // cursor is where the stream stands in it.
@@ -111,8 +121,8 @@ func (of *reading) at(sl *slot) eventid.Position {
 
 // skip moves a stream to p, and adds the gap before it to s.due.
 func (s *Shard) skip(sl *slot, of reading, st *state, p *log.Place) {
-	of.stand(sl, p.Cursor, p.At)
-	s.tellGap(st.topic.Name(), p)
+	of.moveTo(sl, p.Cursor, p.At)
+	s.addGap(st.topic.Name(), p)
 	if of.bundle != nil {
 		s.due.lead = of.bundle.appendID(s.due.lead)
 	} else {
@@ -137,7 +147,7 @@ func (s *Shard) send(i uint32, sl *slot, pieces [][]byte, total int) (int, bool)
 		}
 		sent += n
 		sl.lastWrite = s.tick
-		s.stats.sent(n)
+		s.stats.countSend(n)
 		if sent == total || all {
 			// The socket is full: asking again would only cost a call.
 			return sent, true

@@ -1,47 +1,62 @@
 package shard
 
 // CloseReason is why a stream ended: a metric label and a log field.
+//
+// To add a reason, add its constant and its name here. Tests then ask for the two other places:
+// the HELP text of ssedge_streams_closed_total (engine/metrichelp.go), which is where operators
+// read what a reason means, and what a stream is answered that ends by it before it was sent its
+// response head (engine/intake/answers.go).
 type CloseReason uint8
 
 const (
 	ClosedClientGone   CloseReason = iota // the client hung up, or its connection broke
-	ClosedSlowConsumer                    // it fell behind what the log holds, and the topic's policy is to close, or it stood inside an event that is gone
+	ClosedSlowConsumer                    // it fell behind the log (PolicyClose), or inside an event
 	ClosedWriteStalled                    // it took no byte for the write-stall deadline
 	ClosedMaxLifetime                     // it reached the longest a stream may last
-	ClosedDrain                           // the server is going away: it was brought up to date and told when to come back
-	ClosedShutdown                        // the same, but there was no time for that
+	ClosedDrain                           // the server ends: it was told when to come back
+	ClosedShutdown                        // the server ends, and there was no time for that
 	ClosedOverload                        // there was no room to remember a half-sent event
-	ClosedError                           // the kernel refused the connection; a defect or a limit of the host
+	ClosedError                           // the kernel refused the connection: a defect or a limit
 	closeReasons
 )
 
 var closeReasonNames = [closeReasons]string{
-	"client_gone", "slow_consumer", "write_stalled",
-	"max_lifetime", "drain", "shutdown", "overload", "error",
+	ClosedClientGone:   "client_gone",
+	ClosedSlowConsumer: "slow_consumer",
+	ClosedWriteStalled: "write_stalled",
+	ClosedMaxLifetime:  "max_lifetime",
+	ClosedDrain:        "drain",
+	ClosedShutdown:     "shutdown",
+	ClosedOverload:     "overload",
+	ClosedError:        "error",
 }
 
 func (r CloseReason) String() string { return closeReasonNames[r] }
 
 // CloseReasons lists all reasons, for metrics of each.
-func CloseReasons() []CloseReason { return list(closeReasons) }
+func CloseReasons() []CloseReason { return enumerate(closeReasons) }
 
 // Policy is what becomes of a subscriber that fell behind the log.
 type Policy uint8
 
 const (
-	PolicyGap    Policy = iota // it is told of the gap and goes on with the oldest event there is
-	PolicyClose                // its stream is closed; it comes back and resumes
-	PolicyLatest               // it is told of the gap and goes on with the newest event; so is every stream that was blocked
+	PolicyGap    Policy = iota // it gets a gap event and continues with the oldest event there is
+	PolicyClose                // it is closed; its client comes back and resumes
+	PolicyLatest               // a gap event and the newest event, also for streams that were blocked
 	policies
 )
 
-var policyNames = [policies]string{"gap", "close", "latest"}
+var policyNames = [policies]string{
+	PolicyGap:    "gap",
+	PolicyClose:  "close",
+	PolicyLatest: "latest",
+}
 
 func (p Policy) String() string { return policyNames[p] }
 
 // ParsePolicy is the inverse of Policy.String.
 func ParsePolicy(name string) (Policy, bool) {
-	for _, p := range list(policies) {
+	for _, p := range enumerate(policies) {
 		if p.String() == name {
 			return p, true
 		}
@@ -49,7 +64,7 @@ func ParsePolicy(name string) (Policy, bool) {
 	return 0, false
 }
 
-func list[T ~uint8](n T) []T {
+func enumerate[T ~uint8](n T) []T {
 	all := make([]T, n)
 	for i := range all {
 		all[i] = T(i)

@@ -23,7 +23,7 @@ func TestNamesAreThereAndDiffer(t *testing.T) {
 	for _, c := range log.GapCauses() {
 		check("cause", c)
 	}
-	for _, p := range list(policies) {
+	for _, p := range enumerate(policies) {
 		check("policy", p)
 	}
 	if want := int(closeReasons) + int(log.GapCausesMax) - 1 + int(policies); len(seen) != want {
@@ -32,7 +32,7 @@ func TestNamesAreThereAndDiffer(t *testing.T) {
 }
 
 func TestParsePolicyIsTheInverseOfItsName(t *testing.T) {
-	for _, p := range list(policies) {
+	for _, p := range enumerate(policies) {
 		if got, ok := ParsePolicy(p.String()); !ok || got != p {
 			t.Errorf("%v is read as %v, %v", p, got, ok)
 		}

@@ -145,8 +145,16 @@ func (r *rig) joinEarliest(topics string) *client {
 	return c
 }
 
-// away is what a stream is answered that ends before it has begun.
-const away = "HTTP/1.1 503 Service Unavailable\r\n\r\n"
+// early is what streams are answered that end before they were sent their head: each reason's own
+// words, but for those by which no stream ends then.
+var early = func() (all EarlyEnds) {
+	for _, r := range CloseReasons() {
+		if r != ClosedClientGone && r != ClosedError {
+			all[r] = []byte("HTTP/1.1 503 Service Unavailable\r\nX: " + r.String() + "\r\n\r\n")
+		}
+	}
+	return all
+}()
 
 // connect hands a new connection to a shard. The decoder goes on where it was.
 func (c *client) connect(lastID string, room, shard int) {
@@ -160,7 +168,7 @@ func (c *client) connect(lastID string, room, shard int) {
 	c.decoder.Reset(lastID)
 	j := c.request(lastID)
 	j.Fd, j.Head, j.Owner, j.Wire = c.sock.FD, []byte(c.head), c.owner, c.wire
-	j.Away = []byte(away)
+	j.Early = &early
 	if r.greets {
 		r.shards[shard].greet(&j, nil)
 	}
@@ -313,8 +321,8 @@ func (r *rig) empty() {
 	}
 	for i, s := range r.shards {
 		st := &s.stats
-		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.outboxes)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.unused)),
-			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Waiting.Load(), int64(len(s.waits) + len(s.hearing) + len(s.retries) + len(s.woken)), st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
+		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.outboxes)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.freeBundles)),
+			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Waiting.Load(), int64(len(s.waits) + len(s.awaiting) + len(s.retries) + len(s.woken)), st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
 		for _, n := range gauges {
 			if n != 0 {
 				r.t.Errorf("shard %d: slots, states, rests, timers, bundles, queue, streams, blocked, waiting, what they wait for, subscriptions, topics, rest bytes, inbox are %v", i, gauges)

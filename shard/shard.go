@@ -34,34 +34,34 @@ type Shard struct {
 	stats  Stats
 	rests  restBudget
 
-	slots    slots
-	states   states
-	bundles  []*bundle                            // of streams with several topics
-	unused   []uint32                             // free elements of bundles
-	outboxes map[uint32]outbox                    // by slot: what its socket has not taken
-	stalls   map[uint32]stall                     // by slot: of blocked streams, those that were looked at
-	ranFrom  uint32                               // tick from which the process has run, if it was stopped before; 0: it was not
-	dueAt    int64                                // nanotime at which the next turn must come at the latest; 0: never
-	waits    map[uint32]*wait                     // by slot: streams that cannot begin yet
-	woken    []map[uint32]struct{}                // slots of streams that have waited for topics of which the upstream was heard
-	hearing  map[*topic.Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
-	heardOf  int                                  // how many have gone from it since it was made
-	retries  []uint64                             // which of them to look at again
-	queue    queue                                // states that wait for their pass
-	wheel    *wheel.Wheel                         // one entry per slot: heartbeat, stall, end
-	drain    drain
-	letters  letters     // taken from the inbox
-	joined   int         // of them joins, in this turn
-	sends    uint64      // system calls made for streams, ever
-	events   []sys.Event // found by the last wait …
-	handled  int         // … and how many of them were dealt with
-	keeps    int64       // the time until which the processor is not given up
-	crowded  bool        // the scheduler of Go has no place for anyone beside the shards
-	rng      *rand.Rand
-	clock    func() int64 // the time inside a turn: nanotime
-	now      int64        // of this turn
-	tick     uint32       // of this turn
-	ended    bool
+	slots        slots
+	states       states
+	bundles      []*bundle                            // of streams with several topics
+	freeBundles  []uint32                             // free elements of bundles
+	outboxes     map[uint32]outbox                    // by slot: what its socket has not taken
+	stalls       map[uint32]stall                     // by slot: blocked streams that were checked
+	ranFrom      uint32                               // tick since which the process runs, if it was stopped
+	dueAt        int64                                // nanotime at which the next turn is due; 0: never
+	waits        map[uint32]*wait                     // by slot: streams that cannot begin yet
+	woken        []map[uint32]struct{}                // slots that waited for topics that were answered
+	awaiting     map[*topic.Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
+	awaitedEver  int                                  // how many have gone from it since it was made
+	retries      []uint64                             // which of them to look at again
+	queue        queue                                // states that wait for their pass
+	wheel        *wheel.Wheel                         // one entry per slot: heartbeat, stall, end
+	drain        drain
+	incoming     incoming    // taken from the inbox
+	joined       int         // of them joins, in this turn
+	sends        uint64      // system calls made for streams, ever
+	events       []sys.Event // found by the last wait …
+	handled      int         // … and how many of them were dealt with
+	noYieldUntil int64       // the time until which the processor is not given up
+	crowded      bool        // GOMAXPROCS leaves no place for goroutines beside the shards
+	rng          *rand.Rand
+	clock        func() int64 // the time inside a turn: nanotime
+	now          int64        // of this turn
+	tick         uint32       // of this turn
+	ended        bool
 
 	// Scratch, valid within one call chain.
 	snap    log.Snapshot // of the topic under way
@@ -116,7 +116,7 @@ func newShard(number int, c *Config, t *topic.Table, k sys.Kernel, rests restBud
 		inbox:    inbox{kernel: k, joinsMax: c.InboxMax},
 		slots:    slots{free: noSlot},
 		outboxes: make(map[uint32]outbox), stalls: make(map[uint32]stall),
-		waits: make(map[uint32]*wait), hearing: make(map[*topic.Topic]map[uint32]struct{}),
+		waits: make(map[uint32]*wait), awaiting: make(map[*topic.Topic]map[uint32]struct{}),
 		wheel:  wheel.New(wheelBuckets, uint32(now>>tickShift)),
 		clock:  nanotime,
 		events: make([]sys.Event, min(c.TurnSends, eventsMax))[:0], // each may cost a send
@@ -173,25 +173,25 @@ func (s *Shard) run() {
 // they wake up they would otherwise wait for the end of the time slice that the kernel
 // has given the shard, 3 ms. (Measured: bench/results/README.md.)
 //
-// The kernel takes a yield for more than a turn's worth: beside a thread that always has
-// something to do a shard would come to a tenth of the processor. So it keeps the processor for
-// as long as others had it before it yields again; at most keepMax, as the whole process may
-// have been stopped for minutes.
+// A yield costs more than a turn: beside a thread that is always runnable, a shard that yielded
+// after each turn would get a tenth of the processor. So after a yield it runs for as long as the
+// others ran before it yields again, but at most for keepMax, since the whole process may have been
+// stopped for minutes.
 func (s *Shard) yield() {
 	if s.crowded {
 		runtime.Gosched()
 	}
 	began := s.clock()
-	if began < s.keeps {
+	if began < s.noYieldUntil {
 		return
 	}
 	s.kernel.Yield()
 	ended := s.clock()
-	s.keeps = ended + min(ended-began, int64(keepMax))
+	s.noYieldUntil = ended + min(ended-began, int64(keepMax))
 }
 
-// sleep waits until something happens or the time is over. What came before the
-// inbox knew that the shard sleeps is looked for once more.
+// sleep waits for an event, or until the time is over. It checks the inbox again once asleep is
+// set: an entry that came before that has not woken the shard.
 func (s *Shard) sleep(wait time.Duration) {
 	s.inbox.asleep.Store(true)
 	if s.inbox.depth.Load() != 0 {
@@ -201,8 +201,8 @@ func (s *Shard) sleep(wait time.Duration) {
 	s.inbox.asleep.Store(false)
 }
 
-// poll asks the kernel what happened, waiting for it if told to; not before what it
-// said the last time is dealt with.
+// poll asks the kernel for events and waits up to wait for the first. It does nothing while events
+// of the last call are still to be handled.
 func (s *Shard) poll(wait time.Duration) {
 	if s.handled == len(s.events) {
 		s.events, s.handled = s.events[:s.kernel.Wait(s.events[:cap(s.events)], wait)], 0
@@ -235,7 +235,7 @@ func (s *Shard) step(now int64) time.Duration {
 // turn is step without its watch over time.
 func (s *Shard) turn(now int64) time.Duration {
 	s.setNow(now)
-	busy := !s.takeLetters()
+	busy := !s.takeInbox()
 	busy = !s.handleEvents() || busy
 	busy = !s.fanOut() || busy
 	if s.drain.active {
@@ -244,7 +244,7 @@ func (s *Shard) turn(now int64) time.Duration {
 	idle := s.wheel.Advance(s.tick, firesPerTurn, s.fire)
 	s.stats.Turns.Add(1)
 	s.stats.Turn.observeNanos(s.clock() - now)
-	if busy || !idle || s.owesLooks() {
+	if busy || !idle || s.hasRetries() {
 		return 0
 	}
 	s.dropBytes()
@@ -273,57 +273,57 @@ func (s *Shard) untilDeadline() time.Duration {
 	return wait
 }
 
-// owesLooks reports whether streams that waited are still to be looked at again.
-func (s *Shard) owesLooks() bool { return len(s.retries) > 0 || len(s.woken) > 0 }
+// hasRetries reports whether streams that waited are still to be looked at again.
+func (s *Shard) hasRetries() bool { return len(s.retries) > 0 || len(s.woken) > 0 }
 
-// takeLetters takes what is in the inbox, but no more joins, answers and calls in one turn than its
-// budget, and no more topics than that has looks: a storm of them must not hold up
-// the events of the streams that are there. It reports whether that was all.
-func (s *Shard) takeLetters() bool {
-	l := &s.letters
+// takeInbox handles what is in the inbox, within a budget for each kind: a storm of joins must not
+// delay events for the streams that are there. It reports whether the inbox is empty.
+func (s *Shard) takeInbox() bool {
+	in := &s.incoming
 	s.joined = 0
-	if s.inbox.depth.Load() == 0 && l.left() == 0 && !s.owesLooks() {
+	if s.inbox.depth.Load() == 0 && in.left() == 0 && !s.hasRetries() {
 		s.stats.Inbox.Store(0)
 		return true
 	}
-	s.inbox.take(l)
+	s.inbox.take(in)
 	b := s.newBudget()
-	for more := true; more && l.admitted < len(l.joins); s.joined++ {
-		s.admit(&l.joins[l.admitted])
-		l.joins[l.admitted] = Join{}
-		l.admitted++
+	for more := true; more && in.admitted < len(in.joins); s.joined++ {
+		s.admit(&in.joins[in.admitted])
+		in.joins[in.admitted] = Join{}
+		in.admitted++
 		s.inbox.joining.Add(-1)
 		s.sends++ // a join costs as much
 		more = b.spend(s)
 	}
 	b = s.newBudget()
-	for more := true; more && l.queued < len(l.dirty); l.queued++ {
-		s.enqueue(l.dirty[l.queued])
+	for more := true; more && in.queued < len(in.dirty); in.queued++ {
+		s.enqueue(in.dirty[in.queued])
 		more = b.spend(s)
 	}
 	b = s.newBudget()
 	more := true
-	for ; more && l.heard < len(l.answered); l.heard++ {
-		s.heard(l.answered[l.heard])
+	for ; more && in.noted < len(in.answered); in.noted++ {
+		s.answered(in.answered[in.noted])
 		more = b.spend(s)
 	}
-	more = more && s.wakeSome(&b)
+	more = more && s.queueRetries(&b)
 	for ; more && len(s.retries) > 0; more = b.spend(s) {
-		of := s.retries[len(s.retries)-1]
+		stream := s.retries[len(s.retries)-1]
 		s.retries = s.retries[:len(s.retries)-1]
-		s.retry(of)
+		s.retry(stream)
 		s.sends++ // as much as a join
 	}
-	b = s.newBudget()                                                                   // a call may send older events to a stream
-	for more := true; (more || s.ended) && l.called < len(l.calls); more = b.spend(s) { // callers wait for theirs, also when the shard ends
-		f := l.calls[l.called]
-		l.calls[l.called] = nil
-		l.called++ // before: it may be the last one, which ends the shard
+	b = s.newBudget() // a call may send older events to a stream
+	// Callers wait for their calls, also when the shard ends.
+	for more := true; (more || s.ended) && in.called < len(in.calls); more = b.spend(s) {
+		f := in.calls[in.called]
+		in.calls[in.called] = nil
+		in.called++ // before: it may be the last one, which ends the shard
 		f()
 	}
-	l.forget()
-	s.stats.Inbox.Store(int64(l.left()))
-	return l.left() == 0 && !s.owesLooks()
+	in.forget()
+	s.stats.Inbox.Store(int64(in.left()))
+	return in.left() == 0 && !s.hasRetries()
 }
 
 // handleEvents takes what the kernel has reported, within a budget: a stream that

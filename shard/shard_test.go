@@ -109,7 +109,7 @@ func TestShardsShareTopics(t *testing.T) {
 	r.empty()
 }
 
-// One wake-up is enough for any number of letters, and none is needed for a shard
+// One wake-up is enough for any number of entries, and none is needed for a shard
 // that is awake.
 func TestASleepingShardIsWokenOnce(t *testing.T) {
 	r := newRig(t, 1, patient(), topic.Config{})
@@ -132,7 +132,7 @@ func TestASleepingShardIsWokenOnce(t *testing.T) {
 		t.Errorf("%d wake-ups, want 1", k.Wakes)
 	}
 	if got := b.depth.Load(); got != 7 { // each topic once
-		t.Errorf("%d letters, want 7", got)
+		t.Errorf("%d entries, want 7", got)
 	}
 }
 

@@ -90,9 +90,9 @@ func (s *slots) give(i uint32) {
 	s.used--
 }
 
-// user is epoll's user data for a slot; find is its inverse, nil for a stream
+// userData is epoll's user data for a slot; find is its inverse, nil for a stream
 // that is no more.
-func user(i uint32, p *slot) uint64 { return uint64(p.generation)<<32 | uint64(i) }
+func userData(i uint32, p *slot) uint64 { return uint64(p.generation)<<32 | uint64(i) }
 
 func (s *slots) find(user uint64) (uint32, *slot) {
 	i := uint32(user)

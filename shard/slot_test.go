@@ -56,7 +56,7 @@ func TestFindKnowsAStreamOnlyWhileItLasts(t *testing.T) {
 	var stale []uint64
 	for range 5 {
 		i, p := s.take()
-		now := user(i, p)
+		now := userData(i, p)
 		if found, at := s.find(now); found != i || at != p {
 			t.Fatalf("slot %d is not found", i)
 		}

@@ -15,9 +15,9 @@ type state struct {
 	policy Policy
 }
 
-// remove takes the subscriber at place i out and tells moved of each slot that
-// came to stand elsewhere. A pass under way neither skips nor repeats anyone: the
-// hole is filled from its own side of next.
+// remove takes out the subscriber at place i, and calls moved for each slot whose place changes. A
+// pass in progress neither skips nor repeats a subscriber: the hole is filled from the same side of
+// next.
 func (st *state) remove(i uint32, moved func(slot, place uint32)) {
 	end := uint32(len(st.subs)) - 1
 	if i < st.next {

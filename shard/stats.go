@@ -6,7 +6,7 @@ import (
 	"ssedge/shard/log"
 )
 
-// Stats are a shard's counts. The shard's goroutine writes them, anyone may read.
+// Stats are a shard's counts. The shard's goroutine writes them, and any goroutine may read them.
 type Stats struct {
 	Streams       atomic.Int64
 	Blocked       atomic.Int64 // streams whose socket is full
@@ -14,7 +14,7 @@ type Stats struct {
 	Subscriptions atomic.Int64
 	Topics        atomic.Int64 // topics with subscribers here
 	RestBytes     atomic.Int64 // copies of half-sent events
-	Inbox         atomic.Int64 // letters that were taken and not dealt with yet
+	Inbox         atomic.Int64 // taken from the inbox and not dealt with yet
 
 	Joined     atomic.Uint64
 	Closed     [closeReasons]atomic.Uint64
@@ -74,15 +74,15 @@ func (h *Histogram) AddTo(counts []uint64) (sum float64) {
 	return float64(h.sum.Load()) / h.scale
 }
 
-// sent counts one send.
-func (s *Stats) sent(bytes int) {
+// countSend counts one send.
+func (s *Stats) countSend(bytes int) {
 	s.Sends.Add(1)
 	s.BytesOut.Add(uint64(bytes))
 	s.SendBytes.observe(float64(bytes))
 }
 
-// batch counts the events of one send.
-func (s *Stats) batch(events int) {
+// countEvents counts the events of one send.
+func (s *Stats) countEvents(events int) {
 	if events > 0 {
 		s.EventsOut.Add(uint64(events))
 		s.SendEvents.observe(float64(events))

@@ -46,5 +46,5 @@ func (s *Shard) movedTo(i, stateIndex, place uint32) {
 		sl.at = place
 		return
 	}
-	s.bundles[sl.topic].of(stateIndex).at = place
+	s.bundles[sl.topic].subOf(stateIndex).at = place
 }

@@ -5,27 +5,28 @@ import (
 	"ssedge/proto/sse"
 )
 
-// What goes into one send at most: batchBytes, for a socket rarely takes more and what it does not take was put together in vain; and
-// fewer pieces than the kernel looks at.
+// batchBytes and batchPieces bound one send: a socket rarely takes more bytes, and the kernel looks
+// at no more pieces.
 const (
 	batchBytes  = 64 << 10
 	batchPieces = piecesMax - 8
 )
 
-// flatMax is up to how many bytes a batch is copied into one piece: a vectored send costs more than that.
+// flatMax is the size up to which a batch is copied into one piece: that costs less than a vectored
+// send.
 const flatMax = 2 << 10
 
 // batch is units that go in one send. First stands what must go in any case: s.due.
 type batch struct {
-	pieces  [][]byte
-	units   []unit
-	must    int // bytes that are promised though none may have been sent
-	total   int
-	first   int    // of pieces, in the unit that is being put together …
-	payload int    // … and the payload that it has so far
-	frames  []byte // what stands between payloads; pointed into
-	ids     []byte // id lines of a stream with several topics; pointed into
-	flat    []byte
+	pieces   [][]byte
+	units    []unit
+	promised int // bytes that are promised though none may have been sent
+	total    int
+	first    int    // of pieces, in the unit that is being put together …
+	payload  int    // … and the payload that it has so far
+	frames   []byte // what stands between payloads; pointed into
+	ids      []byte // id lines of a stream with several topics; pointed into
+	flat     []byte
 }
 
 // unit is one unit of a batch.
@@ -38,15 +39,18 @@ type unit struct {
 	left   underway         // … and behind it
 }
 
-// underway is an event of which some was sent: its payload that was not, in a log and, behind that, in scratch.
+// underway is an event of which some was sent: its payload that was not, in a log and, behind that,
+// in scratch.
 type underway struct {
 	log   []byte
 	tail  []byte
 	state uint32 // whose log …
 	end   uint64 // … and where the event ends in it
+	own   bool   // log is no topic's, but memory that is kept for this stream (older)
 }
 
-// kept is u with scratch copied, and what is in the log, too, if that is little: the log may let it go.
+// kept is u for longer than this call: scratch is copied, and so is what lies in the log if it is
+// short, since the log may drop it.
 func (u underway) kept() underway {
 	if len(u.log) > 0 && u.size() <= restCopyMax {
 		return underway{tail: append(append(make([]byte, 0, u.size()), u.log...), u.tail...)}
@@ -65,34 +69,35 @@ func (u *underway) cut(n int) (ofLog, ofTail []byte) {
 	return ofLog, ofTail
 }
 
-// putUnits sends a stream s.due, the rest of an event that is under way, and what the log has from its cursor to the head, in units.
+// putUnits sends a stream s.due, the rest of an event that is under way, and what the log has from
+// its cursor to the head, or the older events that were read for it, in units.
 func (s *Shard) putUnits(i uint32, sl *slot, f *framing, of reading, u underway) bool {
-	for len(s.due.lead) > 0 || u.size() > 0 || of.has && of.cursor(sl) < s.snap.Head {
+	for len(s.due.lead) > 0 || u.size() > 0 || of.behind(s, sl) {
 		b := s.fill(sl, f, of, u)
 		n, ok := s.send(i, sl, b.pieces, b.total)
 		if !ok {
 			return false
 		}
-		if n < b.must {
-			return s.block(i, sl, outbox{framed: b.between(n, b.must), underway: u.kept()})
+		if n < b.promised {
+			return s.block(i, sl, outbox{framed: b.between(n, b.promised), underway: u.kept()})
 		}
 		s.due = due{lead: s.due.lead[:0]}
-		events, end := 0, b.must
+		events, end := 0, b.promised
 		for k := range b.units {
 			unit := &b.units[k]
 			if n == end { // nothing of it is promised
 				break
 			}
 			if events += unit.events; unit.events > 0 {
-				of.stand(sl, unit.end, unit.at)
+				of.moveTo(sl, unit.end, unit.at)
 			}
 			if end += unit.size; n < end {
-				s.stats.batch(events)
+				s.stats.countEvents(events)
 				return s.block(i, sl, b.rest(f, unit, n, end))
 			}
 			u = unit.left
 		}
-		s.stats.batch(events)
+		s.stats.countEvents(events)
 		if n < b.total {
 			return s.block(i, sl, outbox{underway: u.kept()})
 		}
@@ -138,7 +143,10 @@ func (s *Shard) fill(sl *slot, f *framing, of reading, u underway) *batch {
 		b.addPart(f, &u, most)
 	}
 	switch {
-	case !of.has || u.size() > 0:
+	case u.size() > 0:
+	case of.older.left() > 0:
+		b.addOlder(f, of.older, most)
+	case !of.has:
 	case of.bundle != nil:
 		s.addEvents(b, f, of, most)
 	default:
@@ -169,7 +177,7 @@ func (s *Shard) fillShared(sl *slot, f *framing, of reading, most int) *batch {
 
 func (b *batch) begin() {
 	b.pieces, b.units, b.frames, b.ids = b.pieces[:0], b.units[:0], b.frames[:0], b.ids[:0]
-	b.must, b.total, b.payload = 0, 0, 0
+	b.promised, b.total, b.payload = 0, 0, 0
 }
 
 // drop forgets the bytes of logs.
@@ -192,27 +200,23 @@ func (b *batch) flatten() {
 
 func (b *batch) hasRoom() bool { return b.total < batchBytes && len(b.pieces) < batchPieces }
 
-// open begins a unit, and pay adds payload to it.
-func (b *batch) open(f *framing) {
+// openUnit begins a unit, and pay adds payload to it.
+func (b *batch) openUnit(f *framing) {
 	b.first, b.payload = len(b.pieces), 0
 	if f.head != nil {
 		b.pieces = append(b.pieces, nil)
 	}
 }
 
-func (b *batch) pay(piece []byte) {
+func (b *batch) addPayload(piece []byte) {
 	if len(piece) > 0 {
 		b.pieces = append(b.pieces, piece)
 		b.payload += len(piece)
 	}
 }
 
-// close ends a unit. It returns its size; 0 if it had no payload, and is none.
-func (b *batch) close(f *framing) (size int) {
-	if b.payload == 0 {
-		b.pieces = b.pieces[:b.first]
-		return 0
-	}
+// closeUnit ends a unit, which must have payload. It returns its size.
+func (b *batch) closeUnit(f *framing) (size int) {
 	size = b.payload + len(f.tail)
 	if f.head != nil {
 		b.frames = withRoom(b.frames, headMax)
@@ -225,6 +229,7 @@ func (b *batch) close(f *framing) (size int) {
 		b.pieces = append(b.pieces, f.tail)
 	}
 	b.total += size
+	b.payload = 0
 	return size
 }
 
@@ -244,26 +249,26 @@ func (b *batch) addDue(d *due, f *framing, most int) {
 	}
 	for lead := d.lead[d.head:]; len(lead) > 0; {
 		n := min(len(lead), most)
-		b.open(f)
-		b.pay(lead[:n])
-		b.close(f)
+		b.openUnit(f)
+		b.addPayload(lead[:n])
+		b.closeUnit(f)
 		lead = lead[n:]
 	}
-	if d.last && len(f.bye) > 0 {
-		b.pieces = append(b.pieces, f.bye)
-		b.total += len(f.bye)
+	if d.last && len(f.lastUnit) > 0 {
+		b.pieces = append(b.pieces, f.lastUnit)
+		b.total += len(f.lastUnit)
 	}
-	b.must = b.total
+	b.promised = b.total
 }
 
 // addPart adds a unit of an event that is under way.
 func (b *batch) addPart(f *framing, u *underway, most int) {
 	was := *u
-	b.open(f)
+	b.openUnit(f)
 	ofLog, ofTail := u.cut(min(u.size(), most))
-	b.pay(ofLog)
-	b.pay(ofTail)
-	b.units = append(b.units, unit{size: b.close(f), event: was, left: *u})
+	b.addPayload(ofLog)
+	b.addPayload(ofTail)
+	b.units = append(b.units, unit{size: b.closeUnit(f), event: was, left: *u})
 }
 
 // addEvent adds an event in units of its own, as far as there is room, but at least one.
@@ -282,29 +287,34 @@ func (s *Shard) addRuns(b *batch, f *framing, cursor uint64, state uint32, most 
 		if len(run.Text) > most {
 			b.addEvent(f, underway{log: run.Text, state: state, end: run.End}, run.At, most)
 		} else {
-			b.open(f)
-			b.pay(run.Text)
-			b.units = append(b.units, unit{size: b.close(f), end: run.End, at: run.At, events: s.snap.EventsBetween(cursor, run.End)})
+			b.openUnit(f)
+			b.addPayload(run.Text)
+			b.units = append(b.units, unit{
+				size: b.closeUnit(f), end: run.End, at: run.At,
+				events: s.snap.EventsBetween(cursor, run.End),
+			})
 		}
 		cursor = run.End
 	}
 }
 
-// addEvents adds the events of one topic of several: the body of an event is shared like everything else; its id line is the stream's
-// own, a vector of the positions in all its topics, so that one Last-Event-ID lets each of them resume exactly.
+// addEvents adds the events of one topic of several: the body of an event is shared like everything
+// else; its id line is the stream's own, a vector of the positions in all its topics, so that one
+// Last-Event-ID lets each of them resume exactly.
 func (s *Shard) addEvents(b *batch, f *framing, of reading, most int) {
 	was := of.sub.last
 	need := eventid.VectorBytesMax(len(of.bundle.subs)) + sse.IDOverheadBytes
 	var u unit
-	b.open(f)
+	open := false
 	end := func() {
-		if u.size = b.close(f); u.size > 0 {
+		if open {
+			u.size = b.closeUnit(f)
 			b.units = append(b.units, u)
 		}
-		u = unit{}
-		b.open(f)
+		open, u = false, unit{}
 	}
-	for cursor := of.sub.cursor; cursor < s.snap.Head && b.total+b.payload < batchBytes && len(b.pieces) < batchPieces; {
+	for cursor := of.sub.cursor; cursor < s.snap.Head &&
+		b.total+b.payload < batchBytes && len(b.pieces) < batchPieces; {
 		e := s.snap.Event(cursor)
 		of.sub.last = e.At
 		b.ids = withRoom(b.ids, need)
@@ -316,16 +326,18 @@ func (s *Shard) addEvents(b *batch, f *framing, of reading, most int) {
 		}
 		if whole.size() > most {
 			b.addEvent(f, whole, e.At, most)
-			b.open(f)
 		} else {
-			b.pay(whole.log)
-			b.pay(whole.tail)
+			if !open {
+				b.openUnit(f)
+				open = true
+			}
+			b.addPayload(whole.log)
+			b.addPayload(whole.tail)
 			u.end, u.at, u.event = e.End, e.At, whole
 			u.events++
 		}
 		cursor = e.End
 	}
 	end()
-	b.close(f)
 	of.sub.last = was
 }

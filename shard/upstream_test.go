@@ -279,7 +279,7 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 		}
 		stream.sock.HangUp()
 		r.settle()
-		if r.shards[0].stats.Waiting.Load() != 0 || len(r.shards[0].waits)+len(r.shards[0].hearing) != 0 {
+		if r.shards[0].stats.Waiting.Load() != 0 || len(r.shards[0].waits)+len(r.shards[0].awaiting) != 0 {
 			t.Error("a stream still waits")
 		}
 	}
@@ -364,33 +364,6 @@ func TestAWaitingStreamThatIsBlocked(t *testing.T) {
 	s.want("95", "100")
 	s.sock.HangUp()
 	r.empty()
-}
-
-// A stream that ends before it was answered anything is answered that, and nothing of chunks. If its client has gone, there is
-// nothing to say.
-func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
-	for wire := range wires {
-		for name, end := range map[string]func(*rig, *client){
-			away: func(r *rig, _ *client) { r.drain(1e6, time.Hour) },
-			away + " at once": func(r *rig, _ *client) {
-				r.shards[0].inbox.call(func() { r.shards[0].stop() })
-			},
-			"": func(_ *rig, c *client) { c.sock.HangUp() },
-		} {
-			r, _ := fed(t, patient(), topic.Config{})
-			c := &client{r: r, topics: []string{"a"}, wire: wire}
-			c.connect("", fake.Unlimited, 0)
-			r.settle()
-			if len(c.sock.Got) != 0 {
-				t.Fatalf("it was sent %q", c.sock.Got)
-			}
-			end(r, c)
-			r.settle()
-			if got, want := string(c.sock.Got), strings.TrimSuffix(name, " at once"); got != want || !c.sock.Closed {
-				t.Errorf("wire %d: it was sent %q, expected %q; closed: %v", wire, got, want, c.sock.Closed)
-			}
-		}
-	}
 }
 
 func TestWaitingStreamsAreDrained(t *testing.T) {

@@ -14,27 +14,27 @@ import (
 // that it is sent first. Until it begins it has a slot, a timer and a connection that is watched, but
 // no subscriptions.
 type wait struct {
-	join    Join
-	topics  []waitTopic // one for each of its topics
-	reading bool        // older events are being read for it
-	ended   atomic.Bool // the stream no longer waits
+	join        Join
+	topics      []waitTopic // one for each of its topics
+	readPending bool        // older events are being read for it
+	ended       atomic.Bool // the stream no longer waits
 }
 
 // waitTopic is what a waiting stream knows of one of its topics.
 type waitTopic struct {
-	ask      uint64        // the number of its ask; 0: it has not asked
-	earliest bool          // it wants the earliest event there is, and was sent none yet …
-	begun    bool          // … but its position is that before it, as the upstream had it
-	gone     bool          // the upstream has no more than the log: if an event is missing, a gap will be told
-	sent     bool          // it was sent older events …
-	history  log.Rewriting // … when the log's history had been rewritten so far
+	ask       uint64        // the number of its ask; 0: it has not asked
+	earliest  bool          // it wants the earliest event there is, and was sent none yet …
+	begun     bool          // … but its position is that before it, as the upstream had it
+	exhausted bool          // the upstream has no more than the log
+	sent      bool          // it was sent older events …
+	history   log.Rewriting // … when the log's history had been rewritten so far
 }
 
-func (w *wait) of(k int) *waitTopic { return &w.topics[k] }
+func (w *wait) topic(k int) *waitTopic { return &w.topics[k] }
 
-// headDelay is how long, in ticks, a waiting stream waits before it is sent its response
-// head: most begin within a round trip, and what is published once the client has its
-// head is the stream's.
+// headDelay is how long, in ticks, a waiting stream goes without its response head. Most streams
+// begin within a round trip, before it is over. Once its client has the head, a stream is owed what
+// is published.
 const headDelay = 1 << 30 >> tickShift
 
 // topics returns the topics of a join.
@@ -45,7 +45,7 @@ func (j *Join) topics() []*topic.Topic {
 	return []*topic.Topic{j.Topic}
 }
 
-// position is what the client has said of topic k.
+// position is the client's position in topic k.
 func (j *Join) position(k int) eventid.Position {
 	if j.More != nil && j.Resume == log.ResumeAt {
 		return j.Positions[k]
@@ -62,11 +62,11 @@ func (j *Join) setPosition(k int, at eventid.Position) {
 	}
 }
 
-// inDoubt returns the topics whose upstream must be heard before the stream can begin. It
-// has been asked, and this shard is told of the answer.
+// inDoubt returns the topics whose upstream must answer before the stream can begin. It asks them,
+// and registers this shard for the answers.
 func (s *Shard) inDoubt(w *wait) (doubtful []*topic.Topic) {
 	for k, t := range w.join.topics() {
-		r, at, about := w.join.Resume, w.join.position(k), w.of(k)
+		r, at, about := w.join.Resume, w.join.position(k), w.topic(k)
 		if !t.Doubts(r, at, about.ask) {
 			continue
 		}
@@ -81,9 +81,9 @@ func (s *Shard) inDoubt(w *wait) (doubtful []*topic.Topic) {
 	return doubtful
 }
 
-// begin makes a stream of an admitted join: at once or, if its upstream must be heard first,
+// beginOrWait makes a stream of an admitted join: at once or, if its upstream must be heard first,
 // later. It reports whether the stream is open.
-func (s *Shard) begin(i uint32, sl *slot, j *Join) bool {
+func (s *Shard) beginOrWait(i uint32, sl *slot, j *Join) bool {
 	if !s.table.HasUpstream() || j.greeting.done {
 		return s.open(i, sl, j)
 	}
@@ -98,40 +98,40 @@ func (s *Shard) begin(i uint32, sl *slot, j *Join) bool {
 	s.waits[i] = w
 	s.waitsPeak = max(s.waitsPeak, len(s.waits))
 	s.stats.Waiting.Add(1)
-	s.hear(i, doubtful)
+	s.await(i, doubtful)
 	if len(doubtful) == 0 {
 		s.readOlder(i, sl, w, k)
 	}
 	return true
 }
 
-// hear notes that slot i waits for an answer about topics.
-func (s *Shard) hear(i uint32, topics []*topic.Topic) {
+// await notes that slot i waits for an answer about topics.
+func (s *Shard) await(i uint32, topics []*topic.Topic) {
 	for _, t := range topics {
-		if s.hearing[t] == nil {
-			s.hearing[t] = make(map[uint32]struct{})
+		if s.awaiting[t] == nil {
+			s.awaiting[t] = make(map[uint32]struct{})
 		}
-		s.hearing[t][i] = struct{}{}
+		s.awaiting[t][i] = struct{}{}
 	}
 }
 
-// heard is called when something is known of a topic that was not. There may be very many that wait for it: they are looked at
-// by and by (wakeSome).
-func (s *Shard) heard(t *topic.Topic) {
-	if waiters := s.hearing[t]; len(waiters) > 0 {
+// answered is called when the upstream has answered about a topic. Very many streams may wait for
+// it, so they are retried little by little (queueRetries).
+func (s *Shard) answered(t *topic.Topic) {
+	if waiters := s.awaiting[t]; len(waiters) > 0 {
 		s.woken = append(s.woken, waiters)
 	}
-	s.forgetHearing(t)
+	s.stopAwaiting(t)
 }
 
-// wakeSome has some of the streams that waited for an answer looked at again. A slot of which the stream has gone meanwhile is looked
-// at for nothing.
-func (s *Shard) wakeSome(b *budget) (more bool) {
+// queueRetries schedules a retry of streams whose topics were answered, within a budget. A slot
+// that another stream has by now is retried in vain. It reports whether any budget is left.
+func (s *Shard) queueRetries(b *budget) (more bool) {
 	for len(s.woken) > 0 {
 		waiters := s.woken[len(s.woken)-1]
 		for i := range waiters {
 			delete(waiters, i)
-			s.retries = append(s.retries, user(i, s.slots.at(i)))
+			s.retries = append(s.retries, userData(i, s.slots.at(i)))
 			if !b.spend(s) {
 				return false
 			}
@@ -142,31 +142,32 @@ func (s *Shard) wakeSome(b *budget) (more bool) {
 	return true
 }
 
-// forgetHearing forgets the streams that wait for an answer about t. A map that was large once stays so:
-// when no stream waits any more, it is replaced.
-func (s *Shard) forgetHearing(t *topic.Topic) {
-	delete(s.hearing, t)
-	s.heardOf++
-	if len(s.hearing) == 0 && s.heardOf > hearingKept {
-		s.hearing, s.heardOf = make(map[*topic.Topic]map[uint32]struct{}), 0
+// stopAwaiting forgets the streams that wait for an answer about t. A map does not shrink: when no
+// stream waits any more, one that was large is replaced.
+func (s *Shard) stopAwaiting(t *topic.Topic) {
+	delete(s.awaiting, t)
+	s.awaitedEver++
+	if len(s.awaiting) == 0 && s.awaitedEver > awaitingKept {
+		s.awaiting, s.awaitedEver = make(map[*topic.Topic]map[uint32]struct{}), 0
 	}
 }
 
-// hearingKept is how many topics may have been waited for without the map being made anew.
-const hearingKept = 1000
+// awaitingKept is how many topics may pass through the map before it is replaced.
+const awaitingKept = 1000
 
-// retry looks again at a stream that waits.
-func (s *Shard) retry(of uint64) {
-	i, sl := s.slots.find(of)
+// retry looks again at a stream that waits: it begins, waits for another answer, or has older
+// events read.
+func (s *Shard) retry(stream uint64) {
+	i, sl := s.slots.find(stream)
 	if sl == nil || sl.flags&flagWaiting == 0 || sl.flags&flagBlocked != 0 { // when it unblocks it comes back here
 		return
 	}
 	w := s.waits[i]
-	if w.reading {
+	if w.readPending {
 		return
 	}
 	if doubtful := s.inDoubt(w); len(doubtful) > 0 {
-		s.hear(i, doubtful)
+		s.await(i, doubtful)
 		return
 	}
 	if k, ok := s.wantsOlder(w); ok {
@@ -177,7 +178,7 @@ func (s *Shard) retry(of uint64) {
 		w.setBeginnings()
 	}
 	for k := range w.topics {
-		if w.of(k).sent && s.tellRewritten(w, k) && !s.put(i, sl, reading{}) {
+		if w.topic(k).sent && s.addRewritten(w, k) && !s.put(i, sl, reading{}) {
 			return
 		}
 		if sl.flags&flagBlocked != 0 {
@@ -190,13 +191,13 @@ func (s *Shard) retry(of uint64) {
 	}
 }
 
-// fix makes a stream whose client gave no id begin where its topics are now: what is published once
-// its client has the response head is the stream's.
-func (j *Join) fix() {
+// pin sets the positions of a stream whose client gave no id to where its topics are now: it is
+// owed every event from the moment its client has the response head.
+func (j *Join) pin() {
 	if j.Resume != log.ResumeNot {
 		return
 	}
-	j.Resume, j.fixed = log.ResumeAt, true
+	j.Resume, j.pinned = log.ResumeAt, true
 	if j.More == nil {
 		j.Position = j.Topic.Here()
 		return
@@ -220,7 +221,7 @@ func (s *Shard) sendHead(i uint32, sl *slot) bool {
 	if j.Resume == log.ResumeNot {
 		j.opened = true
 		s.due.lead = s.config.appendOpening(s.due.lead, j.begins(), s.rng.Int64N)
-		j.fix()
+		j.pin()
 		s.due.lead = j.appendID(s.due.lead)
 	} else {
 		s.due.lead = append(s.due.lead, sse.Heartbeat...)
@@ -228,14 +229,14 @@ func (s *Shard) sendHead(i uint32, sl *slot) bool {
 	return s.put(i, sl, reading{})
 }
 
-// endWait forgets that a stream waits. Its holds on its topics go on.
+// endWait removes a stream from those that wait. It still holds its topics.
 func (s *Shard) endWait(i uint32, sl *slot) {
 	s.waits[i].ended.Store(true)
 	for _, t := range s.waits[i].join.topics() {
-		if waiters := s.hearing[t]; waiters != nil {
+		if waiters := s.awaiting[t]; waiters != nil {
 			delete(waiters, i)
 			if len(waiters) == 0 {
-				s.forgetHearing(t)
+				s.stopAwaiting(t)
 			}
 		}
 	}

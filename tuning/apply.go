@@ -100,10 +100,10 @@ func planned(h *Host, l Load) (changes []Change) {
 	return changes
 }
 
-// were are files as they were before; nil: there was none.
-type were map[string]*string
+// previous are files as they were before; nil: there was none.
+type previous map[string]*string
 
-func (w were) restore(root string) (err error) {
+func (w previous) restore(root string) (err error) {
 	for name, text := range w {
 		err = errors.Join(err, restore(filepath.Join(root, name), text))
 	}
@@ -111,8 +111,8 @@ func (w were) restore(root string) (err error) {
 }
 
 // writeFiles writes what is saved, and then those of the texts that are not empty.
-func writeFiles(root string, saved *Saved, texts map[string]string) (before were, err error) {
-	before = were{}
+func writeFiles(root string, saved *Saved, texts map[string]string) (before previous, err error) {
+	before = previous{}
 	for _, name := range []string{SavedFile, DropInFile, LimitsFile} {
 		if before[name], err = contents(filepath.Join(root, name)); err != nil {
 			return nil, err

@@ -21,7 +21,7 @@ type boot struct {
 
 // readBoot reads it. What is saved was changed by --apply.
 func readBoot(root fs.FS, saved *Saved) boot {
-	b := boot{said: saidSysctls(root, sysctlFiles...), own: saidSysctls(root, DropInFile)}
+	b := boot{said: configuredSysctls(root, sysctlFiles...), own: configuredSysctls(root, DropInFile)}
 	for name := range saved.Sysctls {
 		b.own[name] = append([]string{}, b.own[name]...)
 	}
@@ -114,8 +114,8 @@ var sysctlFiles = []string{
 	"etc/sysctl.conf", "etc/sysctl.d/*.conf", "run/sysctl.d/*.conf", "usr/local/lib/sysctl.d/*.conf", "usr/lib/sysctl.d/*.conf", "lib/sysctl.d/*.conf",
 }
 
-// saidSysctls are the values of settings in files of sysctl.d (man 5 sysctl.d).
-func saidSysctls(root fs.FS, patterns ...string) map[string][]string {
+// configuredSysctls are the values of settings in files of sysctl.d (man 5 sysctl.d).
+func configuredSysctls(root fs.FS, patterns ...string) map[string][]string {
 	all := map[string][]string{}
 	for _, file := range matches(root, patterns...) {
 		for line := range strings.Lines(text(root, file)) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"strconv"
 	"strings"
 
 	"ssedge/tuning/cgroup"
@@ -68,15 +67,9 @@ func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	if count, err := h.Sysctl("net.netfilter.nf_conntrack_count"); err == nil {
 		h.Tracked = parse(count)
 	}
-	for line := range strings.Lines(text(root, "proc/meminfo")) {
-		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
-			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
-			h.MemTotal = kib << 10
-		}
-		if rest, ok := strings.CutPrefix(line, "SwapTotal:"); ok {
-			h.Swap = !strings.HasPrefix(strings.TrimSpace(rest), "0 ")
-		}
-	}
+	var swap int64
+	h.MemTotal, swap = cgroup.Host(root)
+	h.Swap = swap > 0
 	for line := range strings.Lines(text(root, "proc/cpuinfo")) {
 		if strings.HasPrefix(line, "processor") {
 			h.CPUs++
@@ -90,7 +83,7 @@ func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	}
 	h.Memory = h.MemTotal
 	h.readCgroup(root)
-	h.LoginFiles = saidLimit(root, LimitsFile)
+	h.LoginFiles = configuredLimit(root, LimitsFile)
 	h.Container, h.Sign = container(root, getenv)
 	h.Doubt = h.Sign == dockerSign && !dockerStarted(root)
 	return h, nil

@@ -10,7 +10,7 @@ import (
 // limitsText is what [LimitsFile] is to say, and the limit in it: what the load needs, no less than any file of limits says, and
 // no more than nr_open, because users with a higher limit cannot log in. It is "" where the hard limit is enough.
 func limitsText(root string, h *Host, l Load) (text string, limit int64) {
-	said := saidLimit(os.DirFS(root), "etc/security/limits.conf", "etc/security/limits.d/*.conf")
+	said := configuredLimit(os.DirFS(root), "etc/security/limits.conf", "etc/security/limits.d/*.conf")
 	if said == 0 && h.Files.Hard >= uint64(files(l)) {
 		return "", 0
 	}
@@ -22,8 +22,9 @@ func limitsText(root string, h *Host, l Load) (text string, limit int64) {
 		thousands(l.Connections), l.Connections, limit, limit), limit
 }
 
-// saidLimit is the highest hard limit on open files in a host's files of limits; 0 if they say none.
-func saidLimit(root fs.FS, patterns ...string) (most int64) {
+// configuredLimit is the highest hard limit on open files in a host's files of limits; 0 if they
+// say none.
+func configuredLimit(root fs.FS, patterns ...string) (most int64) {
 	for _, name := range matches(root, patterns...) {
 		for line := range strings.Lines(text(root, name)) {
 			if words := strings.Fields(line); len(words) >= 4 && words[0][0] != '#' && words[2] == "nofile" && words[1] != "soft" {

@@ -66,7 +66,7 @@ func TestTheNextBootLowersNothing(t *testing.T) {
 		if _, err := Apply(dir, read(t, dir, 20_000), million); err != nil {
 			t.Fatal(err)
 		}
-		got := saidSysctls(os.DirFS(dir), DropInFile)
+		got := configuredSysctls(os.DirFS(dir), DropInFile)
 		for name, want := range map[string]string{
 			"net.core.somaxconn": "65535", "net.core.netdev_max_backlog": "20000", "net.ipv4.tcp_mem": "500000 750000 1000000", "net.ipv4.tcp_max_orphans": "70000",
 			"vm.max_map_count": "262144", "fs.file-max": "9223372036854775807", "vm.swappiness": "2", "net.ipv4.tcp_slow_start_after_idle": "0",
@@ -84,7 +84,7 @@ func TestTheNextBootLowersNothing(t *testing.T) {
 		}
 		remove(t, dir, DropInFile) // by hand: what --apply has changed is set again
 	}
-	if _, err := Apply(dir, read(t, dir, 20_000), million); err != nil || len(saidSysctls(os.DirFS(dir), DropInFile)["net.core.somaxconn"]) != 1 {
+	if _, err := Apply(dir, read(t, dir, 20_000), million); err != nil || len(configuredSysctls(os.DirFS(dir), DropInFile)["net.core.somaxconn"]) != 1 {
 		t.Errorf("%v, %s", err, file(t, dir, DropInFile))
 	}
 }

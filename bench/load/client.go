@@ -52,10 +52,10 @@ func (c *Client) Open(first, n int, rate float64) error {
 	return nil
 }
 
-// Cease gives up what is not open yet.
-func (c *Client) Cease() error {
+// StopOpening gives up what is not open yet.
+func (c *Client) StopOpening() error {
 	for _, l := range c.loops {
-		l.do(l.cease)
+		l.do(l.stopOpening)
 	}
 	return nil
 }
@@ -91,10 +91,10 @@ func (c *Client) Reopen(rate float64) error {
 	return nil
 }
 
-// Quicken ends the slowness of all slow streams.
-func (c *Client) Quicken() error {
+// ReadNormally ends the slowness of all slow streams.
+func (c *Client) ReadNormally() error {
 	for _, l := range c.loops {
-		l.do(l.quicken)
+		l.do(l.readNormally)
 	}
 	return nil
 }

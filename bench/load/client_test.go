@@ -87,8 +87,9 @@ func TestOpenWaitsForEachStream(t *testing.T) {
 	}
 }
 
-// TestCeaseGivesUpWhatHasNoAnswer: it is not tried again, and is no part of what is opened later.
-func TestCeaseGivesUpWhatHasNoAnswer(t *testing.T) {
+// TestStopOpeningGivesUpWhatHasNoAnswer: it is not tried again, and is no part of what is opened
+// later.
+func TestStopOpeningGivesUpWhatHasNoAnswer(t *testing.T) {
 	t.Parallel()
 	asked, answer := make(chan struct{}), make(chan struct{})
 	server := serve(t, func(c net.Conn) {

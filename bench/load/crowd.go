@@ -16,10 +16,10 @@ const filesSpare = 200
 // member is a Client, in this process or another.
 type member interface {
 	Open(first, n int, rate float64) error
-	Cease() error
+	StopOpening() error
 	Drop(n int) (int, error)
 	Reopen(rate float64) error
-	Quicken() error
+	ReadNormally() error
 	Totals() (Totals, error)
 	Causes() (map[string]uint64, error)
 	Times(reset bool) (Times, error)
@@ -104,8 +104,8 @@ func (c *Crowd) all(f func(member) error) error {
 	return nil
 }
 
-// Cease gives up the streams that are not open yet.
-func (c *Crowd) Cease() error { return c.all(member.Cease) }
+// StopOpening gives up the streams that are not open yet.
+func (c *Crowd) StopOpening() error { return c.all(member.StopOpening) }
 
 // Open opens n more streams, rate a second or, if 0, as fast as the server answers, and returns when each is open or
 // has failed. If ctx ends before, those that are open stay open and the error is ctx's.
@@ -126,7 +126,7 @@ func (c *Crowd) Open(ctx context.Context, n int, rate float64) error {
 	}
 	err = c.Wait(ctx, func(t Totals) bool { return t.Settled-before.Settled >= uint64(n) })
 	if err != nil {
-		return errors.Join(err, c.Cease())
+		return errors.Join(err, c.StopOpening())
 	}
 	return nil
 }
@@ -185,8 +185,8 @@ func (c *Crowd) Reopen(rate float64) error {
 	return c.all(func(m member) error { return m.Reopen(rate / float64(len(c.members))) })
 }
 
-// Quicken ends the slowness of all slow streams.
-func (c *Crowd) Quicken() error { return c.all(member.Quicken) }
+// ReadNormally ends the slowness of all slow streams.
+func (c *Crowd) ReadNormally() error { return c.all(member.ReadNormally) }
 
 func (c *Crowd) Totals() (Totals, error) {
 	var sum Totals

@@ -102,7 +102,7 @@ func (l *loop) run() {
 	defer close(l.done)
 	events := make([]unix.EpollEvent, eventsPerWait)
 	for !l.stopped {
-		n, err := unix.EpollWait(l.epoll, events, l.patience())
+		n, err := unix.EpollWait(l.epoll, events, l.pollTimeout())
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			panic(fmt.Sprintf("load: epoll_wait: %v", err)) // only a wrong descriptor or buffer can cause it
 		}
@@ -114,13 +114,13 @@ func (l *loop) run() {
 			l.handle(e.Fd, e.Events)
 		}
 		l.openMore()
-		l.dribble()
+		l.readSlowly()
 		l.show()
 	}
 }
 
-// patience is how long the loop may sleep, in milliseconds; -1 until something happens.
-func (l *loop) patience() int {
+// pollTimeout is how long the loop may sleep, in milliseconds; -1 until something happens.
+func (l *loop) pollTimeout() int {
 	if l.opener.busy() || len(l.dribbles) > 0 {
 		return int(tick.Milliseconds())
 	}
@@ -213,8 +213,8 @@ func receive(fd int32, b []byte) (int, syscall.Errno) {
 	return int(n), errno
 }
 
-// dribble reads a few bytes of each stream that reads slowly.
-func (l *loop) dribble() {
+// readSlowly reads a few bytes of each stream that reads slowly.
+func (l *loop) readSlowly() {
 	if len(l.dribbles) == 0 || time.Since(l.dribbled) < l.plan.Slow.Pause {
 		return
 	}
@@ -226,8 +226,8 @@ func (l *loop) dribble() {
 	}
 }
 
-// quicken makes the slow streams read like all others from now on.
-func (l *loop) quicken() {
+// readNormally makes the slow streams read like all others from now on.
+func (l *loop) readNormally() {
 	l.dribbles = nil
 	for slot := range l.streams {
 		s := &l.streams[slot]
@@ -296,6 +296,6 @@ func (l *loop) stop() {
 	for slot := range l.streams {
 		l.shut(int32(slot))
 	}
-	l.cease()
+	l.stopOpening()
 	l.stopped = true
 }

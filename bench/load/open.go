@@ -59,8 +59,8 @@ func (o *opener) want(slots []int32, rate float64) {
 	o.rate, o.due, o.paced = rate, 1, time.Now()
 }
 
-// cease gives up what is not open yet.
-func (l *loop) cease() {
+// stopOpening gives up what is not open yet.
+func (l *loop) stopOpening() {
 	o := &l.opener
 	o.wanted, o.retries = nil, nil
 	for slot := range o.waiting {
@@ -180,7 +180,7 @@ func (l *loop) takeHead(slot int32, b []byte) error {
 	}
 	framing, err := checkHead(b[:end+2])
 	if err != nil {
-		return said(err, b[end+4:])
+		return withServerError(err, b[end+4:])
 	}
 	delete(l.opener.waiting, slot)
 	l.first.RecordValue(a.first.Microseconds())
@@ -196,8 +196,8 @@ func (l *loop) takeHead(slot int32, b []byte) error {
 	return l.body(slot, b[end+4:])
 }
 
-// said adds the beginning of what a server that refuses has to say.
-func said(err error, body []byte) error {
+// withServerError adds the beginning of what a server that refuses has to say.
+func withServerError(err error, body []byte) error {
 	text := strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) && !unicode.IsSpace(r) {
 			return '.'

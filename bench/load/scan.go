@@ -50,13 +50,13 @@ func (l *loop) scan(slot int32, b []byte) {
 	for len(b) > 0 {
 		end := bytes.IndexByte(b, '\n')
 		if end < 0 {
-			e.line = lengthen(e.line, b)
+			e.line = appendLine(e.line, b)
 			e.long += len(b)
 			break
 		}
 		line, long := b[:end], e.long+end
 		if len(e.line) > 0 {
-			line = lengthen(e.line, line)
+			line = appendLine(e.line, line)
 			e.line, e.long = nil, 0
 		}
 		l.take(slot, e, line, long)
@@ -70,8 +70,8 @@ func (l *loop) scan(slot int32, b []byte) {
 	}
 }
 
-// lengthen appends what follows to the beginning of a line, as far as it is looked at.
-func lengthen(line, more []byte) []byte {
+// appendLine appends what follows to the beginning of a line, as far as it is looked at.
+func appendLine(line, more []byte) []byte {
 	most := lineKept
 	if len(line) > 0 && line[0] == 'i' || len(line) == 0 && more[0] == 'i' {
 		most = idKept

@@ -152,7 +152,7 @@ func TestSequenceAgainstASet(t *testing.T) {
 	}
 }
 
-// TestIDTableAgainstAMap holds each id once, as long as anyone does.
+// TestIDTableAgainstAMap: the table has each id once, for as long as a stream refers to it.
 func TestIDTableAgainstAMap(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()

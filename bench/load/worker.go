@@ -22,20 +22,22 @@ type OpenArgs struct {
 	Rate     float64
 }
 
-// nothing stands where a call has nothing to say; gob knows no empty type.
-type nothing = bool
+// empty stands where a call has nothing to say; gob knows no empty type.
+type empty = bool
 
-func (s *service) Start(c Config, _ *nothing) (err error) {
+func (s *service) Start(c Config, _ *empty) (err error) {
 	s.client, err = NewClient(c)
 	return err
 }
 
-func (s *service) Open(a OpenArgs, _ *nothing) error       { return s.client.Open(a.First, a.N, a.Rate) }
-func (s *service) Cease(nothing, *nothing) error           { return s.client.Cease() }
-func (s *service) Drop(n int, r *int) (err error)          { *r, err = s.client.Drop(n); return err }
-func (s *service) Reopen(rate float64, _ *nothing) error   { return s.client.Reopen(rate) }
-func (s *service) Quicken(nothing, *nothing) error         { return s.client.Quicken() }
-func (s *service) Totals(_ nothing, r *Totals) (err error) { *r, err = s.client.Totals(); return err }
+func (s *service) Open(a OpenArgs, _ *empty) error {
+	return s.client.Open(a.First, a.N, a.Rate)
+}
+func (s *service) StopOpening(empty, *empty) error       { return s.client.StopOpening() }
+func (s *service) Drop(n int, r *int) (err error)        { *r, err = s.client.Drop(n); return err }
+func (s *service) Reopen(rate float64, _ *empty) error   { return s.client.Reopen(rate) }
+func (s *service) ReadNormally(empty, *empty) error      { return s.client.ReadNormally() }
+func (s *service) Totals(_ empty, r *Totals) (err error) { *r, err = s.client.Totals(); return err }
 func (s *service) Times(reset bool, r *Times) (err error) {
 	*r, err = s.client.Times(reset)
 	return err
@@ -48,7 +50,7 @@ func (s *service) Silent(least int, r *int) (err error) {
 	*r, err = s.client.Silent(least)
 	return err
 }
-func (s *service) Causes(_ nothing, r *map[string]uint64) (err error) {
+func (s *service) Causes(_ empty, r *map[string]uint64) (err error) {
 	*r, err = s.client.Causes()
 	return err
 }
@@ -106,7 +108,7 @@ func startWorker(command []string, c Config) (*remote, error) {
 		cmd.Wait()
 		return cmd.ProcessState.String()
 	})}
-	if err := r.call("Start", c, new(nothing)); err != nil {
+	if err := r.call("Start", c, new(empty)); err != nil {
 		r.Close()
 		return nil, err
 	}
@@ -126,11 +128,11 @@ func (r *remote) call(method string, args, reply any) error {
 }
 
 func (r *remote) Open(first, n int, rate float64) error {
-	return r.call("Open", OpenArgs{first, n, rate}, new(nothing))
+	return r.call("Open", OpenArgs{first, n, rate}, new(empty))
 }
-func (r *remote) Cease() error                  { return r.call("Cease", false, new(nothing)) }
-func (r *remote) Reopen(rate float64) error     { return r.call("Reopen", rate, new(nothing)) }
-func (r *remote) Quicken() error                { return r.call("Quicken", false, new(nothing)) }
+func (r *remote) StopOpening() error            { return r.call("StopOpening", false, new(empty)) }
+func (r *remote) Reopen(rate float64) error     { return r.call("Reopen", rate, new(empty)) }
+func (r *remote) ReadNormally() error           { return r.call("ReadNormally", false, new(empty)) }
 func (r *remote) Drop(n int) (d int, err error) { err = r.call("Drop", n, &d); return d, err }
 func (r *remote) Totals() (t Totals, err error) {
 	err = r.call("Totals", false, &t)

@@ -191,7 +191,7 @@ func TestWorkersAreAsOneClient(t *testing.T) {
 			if err != nil || v.Normal.Streams != 20 || v.Normal.Exact != 20 || v.Slow.Streams != 2 || v.Slow.Short != 2 || v.Behind != 2 {
 				t.Errorf("%v: found %+v", err, v)
 			}
-			if err := c.Quicken(); err != nil {
+			if err := c.ReadNormally(); err != nil {
 				t.Fatal(err)
 			}
 			all := until(t, c, func(now load.Totals) bool { return now.Events >= allEvents(streams, topics) })

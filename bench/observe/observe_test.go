@@ -4,64 +4,82 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
-func TestFields(t *testing.T) {
-	const rollup = `55d0c0a00000-7ffd1c3f2000 ---p 00000000 00:00 0                          [rollup]
-Rss:               98765 kB
-Pss:               12345 kB
-Pss_Dirty:           111 kB
-Threads:	17
-`
-	for name, want := range map[string]int64{"Pss": 12345 << 10, "Rss": 98765 << 10, "Pss_Dirty": 111 << 10, "Threads": 17} {
-		if n, err := field([]byte(rollup), name); err != nil || n != want {
-			t.Errorf("%s: expected %d, found %d, %v", name, want, n, err)
+// proc makes a /proc of files.
+func proc(t *testing.T, files map[string]string) procfs.FS {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if _, err := field([]byte(rollup), "VmHWM"); err == nil || !strings.Contains(err.Error(), "VmHWM") {
-		t.Errorf("found %v", err)
+	p, err := procfs.NewFS(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := field([]byte("Pss: lots kB"), "Pss"); err == nil || !strings.Contains(err.Error(), "lots") {
-		t.Errorf("found %v", err)
-	}
+	return p
 }
 
-func TestSockstat(t *testing.T) {
-	k := Kernel{}
-	err := k.parseSockstat([]byte("sockets: used 300\nTCP: inuse 27 orphan 0 tw 5 alloc 31 mem 3\nUDP: inuse 1 mem 2\n"))
-	if err != nil || k.Sockets != 27 || k.Buffers != 3*int64(os.Getpagesize()) {
+const (
+	sockstat = "sockets: used 300\nTCP: inuse 27 orphan 0 tw 5 alloc 31 mem 3\nUDP: inuse 1 mem 2\n"
+	meminfo  = "MemTotal: 1000 kB\nSUnreclaim: 77 kB\n"
+	slabs    = `slabinfo - version: 2.1
+# name  <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables …
+TCP                   40     52   2432   13    8 : tunables    0    0    0 : slabdata      4      4      0
+kmalloc-64          1000   1000     64   64    1 : tunables    0    0    0 : slabdata     16     16      0
+`
+)
+
+// TestKernel: without slabinfo, which only root may read, all that cannot be reclaimed counts.
+func TestKernel(t *testing.T) {
+	files := map[string]string{"net/sockstat": sockstat, "meminfo": meminfo, "slabinfo": slabs}
+	k, err := readKernel(proc(t, files))
+	if err != nil || k.Sockets != 27 || k.Buffers != 3*int64(os.Getpagesize()) || k.Objects != 40*2432 ||
+		len(k.Caches) != 1 || k.Caches["TCP"] != 40*2432 {
 		t.Errorf("%v, %+v", err, k)
 	}
-	for _, text := range []string{"", "UDP: inuse 1 mem 2\n", "TCP: inuse many mem 3\n"} {
-		if err := k.parseSockstat([]byte(text)); err == nil {
-			t.Errorf("%q: expected an error", text)
-		}
+	delete(files, "slabinfo")
+	if k, err := readKernel(proc(t, files)); err != nil || k.Objects != 77<<10 || len(k.Caches) != 0 {
+		t.Errorf("%v, %+v", err, k)
 	}
-}
-
-func TestSlabs(t *testing.T) {
-	k := Kernel{Caches: make(map[string]int64)}
-	k.parseSlabs([]byte(`slabinfo - version: 2.1
-# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor>
-TCP                   40     52   2432   13    8 : tunables    0    0    0 : slabdata      4      4      0
-filp                many     52    256   13    8 : tunables    0    0    0
-kmalloc-64          1000   1000     64   64    1 : tunables    0    0    0
-dentry
-`))
-	if len(k.Caches) != 1 || k.Caches["TCP"] != 40*2432 {
-		t.Errorf("found %v", k.Caches)
+	files["slabinfo"] = slabs + "filp many\n" // it breaks off: half of the caches would be worse
+	if k, err := readKernel(proc(t, files)); err != nil || k.Objects != 77<<10 || len(k.Caches) != 0 {
+		t.Errorf("%v, %+v", err, k)
+	}
+	delete(files, "slabinfo")
+	for name, texts := range map[string][]string{
+		"net/sockstat": {"", "UDP: inuse 1 mem 2\n", "TCP: inuse many mem 3\n", "TCP: inuse 1 tw 3\n"},
+		"meminfo":      {"", "SUnreclaim: lots kB\n"},
+	} {
+		for _, text := range texts {
+			broken := maps.Clone(files)
+			broken[name] = text
+			if k, err := readKernel(proc(t, broken)); err == nil {
+				t.Errorf("%s %q: expected an error, found %+v", name, text, k)
+			}
+		}
 	}
 }
 
@@ -247,20 +265,21 @@ func TestAPageThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// TestListenersElsewhere on the same port is another server.
-func TestListenersElsewhere(t *testing.T) {
-	for local, want := range map[string]bool{
-		"0100007F:1F90": true, "0200007F:1F90": false, "0100007F:1F91": false, "00000000:1F90": true,
-		"00000000000000000000000000000000:1F90": true, "0000000000000000FFFF00000100007F:1F90": true,
-		"00000000000000000000000001000000:1F90": false, "nonsense": false, "0100007F": false,
+// TestAccepts: all of IPv4 or of IPv6, the latter with IPv4; an IPv4 address may be written as one
+// of IPv6.
+func TestAccepts(t *testing.T) {
+	for to, bound := range map[string]map[string]bool{
+		"127.0.0.1": {"127.0.0.1": true, "127.0.0.2": false, "0.0.0.0": true, "::": true,
+			"::ffff:127.0.0.1": true, "::1": false},
+		"::1": {"::1": true, "0.0.0.0": false, "::": true, "::2": false},
 	} {
-		if got := accepts(local, netip.MustParseAddrPort("127.0.0.1:8080")); got != want {
-			t.Errorf("%s: found %v", local, got)
+		for local, want := range bound {
+			if got := accepts(netip.MustParseAddr(local), netip.MustParseAddr(to)); got != want {
+				t.Errorf("bound to %s, for %s: found %v", local, to, got)
+			}
 		}
 	}
-	for local, want := range map[string]bool{"00000000000000000000000001000000:1F90": true, "00000000:1F90": false, "00000000000000000000000000000000:1F90": true} {
-		if got := accepts(local, netip.MustParseAddrPort("[::1]:8080")); got != want {
-			t.Errorf("%s: found %v", local, got)
-		}
+	if accepts(netip.Addr{}, netip.MustParseAddr("::1")) {
+		t.Error("no address accepts")
 	}
 }

@@ -2,16 +2,13 @@
 package observe
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +19,8 @@ type Server []int
 // together (CPUCLOCK_SCHED in Linux, include/linux/posix-timers_types.h).
 const schedulersClock = 2
 
-// CPU is the user and system time of all threads, dead ones too, to the nanosecond (clock_getcpuclockid(3)).
+// CPU is the user and system time of all threads, dead ones too, to the nanosecond
+// (clock_getcpuclockid(3)); /proc/pid/stat has it to 10 ms.
 func (s Server) CPU() (time.Duration, error) {
 	var sum time.Duration
 	for _, pid := range s {
@@ -48,34 +46,36 @@ func gone(pid int, err error) error {
 // PSS is the memory of the processes in bytes, pages that several share counted in part (proc(5),
 // /proc/pid/smaps_rollup).
 func (s Server) PSS() (int64, error) {
-	var sum int64
-	for _, pid := range s {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
-		if err != nil {
-			return 0, gone(pid, err)
-		}
-		pss, err := field(text, "Pss")
-		if err != nil {
-			return 0, fmt.Errorf("smaps_rollup: %w", err)
-		}
-		sum += pss
-	}
-	return sum, nil
+	return s.sum(func(p procfs.Proc) (uint64, error) {
+		r, err := p.ProcSMapsRollup()
+		return r.Pss, err
+	})
 }
 
-// Peak is the most resident memory the processes have had, in bytes (VmHWM), since Settle or their start.
+// Peak is the most resident memory the processes have had, in bytes (VmHWM), since Settle or their
+// start.
 func (s Server) Peak() (int64, error) {
-	var sum int64
+	return s.sum(func(p procfs.Proc) (uint64, error) {
+		status, err := p.NewStatus()
+		if err == nil && status.VmHWM == 0 { // a zombie has no memory, and a status without it
+			err = os.ErrNotExist
+		}
+		return status.VmHWM, err
+	})
+}
+
+// sum adds up what is read of each process.
+func (s Server) sum(read func(procfs.Proc) (uint64, error)) (sum int64, err error) {
 	for _, pid := range s {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		var n uint64
+		p, err := procfs.NewProc(pid)
+		if err == nil {
+			n, err = read(p)
+		}
 		if err != nil {
 			return 0, gone(pid, err)
 		}
-		peak, err := field(text, "VmHWM")
-		if err != nil {
-			return 0, fmt.Errorf("status: %w", err)
-		}
-		sum += peak
+		sum += int64(n)
 	}
 	return sum, nil
 }
@@ -88,23 +88,4 @@ func (s Server) Settle() error {
 		}
 	}
 	return nil
-}
-
-// field is the value of "name: n kB", in bytes; of "name n", as it is.
-func field(text []byte, name string) (int64, error) {
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		words := strings.Fields(lines.Text())
-		if len(words) < 2 || strings.TrimSuffix(words[0], ":") != name {
-			continue
-		}
-		n, err := strconv.ParseInt(words[1], 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("expected a number after %s, found %q", name, words[1])
-		}
-		if len(words) > 2 && words[2] == "kB" {
-			n <<= 10
-		}
-		return n, nil
-	}
-	return 0, fmt.Errorf("expected a line %s, found none", name)
 }

@@ -238,8 +238,9 @@ func (e *StatusError) Error() string {
 	return fmt.Sprintf("expected status 2xx, found %s: %s", e.Status, e.Said)
 }
 
-// rested reports whether a connection on which nothing has been sent for a while is gone: servers close those.
-func (s *sender) rested() (gone bool) {
+// closedWhileIdle reports whether a connection on which nothing has been sent for a while is gone:
+// servers close those.
+func (s *sender) closedWhileIdle() (gone bool) {
 	if time.Since(s.used) < restMax {
 		return false
 	}

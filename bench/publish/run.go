@@ -112,7 +112,7 @@ func (p *Publisher) Run(ctx context.Context, s Schedule) (Report, error) {
 		sum.InFlight += r.InFlight
 		sum.Skipped += r.Skipped
 		for cause, n := range r.Causes {
-			sum.because(cause, n)
+			sum.addCause(cause, n)
 		}
 		sum.Late.Merge(one.late)
 		sum.Answer.Merge(one.answer)
@@ -178,7 +178,7 @@ func (s *Schedule) over(k int, due, now time.Duration) bool {
 func (s *sender) publish(ctx context.Context, number int, n uint32, due time.Time) error {
 	t := &s.publisher.counts[number*s.publisher.lanes+s.lane]
 	s.report.Requests++
-	if s.conn != nil && s.rested() {
+	if s.conn != nil && s.closedWhileIdle() {
 		s.conn.Close()
 		s.conn = nil
 	}
@@ -220,7 +220,7 @@ func (s *sender) publish(ctx context.Context, number int, n uint32, due time.Tim
 	} else {
 		s.report.Unsure += uint64(n)
 	}
-	s.report.because(cause(err), uint64(n))
+	s.report.addCause(cause(err), uint64(n))
 	if s.conn != nil {
 		s.conn.Close()
 		s.conn = nil
@@ -230,11 +230,11 @@ func (s *sender) publish(ctx context.Context, number int, n uint32, due time.Tim
 
 func (s *sender) refused(n uint32, err error) {
 	s.report.Refused += uint64(n)
-	s.report.because(cause(err), uint64(n))
+	s.report.addCause(cause(err), uint64(n))
 }
 
-// because counts events under the reason why they were not acknowledged.
-func (r *Report) because(cause string, n uint64) {
+// addCause counts events under the reason why they were not acknowledged.
+func (r *Report) addCause(cause string, n uint64) {
 	if _, known := r.Causes[cause]; !known && len(r.Causes) >= causesMax {
 		cause = "others"
 	}

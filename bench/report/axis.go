@@ -36,7 +36,7 @@ func linear(axis result.Axis, low, high float64, whole bool) scale {
 	if low >= 0 && (whole || low <= high/4) {
 		low = 0
 	}
-	low, high = apart(low, high)
+	low, high = widen(low, high)
 	unit, divisor := inUnit(axis.Unit, max(math.Abs(low), math.Abs(high)))
 	step := stepOf((high-low)/divisor/steps) * divisor
 	first, last := math.Ceil(low/step-1e-9), math.Floor(high/step+1e-9)
@@ -56,8 +56,9 @@ func linear(axis result.Axis, low, high float64, whole bool) scale {
 	return s
 }
 
-// apart makes room around values that are all the same, or so near that float64 hardly tells them apart.
-func apart(low, high float64) (float64, float64) {
+// widen makes room around values that are all the same, or so near that float64 hardly tells them
+// apart.
+func widen(low, high float64) (float64, float64) {
 	size := max(math.Abs(low), math.Abs(high))
 	switch {
 	case high-low > size*1e-9 && size > slightest:
@@ -158,9 +159,10 @@ func (m mark) round() bool { return m.times == 1 || m.times == 2 || m.times == 5
 
 const ninesMost = 6 // 99.9999 %: the end for any curve
 
-// ninesOf is the scale of a distribution's percentiles: as far from 99 to 99.9 as from 90 to 99, since the tail is what
-// such a plot is looked at for. The end of the axis is 100 %. It leaves room for the last percentile below 100, and for 100 if the curves get there.
-func ninesOf(axis result.Axis, curves [][][2]float64) scale {
+// percentileScale is the scale of a distribution's percentiles: as far from 99 to 99.9 as from 90
+// to 99, since the tail is what such a plot is looked at for. The end of the axis is 100 %. It
+// leaves room for the last percentile below 100, and for 100 if the curves get there.
+func percentileScale(axis result.Axis, curves [][][2]float64) scale {
 	last, reached := 0.0, false
 	for _, points := range curves {
 		for _, p := range points {

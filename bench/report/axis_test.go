@@ -83,7 +83,7 @@ func TestPercentilesHaveRoomForTheTail(t *testing.T) {
 		"0 50 90 99 100":        {{1, 0}, {2, 99}, {3, 100}},
 		"0 50 90 99":            nil,
 	} {
-		s := ninesOf(axis, [][][2]float64{points})
+		s := percentileScale(axis, [][][2]float64{points})
 		if got := labelsOf(s); got != want {
 			t.Errorf("expected %s, found %s", want, got)
 		}

@@ -27,14 +27,14 @@ func demo() *result.Run {
 			Rows: [][]string{
 				{"memory per idle stream, one shared topic", "–", "69 B", "28.1 KiB"},
 				{"memory per idle stream, one own topic each", "–", "403 B", "28.4 KiB"},
-				{"CPU per accepted stream, of the limit's", "1.04 × (1.01–1.10)", "0.86 × (0.84–0.93)", "4.04 × (3.88–4.20)"},
+				{"CPU per accepted stream, of the baseline's", "1.04 × (1.01–1.10)", "0.86 × (0.84–0.93)", "4.04 × (3.88–4.20)"},
 				{"CPU per delivered event, 15,000 streams", "1.07 × (1.05–1.09)", "1.12 × (1.08–1.15)", "1.43 × (1.40–1.51)"},
 				{"delivered events/s, publishers flat out", "11,800,000 /s", "7,200,000 /s", "279,000 /s"},
 				{"p99 of an event during broadcasts", "4.01 ms (3.80–4.40)", "7.52 ms (6.90–8.11)", "97.0 ms (91.2–130)"},
 				{"p99.9 of the same", "9.20 ms (8.00–12.1)", "14.8 ms (11.9–16.2)", "412 ms (380–512)"},
 				{"CPU per heartbeat", "–", "9.70 us", "–"},
 			},
-			Notes: []string{"The limit is a C program that accepts, reads and sends without parsing anything."},
+			Notes: []string{"The baseline is a C program that accepts, reads and sends without parsing anything."},
 		}},
 	}
 	began := time.Date(2026, 11, 25, 22, 23, 51, 0, time.UTC)

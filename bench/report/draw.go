@@ -30,18 +30,19 @@ const (
 	tickShort = 2.0
 )
 
-// ink is how the lines of a server look: the number of the server in the run. With more servers than colours dashes tell
-// those apart that share one. The page has the colours, s0 to s5; it has others in the dark.
-type ink int
+// lineStyle is how the lines of a server look: the number of the server in the run. With more
+// servers than colours dashes tell those apart that share one. The page has the colours, s0 to s5;
+// it has others in the dark.
+type lineStyle int
 
 const colours = 6
 
 var dashes = []string{"", "6 3", "1.5 2.5", "8 3 1.5 3"}
 
-func (k ink) Colour() int { return int(k) % colours }
+func (k lineStyle) Colour() int { return int(k) % colours }
 
 // Dash is SVG's stroke-dasharray.
-func (k ink) Dash() string { return dashes[int(k)/colours%len(dashes)] }
+func (k lineStyle) Dash() string { return dashes[int(k)/colours%len(dashes)] }
 
 // picture is what is drawn in one plot.
 type picture struct {
@@ -53,7 +54,7 @@ type picture struct {
 
 // line is one curve. There is at least one point, and all have a place on the axes.
 type line struct {
-	ink
+	lineStyle
 	points [][2]float64
 	glyphs bool
 }
@@ -165,7 +166,7 @@ func (p picture) scales() (x, y scale) {
 	}
 	switch {
 	case p.percentiles:
-		y = ninesOf(p.y, all)
+		y = percentileScale(p.y, all)
 	case p.y.Log:
 		y = logarithmic(p.y, low[1], high[1])
 	default:

@@ -19,7 +19,7 @@ type drawing struct {
 // server is an entry of the key. A server has the same ink in all plots of a page.
 type server struct {
 	Name string
-	Ink  ink
+	Ink  lineStyle
 }
 
 // group is the curves that share a plot. Only the same scenario's do: with the same title another one measures under
@@ -82,11 +82,11 @@ func drawingOf(g group, curves []result.Curve, servers []string) drawing {
 			omitted += without
 			found = true
 			if len(points) > 0 {
-				p.lines = append(p.lines, line{ink(i), thin(points), len(points) <= glyphsMax})
+				p.lines = append(p.lines, line{lineStyle(i), thin(points), len(points) <= glyphsMax})
 			}
 		}
 		if found {
-			d.Key = append(d.Key, server{name, ink(i)})
+			d.Key = append(d.Key, server{name, lineStyle(i)})
 		}
 	}
 	if len(servers) == 1 {

@@ -124,7 +124,7 @@ func TestCurvesOfATitleShareAPlot(t *testing.T) {
 func TestServersPastTheColoursAreDashed(t *testing.T) {
 	seen := make(map[string]bool)
 	for i := range 24 {
-		look := ink(i).Dash() + string(rune('0'+ink(i).Colour()))
+		look := lineStyle(i).Dash() + string(rune('0'+lineStyle(i).Colour()))
 		if seen[look] {
 			t.Errorf("server %d looks like an earlier one", i)
 		}

@@ -48,7 +48,7 @@ func TestThePageHasEverythingInOrder(t *testing.T) {
 		"<li>fanout net/http twin: 3 of 15,000 streams", "<h2>Environment</h2>", "<dd>25 November 2026, 22:23 UTC</dd>", "<dt>Command</dt><dd><code>", "<dd>1.4.0</dd>", "<dd>go1.26.8</dd>",
 		"<dd>6.18.44</dd>", "<dd>AMD EPYC</dd>", "<dt>Cores</dt><dd>2</dd>", "<dd>23.5 GiB</dd>", "<dd>20,000</dd>", "<code>net.core.somaxconn</code></dt><dd>4096</dd>",
 		"<h2>Table</h2>", "<h3>Three servers", `<th scope="col"></th><th scope="col" class="number">ssedge/1</th>`,
-		`<th scope="row">CPU per accepted stream, of the limit&#39;s</th><td class="number">1.04 × <span class="spread">(1.01–1.10)</span></td>`, "<li>The limit is a C program",
+		`<th scope="row">CPU per accepted stream, of the baseline&#39;s</th><td class="number">1.04 × <span class="spread">(1.01–1.10)</span></td>`, "<li>The baseline is a C program",
 		"<h2>Plots</h2>", "<h3>Latency from publish to arrival</h3>", `class="s0"`, "net/http twin</li>", "<h3>Delivered over time</h3>", "<h3>Memory against streams</h3>",
 		"<h2>Results</h2>", "<h3>fanout ssedge/1 <small>25 November 2026, 22:23:51 UTC, 30.2 s</small></h3>",
 		`<th scope="row">delivered_per_second</th><td class="number">298,000 /s</td><td class="says">the same in a second`, "<dt>duration</dt><dd><code>30s</code></dd>",

@@ -1,14 +1,15 @@
 package result
 
 import (
-	"bufio"
-	"os"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // Environment is what a figure depends on besides the program.
@@ -30,19 +31,26 @@ var sysctls = []string{"net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "ne
 
 // Describe reads this machine. args are the command line, without the program.
 func Describe(version string, args []string) Environment {
+	proc, _ := procfs.NewDefaultFS() // without it, all of it is unknown
 	e := Environment{
 		Date:    time.Now().UTC().Format(time.RFC3339),
 		Command: "ssedge " + strings.Join(quoted(args), " "),
 		Version: version,
 		Go:      runtime.Version(),
-		Kernel:  contentOf("/proc/sys/kernel/osrelease"),
-		CPU:     fieldOf("/proc/cpuinfo", "model name"),
+		Kernel:  sysctl(proc, "kernel.osrelease"),
+		CPU:     unknown,
 		Cores:   runtime.NumCPU(),
-		Memory:  fieldOf("/proc/meminfo", "MemTotal"),
+		Memory:  unknown,
 		Sysctl:  make(map[string]string),
 	}
+	if cpus, err := proc.CPUInfo(); err == nil && len(cpus) > 0 && cpus[0].ModelName != "" {
+		e.CPU = cpus[0].ModelName
+	}
+	if memory, err := proc.Meminfo(); err == nil && memory.MemTotal != nil {
+		e.Memory = fmt.Sprintf("%d kB", *memory.MemTotal)
+	}
 	for _, name := range sysctls {
-		e.Sysctl[name] = contentOf("/proc/sys/" + strings.ReplaceAll(name, ".", "/"))
+		e.Sysctl[name] = sysctl(proc, name)
 	}
 	var files syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil {
@@ -83,25 +91,13 @@ func quoted(args []string) []string {
 // user is the user and the password in a URL.
 var user = regexp.MustCompile(`://[^/@\s]*@`)
 
-func contentOf(file string) string {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Join(strings.Fields(string(text)), " ")
-}
+// unknown stands for what /proc does not say.
+const unknown = "unknown"
 
-// fieldOf is the value of the first line "name : value" of a file.
-func fieldOf(file, name string) string {
-	f, err := os.Open(file)
+func sysctl(proc procfs.FS, name string) string {
+	words, err := proc.SysctlStrings(name)
 	if err != nil {
-		return "unknown"
+		return unknown
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if key, value, found := strings.Cut(lines.Text(), ":"); found && strings.TrimSpace(key) == name {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown"
+	return strings.Join(words, " ")
 }

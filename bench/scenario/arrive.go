@@ -28,9 +28,9 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// lingering is a context that ends after most, or a moment after ctx: what is on its way when a run is interrupted
-// should still arrive, but the wait after Ctrl-C is short.
-func lingering(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
+// graceContext is a context that ends after most, or a moment after ctx: what is on its way when a
+// run is interrupted should still arrive, but the wait after Ctrl-C is short.
+func graceContext(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lingerMax, cancel) })
 	return longer, func() { stop(); cancel() }
@@ -39,7 +39,7 @@ func lingering(ctx context.Context, most time.Duration) (context.Context, contex
 // arrive waits until every live stream has what was published, and says how long that took; NaN seconds if something
 // did not come.
 func (x *trial) arrive(ctx context.Context) (seconds float64, err error) {
-	longer, cancel := lingering(ctx, arriveMax)
+	longer, cancel := graceContext(ctx, arriveMax)
 	defer cancel()
 	began := time.Now()
 	whole, err := x.await(longer, x.publisher.Published())

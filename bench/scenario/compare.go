@@ -41,9 +41,9 @@ func (c Compare) parts() []part {
 	return []part{
 		{"hold", Hold{For: c.IdleWait, Broadcasts: c.Events}, same, c.Start, c.Rounds, every},
 		{"own", Hold{For: c.IdleWait}, func(o Options) Options { o.Topics = o.Streams; return o }, c.Start, 1,
-			func(k server.Kind) bool { return k.Name != server.Limit }},
+			func(k server.Kind) bool { return k.Name != server.Baseline }},
 		{"flood", Fanout{For: c.For / 2}, func(o Options) Options { o.Streams, o.AllowGaps = c.Flood, true; return o }, c.Start, c.Rounds,
-			func(k server.Kind) bool { return k.Name != server.Limit }},
+			func(k server.Kind) bool { return k.Name != server.Baseline }},
 		{"isolation", Isolation{For: c.For, Every: 250 * time.Millisecond, Probe: 10 * time.Millisecond}, same, c.Start, c.Rounds, every},
 		{"idle", Idle{Interval: c.Heartbeat, For: 5 * c.Heartbeat}, same, beating, 1, every},
 	}
@@ -58,7 +58,7 @@ func (m measured) values(part, server, figure string) []float64 {
 	for _, r := range m[part][server] {
 		v := r.Value(figure)
 		if len(r.Faults) > 0 {
-			v = math.NaN() // a server that lost something, or a limit that cut a stream, has not done the work
+			v = math.NaN() // a server that lost something, or a baseline that cut a stream, has not done the work
 		}
 		values = append(values, v)
 	}
@@ -101,20 +101,20 @@ func (c Compare) Run(ctx context.Context, o Options, each func(*result.Result)) 
 // row is a figure of the table.
 type row struct {
 	title, part, figure, unit string
-	limit                     func(server.Kind) server.Kind // the figure is divided by this one's; nil: as it is
+	baseline                  func(server.Kind) server.Kind // the figure is divided by this one's; nil: as it is
 }
 
 func asMany(k server.Kind) server.Kind {
-	return server.Kind{Name: server.Limit, Shards: max(1, k.Shards)}
+	return server.Kind{Name: server.Baseline, Shards: max(1, k.Shards)}
 }
-func one(server.Kind) server.Kind { return server.Kind{Name: server.Limit, Shards: 1} }
+func one(server.Kind) server.Kind { return server.Kind{Name: server.Baseline, Shards: 1} }
 
 func (c Compare) table(all measured, o Options) result.Table {
 	streams, flood := result.Format(float64(o.Streams), ""), result.Format(float64(c.Flood), "")
 	t := result.Table{
 		Title:   title(c.Rounds),
 		Columns: []string{""},
-		Notes: []string{"memory is PSS, less the idle server's; the limit is a bare send loop that parses nothing but the topic",
+		Notes: []string{"memory is PSS, less the idle server's; the baseline is a bare send loop that parses nothing but the topic",
 			"ratios are of the medians; their brackets are the ratios of single rounds"},
 	}
 	for _, k := range c.Servers {
@@ -124,14 +124,14 @@ func (c Compare) table(all measured, o Options) result.Table {
 		{"memory per idle stream of " + streams + ", one shared topic", "hold", "pss_per_stream", result.Bytes, nil},
 		{"memory per idle stream of " + streams + ", one own topic each", "own", "pss_per_stream", result.Bytes, nil},
 		{"CPU per accepted stream", "hold", "cpu_per_stream", result.Microseconds, nil},
-		{"… of the limit's with as many threads", "hold", "cpu_per_stream", result.Times, asMany},
+		{"… of the baseline's with as many threads", "hold", "cpu_per_stream", result.Times, asMany},
 		{"CPU per delivered event, " + streams + " streams", "hold", "cpu_per_event", result.Microseconds, nil},
-		{"… of the limit's with as many threads", "hold", "cpu_per_event", result.Times, asMany},
-		{"… of the limit's with one thread", "hold", "cpu_per_event", result.Times, one},
+		{"… of the baseline's with as many threads", "hold", "cpu_per_event", result.Times, asMany},
+		{"… of the baseline's with one thread", "hold", "cpu_per_event", result.Times, one},
 		{"delivered events/s, " + flood + " streams, publishers flat out", "flood", "delivered_rate", result.PerSecond, nil},
 		{"p99 of a one-subscriber event during broadcasts to " + streams, "isolation", "p99", result.Milliseconds, nil},
 		{"CPU per heartbeat, " + streams + " streams", "idle", "cpu_per_heartbeat", result.Microseconds, nil},
-		{"… of the limit's with as many threads", "idle", "cpu_per_heartbeat", result.Times, asMany},
+		{"… of the baseline's with as many threads", "idle", "cpu_per_heartbeat", result.Times, asMany},
 	} {
 		cells := []string{r.title}
 		for _, k := range c.Servers {
@@ -144,11 +144,11 @@ func (c Compare) table(all measured, o Options) result.Table {
 
 func (r row) cell(all measured, k server.Kind) string {
 	values := all.values(r.part, k.String(), r.figure)
-	if r.limit == nil {
+	if r.baseline == nil {
 		return result.SpreadOf(values).Text(r.unit)
 	}
-	base := all.values(r.part, r.limit(k).String(), r.figure)
-	if k.Name == server.Limit && r.limit(k) == k || math.IsNaN(result.Median(values)) || !(result.Median(base) > 0) {
+	base := all.values(r.part, r.baseline(k).String(), r.figure)
+	if k.Name == server.Baseline && r.baseline(k) == k || math.IsNaN(result.Median(values)) || !(result.Median(base) > 0) {
 		return "–"
 	}
 	return result.Ratio(values, base).Text(r.unit)

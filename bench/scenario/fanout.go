@@ -38,7 +38,7 @@ func (f Fanout) Run(ctx context.Context, o Options, t Target) (*result.Result, e
 	}
 	if f.Warm > 0 {
 		report, err := x.publisher.Run(ctx, publish.Schedule{Rate: 1000, Count: f.Warm * o.Topics})
-		if err = errors.Join(err, taken(ctx, report)); err != nil {
+		if err = errors.Join(err, checkAcknowledged(ctx, report)); err != nil {
 			return x.r, err
 		}
 		if _, err := x.arrive(ctx); err != nil {
@@ -97,6 +97,6 @@ func (x *trial) fanout(ctx context.Context, s publish.Schedule) error {
 	x.r.Add("cpu_per_event", cpu*micros/delivered, result.Microseconds, "of the server, for each delivered event")
 	x.r.Add("cores", cpu/took.Seconds(), "", "that the server kept busy")
 	x.r.Add("pss", x.pss(), result.Bytes, "of the server, after it")
-	x.booked(ctx, report)
+	x.addPublished(ctx, report)
 	return x.judge()
 }

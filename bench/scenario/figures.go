@@ -36,8 +36,8 @@ var figureNames = map[string][]string{
 		"away", "behind", "broadcast_seconds", "caught_up_seconds", "heartbeat_seconds", "live_seconds",
 	},
 	result.Times: {
-		"cpu_per_event_of_limit", "cpu_per_heartbeat_of_limit", "cpu_per_stream_of_limit", "delivered_rate_of_limit",
-		"p50_of_limit", "p99_of_limit", "p99_ratio", "storm_cpu_per_stream_of_limit",
+		"cpu_per_event_of_baseline", "cpu_per_heartbeat_of_baseline", "cpu_per_stream_of_baseline", "delivered_rate_of_baseline",
+		"p50_of_baseline", "p99_of_baseline", "p99_ratio", "storm_cpu_per_stream_of_baseline",
 	},
 }
 

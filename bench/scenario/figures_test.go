@@ -47,7 +47,7 @@ func TestFiguresInParts(t *testing.T) {
 			t.Errorf("expected %s", name)
 		}
 	}
-	for _, name := range []string{"p99_of_limit", "cpu_per_event_of_limit", "delivered_rate_of_limit", "p99_ratio"} {
+	for _, name := range []string{"p99_of_baseline", "cpu_per_event_of_baseline", "delivered_rate_of_baseline", "p99_ratio"} {
 		if !slices.Contains(figureNames[result.Times], name) {
 			t.Errorf("expected %s", name)
 		}
@@ -56,7 +56,7 @@ func TestFiguresInParts(t *testing.T) {
 
 func TestCheckExpectation(t *testing.T) {
 	for text, says := range map[string]string{
-		"p99<50ms": "", "p99.9<1s": "", "exact=20": "", "delivered_rate>5/s": "", "pss<1GiB": "", "slab_tcp<2KiB": "", "p99_of_limit<2x": "",
+		"p99<50ms": "", "p99.9<1s": "", "exact=20": "", "delivered_rate>5/s": "", "pss<1GiB": "", "slab_tcp<2KiB": "", "p99_of_baseline<2x": "",
 		"foo<50ms": "no scenario has a figure foo: expected one of ", "p99<50": "p99 is in ms: write p99<50ms", "p99<50B": `p99 is in "ms", not in "B"`,
 		"exact=20ms": `exact has no unit, found "ms"`, "slab_tcp<2": "slab_tcp is in B", "slab<1B": "no scenario has a figure slab",
 	} {

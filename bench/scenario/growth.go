@@ -143,7 +143,7 @@ func (h history) Run(ctx context.Context, o Options, t Target) (*result.Result, 
 	}
 	for sent := 0; sent < h.events && ctx.Err() == nil; sent += 100 {
 		report, err := x.publisher.Run(ctx, publish.Schedule{Count: min(100, h.events-sent)})
-		if err = errors.Join(err, taken(ctx, report)); err != nil {
+		if err = errors.Join(err, checkAcknowledged(ctx, report)); err != nil {
 			return x.r, err
 		}
 		if _, err := x.arrive(ctx); err != nil {

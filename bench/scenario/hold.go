@@ -47,7 +47,7 @@ func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	opened := ctx.Err() == nil
 	wait(ctx, o.Settle) // what the server still does for streams that have their head is part of the price
 	accepted := x.cpu()
-	x.r.Add("cpu_per_stream", x.less(accepted, cpu)*micros/x.r.Value("streams"), result.Microseconds, "of the server, to accept it")
+	x.r.Add("cpu_per_stream", x.difference(accepted, cpu)*micros/x.r.Value("streams"), result.Microseconds, "of the server, to accept it")
 	began := time.Now()
 	o.Progress.Stage("holding", int(h.For.Seconds()*10))
 	stop := x.report(func(load.Totals) int { return int(time.Since(began).Seconds() * 10) })
@@ -75,7 +75,7 @@ func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	if publishes {
 		return x.r, x.judge()
 	}
-	return x.r, x.still()
+	return x.r, x.checkAlive()
 }
 
 // ramp opens the streams in parts and reads the server's memory after each.
@@ -111,7 +111,7 @@ func (x *trial) ramp(ctx context.Context, c load.Config, idle float64) error {
 	if err != nil {
 		return err
 	}
-	if err := x.gathered(ctx, c); err != nil {
+	if err := x.awaitOpened(ctx, c); err != nil {
 		return err
 	}
 	_, first, err := crowd.Times(false)
@@ -147,8 +147,8 @@ func (x *trial) memory(idle float64, before observe.Kernel) {
 	}
 }
 
-// still says whether the streams are still there.
-func (x *trial) still() error {
+// checkAlive says whether the streams are still there.
+func (x *trial) checkAlive() error {
 	totals, err := x.crowd.Totals()
 	if err != nil {
 		return err
@@ -204,7 +204,7 @@ func (x *trial) broadcast(ctx context.Context, n int) error {
 	}
 	for i := range n {
 		report, err := x.publisher.Run(ctx, publish.Schedule{Rate: 0, Count: x.o.Topics})
-		if err = errors.Join(err, taken(ctx, report)); err != nil {
+		if err = errors.Join(err, checkAcknowledged(ctx, report)); err != nil {
 			return err
 		}
 		if _, err := x.arrive(ctx); err != nil {

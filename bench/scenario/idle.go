@@ -75,5 +75,5 @@ func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	case each < beatsLeast && i.For >= beatsTold*i.Interval:
 		x.r.Fault("%.2f heartbeats came for each stream and interval", each)
 	}
-	return x.r, x.still()
+	return x.r, x.checkAlive()
 }

@@ -50,7 +50,7 @@ func (i Isolation) Run(ctx context.Context, o Options, t Target) (*result.Result
 	wait(ctx, o.Settle)
 	rate := float64(time.Second) / float64(i.Probe)
 	quiet, err := p.run(ctx, publish.Schedule{Rate: rate, Count: quietEvents})
-	if err = errors.Join(err, taken(ctx, quiet)); err != nil {
+	if err = errors.Join(err, checkAcknowledged(ctx, quiet)); err != nil {
 		return x.r, err
 	}
 	x.r.Add("quiet_p50", millis(p.latency, 50), result.Milliseconds, "of the one, without broadcasts")
@@ -83,7 +83,7 @@ func (i Isolation) Run(ctx context.Context, o Options, t Target) (*result.Result
 	if _, err := x.arrive(ctx); err != nil {
 		return x.r, err
 	}
-	x.owed(ctx, "of the one: ", probed)
+	x.checkPublished(ctx, "of the one: ", probed)
 	return x.r, i.judge(ctx, x, p, report)
 }
 
@@ -96,7 +96,7 @@ func (i Isolation) judge(ctx context.Context, x *trial, p *probe, report publish
 		return err
 	}
 	x.latency("broadcast_", times, "of the broadcasts, over all streams")
-	x.booked(ctx, report)
+	x.addPublished(ctx, report)
 	v, err := p.crowd.Verify(p.publisher.Published())
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (p *probe) run(ctx context.Context, s publish.Schedule) (publish.Report, er
 	if err != nil {
 		return report, err
 	}
-	quiet, cancel := lingering(ctx, answerMax)
+	quiet, cancel := graceContext(ctx, answerMax)
 	defer cancel()
 	due := p.publisher.Published()
 	for quiet.Err() == nil {

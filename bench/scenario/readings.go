@@ -20,10 +20,11 @@ func (x *trial) cpu() float64 {
 }
 
 // spent is the server's time since a reading.
-func (x *trial) spent(since float64) float64 { return x.less(x.cpu(), since) }
+func (x *trial) spent(since float64) float64 { return x.difference(x.cpu(), since) }
 
-// less is the difference of two readings of a clock that only goes forward; NaN if it did not: then it is another process's.
-func (x *trial) less(now, since float64) float64 {
+// difference is the difference of two readings of a clock that only goes forward; NaN if it did
+// not: then it is another process's.
+func (x *trial) difference(now, since float64) float64 {
 	if now < since {
 		return x.seen(0, errRestarted)
 	}

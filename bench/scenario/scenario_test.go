@@ -315,7 +315,7 @@ func TestAStormInterruptedWhileAllAreAway(t *testing.T) {
 func TestTheWaitAfterAnInterruptionIsShort(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	longer, stop := lingering(ctx, time.Hour)
+	longer, stop := graceContext(ctx, time.Hour)
 	defer stop()
 	if longer.Err() != nil {
 		t.Fatal("it ends before it is interrupted")

@@ -40,7 +40,7 @@ func Fresh(ctx context.Context, k server.Kind, start server.Options, s Scenario,
 		r.Reference = k.Name != server.Ssedge
 	}
 	if err != nil {
-		if said := child.Said(); said != "" {
+		if said := child.Output(); said != "" {
 			return r, fmt.Errorf("%v: %w; the server said:\n%s", k, err, said)
 		}
 		return r, fmt.Errorf("%v: %w", k, err)
@@ -74,7 +74,7 @@ func Warm(ctx context.Context, o Options, t Target) error {
 	}
 	defer p.Close()
 	report, err := p.Run(ctx, publish.Schedule{Count: 1})
-	if err = errors.Join(err, taken(ctx, report)); err != nil {
+	if err = errors.Join(err, checkAcknowledged(ctx, report)); err != nil {
 		return err
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, answerMax, fmt.Errorf("not every stream has its event after %v", answerMax))
@@ -89,10 +89,10 @@ func Warm(ctx context.Context, o Options, t Target) error {
 	return context.Cause(ctx)
 }
 
-// Beside runs a scenario against a target and, before and after it, against the limit with one thread, and adds to the
-// target's result how often each cost is the limit's.
+// Beside runs a scenario against a target and, before and after it, against the baseline with one thread, and adds to the
+// target's result how often each cost is the baseline's.
 func Beside(ctx context.Context, start server.Options, s Scenario, o Options, t Target) ([]*result.Result, error) {
-	k := server.Kind{Name: server.Limit, Shards: 1}
+	k := server.Kind{Name: server.Baseline, Shards: 1}
 	before, err := Fresh(ctx, k, start, s, o)
 	if err != nil {
 		return nil, err
@@ -115,7 +115,7 @@ func Beside(ctx context.Context, start server.Options, s Scenario, o Options, t 
 	}
 	for _, name := range []string{"cpu_per_stream", "cpu_per_event", "cpu_per_heartbeat", "storm_cpu_per_stream", "p50", "p99", "delivered_rate"} {
 		base := []float64{before.Value(name), after.Value(name)}
-		of.Add(name+"_of_limit", of.Value(name)/result.Median(base), result.Times, "of the bare send loop's, one thread")
+		of.Add(name+"_of_baseline", of.Value(name)/result.Median(base), result.Times, "of the bare send loop's, one thread")
 	}
 	return append(results, after), nil
 }

@@ -56,7 +56,7 @@ func (s Slow) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	cpu := x.cpu()
 	report, err := x.publisher.Run(ctx, schedule)
 	if err == nil {
-		err = x.others(ctx)
+		err = x.awaitReaders(ctx)
 	}
 	delivered()
 	memory()
@@ -78,13 +78,13 @@ func (s Slow) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	x.r.Add("pss_open", pss, result.Bytes, "with all streams open")
 	x.r.Add("pss", x.pss(), result.Bytes, "after the load")
 	x.r.Add("rss_peak", x.peak(), result.Bytes, "the most meanwhile")
-	x.booked(ctx, report)
+	x.addPublished(ctx, report)
 	return x.r, x.judgeSlow(ctx)
 }
 
-// others waits until the streams that read have everything.
-func (x *trial) others(ctx context.Context) error {
-	longer, cancel := lingering(ctx, arriveMax)
+// awaitReaders waits until the streams that read have everything.
+func (x *trial) awaitReaders(ctx context.Context) error {
+	longer, cancel := graceContext(ctx, arriveMax)
 	defer cancel()
 	since, events := time.Now(), uint64(0)
 	for longer.Err() == nil {
@@ -110,10 +110,10 @@ func (x *trial) others(ctx context.Context) error {
 
 // judgeSlow judges the streams that read like any others, and those that did not after they were let.
 func (x *trial) judgeSlow(ctx context.Context) error {
-	if err := x.crowd.Quicken(); err != nil {
+	if err := x.crowd.ReadNormally(); err != nil {
 		return err
 	}
-	quiet, cancel := lingering(ctx, arriveMax)
+	quiet, cancel := graceContext(ctx, arriveMax)
 	defer cancel()
 	if err := x.crowd.WaitQuiet(quiet, lostAfter*x.o.Settle/2); err != nil {
 		if quiet.Err() == nil {

@@ -72,7 +72,7 @@ func (s Storm) Run(ctx context.Context, o Options, t Target) (*result.Result, er
 		return x.r, err
 	}
 	x.latency("", times, "from when an event was due to when it was read, the break included")
-	x.booked(ctx, report)
+	x.addPublished(ctx, report)
 	return x.r, x.judge()
 }
 
@@ -178,7 +178,7 @@ func (x *trial) resume(ctx context.Context, n int) error {
 	err := x.storm(ctx, n, func() error {
 		report, err := x.publisher.Run(ctx, publish.Schedule{Count: x.o.Topics})
 		wait(ctx, x.o.Settle)
-		return errors.Join(err, taken(ctx, report))
+		return errors.Join(err, checkAcknowledged(ctx, report))
 	})
 	if err != nil {
 		return err

@@ -60,34 +60,34 @@ func trials(figure, unit string, values ...float64) (all []*result.Result) {
 }
 
 func TestTheTableOfAComparison(t *testing.T) {
-	c := Compare{Servers: []server.Kind{{Name: "ssedge", Shards: 2}, {Name: "limit", Shards: 2}, {Name: "limit", Shards: 1}, {Name: "twin"}}, Rounds: 3, Flood: 1000}
+	c := Compare{Servers: []server.Kind{{Name: "ssedge", Shards: 2}, {Name: "baseline", Shards: 2}, {Name: "baseline", Shards: 1}, {Name: "twin"}}, Rounds: 3, Flood: 1000}
 	o := Defaults()
 	o.Streams = 18_000
 	all := measured{
 		"hold": {
-			"ssedge/2": trials("cpu_per_event", result.Microseconds, 3, 9, 6),
-			"limit/2":  trials("cpu_per_event", result.Microseconds, 3, 3, 3),
-			"limit/1":  trials("cpu_per_event", result.Microseconds, 2, 2, 1),
-			"twin":     trials("cpu_per_event", result.Microseconds, 30),
+			"ssedge/2":   trials("cpu_per_event", result.Microseconds, 3, 9, 6),
+			"baseline/2": trials("cpu_per_event", result.Microseconds, 3, 3, 3),
+			"baseline/1": trials("cpu_per_event", result.Microseconds, 2, 2, 1),
+			"twin":       trials("cpu_per_event", result.Microseconds, 30),
 		},
 		"own":  {"ssedge/2": trials("pss_per_stream", result.Bytes, 1024, 3072, 2048, 4096)},
-		"idle": {"ssedge/2": trials("cpu_per_heartbeat", result.Microseconds, absent), "limit/2": trials("cpu_per_heartbeat", result.Microseconds, 0)},
+		"idle": {"ssedge/2": trials("cpu_per_heartbeat", result.Microseconds, absent), "baseline/2": trials("cpu_per_heartbeat", result.Microseconds, 0)},
 	}
 	table := c.table(all, o)
-	if !slices.Equal(table.Columns, []string{"", "ssedge/2", "limit/2", "limit/1", "twin"}) {
+	if !slices.Equal(table.Columns, []string{"", "ssedge/2", "baseline/2", "baseline/1", "twin"}) {
 		t.Errorf("found columns %q", table.Columns)
 	}
 	want := map[string][]string{
-		"CPU per delivered event, 18,000 streams":                         {"6 us (3–9)", "3 us", "2 us (1–2)", "30 us"},
-		"memory per idle stream of 18,000, one own topic each":            {"2.50 KiB (1 KiB–4 KiB)", "–", "–", "–"},
-		"CPU per heartbeat, 18,000 streams":                               {"–", "0 us", "–", "–"},
-		"CPU per accepted stream":                                         {"–", "–", "–", "–"},
-		"delivered events/s, 1,000 streams, publishers flat out":          {"–", "–", "–", "–"},
-		"p99 of a one-subscriber event during broadcasts to 18,000":       {"–", "–", "–", "–"},
-		"memory per idle stream of 18,000, one shared topic":              {"–", "–", "–", "–"},
-		"… of the limit's with one thread after CPU per delivered event":  {"3 × (1.50–6)", "1.50 × (1.50–3)", "–", "15 ×"},
-		"… of the limit's with as many threads after CPU per delivered e": {"2 × (1–3)", "–", "–", "15 ×"},
-		"… of the limit's with as many threads after CPU per heartbeat, ": {"–", "–", "–", "–"},
+		"CPU per delivered event, 18,000 streams":                            {"6 us (3–9)", "3 us", "2 us (1–2)", "30 us"},
+		"memory per idle stream of 18,000, one own topic each":               {"2.50 KiB (1 KiB–4 KiB)", "–", "–", "–"},
+		"CPU per heartbeat, 18,000 streams":                                  {"–", "0 us", "–", "–"},
+		"CPU per accepted stream":                                            {"–", "–", "–", "–"},
+		"delivered events/s, 1,000 streams, publishers flat out":             {"–", "–", "–", "–"},
+		"p99 of a one-subscriber event during broadcasts to 18,000":          {"–", "–", "–", "–"},
+		"memory per idle stream of 18,000, one shared topic":                 {"–", "–", "–", "–"},
+		"… of the baseline's with one thread after CPU per delivered event":  {"3 × (1.50–6)", "1.50 × (1.50–3)", "–", "15 ×"},
+		"… of the baseline's with as many threads after CPU per delivered e": {"2 × (1–3)", "–", "–", "15 ×"},
+		"… of the baseline's with as many threads after CPU per heartbeat, ": {"–", "–", "–", "–"},
 	}
 	above := ""
 	for _, row := range table.Rows {
@@ -117,11 +117,11 @@ func TestTheTableOfAComparison(t *testing.T) {
 // TestATrialWithFaultsIsNoMeasurement, and the others keep their rounds.
 func TestATrialWithFaultsIsNoMeasurement(t *testing.T) {
 	all := measured{"hold": {
-		"ssedge/1": trials("cpu_per_event", result.Microseconds, 2, absent, 8),
-		"limit/1":  trials("cpu_per_event", result.Microseconds, 1, 1, 2),
+		"ssedge/1":   trials("cpu_per_event", result.Microseconds, 2, absent, 8),
+		"baseline/1": trials("cpu_per_event", result.Microseconds, 1, 1, 2),
 	}}
-	all["hold"]["limit/1"][0].Fault("streams were cut")
-	r := row{part: "hold", figure: "cpu_per_event", unit: result.Times, limit: one}
+	all["hold"]["baseline/1"][0].Fault("streams were cut")
+	r := row{part: "hold", figure: "cpu_per_event", unit: result.Times, baseline: one}
 	if cell := r.cell(all, server.Kind{Name: "ssedge", Shards: 1}); cell != "3.33 ×" {
 		t.Errorf("found %q", cell)
 	}

@@ -59,7 +59,7 @@ func (x *trial) open(ctx context.Context, c load.Config) error {
 	if err != nil && ctx.Err() == nil {
 		return err
 	}
-	return x.gathered(ctx, c)
+	return x.awaitOpened(ctx, c)
 }
 
 // sayAfter is how long nothing happens before it is said what the run waits for.
@@ -78,9 +78,10 @@ func (x *trial) opening() (stop func()) {
 	})
 }
 
-// gathered waits a while for streams that try again, and gives up those that are not open then: they would lack what is
-// published before they are. If none has opened at the first attempt, it does not wait. Then it books what opening came to.
-func (x *trial) gathered(ctx context.Context, c load.Config) error {
+// awaitOpened waits a while for streams that try again, and gives up those that are not open then:
+// they would lack what is published before they are. If none has opened at the first attempt, it
+// does not wait. Then it books what opening came to.
+func (x *trial) awaitOpened(ctx context.Context, c load.Config) error {
 	now, err := x.crowd.Totals()
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func (x *trial) gathered(ctx context.Context, c load.Config) error {
 			uint64(x.o.Streams)-now.Live-now.Ended, x.o.Streams, x.cause(), c.OpenTimeout))
 	}
 	if c.Retry > 0 && now.Opened == 0 {
-		if err := x.crowd.Cease(); err != nil {
+		if err := x.crowd.StopOpening(); err != nil {
 			return err
 		}
 	} else if c.Retry > 0 {
@@ -100,7 +101,7 @@ func (x *trial) gathered(ctx context.Context, c load.Config) error {
 		if err != nil && limited.Err() == nil {
 			return err
 		}
-		if err := x.crowd.Cease(); err != nil {
+		if err := x.crowd.StopOpening(); err != nil {
 			return err
 		}
 	}

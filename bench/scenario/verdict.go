@@ -73,8 +73,8 @@ func (x *trial) verdict(v load.Verdict, totals load.Totals) {
 	}
 }
 
-// booked adds what publishing came to.
-func (x *trial) booked(ctx context.Context, p publish.Report) {
+// addPublished adds what publishing came to.
+func (x *trial) addPublished(ctx context.Context, p publish.Report) {
 	x.r.Add("published", float64(p.Acknowledged), "", "events acknowledged")
 	x.r.Add("published_rate", float64(p.Acknowledged)/p.Took.Seconds(), result.PerSecond, "events acknowledged, while publishing")
 	x.r.Add("refused", float64(p.Refused), "", "events that the server did not take")
@@ -82,12 +82,13 @@ func (x *trial) booked(ctx context.Context, p publish.Report) {
 	x.r.Add("skipped", float64(p.Skipped), "", "events that fell due and were never sent")
 	x.r.Add("late_p99", millis(p.Late, 99), result.Milliseconds, "from when an event was due to when it was written")
 	x.r.Add("answer_p99", millis(p.Answer, 99), result.Milliseconds, "from then to its answer")
-	x.owed(ctx, "", p)
+	x.checkPublished(ctx, "", p)
 }
 
-// owed says what was not published as it should have been: events that the server did not take cannot show a loss. An
-// interrupt excuses what it cut short, but neither what was refused before, nor that there was nothing before.
-func (x *trial) owed(ctx context.Context, where string, p publish.Report) {
+// checkPublished says what was not published as it should have been: events that the server did not
+// take cannot show a loss. An interrupt excuses what it cut short, but neither what was refused
+// before, nor that there was nothing before.
+func (x *trial) checkPublished(ctx context.Context, where string, p publish.Report) {
 	for _, cause := range slices.Sorted(maps.Keys(p.Causes)) {
 		x.r.Note("not acknowledged: %d events: %s", p.Causes[cause], cause)
 	}
@@ -112,8 +113,9 @@ func (x *trial) owed(ctx context.Context, where string, p publish.Report) {
 	}
 }
 
-// taken fails unless all events of a run were acknowledged: without the first ones there is no point in going on.
-func taken(ctx context.Context, p publish.Report) error {
+// checkAcknowledged fails unless all events of a run were acknowledged: without the first ones
+// there is no point in going on.
+func checkAcknowledged(ctx context.Context, p publish.Report) error {
 	if p.Refused+p.Unsure+p.InFlight == 0 || ctx.Err() != nil {
 		return nil
 	}

@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"ssedge/bench/baseline"
 	"ssedge/bench/freeport"
-	"ssedge/bench/limit"
 	"ssedge/bench/observe"
 )
 
@@ -33,7 +33,7 @@ type Child struct {
 	Kind   Kind
 	Listen netip.AddrPort
 	cmd    *exec.Cmd
-	said   *tail
+	output *tail
 	exited chan struct{}
 }
 
@@ -63,8 +63,11 @@ func start(ctx context.Context, k Kind, o Options) (*Child, error) {
 	}
 	listen, admin := free[0], free[1]
 	args := append(o.Program[1:len(o.Program):len(o.Program)], arguments(k, o, listen.String(), admin.String())...)
-	c := &Child{Kind: k, Listen: listen, cmd: exec.Command(o.Program[0], args...), said: new(tail), exited: make(chan struct{})}
-	c.cmd.Stdout, c.cmd.Stderr = c.said, c.said
+	c := &Child{
+		Kind: k, Listen: listen, cmd: exec.Command(o.Program[0], args...), output: new(tail),
+		exited: make(chan struct{}),
+	}
+	c.cmd.Stdout, c.cmd.Stderr = c.output, c.output
 	c.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SSEDGE_") }) // measured as it is by default
 	// The child dies with the thread that started it, so that none outlives this process whatever ends it. Ctrl-C is
 	// for the parent: the figures so far need a server.
@@ -74,8 +77,8 @@ func start(ctx context.Context, k Kind, o Options) (*Child, error) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		begin := c.cmd.Start
-		if k.Name == Limit {
-			begin = func() error { return limit.Start(c.cmd) }
+		if k.Name == Baseline {
+			begin = func() error { return baseline.Start(c.cmd) }
 		}
 		err := begin()
 		started <- err
@@ -89,7 +92,7 @@ func start(ctx context.Context, k Kind, o Options) (*Child, error) {
 	}
 	if err := c.waitReady(ctx); err != nil {
 		c.Stop()
-		return nil, fmt.Errorf("%v: %w; it said:\n%s", k, err, c.said)
+		return nil, fmt.Errorf("%v: %w; it said:\n%s", k, err, c.output)
 	}
 	return c, nil
 }
@@ -133,8 +136,8 @@ func (c *Child) waitReady(ctx context.Context) error {
 // Process is what observe reads.
 func (c *Child) Process() observe.Server { return observe.Server{c.cmd.Process.Pid} }
 
-// Said is the end of what it printed.
-func (c *Child) Said() string { return strings.TrimSpace(c.said.String()) }
+// Output is the end of what it printed.
+func (c *Child) Output() string { return strings.TrimSpace(c.output.String()) }
 
 // Stop kills it.
 func (c *Child) Stop() {

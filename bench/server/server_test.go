@@ -47,8 +47,8 @@ func TestMain(m *testing.M) {
 
 func TestParseKind(t *testing.T) {
 	for text, want := range map[string]server.Kind{
-		"ssedge": {Name: "ssedge"}, "twin": {Name: "twin"}, "limit": {Name: "limit"},
-		"ssedge/1": {"ssedge", 1}, "ssedge/64": {"ssedge", 64}, "limit/2": {"limit", 2},
+		"ssedge": {Name: "ssedge"}, "twin": {Name: "twin"}, "baseline": {Name: "baseline"},
+		"ssedge/1": {"ssedge", 1}, "ssedge/64": {"ssedge", 64}, "baseline/2": {"baseline", 2},
 	} {
 		k, err := server.ParseKind(text)
 		if err != nil || k != want || k.String() != text {
@@ -105,7 +105,7 @@ func TestStopEndsTheServer(t *testing.T) {
 	}{
 		{server.Kind{Name: server.Ssedge}, 0, []string{"before serve --dev --listen 127.0.0.1:", "--admin 127.0.0.1:", "--odd"}},
 		{server.Kind{Name: server.Ssedge, Shards: 3}, time.Second, []string{"--shards 3", "--heartbeat 1s"}},
-		{server.Kind{Name: server.Limit, Shards: 2}, 0, []string{"before bench server limit --listen 127.0.0.1:", "--threads 2", "--life", "--heartbeat 0s"}},
+		{server.Kind{Name: server.Baseline, Shards: 2}, 0, []string{"before bench server baseline --listen 127.0.0.1:", "--threads 2", "--life", "--heartbeat 0s"}},
 		{server.Kind{Name: server.Twin}, time.Second, []string{"bench server twin", "--heartbeat 1s"}},
 	} {
 		c, err := server.Start(t.Context(), k.kind, server.Options{Program: program, Arguments: []string{"--odd"}, Heartbeat: k.heart})
@@ -113,8 +113,8 @@ func TestStopEndsTheServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, part := range k.expects {
-			if !strings.Contains(c.Said(), part) {
-				t.Errorf("%v: expected %q, found %q", k.kind, part, c.Said())
+			if !strings.Contains(c.Output(), part) {
+				t.Errorf("%v: expected %q, found %q", k.kind, part, c.Output())
 			}
 		}
 		pid := c.Process()[0]

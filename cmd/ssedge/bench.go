@@ -29,8 +29,8 @@ type benchCmd struct {
 	Storm     benchStorm     `cmd:"" help:"Drop all streams at once and resume them."`
 	Slow      benchSlow      `cmd:"" help:"Let a share of the streams read badly, and look at the others."`
 	Idle      benchIdle      `cmd:"" help:"Watch heartbeats."`
-	Limit     benchLimit     `cmd:"" help:"Measure the bare send loop: what no server here can beat."`
-	Compare   benchCompare   `cmd:"" help:"ssedge, a plain net/http server and the limit, in turn: some six minutes a round."`
+	Baseline  benchBaseline  `cmd:"" help:"Measure the bare send loop: what no server here can beat."`
+	Compare   benchCompare   `cmd:"" help:"ssedge, a plain net/http server and the baseline, in turn: some six minutes a round."`
 	Growth    benchGrowth    `cmd:"" help:"How ssedge's costs grow: streams, topics, history, payload, rate."`
 	Report    benchReport    `cmd:"" help:"Make the page of an earlier run, from its raw.json or raw.json.gz."`
 
@@ -103,7 +103,7 @@ func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
 				return nil, err
 			}
 		}
-		start, err := ourselves(target.Arguments)
+		start, err := serverOptions(target.Arguments)
 		if err != nil {
 			return nil, err
 		}
@@ -167,8 +167,8 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// ourselves is how servers that come along are started.
-func ourselves(arguments string) (server.Options, error) {
+// serverOptions is how servers that come along are started.
+func serverOptions(arguments string) (server.Options, error) {
 	self, err := os.Executable()
 	return server.Options{Program: []string{self}, Arguments: strings.Fields(arguments)}, err
 }

@@ -10,7 +10,7 @@ import (
 	"ssedge/engine"
 )
 
-// serverFiles is what the twin and the limit have open besides streams: listeners, publishers, what Go needs. It is rounded up.
+// serverFiles is what the twin and the baseline have open besides streams: listeners, publishers, what Go needs. It is rounded up.
 const serverFiles = 64
 
 // enoughFiles refuses more streams than a server that bench starts may have open: it would find out under load, and what it

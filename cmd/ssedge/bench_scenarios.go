@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"ssedge/bench/limit"
+	"ssedge/bench/baseline"
 	"ssedge/bench/load"
 	"ssedge/bench/result"
 	"ssedge/bench/scenario"
@@ -172,27 +172,27 @@ func (c *benchIdle) Run() error {
 	return c.measure(&c.targetFlags, scenario.Idle{Interval: c.Interval, For: c.For})
 }
 
-type benchLimit struct {
+type benchBaseline struct {
 	Broadcasts int `help:"Events to all streams (default ${default})." default:"20" placeholder:"N"`
 	Loops      int `help:"Threads of the loop (default ${default})." default:"1" placeholder:"N"`
 	loadFlags
 }
 
-func (c *benchLimit) Run() error {
+func (c *benchBaseline) Run() error {
 	if c.Broadcasts < 1 || c.Loops < 1 || c.Loops > 64 {
 		return fmt.Errorf("--broadcasts, --loops: expected 1 or more, and 1 to 64, found %d, %d", c.Broadcasts, c.Loops)
 	}
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
-		if err := enoughFiles(server.Kind{Name: server.Limit}, c.Streams, ""); err != nil {
+		if err := enoughFiles(server.Kind{Name: server.Baseline}, c.Streams, ""); err != nil {
 			return nil, err
 		}
-		start, err := ourselves("")
+		start, err := serverOptions("")
 		if err != nil {
 			return nil, err
 		}
-		r, err := scenario.Fresh(ctx, server.Kind{Name: server.Limit, Shards: c.Loops}, start, scenario.Hold{Broadcasts: c.Broadcasts}, o)
+		r, err := scenario.Fresh(ctx, server.Kind{Name: server.Baseline, Shards: c.Loops}, start, scenario.Hold{Broadcasts: c.Broadcasts}, o)
 		if r != nil {
-			r.Scenario, r.Reference = "limit", false // it is what is measured here
+			r.Scenario, r.Reference = "baseline", false // it is what is measured here
 			each(r)
 		}
 		return nil, err
@@ -200,7 +200,7 @@ func (c *benchLimit) Run() error {
 }
 
 type benchCompare struct {
-	Servers    []string      `help:"Which (default ${default}); the number is that of shards, or threads." default:"ssedge/1,ssedge/2,limit/1,limit/2,twin" placeholder:"NAME"`
+	Servers    []string      `help:"Which (default ${default}); the number is that of shards, or threads." default:"ssedge/1,ssedge/2,baseline/1,baseline/2,twin" placeholder:"NAME"`
 	Rounds     int           `help:"How often each is measured, in turn (default ${default})." default:"3" placeholder:"N"`
 	Flood      int           `help:"Streams when publishers run flat out (default ${default})." default:"1000" placeholder:"N"`
 	IdleWait   time.Duration `help:"Time between the last accept and the reading of memory (default ${default})." default:"10s" placeholder:"TIME"`
@@ -233,7 +233,7 @@ func (c *benchCompare) Run() error {
 				return nil, err
 			}
 		}
-		start, err := ourselves(c.Arguments)
+		start, err := serverOptions(c.Arguments)
 		if err != nil {
 			return nil, err
 		}
@@ -267,7 +267,7 @@ func (c *benchGrowth) Run() error {
 	}
 	c.several = true
 	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
-		start, err := ourselves(c.Arguments)
+		start, err := serverOptions(c.Arguments)
 		if err != nil {
 			return nil, err
 		}
@@ -277,9 +277,9 @@ func (c *benchGrowth) Run() error {
 
 // benchServer is a server that comes along, as its own process.
 type benchServer struct {
-	Name      string        `arg:"" help:"twin or limit." enum:"twin,limit"`
+	Name      string        `arg:"" help:"twin or baseline." enum:"twin,baseline"`
 	Listen    string        `help:"Address." default:"127.0.0.1:0" env:"-"`
-	Threads   int           `help:"Threads of the limit." default:"1" env:"-"`
+	Threads   int           `help:"Threads of the baseline." default:"1" env:"-"`
 	Heartbeat time.Duration `help:"Interval; 0: none." env:"-"`
 	Life      time.Duration `help:"It ends by itself after this." default:"1m" env:"-"`
 }
@@ -300,7 +300,7 @@ func (c *benchServer) Run() error {
 	if err != nil {
 		return err
 	}
-	s, err := limit.Listen(limit.Config{Listen: to, Threads: c.Threads, Heartbeat: c.Heartbeat})
+	s, err := baseline.Listen(baseline.Config{Listen: to, Threads: c.Threads, Heartbeat: c.Heartbeat})
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type targetFlags struct {
 	Admin         string   `help:"Take CPU and memory from this server's /metrics instead." placeholder:"URL"`
 	trustFlags             // of --admin
 	AllowRemote   bool     `help:"Put load on other hosts. Without it only this machine is a target."`
-	Start         string   `help:"Start a server for it, and end it: ssedge, ssedge/2 with two shards, twin or limit." placeholder:"NAME"`
+	Start         string   `help:"Start a server for it, and end it: ssedge, ssedge/2 with two shards, twin or baseline." placeholder:"NAME"`
 	Arguments     string   `help:"Further arguments of that ssedge serve, blanks between them." placeholder:"TEXT"`
 	Beside        bool     `help:"Also measure the bare send loop, before and after, and print ratios."`
 

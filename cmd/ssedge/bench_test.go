@@ -76,16 +76,16 @@ func TestBenchScenarios(t *testing.T) {
 	}
 }
 
-// TestBenchStartsItsServers and compares them, beside the limit.
+// TestBenchStartsItsServers and compares them, beside the baseline.
 func TestBenchStartsItsServers(t *testing.T) {
 	t.Parallel()
 	all, _ := bench(t, 0, "fanout", "--start=ssedge/1", "--beside", "--streams=100", "--rate=100", "--for=300ms")
-	if len(all.Results) != 3 || all.Results[0].Server != "ssedge/1" || all.Results[1].Server != "limit/1" || !(all.Results[0].Value("p50_of_limit") > 0) {
+	if len(all.Results) != 3 || all.Results[0].Server != "ssedge/1" || all.Results[1].Server != "baseline/1" || !(all.Results[0].Value("p50_of_baseline") > 0) {
 		t.Errorf("found %+v", all.Results)
 	}
 	if !testing.Short() {
 		dir := t.TempDir()
-		all, _ = bench(t, 0, "compare", "--servers=ssedge/1,limit/1,twin", "--rounds=1", "--streams=100", "--flood=20", "--idle-wait=100ms", "--broadcasts=3", "--for=400ms", "--beat=300ms", "--settle=30ms", "--report="+dir, "--expect=p50>0us")
+		all, _ = bench(t, 0, "compare", "--servers=ssedge/1,baseline/1,twin", "--rounds=1", "--streams=100", "--flood=20", "--idle-wait=100ms", "--broadcasts=3", "--for=400ms", "--beat=300ms", "--settle=30ms", "--report="+dir, "--expect=p50>0us")
 		if len(all.Tables) != 1 || len(all.Tables[0].Columns) != 4 {
 			t.Fatalf("found %+v", all.Tables)
 		}
@@ -95,7 +95,7 @@ func TestBenchStartsItsServers(t *testing.T) {
 			}
 		}
 		page, err := os.ReadFile(filepath.Join(dir, "index.html"))
-		if err != nil || !strings.Contains(string(page), "<svg") || !strings.Contains(string(page), "limit/1") {
+		if err != nil || !strings.Contains(string(page), "<svg") || !strings.Contains(string(page), "baseline/1") {
 			t.Errorf("%v: found no plots in the page", err)
 		}
 		if _, err := os.Stat(filepath.Join(dir, "raw.json")); err != nil {
@@ -178,11 +178,11 @@ func TestBenchFailsOnFaults(t *testing.T) {
 	}
 }
 
-// TestBenchLimitIsHeldToWhatIsExpected, as nothing else is measured.
-func TestBenchLimitIsHeldToWhatIsExpected(t *testing.T) {
+// TestBenchBaselineIsHeldToWhatIsExpected, as nothing else is measured.
+func TestBenchBaselineIsHeldToWhatIsExpected(t *testing.T) {
 	t.Parallel()
 	for expect, code := range map[string]int{"exact=20": 0, "exact=21": 1, "nonsense<1": 1} {
-		_, errors := bench(t, code, "limit", "--streams=20", "--broadcasts=1", "--expect="+expect)
+		_, errors := bench(t, code, "baseline", "--streams=20", "--broadcasts=1", "--expect="+expect)
 		if code != 0 && !strings.Contains(errors, expect) {
 			t.Errorf("%s: found %q", expect, errors)
 		}
@@ -193,7 +193,7 @@ func TestBenchLimitIsHeldToWhatIsExpected(t *testing.T) {
 func TestBenchFailsWhereItsResultsCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	for _, form := range []string{"", " --json"} {
-		cmd := exec.Command("sh", "-c", `exec "$0" bench limit --streams=5 --broadcasts=1`+form+` > /dev/full`, os.Args[0])
+		cmd := exec.Command("sh", "-c", `exec "$0" bench baseline --streams=5 --broadcasts=1`+form+` > /dev/full`, os.Args[0])
 		cmd.Env = append(os.Environ(), asProgram+"=1")
 		out, err := cmd.CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "no space left") {
@@ -210,7 +210,7 @@ func TestBenchSaysWhatTheServerWouldNotTake(t *testing.T) {
 	if !strings.Contains(errors, "10 events were refused by the server") {
 		t.Errorf("found %q", errors)
 	}
-	// Nor is it the limit's fault, where that is measured beside it.
+	// Nor is it the baseline's fault, where that is measured beside it.
 	bench(t, 1, "hold", "--beside", "--streams=10", "--for=0s", "--subscribe=http://127.0.0.1:1/events", "--publish-url="+url+"/publish?topic=t{topic}")
 	bench(t, 0, "fanout", "--start=ssedge/1", "--streams=10", "--rate=100", "--batch=10", "--for=200ms") // as lines, without being told
 }
@@ -239,7 +239,7 @@ func TestBenchMistakes(t *testing.T) {
 		{[]string{"fanout", "--start=ssedge", "--expect=p99<50"}, []string{"--expect", "p99 is in ms: write p99<50ms"}},
 		{[]string{"fanout", "--start=ssedge", "--streams=1073741824"}, []string{"--streams", "1073741824", "RLIMIT_NOFILE"}},
 		{[]string{"compare", "--streams=1073741824"}, []string{"--streams", "1073741824", "RLIMIT_NOFILE"}},
-		{[]string{"limit", "--streams=1073741824"}, []string{"--streams", "1073741824", "RLIMIT_NOFILE"}},
+		{[]string{"baseline", "--streams=1073741824"}, []string{"--streams", "1073741824", "RLIMIT_NOFILE"}},
 		{[]string{"fanout", "--header=nothing"}, []string{"Name: value"}},
 		{[]string{"slow", "--share=0.9"}, []string{"--share", "0.9"}},
 		{[]string{"compare", "--servers=nginx"}, []string{"--servers", "nginx", "twin"}},
@@ -264,9 +264,9 @@ func TestBenchMistakes(t *testing.T) {
 		{[]string{"hold", "--report=/proc/x"}, []string{"--report", "/proc/x"}},
 		{[]string{"hold", "--drop=1", "--subscribe=http://127.0.0.1:1/x"}, []string{"--drop", "--publish-url"}},
 		{[]string{"idle", "--interval=2s", "--for=1s"}, []string{"--for", "1s"}},
-		{[]string{"limit", "--streams=-1"}, []string{"--streams", "-1"}},
-		{[]string{"limit", "--broadcasts=-1"}, []string{"--broadcasts", "-1"}},
-		{[]string{"compare", "--streams=-3", "--servers=limit/1"}, []string{"--streams", "-3"}},
+		{[]string{"baseline", "--streams=-1"}, []string{"--streams", "-1"}},
+		{[]string{"baseline", "--broadcasts=-1"}, []string{"--broadcasts", "-1"}},
+		{[]string{"compare", "--streams=-3", "--servers=baseline/1"}, []string{"--streams", "-3"}},
 		{[]string{"growth", "--ramp=-4"}, []string{"--ramp", "-4"}},
 		{[]string{"fanout", "--publish-header=Content-Length: 3"}, []string{"Content-Length", "itself"}},
 	} {
@@ -336,7 +336,7 @@ func TestBenchForksWorkers(t *testing.T) {
 
 // TestEnoughFilesForAServer: as many streams as its limit leaves, and no more.
 func TestEnoughFilesForAServer(t *testing.T) {
-	for _, k := range []string{server.Ssedge, server.Twin, server.Limit} {
+	for _, k := range []string{server.Ssedge, server.Twin, server.Baseline} {
 		if err := enoughFiles(server.Kind{Name: k}, 1<<30, ""); err == nil {
 			t.Errorf("%s: 1<<30 streams are taken", k)
 		}

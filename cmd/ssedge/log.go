@@ -63,8 +63,8 @@ func (q *lineQueue) flush() {
 	}
 }
 
-// sayLast prints the last words of the process, which must not keep it from ending.
-func sayLast(say func()) {
+// printLast prints the last words of the process, which must not keep it from ending.
+func printLast(say func()) {
 	said := make(chan struct{})
 	go func() {
 		say()
@@ -129,6 +129,6 @@ func (c *serveCmd) record(err error) error {
 	if err == nil || c.LogFormat != "json" {
 		return err
 	}
-	sayLast(func() { slog.New(c.handler(os.Stderr, slog.LevelError)).Error("serve failed", "error", err) })
+	printLast(func() { slog.New(c.handler(os.Stderr, slog.LevelError)).Error("serve failed", "error", err) })
 	return recorded{err}
 }

@@ -69,8 +69,8 @@ func withoutFile(command string, args []string) error {
 	return nil
 }
 
-// asked is the arguments, but that no argument, or help as the first, asks for help.
-func asked(args []string) []string {
+// orHelp is the arguments, but that no argument, or help as the first, asks for help.
+func orHelp(args []string) []string {
 	switch {
 	case len(args) == 0:
 		return []string{"--help"}
@@ -87,7 +87,7 @@ func (v verdict) Error() string { return string(v) }
 
 func main() {
 	parser := newParser(&cli{})
-	args := asked(os.Args[1:])
+	args := orHelp(os.Args[1:])
 	command := commandOf(parser.Model, args)
 	mistake := func(err error) {
 		if code := kong.ExitCoder(nil); errors.As(recordMistake(command, args, err), &recorded{}) {
@@ -100,10 +100,10 @@ func main() {
 	}
 	mistake(withoutFile(command, args))
 	ctx, err := parser.Parse(args)
-	mistake(hinted(err))
-	mistake(stray(parser.Model, ctx.Command(), os.Environ()))
+	mistake(withHint(err))
+	mistake(checkVariables(parser.Model, ctx.Command(), os.Environ()))
 	if err := ctx.Run(); err != nil {
-		sayLast(func() {
+		printLast(func() {
 			if v := verdict(""); errors.As(err, &v) {
 				fmt.Fprintf(os.Stderr, "ssedge: %s\n", v)
 			} else if !errors.As(err, &recorded{}) {

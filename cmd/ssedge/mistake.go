@@ -37,13 +37,13 @@ func commandOf(app *kong.Application, args []string) string {
 
 // meantLogFormat looks for --log-format where kong does, in its order, and passes over what else is wrong there.
 func meantLogFormat(args []string) string {
-	if format, ok := given(args, "--log-format"); ok {
+	if format, ok := flagValue(args, "--log-format"); ok {
 		return format
 	}
 	if format, ok := os.LookupEnv("SSEDGE_LOG_FORMAT"); ok {
 		return format
 	}
-	file, ok := given(args, "--config")
+	file, ok := flagValue(args, "--config")
 	if !ok {
 		file = os.Getenv("SSEDGE_CONFIG")
 	}
@@ -54,8 +54,8 @@ func meantLogFormat(args []string) string {
 	return logFormatIn(text)
 }
 
-// given is the last value of a flag.
-func given(args []string, flag string) (value string, ok bool) {
+// flagValue is the last value of a flag.
+func flagValue(args []string, flag string) (value string, ok bool) {
 	for i, arg := range args {
 		if v, found := strings.CutPrefix(arg, flag+"="); found {
 			value, ok = v, true
@@ -104,8 +104,8 @@ type hintedError struct {
 func (e hintedError) Error() string { return e.text }
 func (e hintedError) Unwrap() error { return e.error }
 
-// hinted has the error of an unknown flag name the flag that was meant, if one is near.
-func hinted(err error) error {
+// withHint has the error of an unknown flag name the flag that was meant, if one is near.
+func withHint(err error) error {
 	var parsing *kong.ParseError
 	if !errors.As(err, &parsing) || parsing.Context == nil {
 		return err

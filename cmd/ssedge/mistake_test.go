@@ -112,11 +112,11 @@ func TestUnknownFlagsHaveAHint(t *testing.T) {
 		"publish t x --port=1": "unknown flag --port", "publish t x --retrY=1s": "unknown flag --retrY; the nearest is --retry", "--xyz": "unknown flag --xyz", "--confg=x serve": "unknown flag --confg; the nearest is --config",
 	} {
 		_, err := parser.Parse(strings.Fields(args))
-		if err = hinted(err); err == nil || err.Error() != want {
+		if err = withHint(err); err == nil || err.Error() != want {
 			t.Errorf("%s: found %v, expected %s", args, err, want)
 		}
 	}
-	if err := errors.New("x"); hinted(err) != err || hinted(nil) != nil {
+	if err := errors.New("x"); withHint(err) != err || withHint(nil) != nil {
 		t.Error("other errors are changed")
 	}
 }

@@ -44,8 +44,8 @@ func newManager(log *slog.Logger) *manager {
 	return m
 }
 
-// tell sends one message. mu must be held.
-func (m *manager) tell(lines ...string) {
+// notify sends one message. mu must be held.
+func (m *manager) notify(lines ...string) {
 	if m.socket == nil {
 		return
 	}
@@ -90,7 +90,7 @@ func (m *manager) follow(n node) {
 	if m.socket == nil {
 		return
 	}
-	for !m.tellReady(n) {
+	for !m.notifyReady(n) {
 		time.Sleep(startup)
 	}
 	if m.watchdog <= 0 {
@@ -108,20 +108,21 @@ func (m *manager) follow(n node) {
 	}
 }
 
-// tellReady says that the node is ready, or that and why it takes longer. It reports
+// notifyReady says that the node is ready, or that and why it takes longer. It reports
 // whether that was the last word.
-func (m *manager) tellReady(n node) bool {
+func (m *manager) notifyReady(n node) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.stopping {
 		return true
 	}
 	if err := n.Ready(); err != nil {
-		m.tell(fmt.Sprint("EXTEND_TIMEOUT_USEC=", (5*startup).Microseconds()), status("not ready: %v", err))
+		m.notify(fmt.Sprint("EXTEND_TIMEOUT_USEC=", (5*startup).Microseconds()),
+			status("not ready: %v", err))
 		return false
 	}
 	m.ready = true
-	m.tell(daemon.SdNotifyReady, status("serving"))
+	m.notify(daemon.SdNotifyReady, status("serving"))
 	return true
 }
 
@@ -138,7 +139,7 @@ func (m *manager) serving(lines ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ready && !m.stopping {
-		m.tell(lines...)
+		m.notify(lines...)
 	}
 }
 
@@ -147,5 +148,5 @@ func (m *manager) stop(n node) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stopping = true
-	m.tell(daemon.SdNotifyStopping, status("draining %d streams", n.Streams()))
+	m.notify(daemon.SdNotifyStopping, status("draining %d streams", n.Streams()))
 }

@@ -157,23 +157,23 @@ func TestANodeThatIsNotReadyAsksForTime(t *testing.T) {
 	m := newManager(slog.New(slog.DiscardHandler))
 	var n someNode
 	n.unready.Store(true)
-	if m.tellReady(&n) {
+	if m.notifyReady(&n) {
 		t.Error("a node that is not ready is")
 	}
 	done := 0
 	m.reload(func() string { done++; return "" })
 	n.unready.Store(false)
-	if !m.tellReady(&n) {
+	if !m.notifyReady(&n) {
 		t.Error("a node that is ready is not")
 	}
 	m.reload(func() string { done++; return "as new" })
 	m.stop(&n)
 	m.reload(func() string { done++; return "" })
-	if !m.tellReady(&n) || done != 3 {
+	if !m.notifyReady(&n) || done != 3 {
 		t.Errorf("settings were read %d times, expected 3", done)
 	}
 	m.mu.Lock()
-	m.tell("END")
+	m.notify("END")
 	m.mu.Unlock()
 	var got []string
 	for len(got) == 0 || got[len(got)-1] != "END" {

@@ -55,7 +55,7 @@ func (c *serveCmd) sayChanged(log *slog.Logger) {
 func (c *serveCmd) changed(args []string) (names []string, err error) {
 	var now cli
 	parser := newParser(&now)
-	if _, err := parser.Parse(asked(args)); err != nil {
+	if _, err := parser.Parse(orHelp(args)); err != nil {
 		return nil, err
 	}
 	config, err := now.Serve.config()

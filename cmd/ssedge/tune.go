@@ -44,7 +44,7 @@ func (c *tuneCmd) Run() error {
 	load := tuning.Load{Connections: c.Connections, Memory: int64(c.Memory), Sources: c.Sources, Port: c.Port}
 	if c.Undo {
 		changes, err := tuning.Undo("/")
-		return errors.Join(err, sayChanges(os.Stdout, changes))
+		return errors.Join(err, printChanges(os.Stdout, changes))
 	}
 	h, err := readHost()
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *tuneCmd) Run() error {
 		return err
 	case c.Apply:
 		changes, err := tuning.Apply("/", h, load)
-		if err := errors.Join(err, sayChanges(os.Stdout, changes)); err != nil {
+		if err := errors.Join(err, printChanges(os.Stdout, changes)); err != nil {
 			return err
 		}
 		if _, err := fmt.Printf("%s is written; ssedge tune --undo takes it back. A unit needs LimitNOFILE of its own.\n", "/"+tuning.DropInFile); err != nil {
@@ -119,7 +119,7 @@ func warnOfHost(streams int, memory int64, asked bool, logger *slog.Logger) {
 	}
 }
 
-func sayChanges(to io.Writer, changes []tuning.Change) error {
+func printChanges(to io.Writer, changes []tuning.Change) error {
 	w := bufio.NewWriter(to)
 	for _, c := range changes {
 		switch {

@@ -70,7 +70,7 @@ func TestWarnOfHost(t *testing.T) {
 func TestSayChanges(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	sayChanges(&out, []tuning.Change{
+	printChanges(&out, []tuning.Change{
 		{Name: "a", Before: "1", Wanted: "2", After: "2"},
 		{Name: "b", Before: "1", Wanted: "3", After: "2"},
 		{Name: "c", Before: "1", Wanted: "2", After: "1", Err: errors.Join(os.ErrInvalid, os.ErrClosed)},

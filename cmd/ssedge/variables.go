@@ -9,10 +9,11 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// stray refuses variables SSEDGE_… that no command reads, as unknown keys of the file are refused: a
-// misspelt limit must not silently be no limit. The variables of every command are known, since
-// several commands may share an environment. bench, tune and version ignore all of them.
-func stray(app *kong.Application, command string, environment []string) error {
+// checkVariables refuses variables SSEDGE_… that no command reads, as unknown keys of the file are
+// refused: a misspelt limit must not silently be no limit. The variables of every command are
+// known, since several commands may share an environment. bench, tune and version ignore all of
+// them.
+func checkVariables(app *kong.Application, command string, environment []string) error {
 	switch command, _, _ = strings.Cut(command, " "); command {
 	case "bench", "tune", "version":
 		return nil
@@ -20,7 +21,8 @@ func stray(app *kong.Application, command string, environment []string) error {
 	known := variables(app)
 	for _, v := range slices.Sorted(slices.Values(environment)) {
 		name, value, _ := strings.Cut(v, "=")
-		if strings.HasPrefix(name, "SSEDGE_") && !slices.Contains(known, name) && !ofService(name, value) {
+		if strings.HasPrefix(name, "SSEDGE_") && !slices.Contains(known, name) &&
+			!isOfKubernetes(name, value) {
 			return fmt.Errorf("%.80q in the environment is not a setting: expected the variable of a flag%s", name, nearest(strings.ToUpper(name), known, "SSEDGE_"))
 		}
 	}
@@ -56,7 +58,7 @@ var (
 	servicePort     = regexp.MustCompile(`^SSEDGE_(\w+_)?PORT$`)
 )
 
-func ofService(name, value string) bool {
+func isOfKubernetes(name, value string) bool {
 	return serviceVariable.MatchString(name) || servicePort.MatchString(name) && strings.Contains(value, "://")
 }
 

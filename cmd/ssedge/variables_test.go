@@ -47,7 +47,7 @@ func TestKnownVariablesAreAccepted(t *testing.T) {
 	known = append(known, "SSEDGE_CONFIG", "SSEDGE_KEY", "SSEDGE_KEY_FILE", "SSEDGE_LISTEN", "SSEDGE_SERVER", "SSEDGE_PUBLISH_REDIS", "SSEDGE_PUBLISH_RETRY",
 		"SSEDGE_HEALTH_TIMEOUT", "SSEDGE_VERSION_JSON", "SSEDGE_REDIS_TTL")
 	for _, name := range append(known, "PATH", "XSSEDGE_A", "SSEDGEX_A", "SSEDGE", "ssedge_key") {
-		if err := stray(model, "serve", []string{name + "=x"}); err != nil {
+		if err := checkVariables(model, "serve", []string{name + "=x"}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestKnownVariablesAreAccepted(t *testing.T) {
 		"SSEDGE_PORT_80_TCP_PROTO=tcp", "SSEDGE_PORT_80_TCP_PORT=80", "SSEDGE_PORT_80_TCP_ADDR=10.0.0.1", "SSEDGE_ADMIN_SERVICE_HOST=10.0.0.1", "SSEDGE_ADMIN_PORT=udp://[::1]:53",
 		"SSEDGE_REDIS_MASTER_PORT_6379_TCP_ADDR=10.0.0.1", "SSEDGE_A_SERVICE_PORT_HTTP_2=1",
 	} {
-		if err := stray(model, "serve", []string{"A=b", variable}); err != nil {
+		if err := checkVariables(model, "serve", []string{"A=b", variable}); err != nil {
 			t.Errorf("%s: %v", variable, err)
 		}
 	}

@@ -82,7 +82,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		case woken:
 			return 0, err
 		case over:
-			if n := c.come(p); n > 0 {
+			if n := c.readArrived(p); n > 0 {
 				return n, nil
 			}
 			return 0, err
@@ -90,8 +90,8 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 }
 
-// come reads what has come, without waiting and whatever the deadline.
-func (c *Conn) come(p []byte) (n int) {
+// readArrived reads what has come, without waiting and whatever the deadline.
+func (c *Conn) readArrived(p []byte) (n int) {
 	if raw, err := c.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { n, _ = sys.Recv(int(fd), p) })
 	}

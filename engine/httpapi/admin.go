@@ -78,9 +78,9 @@ func topicsQuery(r *http.Request) (names []string, limit int, _ *refuse.Answer) 
 	return query["topic"], limit, nil
 }
 
-// plain reports whether a path is spelt as ServeMux would normalize it. Other spellings are refused
-// because proxies that deny by path compare it as it is sent.
-func plain(sent string) bool {
+// isNormalPath reports whether a path is spelt as ServeMux would normalize it. Other spellings are
+// refused because proxies that deny by path compare it as it is sent.
+func isNormalPath(sent string) bool {
 	clean := path.Clean(sent)
 	return sent == "" || !strings.Contains(sent, "%") && (sent == clean || sent == clean+"/")
 }
@@ -141,7 +141,7 @@ func NewAdmin(c AdminConfig) http.Handler {
 			causeOrigin.Say("requests that pages of other sites make are refused").Write(w, refuse.Where{})
 			return
 		}
-		if !plain(r.URL.EscapedPath()) {
+		if !isNormalPath(r.URL.EscapedPath()) {
 			causeNotFound.Say("expected a path without escapes and dot segments").Write(w, refuse.Where{})
 			return
 		}

@@ -55,8 +55,8 @@ func (of *bodies) end(all bool) {
 	}
 }
 
-// patiently begins to read a body; done must be called at its end.
-func (s *Public) patiently(w http.ResponseWriter, r *http.Request, lines bool) *patientBody {
+// beginBody begins to read a body; done must be called at its end.
+func (s *Public) beginBody(w http.ResponseWriter, r *http.Request, lines bool) *patientBody {
 	b := &patientBody{Reader: r.Body, control: http.NewResponseController(w), timeout: s.config.BodyTimeout, lines: lines, of: &s.bodies}
 	b.of.mu.Lock()
 	defer b.of.mu.Unlock()

@@ -84,8 +84,8 @@ func (s *share) release() {
 
 var buffers bytebufferpool.Pool
 
-// giveBack keeps a small buffer for another request.
-func giveBack(b *bytebufferpool.ByteBuffer) {
+// recycle keeps a small buffer for another request.
+func recycle(b *bytebufferpool.ByteBuffer) {
 	if cap(b.B) <= smallBuffer {
 		buffers.Put(b)
 	}

@@ -90,7 +90,7 @@ func newDrafts(l rule.Limits, of *share) *drafts {
 }
 
 // drop gives the buffer back: no event of these may be used any more.
-func (ds *drafts) drop() { giveBack(ds.text) }
+func (ds *drafts) drop() { recycle(ds.text) }
 
 // reset forgets the events, so that others can take their place.
 func (ds *drafts) reset() { ds.all, ds.text.B = ds.all[:0], ds.text.B[:0] }

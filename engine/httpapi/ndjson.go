@@ -33,7 +33,10 @@ func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, p)
 		return
 	}
-	st := &stream{s: s, w: w, body: s.patiently(w, r, true), publisher: authorization(r), draft: newDrafts(s.config.Rule, of)}
+	st := &stream{
+		s: s, w: w, body: s.beginBody(w, r, true), publisher: authorization(r),
+		draft: newDrafts(s.config.Rule, of),
+	}
 	defer st.draft.drop()
 	defer st.body.done()
 	st.body.control.EnableFullDuplex()

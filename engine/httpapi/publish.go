@@ -150,7 +150,7 @@ func (s *Public) readBody(w http.ResponseWriter, r *http.Request, of *share, lim
 	if r.ContentLength > limit {
 		return nil, tooLarge(what, strconv.FormatInt(r.ContentLength, 10), limit, setting)
 	}
-	body := s.patiently(w, r, false)
+	body := s.beginBody(w, r, false)
 	defer body.done()
 	buf := buffers.Get()
 	p := body.readAll(&buf.B, of, limit)
@@ -168,7 +168,7 @@ func (s *Public) readBody(w http.ResponseWriter, r *http.Request, of *share, lim
 	default:
 		return buf, nil
 	}
-	giveBack(buf)
+	recycle(buf)
 	return nil, p
 }
 
@@ -183,7 +183,7 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, causeNoTopic.Say("expected ?topic=NAME in the query; to publish JSON, send Content-Type: application/json"))
 		return
 	}
-	if q.key, p = oneKey(r, q.key); p != nil {
+	if q.key, p = idempotencyKey(r, q.key); p != nil {
 		s.refuse(w, p)
 		return
 	}
@@ -194,7 +194,7 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, p)
 		return
 	}
-	defer giveBack(buf)
+	defer recycle(buf)
 	ds := newDrafts(s.config.Rule, of)
 	defer ds.drop()
 	s.publishOne(w, r, ds, ds.add(q.topic, q.key, &sse.Event{Name: []byte(q.event), Data: buf.B, RetryMS: q.retry}))
@@ -269,7 +269,7 @@ func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, p)
 		return
 	}
-	defer giveBack(buf)
+	defer recycle(buf)
 	ds := newDrafts(s.config.Rule, of)
 	defer ds.drop()
 	if text := bytes.TrimLeft(buf.B, jsonBlanks); len(text) > 0 && text[0] == '[' {
@@ -278,7 +278,7 @@ func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
 	}
 	m, p := ds.decode(buf.B)
 	if p == nil {
-		m.Key, p = oneKey(r, m.Key)
+		m.Key, p = idempotencyKey(r, m.Key)
 	}
 	if p == nil {
 		p = ds.addMessage(m)
@@ -286,9 +286,10 @@ func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
 	s.publishOne(w, r, ds, p)
 }
 
-// oneKey is the idempotency key of a request for one event: the one given, or that of the field Idempotency-Key, which may stand
-// in quotes (draft-ietf-httpapi-idempotency-key-header 2.1). If there are two, they must be the same.
-func oneKey(r *http.Request, given string) (string, *refuse.Answer) {
+// idempotencyKey is the idempotency key of a request for one event: the one given, or that of the
+// field Idempotency-Key, which may stand in quotes (draft-ietf-httpapi-idempotency-key-header 2.1).
+// If there are two, they must be the same.
+func idempotencyKey(r *http.Request, given string) (string, *refuse.Answer) {
 	values := r.Header.Values("Idempotency-Key")
 	if len(values) == 0 {
 		return given, nil

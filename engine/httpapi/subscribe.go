@@ -35,7 +35,7 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 	}
 	if refused := s.config.Admission.Admit(fd, &request); refused != nil {
 		sys.Close(fd)
-		conn.Suspect(refused, r.Header)
+		conn.WarnOfProxy(refused, r.Header)
 		s.refuse(w, refused)
 		return
 	}
@@ -52,7 +52,7 @@ func (s *Public) noContent(w http.ResponseWriter, r *http.Request) *refuse.Answe
 		return nil
 	}
 	if r.ContentLength < 0 {
-		body := s.patiently(w, r, false)
+		body := s.beginBody(w, r, false)
 		defer body.done()
 		n, err := io.ReadFull(body, make([]byte, 1))
 		body.mayWrite()

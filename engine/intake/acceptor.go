@@ -101,14 +101,14 @@ func (a *acceptor) batch() bool {
 		if errno != 0 { // EAGAIN: that was all; others are the network's (accept(2))
 			break
 		}
-		a.greet(fd, peer{addr: a.peer.Addr()})
+		a.readFirst(fd, peer{addr: a.peer.Addr()})
 	}
 	a.in.admission.Wake()
 	return accepted > 0
 }
 
-// greet reads what came with the connection; usually that is the whole head.
-func (a *acceptor) greet(fd int, from peer) {
+// readFirst reads what came with the connection; usually that is the whole head.
+func (a *acceptor) readFirst(fd int, from peer) {
 	if !a.in.hasRoom() {
 		sys.Recv(fd, a.buf) // closing over unread input would reset the answer away
 		a.in.answer(fd, refuseFiles)
@@ -153,7 +153,7 @@ func (a *acceptor) greet(fd int, from peer) {
 // back at once, for the socket stays readable. It reports false if there is no
 // spare one either: coming back at once would be to come back for nothing.
 func (a *acceptor) refuseForFiles() bool {
-	return a.in.files.instead(func() {
+	return a.in.files.withSpare(func() {
 		if fd, errno := sys.Accept(a.fd, &a.peer); errno == 0 {
 			sys.Recv(fd, a.buf) // closing over unread input would reset the answer away
 			a.in.answer(fd, refuseFiles)

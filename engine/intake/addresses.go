@@ -25,9 +25,9 @@ type addressCount struct {
 	streams int
 }
 
-// key counts an IPv6 client by its /64: a host has as many addresses in there as
+// addressKey counts an IPv6 client by its /64: a host has as many addresses in there as
 // it likes.
-func key(a netip.Addr) netip.Addr {
+func addressKey(a netip.Addr) netip.Addr {
 	if a.Is6() {
 		p, _ := a.WithZone("").Prefix(64)
 		return p.Addr()
@@ -36,7 +36,7 @@ func key(a netip.Addr) netip.Addr {
 }
 
 func (a *addresses) enter(addr netip.Addr, max int) (uint32, bool) {
-	addr = key(addr)
+	addr = addressKey(addr)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if i, ok := a.index[addr]; ok {

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"hash/maphash"
 	"log/slog"
 	"net/netip"
@@ -57,8 +58,8 @@ func (a *Admission) Streams() int { return int(a.streams.Load()) }
 // Drain makes every later Admit refuse.
 func (a *Admission) Drain() { a.draining.Store(true) }
 
-// SetShort says whether the node is short of memory; then new streams are refused.
-func (a *Admission) SetShort(short bool) { a.short.Store(short) }
+// SetMemoryShort says whether the node is short of memory; then new streams are refused.
+func (a *Admission) SetMemoryShort(short bool) { a.short.Store(short) }
 
 // Closed is called for each stream that has ended, with the owner it joined with.
 func (a *Admission) Closed(owner uint32, reason shard.CloseReason) {
@@ -105,18 +106,19 @@ func (a *Admission) Admit(fd int, r *Request) *refuse.Answer {
 	}
 	if refusal != nil {
 		a.leave(owner)
-		a.rate.give()
+		a.rate.undo()
 		return refusal
 	}
 	a.Accepted.Add(1)
 	if a.debugs() {
-		a.config.Logger.Debug("stream admitted", "client", client, "topics", names(r.topics))
+		a.config.Logger.Debug("stream admitted", "client", client, "topics", topicNames(r.topics))
 	}
 	return nil
 }
 
-// names are topics for the log. The rest of a query is not for it: clients put credentials there.
-func names(topics [][]byte) []string {
+// topicNames are topics for the log. The rest of a query is not for it: clients put credentials
+// there.
+func topicNames(topics [][]byte) []string {
 	all := make([]string, len(topics))
 	for i, t := range topics {
 		all[i] = string(t)
@@ -186,9 +188,12 @@ func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *r
 	if a.config.Chunked && r.Minor > 0 {
 		wire = shard.WireChunk
 	}
-	j := shard.Join{Fd: fd, Head: a.answers.head(r, wire == shard.WireChunk), Away: a.answers.away(r), Wire: wire, Resume: r.resume, Position: r.position, Owner: owner}
+	j := shard.Join{
+		Fd: fd, Head: a.answers.head(r, wire == shard.WireChunk), Early: a.answers.early(r), Wire: wire,
+		Resume: r.resume, Position: r.position, Owner: owner,
+	}
 	if client.IsValid() {
-		j.Client = maphash.Comparable(clients, key(client))
+		j.Client = maphash.Comparable(clients, addressKey(client))
 	}
 	if len(r.topics) > 1 {
 		j.More = make([]*topic.Topic, 0, len(r.topics))
@@ -217,6 +222,9 @@ func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *r
 	var err error
 	if r.opening, err = a.group.Join(j, r.opening); err != nil {
 		release()
+		if errors.Is(err, shard.ErrStopped) {
+			return refuseDraining
+		}
 		return refuseInbox
 	}
 	return nil

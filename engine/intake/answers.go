@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ssedge/engine/refuse"
+	"ssedge/shard"
 )
 
 // answers makes the heads of streams. All streams that begin in one second, with
@@ -19,12 +20,12 @@ type answers struct {
 
 	mu     sync.Mutex
 	second int64
-	heads  map[string][]byte // by what is particular about them
-	ends   map[string][]byte // by allowed origin, of which there are few
+	heads  map[string][]byte           // by what is particular about them
+	ends   map[string]*shard.EarlyEnds // by allowed origin, of which there are few
 }
 
 func newAnswers(origins []string) *answers {
-	a := &answers{any: slices.Contains(origins, "*"), heads: make(map[string][]byte), ends: make(map[string][]byte)}
+	a := &answers{any: slices.Contains(origins, "*"), heads: make(map[string][]byte), ends: make(map[string]*shard.EarlyEnds)}
 	for _, o := range origins {
 		a.origins = append(a.origins, []byte(o))
 	}
@@ -83,17 +84,29 @@ func (a *answers) head(r *Request, chunks bool) []byte {
 	return head
 }
 
-// away is the answer to a stream that ends with this process before it has begun; it is shared and must not be changed.
-func (a *answers) away(r *Request) []byte {
+// earlyEnds are the answers to streams that end before they were sent their head: they wait for the
+// Redis servers. For other reasons there is none: the client has gone, or streams end by them only
+// once something was sent.
+var earlyEnds = map[shard.CloseReason]*refuse.Answer{
+	shard.ClosedMaxLifetime: refuseLifetime,
+	shard.ClosedDrain:       refuseDraining,
+	shard.ClosedShutdown:    refuseDraining,
+}
+
+// early returns those to one request; they are shared and must not be changed.
+func (a *answers) early(r *Request) *shard.EarlyEnds {
 	origin := a.allowedOrigin(r.Origin)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	answer, ok := a.ends[origin]
+	ends, ok := a.ends[origin]
 	if !ok {
-		answer = a.refusal(refuseDraining, r.Origin)
-		a.ends[origin] = answer
+		ends = new(shard.EarlyEnds)
+		for reason, answer := range earlyEnds {
+			ends[reason] = a.refusal(answer, r.Origin)
+		}
+		a.ends[origin] = ends
 	}
-	return answer
+	return ends
 }
 
 func (a *answers) build(now time.Time, origin string, chunks bool) []byte {

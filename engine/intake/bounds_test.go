@@ -287,9 +287,9 @@ func TestHTTPBurstIsServed(t *testing.T) {
 func TestDrainingAndShortOfMemory(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
-	n.admission.SetShort(true)
+	n.admission.SetMemoryShort(true)
 	n.expectRefused(get("/events?topic=t"), "memory")
-	n.admission.SetShort(false)
+	n.admission.SetMemoryShort(false)
 	n.ask(get("/events?topic=t")).stream()
 	n.admission.Drain()
 	n.expectRefused(get("/events?topic=t"), "going away")

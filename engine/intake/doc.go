@@ -8,7 +8,7 @@
 //	heads.go       connections whose request head is not complete yet
 //	httpconn.go    a connection on its way to net/http, and while it is there
 //	request.go     topics and resume position of a request for a stream
-//	proxies.go     the client's address, as trusted proxies say it; suspect.go: a proxy that is not trusted
+//	proxies.go     the client's address, as trusted proxies say it; proxywarning.go: a proxy that is not trusted
 //	admission.go   limits and permission, then the way into a shard
 //	files.go       descriptors kept to be able to refuse when there are no more
 //	refusals.go    every reason for a no

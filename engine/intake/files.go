@@ -26,11 +26,11 @@ type files struct {
 func (f *files) open() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stock()
+	f.refill()
 }
 
-// stock fills up what is missing, as far as there is something to be had.
-func (f *files) stock() {
+// refill fills up what is missing, as far as there is something to be had.
+func (f *files) refill() {
 	for len(f.spare) < spareFiles {
 		fd, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
@@ -51,19 +51,19 @@ func (f *files) accept(listener int, p *sys.Peer) (int, sys.Errno) {
 	return sys.Accept(listener, p)
 }
 
-// instead gives a spare descriptor up while do is called, which may take one and
+// withSpare gives a spare descriptor up while do is called, which may take one and
 // must not keep it. It reports false, and does not call, if there is none.
-func (f *files) instead(do func()) bool {
+func (f *files) withSpare(do func()) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.stock(); len(f.spare) == 0 {
+	if f.refill(); len(f.spare) == 0 {
 		return false
 	}
 	last := len(f.spare) - 1
 	sys.Close(f.spare[last])
 	f.spare = f.spare[:last]
 	do()
-	f.stock()
+	f.refill()
 	return true
 }
 

@@ -146,7 +146,7 @@ func (h *heads) evict() bool {
 			if !m.lingering {
 				h.in.answer(m.fd, refuseHeads)
 			}
-			sys.Close(h.give(uint32(of)))
+			sys.Close(h.release(uint32(of)))
 			return true
 		}
 	}
@@ -160,8 +160,8 @@ func (h *heads) makeRoom() bool {
 	return !h.closed && h.evict()
 }
 
-// give lets member i go and returns its descriptor, which is no longer polled.
-func (h *heads) give(i uint32) int {
+// release lets member i go and returns its descriptor, which is no longer polled.
+func (h *heads) release(i uint32) int {
 	m := &h.members[i]
 	fd := m.fd
 	h.set.Remove(fd)
@@ -206,7 +206,7 @@ func (h *heads) Accept() (net.Conn, error) {
 		}
 	}
 	if ticked {
-		h.wheel.Advance(h.tick(), len(h.members), h.late)
+		h.wheel.Advance(h.tick(), len(h.members), h.expire)
 	}
 	h.in.admission.Wake()
 	return nil, nil
@@ -219,7 +219,7 @@ func (h *heads) read(i uint32, m *member) {
 	case errno == sys.EAGAIN:
 		return
 	case errno != 0 || n == 0: // gone, or half-closed: the head will never be complete
-		sys.Close(h.give(i))
+		sys.Close(h.release(i))
 		return
 	case m.lingering:
 		return
@@ -230,7 +230,7 @@ func (h *heads) read(i uint32, m *member) {
 		switch {
 		case refusal != nil:
 			h.in.answer(m.fd, refusal)
-			h.stay(i, m)
+			h.makeLingering(i, m)
 			return
 		case n == 0:
 			return
@@ -242,7 +242,7 @@ func (h *heads) read(i uint32, m *member) {
 	switch {
 	case err != nil:
 		h.in.answer(m.fd, refuse.Unreadable(err))
-		h.stay(i, m)
+		h.makeLingering(i, m)
 	case done:
 		h.finish(i, m)
 	}
@@ -253,7 +253,7 @@ func (h *heads) read(i uint32, m *member) {
 func (h *heads) finish(i uint32, m *member) {
 	from, buf := m.from, m.buf
 	m.buf = nil
-	fd := h.give(i)
+	fd := h.release(i)
 	h.judging.Add(1)
 	h.mu.Unlock()
 	h.in.judge(fd, from, buf.B, &h.reader)
@@ -262,22 +262,22 @@ func (h *heads) finish(i uint32, m *member) {
 	h.mu.Lock()
 }
 
-// stay makes a member that was answered a lingering one.
-func (h *heads) stay(i uint32, m *member) {
+// makeLingering makes a member that was answered a lingering one.
+func (h *heads) makeLingering(i uint32, m *member) {
 	sys.ShutdownWrite(m.fd)
 	m.lingering = true
 	h.wheel.Arm(i, h.tick()+lingerTicks)
 }
 
-// late is called when member i's time is up.
-func (h *heads) late(i uint32) {
+// expire is called when member i's time is up.
+func (h *heads) expire(i uint32) {
 	m := &h.members[i]
 	if m.buf == nil || len(m.buf.B) == 0 || m.lingering {
-		sys.Close(h.give(i)) // nothing was asked, or nothing is left to say
+		sys.Close(h.release(i)) // nothing was asked, or nothing is left to say
 		return
 	}
 	h.in.answer(m.fd, refuseTimeout)
-	h.stay(i, m)
+	h.makeLingering(i, m)
 }
 
 // awaitNone waits until there is no member, or for so long.
@@ -298,7 +298,7 @@ func (h *heads) Close() error {
 	}
 	for i := range h.members {
 		if h.members[i].fd >= 0 {
-			sys.Close(h.give(uint32(i)))
+			sys.Close(h.release(uint32(i)))
 		}
 	}
 	h.closed = true

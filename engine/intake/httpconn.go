@@ -162,16 +162,16 @@ func (c *Conn) Crowded() bool { return c.in.places.crowded(c.place) }
 // From returns the values of [Request]'s Remote and Forwarded for a request with these
 // fields.
 func (c *Conn) From(h http.Header) (remote netip.Addr, forwarded []byte) {
-	if p := &c.in.admission.config.Proxies; p.believe(c.from) {
+	if p := &c.in.admission.config.Proxies; p.trustsFields(c.from) {
 		forwarded = []byte(strings.Join(h.Values(p.field), ", "))
 	}
 	return c.from.addr, forwarded
 }
 
-// Suspect is to be told of each stream that is refused: one for its address, from a proxy that
+// WarnOfProxy is to be told of each stream that is refused: one for its address, from a proxy that
 // --trusted-proxies does not name, is worth a warning.
-func (c *Conn) Suspect(refusal *refuse.Answer, h http.Header) {
-	c.in.suspect(c.from, refusal, func(field string) bool { return h.Get(field) != "" })
+func (c *Conn) WarnOfProxy(refusal *refuse.Answer, h http.Header) {
+	c.in.warnOfProxy(c.from, refusal, func(field string) bool { return h.Get(field) != "" })
 }
 
 // Dup returns a descriptor of the connection, independent of this Conn.

@@ -89,7 +89,7 @@ func Open(c Config, a *Admission) (in *Intake, err error) {
 			in.acceptors = append(in.acceptors, newAcceptor(in, fd, addr, proxies))
 		}
 	}
-	in.suspectUnix()
+	in.warnOfUnixSocket()
 	in.http = &httpListener{conns: make(chan *Conn, c.HTTPConnectionsMax), addr: in.acceptors[0].addr}
 	return in, nil
 }

@@ -27,7 +27,7 @@ func (in *Intake) judge(fd int, from peer, received []byte, r *reader) {
 	}
 	refusal := in.admission.Admit(fd, &r.request)
 	if refusal != nil {
-		in.suspect(from, refusal, func(field string) bool { _, n := r.head.Get(field); return n > 0 })
+		in.warnOfProxy(from, refusal, func(field string) bool { _, n := r.head.Get(field); return n > 0 })
 	}
 	switch {
 	case refusal == nil:
@@ -77,7 +77,7 @@ func (r *Request) fill(h *http1.Head, from peer, p *Proxies) {
 		r.Authorization = value
 	}
 	r.Remote, r.Forwarded = from.addr, nil
-	if p.believe(from) {
+	if p.trustsFields(from) {
 		r.forwarded = h.AppendJoined(r.forwarded[:0], p.field)
 		r.Forwarded = r.forwarded
 	}

@@ -144,3 +144,16 @@ func TestTheHeadOfAStream(t *testing.T) {
 		}
 	}
 }
+
+// TestShardsThatHaveStopped have room: what is refused then is refused because the server ends.
+func TestShardsThatHaveStopped(t *testing.T) {
+	t.Parallel()
+	n := start(t, nil)
+	n.group.Stop()
+	n.expectRefused(get("/events?topic=t"), "going away")
+	n.expectCount("draining", 1)
+	n.stopped.Store(true)
+	n.in.Close()
+	n.http.Close()
+	n.clock.Close()
+}

@@ -32,12 +32,13 @@ func (p *places) enter(of place) bool {
 		return false
 	}
 	if of.stranger {
-		if p.strangers >= max(p.max/2, 1) || of.addr.IsValid() && p.from[key(of.addr)] >= max(p.max/4, 1) {
+		if p.strangers >= max(p.max/2, 1) ||
+			of.addr.IsValid() && p.from[addressKey(of.addr)] >= max(p.max/4, 1) {
 			return false
 		}
 		p.strangers++
 		if of.addr.IsValid() {
-			p.from[key(of.addr)]++
+			p.from[addressKey(of.addr)]++
 		}
 	}
 	p.used++
@@ -55,7 +56,7 @@ func (p *places) leave(of place) {
 	if !of.addr.IsValid() {
 		return
 	}
-	if addr := key(of.addr); p.from[addr] > 1 {
+	if addr := addressKey(of.addr); p.from[addr] > 1 {
 		p.from[addr]--
 	} else {
 		delete(p.from, addr)
@@ -67,7 +68,8 @@ func (p *places) leave(of place) {
 func (p *places) crowded(of place) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.used > p.max*3/4 || of.stranger && (p.strangers > p.max*3/8 || of.addr.IsValid() && p.from[key(of.addr)] > p.max*3/16)
+	return p.used > p.max*3/4 || of.stranger && (p.strangers > p.max*3/8 ||
+		of.addr.IsValid() && p.from[addressKey(of.addr)] > p.max*3/16)
 }
 
 func (p *places) count() int {

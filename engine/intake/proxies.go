@@ -84,8 +84,10 @@ func (p *Proxies) trust(peer netip.Addr) bool {
 	return false
 }
 
-// believe reports whether what a peer's requests say counts.
-func (p *Proxies) believe(from peer) bool { return !p.None() && !from.unnamed && p.trust(from.addr) }
+// trustsFields reports whether what a peer's requests say counts.
+func (p *Proxies) trustsFields(from peer) bool {
+	return !p.None() && !from.unnamed && p.trust(from.addr)
+}
 
 // client is the client's address of a request that the peer remote has sent. value is
 // that of the proxies' field (RFC 9110 5.3: of all such fields, joined). Each proxy adds
@@ -125,7 +127,7 @@ func (p *Proxies) preface(received []byte, from peer) (n int, client peer, _ *re
 	header, n, err := proxyproto.Parse(received)
 	switch {
 	case err != nil:
-		return 0, from, refuseProxyHeader.Because(err)
+		return 0, from, refuseProxyHeader.WithReason(err)
 	case n == 0:
 		return 0, from, nil
 	case header.Source.IsValid():

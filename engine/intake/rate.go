@@ -33,8 +33,8 @@ func (r *rate) take(now time.Time) bool {
 	return true
 }
 
-// give takes a take back: nothing came of it. There are never more than a burst.
-func (r *rate) give() {
+// undo takes a take back: nothing came of it. There are never more than a burst.
+func (r *rate) undo() {
 	r.mu.Lock()
 	r.tokens = min(r.tokens+1, r.burst())
 	r.mu.Unlock()

@@ -30,7 +30,7 @@ func TestRate(t *testing.T) {
 	now = now.Add(-time.Minute) // a clock may be set back; then there is nothing, for a while
 	taken()
 	for range 100 {
-		r.give()
+		r.undo()
 	}
 	if r.tokens > 10 {
 		t.Errorf("%v are there after many were given back", r.tokens)

@@ -34,6 +34,10 @@ var (
 	refuseHeads     = refuse.Declare(503, "heads_max", 1).Say("too many unfinished requests at the moment")
 	refuseFiles     = refuse.Declare(503, "files_max", 5).Say("this server has no file descriptors left")
 
+	// refuseLifetime is no cause: its streams were admitted, and count as closed by max_lifetime.
+	refuseLifetime = &refuse.Answer{Status: 503, RetryAfter: 1,
+		Reason: "the longest life of a stream (--lifetime) was over before this one could begin"}
+
 	refuseTimeout = refuse.Declare(408, "head_timeout", 0).Say("the request head did not arrive in time")
 )
 

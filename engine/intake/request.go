@@ -72,11 +72,12 @@ func (r *Request) parse(lim *RequestLimits) *refuse.Answer {
 			if refusal := r.addTopic(value, lim); refusal != nil {
 				return refusal
 			}
-		case spells(r.key, "lasteventid"), spells(r.key, "lasteventids"), spells(r.key, "evslasteventid"):
+		case isSpellingOf(r.key, "lasteventid"), isSpellingOf(r.key, "lasteventids"),
+			isSpellingOf(r.key, "evslasteventid"):
 			if len(value) > 0 { // an empty one says nothing, as an empty field does
 				fromQuery = value
 			}
-		case near == "" && (spells(r.key, "topic") || spells(r.key, "topics")):
+		case near == "" && (isSpellingOf(r.key, "topic") || isSpellingOf(r.key, "topics")):
 			near = string(r.key)
 		}
 	}
@@ -122,10 +123,11 @@ func (r *Request) leavesRoom(lim *RequestLimits) *refuse.Answer {
 	return nil
 }
 
-// spells reports whether a key of the query is a spelling of a name: its letters in either case, with signs, digits and blanks of
-// ASCII anywhere between or around them. Clients in use write last_event_id, lastEventId, Last-Event-ID and evs_last_event_id, and
-// serializers topic[] and topic[0]; under a spelling that is not known, a resume would be silently lost.
-func spells(key []byte, name string) bool {
+// isSpellingOf reports whether a key of the query is a spelling of a name: its letters in either
+// case, with signs, digits and blanks of ASCII anywhere between or around them. Clients in use
+// write last_event_id, lastEventId, Last-Event-ID and evs_last_event_id, and serializers topic[]
+// and topic[0]; under a spelling that is not known, a resume would be silently lost.
+func isSpellingOf(key []byte, name string) bool {
 	n := 0
 	for _, c := range key {
 		switch {
@@ -162,7 +164,7 @@ func (r *Request) addTopic(encoded []byte, lim *RequestLimits) *refuse.Answer {
 	r.text, _ = http1.AppendUnescaped(r.text, encoded)
 	topic := r.text[begin:]
 	if err := (rule.Limits{TopicBytes: lim.TopicBytes}).Topic(topic); err != nil {
-		return refuseTopic.Because(err)
+		return refuseTopic.WithReason(err)
 	}
 	for _, n := range r.names {
 		if string(r.text[n.from:n.to]) == string(topic) {

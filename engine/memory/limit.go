@@ -3,8 +3,6 @@ package memory
 import (
 	"io/fs"
 	"math"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -59,13 +57,8 @@ func Rlimits() (all []Limit) {
 
 // Physical is the memory of a host; math.MaxInt64 if it does not say.
 func Physical(root fs.FS) Limit {
-	text, _ := fs.ReadFile(root, "proc/meminfo")
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
-			if kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64); err == nil {
-				return Limit{kib << 10, "this host's memory", true}
-			}
-		}
+	if memory, _ := cgroup.Host(root); memory > 0 {
+		return Limit{memory, "this host's memory", true}
 	}
 	return Limit{Bytes: math.MaxInt64}
 }

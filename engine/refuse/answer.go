@@ -67,8 +67,8 @@ func (c Cause) Say(format string, args ...any) *Answer {
 	return &Answer{c.Status, c.Label, format, c.RetryAfter}
 }
 
-// Because is the same for a reason of its own.
-func (r *Answer) Because(err error) *Answer {
+// WithReason is the same for a reason of its own.
+func (r *Answer) WithReason(err error) *Answer {
 	own := *r
 	own.Reason = err.Error()
 	return &own

@@ -43,7 +43,7 @@ func ParseDecimal(text string) (float64, error) {
 // ParseDuration reads a time with its unit.
 func ParseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
-	if err != nil { // Go's reasons are of no use to those who do not know its rule
+	if err != nil { // Go's reasons help only readers who know its rules
 		return 0, fmt.Errorf("expected a duration with its unit, as in 500ms, 10s or 5m, found %.40q",
 			text)
 	}

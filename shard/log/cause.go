@@ -6,9 +6,9 @@ type GapCause uint8
 
 const (
 	GapNone      GapCause = iota
-	GapOverrun            // a slow consumer: the topic's own bounds let events go before it was sent them
+	GapOverrun            // a slow consumer: the topic's own bounds dropped events it was not sent
 	GapEvicted            // the node-wide history cap let them go
-	GapMissed             // this node was away from its upstream for longer than that keeps events, or the upstream has lost events itself
+	GapMissed             // the upstream no longer has what was published while it was not heard
 	GapConflated          // policy latest: a slow consumer goes on with the newest event
 	GapExpired            // a resume from before what is retained
 	GapUnknown            // a resume from an id that was never given out
@@ -18,7 +18,15 @@ const (
 )
 
 var gapCauseNames = [GapCausesMax]string{
-	"", "overrun", "evicted", "missed", "conflated", "expired", "unknown", "future", "malformed",
+	GapNone:      "",
+	GapOverrun:   "overrun",
+	GapEvicted:   "evicted",
+	GapMissed:    "missed",
+	GapConflated: "conflated",
+	GapExpired:   "expired",
+	GapUnknown:   "unknown",
+	GapFuture:    "future",
+	GapMalformed: "malformed",
 }
 
 func (c GapCause) String() string { return gapCauseNames[c] }

@@ -97,7 +97,7 @@ func (l *Log) HeadID() eventid.ID {
 
 func (l *Log) put(body []byte, id eventid.ID, idText []byte) (grown int64) {
 	need := len(body) + len(idText) + sse.IDOverheadBytes
-	l.follow(id)
+	l.noteAppended(id)
 
 	g := l.newest()
 	if g == nil || cap(g.buf)-len(g.buf) < need {
@@ -222,7 +222,7 @@ func (l *Log) Trim(r *Retention, nowMS, idMS uint64) (shrunk int64) {
 // drop lets the oldest event go, and its segment with the last of its events.
 func (l *Log) drop(oldest entry) (shrunk int64) {
 	segments := l.segments
-	if !l.pass(oldest) {
+	if !l.advanceTail(oldest) {
 		return 0
 	}
 	shrunk = segments[0].held()
@@ -233,10 +233,11 @@ func (l *Log) drop(oldest entry) (shrunk int64) {
 	return shrunk
 }
 
-// pass moves the tail behind the oldest event. It reports whether that was the last of its segment.
-func (l *Log) pass(oldest entry) (last bool) {
+// advanceTail moves the tail behind the oldest event. It reports whether that was the last of its
+// segment.
+func (l *Log) advanceTail(oldest entry) (last bool) {
 	g := l.segments[0]
-	l.leave(oldest.id)
+	l.noteDropped(oldest.id)
 	displaced := !l.follows() && oldest.id == l.lost
 	l.lost, l.tail = oldest.id, g.base+uint64(oldest.end)
 	if displaced { // it is no event
@@ -257,7 +258,7 @@ func (l *Log) Clear() (shrunk int64) {
 		shrunk += g.held()
 	}
 	for _, e := range l.retained() {
-		l.leave(e.id)
+		l.noteDropped(e.id)
 		l.lost = e.id
 	}
 	if l.events > 0 {

@@ -55,8 +55,8 @@ func (l *Log) MayNeverHaveHad(id eventid.ID) bool {
 	return true
 }
 
-// follow notes that an event with that id is about to be put at the head.
-func (l *Log) follow(id eventid.ID) {
+// noteAppended notes that an event with that id is about to be put at the head.
+func (l *Log) noteAppended(id eventid.ID) {
 	before := l.lost
 	if l.events > 0 {
 		before = l.HeadID()
@@ -107,8 +107,8 @@ func (l *Log) fall(before, low eventid.ID) {
 	}
 }
 
-// leave notes that an event is about to be dropped.
-func (l *Log) leave(id eventid.ID) {
+// noteDropped notes that an event is about to be dropped.
+func (l *Log) noteDropped(id eventid.ID) {
 	if id.IsBound() && id != l.lost {
 		l.rewrite().began = id
 	} else if l.rewritten != nil && !id.IsBound() {

@@ -82,7 +82,7 @@ func (l *Log) Resumable(r *Retention, idMS uint64) Log {
 		if !r.exceeded(&seen, oldest.id, idMS) {
 			break
 		}
-		seen.pass(oldest)
+		seen.advanceTail(oldest)
 		seen.cause = GapOverrun
 	}
 	return seen

@@ -45,7 +45,7 @@ func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 	held := t.held.Add(grown)
 	// Read without the lock: what takes the topic out of the list after this also
 	// empties its log after this, and linger looks at the log first.
-	if stamp := usedAt(nowMS); topic.stamp.Load() != stamp && !t.mayGo(topic) {
+	if stamp := usedAt(nowMS); topic.stamp.Load() != stamp && !t.evictable(topic) {
 		r.mu.Lock()
 		r.unlink(topic)
 		r.link(topic, stamp)
@@ -56,8 +56,8 @@ func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 	}
 }
 
-// mayGo reports whether nothing holds a topic, and its upstream keeps its events.
-func (t *Table) mayGo(topic *Topic) bool { return t.upstream != nil && topic.refs.Load() == 0 }
+// evictable reports whether nothing holds a topic, and its upstream keeps its events.
+func (t *Table) evictable(topic *Topic) bool { return t.upstream != nil && topic.refs.Load() == 0 }
 
 // linger is called when the last holder or the last event of a topic went. The
 // topic is kept for as long as an event would be: only the topic itself can prove
@@ -78,7 +78,8 @@ func (t *Table) putIdle(topic *Topic) {
 	defer r.mu.Unlock()
 	topic.mu.Lock()
 	defer topic.mu.Unlock()
-	if stamp := idleSince(t.nowMS()); (topic.log.Events() == 0 || t.mayGo(topic)) && topic.stamp.Load() != stamp {
+	stamp := idleSince(t.nowMS())
+	if (topic.log.Events() == 0 || t.evictable(topic)) && topic.stamp.Load() != stamp {
 		r.unlink(topic)
 		r.link(topic, stamp)
 	}

@@ -89,8 +89,9 @@ func (t *Topic) Leave(n int) {
 	t.local[n] = NoState
 }
 
-// Look says that listener n is about to look at the log: it is told of what is added from here on.
-func (t *Topic) Look(n int) { t.dirty.And(^(uint64(1) << n)) }
+// ClearDirty says that listener n is about to look at the log: it is told of what is added from
+// here on.
+func (t *Topic) ClearDirty(n int) { t.dirty.And(^(uint64(1) << n)) }
 
 // Interested is the listeners that are interested, a bit for each.
 func (t *Topic) Interested() uint64 { return t.interested.Load() }

@@ -98,7 +98,7 @@ func (t *Topic) Place(at eventid.Position, floor eventid.ID) {
 	t.log.BeginAt(eventid.Before(at))
 	t.feed.floor = floor
 	t.mu.Unlock()
-	t.tellWaiting()
+	t.wakeWaiting()
 }
 
 // add has the log changed by add, which returns by how much its memory has grown, and lets go of what is too much; unless the topic was
@@ -181,12 +181,13 @@ func (t *Topic) EventBytes() int {
 // reaches it is told.
 func (t *Topic) Skip(from, to eventid.ID) {
 	if t.add(func(l *log.Log) int64 { return l.Skip(t.name, from, to) }) {
-		t.tellMissed()
+		t.wakeForGap()
 	}
 }
 
-// tellMissed makes the listeners send a gap that was put at the head of the log: each stream is told.
-func (t *Topic) tellMissed() {
+// wakeForGap makes the listeners send a gap that was put at the head of the log: each stream is
+// told.
+func (t *Topic) wakeForGap() {
 	t.table.Missed.Add(uint64(t.refs.Load()))
 	t.wake()
 }
@@ -196,7 +197,7 @@ func (t *Topic) tellMissed() {
 // what is added until CaughtUp may be older than the event.
 func (t *Topic) Lose(id eventid.ID, reading bool) {
 	if t.add(func(l *log.Log) int64 { return l.Lose(t.name, id, reading) }) {
-		t.tellMissed()
+		t.wakeForGap()
 	}
 }
 
@@ -240,14 +241,14 @@ func (t *Topic) Answer(n uint64, floor eventid.ID) {
 		t.feed.floor = floor
 	}
 	t.mu.Unlock()
-	t.tellWaiting()
+	t.wakeWaiting()
 }
 
 // Await has listener n told when something is known of the topic that was not: whatever is answered from here on.
 func (t *Topic) Await(n int) { t.feed.waiting.Or(1 << n) }
 
-// tellWaiting tells the listeners that wait.
-func (t *Topic) tellWaiting() {
+// wakeWaiting tells the listeners that wait.
+func (t *Topic) wakeWaiting() {
 	for mask := t.feed.waiting.Swap(0); mask != 0; mask &= mask - 1 {
 		t.table.listeners[bits.TrailingZeros64(mask)].Answered(t)
 	}

@@ -7,6 +7,7 @@
 //
 //	cgroup.go  what there is, and the lowest limits
 //	mounts.go  where it is mounted
+//	host.go    the host's own memory
 //
 // The server (engine) and the doctor (tuning) use it. A host is read from a file system, so that a host of a test
 // is a directory. [Read] may be called from any goroutine.

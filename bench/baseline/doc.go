@@ -1,5 +1,5 @@
-// Package limit is the bare send loop, the yardstick for an event-stream server: what the kernel itself charges to
-// accept a stream and to send it an event, and nothing more. limit.c beside it is the same in C, and what this package
+// Package baseline is the bare send loop, the yardstick for an event-stream server: what the kernel itself charges to
+// accept a stream and to send it an event, and nothing more. baseline.c beside it is the same in C, and what this package
 // is held against (go test -bench Against).
 //
 // Every connection is answered with a fixed head and is from then on a stream of one topic; one whose first bytes are
@@ -21,4 +21,4 @@
 // to it that there is one more than threads. How a thread waits is in wait.go. To be measured the server wants a process
 // of its own, begun with Start, or what the Go runtime does beside it is measured, too. That enough files may be open
 // (RLIMIT_NOFILE) is the caller's business.
-package limit
+package baseline

@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import "time"
 
@@ -23,8 +23,8 @@ type beats struct {
 func (t *thread) beat() {
 	b := &t.beats
 	b.sent++
-	for end := len(t.seats) * b.sent / beatsPerInterval; b.next < end; b.next++ {
-		if t.seats[b.next].place <= 0 {
+	for end := len(t.connections) * b.sent / beatsPerInterval; b.next < end; b.next++ {
+		if t.connections[b.next].place <= 0 {
 			continue
 		}
 		fd := int32(b.next)

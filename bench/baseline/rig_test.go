@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"bufio"
@@ -57,7 +57,7 @@ func newRig(t *testing.T) rig {
 	}
 	r := rig{s.threads[0], t}
 	t.Cleanup(func() {
-		for fd, s := range r.seats {
+		for fd, s := range r.connections {
 			if s.place != unused {
 				r.close(int32(fd))
 			}
@@ -67,7 +67,7 @@ func newRig(t *testing.T) rig {
 	return r
 }
 
-// until lets the thread take its turns until something has happened, and then holds its lists against its seats.
+// until lets the thread take its turns until something has happened, and then holds its lists against its connections.
 func (r rig) until(happened func() bool) {
 	r.t.Helper()
 	for deadline := time.Now().Add(patience); !happened(); {
@@ -96,18 +96,18 @@ func (r rig) check() {
 	for topic, list := range r.lists {
 		listed += len(list)
 		for i, fd := range list {
-			if s := r.seats[fd]; s != (seat{int32(topic), int32(i + 1)}) {
-				r.t.Fatalf("number %d of topic %d has the seat %+v", i, topic, s)
+			if s := r.connections[fd]; s != (connection{int32(topic), int32(i + 1)}) {
+				r.t.Fatalf("number %d of topic %d is %+v", i, topic, s)
 			}
 		}
 	}
 	if seated := r.streams(); seated != listed {
-		r.t.Fatalf("%d streams have a seat, %d are listed", seated, listed)
+		r.t.Fatalf("%d streams are connected, %d are listed", seated, listed)
 	}
 }
 
 func (r rig) streams() (n int) {
-	for _, s := range r.seats {
+	for _, s := range r.connections {
 		if s.place > 0 {
 			n++
 		}

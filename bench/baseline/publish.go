@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"bytes"
@@ -138,7 +138,7 @@ func bodyBytes(head []byte) (n int, ok bool) {
 // post makes an event of a body and hands it to all threads, from among them too: it takes it when its turn ends.
 func (s *Server) post(from *thread, topic, body []byte) {
 	s.mu.Lock()
-	e := s.blank()
+	e := s.newEvent()
 	s.mu.Unlock()
 	e.topic = append(e.topic[:0], topic...)
 	e.text = append(e.text[:0], "data: "...)
@@ -161,13 +161,13 @@ func (s *Server) post(from *thread, topic, body []byte) {
 	s.mu.Unlock()
 	for _, t := range s.threads {
 		if asleep>>t.number&1 != 0 {
-			ring(t.wake)
+			wakeThread(t.wake)
 		}
 	}
 }
 
-// blank is an event to be filled in. s.mu is held.
-func (s *Server) blank() *event {
+// newEvent is an event to be filled in. s.mu is held.
+func (s *Server) newEvent() *event {
 	last := len(s.free) - 1
 	if last < 0 {
 		return new(event)

@@ -1,14 +1,14 @@
 //go:build ignore
 
-// limit: the bare send() loop that parses nothing.
+// baseline: the bare send() loop that parses nothing.
 //
 // It is the yardstick for an event-stream server: what the kernel itself charges to accept a stream and
 // to send it an event. It answers every connection with a fixed head and treats it as a stream of the one
 // topic there is; a connection whose first bytes are "POST" is a publisher, and each request on it makes
 // every thread send one event to every stream it holds. Nothing else of HTTP is looked at.
 //
-//   cc -O2 -pthread -o limit limit.c
-//   ./limit -p 8080 -t 2 -s 100 -d 60
+//   cc -O2 -pthread -o baseline baseline.c
+//   ./baseline -p 8080 -t 2 -s 100 -d 60
 //
 //   -p port      on 127.0.0.1
 //   -t threads   each has its own SO_REUSEPORT listener, epoll set and streams; nothing is shared but a counter
@@ -234,11 +234,11 @@ int main(int argc, char **argv) {
         case 't': thread_count = atoi(optarg); break;
         case 's': data_bytes = atoi(optarg); break;
         case 'd': life_seconds = atoi(optarg); break;
-        default: fprintf(stderr, "usage: limit [-p port] [-t threads] [-s data bytes] [-d seconds]\n"); return 2;
+        default: fprintf(stderr, "usage: baseline [-p port] [-t threads] [-s data bytes] [-d seconds]\n"); return 2;
         }
     }
     if (thread_count < 1 || thread_count > THREADS_MAX || data_bytes < 1 || data_bytes > DATA_BYTES_MAX || life_seconds < 1) {
-        fprintf(stderr, "limit: threads 1..%d, data bytes 1..%d, seconds 1 or more; found %d, %d, %d\n", THREADS_MAX, DATA_BYTES_MAX,
+        fprintf(stderr, "baseline: threads 1..%d, data bytes 1..%d, seconds 1 or more; found %d, %d, %d\n", THREADS_MAX, DATA_BYTES_MAX,
                 thread_count, data_bytes, life_seconds);
         return 2;
     }
@@ -258,6 +258,6 @@ int main(int argc, char **argv) {
 
     unsigned long accepted = 0, cut = 0;
     for (int i = 0; i < thread_count; i++) accepted += threads[i].accepted, cut += threads[i].cut;
-    fprintf(stderr, "limit: accepted %lu, published %lu, streams cut because a send was short %lu\n", accepted, published, cut);
+    fprintf(stderr, "baseline: accepted %lu, published %lu, streams cut because a send was short %lu\n", accepted, published, cut);
     return 0;
 }

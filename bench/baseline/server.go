@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"context"
@@ -40,23 +40,23 @@ func Listen(c Config) (*Server, error) {
 		c.Threads = 1
 	}
 	if c.Threads < 1 || c.Threads > threadsMax {
-		return nil, fmt.Errorf("limit: expected 1 to %d threads, found %d", threadsMax, c.Threads)
+		return nil, fmt.Errorf("baseline: expected 1 to %d threads, found %d", threadsMax, c.Threads)
 	}
 	if !c.Listen.Addr().IsValid() {
-		return nil, errors.New("limit: expected an address to listen on, found none")
+		return nil, errors.New("baseline: expected an address to listen on, found none")
 	}
 	if c.Heartbeat != 0 && c.Heartbeat < heartbeatMin {
-		return nil, fmt.Errorf("limit: expected a heartbeat every %v or more, or 0 for none, found %v", heartbeatMin, c.Heartbeat)
+		return nil, fmt.Errorf("baseline: expected a heartbeat every %v or more, or 0 for none, found %v", heartbeatMin, c.Heartbeat)
 	}
-	if err := vacant(c.Listen); err != nil {
-		return nil, fmt.Errorf("limit: %v: %w", c.Listen, err)
+	if err := checkUnused(c.Listen); err != nil {
+		return nil, fmt.Errorf("baseline: %v: %w", c.Listen, err)
 	}
 	s := &Server{addr: c.Listen, heartbeat: c.Heartbeat}
 	for i := range c.Threads {
 		t, err := newThread(s, i)
 		if err != nil {
 			s.release()
-			return nil, fmt.Errorf("limit: %v: %w", s.addr, err)
+			return nil, fmt.Errorf("baseline: %v: %w", s.addr, err)
 		}
 		s.addr = t.addr // the first may have been given a port, which the others share
 		s.threads = append(s.threads, t)
@@ -109,7 +109,7 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) stop() {
 	s.stopping.Store(true)
 	for _, t := range s.threads {
-		ring(t.wake)
+		wakeThread(t.wake)
 	}
 }
 

@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"fmt"
@@ -179,8 +179,8 @@ func TestNothingIsAllocated(t *testing.T) {
 	}
 }
 
-func TestASeatIsSmall(t *testing.T) {
-	if size := unsafe.Sizeof(seat{}); size != 8 {
+func TestAConnectionIsSmall(t *testing.T) {
+	if size := unsafe.Sizeof(connection{}); size != 8 {
 		t.Errorf("%d bytes", size)
 	}
 }

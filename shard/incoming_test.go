@@ -38,7 +38,7 @@ func TestATurnTakesNoMoreLettersThanItsBudget(t *testing.T) {
 		r.settle()
 	})
 
-	// Those who wait for one topic are as many as there may be streams.
+	// All streams there may be can wait for one topic.
 	t.Run("Answers", func(t *testing.T) {
 		r, u := fed(t, c, topic.Config{})
 		var all []*client
@@ -93,7 +93,7 @@ func TestMemoryOfAStormGoesWithIt(t *testing.T) {
 	}
 	r.settle()
 	s := r.shards[0]
-	if cap(s.bundles)+cap(s.unused)+len(s.states.chunks)+cap(s.states.free) != 0 {
+	if cap(s.bundles)+cap(s.freeBundles)+len(s.states.chunks)+cap(s.states.free) != 0 {
 		t.Errorf("room for %d bundles and %d states is kept", cap(s.bundles), len(s.states.chunks)*stateChunk)
 	}
 	r.join("a,b", "", fake.Unlimited).sock.HangUp() // all begins anew

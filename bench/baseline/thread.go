@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"bytes"
@@ -32,23 +32,23 @@ var streamHeadBytes = []byte(streamHead)
 // thread is one loop and the connections it owns. Only its own operating-system thread touches it, but for what
 // stands below the line.
 type thread struct {
-	server   *Server
-	number   int
-	addr     netip.AddrPort
-	listener int32
-	epoll    int32
-	topics   map[string]int32 // names to indices of lists; topics are never dropped
-	lists    [][]int32        // the streams of each topic, dense: the descriptors the send loop walks
-	seats    []seat           // by descriptor, up to the highest there was
-	pending  map[int32][]byte // what publishers have sent of a request that has not all come; nearly always empty
-	batch    []*event         // taken out of the inbox
-	spent    []*event         // sent by this thread as the last one
-	taken    uint64           // events taken out of the inbox so far
-	beats    beats
-	pulse    pulse
-	err      error // what ends the thread
-	events   [eventsPerWait]unix.EpollEvent
-	buffer   [receiveBytes]byte
+	server      *Server
+	number      int
+	addr        netip.AddrPort
+	listener    int32
+	epoll       int32
+	topics      map[string]int32 // names to indices of lists; topics are never dropped
+	lists       [][]int32        // the streams of each topic, dense: the descriptors the send loop walks
+	connections []connection     // by descriptor, up to the highest there was
+	pending     map[int32][]byte // what publishers have sent of a request that has not all come; nearly always empty
+	batch       []*event         // taken out of the inbox
+	spent       []*event         // sent by this thread as the last one
+	taken       uint64           // events taken out of the inbox so far
+	beats       beats
+	pulse       pulse
+	err         error // what ends the thread
+	events      [eventsPerWait]unix.EpollEvent
+	buffer      [receiveBytes]byte
 
 	// ---
 
@@ -57,8 +57,8 @@ type thread struct {
 	inbox []*event // guarded by server.mu
 }
 
-// seat is what a descriptor stands for.
-type seat struct {
+// connection is what a descriptor stands for.
+type connection struct {
 	topic int32 // of a stream
 	place int32 // of a stream: 1 + its index in the topic's list; otherwise one of these
 }
@@ -109,7 +109,7 @@ func newThread(s *Server, number int) (_ *thread, err error) {
 func (t *thread) release() {
 	for _, fd := range []int32{t.listener, t.wake, t.pulse.timer, t.beats.timer, t.epoll} {
 		if fd >= 0 {
-			shut(fd)
+			closeFD(fd)
 		}
 	}
 }
@@ -119,7 +119,7 @@ func (t *thread) run() error {
 	for t.err == nil && !t.server.stopping.Load() {
 		t.turn(t.wait())
 	}
-	for fd, s := range t.seats {
+	for fd, s := range t.connections {
 		if s.place != unused {
 			t.close(int32(fd))
 		}
@@ -152,7 +152,7 @@ func (t *thread) turn(events int) {
 
 func (t *thread) fail(call string, errno syscall.Errno) {
 	if t.err == nil {
-		t.err = fmt.Errorf("limit: %s: %w", call, errno)
+		t.err = fmt.Errorf("baseline: %s: %w", call, errno)
 	}
 }
 
@@ -167,7 +167,7 @@ func (t *thread) acceptAll() {
 		switch fd, errno := accept(t.listener); errno {
 		case 0:
 			t.reach(fd)
-			t.seats[fd] = seat{place: undecided}
+			t.connections[fd] = connection{place: undecided}
 			t.firstBytes(fd, true)
 		case syscall.EAGAIN:
 			return
@@ -179,25 +179,25 @@ func (t *thread) acceptAll() {
 	}
 }
 
-// reach makes the table of seats long enough.
+// reach makes the table of connections long enough.
 func (t *thread) reach(fd int32) {
-	if int(fd) < len(t.seats) {
+	if int(fd) < len(t.connections) {
 		return
 	}
-	if int(fd) >= cap(t.seats) {
+	if int(fd) >= cap(t.connections) {
 		// Fresh memory comes from the kernel untouched: what no stream has reached yet costs nothing.
-		longer := make([]seat, max(1024, 2*int(fd)))
-		copy(longer, t.seats)
-		t.seats = longer
+		longer := make([]connection, max(1024, 2*int(fd)))
+		copy(longer, t.connections)
+		t.connections = longer
 	}
-	t.seats = t.seats[:fd+1]
+	t.connections = t.connections[:fd+1]
 }
 
 func (t *thread) handle(fd int32, events uint32) {
-	switch place := t.seats[fd].place; {
+	switch place := t.connections[fd].place; {
 	case place == publisher:
 		t.read(fd) // what was sent before it hung up counts
-		if events&hungUp != 0 && t.seats[fd].place == publisher {
+		if events&hungUp != 0 && t.connections[fd].place == publisher {
 			t.close(fd)
 		}
 	case events&hungUp != 0:
@@ -226,7 +226,7 @@ func (t *thread) firstBytes(fd int32, fresh bool) {
 	}
 	request := t.buffer[:n]
 	if bytes.HasPrefix(request, post) {
-		t.seats[fd].place = publisher
+		t.connections[fd].place = publisher
 		t.watch(op, fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET)
 		t.input(fd, request) // what the buffer did not hold is reported, as it was there before the watch
 		return
@@ -254,21 +254,21 @@ func (t *thread) join(fd int32, topic []byte) {
 		list = longer
 	}
 	t.lists[number] = append(list, fd)
-	t.seats[fd] = seat{topic: number, place: int32(len(list) + 1)}
+	t.connections[fd] = connection{topic: number, place: int32(len(list) + 1)}
 }
 
 // close forgets a connection before it gives up the descriptor: from then on another thread may be given it.
 func (t *thread) close(fd int32) {
-	switch s := t.seats[fd]; {
+	switch s := t.connections[fd]; {
 	case s.place > 0:
 		list := t.lists[s.topic]
 		last := list[len(list)-1]
 		list[s.place-1] = last
-		t.seats[last].place = s.place
+		t.connections[last].place = s.place
 		t.lists[s.topic] = list[:len(list)-1]
 	case s.place == publisher:
 		delete(t.pending, fd)
 	}
-	t.seats[fd] = seat{}
-	shut(fd)
+	t.connections[fd] = connection{}
+	closeFD(fd)
 }

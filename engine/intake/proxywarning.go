@@ -6,10 +6,10 @@ import (
 	"ssedge/engine/refuse"
 )
 
-// suspect warns once, when a stream is refused for its address, of a proxy that is
+// warnOfProxy warns once, when a stream is refused for its address, of a proxy that is
 // not trusted: all of its clients count as one. has says which fields its request has.
-func (in *Intake) suspect(from peer, refusal *refuse.Answer, has func(field string) bool) {
-	if refusal != refuseAddress || in.admission.config.Proxies.believe(from) {
+func (in *Intake) warnOfProxy(from peer, refusal *refuse.Answer, has func(field string) bool) {
+	if refusal != refuseAddress || in.admission.config.Proxies.trustsFields(from) {
 		return
 	}
 	for _, field := range []string{XForwardedFor, Forwarded} {
@@ -22,8 +22,8 @@ func (in *Intake) suspect(from peer, refusal *refuse.Answer, has func(field stri
 	}
 }
 
-// suspectUnix warns of streams that no limit by address can bound.
-func (in *Intake) suspectUnix() {
+// warnOfUnixSocket warns of streams that no limit by address can bound.
+func (in *Intake) warnOfUnixSocket() {
 	c := &in.admission.config
 	if c.PerAddressMax > 0 && !c.Proxies.unix && slices.ContainsFunc(in.acceptors, func(a *acceptor) bool { return a.addr.Network() == "unix" }) {
 		in.config.Logger.Warn("streams that come through a unix socket have no address, and are not bounded by one, unless a trusted proxy says the client's address: --trusted-proxies=unix",

@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"net/netip"
@@ -13,9 +13,9 @@ const (
 	deferSeconds = 5    // a connection is accepted with its first bytes, or after about this long
 )
 
-// vacant fails if another process listens there: with SO_REUSEPORT two servers would share its connections, and neither would
-// know.
-func vacant(a netip.AddrPort) error {
+// checkUnused fails if another process listens there: with SO_REUSEPORT two servers would share its
+// connections, and neither would know.
+func checkUnused(a netip.AddrPort) error {
 	fd, err := socket(a)
 	if err != nil {
 		return err
@@ -110,10 +110,10 @@ func control(epoll int32, op int, fd int32, events uint32) syscall.Errno {
 	return errno
 }
 
-func shut(fd int32) { syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+func closeFD(fd int32) { syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// ring ends a wait of the thread whose eventfd it is, the present one or the next.
-func ring(wake int32) {
+// wakeThread ends a wait of the thread whose eventfd it is, the present one or the next.
+func wakeThread(wake int32) {
 	one := uint64(1)
 	syscall.RawSyscall(unix.SYS_WRITE, uintptr(wake), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 }

@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"fmt"
@@ -22,10 +22,10 @@ func Start(cmd *exec.Cmd) error {
 	defer runtime.UnlockOSThread()
 	before, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0)
 	if err != nil {
-		return fmt.Errorf("limit: prctl: %w", err)
+		return fmt.Errorf("baseline: prctl: %w", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(startSlack), 0, 0, 0); err != nil {
-		return fmt.Errorf("limit: prctl: %w", err)
+		return fmt.Errorf("baseline: prctl: %w", err)
 	}
 	defer unix.Prctl(unix.PR_SET_TIMERSLACK, uintptr(before), 0, 0, 0)
 	return cmd.Start()

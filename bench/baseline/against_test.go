@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"bytes"
@@ -144,10 +144,10 @@ func cpu(t testing.TB, pid int) int64 {
 func servers(t testing.TB) (c, g func(target netip.AddrPort, threads int) *exec.Cmd) {
 	gcc, err := exec.LookPath("gcc")
 	if err != nil {
-		t.Fatal("compiles limit.c: no gcc on the PATH; `make test` installs it")
+		t.Fatal("compiles baseline.c: no gcc on the PATH; `make test` installs it")
 	}
-	program := filepath.Join(t.TempDir(), "limit")
-	if said, err := exec.Command(gcc, "-O2", "-pthread", "-o", program, "limit.c").CombinedOutput(); err != nil {
+	program := filepath.Join(t.TempDir(), "baseline")
+	if said, err := exec.Command(gcc, "-O2", "-pthread", "-o", program, "baseline.c").CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, said)
 	}
 	self, err := os.Executable()
@@ -189,7 +189,7 @@ func TestStreamsGetWhatTheCProgramSends(t *testing.T) {
 // BenchmarkAgainst alternates the C program and this package, and reports what a stream and a delivery cost each, and
 // the ratio of the medians. One run is one measurement, however often b asks for it.
 //
-//	go test -run '^$' -bench Against ./bench/limit -args -rounds 11
+//	go test -run '^$' -bench Against ./bench/baseline -args -rounds 11
 func BenchmarkAgainst(b *testing.B) {
 	c, g := servers(b)
 	var files unix.Rlimit

@@ -1,4 +1,4 @@
-package limit
+package baseline
 
 import (
 	"context"
@@ -84,7 +84,7 @@ func TestAConnectionThatSaysNothingAtFirstIsTaken(t *testing.T) {
 	unix.SetsockoptInt(int(r.listener), unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 0)
 	c, out := dial(t, r.addr), dial(t, r.addr)
 	waiting := func() (n int) {
-		for _, s := range r.seats {
+		for _, s := range r.connections {
 			if s.place == undecided {
 				n++
 			}
@@ -326,7 +326,7 @@ func TestListenRefusesWhatCannotWork(t *testing.T) {
 func TestListenOnIPv6(t *testing.T) {
 	probe, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
-		t.Skip("this host has no IPv6 loopback address: go test ./bench/limit runs it on a host that has ::1: ", err)
+		t.Skip("this host has no IPv6 loopback address: go test ./bench/baseline runs it on a host that has ::1: ", err)
 	}
 	probe.Close()
 	s, err := Listen(Config{Listen: netip.MustParseAddrPort("[::1]:0"), Threads: 2})
