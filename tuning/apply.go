@@ -100,7 +100,7 @@ func planned(h *Host, l Load) (changes []Change) {
 	return changes
 }
 
-// previous are files as they were before; nil: there was none.
+// previous is files as they were before; nil: there was none.
 type previous map[string]*string
 
 func (w previous) restore(root string) (err error) {

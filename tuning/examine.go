@@ -7,7 +7,8 @@ import (
 	"strconv"
 )
 
-// Examine holds a host against a load: a finding for each setting that matters or is said to, those that fall short first.
+// Examine compares a host with a load: a finding for each setting that matters, or is said to
+// matter, those that fall short first.
 func Examine(h *Host, l Load) []Finding {
 	var all []Finding
 	all = append(all, h.container(), h.files(l), h.memory(l), h.memoryOfBroadcast(l), h.memoryHigh(l), h.memoryOfSsedge(l))

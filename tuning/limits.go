@@ -23,7 +23,7 @@ func limitsText(root string, h *Host, l Load) (text string, limit int64) {
 }
 
 // configuredLimit is the highest hard limit on open files in a host's files of limits; 0 if they
-// say none.
+// have none.
 func configuredLimit(root fs.FS, patterns ...string) (most int64) {
 	for _, name := range matches(root, patterns...) {
 		for line := range strings.Lines(text(root, name)) {

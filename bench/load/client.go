@@ -52,7 +52,7 @@ func (c *Client) Open(first, n int, rate float64) error {
 	return nil
 }
 
-// StopOpening gives up what is not open yet.
+// StopOpening cancels the streams that are not open yet.
 func (c *Client) StopOpening() error {
 	for _, l := range c.loops {
 		l.do(l.stopOpening)

@@ -226,7 +226,7 @@ func (l *loop) readSlowly() {
 	}
 }
 
-// readNormally makes the slow streams read like all others from now on.
+// readNormally ends the slow streams' slowness: they read like all others from now on.
 func (l *loop) readNormally() {
 	l.dribbles = nil
 	for slot := range l.streams {

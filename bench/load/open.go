@@ -59,7 +59,7 @@ func (o *opener) want(slots []int32, rate float64) {
 	o.rate, o.due, o.paced = rate, 1, time.Now()
 }
 
-// stopOpening gives up what is not open yet.
+// stopOpening cancels the streams that are not open yet.
 func (l *loop) stopOpening() {
 	o := &l.opener
 	o.wanted, o.retries = nil, nil

@@ -173,7 +173,7 @@ func (l *loop) endEvent(slot int32, e *event) {
 	}
 }
 
-// check holds an event against what the stream has had; false if it is none of this run's.
+// check compares an event with what the stream has had; false if it is none of this run's.
 func (l *loop) check(slot int32, e *event) bool {
 	s, m, lanes := &l.streams[slot], e.mark, l.plan.Lanes
 	age := l.now.Since(m.Due)

@@ -12,7 +12,7 @@ type Published struct {
 	Highest     []uint32
 }
 
-// Verdict is what streams received, held against what was published while they were open.
+// Verdict compares what streams received with what was published while they were open.
 type Verdict struct {
 	Streams      int    `json:"streams"` // that were open
 	Exact        int    `json:"exact"`   // with every event once, in order, and nothing else

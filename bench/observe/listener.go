@@ -1,62 +1,76 @@
 package observe
 
 import (
+	"bufio"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/prometheus/procfs"
 )
 
-const stateListen = 0x0A
+const stateListen = "0A"
 
-// Listeners finds the processes of this machine that accept connections to an address: all that
-// hold a socket that listens there, or on that port of every address, as nginx's workers do. It
-// finds those that this user may look into.
+// Listeners finds the processes of this machine that accept connections to an address: all that hold a socket that
+// listens there, or on that port of every address, as nginx's workers do. It finds those that this user may look into.
 func Listeners(at netip.AddrPort) (Server, error) {
-	proc, err := procfs.NewDefaultFS()
-	if err != nil {
-		return nil, err
-	}
-	sockets := make(map[string]bool)
-	for _, read := range []func() (procfs.NetTCP, error){proc.NetTCP, proc.NetTCP6} {
-		all, _ := read() // there may be no IPv6
-		for _, s := range all {
-			bound, _ := netip.AddrFromSlice(s.LocalAddr)
-			if s.St == stateListen && s.LocalPort == uint64(at.Port()) && accepts(bound, at.Addr()) {
-				sockets[fmt.Sprintf("socket:[%d]", s.Inode)] = true
+	inodes := make(map[string]bool)
+	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		f, err := os.Open(file)
+		if err != nil {
+			continue // no IPv6
+		}
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			words := strings.Fields(lines.Text())
+			if len(words) > 9 && words[3] == stateListen && accepts(words[1], at) {
+				inodes["socket:["+words[9]+"]"] = true
 			}
 		}
+		f.Close()
 	}
-	if len(sockets) == 0 {
+	if len(inodes) == 0 {
 		return nil, fmt.Errorf("nothing listens on %v here", at)
 	}
-	processes, err := proc.AllProcs()
+	var found Server
+	processes, err := procfs.AllProcs()
 	if err != nil {
 		return nil, err
 	}
-	var found Server
 	for _, p := range processes {
-		if holds(fmt.Sprintf("/proc/%d/fd", p.PID), sockets) {
+		if holds(fmt.Sprintf("/proc/%d/fd", p.PID), inodes) {
 			found = append(found, p.PID)
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf(
-			"the process that listens on %v is another user's: its CPU and memory cannot be read", at)
+		return nil, fmt.Errorf("the process that listens on %v is another user's: its CPU and memory cannot be read", at)
 	}
 	return found, nil
 }
 
-// accepts reports whether a socket bound to an address gets the connections to another. One that
-// is bound to all of IPv6 usually gets those of IPv4 too.
-func accepts(bound, to netip.Addr) bool {
-	bound, to = bound.Unmap(), to.Unmap()
-	return bound == to || bound.IsUnspecified() && (bound.Is6() || to.Is4())
+// accepts reports whether a socket bound to local, as /proc/net/tcp writes it (words of 32 bits in the machine's order), gets
+// connections to an address. One that is bound to all of IPv6 usually gets those of IPv4 too.
+func accepts(local string, at netip.AddrPort) bool {
+	text, port, _ := strings.Cut(local, ":")
+	raw, err := hex.DecodeString(text)
+	if n, portErr := strconv.ParseUint(port, 16, 16); err != nil || portErr != nil || uint16(n) != at.Port() || len(raw)%4 != 0 {
+		return false
+	}
+	for i := 0; i < len(raw); i += 4 {
+		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
+	}
+	bound, ok := netip.AddrFromSlice(raw)
+	if bound = bound.Unmap(); !ok || bound == at.Addr().Unmap() {
+		return ok
+	}
+	return bound.IsUnspecified() && (bound.Is6() || at.Addr().Unmap().Is4())
 }
 
-// holds reports whether a directory of descriptors has one of the sockets. Listening sockets are
-// opened early: a server with a million streams is not searched to its end, as procfs would do.
+// holds reports whether a directory of descriptors has one of the sockets. Listening sockets are opened early: a server
+// with a million streams is not searched to its end.
 func holds(dir string, sockets map[string]bool) bool {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -56,8 +56,8 @@ func linear(axis result.Axis, low, high float64, whole bool) scale {
 	return s
 }
 
-// widen makes room around values that are all the same, or so near that float64 hardly tells them
-// apart.
+// widen makes room around values that are equal, or so near to each other that float64 hardly tells
+// them apart.
 func widen(low, high float64) (float64, float64) {
 	size := max(math.Abs(low), math.Abs(high))
 	switch {
@@ -159,9 +159,9 @@ func (m mark) round() bool { return m.times == 1 || m.times == 2 || m.times == 5
 
 const ninesMost = 6 // 99.9999 %: the end for any curve
 
-// percentileScale is the scale of a distribution's percentiles: as far from 99 to 99.9 as from 90
-// to 99, since the tail is what such a plot is looked at for. The end of the axis is 100 %. It
-// leaves room for the last percentile below 100, and for 100 if the curves get there.
+// percentileScale is that of a distribution: as far from 99 to 99.9 as from 90 to 99, since such a
+// plot is read for its tail. The axis ends at 100 %. It leaves room for the last percentile below
+// 100, and for 100 if the curves get there.
 func percentileScale(axis result.Axis, curves [][][2]float64) scale {
 	last, reached := 0.0, false
 	for _, points := range curves {

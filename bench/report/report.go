@@ -102,7 +102,8 @@ func Writable(dir string) error {
 // JSON is a run as it is written to raw.json.
 func JSON(run *result.Run) ([]byte, error) { return rawOf(clean(run)) }
 
-// clean is a copy without what is no finite number: it was not measured, and has no place in JSON.
+// clean is a copy without numbers that are not finite: those were not measured, and JSON has no
+// words for them.
 func clean(run *result.Run) *result.Run {
 	copied := *run
 	copied.Results = slices.Clone(run.Results)

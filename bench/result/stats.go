@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// NaN stands for a measurement that is not there, and counts for nothing.
+// NaN stands for a missing measurement, and is left out of statistics.
 
 // Spread is the middle and the ends of a few measurements.
 type Spread struct {

@@ -28,8 +28,8 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// graceContext is a context that ends after most, or a moment after ctx: what is on its way when a
-// run is interrupted should still arrive, but the wait after Ctrl-C is short.
+// graceContext ends after most, or a moment after ctx: when a run is interrupted, events on their
+// way should still arrive, but the wait after Ctrl-C is short.
 func graceContext(ctx context.Context, most time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), most)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lingerMax, cancel) })

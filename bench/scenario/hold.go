@@ -147,7 +147,7 @@ func (x *trial) memory(idle float64, before observe.Kernel) {
 	}
 }
 
-// checkAlive says whether the streams are still there.
+// checkAlive fails if streams have ended.
 func (x *trial) checkAlive() error {
 	totals, err := x.crowd.Totals()
 	if err != nil {

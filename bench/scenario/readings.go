@@ -22,8 +22,8 @@ func (x *trial) cpu() float64 {
 // spent is the server's time since a reading.
 func (x *trial) spent(since float64) float64 { return x.difference(x.cpu(), since) }
 
-// difference is the difference of two readings of a clock that only goes forward; NaN if it did
-// not: then it is another process's.
+// difference is that of two readings of a clock that only moves forward; NaN if it moved back: then
+// it is another process's.
 func (x *trial) difference(now, since float64) float64 {
 	if now < since {
 		return x.seen(0, errRestarted)
@@ -49,7 +49,7 @@ func (x *trial) peak() float64 {
 	return x.seen(float64(n), err)
 }
 
-// seen takes a reading that may have failed: once, that is said.
+// seen returns a reading, NaN if it failed. Each kind of failure is noted once.
 func (x *trial) seen(value float64, err error) float64 {
 	if err == nil {
 		return value

@@ -62,7 +62,7 @@ func (x *trial) open(ctx context.Context, c load.Config) error {
 	return x.awaitOpened(ctx, c)
 }
 
-// sayAfter is how long nothing happens before it is said what the run waits for.
+// sayAfter is how long nothing happens before the run says what it waits for.
 const sayAfter = 2 * time.Second
 
 // opening shows how far opening is until stop is called, and says so if no stream opens.
@@ -78,9 +78,9 @@ func (x *trial) opening() (stop func()) {
 	})
 }
 
-// awaitOpened waits a while for streams that try again, and gives up those that are not open then:
-// they would lack what is published before they are. If none has opened at the first attempt, it
-// does not wait. Then it books what opening came to.
+// awaitOpened waits a while for streams that try again, and cancels those that are not open then,
+// since they would miss what is published earlier. If no stream has opened at the first attempt, it
+// does not wait. Then it adds the figures of opening.
 func (x *trial) awaitOpened(ctx context.Context, c load.Config) error {
 	now, err := x.crowd.Totals()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"ssedge/bench/result"
 )
 
-// judge adds what the streams received, held against what was published, and what is wrong with it.
+// judge adds what the streams received, compared with what was published, and the faults found.
 func (x *trial) judge() error {
 	if x.away {
 		x.r.Fault("interrupted before everything had arrived: loss was not looked for")
@@ -73,7 +73,7 @@ func (x *trial) verdict(v load.Verdict, totals load.Totals) {
 	}
 }
 
-// addPublished adds what publishing came to.
+// addPublished adds the figures of publishing.
 func (x *trial) addPublished(ctx context.Context, p publish.Report) {
 	x.r.Add("published", float64(p.Acknowledged), "", "events acknowledged")
 	x.r.Add("published_rate", float64(p.Acknowledged)/p.Took.Seconds(), result.PerSecond, "events acknowledged, while publishing")
@@ -85,9 +85,9 @@ func (x *trial) addPublished(ctx context.Context, p publish.Report) {
 	x.checkPublished(ctx, "", p)
 }
 
-// checkPublished says what was not published as it should have been: events that the server did not
-// take cannot show a loss. An interrupt excuses what it cut short, but neither what was refused
-// before, nor that there was nothing before.
+// checkPublished adds a fault for each event that was not published as it should have been: events
+// that the server did not take cannot show a loss. An interrupt excuses what it cut short, but
+// neither earlier refusals nor that nothing was published before it.
 func (x *trial) checkPublished(ctx context.Context, where string, p publish.Report) {
 	for _, cause := range slices.Sorted(maps.Keys(p.Causes)) {
 		x.r.Note("not acknowledged: %d events: %s", p.Causes[cause], cause)
@@ -113,8 +113,8 @@ func (x *trial) checkPublished(ctx context.Context, where string, p publish.Repo
 	}
 }
 
-// checkAcknowledged fails unless all events of a run were acknowledged: without the first ones
-// there is no point in going on.
+// checkAcknowledged fails unless all events of a run were acknowledged: without the first ones the
+// run cannot go on.
 func checkAcknowledged(ctx context.Context, p publish.Report) error {
 	if p.Refused+p.Unsure+p.InFlight == 0 || ctx.Err() != nil {
 		return nil

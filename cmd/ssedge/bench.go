@@ -27,14 +27,14 @@ type benchCmd struct {
 	Fanout    benchFanout    `cmd:"" help:"Publish to streams: latency, deliveries, loss, order."`
 	Isolation benchIsolation `cmd:"" help:"Time the events of one stream while others get broadcasts."`
 	Storm     benchStorm     `cmd:"" help:"Drop all streams at once and resume them."`
-	Slow      benchSlow      `cmd:"" help:"Let a share of the streams read badly, and look at the others."`
+	Slow      benchSlow      `cmd:"" help:"Have a share of the streams read slowly or never, and measure the others."`
 	Idle      benchIdle      `cmd:"" help:"Watch heartbeats."`
 	Baseline  benchBaseline  `cmd:"" help:"Measure the bare send loop: what no server here can beat."`
 	Compare   benchCompare   `cmd:"" help:"ssedge, a plain net/http server and the baseline, in turn: some six minutes a round."`
 	Growth    benchGrowth    `cmd:"" help:"How ssedge's costs grow: streams, topics, history, payload, rate."`
 	Report    benchReport    `cmd:"" help:"Make the page of an earlier run, from its raw.json or raw.json.gz."`
 
-	Server benchServer `cmd:"" hidden:"" help:"Run one of the servers that come along."`
+	Server benchServer `cmd:"" hidden:"" help:"Run one of the built-in servers."`
 	Worker benchWorker `cmd:"" hidden:"" help:"Hold streams for another process."`
 }
 
@@ -52,7 +52,7 @@ type loadFlags struct {
 	Streams     int           `help:"Streams to open (default ${default})." default:"1000" placeholder:"N"`
 	Payload     int           `type:"size" help:"Bytes of an event's data, 16 or more (default ${default})." default:"100" placeholder:"N"`
 	Ramp        float64       `help:"Connects a second; 0: as fast as the server answers." placeholder:"RATE"`
-	InFlight    int           `help:"Connections on their way at once (default ${default})." default:"256" placeholder:"N"`
+	InFlight    int           `help:"Connections that are being opened at a time (default ${default})." default:"256" placeholder:"N"`
 	Threads     int           `help:"Threads of the client that receive, in each of its processes (default ${default})." default:"1" placeholder:"N"`
 	Workers     int           `help:"Processes of the client; 0: as few as the limit on open files allows." placeholder:"N"`
 	Publishers  int           `help:"Connections that publish (default ${default})." default:"4" placeholder:"N"`
@@ -167,7 +167,7 @@ func unlessEnded(ctx context.Context, err error) error {
 	return err
 }
 
-// serverOptions is how servers that come along are started.
+// serverOptions are how the built-in servers are started.
 func serverOptions(arguments string) (server.Options, error) {
 	self, err := os.Executable()
 	return server.Options{Program: []string{self}, Arguments: strings.Fields(arguments)}, err

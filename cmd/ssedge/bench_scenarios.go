@@ -156,7 +156,7 @@ func (c *benchSlow) Run() error {
 
 type benchIdle struct {
 	Interval time.Duration `help:"The server's heartbeat interval (default ${default})." default:"25s" placeholder:"TIME"`
-	For      time.Duration `help:"How long, after one and a half intervals in which streams find their rhythm; 0: two intervals." placeholder:"TIME"`
+	For      time.Duration `help:"How long to count them, from one and a half intervals on; 0: two intervals." placeholder:"TIME"`
 	loadFlags
 	targetFlags
 }
@@ -281,7 +281,7 @@ type benchServer struct {
 	Listen    string        `help:"Address." default:"127.0.0.1:0" env:"-"`
 	Threads   int           `help:"Threads of the baseline." default:"1" env:"-"`
 	Heartbeat time.Duration `help:"Interval; 0: none." env:"-"`
-	Life      time.Duration `help:"It ends by itself after this." default:"1m" env:"-"`
+	Life      time.Duration `help:"End after this time." default:"1m" env:"-"`
 }
 
 func (c *benchServer) Run() error {

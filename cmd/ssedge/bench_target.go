@@ -29,7 +29,7 @@ type targetFlags struct {
 	Pid           []int    `help:"The server's processes, for CPU and memory; by default those that listen there." placeholder:"PID"`
 	Admin         string   `help:"Take CPU and memory from this server's /metrics instead." placeholder:"URL"`
 	trustFlags             // of --admin
-	AllowRemote   bool     `help:"Put load on other hosts. Without it only this machine is a target."`
+	AllowRemote   bool     `help:"Allow other hosts as targets; by default only this machine is one."`
 	Start         string   `help:"Start a server for it, and end it: ssedge, ssedge/2 with two shards, twin or baseline." placeholder:"NAME"`
 	Arguments     string   `help:"Further arguments of that ssedge serve, blanks between them." placeholder:"TEXT"`
 	Beside        bool     `help:"Also measure the bare send loop, before and after, and print ratios."`

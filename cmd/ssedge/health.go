@@ -11,7 +11,7 @@ import (
 
 type healthCmd struct {
 	Admin   string        `help:"Admin listener of the server: the same as its own, so that one variable serves both; or an https:// URL, where a proxy stands before it." default:"127.0.0.1:8081" placeholder:"ADDRESS"`
-	Ready   bool          `help:"Ask whether it may be sent clients, not only whether it lives."`
+	Ready   bool          `help:"Check whether it is ready for clients, too (/readyz)."`
 	Timeout time.Duration `help:"Time for the answer." default:"2s" env:"SSEDGE_HEALTH_TIMEOUT"`
 	trustFlags
 }

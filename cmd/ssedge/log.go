@@ -63,7 +63,7 @@ func (q *lineQueue) flush() {
 	}
 }
 
-// printLast prints the last words of the process, which must not keep it from ending.
+// printLast prints the process's last words, but does not let a blocked output keep it from ending.
 func printLast(say func()) {
 	said := make(chan struct{})
 	go func() {
@@ -86,7 +86,7 @@ func (c *serveCmd) newServerOutput() *serverOutput {
 	signal.Ignore(syscall.SIGPIPE)
 	return &serverOutput{
 		log: newLineQueue(os.Stderr, func(w io.Writer, dropped uint64) {
-			slog.New(c.handler(w, slog.LevelWarn)).Warn("lines were dropped here: they were not read", "lines", dropped)
+			slog.New(c.handler(w, slog.LevelWarn)).Warn("log lines were dropped: the log was not read", "lines", dropped)
 		}),
 		announce: newLineQueue(os.Stdout, func(io.Writer, uint64) {}),
 	}

@@ -21,9 +21,9 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Run the server."`
 	Publish   publishCmd   `cmd:"" help:"Publish an event."`
 	Subscribe subscribeCmd `cmd:"" help:"Follow topics, as a browser would."`
-	Health    healthCmd    `cmd:"" help:"Ask a server whether it is well, for a container's health check."`
+	Health    healthCmd    `cmd:"" help:"Check whether a server is alive, for a container's health check."`
 	Redis     redisCmd     `cmd:"" help:"What Redis servers need, for publishing without an edge."`
-	Tune      tuneCmd      `cmd:"" help:"Say what this host lacks for very many streams, and change it."`
+	Tune      tuneCmd      `cmd:"" help:"Check, and change, what this host needs for very many streams."`
 	Bench     benchCmd     `cmd:"" help:"Put load on a server of event streams, and measure it."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 
@@ -69,7 +69,7 @@ func withoutFile(command string, args []string) error {
 	return nil
 }
 
-// orHelp is the arguments, but that no argument, or help as the first, asks for help.
+// orHelp returns the arguments, with --help for no arguments and for help as the first one.
 func orHelp(args []string) []string {
 	switch {
 	case len(args) == 0:

@@ -104,7 +104,7 @@ type hintedError struct {
 func (e hintedError) Error() string { return e.text }
 func (e hintedError) Unwrap() error { return e.error }
 
-// withHint has the error of an unknown flag name the flag that was meant, if one is near.
+// withHint adds to the error of an unknown flag the flag that was meant, if one is near.
 func withHint(err error) error {
 	var parsing *kong.ParseError
 	if !errors.As(err, &parsing) || parsing.Context == nil {

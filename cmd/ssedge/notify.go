@@ -51,7 +51,7 @@ func (m *manager) notify(lines ...string) {
 	}
 	err := m.send(strings.Join(lines, "\n"))
 	if err != nil && !m.failed {
-		m.log.Warn("the service manager cannot be told how the server is", "socket", m.socket.Name, "error", err)
+		m.log.Warn("the service manager cannot be notified", "socket", m.socket.Name, "error", err)
 	}
 	m.failed = err != nil
 }
@@ -102,7 +102,7 @@ func (m *manager) follow(n node) {
 		if turns {
 			m.serving(daemon.SdNotifyWatchdog)
 		} else if !stuck {
-			m.log.Error("a shard does not turn, and the watchdog is not told that all is well", "watchdog", m.watchdog)
+			m.log.Error("a shard makes no turns: the watchdog is not notified", "watchdog", m.watchdog)
 		}
 		stuck = !turns
 	}

@@ -200,7 +200,9 @@ func TestAStuckShardIsNotAlive(t *testing.T) {
 	if got := next(); !strings.HasPrefix(got, "READY=1") {
 		t.Errorf("found %q", got)
 	}
-	await(t, "the shard to be missed", func() (bool, string) { return strings.Contains(said.said(), "does not turn"), said.said() })
+	await(t, "the shard to be missed", func() (bool, string) {
+		return strings.Contains(said.said(), "makes no turns"), said.said()
+	})
 	m.serving("SO FAR")
 	if got := next(); got != "SO FAR" {
 		t.Errorf("found %q though a shard is stuck", got)

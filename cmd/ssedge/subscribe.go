@@ -26,7 +26,7 @@ import (
 type subscribeCmd struct {
 	Topic []string `arg:"" help:"Topics to follow: names, in which every character counts. Several are arguments of their own."`
 
-	LastEventID string      `name:"last-event-id" help:"Go on after this id, or with 'earliest' begin with everything that is kept." placeholder:"ID"`
+	LastEventID string      `name:"last-event-id" help:"Resume after this id; 'earliest' begins with all history." placeholder:"ID"`
 	Count       int         `help:"End after this many events; 0: never." default:"0"`
 	JSON        bool        `help:"Print each event as a line of JSON."`
 	Quiet       bool        `help:"Do not report connections and reconnections on standard error." short:"q"`

@@ -18,7 +18,7 @@ import (
 
 type tuneCmd struct {
 	Connections int   `help:"Streams that this host is to hold." default:"1000000"`
-	Memory      int64 `type:"size" help:"Memory that ssedge may have, as in 8G; all of the host's, if not said." placeholder:"SIZE"`
+	Memory      int64 `type:"size" help:"Memory that ssedge may have, as in 8G; by default all of the host's." placeholder:"SIZE"`
 	Sources     int   `help:"Addresses that connections come from, if they are few: proxies, a load generator."`
 	Port        int   `help:"Port of streams, for the rules that bypass conntrack." default:"8080"`
 	JSON        bool  `name:"json" help:"Print the findings as JSON." xor:"form"`

@@ -51,8 +51,8 @@ func (f *files) accept(listener int, p *sys.Peer) (int, sys.Errno) {
 	return sys.Accept(listener, p)
 }
 
-// withSpare gives a spare descriptor up while do is called, which may take one and
-// must not keep it. It reports false, and does not call, if there is none.
+// withSpare gives a spare descriptor up while do is called, which may take one and must not keep
+// it. Without a spare one it does not call do and reports false.
 func (f *files) withSpare(do func()) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

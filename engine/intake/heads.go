@@ -137,7 +137,7 @@ func (h *heads) find(of uint64) *member {
 	return nil
 }
 
-// evict lets the oldest member go. It reports false if there is none.
+// evict closes the oldest member. It reports false if there is none.
 func (h *heads) evict() bool {
 	for len(h.order) > 0 {
 		of := h.order[0]
@@ -262,7 +262,7 @@ func (h *heads) finish(i uint32, m *member) {
 	h.mu.Lock()
 }
 
-// makeLingering makes a member that was answered a lingering one.
+// makeLingering makes an answered member one that lingers.
 func (h *heads) makeLingering(i uint32, m *member) {
 	sys.ShutdownWrite(m.fd)
 	m.lingering = true

@@ -15,7 +15,7 @@ func (in *Intake) warnOfProxy(from peer, refusal *refuse.Answer, has func(field 
 	for _, field := range []string{XForwardedFor, Forwarded} {
 		if has(field) {
 			in.suspected.Do(func() {
-				in.config.Logger.Warn("streams are refused for their address, and their requests say that they come through a proxy: if it is yours, name it with --trusted-proxies",
+				in.config.Logger.Warn("streams are refused because of their address, and their requests have the fields of a proxy: if it is yours, name it with --trusted-proxies",
 					"address", from.addr, "header", field)
 			})
 		}

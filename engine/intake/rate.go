@@ -33,7 +33,7 @@ func (r *rate) take(now time.Time) bool {
 	return true
 }
 
-// undo takes a take back: nothing came of it. There are never more than a burst.
+// undo returns a token that was taken for nothing. There are never more than a burst.
 func (r *rate) undo() {
 	r.mu.Lock()
 	r.tokens = min(r.tokens+1, r.burst())

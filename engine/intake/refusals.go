@@ -41,5 +41,5 @@ var (
 	refuseTimeout = refuse.Declare(408, "head_timeout", 0).Say("the request head did not arrive in time")
 )
 
-// overload tells a refusal for want of room from one for what was asked.
+// overload reports whether a request was refused for lack of room, and not for what it asked.
 func overload(r *refuse.Answer) bool { return r.Status == 503 }

@@ -28,8 +28,9 @@ func NewWatch(max int64) *Watch {
 	return &Watch{max: max, use: Use, giveBack: debug.FreeOSMemory, now: time.Now}
 }
 
-// Short reports whether more than the bound is in use. Where Go holds more than that, used or not, it is made to give back first. It may
-// not be made to so soon after the last time: then what was found out the last time still holds, unless too little is in use.
+// Short reports whether more than the bound is in use. If Go holds more than that, used or not, it
+// collects and gives back first, unless it did so a short time ago: then the last answer stands
+// until no more than the bound is in use.
 func (w *Watch) Short() bool {
 	switch u := w.use(); {
 	case u.Held <= w.max:

@@ -7,8 +7,8 @@ import (
 
 // What only the upstream can say of where a stream begins.
 
-// Doubts reports whether only the upstream can say where a stream begins that has seen
-// everything up to p, and has not said so since ask.
+// Doubts reports whether only the upstream can say where a stream begins that has seen everything
+// up to p, and has not answered since ask.
 func (t *Topic) Doubts(r log.Resume, p eventid.Position, ask uint64) bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
@@ -48,8 +48,9 @@ func (t *Topic) MayHaveOlder(p eventid.Position, earliest bool) bool {
 	return t.feed.floor.Less(seen.Lost())
 }
 
-// Here is the position of a stream that begins with what comes from now on. If the topic's place is not known that is a time, written as
-// the last id that is possible before it: as a time alone it would say that the topic has no event.
+// Here is the position of a stream that begins live. While the topic's place is unknown it is a
+// time, written as the last possible id before it: a plain time would say that the topic has no
+// event.
 func (t *Topic) Here() eventid.Position {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -38,8 +38,8 @@ func (r *recency) list(stamp uint64) *topicList {
 	return &r.used
 }
 
-// used notes that t was published to at now and that its log takes grown bytes
-// more, and makes room if all logs together take too much.
+// used notes that t was published to and that its log has grown by so many bytes, and makes room if
+// all logs together take too much.
 func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 	r := &t.recency
 	held := t.held.Add(grown)
@@ -59,10 +59,9 @@ func (t *Table) used(topic *Topic, nowMS uint64, grown int64) {
 // evictable reports whether nothing holds a topic, and its upstream keeps its events.
 func (t *Table) evictable(topic *Topic) bool { return t.upstream != nil && topic.refs.Load() == 0 }
 
-// linger is called when the last holder or the last event of a topic went. The
-// topic is kept for as long as an event would be: only the topic itself can prove
-// that a client that comes back to it has missed nothing. It goes before that if there
-// are too many topics, or too many idle ones.
+// linger is called when the last holder or the last event of a topic has gone. The topic is kept
+// for as long as an event would be: only it can prove that a client that comes back has missed
+// nothing. It goes earlier if there are too many topics, or too many idle ones.
 func (t *Table) linger(topic *Topic) {
 	t.putIdle(topic)
 	if t.recency.idleLen() > max(t.topicsMax/idlePart, 1) {
@@ -141,8 +140,8 @@ func (t *Table) Expire() {
 	}
 }
 
-// shrunk notes that a log has let memory go without a publish. Streams that stand inside an event of it would keep that memory until
-// the next one: the listeners are told.
+// shrunk tells the listeners that a log has dropped memory without a publish. Blocked streams that
+// have a part of one of its events would keep that memory until the next publish.
 func (t *Table) shrunk(topic *Topic, shrunk int64) {
 	if shrunk != 0 {
 		t.held.Add(-shrunk)
@@ -191,8 +190,8 @@ func (t *Table) empty(topic *Topic) bool {
 	return had
 }
 
-// settle follows the emptying of a log: listeners let go of half-sent bytes of it,
-// and the topic lingers if that was all there was.
+// settle is called when a log was emptied: listeners drop the parts of its events that they keep,
+// and a topic without holders lingers.
 func (t *Table) settle(topic *Topic) {
 	topic.wake()
 	if topic.refs.Load() == 0 {
@@ -214,11 +213,12 @@ func (t *Table) ForgetOldest() bool {
 	}
 }
 
-// unheldLooks is how many of the topics that were published to longest ago are looked at for one without a holder.
+// unheldLooks bounds how many of the least recently used topics are checked for one without a
+// holder.
 const unheldLooks = 64
 
-// forgetUnheld makes room for a topic by another one that nothing holds, with its history: of the least recently used ones the
-// first. It reports false if it finds none. What is held is used.
+// forgetUnheld makes room for a topic by forgetting the least recently used one that nothing holds,
+// with its history. It reports false if it finds none.
 func (t *Table) forgetUnheld() bool {
 	for range unheldLooks {
 		topic := t.recency.takeOldest(&t.recency.used)

@@ -77,7 +77,8 @@ func (t *Topic) publish(body []byte) eventid.ID {
 // listener, as Join, Leave and Look do.
 func (t *Topic) State(n int) uint32 { return t.local[n] }
 
-// Join makes listener n interested: it must look at the log after this, and is told of what is added later.
+// Join registers listener n, which must look at the log after this: it is told only of what is
+// added from here on.
 func (t *Topic) Join(n int, state uint32) {
 	t.local[n] = state
 	t.interested.Or(1 << n)
@@ -89,8 +90,8 @@ func (t *Topic) Leave(n int) {
 	t.local[n] = NoState
 }
 
-// ClearDirty says that listener n is about to look at the log: it is told of what is added from
-// here on.
+// ClearDirty clears listener n's dirty mark before it takes a snapshot: what is added from here on
+// sets it again.
 func (t *Topic) ClearDirty(n int) { t.dirty.And(^(uint64(1) << n)) }
 
 // Interested is the listeners that are interested, a bit for each.

@@ -36,7 +36,7 @@ type Feed interface {
 	Stop()
 }
 
-// Reading is a wish for some of the events after From and before the log's end, for one stream.
+// Reading is a request for some of the events after From and before the log's end, for one stream.
 type Reading struct {
 	From   eventid.Position // zero: only the first one there is
 	Client uint64           // stands for the address of the stream's client: no client has more than its share of the readings; 0: it is not known
@@ -101,8 +101,8 @@ func (t *Topic) Place(at eventid.Position, floor eventid.ID) {
 	t.wakeWaiting()
 }
 
-// add has the log changed by add, which returns by how much its memory has grown, and lets go of what is too much; unless the topic was
-// forgotten. told is what the change is to the streams that reach it.
+// add changes the log by add, which returns by how much its memory has grown, and trims it. It does
+// nothing if the topic was forgotten.
 func (t *Topic) add(add func(l *log.Log) (grown int64)) bool {
 	t.mu.Lock()
 	if t.over {
@@ -133,11 +133,10 @@ func (t *Topic) AppendRaw(body []byte) {
 	}
 }
 
-// Prepend adds the events that lie right before the oldest one, oldest first. lost is the id
-// before them, and below the newest one that was lost until now, as Span has said: the last of
-// them, if there are any; otherwise nothing lies between the two. It reports false, and changes
-// nothing, if the log does not begin there any more, or has let events go: what is before them
-// is not to be had here.
+// Prepend adds the events right before the oldest one, oldest first. lost is the id before them,
+// and below the newest id that was lost until now (Span); if there are events, the last of them is
+// that one, otherwise nothing lies between the two. It reports false and changes nothing if the log
+// no longer begins there, or has dropped events: older ones cannot be added to it.
 func (t *Topic) Prepend(events []log.Older, lost, below eventid.ID) bool {
 	t.mu.Lock()
 	l := &t.log
@@ -156,9 +155,9 @@ func (t *Topic) Prepend(events []log.Older, lost, below eventid.ID) bool {
 	return true
 }
 
-// Extends reports whether events can, and should, be put before the oldest one of the log: not if it has what the retention
-// allows, and not if all logs together have half of what they may have, for then they would take the place of others that are in
-// use.
+// Extends reports whether older events can, and should, be put before the log's oldest one: not if
+// the log has what the retention allows, and not if all logs together have half of --history-max,
+// since older events would then displace logs in use.
 func (t *Topic) Extends() bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
@@ -176,9 +175,9 @@ func (t *Topic) EventBytes() int {
 	return int(t.log.Bytes()) / t.log.Events()
 }
 
-// Skip says that events after from, up to and including to, cannot be had any more. A zero from means that it is not known
-// where the gap begins; a zero to, that the missing events have no ids. The gap is an event in the log: each stream that
-// reaches it is told.
+// Skip adds a gap: the events after from, up to and including to, are lost. A zero from says that
+// the beginning of the gap is unknown; a zero to, that the lost events have no ids. The gap is an
+// event in the log, which each stream that reaches it is sent.
 func (t *Topic) Skip(from, to eventid.ID) {
 	if t.add(func(l *log.Log) int64 { return l.Skip(t.name, from, to) }) {
 		t.wakeForGap()
@@ -192,24 +191,25 @@ func (t *Topic) wakeForGap() {
 	t.wake()
 }
 
-// Lose says that the upstream has forgotten an event that never came to the log, and that lies behind or between
-// the log's events. The gap is an event in the log without an id of its own: each stream that reaches it is told. reading says that
-// what is added until CaughtUp may be older than the event.
+// Lose adds a gap for an event that the upstream has forgotten, that never came to the log, and
+// that lies behind or between the log's events. The gap is an event in the log without an id of its
+// own, which each stream that reaches it is sent. reading says that events added until CaughtUp may
+// be older.
 func (t *Topic) Lose(id eventid.ID, reading bool) {
 	if t.add(func(l *log.Log) int64 { return l.Lose(t.name, id, reading) }) {
 		t.wakeForGap()
 	}
 }
 
-// LostInGap says that an event with that id, which the upstream has forgotten, is in the gap that was added last. What is added
-// until CaughtUp may be older than the event.
+// LostInGap says that the gap that was added last covers an event with that id, which the upstream
+// has forgotten. Events added until CaughtUp may be older.
 func (t *Topic) LostInGap(id eventid.ID) {
 	t.mu.Lock()
 	t.log.LostInGap(id)
 	t.mu.Unlock()
 }
 
-// CaughtUp says that all that the upstream has was added: what is added from here on is new.
+// CaughtUp says that the log has all that the upstream has: events added from here on are new.
 func (t *Topic) CaughtUp() {
 	t.mu.Lock()
 	t.log.CaughtUp()
@@ -244,10 +244,10 @@ func (t *Topic) Answer(n uint64, floor eventid.ID) {
 	t.wakeWaiting()
 }
 
-// Await has listener n told when something is known of the topic that was not: whatever is answered from here on.
+// Await registers listener n for the answers about the topic that come from here on.
 func (t *Topic) Await(n int) { t.feed.waiting.Or(1 << n) }
 
-// wakeWaiting tells the listeners that wait.
+// wakeWaiting tells the listeners that wait that the topic was answered.
 func (t *Topic) wakeWaiting() {
 	for mask := t.feed.waiting.Swap(0); mask != 0; mask &= mask - 1 {
 		t.table.listeners[bits.TrailingZeros64(mask)].Answered(t)
