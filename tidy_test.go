@@ -9,14 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
-// mayImport says for each part of the tree which parts of ours it may import: the
-// longest prefix that matches a package decides. Tests may import more: they stand
-// outside.
+// mayImport says for each part of the tree which parts of ours it may import: the longest prefix
+// that matches a package decides. Tests may import more: they stand outside.
 var mayImport = map[string][]string{
 	"proto":               {},
 	"proto/envelope":      {"proto/eventid"},
@@ -36,12 +37,14 @@ var mayImport = map[string][]string{
 	"engine/fanin":        {"proto", "shard"},
 	"engine/refuse":       {"proto"},
 	"engine/fanin/redis":  {"proto", "shard", "engine/fanin", "engine/setting"},
-	"engine/intake":       {"proto", "shard", "engine/auth", "engine/deadline", "engine/refuse", "engine/setting"},
-	"engine/httpapi":      {"proto", "shard", "engine/auth", "engine/deadline", "engine/fanin", "engine/intake", "engine/refuse"},
-	"bench":               {"proto", "bench"},
-	"tuning":              {"tuning"},
-	"tuning/cgroup":       {},
-	"cmd":                 {"proto", "shard", "engine", "bench", "tuning", "cmd"},
+	"engine/intake": {"proto", "shard", "engine/auth", "engine/deadline", "engine/refuse",
+		"engine/setting"},
+	"engine/httpapi": {"proto", "shard", "engine/auth", "engine/deadline", "engine/fanin",
+		"engine/intake", "engine/refuse"},
+	"bench":         {"proto", "bench"},
+	"tuning":        {"tuning"},
+	"tuning/cgroup": {},
+	"cmd":           {"proto", "shard", "engine", "bench", "tuning", "cmd"},
 
 	"engine/fanin/redis/feed": {"proto", "shard/log"},
 }
@@ -58,7 +61,8 @@ var onlyImporter = map[string]string{
 // pure says what must not be imported below a directory: what is there owns no
 // connection, no clock and no lock.
 var pure = map[string][]string{
-	"proto":       {"net", "net/http", "time", "sync", "sync/atomic", "os", "syscall", "golang.org/x/sys/unix"},
+	"proto": {"net", "net/http", "time", "sync", "sync/atomic", "os", "syscall",
+		"golang.org/x/sys/unix"},
 	"shard/wheel": {"time", "sync", "os"},
 
 	"engine/fanin/redis/feed": {"net", "time", "sync", "sync/atomic", "os", "context", "log/slog"},
@@ -94,7 +98,8 @@ func TestImportsKeepTheirDirection(t *testing.T) {
 			if ours, ok := strings.CutPrefix(name, module); ok && !test {
 				checked++
 				if allowed := rule(t, dir); !within(ours, allowed) {
-					t.Errorf("%s imports %s; %s may import only %v of ours", path, name, dir, allowed)
+					t.Errorf("%s imports %s; %s may import only %v of ours", path, name, dir,
+						allowed)
 				}
 			}
 			if owner := onlyImporter[name]; owner != "" && dir != owner {
@@ -159,28 +164,38 @@ var link = regexp.MustCompile(`\]\(([^)#:\s]+)(#[^)\s]*)?\)`)
 
 // TestLinksOfPagesLeadSomewhere looks at links to files of the tree, in all pages.
 func TestLinksOfPagesLeadSomewhere(t *testing.T) {
+	eachPage(t, func(path, text string) {
+		for _, found := range link.FindAllStringSubmatch(text, -1) {
+			if _, gone := os.Stat(filepath.Join(filepath.Dir(path), found[1])); gone != nil {
+				t.Errorf("%s: there is no %s", path, found[1])
+			}
+		}
+	})
+}
+
+// eachPage calls do with every page of the tree.
+func eachPage(t *testing.T, do func(path, text string)) {
+	pages := 0
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git" || d.Name() == "bin") {
+		if d != nil && d.IsDir() && slices.Contains([]string{"node_modules", ".git", "bin"},
+			d.Name()) {
 			return filepath.SkipDir
 		}
 		if err != nil || filepath.Ext(path) != ".md" {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		for _, found := range link.FindAllStringSubmatch(string(text), -1) {
-			if _, gone := os.Stat(filepath.Join(filepath.Dir(path), found[1])); gone != nil {
-				t.Errorf("%s: there is no %s", path, found[1])
-			}
-		}
+		pages++
+		do(path, string(text))
 		return err
 	})
-	if err != nil {
-		t.Error(err)
+	if err != nil || pages < 10 {
+		t.Errorf("found %d pages, %v", pages, err)
 	}
 }
 
-// resultsMax is the most bytes that measurements may take in the tree: raw files are packed, pages are made on demand (ssedge bench
-// report), and history has superseded runs.
+// resultsMax is the most bytes that measurements may take in the tree: raw files are packed, pages
+// are made on demand (ssedge bench report), and history has superseded runs.
 const resultsMax = 1 << 20
 
 func TestMeasurementsTakeLittle(t *testing.T) {
@@ -203,7 +218,8 @@ func TestMeasurementsTakeLittle(t *testing.T) {
 	}
 }
 
-// exposed says for each package which of its names stand for values of metrics' labels, or decide on them.
+// exposed says for each package which of its names stand for values of metrics' labels, or decide
+// on them.
 var exposed = map[string]string{
 	"shard":              `^Closed[A-Z]`,
 	"shard/log":          `^Gap[A-Z]`,
@@ -214,7 +230,8 @@ var exposed = map[string]string{
 	"engine/fanin/redis/feed": `^Cause[A-Z]|^(Duplicate|Fork|Phantom|Gap|Reset|Unfit)$`,
 }
 
-// TestExposedValuesOccur: a value that its own package never uses, but for listing it, cannot occur. Operators would wait for it.
+// TestExposedValuesOccur: a value that its own package never uses, but for listing it, cannot
+// occur. Operators would wait for it.
 func TestExposedValuesOccur(t *testing.T) {
 	for dir, pattern := range exposed {
 		uses := map[string]int{}
@@ -255,7 +272,8 @@ func TestExposedValuesOccur(t *testing.T) {
 				continue
 			}
 			if found++; n == 0 {
-				t.Errorf("%s: %s is declared, and nothing there uses it: it cannot occur", dir, name)
+				t.Errorf("%s: %s is declared, and nothing there uses it: it cannot occur", dir,
+					name)
 			}
 		}
 		if found < 3 {
@@ -273,7 +291,8 @@ func eachFile(t *testing.T, visit func(path string, imports []string)) {
 		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && path != "." || d.Name() == "bin") {
 			return filepath.SkipDir
 		}
-		if d.IsDir() || !strings.HasSuffix(path, ".go") || !strings.Contains(path, string(filepath.Separator)) {
+		if d.IsDir() || !strings.HasSuffix(path, ".go") ||
+			!strings.Contains(path, string(filepath.Separator)) {
 			return nil
 		}
 		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
@@ -291,4 +310,93 @@ func eachFile(t *testing.T, visit func(path string, imports []string)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// widthMax is how many columns a line has at most, in Go and in prose; a tab has four. A line may
+// be longer because of a word that cannot be broken (a string, a tag, a link) of at least wordMin
+// columns, or because gofmt puts a table's key before its value.
+const (
+	widthMax = 100
+	wordMin  = 40
+)
+
+func columns(line string) (n int) {
+	for _, r := range line {
+		n++
+		if r == '\t' {
+			n += 3 - (n-1)%4
+		}
+	}
+	return n
+}
+
+var (
+	unbreakable = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|\\S{40,}")
+	tableKey    = regexp.MustCompile("^\\s*(\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`): +")
+)
+
+// tooWide reports whether a line should have been broken.
+func tooWide(line string) bool {
+	line = line[len(tableKey.FindString(line)):]
+	width := columns(line)
+	if width <= widthMax {
+		return false
+	}
+	for _, word := range unbreakable.FindAllString(line, -1) {
+		if n := utf8.RuneCountInString(word); n >= wordMin && width-n <= widthMax-wordMin {
+			return false
+		}
+	}
+	return true
+}
+
+// TestGoHasOneWidth, but for the lines inside a string.
+func TestGoHasOneWidth(t *testing.T) {
+	eachFile(t, func(path string, _ []string) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(string(text), "\n")
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, path, text, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			if s, ok := n.(*ast.BasicLit); ok && s.Kind == token.STRING {
+				for l := set.Position(s.Pos()).Line; l <= set.Position(s.End()).Line &&
+					strings.Contains(s.Value, "\n"); l++ {
+					lines[l-1] = ""
+				}
+			}
+			return true
+		})
+		for i, line := range lines {
+			if tooWide(line) {
+				t.Errorf("%s:%d: %d columns, expected at most %d", path, i+1, columns(line),
+					widthMax)
+			}
+		}
+	})
+}
+
+// TestProseHasOneWidth, but for tables and for code.
+func TestProseHasOneWidth(t *testing.T) {
+	eachPage(t, func(path, text string) {
+		code := false
+		for i, line := range strings.Split(text, "\n") {
+			bare := strings.TrimSpace(line)
+			if strings.HasPrefix(bare, "```") {
+				code = !code
+			}
+			if code || strings.HasPrefix(bare, "|") || strings.HasPrefix(line, "    ") {
+				continue
+			}
+			if tooWide(line) {
+				t.Errorf("%s:%d: %d columns, expected at most %d", path, i+1, columns(line),
+					widthMax)
+			}
+		}
+	})
 }

@@ -11,13 +11,16 @@ import (
 	"ssedge/engine"
 )
 
-// TestAdminIsNotForOtherSites: a page of another site makes an operator's browser do nothing, and no page starts a profile where a
-// browser does not say where a request comes from. A link to a page may be followed.
+// TestAdminIsNotForOtherSites: a page of another site makes an operator's browser do nothing, and
+// no page starts a profile where a browser does not say where a request comes from. A link to a
+// page may be followed.
 func TestAdminIsNotForOtherSites(t *testing.T) {
 	n := startNode(t, nil)
 	const browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-	cheap := []string{"/healthz", "/metrics", "/admin/status", "/admin/edges", "/admin/topics", "/debug/pprof/", "/debug/pprof/goroutine?debug=1"}
-	costly := []string{"/debug/pprof/profile?seconds=1", "/debug/pprof/trace?seconds=0.1", "/debug/pprof/heap?gc=1", "/debug/pprof/heap?seconds=1"}
+	cheap := []string{"/healthz", "/metrics", "/admin/status", "/admin/edges", "/admin/topics",
+		"/debug/pprof/", "/debug/pprof/goroutine?debug=1"}
+	costly := []string{"/debug/pprof/profile?seconds=1", "/debug/pprof/trace?seconds=0.1",
+		"/debug/pprof/heap?gc=1", "/debug/pprof/heap?seconds=1"}
 	for _, c := range []struct {
 		agent, site, mode string
 		cheap, costly     int
@@ -34,7 +37,8 @@ func TestAdminIsNotForOtherSites(t *testing.T) {
 		for _, path := range slices.Concat(cheap, costly[pick(0, 2, 2):]) {
 			r, _ := http.NewRequest("GET", "http://"+n.admin+path, nil)
 			r.Header.Set("User-Agent", c.agent)
-			for name, value := range map[string]string{"Sec-Fetch-Site": c.site, "Sec-Fetch-Mode": c.mode} {
+			for name, value := range map[string]string{"Sec-Fetch-Site": c.site,
+				"Sec-Fetch-Mode": c.mode} {
 				if value != "" {
 					r.Header.Set(name, value)
 				}
@@ -49,7 +53,8 @@ func TestAdminIsNotForOtherSites(t *testing.T) {
 			}
 			got.Body.Close()
 			if got.StatusCode != want {
-				t.Errorf("%s from %q, %q by %s: %s, expected %d", path, c.site, c.mode, c.agent, got.Status, want)
+				t.Errorf("%s from %q, %q by %s: %s, expected %d", path, c.site, c.mode, c.agent,
+					got.Status, want)
 			}
 		}
 	}
@@ -59,7 +64,8 @@ func TestAdminIsNotForOtherSites(t *testing.T) {
 func TestTheCommandLineHasNoSecrets(t *testing.T) {
 	p := startProcess(t, "--edge=secret-key", "--cors-origin", "https://another-key.example")
 	_, body := p.get(t, p.admin, "/debug/pprof/cmdline")
-	if strings.Contains(body, "secret-key") || strings.Contains(body, "another-key") || !strings.Contains(body, "--edge") {
+	if strings.Contains(body, "secret-key") || strings.Contains(body, "another-key") ||
+		!strings.Contains(body, "--edge") {
 		t.Errorf("%q", body)
 	}
 }
@@ -75,7 +81,8 @@ func TestAListOfTopicsCostsWhatItShows(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	if status, body := n.get(t, n.admin, "/admin/topics?limit=1"); status != 200 || strings.Count(body, "subscribers") != 1 {
+	if status, body := n.get(t, n.admin, "/admin/topics?limit=1"); status != 200 ||
+		strings.Count(body, "subscribers") != 1 {
 		t.Errorf("%d %.200s", status, body)
 	}
 	runtime.ReadMemStats(&after)

@@ -128,7 +128,8 @@ func browserNode(t *testing.T) (direct string, w *wire) {
 func say(t *testing.T, server, topic, name, data string) string {
 	t.Helper()
 	body, _ := json.Marshal(map[string]string{"topic": topic, "event": name, "data": data})
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // leaves no connection to later tests
+	// leaves no connection to later tests
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	r, err := client.Post(server+"/publish", "application/json", strings.NewReader(string(body)))
 	if err != nil {
 		t.Fatal(err)
@@ -155,7 +156,8 @@ func TestBrowserHearsAndResumesWithoutLossOrDuplicate(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t)
 	server, w := browserNode(t)
-	do(t, ctx, chromedp.Navigate("http://"+w.Addr().String()+"/"), chromedp.Evaluate[chromedp.Void](fmt.Sprintf(listen, "news")))
+	do(t, ctx, chromedp.Navigate("http://"+w.Addr().String()+"/"),
+		chromedp.Evaluate[chromedp.Void](fmt.Sprintf(listen, "news")))
 	until(t, ctx, "window.opened == 1")
 
 	var want []heard
@@ -202,7 +204,8 @@ func TestBrowserThatHeardNothingYetMissesNothing(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t)
 	server, w := browserNode(t)
-	do(t, ctx, chromedp.Navigate("http://"+w.Addr().String()+"/"), chromedp.Evaluate[chromedp.Void](fmt.Sprintf(listen, "quiet&topic=other")))
+	do(t, ctx, chromedp.Navigate("http://"+w.Addr().String()+"/"),
+		chromedp.Evaluate[chromedp.Void](fmt.Sprintf(listen, "quiet&topic=other")))
 	until(t, ctx, "window.opened == 1")
 	w.cut()
 	say(t, server, "other", "", "while you were away")
@@ -214,18 +217,19 @@ func TestBrowserThatHeardNothingYetMissesNothing(t *testing.T) {
 	}
 }
 
-// An id that was never given out does not end an EventSource: it hears of a gap
-// and goes on live.
+// An id that was never given out does not end an EventSource: it hears of a gap and goes on live.
 func TestBrowserWithAForeignIdHearsOfAGap(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t)
 	server, w := browserNode(t)
-	do(t, ctx, chromedp.Navigate("http://"+w.Addr().String()+"/"), chromedp.Evaluate[chromedp.Void](fmt.Sprintf(listen, "news&last_event_id=not-an-id")))
+	do(t, ctx, chromedp.Navigate("http://"+w.Addr().String()+"/"),
+		chromedp.Evaluate[chromedp.Void](fmt.Sprintf(listen, "news&last_event_id=not-an-id")))
 	until(t, ctx, "heard.length >= 1")
 	id := say(t, server, "news", "", "live")
 	until(t, ctx, "heard.length >= 2")
 	got := find(t, ctx, chromedp.Evaluate[[]heard]("heard"))
-	if got[0].Name != "gap" || !strings.Contains(got[0].Data, `"cause":"malformed"`) || got[1] != (heard{"message", "live", id}) {
+	if got[0].Name != "gap" || !strings.Contains(got[0].Data, `"cause":"malformed"`) ||
+		got[1] != (heard{"message", "live", id}) {
 		t.Fatalf("the browser heard %q, expected a gap and the live event", got)
 	}
 }
@@ -246,7 +250,8 @@ func TestPageShowsWhatHappens(t *testing.T) {
 	data := find(t, ctx, chromedp.Text(chromedp.CSS("#log .event .data")))
 	id := find(t, ctx, chromedp.Text(chromedp.CSS("#log .event .id")))
 	answer := find(t, ctx, chromedp.Text(chromedp.CSS("#pub-answer")))
-	if !strings.Contains(data, "from the page\nin two lines") || !strings.Contains(answer, strings.TrimSpace(id)) {
+	if !strings.Contains(data, "from the page\nin two lines") ||
+		!strings.Contains(answer, strings.TrimSpace(id)) {
 		t.Errorf("the page shows data %q, id %q, answer %q", data, id, answer)
 	}
 	w.cut()
@@ -262,7 +267,8 @@ func TestPageShowsWhatHappens(t *testing.T) {
 		t.Helper()
 		until(t, ctx, "document.querySelector('#"+id+"').textContent.includes('"+says+"')")
 	}
-	until(t, ctx, "document.querySelector('#topics-hint').textContent == '' && document.querySelector('#pub-hint').textContent == ''")
+	until(t,
+		ctx, "document.querySelector('#topics-hint').textContent == '' && document.querySelector('#pub-hint').textContent == ''")
 	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#topic-new"), "a*\r"))
 	hint("topics-hint", "“a*” is the name of one topic: nothing in a name stands for others.")
 	do(t, ctx, chromedp.SendKeys(chromedp.CSS("#topic-new"), "x,y\r"))
@@ -290,9 +296,14 @@ func find[T any](t *testing.T, ctx context.Context, action chromedp.Action[T]) T
 // until waits until a JavaScript expression is true.
 func until(t *testing.T, ctx context.Context, expression string) {
 	t.Helper()
-	_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(30*time.Second), chromedp.WithPollingInterval(20*time.Millisecond)))
+	_, err := chromedp.Run(ctx, chromedp.Poll[chromedp.Void](expression,
+		chromedp.WithPollingTimeout(30*time.Second),
+		chromedp.WithPollingInterval(20*time.Millisecond)))
 	if err != nil {
-		state, _ := chromedp.Run(ctx, chromedp.Evaluate[string]("JSON.stringify({heard: window.heard, opened: window.opened, text: document.body.innerText.slice(0, 600)})"))
+		state, _ := chromedp.Run(ctx,
+			chromedp.Evaluate[string](
+				"JSON.stringify({heard: window.heard, opened: window.opened, "+
+					"text: document.body.innerText.slice(0, 600)})"))
 		t.Fatalf("%s did not become true: %v; the page: %s", expression, err, state)
 	}
 }

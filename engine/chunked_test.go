@@ -13,9 +13,8 @@ import (
 	"ssedge/proto/sse"
 )
 
-// TestChunkedStreams, as net/http's client reads them: with --chunked a body over
-// HTTP/1.1 comes in chunks and ends with the last of them when the server drains; over
-// HTTP/1.0 there are none.
+// TestChunkedStreams, as net/http's client reads them: with --chunked a body over HTTP/1.1 comes in
+// chunks and ends with the last of them when the server drains; over HTTP/1.0 there are none.
 func TestChunkedStreams(t *testing.T) {
 	chunked := func(c *engine.Config) { c.Chunked = true }
 	n, m := startNode(t, chunked), startNode(t, chunked)
@@ -27,7 +26,8 @@ func TestChunkedStreams(t *testing.T) {
 	}
 	var all []*stream
 	var reading sync.WaitGroup
-	for _, query := range []string{"topic=t", "topic=t&last_event_id=" + first[0].id, "topic=t&topic=other"} {
+	for _, query := range []string{"topic=t", "topic=t&last_event_id=" + first[0].id,
+		"topic=t&topic=other"} {
 		got, err := http.Get("http://" + n.addr + "/events?" + query)
 		if err != nil {
 			t.Fatal(err)
@@ -57,7 +57,8 @@ func TestChunkedStreams(t *testing.T) {
 				data = append(data, m.Data)
 			}
 		})
-		if len(data) != len(published) || data[0] != published[0].data || data[499] != published[499].data {
+		if len(data) != len(published) || data[0] != published[0].data ||
+			data[499] != published[499].data {
 			t.Errorf("stream %d: %d events, expected %d", i, len(data), len(published))
 		}
 		if !leaving.Match(s.text) {
@@ -78,7 +79,8 @@ func TestChunkedStreams(t *testing.T) {
 		}
 		_, body, _ = bytes.Cut(head, []byte("\r\n\r\n"))
 	}
-	if bytes.Contains(head, []byte("chunked")) || !bytes.HasPrefix(body, []byte("event: ssedge\n")) {
+	if bytes.Contains(head, []byte("chunked")) ||
+		!bytes.HasPrefix(body, []byte("event: ssedge\n")) {
 		t.Errorf("over HTTP/1.0: %q", head)
 	}
 }

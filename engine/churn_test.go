@@ -18,9 +18,9 @@ import (
 	"ssedge/engine"
 )
 
-// TestChurn is what hand-overs must stand: while 64 clients connect, ask and reset their connections, in every order and with heads cut
-// anywhere, no client is left waiting, none sees bytes of another, and nothing
-// remains.
+// TestChurn is what hand-overs must stand: while 64 clients connect, ask and reset their
+// connections, in every order and with heads cut anywhere, no client is left waiting, none sees
+// bytes of another, and nothing remains.
 func TestChurn(t *testing.T) {
 	for wire, change := range wires {
 		t.Run(wire, func(t *testing.T) { churn(t, change) })
@@ -106,9 +106,13 @@ func churn(t *testing.T, wire func(*engine.Config)) {
 	await(t, "no stream and no connection", func() (bool, string) {
 		m := n.metrics(t)
 		n.http.CloseIdleConnections()
-		streams, others := total(m, "ssedge_streams")+float64(n.engine.Streams()), m[`ssedge_connections{state="head"}`]+m[`ssedge_connections{state="http"}`]
-		accepted, closed := total(m, "ssedge_streams_accepted_total"), total(m, "ssedge_streams_closed_total")
-		return streams == 0 && others == 0 && accepted == closed, fmt.Sprintf("%v streams, %v others; %v accepted, %v closed", streams, others, accepted, closed)
+		streams, others := total(m, "ssedge_streams")+float64(n.engine.Streams()),
+			m[`ssedge_connections{state="head"}`]+m[`ssedge_connections{state="http"}`]
+		accepted, closed := total(m, "ssedge_streams_accepted_total"),
+			total(m, "ssedge_streams_closed_total")
+		return streams == 0 && others == 0 && accepted == closed,
+			fmt.Sprintf("%v streams, %v others; %v accepted, %v closed", streams, others, accepted,
+				closed)
 	})
 	m := n.metrics(t)
 	n.http.CloseIdleConnections()
@@ -203,7 +207,8 @@ func (c *churner) round(i int) error {
 	case "torn": // is gone between the two
 		return c.say(conn, c.head[:cut]).err
 	case "kept": // asks for something else first, on the same connection
-		return c.say(conn, "HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n").answered().say(conn, c.head).served()
+		return c.say(conn, "HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n").answered().
+			say(conn, c.head).served()
 	case "quit": // is gone after that
 		return c.say(conn, "HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n").answered().err
 	}

@@ -93,8 +93,7 @@ func (s *server) dial(a ask) (*stream, error) {
 	return st, nil
 }
 
-// open is dial for the test's own goroutine. The stream is closed when the test
-// ends.
+// open is dial for the test's own goroutine. The stream is closed when the test ends.
 func (s *server) open(t testing.TB, a ask) *stream {
 	t.Helper()
 	st, err := s.dial(a)
@@ -123,8 +122,7 @@ func (st *stream) reset() {
 	st.conn.Close()
 }
 
-// read takes in up to n bytes of the body. It waits for as long as patience
-// lasts.
+// read takes in up to n bytes of the body. It waits for as long as patience lasts.
 func (st *stream) read(n int) error {
 	if cap(st.buf) < n {
 		st.buf = make([]byte, n)
@@ -220,24 +218,30 @@ func follows(published []event, got []sse.Message) (gaps []gap, left int, _ erro
 				return gaps, 0, fmt.Errorf("event %d: a gap that is no JSON: %s", i, m.Data)
 			}
 			if last != "" && (g.From == nil || *g.From != last) {
-				return gaps, 0, fmt.Errorf("event %d: a gap after %q, but the last event was %s", i, m.Data, last)
+				return gaps, 0, fmt.Errorf("event %d: a gap after %q, but the last event was %s", i,
+					m.Data, last)
 			}
 			if g.To == nil || m.LastEventID != *g.To {
-				return gaps, 0, fmt.Errorf("event %d: gap %s has the id %s", i, m.Data, m.LastEventID)
+				return gaps, 0, fmt.Errorf("event %d: gap %s has the id %s", i, m.Data,
+					m.LastEventID)
 			}
 			from := at
 			for at < len(published) && published[at].id != *g.To {
 				at++
 			}
 			if at++; at > len(published) || at == from {
-				return gaps, 0, fmt.Errorf("event %d: gap %s names nothing that is missing", i, m.Data)
+				return gaps, 0, fmt.Errorf("event %d: gap %s names nothing that is missing", i,
+					m.Data)
 			}
 			gaps = append(gaps, g)
 			last = m.LastEventID
 			continue
 		}
-		if at == len(published) || m.LastEventID != published[at].id || m.Data != published[at].data {
-			return gaps, 0, fmt.Errorf("event %d: found %s %.40q, expected number %d of what was published", i, m.LastEventID, m.Data, at)
+		if at == len(published) || m.LastEventID != published[at].id ||
+			m.Data != published[at].data {
+			return gaps, 0,
+				fmt.Errorf("event %d: found %s %.40q, expected number %d of what was published", i,
+					m.LastEventID, m.Data, at)
 		}
 		last = m.LastEventID
 		at++

@@ -81,7 +81,8 @@ func TestDashboardsAskForWhatThereIs(t *testing.T) {
 					}
 					for value := range strings.SplitSeq(m[2], "|") {
 						if !slices.Contains(has[m[1]], value) {
-							t.Errorf("%s asks for %s with %s %q, which there is not: %s", path, s[1], m[1], value, question)
+							t.Errorf("%s asks for %s with %s %q, which there is not: %s", path,
+								s[1], m[1], value, question)
 						}
 					}
 				}
@@ -89,7 +90,8 @@ func TestDashboardsAskForWhatThereIs(t *testing.T) {
 			for _, g := range grouping.FindAllStringSubmatch(question, -1) {
 				for by := range strings.SplitSeq(g[1], ",") {
 					if !slices.Contains(labels, strings.TrimSpace(by)) {
-						t.Errorf("%s groups by %s, a label that nothing has: %s", path, by, question)
+						t.Errorf("%s groups by %s, a label that nothing has: %s", path, by,
+							question)
 					}
 				}
 			}

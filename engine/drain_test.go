@@ -26,7 +26,8 @@ func TestDrainUnderLoad(t *testing.T) {
 	unraced(t) // TestARollingRestart
 	const publishers = 4
 	streams, rate := pick(400, 200, 200), pick(400, 200, 200)
-	p := startProcess(t, fmt.Sprint("--drain-rate=", rate), "--history-bytes=64000000", "--history-events=1000000")
+	p := startProcess(t, fmt.Sprint("--drain-rate=", rate), "--history-bytes=64000000",
+		"--history-events=1000000")
 
 	type life struct {
 		got []string
@@ -45,7 +46,8 @@ func TestDrainUnderLoad(t *testing.T) {
 				l.got = append(l.got, m.LastEventID)
 			}
 			if err == nil && !leaving.Match(st.tail) {
-				l.err = fmt.Errorf("expected to be told when to come back at the end, found %q", st.tail)
+				l.err = fmt.Errorf("expected to be told when to come back at the end, found %q",
+					st.tail)
 			}
 		})
 	}
@@ -72,11 +74,14 @@ func TestDrainUnderLoad(t *testing.T) {
 	began := time.Now()
 	p.signal(t, syscall.SIGTERM)
 	p.awaitNotReady(t)
-	if left := total(p.metrics(t), "ssedge_streams"); left == 0 { // none goes before that publish is done
+	if left := total(p.metrics(t), "ssedge_streams"); left == 0 {
+		// none goes before that publish is done
 		t.Error("no stream is left when /readyz turns: balancers learn it too late")
 	}
 	late := slow()
-	await(t, "the listener to close", func() (bool, string) { return refused(p.addr), "one that accepts" })
+	await(t, "the listener to close", func() (bool, string) {
+		return refused(p.addr), "one that accepts"
+	})
 	publishing.Wait()
 	acknowledged = append(acknowledged, []string{late})
 	clients.Wait()
@@ -113,7 +118,9 @@ func (s *server) beginPublish(t *testing.T, topic, data, rest string) (finish fu
 	}
 	t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(patience))
-	fmt.Fprintf(c, "POST /publish?topic=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", topic, len(data)+len(rest), data)
+	fmt.Fprintf(c,
+		"POST /publish?topic=%s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s", topic,
+		len(data)+len(rest), data)
 	s.await(t, `ssedge_connections{state="http"}`, 1)
 	return func() string {
 		t.Helper()
@@ -148,7 +155,8 @@ func holdsAll(got []string, acknowledged [][]string) error {
 	return nil
 }
 
-// TestSecondSignalExitsAtOnce interrupts a drain that would take minutes. What comes within a second is the first signal again.
+// TestSecondSignalExitsAtOnce interrupts a drain that would take minutes. What comes within a
+// second is the first signal again.
 func TestSecondSignalExitsAtOnce(t *testing.T) {
 	p := startProcess(t, "--drain-rate=0.01", "--drain-timeout=1h")
 	for range 20 {

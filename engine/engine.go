@@ -24,9 +24,8 @@ import (
 	"ssedge/shard/topic"
 )
 
-// Engine is a node. Its methods may be called from any goroutine, each once, in
-// the order New, Start, Drain, Close; Drain may be left out, and Close may cut it
-// short.
+// Engine is a node. Its methods may be called from any goroutine, each once, in the order New,
+// Start, Drain, Close; Drain may be left out, and Close may cut it short.
 type Engine struct {
 	config    Config
 	clock     *deadline.Clock
@@ -72,7 +71,8 @@ func New(c Config) (_ *Engine, err error) {
 	proxies, _ := intake.NewProxies(c.TrustedProxies, c.ForwardedHeader) // validated
 	e.admission = intake.NewAdmission(intake.AdmissionConfig{
 		StreamLimits: c.StreamLimits, CORS: c.CORS,
-		Request: intake.RequestLimits{TopicsPerStream: c.TopicsPerStream, TopicBytes: c.Rule.TopicBytes, TargetBytes: c.TargetBytes, HeadBytes: c.HeadBytes},
+		Request: intake.RequestLimits{TopicsPerStream: c.TopicsPerStream,
+			TopicBytes: c.Rule.TopicBytes, TargetBytes: c.TargetBytes, HeadBytes: c.HeadBytes},
 		Proxies: proxies, LocalHosts: c.Dev, Authorizer: e.access, Logger: c.Logger,
 	})
 	if e.source, err = e.openSource(); err != nil {
@@ -122,7 +122,8 @@ func (e *Engine) newGroup() (*shard.Group, error) {
 		Turns: c.Turns, Delivery: c.Delivery, Policy: policy, OnClose: e.admission.Closed,
 	}, topic.Config{
 		Retention: log.Retention{
-			Events: c.HistoryEvents, Bytes: c.HistoryBytes, AgeMS: max(c.HistoryAge.Milliseconds(), 1), Window: log.SendWindow,
+			Events: c.HistoryEvents, Bytes: c.HistoryBytes,
+			AgeMS: max(c.HistoryAge.Milliseconds(), 1), Window: log.SendWindow,
 		},
 		HistoryMax: c.HistoryMax, TopicsMax: c.TopicsMax,
 		Upstream: e.source.Upstream(), LingerMS: c.Redis.Linger.Milliseconds(),
@@ -139,10 +140,12 @@ func (e *Engine) newServers() {
 	e.http = &http.Server{
 		Handler:           e.public,
 		ReadHeaderTimeout: c.HeadTimeout,
-		ReadTimeout:       c.BodyTimeout,     // for bodies that no handler reads; a handler that reads one sets its own
-		WriteTimeout:      2 * c.BodyTimeout, // a body and an answer; a handler that writes more sets its own
-		IdleTimeout:       c.HTTPIdle,
-		MaxHeaderBytes:    c.HeadBytes,
+		// for bodies that no handler reads; a handler that reads one sets its own
+		ReadTimeout: c.BodyTimeout,
+		// a body and an answer; a handler that writes more sets its own
+		WriteTimeout:   2 * c.BodyTimeout,
+		IdleTimeout:    c.HTTPIdle,
+		MaxHeaderBytes: c.HeadBytes,
 		// OPTIONS * is answered like everything else, with CORS.
 		DisableGeneralOptionsHandler: true,
 
@@ -154,7 +157,8 @@ func (e *Engine) newServers() {
 	e.admin = &http.Server{
 		Handler: e.adminLn.Handler(httpapi.NewAdmin(httpapi.AdminConfig{
 			Source: e.source, Rule: c.Rule,
-			Ready: e.Ready, Degraded: e.Degraded, Metrics: e.metrics.write, Status: e.status, Local: isLoopback(e.adminLn),
+			Ready: e.Ready, Degraded: e.Degraded, Metrics: e.metrics.write, Status: e.status,
+			Local: isLoopback(e.adminLn),
 		})),
 		ConnContext:       e.adminLn.ConnContext,
 		ReadHeaderTimeout: c.HeadTimeout,
@@ -185,7 +189,8 @@ func (e *Engine) Start() error {
 }
 
 func (e *Engine) serve(name string, s *http.Server, ln net.Listener) {
-	if err := s.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+	if err := s.Serve(ln); err != nil && !errors.Is(err, http.ErrServerClosed) &&
+		!errors.Is(err, net.ErrClosed) {
 		e.config.Logger.Error("a listener has ended", "listener", name, "error", err)
 	}
 }
@@ -198,8 +203,7 @@ func (e *Engine) SetKeys(keys []string) error {
 	return e.access.SetKeys(keys)
 }
 
-// Addrs returns the public addresses; AdminAddr the admin one, nil if there is
-// none.
+// Addrs returns the public addresses; AdminAddr the admin one, nil if there is none.
 func (e *Engine) Addrs() []net.Addr { return e.intake.Addrs() }
 
 func (e *Engine) AdminAddr() net.Addr {
@@ -209,8 +213,7 @@ func (e *Engine) AdminAddr() net.Addr {
 	return e.adminLn.Addr()
 }
 
-// ForProxies reports whether only proxies may connect to one of Addrs, with the PROXY
-// protocol.
+// ForProxies reports whether only proxies may connect to one of Addrs, with the PROXY protocol.
 func (e *Engine) ForProxies(a net.Addr) bool { return e.intake.ForProxies(a) }
 
 // Streams returns how many streams there are.
@@ -234,21 +237,23 @@ func (e *Engine) Ready() error {
 func (e *Engine) Drain() {
 	c := &e.config
 	e.unready.Store(true)
-	c.Logger.Info("draining", "streams", e.Streams(), "delay", c.DrainDelay, "rate", c.DrainRate, "timeout", c.DrainTimeout)
+	c.Logger.Info("draining", "streams", e.Streams(), "delay", c.DrainDelay, "rate", c.DrainRate,
+		"timeout", c.DrainTimeout)
 	select {
 	case <-time.After(c.DrainDelay):
 	case <-e.ended:
 		return
 	}
 	began := time.Now()
-	// Connections that were accepted are served. Later ones are refused by the kernel, not here; at an
-	// inherited socket they wait in the queue for the next node.
+	// Connections that were accepted are served. Later ones are refused by the kernel, not here; at
+	// an inherited socket they wait in the queue for the next node.
 	e.intake.StopAccepting(headsPatience)
 	e.finishRequests()
 	e.refuseAll()
 	told, cut := e.closed(shard.ClosedDrain), e.closed(shard.ClosedShutdown)
 	e.group.Drain(c.DrainRate, max(c.DrainTimeout-time.Since(began), 0))
-	c.Logger.Info("drained", "told", e.closed(shard.ClosedDrain)-told, "cut", e.closed(shard.ClosedShutdown)-cut,
+	c.Logger.Info("drained", "told", e.closed(shard.ClosedDrain)-told, "cut",
+		e.closed(shard.ClosedShutdown)-cut,
 		"took", time.Since(began).Round(time.Millisecond))
 }
 
@@ -274,8 +279,10 @@ func (e *Engine) finishRequests() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	e.public.EndLines()
-	defer time.AfterFunc(patience*3/4, e.public.EndBodies).Stop() // the last quarter is for the answers
-	for e.intake.EnteringCount() > 0 && ctx.Err() == nil {        // Shutdown would not wait for them
+	// the last quarter is for the answers
+	defer time.AfterFunc(patience*3/4, e.public.EndBodies).Stop()
+	for e.intake.EnteringCount() > 0 && ctx.Err() == nil {
+		// Shutdown would not wait for them
 		time.Sleep(time.Millisecond)
 	}
 	if e.http.Shutdown(ctx) != nil {

@@ -86,10 +86,11 @@ func (c *crowd) reset() {
 func TestUnicastIsNotStuckBehindBroadcasts(t *testing.T) {
 	size, rounds := pick(4_000, 2_000, 1_000), 30
 	n := startNode(t, func(c *engine.Config) { c.Shards = 1; c.TurnSends = 64; c.Heartbeat = 0 })
-	c := newCrowd(t, &n.server, size, ask{topics: []string{"all"}, readBuffer: 512}, func(_ int, st *stream) error {
-		_, err := st.take(rounds)
-		return err
-	})
+	c := newCrowd(t, &n.server, size, ask{topics: []string{"all"}, readBuffer: 512},
+		func(_ int, st *stream) error {
+			_, err := st.take(rounds)
+			return err
+		})
 	one := n.opened(t, ask{topics: []string{"one"}})
 
 	early := 0
@@ -114,31 +115,32 @@ func TestUnicastIsNotStuckBehindBroadcasts(t *testing.T) {
 	}
 	t.Logf("in %d of %d rounds the unicast was there before half of the broadcast", early, rounds)
 	if early < rounds/10 {
-		t.Errorf("in %d of %d rounds only did the unicast arrive before half of the broadcast had been sent", early, rounds)
+		t.Errorf("in %d of %d rounds only did the unicast arrive before half of the broadcast had been sent",
+			early, rounds)
 	}
 }
 
-// TestUnicastDuringBroadcastsIsComplete floods a topic of thousands without a
-// pause: a topic with one subscriber loses nothing and keeps its order, and so do
-// the thousands.
+// TestUnicastDuringBroadcastsIsComplete floods a topic of thousands without a pause: a topic with
+// one subscriber loses nothing and keeps its order, and so do the thousands.
 func TestUnicastDuringBroadcastsIsComplete(t *testing.T) {
 	size, events := pick(3_000, 500, 500), pick(300, 100, 50)
 	n := startNode(t, func(c *engine.Config) { c.HistoryBytes, c.Rule.EventBytes = 32<<20, 64<<10 })
 	var done atomic.Bool
-	c := newCrowd(t, &n.server, size, ask{topics: []string{"all"}, readBuffer: 512}, func(_ int, st *stream) error {
-		for i := 0; ; i++ {
-			m, err := st.next()
-			if err != nil {
-				return err
+	c := newCrowd(t, &n.server, size, ask{topics: []string{"all"}, readBuffer: 512},
+		func(_ int, st *stream) error {
+			for i := 0; ; i++ {
+				m, err := st.next()
+				if err != nil {
+					return err
+				}
+				if m.Data == "end" {
+					return nil
+				}
+				if m.Data != fmt.Sprint(i) {
+					return fmt.Errorf("expected broadcast %d, found %q", i, m.Data)
+				}
 			}
-			if m.Data == "end" {
-				return nil
-			}
-			if m.Data != fmt.Sprint(i) {
-				return fmt.Errorf("expected broadcast %d, found %q", i, m.Data)
-			}
-		}
-	})
+		})
 	var flood sync.WaitGroup
 	flood.Go(func() {
 		for i := 0; !done.Load(); i++ {
@@ -188,16 +190,17 @@ func TestNoStreamIsMissedWhileOthersLeave(t *testing.T) {
 	leaves := func(i int) bool { return i%2 == 0 }
 	n := startNode(t, func(c *engine.Config) { c.Shards, c.TurnSends, c.Heartbeat = 1, 16, 0 })
 	var received atomic.Int64
-	c := newCrowd(t, &n.server, size, ask{topics: []string{"all"}, readBuffer: 512}, func(i int, st *stream) error {
-		for k := 0; k < rounds && !leaves(i); k++ {
-			m, err := st.next()
-			if err != nil || m.Data != fmt.Sprint(k) {
-				return fmt.Errorf("expected event %d, found %q, %v", k, m.Data, err)
+	c := newCrowd(t, &n.server, size, ask{topics: []string{"all"}, readBuffer: 512},
+		func(i int, st *stream) error {
+			for k := 0; k < rounds && !leaves(i); k++ {
+				m, err := st.next()
+				if err != nil || m.Data != fmt.Sprint(k) {
+					return fmt.Errorf("expected event %d, found %q, %v", k, m.Data, err)
+				}
+				received.Add(1)
 			}
-			received.Add(1)
-		}
-		return nil
-	})
+			return nil
+		})
 	gone := 0
 	for k := range rounds {
 		n.publish(t, "all", fmt.Sprint(k))

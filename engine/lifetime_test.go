@@ -20,7 +20,9 @@ import (
 // TestLifetimeEndsStreams closes streams that have lasted as long as they may,
 // each with a reason, and lets them come back where they were.
 func TestLifetimeEndsStreams(t *testing.T) {
-	n := startNode(t, func(c *engine.Config) { c.Lifetime, c.Heartbeat = time.Second, 100*time.Millisecond })
+	n := startNode(t, func(c *engine.Config) {
+		c.Lifetime, c.Heartbeat = time.Second, 100*time.Millisecond
+	})
 	st := n.opened(t, ask{topics: []string{"t"}})
 	began := time.Now()
 	if got, err := st.untilEnd(); err != nil || len(got) > 0 {
@@ -56,7 +58,9 @@ func TestCloseCutsALifeShortAnywhere(t *testing.T) {
 	drain := func(e *engine.Engine) <-chan struct{} {
 		drained := make(chan struct{})
 		go func() { e.Drain(); close(drained) }()
-		await(t, "the drain to begin", func() (bool, string) { return e.Ready() != nil, "a ready node" })
+		await(t, "the drain to begin", func() (bool, string) {
+			return e.Ready() != nil, "a ready node"
+		})
 		return drained
 	}
 	for _, life := range []struct {
@@ -68,7 +72,9 @@ func TestCloseCutsALifeShortAnywhere(t *testing.T) {
 		{"Draining", func(e *engine.Engine) <-chan struct{} {
 			serve(e)
 			drained := drain(e)
-			await(t, "the listener to close", func() (bool, string) { return refused(n.addr), "one that accepts" })
+			await(t, "the listener to close", func() (bool, string) {
+				return refused(n.addr), "one that accepts"
+			})
 			return drained
 		}},
 		{"DrainingWithARequest", func(e *engine.Engine) <-chan struct{} {
@@ -85,7 +91,8 @@ func TestCloseCutsALifeShortAnywhere(t *testing.T) {
 	} {
 		t.Run(life.name, func(t *testing.T) {
 			c := engine.DefaultConfig()
-			c.Dev, c.Listen, c.Admin, c.Logger = true, []string{"127.0.0.1:0"}, "127.0.0.1:0", slog.New(slog.DiscardHandler)
+			c.Dev, c.Listen, c.Admin, c.Logger = true, []string{"127.0.0.1:0"}, "127.0.0.1:0",
+				slog.New(slog.DiscardHandler)
 			c.DrainRate, c.DrainTimeout = 0.001, time.Hour
 			e, err := engine.New(c)
 			if err != nil {
@@ -145,7 +152,8 @@ func TestNothingIsLoggedPerEventOrClient(t *testing.T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.all) > 5 {
-		t.Errorf("%d lines are logged at info level, expected a few of the node's own life:\n%s", len(r.all), strings.Join(r.all, "\n"))
+		t.Errorf("%d lines are logged at info level, expected a few of the node's own life:\n%s",
+			len(r.all), strings.Join(r.all, "\n"))
 	}
 	if len(r.all) == 0 {
 		t.Error("nothing is logged at all, not even that the node drains: this test sees nothing")
@@ -161,15 +169,18 @@ func TestAdminPages(t *testing.T) {
 		t.Errorf("admin /: found %d %.200q, expected what there is", status, body)
 	}
 	for path, says := range map[string]string{
-		"/healthz": "ok", "/readyz": "ready", "/metrics": "ssedge_streams{", "/admin/status": `"streams":1`,
-		"/debug/pprof/": "goroutine", "/debug/pprof/goroutine?debug=1": "goroutine profile", "/debug/pprof/cmdline": "engine",
+		"/healthz": "ok", "/readyz": "ready", "/metrics": "ssedge_streams{",
+		"/admin/status": `"streams":1`,
+		"/debug/pprof/": "goroutine", "/debug/pprof/goroutine?debug=1": "goroutine profile",
+		"/debug/pprof/cmdline": "engine",
 	} {
 		if status, body := n.get(t, n.admin, path); status != 200 || !strings.Contains(body, says) {
 			t.Errorf("admin %s: found %d %.200q, expected 200 with %q", path, status, body, says)
 		}
 		status, body := n.get(t, n.addr, path)
 		var said struct{ Error string }
-		if err := json.Unmarshal([]byte(body), &said); status != 404 || err != nil || said.Error == "" {
+		if err := json.Unmarshal([]byte(body), &said); status != 404 || err != nil ||
+			said.Error == "" {
 			t.Errorf("public %s: found %d %q, expected 404 with a reason", path, status, body)
 		}
 	}
@@ -182,15 +193,18 @@ func TestAdminPathsArePlain(t *testing.T) {
 	for _, path := range []string{"/healthz", "/metrics", "/admin/status", "/debug/pprof/cmdline"} {
 		k := strings.LastIndexByte(path, '/') + 1
 		for _, s := range []string{
-			path[:k] + fmt.Sprintf("%%%02x", path[k]) + path[k+1:], fmt.Sprintf("/%%%02X", path[1]) + path[2:], "/" + path, "/." + path, "/x/.." + path,
-			"/%2e" + path, "/%2e%2e" + path, path + "%2f", path + "%20", path[:k] + "/" + path[k:], path[:k] + "./" + path[k:], path + "/", path + "/.",
+			path[:k] + fmt.Sprintf("%%%02x", path[k]) + path[k+1:],
+			fmt.Sprintf("/%%%02X", path[1]) + path[2:], "/" + path, "/." + path, "/x/.." + path,
+			"/%2e" + path, "/%2e%2e" + path, path + "%2f", path + "%20", path[:k] + "/" + path[k:],
+			path[:k] + "./" + path[k:], path + "/", path + "/.",
 		} {
 			for _, host := range []string{"", "http://127.0.0.1"} {
 				c, err := net.Dial("tcp", n.admin)
 				if err != nil {
 					t.Fatal(err)
 				}
-				fmt.Fprintf(c, "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", host, s)
+				fmt.Fprintf(c, "GET %s%s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
+					host, s)
 				c.SetDeadline(time.Now().Add(10 * time.Second))
 				answer, _ := io.ReadAll(c)
 				c.Close()
@@ -209,7 +223,8 @@ func TestShortOfMemory(t *testing.T) {
 		c.HistoryBytes, c.Rule.EventBytes, c.HistoryMax, c.MemoryMax = 64<<10, 8<<10, 512<<10, 1<<20
 	})
 	var st *stream
-	if early, err := n.dial(ask{topics: []string{"t"}}); err == nil { // before the first look at the memory
+	if early, err := n.dial(ask{topics: []string{"t"}}); err == nil {
+		// before the first look at the memory
 		st = early
 	}
 	await(t, "new streams to be refused", func() (bool, string) {
@@ -219,7 +234,8 @@ func TestShortOfMemory(t *testing.T) {
 			return false, err.Error()
 		}
 		defer got.Body.Close()
-		return got.StatusCode == 503 && got.Header.Get("Retry-After") != "", fmt.Sprint(got.Status, status, body)
+		return got.StatusCode == 503 && got.Header.Get("Retry-After") != "",
+			fmt.Sprint(got.Status, status, body)
 	})
 	if m := n.metrics(t); m[`ssedge_refused_total{cause="memory_max"}`] == 0 {
 		t.Error("the refusal is not counted")

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// metricHelp is what each metric of ours means, for its HELP line, but for bounds that are settings:
-// these are explained by their settings.
+// metricHelp is what each metric of ours means, for its HELP line, but for bounds that are
+// settings: these are explained by their settings.
 var metricHelp = map[string]string{
 	"ssedge_build_info": "The value is always 1; the labels are the versions of ssedge and of Go.",
 	"ssedge_ready":      "The value is 1 if new streams should come here, and 0 if not.",

@@ -42,7 +42,9 @@ func newMetrics(e *Engine) *metricSet {
 	gauge := func(name string, f func() float64) { m.set.NewGauge(name, f) }
 	limit := func(name string, v float64) { gauge(name, func() float64 { return v }) }
 
-	gauge(`ssedge_build_info{version="`+c.Version+`",go="`+runtime.Version()+`"}`, func() float64 { return 1 })
+	gauge(`ssedge_build_info{version="`+c.Version+`",go="`+runtime.Version()+`"}`, func() float64 {
+		return 1
+	})
 	gauge("ssedge_ready", func() float64 {
 		if e.Ready() != nil {
 			return 0
@@ -58,17 +60,29 @@ func newMetrics(e *Engine) *metricSet {
 			return float64(total)
 		}
 	}
-	gauge(`ssedge_streams{state="open"}`, sum(func(s *shard.Stats) int64 { return s.Streams.Load() - s.Blocked.Load() - s.Waiting.Load() }))
-	gauge(`ssedge_streams{state="blocked"}`, sum(func(s *shard.Stats) int64 { return s.Blocked.Load() }))
-	gauge(`ssedge_streams{state="waiting"}`, sum(func(s *shard.Stats) int64 { return s.Waiting.Load() }))
+	gauge(`ssedge_streams{state="open"}`, sum(func(s *shard.Stats) int64 {
+		return s.Streams.Load() - s.Blocked.Load() - s.Waiting.Load()
+	}))
+	gauge(`ssedge_streams{state="blocked"}`, sum(func(s *shard.Stats) int64 {
+		return s.Blocked.Load()
+	}))
+	gauge(`ssedge_streams{state="waiting"}`, sum(func(s *shard.Stats) int64 {
+		return s.Waiting.Load()
+	}))
 	gauge("ssedge_subscriptions", sum(func(s *shard.Stats) int64 { return s.Subscriptions.Load() }))
 	gauge("ssedge_half_sent_bytes", sum(func(s *shard.Stats) int64 { return s.RestBytes.Load() }))
 	gauge("ssedge_inbox_depth", func() float64 { return float64(e.group.InboxDepth()) })
-	gauge("ssedge_clock_held_seconds", func() float64 { return e.group.Table().ClockHeld().Seconds() })
+	gauge("ssedge_clock_held_seconds", func() float64 {
+		return e.group.Table().ClockHeld().Seconds()
+	})
 	gauge("ssedge_topics", func() float64 { return float64(e.group.Table().Topics()) })
 	gauge("ssedge_history_bytes", func() float64 { return float64(e.group.Table().HistoryBytes()) })
-	gauge(`ssedge_connections{state="head"}`, func() float64 { return float64(e.intake.HeadCount()) })
-	gauge(`ssedge_connections{state="http"}`, func() float64 { return float64(e.intake.HTTPCount()) })
+	gauge(`ssedge_connections{state="head"}`, func() float64 {
+		return float64(e.intake.HeadCount())
+	})
+	gauge(`ssedge_connections{state="http"}`, func() float64 {
+		return float64(e.intake.HTTPCount())
+	})
 	gauge(`ssedge_connections{state="admin"}`, func() float64 { return float64(e.adminLn.Count()) })
 	gauge("ssedge_shards", func() float64 { return float64(e.group.Shards()) })
 
@@ -82,7 +96,8 @@ func newMetrics(e *Engine) *metricSet {
 	}
 	for _, o := range setting.All(c) {
 		n, ok := o.Number()
-		if name := o.Metric(); ok && name != "" && (c.Redis.URL != "" || !strings.HasPrefix(o.Path, "Redis.")) {
+		if name := o.Metric(); ok && name != "" &&
+			(c.Redis.URL != "" || !strings.HasPrefix(o.Path, "Redis.")) {
 			limit(name, n)
 			m.explain(name, o)
 		}
@@ -99,10 +114,18 @@ func (m *metricSet) write(w io.Writer) {
 	m.set.WritePrometheus(&text)
 	m.mu.Unlock()
 	stats := m.engine.group.Stats()
-	writeHistogram(&text, "ssedge_delivery_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Delivery })
-	writeHistogram(&text, "ssedge_turn_seconds", stats, func(s *shard.Stats) *shard.Histogram { return &s.Turn })
-	writeHistogram(&text, "ssedge_send_bytes", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendBytes })
-	writeHistogram(&text, "ssedge_send_events", stats, func(s *shard.Stats) *shard.Histogram { return &s.SendEvents })
+	writeHistogram(&text, "ssedge_delivery_seconds", stats, func(s *shard.Stats) *shard.Histogram {
+		return &s.Delivery
+	})
+	writeHistogram(&text, "ssedge_turn_seconds", stats, func(s *shard.Stats) *shard.Histogram {
+		return &s.Turn
+	})
+	writeHistogram(&text, "ssedge_send_bytes", stats, func(s *shard.Stats) *shard.Histogram {
+		return &s.SendBytes
+	})
+	writeHistogram(&text, "ssedge_send_events", stats, func(s *shard.Stats) *shard.Histogram {
+		return &s.SendEvents
+	})
 	m.engine.source.WriteHistograms(&text)
 	writeExplained(w, text.Bytes(), m.help)
 	metrics.WriteProcessMetrics(w)
@@ -140,14 +163,17 @@ func (m *metricSet) count() {
 	set("ssedge_events_out_total", total(func(s *shard.Stats) uint64 { return s.EventsOut.Load() }))
 	set("ssedge_bytes_out_total", total(func(s *shard.Stats) uint64 { return s.BytesOut.Load() }))
 	set("ssedge_sends_total", total(func(s *shard.Stats) uint64 { return s.Sends.Load() }))
-	set("ssedge_heartbeats_total", total(func(s *shard.Stats) uint64 { return s.Heartbeats.Load() }))
+	set("ssedge_heartbeats_total", total(func(s *shard.Stats) uint64 {
+		return s.Heartbeats.Load()
+	}))
 	set("ssedge_turns_total", total(func(s *shard.Stats) uint64 { return s.Turns.Load() }))
 	set("ssedge_history_evicted_total", e.group.Table().Evicted.Load())
 	if c := &e.config; c.LogDropped != nil {
 		set("ssedge_log_lines_dropped_total", c.LogDropped())
 	}
 	for _, r := range shard.CloseReasons() {
-		set(`ssedge_streams_closed_total{reason="`+r.String()+`"}`, total(func(s *shard.Stats) uint64 { return s.Closed[r].Load() }))
+		set(`ssedge_streams_closed_total{reason="`+r.String()+`"}`,
+			total(func(s *shard.Stats) uint64 { return s.Closed[r].Load() }))
 	}
 	for _, c := range log.GapCauses() {
 		n := total(func(s *shard.Stats) uint64 { return s.Gaps[c].Load() })
@@ -164,7 +190,8 @@ func (m *metricSet) count() {
 
 // writeHistogram writes the sum of a histogram over the shards, as Prometheus has
 // them: cumulative buckets by upper bound.
-func writeHistogram(w io.Writer, name string, stats []*shard.Stats, of func(*shard.Stats) *shard.Histogram) {
+func writeHistogram(w io.Writer, name string, stats []*shard.Stats,
+	of func(*shard.Stats) *shard.Histogram) {
 	bounds := of(stats[0]).Bounds()
 	counts := make([]uint64, len(bounds)+1)
 	sum := 0.0
@@ -196,8 +223,10 @@ func (e *Engine) status() any {
 		state = "degraded: " + missing.Error()
 	}
 	return map[string]any{
-		"version": e.config.Version, "state": state, "uptime_seconds": int(time.Since(e.started).Seconds()),
-		"streams": e.Streams(), "streams_max": e.config.StreamsMax, "shards": e.group.Shards(),
+		"version": e.config.Version, "state": state,
+		"uptime_seconds": int(time.Since(e.started).Seconds()),
+		"streams":        e.Streams(), "streams_max": e.config.StreamsMax,
+		"shards": e.group.Shards(),
 		"topics": e.group.Table().Topics(), "history_bytes": e.group.Table().HistoryBytes(),
 	}
 }

@@ -31,12 +31,15 @@ func limits() (paths []string) {
 	return paths
 }
 
-// TestEveryLimitHasAMetric also fails for a number that does not say which, or that it bounds nothing.
+// TestEveryLimitHasAMetric also fails for a number that does not say which, or that it bounds
+// nothing.
 func TestEveryLimitHasAMetric(t *testing.T) {
 	c := engine.DefaultConfig()
-	c.MemoryMax, c.PerAddressMax, c.AcceptRate, c.Lifetime, c.Shards = 1<<40, 1000, 5000, time.Hour, 1
+	c.MemoryMax, c.PerAddressMax, c.AcceptRate, c.Lifetime, c.Shards = 1<<40, 1000, 5000, time.Hour,
+		1
 	n := startNode(t, func(e *engine.Config) {
-		e.MemoryMax, e.PerAddressMax, e.AcceptRate, e.Lifetime, e.Shards = c.MemoryMax, c.PerAddressMax, c.AcceptRate, c.Lifetime, c.Shards
+		e.MemoryMax, e.PerAddressMax, e.AcceptRate, e.Lifetime, e.Shards = c.MemoryMax,
+			c.PerAddressMax, c.AcceptRate, c.Lifetime, c.Shards
 	})
 	m := n.metrics(t)
 	for _, o := range setting.All(&c) {
@@ -66,8 +69,7 @@ type family struct {
 	order  []string
 }
 
-// families reads the text format strictly: each family once, all of it behind its
-// TYPE line.
+// families reads the text format strictly: each family once, all of it behind its TYPE line.
 func families(t *testing.T, text string) map[string]*family {
 	t.Helper()
 	all := map[string]*family{}
@@ -93,7 +95,8 @@ func families(t *testing.T, text string) map[string]*family {
 		}
 		base := parts[1]
 		if f := all[name]; f != nil && (f.kind == "histogram" || f.kind == "summary") {
-			base = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(base, "_bucket"), "_sum"), "_count")
+			base = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(base, "_bucket"),
+				"_sum"), "_count")
 		}
 		v, err := strconv.ParseFloat(parts[3], 64)
 		if base != name || err != nil {
@@ -109,15 +112,16 @@ func families(t *testing.T, text string) map[string]*family {
 	return all
 }
 
-// TestHelpStandsAlone: what a HELP line says is a sentence, or a phrase with a noun, that needs no other line, no bare flag
-// and no pronoun. A bound names the flag that sets it.
+// TestHelpStandsAlone: what a HELP line says is a sentence, or a phrase with a noun, that needs no
+// other line, no bare flag and no pronoun. A bound names the flag that sets it.
 func TestHelpStandsAlone(t *testing.T) {
 	alone := regexp.MustCompile(`^The [a-z].{20,}\.$`)
 	elsewhere := regexp.MustCompile(`(?i)\b(their bytes|did so|do so|oneself|this one|the same|nobody|who)\b`)
 	flag := regexp.MustCompile(`\(--[a-z-]+[,)]`)
 	for name, help := range engine.MetricHelp {
 		if !alone.MatchString(help) || elsewhere.MatchString(help) {
-			t.Errorf("%s: %q; expected what it counts or measures, beginning with The, without a look at other lines", name, help)
+			t.Errorf("%s: %q; expected what it counts or measures, beginning with The, without a look at other lines",
+				name, help)
 		}
 		if strings.HasSuffix(name, "_max") && !flag.MatchString(help) {
 			t.Errorf("%s: %q; expected its flag in brackets", name, help)
@@ -200,7 +204,8 @@ func TestMetricsKeepTheConventions(t *testing.T) {
 
 // checkHistogram: cumulative, bounded by +Inf, with as many values as its count.
 func checkHistogram(t *testing.T, name string, f *family) {
-	if !strings.HasSuffix(name, "_seconds") && !strings.HasSuffix(name, "_bytes") && !strings.HasSuffix(name, "_events") {
+	if !strings.HasSuffix(name, "_seconds") && !strings.HasSuffix(name, "_bytes") &&
+		!strings.HasSuffix(name, "_events") {
 		t.Errorf("histogram %s: expected a unit", name)
 	}
 	below, bound := -1.0, -1.0
@@ -211,13 +216,16 @@ func checkHistogram(t *testing.T, name string, f *family) {
 		}
 		b, err := strconv.ParseFloat(strings.TrimSuffix(le, `"}`), 64) // reads +Inf
 		if err != nil || b <= bound || f.values[key] < below {
-			t.Errorf("%s is %v, after %v below %v: expected ascending bounds and counts", key, f.values[key], below, bound)
+			t.Errorf("%s is %v, after %v below %v: expected ascending bounds and counts", key,
+				f.values[key], below, bound)
 		}
 		below, bound = f.values[key], b
 	}
-	last, count, sum := f.values[name+`_bucket{le="+Inf"}`], f.values[name+"_count"], f.values[name+"_sum"]
+	last, count, sum := f.values[name+`_bucket{le="+Inf"}`], f.values[name+"_count"],
+		f.values[name+"_sum"]
 	if last != count || count == 0 || sum <= 0 {
-		t.Errorf("%s: +Inf is %v, count %v, sum %v: expected the same count, above 0", name, last, count, sum)
+		t.Errorf("%s: +Inf is %v, count %v, sum %v: expected the same count, above 0", name, last,
+			count, sum)
 	}
 }
 
@@ -243,7 +251,8 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 			t.Errorf("%s: found %d %s, expected a refusal", path, status, body)
 		}
 	}
-	for _, raw := range []string{"GET\r\n\r\n", "GET /events HTTP/1.1\r\n\r\n", "GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n"} {
+	for _, raw := range []string{"GET\r\n\r\n", "GET /events HTTP/1.1\r\n\r\n",
+		"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n"} {
 		c, err := net.Dial("tcp", n.addr)
 		if err != nil {
 			t.Fatal(err)
@@ -257,9 +266,11 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 		refusedRequests = append(refusedRequests, raw)
 	}
 	for name, want := range map[string]float64{
-		"ssedge_streams_accepted_total": 2, `ssedge_streams{state="open"}`: 2, `ssedge_streams{state="blocked"}`: 0,
-		"ssedge_subscriptions": 4, "ssedge_topics": 2, "ssedge_events_in_total": 7, "ssedge_events_out_total": 14,
-		"ssedge_ready": 1, `ssedge_connections{state="head"}`: 0,
+		"ssedge_streams_accepted_total": 2, `ssedge_streams{state="open"}`: 2,
+		`ssedge_streams{state="blocked"}`: 0,
+		"ssedge_subscriptions":            4, "ssedge_topics": 2, "ssedge_events_in_total": 7,
+		"ssedge_events_out_total": 14,
+		"ssedge_ready":            1, `ssedge_connections{state="head"}`: 0,
 	} {
 		n.await(t, name, want)
 	}
@@ -267,17 +278,23 @@ func TestMetricsCountWhatHappened(t *testing.T) {
 	if refused := total(m, "ssedge_refused_total"); refused != float64(len(refusedRequests)) {
 		t.Errorf("%v refusals are counted, %d were made", refused, len(refusedRequests))
 	}
-	if in, out := m["ssedge_event_bytes_in_total"], m["ssedge_bytes_out_total"]; in < 60 || out < 2*in {
+	if in, out := m["ssedge_event_bytes_in_total"], m["ssedge_bytes_out_total"]; in < 60 ||
+		out < 2*in {
 		t.Errorf("%v bytes in, %v out", in, out)
 	}
 	if held := m["ssedge_history_bytes"]; held < m["ssedge_event_bytes_in_total"] {
 		t.Errorf("%v bytes of history", held)
 	}
 	names := func(m map[string]float64) []string {
-		return slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(s string) bool { return !strings.HasPrefix(s, "ssedge_") })
+		return slices.DeleteFunc(slices.Sorted(maps.Keys(m)), func(s string) bool {
+			return !strings.HasPrefix(s, "ssedge_")
+		})
 	}
 	if was, is := names(before), names(m); !slices.Equal(was, is) {
-		t.Errorf("the series change with what clients do: %s", fmt.Sprint(slices.DeleteFunc(is, func(s string) bool { return slices.Contains(was, s) })))
+		t.Errorf("the series change with what clients do: %s",
+			fmt.Sprint(slices.DeleteFunc(is, func(s string) bool {
+				return slices.Contains(was, s)
+			})))
 	}
 }
 
@@ -306,7 +323,8 @@ func TestEveryCounterCounts(t *testing.T) {
 	})
 	st := n.opened(t, ask{topics: []string{"t"}})
 	for _, key := range []string{"one", "one", "two"} {
-		got, err := http.Post("http://"+n.addr+"/publish?topic=t&key="+key, "text/plain", strings.NewReader("x"))
+		got, err := http.Post("http://"+n.addr+"/publish?topic=t&key="+key, "text/plain",
+			strings.NewReader("x"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -325,20 +343,26 @@ func TestEveryCounterCounts(t *testing.T) {
 	})
 	m := n.metrics(t)
 	for name, want := range map[string]float64{
-		"ssedge_events_duplicate_total": 1, "ssedge_idempotency_keys": 1, "ssedge_idempotency_keys_forgotten_total": 1,
-		`ssedge_build_info{version="v-test",go="` + runtime.Version() + `"}`: 1, "ssedge_shards": float64(runtime.GOMAXPROCS(0)),
+		"ssedge_events_duplicate_total": 1, "ssedge_idempotency_keys": 1,
+		"ssedge_idempotency_keys_forgotten_total":                            1,
+		`ssedge_build_info{version="v-test",go="` + runtime.Version() + `"}`: 1,
+		"ssedge_shards":          float64(runtime.GOMAXPROCS(0)),
 		"ssedge_send_events_sum": 2, "ssedge_workers": 0,
 	} {
 		if got, ok := m[name]; !ok || got != want {
 			t.Errorf("%s is %v, expected %v", name, got, want)
 		}
 	}
-	if got := m["ssedge_send_bytes_sum"]; got != m["ssedge_bytes_out_total"] || m["ssedge_send_bytes_count"] != m["ssedge_sends_total"] {
-		t.Errorf("sends are %v of %v bytes in the histogram, %v of %v by the counters", m["ssedge_send_bytes_count"], got, m["ssedge_sends_total"], m["ssedge_bytes_out_total"])
+	if got := m["ssedge_send_bytes_sum"]; got != m["ssedge_bytes_out_total"] ||
+		m["ssedge_send_bytes_count"] != m["ssedge_sends_total"] {
+		t.Errorf("sends are %v of %v bytes in the histogram, %v of %v by the counters",
+			m["ssedge_send_bytes_count"], got, m["ssedge_sends_total"], m["ssedge_bytes_out_total"])
 	}
 	for _, name := range []string{
-		"ssedge_turns_total", "ssedge_turn_seconds_count", "ssedge_turn_seconds_sum", "ssedge_history_evicted_total", "ssedge_history_bytes",
-		"go_goroutines", "go_memstats_heap_alloc_bytes", "process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds", "process_max_fds",
+		"ssedge_turns_total", "ssedge_turn_seconds_count", "ssedge_turn_seconds_sum",
+		"ssedge_history_evicted_total", "ssedge_history_bytes",
+		"go_goroutines", "go_memstats_heap_alloc_bytes", "process_resident_memory_bytes",
+		"process_cpu_seconds_total", "process_open_fds", "process_max_fds",
 	} {
 		if m[name] <= 0 {
 			t.Errorf("%s is %v, expected more than 0", name, m[name])

@@ -23,8 +23,7 @@ import (
 // unless it never comes.
 const patience = 40 * time.Second
 
-// pick returns the size of a load: of a normal run, of one under the race
-// detector, of a short one.
+// pick returns the size of a load: of a normal run, of one under the race detector, of a short one.
 func pick(normal, race, short int) int {
 	switch {
 	case testing.Short():
@@ -42,7 +41,8 @@ type server struct {
 }
 
 func newServer(addr, admin string) server {
-	return server{addr, admin, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: patience}}
+	return server{addr, admin, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+		Timeout: patience}}
 }
 
 // node is a server in this process.
@@ -51,8 +51,7 @@ type node struct {
 	engine *engine.Engine
 }
 
-// startNode serves a development node with the defaults, changed, until the test
-// ends.
+// startNode serves a development node with the defaults, changed, until the test ends.
 func startNode(t testing.TB, change func(*engine.Config)) *node {
 	t.Helper()
 	c := engine.DefaultConfig()
@@ -93,7 +92,8 @@ func (s *server) get(t testing.TB, address, path string) (int, string) {
 
 // post publishes data; the answer is the event's id.
 func (s *server) post(topic, data string) (id string, _ error) {
-	got, err := s.http.Post("http://"+s.addr+"/publish?topic="+url.QueryEscape(topic), "text/plain", strings.NewReader(data))
+	got, err := s.http.Post("http://"+s.addr+"/publish?topic="+url.QueryEscape(topic), "text/plain",
+		strings.NewReader(data))
 	if err != nil {
 		return "", err
 	}
@@ -181,8 +181,7 @@ func (s *server) awaitStreams(t testing.TB, n int) {
 	})
 }
 
-// await waits until a condition holds; it says what was seen last if that never
-// happens.
+// await waits until a condition holds; it says what was seen last if that never happens.
 func await(t testing.TB, what string, holds func() (bool, string)) {
 	t.Helper()
 	for began := time.Now(); ; lookAgain(began) {
@@ -196,7 +195,8 @@ func await(t testing.TB, what string, holds func() (bool, string)) {
 	}
 }
 
-// lookAgain waits until something is looked at again: at first often, then seldom, for a look may take much of the machine.
+// lookAgain waits until something is looked at again: at first often, then seldom, for a look may
+// take much of the machine.
 func lookAgain(began time.Time) {
 	time.Sleep(min(2*time.Millisecond+time.Since(began)/10, 100*time.Millisecond))
 }

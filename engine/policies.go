@@ -38,7 +38,8 @@ func (c *Config) policies() (func(topic string) shard.Policy, error) {
 		}
 		policy, ok := shard.ParsePolicy(name)
 		if !ok {
-			return nil, fmt.Errorf("--topic-policy %s=%s: expected gap, close or latest", text, name)
+			return nil, fmt.Errorf("--topic-policy %s=%s: expected gap, close or latest", text,
+				name)
 		}
 		rules = append(rules, rule{p, len(text), policy})
 	}

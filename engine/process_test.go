@@ -65,7 +65,9 @@ func startProcessIn(t testing.TB, env []string, flags ...string) *process {
 		t.Fatal(err)
 	}
 	p := &process{ended: make(chan struct{})}
-	p.cmd = exec.Command(path, append([]string{"serve", "--dev", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"}, flags...)...)
+	p.cmd = exec.Command(path,
+		append([]string{"serve", "--dev", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"},
+			flags...)...)
 	p.cmd.Env = append(append(os.Environ(), "GORACE=atexit_sleep_ms=10"), env...)
 	p.cmd.Stderr = &p.stderr
 	out, err := p.cmd.StdoutPipe()

@@ -14,7 +14,8 @@ func (st *stream) gets(t testing.TB, data ...string) {
 	for _, want := range data {
 		m, err := st.next()
 		if err != nil || m.Data != want {
-			t.Fatalf("found %q %.100q (id %s), %v, expected %q", m.Event, m.Data, m.LastEventID, err, want)
+			t.Fatalf("found %q %.100q (id %s), %v, expected %q", m.Event, m.Data, m.LastEventID,
+				err, want)
 		}
 	}
 }
@@ -32,7 +33,10 @@ func TestTwoEdgesOneStream(t *testing.T) {
 		},
 		"cluster": func(t *testing.T) (string, func(...string) string, string) {
 			all := startCluster(t, 0)
-			return clusterURL(all), func(arguments ...string) string { return all[0].cli(append([]string{"-c"}, arguments...)...) }, "SPUBLISH"
+			return clusterURL(all),
+				func(arguments ...string) string {
+					return all[0].cli(append([]string{"-c"}, arguments...)...)
+				}, "SPUBLISH"
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,7 +52,8 @@ func TestTwoEdgesOneStream(t *testing.T) {
 				if got := onB.decoder.LastEventID(); got != id {
 					t.Errorf("id %s, published as %s", got, id)
 				}
-				cli(publish, strings.NewReplacer("%", "%25", "{", "%7B").Replace("sse:"+news), "raw")
+				cli(publish, strings.NewReplacer("%", "%25", "{", "%7B").Replace("sse:"+news),
+					"raw")
 				onA.gets(t, "raw")
 				onB.gets(t, "raw")
 				onA.reset()
@@ -58,7 +63,8 @@ func TestTwoEdgesOneStream(t *testing.T) {
 				c := edge(t, url, nil)
 				c.opened(t, after(news, onA.decoder.LastEventID())).gets(t, "missed", "missed too")
 				m, err := c.opened(t, after(news, "5-5")).next()
-				if err != nil || m.Event != "gap" || !strings.Contains(m.Data, `"from":"5-5"`) || !strings.Contains(m.Data, `"cause":"expired"`) {
+				if err != nil || m.Event != "gap" || !strings.Contains(m.Data, `"from":"5-5"`) ||
+					!strings.Contains(m.Data, `"cause":"expired"`) {
 					t.Errorf("found %+v, %v", m, err)
 				}
 			}
@@ -99,8 +105,8 @@ func TestConnectionsAreKilled(t *testing.T) {
 	x.stayed()
 }
 
-// A server that hangs, and goes on: its process is stopped, or it is busy with one command. Publishers are told
-// so in time.
+// A server that hangs, and goes on: its process is stopped, or it is busy with one command.
+// Publishers are told so in time.
 func TestTheServerHangs(t *testing.T) {
 	unraced(t) // TestConnectionsAreKilled
 	t.Parallel()
@@ -110,7 +116,9 @@ func TestTheServerHangs(t *testing.T) {
 			time.Sleep(d)
 			r.signal(syscall.SIGCONT)
 		},
-		"busy": func(r *redisServer, d time.Duration) { r.cli("DEBUG", "SLEEP", fmt.Sprint(d.Seconds())) },
+		"busy": func(r *redisServer, d time.Duration) {
+			r.cli("DEBUG", "SLEEP", fmt.Sprint(d.Seconds()))
+		},
 	} {
 		t.Run(how, func(t *testing.T) {
 			t.Parallel()
@@ -139,7 +147,8 @@ func TestTheServerHangs(t *testing.T) {
 	}
 }
 
-// refusesInTime waits until an edge cannot publish, at most until it can again, and checks that it says so as it should.
+// refusesInTime waits until an edge cannot publish, at most until it can again, and checks that it
+// says so as it should.
 func refusesInTime(t *testing.T, s *server, again <-chan struct{}) {
 	t.Helper()
 	for {
@@ -150,7 +159,8 @@ func refusesInTime(t *testing.T, s *server, again <-chan struct{}) {
 		default:
 		}
 		began := time.Now()
-		answer, err := s.http.Post("http://"+s.addr+"/publish?topic=hangs", "text/plain", strings.NewReader("x"))
+		answer, err := s.http.Post("http://"+s.addr+"/publish?topic=hangs", "text/plain",
+			strings.NewReader("x"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,8 +168,10 @@ func refusesInTime(t *testing.T, s *server, again <-chan struct{}) {
 		if answer.StatusCode == 200 {
 			continue // it does not hang yet
 		}
-		if took := time.Since(began); answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" || took > 2*time.Second {
-			t.Errorf("publishing: %s after %v, Retry-After %q", answer.Status, took, answer.Header.Get("Retry-After"))
+		if took := time.Since(began); answer.StatusCode != 503 ||
+			answer.Header.Get("Retry-After") == "" || took > 2*time.Second {
+			t.Errorf("publishing: %s after %v, Retry-After %q", answer.Status, took,
+				answer.Header.Get("Retry-After"))
 		}
 		return
 	}
@@ -177,7 +189,8 @@ func TestTheServerStartsAgainEmpty(t *testing.T) {
 	x.pause(300 * time.Millisecond)
 	r.kill()
 	x.pause(300 * time.Millisecond)
-	if code, body := a.get(t, a.admin, "/readyz"); code != 200 || !strings.Contains(body, "degraded") {
+	if code, body := a.get(t, a.admin, "/readyz"); code != 200 ||
+		!strings.Contains(body, "degraded") {
 		t.Errorf("/readyz says %d %s", code, body)
 	}
 	r.start()

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// An event that was published through an edge is forgotten by the servers before the edge has got it: what follows has the
-// edge's newest event for predecessor. The edge's streams get the event or are told, for its publisher has its id.
+// An event that was published through an edge is forgotten by the servers before the edge has got
+// it: what follows has the edge's newest event for predecessor. The edge's streams get the event or
+// are told, for its publisher has its id.
 func TestWhatAnEdgePublishedIsForgotten(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -15,13 +15,14 @@ func recorded(t *testing.T, r *redisServer) (*node, *said) {
 	userIs("on >secret ~* &* +@all")(r)
 	log := &said{}
 	return edge(t, "redis://edge:secret@"+r.address(), func(c *engine.Config) {
-		c.Edge, c.Redis.ProbeInterval, c.Redis.PresenceEvery, c.ReadyNeedsRedis = "e", 100*time.Millisecond, time.Second, true
+		c.Edge, c.Redis.ProbeInterval, c.Redis.PresenceEvery, c.ReadyNeedsRedis = "e",
+			100*time.Millisecond, time.Second, true
 		c.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}), log
 }
 
-// What an edge writes or reads beside publishing can fail while events are taken: that is logged with its cause, once, and counted. The
-// edge stays up, and publishing goes on.
+// What an edge writes or reads beside publishing can fail while events are taken: that is logged
+// with its cause, once, and counted. The edge stays up, and publishing goes on.
 func TestWhatFailsBesidePublishing(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -32,14 +33,32 @@ func TestWhatFailsBesidePublishing(t *testing.T) {
 		names    string // also in it
 		over     string // the line when it is over; "": single topics have none
 	}{
-		"the list of edges":       {[][]string{words("SET ssedge:sse:edges x")}, [][]string{words("DEL ssedge:sse:edges")}, "wrongtype", "presence", "subscriber counts cannot be written", "WRONGTYPE", "shown to others again"},
-		"no right to presence":    {[][]string{words("ACL SETUSER edge -zadd")}, [][]string{words("ACL SETUSER edge +zadd")}, "noperm", "presence", "subscriber counts cannot be written", "zadd", "shown to others again"},
-		"no right to settings":    {[][]string{words("ACL SETUSER edge resetkeys ~sse:* ~{sse:* ~ssedge:sse:edge* ~ssedge:sse:topics*")}, [][]string{words("ACL SETUSER edge ~*")}, "noperm", "presence", "subscriber counts cannot be written", "NOPERM", "shown to others again"},
-		"the key of an edge":      {[][]string{words("ZADD ssedge:sse:edges 9999999999 ghost"), words("LPUSH ssedge:sse:edge:ghost x")}, [][]string{words("DEL ssedge:sse:edge:ghost")}, "wrongtype", "presence", "an edge is not shown", "ssedge:sse:edge:ghost", ""},
-		"history is not bounded":  {[][]string{words("ACL SETUSER edge -xtrim")}, [][]string{words("ACL SETUSER edge +xtrim")}, "noperm", "after_publish", "an event was published, but", "can't run this command", ""},
-		"history stays":           {[][]string{words("ACL SETUSER edge -expire")}, [][]string{words("ACL SETUSER edge +expire")}, "noperm", "after_publish", "an event was published, but", "can't run this command", ""},
-		"the key of another type": {[][]string{words("SET sse:odd x")}, [][]string{words("DEL sse:odd")}, "wrongtype", "read", "a topic's history cannot be read", "topic=\"\\\"odd\\\"\"", ""},
-		"the clocks of replicas":  {[][]string{words("ACL SETUSER edge -role")}, [][]string{words("ACL SETUSER edge +role")}, "noperm", "replicas", "the clock of a server that may become a master is not known", "role", ""},
+		"the list of edges": {[][]string{words("SET ssedge:sse:edges x")},
+			[][]string{words("DEL ssedge:sse:edges")}, "wrongtype", "presence",
+			"subscriber counts cannot be written", "WRONGTYPE", "shown to others again"},
+		"no right to presence": {[][]string{words("ACL SETUSER edge -zadd")},
+			[][]string{words("ACL SETUSER edge +zadd")}, "noperm", "presence",
+			"subscriber counts cannot be written", "zadd", "shown to others again"},
+		"no right to settings": {
+			[][]string{words("ACL SETUSER edge resetkeys ~sse:* ~{sse:* " +
+				"~ssedge:sse:edge* ~ssedge:sse:topics*")},
+			[][]string{words("ACL SETUSER edge ~*")}, "noperm", "presence",
+			"subscriber counts cannot be written", "NOPERM", "shown to others again"},
+		"the key of an edge": {[][]string{words("ZADD ssedge:sse:edges 9999999999 ghost"),
+			words("LPUSH ssedge:sse:edge:ghost x")}, [][]string{words("DEL ssedge:sse:edge:ghost")},
+			"wrongtype", "presence", "an edge is not shown", "ssedge:sse:edge:ghost", ""},
+		"history is not bounded": {[][]string{words("ACL SETUSER edge -xtrim")},
+			[][]string{words("ACL SETUSER edge +xtrim")}, "noperm", "after_publish",
+			"an event was published, but", "can't run this command", ""},
+		"history stays": {[][]string{words("ACL SETUSER edge -expire")},
+			[][]string{words("ACL SETUSER edge +expire")}, "noperm", "after_publish",
+			"an event was published, but", "can't run this command", ""},
+		"the key of another type": {[][]string{words("SET sse:odd x")},
+			[][]string{words("DEL sse:odd")}, "wrongtype", "read",
+			"a topic's history cannot be read", "topic=\"\\\"odd\\\"\"", ""},
+		"the clocks of replicas": {[][]string{words("ACL SETUSER edge -role")},
+			[][]string{words("ACL SETUSER edge +role")}, "noperm", "replicas",
+			"the clock of a server that may become a master is not known", "role", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,9 +69,12 @@ func TestWhatFailsBesidePublishing(t *testing.T) {
 				r.cli(arguments...)
 			}
 			n.open(t, topic("odd"))
-			await(t, "a line", func() (bool, string) { return log.lines(c.line, c.names, "cause="+c.cause) == 1, log.String() })
+			await(t, "a line", func() (bool, string) {
+				return log.lines(c.line, c.names, "cause="+c.cause) == 1, log.String()
+			})
 			m := n.metrics(t)
-			if m[`ssedge_redis_failures_total{cause="`+c.cause+`"}`] == 0 || m[`ssedge_redis_errors_total{op="`+c.op+`",kind="`+c.cause+`"}`] == 0 {
+			if m[`ssedge_redis_failures_total{cause="`+c.cause+`"}`] == 0 ||
+				m[`ssedge_redis_errors_total{op="`+c.op+`",kind="`+c.cause+`"}`] == 0 {
 				t.Error("it is not counted")
 			}
 			time.Sleep(500 * time.Millisecond) // it fails some more times
@@ -61,21 +83,24 @@ func TestWhatFailsBesidePublishing(t *testing.T) {
 			}
 			n.publish(t, "x", "1")
 			st.gets(t, "1")
-			if m := n.metrics(t); m["ssedge_redis_up"] != 1 || m["ssedge_ready"] != 1 || log.lines("takes no events") != 0 {
+			if m := n.metrics(t); m["ssedge_redis_up"] != 1 || m["ssedge_ready"] != 1 ||
+				log.lines("takes no events") != 0 {
 				t.Errorf("up %v, ready %v:\n%s", m["ssedge_redis_up"], m["ssedge_ready"], log)
 			}
 			for _, arguments := range c.undo {
 				r.cli(arguments...)
 			}
 			if c.over != "" {
-				await(t, "the end to be logged", func() (bool, string) { return log.lines(c.over) == 1, log.String() })
+				await(t, "the end to be logged", func() (bool, string) {
+					return log.lines(c.over) == 1, log.String()
+				})
 			}
 		})
 	}
 }
 
-// A topic whose key has another type is refused with the topic's name in the log, and others are not. So is the topic of probes: another
-// one is used.
+// A topic whose key has another type is refused with the topic's name in the log, and others are
+// not. So is the topic of probes: another one is used.
 func TestAKeyOfAnotherTypeConcernsItsTopicOnly(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -100,13 +125,16 @@ func TestAKeyOfAnotherTypeConcernsItsTopicOnly(t *testing.T) {
 	if r.cli("GET", taken) != "x" {
 		t.Error("the key was changed")
 	}
-	await(t, "the end to be logged", func() (bool, string) { return log.lines("probes' events are taken again") == 1, log.String() })
+	await(t, "the end to be logged", func() (bool, string) {
+		return log.lines("probes' events are taken again") == 1, log.String()
+	})
 	if m := n.metrics(t); m["ssedge_redis_up"] != 1 || log.lines("takes no events") != 0 {
 		t.Errorf("up %v:\n%s", m["ssedge_redis_up"], log)
 	}
 }
 
-// A user of some topics only cannot use the topic of probes. The edge is up while publishers' events are taken.
+// A user of some topics only cannot use the topic of probes. The edge is up while publishers'
+// events are taken.
 func TestAUserOfSomeTopics(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

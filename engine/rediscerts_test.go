@@ -23,8 +23,11 @@ func certificate(t testing.TB, name string, expires time.Time) (cert, key string
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: expires.Add(-48 * time.Hour), NotAfter: expires, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:   expires.Add(-48 * time.Hour), NotAfter: expires, IsCA: true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
@@ -35,7 +38,8 @@ func certificate(t testing.TB, name string, expires time.Time) (cert, key string
 		t.Fatal(err)
 	}
 	cert, key = filepath.Join(t.TempDir(), name+".crt"), filepath.Join(t.TempDir(), name+".key")
-	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: text}} {
+	for path, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der},
+		key: {Type: "PRIVATE KEY", Bytes: text}} {
 		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -43,14 +47,15 @@ func certificate(t testing.TB, name string, expires time.Time) (cert, key string
 	return cert, key
 }
 
-// The server shows another certificate from some time on: one that has expired, or one that the edge does not trust; or it asks for one that the
-// edge has not got.
+// The server shows another certificate from some time on: one that has expired, or one that the
+// edge does not trust; or it asks for one that the edge has not got.
 func TestServersWithWrongCertificates(t *testing.T) {
 	unraced(t) // TestServersThatTakeNoEvents
 	t.Parallel()
 	good, goodKey := certificate(t, "good", time.Now().Add(time.Hour))
 	show := func(cert, key string) func(r *redisServer) {
-		return commands([]string{"CONFIG", "SET", "tls-cert-file", cert, "tls-key-file", key}, killEdges)
+		return commands([]string{"CONFIG", "SET", "tls-cert-file", cert, "tls-key-file", key},
+			killEdges)
 	}
 	old, oldKey := certificate(t, "old", time.Now().Add(-time.Hour))
 	foreign, foreignKey := certificate(t, "foreign", time.Now().Add(time.Hour))
@@ -67,17 +72,24 @@ func TestServersWithWrongCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]refusing{
-		"expired":        {cause: "certificate", says: "expired", do: show(old, oldKey), undo: show(good, goodKey), cut: true},
-		"foreign":        {cause: "certificate", says: "unknown authority", do: show(foreign, foreignKey), undo: show(good, goodKey), cut: true},
-		"the edge's own": {cause: "certificate", says: "certificate required", do: commands(words("CONFIG SET tls-auth-clients yes"), killEdges), undo: commands(words("CONFIG SET tls-auth-clients no")), cut: true},
+		"expired": {cause: "certificate", says: "expired", do: show(old, oldKey),
+			undo: show(good, goodKey), cut: true},
+		"foreign": {cause: "certificate", says: "unknown authority",
+			do: show(foreign, foreignKey), undo: show(good, goodKey), cut: true},
+		"the edge's own": {cause: "certificate", says: "certificate required",
+			do:   commands(words("CONFIG SET tls-auth-clients yes"), killEdges),
+			undo: commands(words("CONFIG SET tls-auth-clients no")), cut: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			port := freePorts(t, 1)[0]
-			r := startRedis(t, "--tls-port", port, "--tls-cert-file", good, "--tls-key-file", goodKey, "--tls-ca-cert-file", good, "--tls-auth-clients", "no")
+			r := startRedis(t, "--tls-port", port, "--tls-cert-file", good, "--tls-key-file",
+				goodKey, "--tls-ca-cert-file", good, "--tls-auth-clients", "no")
 			userIs("on >secret ~* &* +@all")(r)
-			p := startProcessIn(t, []string{"SSL_CERT_FILE=" + trusted, "SSL_CERT_DIR=/nonexistent"},
-				"--redis=rediss://edge:secret@127.0.0.1:"+port, "--redis-timeout=1s", "--redis-probe=100ms", "--ready-needs-redis")
+			p := startProcessIn(t,
+				[]string{"SSL_CERT_FILE=" + trusted, "SSL_CERT_DIR=/nonexistent"},
+				"--redis=rediss://edge:secret@127.0.0.1:"+port, "--redis-timeout=1s",
+				"--redis-probe=100ms", "--ready-needs-redis")
 			c.isTold(t, r, &p.server, &p.stderr)
 		})
 	}

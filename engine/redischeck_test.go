@@ -29,8 +29,10 @@ func (x *tier) kept() map[string]*history {
 	for topic := range x.acked {
 		h := &history{ids: map[string]string{}}
 		seen := map[string]string{} // ids by data
-		// A line for each id, and for the names and values of four fields; the last value is empty, and trimmed.
-		lines := strings.Split(x.servers[at].cli("-c", "XRANGE", keyBy(x.way, topic), "-", "+"), "\n")
+		// A line for each id, and for the names and values of four fields; the last value is empty,
+		// and trimmed.
+		lines := strings.Split(x.servers[at].cli("-c", "XRANGE", keyBy(x.way, topic), "-", "+"),
+			"\n")
 		for k := 0; k+6 < len(lines); k += 9 {
 			id, data := lines[k], lines[k+6]
 			if !strings.HasPrefix(data, topic) {
@@ -68,8 +70,9 @@ func (r *redisServer) subscribed() (all []string) {
 	return all
 }
 
-// followed checks that what is subscribed at the servers is what the edges follow, each topic once by each edge, and
-// that edges in processes of their own have no more goroutines than they began with.
+// followed checks that what is subscribed at the servers is what the edges follow, each topic once
+// by each edge, and that edges in processes of their own have no more goroutines than they began
+// with.
 func (x *tier) followed() {
 	x.t.Helper()
 	topics := map[string]bool{}
@@ -89,26 +92,32 @@ func (x *tier) followed() {
 		}
 		slices.Sort(all)
 		all = slices.Compact(all)
-		return subscriptions == follows && len(all) == len(topics) && !slices.ContainsFunc(all, func(c string) bool { return !topics[c] }),
-			fmt.Sprintf("%d subscriptions and %d topics of edges; the channels %v, and the topics %v", subscriptions, follows, all, topics)
+		return subscriptions == follows && len(all) == len(topics) &&
+				!slices.ContainsFunc(all, func(c string) bool { return !topics[c] }),
+			fmt.Sprintf(
+				"%d subscriptions and %d topics of edges; the channels %v, and the topics %v",
+				subscriptions, follows, all, topics)
 	})
 	for s, before := range x.counted {
-		await(x.t, fmt.Sprintf("at most %v goroutines and %d more", before, goroutinesMore), func() (bool, string) {
-			now := s.metrics(x.t)["go_goroutines"]
-			return now <= before+goroutinesMore, fmt.Sprint(now)
-		})
+		await(x.t, fmt.Sprintf("at most %v goroutines and %d more", before, goroutinesMore),
+			func() (bool, string) {
+				now := s.metrics(x.t)["go_goroutines"]
+				return now <= before+goroutinesMore, fmt.Sprint(now)
+			})
 	}
 }
 
-// goroutinesMore is how many more goroutines an edge may have in the end: the client library has some for each
-// connection, and not as many when it has just begun.
+// goroutinesMore is how many more goroutines an edge may have in the end: the client library has
+// some for each connection, and not as many when it has just begun.
 const goroutinesMore = 8
 
 // process adds an edge in a process of its own, whose goroutines are counted.
 func (x *tier) process(url string) {
 	x.t.Helper()
 	p := edgeProcess(x.t, url)
-	eventually(x.t, "it is connected", func() bool { return p.metrics(x.t)["ssedge_redis_up"] == 1 })
+	eventually(x.t, "it is connected", func() bool {
+		return p.metrics(x.t)["ssedge_redis_up"] == 1
+	})
 	x.edges = append(x.edges, &p.server)
 	x.counted[&p.server] = p.metrics(x.t)["go_goroutines"]
 }

@@ -84,7 +84,9 @@ func TestTheClockOfAServerIsSet(t *testing.T) {
 			clock := newClock(t, c.from)
 			r := startRedisAt(t, clock.env())
 			url := "redis://" + r.address()
-			s := newStage(t, []*redisServer{r}, &edge(t, url, func(c *engine.Config) { longHistory(c); chunked(c) }).server, &edge(t, url, longHistory).server)
+			s := newStage(t, []*redisServer{r},
+				&edge(t, url, func(c *engine.Config) { longHistory(c); chunked(c) }).server,
+				&edge(t, url, longHistory).server)
 			l := newLoad(s, func(name string) string { return name })
 			s.ordered = true
 			l.enter(fault)
@@ -114,14 +116,17 @@ func TestTheClocksOfMastersDiffer(t *testing.T) {
 	offsets := []string{"+30m", "-30m", "+0"}
 	all := startClusterAt(t, 0, func(k int) []string { return offBy(t, offsets[k]) })
 	url := clusterURL(all)
-	s := newStage(t, all, &edge(t, url, func(c *engine.Config) { longHistory(c); chunked(c) }).server, &edge(t, url, longHistory).server)
-	s.ordered, s.early = true, time.Hour // a topic whose place is not known yet may turn out to be at any of them
+	s := newStage(t, all, &edge(t, url, func(c *engine.Config) { longHistory(c); chunked(c) }).
+		server, &edge(t, url, longHistory).server)
+	// a topic whose place is not known yet may turn out to be at any of them
+	s.ordered, s.early = true, time.Hour
 	l := newLoad(s, func(name string) string { return name })
 	l.rest(oldest)
 	l.enter(fault)
 	l.say(1, l.quiet, l.still, l.empty)
 	for _, r := range all {
-		r.cli("CONFIG", "SET", "cluster-node-timeout", "15000") // they must not take each other for dead
+		// they must not take each other for dead
+		r.cli("CONFIG", "SET", "cluster-node-timeout", "15000")
 		r.cli("CLIENT", "KILL", "TYPE", "pubsub")
 	}
 	for _, r := range all {
@@ -159,15 +164,20 @@ func TestAReplicaWithAnotherClockIsPromoted(t *testing.T) {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
-			if name != "sentinel, ahead, and forgets" { // TestAFailoverForgetsEvents and TestTakeovers have the others
+			if name != "sentinel, ahead, and forgets" {
+				// TestAFailoverForgetsEvents and TestTakeovers have the others
 				unraced(t)
 			}
 			t.Parallel()
 			f := c.deploy(t, offBy(t, c.offset))
-			s := newStage(t, f.servers, &edge(t, f.url, func(c *engine.Config) { longHistory(c); chunked(c) }).server, &edge(t, f.url, longHistory).server)
+			s := newStage(t, f.servers,
+				&edge(t, f.url, func(c *engine.Config) { longHistory(c); chunked(c) }).server,
+				&edge(t, f.url, longHistory).server)
 			s.early = 30 * time.Minute
 			for _, e := range s.edges {
-				eventually(t, "the replica's clock is known", func() bool { return e.metrics(t)["ssedge_redis_clock_spread_seconds"] > 1000 })
+				eventually(t, "the replica's clock is known", func() bool {
+					return e.metrics(t)["ssedge_redis_clock_spread_seconds"] > 1000
+				})
 			}
 			l := newLoad(s, f.topic)
 			l.rest(500 * time.Millisecond)
@@ -178,7 +188,9 @@ func TestAReplicaWithAnotherClockIsPromoted(t *testing.T) {
 			} else { // topics without events have none yet
 				l.say(1, l.quiet, l.still)
 				f.victim.cli("CLIENT", "PAUSE", "60000", "WRITE")
-				eventually(t, "the replica has everything", func() bool { return offset(f.victim) == offset(f.heir) })
+				eventually(t, "the replica has everything", func() bool {
+					return offset(f.victim) == offset(f.heir)
+				})
 			}
 			l.enter(outage)
 			f.die()

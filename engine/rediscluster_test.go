@@ -15,7 +15,8 @@ import (
 	"ssedge/engine"
 )
 
-// masters are the servers that are masters now, by their own word; replicas those that are replicas.
+// masters are the servers that are masters now, by their own word; replicas those that are
+// replicas.
 func masters(all []*redisServer) []*redisServer  { return withRole(all, "master") }
 func replicas(all []*redisServer) []*redisServer { return withRole(all, "slave") }
 
@@ -33,8 +34,8 @@ func anyOf(rng *rand.Rand, all []*redisServer) *redisServer { return all[rng.Int
 
 func (r *redisServer) id() string { return r.cli("CLUSTER", "MYID") }
 
-// A master is killed, and its replica takes over. Nothing that was acknowledged before the replica had it may
-// be lost here: the test waits for the replicas first.
+// A master is killed, and its replica takes over. Nothing that was acknowledged before the replica
+// had it may be lost here: the test waits for the replicas first.
 func TestAMasterIsKilled(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 1)
@@ -47,14 +48,15 @@ func TestAMasterIsKilled(t *testing.T) {
 	anyOf(x.rng, masters(all)).kill()
 	time.Sleep(4 * time.Second)
 	gaps := x.finish()
-	for _, g := range gaps { // replication is asynchronous: what the replica had not got is gone, and may be told
+	for _, g := range gaps {
+		// replication is asynchronous: what the replica had not got is gone, and may be told
 		t.Logf("told: %s", g)
 	}
 	x.stayed()
 }
 
-// A master hangs for so long that its replica takes over, and goes on: until it hears of that it is a zombie, does what
-// was asked of it before, and tells the new master's subscribers.
+// A master hangs for so long that its replica takes over, and goes on: until it hears of that it is
+// a zombie, does what was asked of it before, and tells the new master's subscribers.
 func TestAMasterHangs(t *testing.T) {
 	unraced(t) // TestAMasterIsKilled
 	t.Parallel()
@@ -85,7 +87,10 @@ func TestAGracefulFailover(t *testing.T) {
 	all := startCluster(t, 1)
 	url := clusterURL(all)
 	log := &said{}
-	x := newTier(t, all, &edge(t, url, func(c *engine.Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) }).server)
+	x := newTier(t, all,
+		&edge(t, url, func(c *engine.Config) {
+			c.Logger = slog.New(slog.NewTextHandler(log, nil))
+		}).server)
 	x.process(url)
 	x.load(6, 2, 5*time.Millisecond)
 	for range 2 {
@@ -99,7 +104,8 @@ func TestAGracefulFailover(t *testing.T) {
 		t.Errorf("gaps were told: %q", gaps)
 	}
 	x.stayed()
-	if text := log.String(); !strings.Contains(text, "slots of the cluster have moved") || strings.Contains(text, "no connection to") {
+	if text := log.String(); !strings.Contains(text, "slots of the cluster have moved") ||
+		strings.Contains(text, "no connection to") {
 		t.Errorf("subscriptions have not gone where the slots have: %s", text)
 	}
 }
@@ -126,12 +132,13 @@ func TestSlotsMoveUnderLoad(t *testing.T) {
 	x.stayed()
 }
 
-// moveSlots moves the slots of the topics from one master to another, as redis-cli does it. With CHAOS=1 that moves 2,500 slots,
-// most of them empty, which takes it a good while.
+// moveSlots moves the slots of the topics from one master to another, as redis-cli does it. With
+// CHAOS=1 that moves 2,500 slots, most of them empty, which takes it a good while.
 func (x *tier) moveSlots(from, to *redisServer) {
 	x.t.Helper()
 	if chaos {
-		out, err := exec.Command("redis-cli", "--cluster", "reshard", from.address(), "--cluster-from", from.id(), "--cluster-to", to.id(),
+		out, err := exec.Command("redis-cli", "--cluster", "reshard", from.address(),
+			"--cluster-from", from.id(), "--cluster-to", to.id(),
 			"--cluster-slots", "2500", "--cluster-yes").CombinedOutput()
 		if err != nil {
 			x.t.Fatalf("%v: %.1000s", err, out)
@@ -150,14 +157,17 @@ func (x *tier) moveSlots(from, to *redisServer) {
 	moved := map[string]bool{}
 	for _, topic := range topics {
 		slot := from.cli("CLUSTER", "KEYSLOT", keyBy(x.way, topic))
-		if moved[slot] || from.cli("CLUSTER", "COUNTKEYSINSLOT", slot) == "0" { // it is another master's
+		if moved[slot] || from.cli("CLUSTER", "COUNTKEYSINSLOT", slot) == "0" {
+			// it is another master's
 			continue
 		}
 		moved[slot] = true
 		must(to, "CLUSTER", "SETSLOT", slot, "IMPORTING", from.id())
 		must(from, "CLUSTER", "SETSLOT", slot, "MIGRATING", to.id())
-		for keys := from.cli("CLUSTER", "GETKEYSINSLOT", slot, "100"); keys != ""; keys = from.cli("CLUSTER", "GETKEYSINSLOT", slot, "100") {
-			must(from, append([]string{"MIGRATE", "127.0.0.1", to.port, "", "0", "5000", "KEYS"}, strings.Split(keys, "\n")...)...)
+		for keys := from.cli("CLUSTER", "GETKEYSINSLOT", slot, "100"); keys != ""; keys = from.cli(
+			"CLUSTER", "GETKEYSINSLOT", slot, "100") {
+			must(from, append([]string{"MIGRATE", "127.0.0.1", to.port, "", "0", "5000", "KEYS"},
+				strings.Split(keys, "\n")...)...)
 		}
 		for _, r := range []*redisServer{to, from} {
 			must(r, "CLUSTER", "SETSLOT", slot, "NODE", to.id())
@@ -168,8 +178,8 @@ func (x *tier) moveSlots(from, to *redisServer) {
 	}
 }
 
-// A slot is left half migrated: its key has moved, its owner has not changed. What is published then goes to the other
-// master, where no edge can subscribe; it must arrive when the slot does.
+// A slot is left half migrated: its key has moved, its owner has not changed. What is published
+// then goes to the other master, where no edge can subscribe; it must arrive when the slot does.
 func TestASlotIsLeftHalfMigrated(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 0)
@@ -179,7 +189,9 @@ func TestASlotIsLeftHalfMigrated(t *testing.T) {
 	a.publish(t, "half", "before")
 	st.gets(t, "before")
 	slot := all[0].cli("CLUSTER", "KEYSLOT", "sse:half")
-	k := slices.IndexFunc(all, func(r *redisServer) bool { return r.cli("EXISTS", "sse:half") == "1" })
+	k := slices.IndexFunc(all, func(r *redisServer) bool {
+		return r.cli("EXISTS", "sse:half") == "1"
+	})
 	from, to := all[k], anyOf(newSeed(t).of("test"), slices.Concat(all[:k], all[k+1:]))
 	must := func(r *redisServer, arguments ...string) {
 		t.Helper()

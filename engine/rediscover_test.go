@@ -36,7 +36,8 @@ func TestASlotThatNoMasterHas(t *testing.T) {
 	})
 	await(t, "/admin/status to say why", func() (bool, string) {
 		_, body := n.get(t, n.admin, "/admin/status")
-		return strings.Contains(body, "no master for some slots: 1 of 16384, the first is "+slot), body
+		return strings.Contains(body, "no master for some slots: 1 of 16384, the first is "+slot),
+			body
 	})
 	if n.metrics(t)[`ssedge_redis_failures_total{cause="clusterdown"}`] == 0 {
 		t.Error("it is not counted")
@@ -49,8 +50,8 @@ func TestASlotThatNoMasterHas(t *testing.T) {
 	})
 }
 
-// A slot stays on its way between two masters, as a resharding that was interrupted leaves it: what is published goes to the one, and
-// edges are subscribed at the other.
+// A slot stays on its way between two masters, as a resharding that was interrupted leaves it: what
+// is published goes to the one, and edges are subscribed at the other.
 func TestASlotThatStaysOnItsWay(t *testing.T) {
 	t.Parallel()
 	unraced(t) // TestFanInSlotsMove
@@ -62,7 +63,8 @@ func TestASlotThatStaysOnItsWay(t *testing.T) {
 		to = all[1]
 	}
 	onA, onB := a.opened(t, topic("news")), b.opened(t, topic("news"))
-	for _, out := range []string{to.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", from.id()), from.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id())} {
+	for _, out := range []string{to.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", from.id()),
+		from.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id())} {
 		if out != "OK" {
 			t.Fatal(out)
 		}

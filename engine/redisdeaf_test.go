@@ -17,18 +17,25 @@ func TestAnEdgeIsDeaf(t *testing.T) {
 			t.Parallel()
 			r := startRedis(t)
 			relay := startRelay(t, r.address())
-			s := newStage(t, []*redisServer{r}, edgeAt(t, "redis://"+relay.address), edgeAt(t, "redis://"+r.address()))
+			s := newStage(t, []*redisServer{r}, edgeAt(t, "redis://"+relay.address),
+				edgeAt(t, "redis://"+r.address()))
 			s.ordered = true
-			known, old, none := "known", "old", "none" // to the deaf edge; only elsewhere; not at all
+			// to the deaf edge; only elsewhere; not at all
+			known, old, none := "known", "old", "none"
 			s.crowd(known)
 			s.follow("constant", false, []string{old}, stay{edge: 1})
 			s.settled()
 			s.say(1, known, old)
-			for _, topics := range [][]string{{known}, {old}, {none}, {known, old}, {known, none}, {old, none}, {known, old, none}} {
-				s.follow("comes to the deaf one", false, topics, stay{edge: 0, from: fault, until: outage}, stay{edge: 1, from: mended})
-				s.follow("leaves it late", false, topics, stay{edge: 0, from: fault, until: mended}, stay{edge: 1, from: mended})
+			for _, topics := range [][]string{{known}, {old}, {none}, {known, old}, {known, none},
+				{old, none}, {known, old, none}} {
+				s.follow("comes to the deaf one", false, topics,
+					stay{edge: 0, from: fault, until: outage}, stay{edge: 1, from: mended})
+				s.follow("leaves it late", false, topics, stay{edge: 0, from: fault, until: mended},
+					stay{edge: 1, from: mended})
 				s.follow("stays there", false, topics, stay{edge: 0, from: fault})
-				s.follow("comes back to it", false, topics, stay{edge: 0, from: fault, until: outage}, stay{edge: 0, from: mended, after: 200 * time.Millisecond})
+				s.follow("comes back to it", false, topics,
+					stay{edge: 0, from: fault, until: outage},
+					stay{edge: 0, from: mended, after: 200 * time.Millisecond})
 			}
 			s.rest(300 * time.Millisecond)
 			if how == "is refused" {

@@ -19,7 +19,8 @@ func by(way redis.FanIn) func(*engine.Config) {
 }
 
 func keyBy(way redis.FanIn, topic string) string {
-	c := redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: way, Partitions: 16}}}
+	c := redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: way,
+		Partitions: 16}}}
 	return c.Key(topic)
 }
 
@@ -34,7 +35,9 @@ func TestFanInOfTwoEdges(t *testing.T) {
 			var cli func(...string) string
 			if kind == "cluster" {
 				all := startCluster(t, 0)
-				url, cli = clusterURL(all), func(arguments ...string) string { return all[0].cli(append([]string{"-c"}, arguments...)...) }
+				url, cli = clusterURL(all), func(arguments ...string) string {
+					return all[0].cli(append([]string{"-c"}, arguments...)...)
+				}
 			} else {
 				r := startRedis(t)
 				url, cli = "redis://"+r.address(), r.cli
@@ -89,7 +92,8 @@ func TestFanInKilled(t *testing.T) {
 	x.stayed()
 }
 
-// Slots, and with them partitions, move while events are published; then a master changes places with its replica.
+// Slots, and with them partitions, move while events are published; then a master changes places
+// with its replica.
 func TestFanInSlotsMove(t *testing.T) {
 	t.Parallel()
 	const way = redis.ByPartition
@@ -126,10 +130,13 @@ func TestFanInMustAgree(t *testing.T) {
 	url := "redis://" + r.address()
 	quick := func(c *engine.Config) { c.Redis.PresenceEvery = 400 * time.Millisecond }
 	a := edge(t, url, quick)
-	eventually(t, "the edge has said how it does it", func() bool { return strings.HasPrefix(r.cli("GET", "ssedge:sse:fanin"), "--fan-in=topic; ") })
+	eventually(t, "the edge has said how it does it", func() bool {
+		return strings.HasPrefix(r.cli("GET", "ssedge:sse:fanin"), "--fan-in=topic; ")
+	})
 	start := func() error {
 		c := engine.DefaultConfig()
-		c.Dev, c.Listen, c.Admin, c.Redis.URL, c.Logger = true, []string{"127.0.0.1:0"}, "", url, slog.New(slog.DiscardHandler)
+		c.Dev, c.Listen, c.Admin, c.Redis.URL, c.Logger = true, []string{"127.0.0.1:0"}, "", url,
+			slog.New(slog.DiscardHandler)
 		by(redis.ByPartition)(&c)
 		e, err := engine.New(c)
 		if err == nil {
@@ -137,7 +144,9 @@ func TestFanInMustAgree(t *testing.T) {
 		}
 		return err
 	}
-	if err := start(); err == nil || !strings.Contains(err.Error(), "edges there have --fan-in=topic, this is --fan-in=partition --partitions=16") {
+	if err := start(); err == nil ||
+		!strings.Contains(err.Error(),
+			"edges there have --fan-in=topic, this is --fan-in=partition --partitions=16") {
 		t.Errorf("found %v", err)
 	}
 	a.engine.Close()
@@ -162,22 +171,35 @@ func TestFanInOfThePublisher(t *testing.T) {
 		{redis.ByTopic, "sse:", "expected a topic name"},
 		{redis.ByTopic, keyBy(redis.ByTopic, "{news}"), "new"},
 	} {
-		config := redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: c.way, Partitions: 16, TTL: time.Minute}}, Retention: fanin.Retention{HistoryEvents: 10, HistoryAge: time.Minute, KeyTTL: time.Minute}, Rule: rule.Limits{EventBytes: 100}}
-		if got := r.cli("EVAL", config.Script(redis.Standalone), "1", c.key, "x"); !strings.Contains(got, c.says) {
+		config :=
+			redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: c.way,
+				Partitions: 16, TTL: time.Minute}}, Retention: fanin.Retention{HistoryEvents: 10,
+				HistoryAge: time.Minute, KeyTTL: time.Minute}, Rule: rule.Limits{EventBytes: 100}}
+		if got := r.cli("EVAL", config.Script(redis.Standalone), "1", c.key,
+			"x"); !strings.Contains(got, c.says) {
 			t.Errorf("%s, %s: %s", c.way, c.key, got)
 		}
 	}
 	// Keys of publishers are those of their topic.
-	config := redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: redis.ByPartition, Partitions: 16, TTL: time.Minute}}, Retention: fanin.Retention{HistoryEvents: 10, HistoryAge: time.Minute, KeyTTL: time.Minute}, Rule: rule.Limits{EventBytes: 100}}
+	config :=
+		redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:",
+			FanIn: redis.ByPartition, Partitions: 16, TTL: time.Minute}},
+			Retention: fanin.Retention{HistoryEvents: 10, HistoryAge: time.Minute,
+				KeyTTL: time.Minute}, Rule: rule.Limits{EventBytes: 100}}
 	answers := map[string]bool{}
-	for _, bad := range [][]string{{"x", "gap"}, {"x", "a\nb"}, {"x", "a\rb"}, {strings.Repeat("x", 101)}, {"x", strings.Repeat("e", 100)}, {"x", "", "", "soon"}} {
-		if got := r.cli(append([]string{"EVAL", config.Script(redis.Standalone), "1", config.Key("a")}, bad...)...); !strings.HasPrefix(got, "ERR expected") {
+	for _, bad := range [][]string{{"x", "gap"}, {"x", "a\nb"}, {"x", "a\rb"},
+		{strings.Repeat("x", 101)}, {"x", strings.Repeat("e", 100)}, {"x", "", "", "soon"}} {
+		if got := r.cli(
+			append([]string{"EVAL", config.Script(redis.Standalone), "1", config.Key("a")},
+				bad...)...); !strings.HasPrefix(got, "ERR expected") {
 			t.Errorf("%.20q: %s", bad, got)
 		}
 	}
 	for _, of := range [][2]string{{"a", "b:i:c"}, {"a:i:b", "c"}, {"a", "c"}} {
-		first := r.cli("EVAL", config.Script(redis.Standalone), "1", config.Key(of[0]), "x", "", of[1])
-		again := r.cli("EVAL", config.Script(redis.Standalone), "1", config.Key(of[0]), "x", "", of[1])
+		first := r.cli("EVAL", config.Script(redis.Standalone), "1", config.Key(of[0]), "x", "",
+			of[1])
+		again := r.cli("EVAL", config.Script(redis.Standalone), "1", config.Key(of[0]), "x", "",
+			of[1])
 		id, word, _ := strings.Cut(first, "\n")
 		if word != "new" || again != id+"\ndup" || answers[of[0]+id] {
 			t.Errorf("%q: %q, then %q", of, first, again)
@@ -195,9 +217,13 @@ func TestWhatCouldNotBeSentWasNotPublished(t *testing.T) {
 	st := n.opened(t, topic("x"))
 	n.publish(t, "x", "0")
 	st.gets(t, "0")
-	config := redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: redis.ByTopic, TTL: time.Minute}}, Retention: fanin.Retention{HistoryEvents: 10, HistoryAge: time.Minute, KeyTTL: time.Minute}, Rule: rule.Limits{EventBytes: 100}}
+	config :=
+		redis.Config{Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:",
+			FanIn: redis.ByTopic, TTL: time.Minute}}, Retention: fanin.Retention{HistoryEvents: 10,
+			HistoryAge: time.Minute, KeyTTL: time.Minute}, Rule: rule.Limits{EventBytes: 100}}
 	script := config.Script(redis.Standalone)
-	if got := r.cli("--user", "mute", "--pass", "p", "--no-auth-warning", "EVAL", script, "1", "sse:x", "1", "", "key"); !strings.Contains(got, "publish") {
+	if got := r.cli("--user", "mute", "--pass", "p", "--no-auth-warning", "EVAL", script, "1",
+		"sse:x", "1", "", "key"); !strings.Contains(got, "publish") {
 		t.Errorf("without permission: %s", got)
 	}
 	if got := r.cli("EVAL", script, "1", "sse:x", "1", "", "key"); !strings.HasSuffix(got, "new") {
@@ -209,13 +235,15 @@ func TestWhatCouldNotBeSentWasNotPublished(t *testing.T) {
 	}
 	config.HistoryEvents = 1
 	r.cli("EVAL", config.Script(redis.Standalone), "1", "sse:x", "2") // now one is kept
-	r.cli("--user", "mute", "--pass", "p", "--no-auth-warning", "EVAL", config.Script(redis.Standalone), "1", "sse:x", "3")
+	r.cli("--user", "mute", "--pass", "p", "--no-auth-warning", "EVAL",
+		config.Script(redis.Standalone), "1", "sse:x", "3")
 	if got := r.cli("XRANGE", "sse:x", "-", "+"); !strings.Contains(got, "\nd\n2\n") {
 		t.Errorf("a publish that was refused has taken the history: %q", got)
 	}
 }
 
-// An event of a topic in the channel of another partition is refused by edges, too: otherwise only clients of some would get it.
+// An event of a topic in the channel of another partition is refused by edges, too: otherwise only
+// clients of some would get it.
 func TestTheWrongPartition(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -230,7 +258,9 @@ func TestTheWrongPartition(t *testing.T) {
 	a.opened(t, topic("news"))
 	st := a.opened(t, topic(other))
 	r.dial(t).do("PUBLISH", tag, fmt.Sprintf("\x00s2 5-0 0-0 0 %d\n%swrong", len(other), other))
-	eventually(t, "it is refused", func() bool { return a.metrics(t)["ssedge_redis_malformed_total"] == 1 })
+	eventually(t, "it is refused", func() bool {
+		return a.metrics(t)["ssedge_redis_malformed_total"] == 1
+	})
 	a.publish(t, other, "right")
 	st.gets(t, "right")
 }

@@ -11,8 +11,8 @@ import (
 	"ssedge/engine"
 )
 
-// Events that the old master had acknowledged and the new one never got are not mixed up with later ones, and
-// a client that was sent them gets the later ones.
+// Events that the old master had acknowledged and the new one never got are not mixed up with later
+// ones, and a client that was sent them gets the later ones.
 func TestUnreplicatedEventsAreRolledBack(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t, 1)
@@ -57,7 +57,8 @@ func TestUnreplicatedEventsAreRolledBack(t *testing.T) {
 	}
 }
 
-// FLUSHALL takes the history. A client that is there has missed nothing. A client that comes back is told.
+// FLUSHALL takes the history. A client that is there has missed nothing. A client that comes back
+// is told.
 func TestTheHistoryIsFlushed(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -85,7 +86,8 @@ func TestAnEdgeStopsReading(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t, "--client-output-buffer-limit", "pubsub 1mb 256kb 5")
 	url := "redis://" + r.address()
-	stopped, other := edgeProcess(t, url, "--history-bytes=33554432", "--history-max=134217728"), edge(t, url, nil)
+	stopped, other := edgeProcess(t, url, "--history-bytes=33554432", "--history-max=134217728"),
+		edge(t, url, nil)
 	st := stopped.opened(t, topic("big"))
 	other.publish(t, "big", "begin")
 	st.gets(t, "begin")
@@ -95,7 +97,8 @@ func TestAnEdgeStopsReading(t *testing.T) {
 		want = append(want, fmt.Sprint(k, strings.Repeat("x", 60_000)))
 		other.publish(t, "big", want[k])
 	}
-	if log, err := exec.Command("grep", "-c", "overcoming of output buffer limits", r.dir+"/log").Output(); err != nil {
+	if log, err := exec.Command("grep", "-c", "overcoming of output buffer limits", r.dir+"/log").
+		Output(); err != nil {
 		t.Errorf("the server did not disconnect it: %s, %v", log, err)
 	}
 	stopped.cmd.Process.Signal(syscall.SIGCONT)

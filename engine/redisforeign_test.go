@@ -9,20 +9,23 @@ import (
 	"ssedge/engine/fanin/redis"
 )
 
-// A message in a topic's channel that cannot be read is told as a gap, like an event that breaks the rule.
+// A message in a topic's channel that cannot be read is told as a gap, like an event that breaks
+// the rule.
 func TestForeignMessagesAreTold(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	n, client := edge(t, "redis://"+r.address(), by(redis.ByTopic)), r.dial(t)
 	st := n.opened(t, topic("n"))
 	for _, text := range []string{
-		"\xff", "\x00hello", "\x00", "\x00s9 x", "\x00s1 ", "\x00s1 5-5 4-4 0\nx", "\x00s1 9999999999999-0 9999999999998-0 0\nx",
+		"\xff", "\x00hello", "\x00", "\x00s9 x", "\x00s1 ", "\x00s1 5-5 4-4 0\nx",
+		"\x00s1 9999999999999-0 9999999999998-0 0\nx",
 	} {
 		last := n.publish(t, "n", "before")
 		st.gets(t, "before")
 		client.do("PUBLISH", "sse:n", text)
 		m, err := st.next()
-		if err != nil || m.Event != "gap" || m.LastEventID != last || !strings.Contains(m.Data, `"from":"`+last+`","to":null,"cause":"missed"`) {
+		if err != nil || m.Event != "gap" || m.LastEventID != last ||
+			!strings.Contains(m.Data, `"from":"`+last+`","to":null,"cause":"missed"`) {
 			t.Fatalf("%q: found %+v, %v", text, m, err)
 		}
 	}
@@ -30,12 +33,14 @@ func TestForeignMessagesAreTold(t *testing.T) {
 	st.gets(t, "behind")
 }
 
-// An entry may claim to be the first of its stream, or to follow one that never existed: it does not hide what is before it.
+// An entry may claim to be the first of its stream, or to follow one that never existed: it does
+// not hide what is before it.
 func TestForeignEntriesHideNothing(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
 	url := "redis://" + r.address()
-	for name, prev := range map[string]string{"first": "0-0", "old": "5-0", "new": "99999999999999-0"} {
+	for name, prev := range map[string]string{"first": "0-0", "old": "5-0",
+		"new": "99999999999999-0"} {
 		t.Run(name, func(t *testing.T) {
 			a := edge(t, url, nil)
 			begin := a.opened(t, topic(name)).decoder.LastEventID()
@@ -57,13 +62,15 @@ func TestForeignEntriesHideNothing(t *testing.T) {
 						if m.Event == "gap" {
 							m.Data = "gap"
 						}
-						if first == 3 && k == 0 && len(got) == 0 && m.Data == "gap" { // a client that asked for the earliest proves nothing
+						if first == 3 && k == 0 && len(got) == 0 && m.Data == "gap" {
+							// a client that asked for the earliest proves nothing
 							continue
 						}
 						got = append(got, m.Data)
 					}
 					if fmt.Sprint(got) != fmt.Sprint(want) {
-						t.Errorf("from %s, %d at its edge: %v, expected %v", ids[k], first, got, want)
+						t.Errorf("from %s, %d at its edge: %v, expected %v", ids[k], first, got,
+							want)
 					}
 				}
 			}
@@ -71,7 +78,8 @@ func TestForeignEntriesHideNothing(t *testing.T) {
 	}
 }
 
-// An edge misses a topic's first events while its connection is lost. It does not take a foreign entry for the first one.
+// An edge misses a topic's first events while its connection is lost. It does not take a foreign
+// entry for the first one.
 func TestAForeignEntryAfterAReconnect(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)

@@ -21,16 +21,19 @@ import (
 func limited(way redis.FanIn) func(*engine.Config) {
 	return func(c *engine.Config) {
 		by(way)(c)
-		c.Rule.TopicBytes, c.Rule.EventBytes, c.Rule.KeyBytes = ruletest.Limits.TopicBytes, ruletest.Limits.EventBytes, ruletest.Limits.KeyBytes
+		c.Rule.TopicBytes, c.Rule.EventBytes, c.Rule.KeyBytes = ruletest.Limits.TopicBytes,
+			ruletest.Limits.EventBytes, ruletest.Limits.KeyBytes
 	}
 }
 
 // publisher is the settings of publishers of the same edges.
 func publisher(way redis.FanIn) redis.Config {
 	return redis.Config{
-		Settings:  redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: way, Partitions: 16, TTL: time.Hour}},
-		Retention: fanin.Retention{HistoryEvents: 10_000, HistoryAge: 10 * time.Minute, KeyTTL: time.Minute},
-		Rule:      ruletest.Limits,
+		Settings: redis.Settings{Shared: redis.Shared{Prefix: "sse:", FanIn: way, Partitions: 16,
+			TTL: time.Hour}},
+		Retention: fanin.Retention{HistoryEvents: 10_000, HistoryAge: 10 * time.Minute,
+			KeyTTL: time.Minute},
+		Rule: ruletest.Limits,
 	}
 }
 
@@ -60,7 +63,8 @@ func TestGatesOfTheScript(t *testing.T) {
 				function := "ssedge_publish"
 				if caller == "EVAL" {
 					function = config.Script(redis.Standalone)
-				} else if got := client.do("FUNCTION", "LOAD", config.Library(redis.Standalone)); got != "ssedge" {
+				} else if got := client.do("FUNCTION", "LOAD",
+					config.Library(redis.Standalone)); got != "ssedge" {
 					t.Fatal(got)
 				}
 				publish := func(key string, arguments ...string) string {
@@ -70,7 +74,8 @@ func TestGatesOfTheScript(t *testing.T) {
 					keys := client.do("DBSIZE")
 					got := publish(config.Key(c.Topic), c.Data, c.Event, c.Key, c.Retry)
 					if c.What != "" {
-						if want := "-ERR expected " + ruletest.Limits.Expected(c.What) + ", found "; !strings.HasPrefix(got, want) {
+						if want := "-ERR expected " + ruletest.Limits.Expected(c.What) +
+							", found "; !strings.HasPrefix(got, want) {
 							t.Errorf("%s: %s, expected %s", c.Name, got, want)
 						}
 						if now := client.do("DBSIZE"); now != keys {
@@ -85,11 +90,13 @@ func TestGatesOfTheScript(t *testing.T) {
 					}
 					st := n.open(t, after(c.Topic, "earliest"))
 					m, err := st.next()
-					if ms, _ := st.decoder.RetryMS(); err != nil || !isCase(m, c) || m.LastEventID != id || c.Retry != "" && fmt.Sprint(ms) != c.Retry {
+					if ms, _ := st.decoder.RetryMS(); err != nil || !isCase(m, c) ||
+						m.LastEventID != id || c.Retry != "" && fmt.Sprint(ms) != c.Retry {
 						t.Errorf("%s: %+v, retry %d, %v", c.Name, m, ms, err)
 					}
 					st.conn.Close()
-					if again := publish(config.Key(c.Topic), "again", "", c.Key); c.Key != "" && again != id+"\ndup" {
+					if again := publish(config.Key(c.Topic), "again", "", c.Key); c.Key != "" &&
+						again != id+"\ndup" {
 						t.Errorf("%s: again %s", c.Name, again)
 					}
 				}
@@ -97,17 +104,21 @@ func TestGatesOfTheScript(t *testing.T) {
 					{"$x", "", "", `"$x"`},
 					{"a\nb", "", "", `"a\x0ab"`},
 					{`"\[]^~ ` + "\xff", "", "", `"\x22\x5c[]^~ \xff"`},
-					{strings.Repeat("a", 65), "", "", `"` + strings.Repeat("a", 40) + `"... (65 bytes)`},
+					{strings.Repeat("a", 65), "", "", `"` + strings.Repeat("a", 40) +
+						`"... (65 bytes)`},
 					{"x", "", "gap", `"gap"`},
 					{"x", strings.Repeat("a", 1000), "e", "1001"},
 				} {
-					if got := publish(config.Key(c.topic), c.data, c.event); !strings.HasSuffix(got, ", found "+c.found) {
+					if got := publish(config.Key(c.topic), c.data, c.event); !strings.HasSuffix(got,
+						", found "+c.found) {
 						t.Errorf("%q: %s", c.topic, got)
 					}
 				}
 				begin := strings.TrimSuffix(config.Key("x"), "x")
-				for _, escapes := range []string{"100%", "%", "%2", "a%7bb", "%41", "%%257B", "%25%", "%2525%7b", "{", "a}"} {
-					if got := publish(begin+escapes, "x"); !strings.HasPrefix(got, "-ERR expected %25, %7B and %7D for per cent and braces in a topic") {
+				for _, escapes := range []string{"100%", "%", "%2", "a%7bb", "%41", "%%257B",
+					"%25%", "%2525%7b", "{", "a}"} {
+					if got := publish(begin+escapes, "x"); !strings.HasPrefix(got,
+						"-ERR expected %25, %7B and %7D for per cent and braces in a topic") {
 						t.Errorf("%s: %s", begin+escapes, got)
 					}
 				}
@@ -121,7 +132,8 @@ func TestGatesOfTheScript(t *testing.T) {
 func TestGatesOfAChannel(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
-	n, config, client := edge(t, "redis://"+r.address(), limited(redis.ByTopic)), publisher(redis.ByTopic), r.dial(t)
+	n, config, client := edge(t, "redis://"+r.address(), limited(redis.ByTopic)),
+		publisher(redis.ByTopic), r.dial(t)
 	st := n.opened(t, topic("plain"))
 	unfit := 0
 	for _, c := range ruletest.Cases() {
@@ -144,7 +156,8 @@ func TestGatesOfAChannel(t *testing.T) {
 		}
 		client.do("PUBLISH", "sse:plain", c.Data)
 		m, err := st.next()
-		if err != nil || c.What == "" && !isCase(m, c) || c.What != "" && (m.Event != "gap" || !strings.Contains(m.Data, `"missed"`)) {
+		if err != nil || c.What == "" && !isCase(m, c) || c.What != "" &&
+			(m.Event != "gap" || !strings.Contains(m.Data, `"missed"`)) {
 			t.Errorf("%s: %+v, %v", c.Name, m, err)
 		}
 		if c.What != "" {
@@ -195,15 +208,19 @@ func TestGatesOfForgedEvents(t *testing.T) {
 					header += " " + c.Retry
 				}
 				message := header + "\n" + named + c.Event + c.Data
-				if _, err := envelope.Parse([]byte(message)); err != nil && way == redis.ByPartition {
+				if _, err := envelope.Parse([]byte(message)); err != nil &&
+					way == redis.ByPartition {
 					continue // it does not say of which topic it is: the next event would tell
 				}
-				if got := client.do("XADD", stream, id, "p", prev, "e", c.Event, "d", c.Data, "r", c.Retry); got != id {
+				if got := client.do("XADD", stream, id, "p", prev, "e", c.Event, "d", c.Data, "r",
+					c.Retry); got != id {
 					t.Fatal(got)
 				}
 				client.do("PUBLISH", channel, message)
 				m, err := st.next()
-				if err != nil || m.LastEventID != id || c.What == "" && !isCase(m, c) || c.What != "" && (m.Event != "gap" || !strings.Contains(m.Data, `"to":"`+id+`"`)) {
+				if err != nil || m.LastEventID != id || c.What == "" && !isCase(m, c) ||
+					c.What != "" &&
+						(m.Event != "gap" || !strings.Contains(m.Data, `"to":"`+id+`"`)) {
 					t.Errorf("%s: %+v, %v", c.Name, m, err)
 				}
 				if c.What != "" {
@@ -244,7 +261,9 @@ func TestGatesOfTheAdminListener(t *testing.T) {
 			continue
 		}
 		code, body := n.get(t, n.admin, "/admin/topics?topic="+url.QueryEscape(c.Topic))
-		if c.What == "" && code != 200 || c.What != "" && (code != 400 || !strings.Contains(body, "expected a topic name of at most 64 bytes of UTF-8")) {
+		if c.What == "" && code != 200 || c.What != "" &&
+			(code != 400 ||
+				!strings.Contains(body, "expected a topic name of at most 64 bytes of UTF-8")) {
 			t.Errorf("%s: %d %s", c.Name, code, body)
 		}
 	}
@@ -257,7 +276,8 @@ func TestUTF8OfTheScript(t *testing.T) {
 	r := startRedis(t)
 	config, client := publisher(redis.ByTopic), r.dial(t)
 	script := client.do("SCRIPT", "LOAD", config.Script(redis.Standalone))
-	edges := []byte{0, 'a', 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff}
+	edges := []byte{0, 'a', 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0,
+		0xe1, 0xec, 0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff}
 	rng := rand.New(rand.NewPCG(3, 7))
 	for range 20_000 {
 		text := make([]byte, 1+rng.IntN(6))
@@ -265,7 +285,8 @@ func TestUTF8OfTheScript(t *testing.T) {
 			text[i] = edges[rng.IntN(len(edges))]
 		}
 		got := client.do("EVALSHA", script, "1", "sse:x", string(text))
-		if taken := !strings.HasPrefix(got, "-"); taken != (ruletest.Limits.Event(nil, text, 0) == nil) {
+		if taken := !strings.HasPrefix(got,
+			"-"); taken != (ruletest.Limits.Event(nil, text, 0) == nil) {
 			t.Fatalf("%q: %s", text, got)
 		}
 	}

@@ -11,18 +11,21 @@ import (
 	"ssedge/engine"
 )
 
-// unprobed is an edge that would notice nothing for minutes if it waited for probes that are missing.
+// unprobed is an edge that would notice nothing for minutes if it waited for probes that are
+// missing.
 func unprobed(log *said) func(*engine.Config) {
 	return func(c *engine.Config) {
 		c.Redis.ProbeInterval, c.Logger = time.Minute, slog.New(slog.NewTextHandler(log, nil))
 	}
 }
 
-// halves are the connections of edges at a server, for commands or for subscriptions: the numbers by which CLIENT KILL knows them.
+// halves are the connections of edges at a server, for commands or for subscriptions: the numbers
+// by which CLIENT KILL knows them.
 func halves(r *redisServer, subscriptions bool) (all []string) {
 	for line := range strings.Lines(r.cli("CLIENT", "LIST")) {
 		id := regexp.MustCompile(`^id=(\d+) .*name=ssedge-\S+`).FindStringSubmatch(line)
-		if id != nil && !strings.Contains(line, "-clock ") && strings.Contains(line, "-sub ") == subscriptions {
+		if id != nil && !strings.Contains(line, "-clock ") &&
+			strings.Contains(line, "-sub ") == subscriptions {
 			all = append(all, id[1])
 		}
 	}
@@ -40,8 +43,9 @@ func killHalves(t *testing.T, r *redisServer, subscriptions bool) {
 	}
 }
 
-// A change of servers that one half of an edge hears of, publishing or subscribing, moves the other half, too, while the old server
-// lives and holds its connections: without waiting for probes that are missing.
+// A change of servers that one half of an edge hears of, publishing or subscribing, moves the other
+// half, too, while the old server lives and holds its connections: without waiting for probes that
+// are missing.
 func TestOneHalfMovesTheOther(t *testing.T) {
 	t.Parallel()
 	for name, move := range map[string]struct {
@@ -51,10 +55,15 @@ func TestOneHalfMovesTheOther(t *testing.T) {
 		"a sentinel names another master": {
 			url: func(t *testing.T, old *redisServer) (string, func(*redisServer)) {
 				sentinel := startSentinel(t, old)
-				return "redis+sentinel://" + sentinel.address() + "/mymaster", func(heir *redisServer) {
-					eventually(t, "the sentinel begins", func() bool { return sentinel.cli("SENTINEL", "FAILOVER", "mymaster") == "OK" })
-					eventually(t, "the other one is master", func() bool { return strings.HasPrefix(heir.cli("ROLE"), "master") })
-				}
+				return "redis+sentinel://" + sentinel.address() + "/mymaster",
+					func(heir *redisServer) {
+						eventually(t, "the sentinel begins", func() bool {
+							return sentinel.cli("SENTINEL", "FAILOVER", "mymaster") == "OK"
+						})
+						eventually(t, "the other one is master", func() bool {
+							return strings.HasPrefix(heir.cli("ROLE"), "master")
+						})
+					}
 			},
 			kill: func(*testing.T, *redisServer) {},
 		},
@@ -69,7 +78,8 @@ func TestOneHalfMovesTheOther(t *testing.T) {
 		"publishing is refused": {
 			url: func(t *testing.T, old *redisServer) (string, func(*redisServer)) {
 				url, turn := behindBalancer(t, old)
-				return strings.Replace(url, "127.0.0.1", "localhost", 1), func(heir *redisServer) { // a name, which is looked up again
+				return strings.Replace(url, "127.0.0.1", "localhost", 1), func(heir *redisServer) {
+					// a name, which is looked up again
 					turn(heir)
 					old.cli("REPLICAOF", "127.0.0.1", heir.port)
 				}
@@ -94,9 +104,13 @@ func TestOneHalfMovesTheOther(t *testing.T) {
 				return heir.cli("XLEN", "sse:x") != "1"
 			})
 			await(t, "the subscription at the new server", func() (bool, string) {
-				return len(heir.subscribed()) == 1, fmt.Sprintf("%v there, %v at the old one: %s", heir.subscribed(), old.subscribed(), log)
+				return len(heir.subscribed()) == 1,
+					fmt.Sprintf("%v there, %v at the old one: %s", heir.subscribed(),
+						old.subscribed(), log)
 			})
-			eventually(t, "nothing is left at the old one", func() bool { return len(halves(old, true))+len(halves(old, false)) == 0 })
+			eventually(t, "nothing is left at the old one", func() bool {
+				return len(halves(old, true))+len(halves(old, false)) == 0
+			})
 			last := fmt.Sprint("last ", n.publish(t, "x", "after"))
 			n.publish(t, "x", last)
 			for m, err := st.next(); m.Data != last; m, err = st.next() {
@@ -111,8 +125,8 @@ func TestOneHalfMovesTheOther(t *testing.T) {
 	}
 }
 
-// behindBalancer is a server behind an address that later leads to another one; the replica is promoted, and the old server is
-// a master all the same.
+// behindBalancer is a server behind an address that later leads to another one; the replica is
+// promoted, and the old server is a master all the same.
 func behindBalancer(t *testing.T, old *redisServer) (url string, turn func(*redisServer)) {
 	relay := startRelay(t, old.address())
 	return "redis://" + relay.address, func(heir *redisServer) {

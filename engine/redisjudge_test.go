@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// The judge knows nothing of how edges work. It compares the answers that publishers got, what every
-// client was sent over all its connections, and what the servers have in the end, and checks what the
-// README promises.
+// The judge knows nothing of how edges work. It compares the answers that publishers got, what
+// every client was sent over all its connections, and what the servers have in the end, and checks
+// what the README promises.
 
 // receipt is an event that was acknowledged.
 type receipt struct {
@@ -44,13 +44,19 @@ type record struct {
 
 // trial is what is known besides.
 type trial struct {
-	acked   map[string][]receipt       // by topic
-	tried   map[string]bool            // data of everything that was sent to be published, answered or not
-	kept    map[string]map[string]bool // data that the servers have in the end, by topic
-	heard   []map[string]bool          // data that each edge is known to have had, because it sent it to a client
-	may     map[string]bool            // causes of gaps for which what the servers still have may be dropped
-	early   time.Duration              // how long before a client came an event may have been acknowledged that it is sent though it asked for none
-	ordered bool                       // no server has forgotten anything: the ids of events only rise
+	acked map[string][]receipt // by topic
+	// data of everything that was sent to be published, answered or not
+	tried map[string]bool
+	kept  map[string]map[string]bool // data that the servers have in the end, by topic
+	// data that each edge is known to have had, because it sent it to a client
+	heard []map[string]bool
+	// causes of gaps for which what the servers still have may be dropped
+	may map[string]bool
+	// how long before a client came an event may have been acknowledged that it is sent though it
+	// asked for none
+	early time.Duration
+	// no server has forgotten anything: the ids of events only rise
+	ordered bool
 }
 
 // verdict is what the judge finds.
@@ -64,7 +70,8 @@ func (v *verdict) fault(r *record, format string, a ...any) {
 	v.faults = append(v.faults, r.name+": "+fmt.Sprintf(format, a...))
 }
 
-// oldest is trial.early where all servers have the same clock: edges know the clock to a few seconds.
+// oldest is trial.early where all servers have the same clock: edges know the clock to a few
+// seconds.
 const oldest = 3 * time.Second
 
 // told is a gap. What is missing lies after from, and not after to.
@@ -74,8 +81,8 @@ type told struct {
 	cause    string
 }
 
-// behind is how much later one edge may get an event than another. If the event has no id, the later edge
-// cannot know that a client had it from the other one.
+// behind is how much later one edge may get an event than another. If the event has no id, the
+// later edge cannot know that a client had it from the other one.
 const behind = 2 * time.Second
 
 // eventPlace is an id, or a place between ids.
@@ -128,7 +135,8 @@ func (tr *trial) judgeTopic(r *record, topic string, v *verdict) {
 			} else if m.name != "" { // of the server's own
 				continue
 			} else if strings.HasPrefix(m.data, topic+" ") {
-				if n, again := came[m.data]; again && strings.Contains(m.data, " raw ") && r.visits[n].edge != visit.edge && m.at.Sub(visit.dialled) < behind {
+				if n, again := came[m.data]; again && strings.Contains(m.data, " raw ") &&
+					r.visits[n].edge != visit.edge && m.at.Sub(visit.dialled) < behind {
 					v.notes["without an id, and came again at an edge that had it later"]++
 				} else if again {
 					v.fault(r, "%s came twice, %s the second time", brief(m.data), m.id)
@@ -142,14 +150,18 @@ func (tr *trial) judgeTopic(r *record, topic string, v *verdict) {
 					v.notes["events that came though they were not acknowledged"]++
 				default:
 					if len(r.topics) == 1 && p.id != m.id {
-						v.fault(r, "%s came as %s, and was acknowledged as %s", brief(m.data), m.id, p.id)
+						v.fault(r, "%s came as %s, and was acknowledged as %s", brief(m.data), m.id,
+							p.id)
 					}
 					if n, ok := newest[p.by]; ok && n > p.n {
-						v.fault(r, "%s came behind number %d of the same publisher", brief(m.data), n)
+						v.fault(r, "%s came behind number %d of the same publisher", brief(m.data),
+							n)
 					}
 					newest[p.by] = p.n
-					if first := r.visits[0]; first.resumed == "" && p.acked.Before(first.dialled.Add(-tr.early)) {
-						v.fault(r, "%s came, which was published %v before the client did", brief(m.data), first.dialled.Sub(p.acked))
+					if first := r.visits[0]; first.resumed == "" &&
+						p.acked.Before(first.dialled.Add(-tr.early)) {
+						v.fault(r, "%s came, which was published %v before the client did",
+							brief(m.data), first.dialled.Sub(p.acked))
 					}
 				}
 			}
@@ -159,7 +171,8 @@ func (tr *trial) judgeTopic(r *record, topic string, v *verdict) {
 			if m.id == "0-0" {
 				v.fault(r, "the id 0-0 came with %q %s", m.name, m.data)
 			}
-			if m.name != "gap" && strings.Contains(m.id, "-") { // a time is a place, and that of an event without an id
+			if m.name != "gap" && strings.Contains(m.id, "-") {
+				// a time is a place, and that of an event without an id
 				if tr.ordered && last != "" && idLess(m.id, last) {
 					v.fault(r, "%s came as %s behind %s", brief(m.data), m.id, last)
 				}
@@ -217,7 +230,8 @@ func (tr *trial) judgeMissing(r *record, p *receipt, came map[string]int, gaps [
 	at, _ := placeOf(p.id)
 	dropped := ""
 	for _, g := range gaps {
-		if g.from.less(at) && !g.to.less(at) && g.at.After(p.sent) { // what was told before is about other events
+		if g.from.less(at) && !g.to.less(at) && g.at.After(p.sent) {
+			// what was told before is about other events
 			if !kept || tr.may[g.cause] {
 				what := "missing and told: "
 				if kept {
@@ -230,7 +244,8 @@ func (tr *trial) judgeMissing(r *record, p *receipt, came map[string]int, gaps [
 		}
 	}
 	if dropped != "" {
-		v.fault(r, "%s (%s) is told as missing (%s), and the servers have it", brief(p.data), p.id, dropped)
+		v.fault(r, "%s (%s) is told as missing (%s), and the servers have it", brief(p.data), p.id,
+			dropped)
 		return
 	}
 	if !kept && !tr.heard[tr.edgeBehind(r, p, came)][p.data] {
@@ -241,11 +256,12 @@ func (tr *trial) judgeMissing(r *record, p *receipt, came map[string]int, gaps [
 	if !kept {
 		what = fmt.Sprintf("edge %d has had it", tr.edgeBehind(r, p, came))
 	}
-	v.missing = append(v.missing, fmt.Sprintf("%s: %s (%s) neither came nor lies in a told gap; %s", r.name, brief(p.data), p.id, what))
+	v.missing = append(v.missing, fmt.Sprintf("%s: %s (%s) neither came nor lies in a told gap; %s",
+		r.name, brief(p.data), p.id, what))
 }
 
-// edgeBehind is the edge at which a client went on behind an event: the one that first sent it a later
-// event, or else the one where the client is now.
+// edgeBehind is the edge at which a client went on behind an event: the one that first sent it a
+// later event, or else the one where the client is now.
 func (tr *trial) edgeBehind(r *record, p *receipt, came map[string]int) int {
 	first := len(r.visits) - 1
 	for k := range tr.acked[p.topic] {

@@ -20,13 +20,16 @@ func (r *redisServer) edgeClients() (all []string) {
 	return all
 }
 
-// The address of a server leads to another one, and the old server has become a replica: the edge gives up its connections,
-// which nothing else would end, and so comes to the new one. Subscribers lose nothing.
+// The address of a server leads to another one, and the old server has become a replica: the edge
+// gives up its connections, which nothing else would end, and so comes to the new one. Subscribers
+// lose nothing.
 func TestTheAddressLeadsToAnotherServer(t *testing.T) {
 	t.Parallel()
 	old, heir := startPair(t)
 	front := startRelay(t, old.address())
-	n := edge(t, "redis://"+front.address, func(c *engine.Config) { c.Redis.ProbeInterval = 100 * time.Millisecond })
+	n := edge(t, "redis://"+front.address, func(c *engine.Config) {
+		c.Redis.ProbeInterval = 100 * time.Millisecond
+	})
 	st := n.opened(t, topic("x"))
 	n.publish(t, "x", "before")
 	st.gets(t, "before")
@@ -40,7 +43,8 @@ func TestTheAddressLeadsToAnotherServer(t *testing.T) {
 	})
 	st.gets(t, "after")
 	await(t, "all connections to be at the new server", func() (bool, string) {
-		return len(old.edgeClients()) == 0 && len(heir.edgeClients()) == 3, old.cli("CLIENT", "LIST") + "\n" + heir.cli("CLIENT", "LIST")
+		return len(old.edgeClients()) == 0 && len(heir.edgeClients()) == 3,
+			old.cli("CLIENT", "LIST") + "\n" + heir.cli("CLIENT", "LIST")
 	})
 	n.await(t, "ssedge_redis_up", 1)
 	edge(t, "redis://"+heir.address(), nil).publish(t, "x", "of another edge")

@@ -14,21 +14,25 @@ import (
 func (r *redisServer) forge(topic, id, prev, data string) {
 	r.t.Helper()
 	r.cli("XADD", "sse:"+topic, id, "p", prev, "e", "", "d", data, "r", "")
-	if out := r.cli("EVAL", "return redis.call('PUBLISH', KEYS[1], '\\0s1 '..ARGV[1]..' '..ARGV[2]..' 0\\n'..ARGV[3])", "1", "sse:"+topic, id, prev, data); out == "0" {
+	if out := r.cli("EVAL",
+		"return redis.call('PUBLISH', KEYS[1], '\\0s1 '..ARGV[1]..' '..ARGV[2]..' 0\\n'..ARGV[3])",
+		"1", "sse:"+topic, id, prev, data); out == "0" {
 		r.t.Fatal("no edge has got it")
 	}
 }
 
-// A promoted replica lacks the last event, and has others instead by the time an edge sees it: whatever their ids are, none of
-// them is missing.
+// A promoted replica lacks the last event, and has others instead by the time an edge sees it:
+// whatever their ids are, none of them is missing.
 func TestAForkOfSeveralEvents(t *testing.T) {
 	t.Parallel()
-	for name, ahead := range map[string]time.Duration{"behind the lost one": 30 * time.Second, "around it": time.Second} {
+	for name, ahead := range map[string]time.Duration{"behind the lost one": 30 * time.Second,
+		"around it": time.Second} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := startRedis(t)
 			relay := startRelay(t, r.address())
-			cut, direct := edge(t, "redis://"+relay.address, nil), edge(t, "redis://"+r.address(), nil)
+			cut, direct := edge(t, "redis://"+relay.address, nil),
+				edge(t, "redis://"+r.address(), nil)
 			st := cut.opened(t, topic("x"))
 			first := direct.publish(t, "x", "E1")
 			st.gets(t, "E1")
@@ -52,7 +56,8 @@ func TestAForkOfSeveralEvents(t *testing.T) {
 	}
 }
 
-// Elements that the script has not made stand among the others: they are told as gaps, and nothing else is held up.
+// Elements that the script has not made stand among the others: they are told as gaps, and nothing
+// else is held up.
 func TestForeignElements(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -93,7 +98,8 @@ func TestForeignElements(t *testing.T) {
 	}
 }
 
-// Events without an id are delivered on a topic that has been quiet for longer than history is kept.
+// Events without an id are delivered on a topic that has been quiet for longer than history is
+// kept.
 func TestRawEventsOnAQuietTopic(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -108,7 +114,8 @@ func TestRawEventsOnAQuietTopic(t *testing.T) {
 	}
 }
 
-// A stream that has its response head gets what is published from then on, though its place was not known yet.
+// A stream that has its response head gets what is published from then on, though its place was not
+// known yet.
 func TestAStreamThatWaitedHasEverything(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -173,7 +180,8 @@ func TestWhatIsRefusedConcernsItsTopicOnly(t *testing.T) {
 	}
 	n.publish(t, "a1", "1")
 	st.gets(t, "1")
-	n.await(t, "ssedge_redis_up", 1) // the topic of probes may not be used, but a publisher's event was taken
+	// the topic of probes may not be used, but a publisher's event was taken
+	n.await(t, "ssedge_redis_up", 1)
 	if m := n.metrics(t); m["ssedge_redis_reconnects_total"] != 0 {
 		t.Errorf("%v reconnects", m["ssedge_redis_reconnects_total"])
 	}
@@ -189,11 +197,13 @@ func TestTheSlotOfAProbeMoves(t *testing.T) {
 		name := fmt.Sprint("t", k)
 		streams[name] = n.opened(t, topic(name))
 	}
-	for _, channel := range strings.Fields(all[0].cli("PUBSUB", "SHARDCHANNELS", "ssedge:probe:*")) {
+	for _, channel := range strings.Fields(all[0].cli("PUBSUB", "SHARDCHANNELS",
+		"ssedge:probe:*")) {
 		slot := all[0].cli("CLUSTER", "KEYSLOT", channel)
 		for _, r := range []*redisServer{all[1], all[0], all[2]} {
 			eventually(t, "the slot is another server's", func() bool {
-				all[0].cli("DEL", channel) // what the edge writes with each probe, which would have to be moved, too
+				// what the edge writes with each probe, which would have to be moved, too
+				all[0].cli("DEL", channel)
 				return r.cli("CLUSTER", "SETSLOT", slot, "NODE", all[1].id()) == "OK"
 			})
 		}
@@ -229,8 +239,9 @@ func TestEarliestProvesNothing(t *testing.T) {
 	}
 }
 
-// A message whose event is not in the stream is an old master's: what was published again at the new one comes once, and nothing is
-// missing. That is so whether the stream is looked at before the next event comes or after it.
+// A message whose event is not in the stream is an old master's: what was published again at the
+// new one comes once, and nothing is missing. That is so whether the stream is looked at before the
+// next event comes or after it.
 func TestAPhantomIsDropped(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -250,7 +261,9 @@ func TestAPhantomIsDropped(t *testing.T) {
 	}
 	phantom, _ := ids()
 	r.cli("EVAL", say, "1", "sse:x", phantom, first)
-	eventually(t, "it is counted", func() bool { return a.metrics(t)["ssedge_redis_phantoms_total"] == 1 })
+	eventually(t, "it is counted", func() bool {
+		return a.metrics(t)["ssedge_redis_phantoms_total"] == 1
+	})
 	last := a.publish(t, "x", "3")
 	st.gets(t, "3")
 	phantom, next := ids()
@@ -285,7 +298,8 @@ func TestAForkOfVeryManyEvents(t *testing.T) {
 	st.gets(t, "on")
 }
 
-// An event that may not be sent is told as a gap where it stands, with a name of its own or without one.
+// An event that may not be sent is told as a gap where it stands, with a name of its own or without
+// one.
 func TestWhatMayNotBeSentIsAGap(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -297,9 +311,11 @@ func TestWhatMayNotBeSentIsAGap(t *testing.T) {
 	r.cli("PUBLISH", "sse:x", strings.Repeat("y", 1001))
 	second := long.publish(t, "x", strings.Repeat("x", 1001))
 	long.publish(t, "x", "3")
-	for _, want := range []struct{ id, to string }{{first, "null"}, {second, `"` + second + `"`}} { // the first one has no id
+	for _, want := range []struct{ id, to string }{{first, "null"}, {second, `"` + second + `"`}} {
+		// the first one has no id
 		m, err := st.next()
-		if err != nil || m.Event != "gap" || m.LastEventID != want.id || !strings.Contains(m.Data, `"from":"`+first+`","to":`+want.to+`,"cause":"missed"`) {
+		if err != nil || m.Event != "gap" || m.LastEventID != want.id ||
+			!strings.Contains(m.Data, `"from":"`+first+`","to":`+want.to+`,"cause":"missed"`) {
 			t.Fatalf("found %+v, %v; expected a gap up to %s", m, err, want.to)
 		}
 	}

@@ -10,18 +10,25 @@ import (
 	"ssedge/engine"
 )
 
-// An edge keeps less of a topic than the servers do, or nothing at all: a client that comes back gets what the servers have, and a
-// gap only if they have it no more.
+// An edge keeps less of a topic than the servers do, or nothing at all: a client that comes back
+// gets what the servers have, and a gap only if they have it no more.
 func TestWhatTheEdgeHasLetGo(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*engine.Config){
-		"the topic's bytes": func(c *engine.Config) { c.Rule.EventBytes, c.HistoryBytes = 2<<10, 16<<10 },
-		"all topics' bytes": func(c *engine.Config) { c.Rule.EventBytes, c.HistoryBytes, c.HistoryMax = 2<<10, 32<<10, 320<<10 },
+		"the topic's bytes": func(c *engine.Config) {
+			c.Rule.EventBytes, c.HistoryBytes = 2<<10, 16<<10
+		},
+		"all topics' bytes": func(c *engine.Config) {
+			c.Rule.EventBytes, c.HistoryBytes, c.HistoryMax = 2<<10, 32<<10, 320<<10
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := startRedis(t)
-			n := edge(t, "redis://"+r.address(), func(c *engine.Config) { change(c); c.HistoryEvents = 256 })
+			n := edge(t, "redis://"+r.address(), func(c *engine.Config) {
+				change(c)
+				c.HistoryEvents = 256
+			})
 			a, b := n.opened(t, topic("a")), n.opened(t, topic("b"))
 			var ids, want []string
 			for k := range 200 {
@@ -76,7 +83,9 @@ func TestWhatTheEdgeHasLetGo(t *testing.T) {
 
 // little is an edge that keeps a few events of a topic.
 func little(events int) func(*engine.Config) {
-	return func(c *engine.Config) { c.Rule.EventBytes, c.HistoryBytes, c.HistoryEvents = 2<<10, 16<<10, events }
+	return func(c *engine.Config) {
+		c.Rule.EventBytes, c.HistoryBytes, c.HistoryEvents = 2<<10, 16<<10, events
+	}
 }
 
 // tells reads until an event with that data, and returns what came, gaps as their cause.
@@ -125,8 +134,10 @@ func TestHolesInWhatTheEdgeHasLetGo(t *testing.T) {
 			t.Errorf("%s: %v, expected %v", what, got, want)
 		}
 	}
-	equal("from before the history", n.opened(t, after("trimmed", ids[50])).tells(t, "399"), append([]string{"gap"}, numbers(100, 399)...))
-	equal("the earliest", n.opened(t, after("trimmed", "earliest")).tells(t, "399"), numbers(100, 399))
+	equal("from before the history", n.opened(t, after("trimmed", ids[50])).tells(t, "399"),
+		append([]string{"gap"}, numbers(100, 399)...))
+	equal("the earliest", n.opened(t, after("trimmed", "earliest")).tells(t, "399"),
+		numbers(100, 399))
 
 	r.cli("XADD", "sse:bad", "*", "not", "ours")
 	ids = nil
@@ -136,11 +147,14 @@ func TestHolesInWhatTheEdgeHasLetGo(t *testing.T) {
 		}
 		ids = append(ids, n.publish(t, "bad", fmt.Sprint(k, padding)))
 	}
-	equal("from before a bad one", n.opened(t, after("bad", ids[40])).tells(t, "99"), append(append(numbers(41, 49), "gap"), numbers(50, 99)...))
-	equal("the earliest behind a bad one", n.opened(t, after("bad", "earliest")).tells(t, "99"), append(append(numbers(0, 49), "gap"), numbers(50, 99)...))
+	equal("from before a bad one", n.opened(t, after("bad", ids[40])).tells(t, "99"),
+		append(append(numbers(41, 49), "gap"), numbers(50, 99)...))
+	equal("the earliest behind a bad one", n.opened(t, after("bad", "earliest")).tells(t, "99"),
+		append(append(numbers(0, 49), "gap"), numbers(50, 99)...))
 }
 
-// Streams that ask for a long history and do not read it cost Redis no more than an address may read, and others go on meanwhile.
+// Streams that ask for a long history and do not read it cost Redis no more than an address may
+// read, and others go on meanwhile.
 func TestAnAddressHasItsShareOfRedis(t *testing.T) {
 	unraced(t) // TestStreamsShareAReading, TestStrangersHoldNothingUp
 	t.Parallel()
@@ -164,7 +178,9 @@ func TestAnAddressHasItsShareOfRedis(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fmt.Fprintf(c, "GET /events?topic=t%d&last_event_id=earliest HTTP/1.1\r\nHost: localhost\r\n\r\n", topic)
+			fmt.Fprintf(c,
+				"GET /events?topic=t%d&last_event_id=earliest HTTP/1.1\r\nHost: localhost\r\n\r\n",
+				topic)
 			defer c.Close()
 		}
 	}
@@ -200,15 +216,17 @@ func TestServersAreBusy(t *testing.T) {
 	st := n.open(t, a)
 	time.Sleep(200 * time.Millisecond) // it takes no more now
 	go r.cli("EVAL", "while true do end", "0")
-	eventually(t, "they are busy", func() bool { return strings.HasPrefix(r.cli("GET", "x"), "BUSY") })
+	eventually(t, "they are busy", func() bool {
+		return strings.HasPrefix(r.cli("GET", "x"), "BUSY")
+	})
 	time.AfterFunc(500*time.Millisecond, func() { r.cli("SCRIPT", "KILL") })
 	if got, want := st.tells(t, "599"), numbers(51, 599); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("found %v", got)
 	}
 }
 
-// A history is flushed right behind the last event that an edge had heard of, and another one in it: a client that comes back with the last
-// is told.
+// A history is flushed right behind the last event that an edge had heard of, and another one in
+// it: a client that comes back with the last is told.
 func TestAResetRightBehindAnEvent(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -221,7 +239,9 @@ func TestAResetRightBehindAnEvent(t *testing.T) {
 	relay.cut()
 	direct.publish(t, "x", "2")
 	r.cli("FLUSHALL")
-	eventually(t, "it has looked", func() bool { return cut.metrics(t)["ssedge_redis_resets_total"] == 1 })
+	eventually(t, "it has looked", func() bool {
+		return cut.metrics(t)["ssedge_redis_resets_total"] == 1
+	})
 	if m, err := cut.opened(t, after("x", last)).next(); err != nil || m.Event != "gap" {
 		t.Errorf("found %+v, %v", m, err)
 	}

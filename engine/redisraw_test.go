@@ -18,7 +18,9 @@ func TestRawEventsAndEviction(t *testing.T) {
 	small := func(c *engine.Config) {
 		c.Rule.EventBytes, c.HistoryBytes, c.HistoryMax = 10<<10, 64<<10, 256<<10
 	}
-	s := newStage(t, []*redisServer{r}, &edge(t, url, func(c *engine.Config) { small(c); chunked(c) }).server, &edge(t, url, small).server)
+	s := newStage(t, []*redisServer{r},
+		&edge(t, url, func(c *engine.Config) { small(c); chunked(c) }).server,
+		&edge(t, url, small).server)
 	s.ordered, s.may = true, map[string]bool{"evicted": true, "overrun": true}
 	for n := range 20 {
 		if err := s.attempt("history", "rawold", n, 0, 0); err != nil {
@@ -81,12 +83,14 @@ func TestRawEventsAndEviction(t *testing.T) {
 	cry()
 	for _, e := range s.edges {
 		if m := e.metrics(t); m["ssedge_history_evicted_total"] < 20 {
-			t.Errorf("only %v histories were evicted: the test shows little", m["ssedge_history_evicted_total"])
+			t.Errorf("only %v histories were evicted: the test shows little",
+				m["ssedge_history_evicted_total"])
 		}
 	}
 	s.finish()
 	for _, w := range s.witnesses {
-		if !strings.HasPrefix(w.record.name, "constant") || !strings.HasPrefix(w.record.topics[0], "raw") {
+		if !strings.HasPrefix(w.record.name, "constant") ||
+			!strings.HasPrefix(w.record.topics[0], "raw") {
 			continue
 		}
 		for _, topic := range w.record.topics {
@@ -95,7 +99,8 @@ func TestRawEventsAndEviction(t *testing.T) {
 				if strings.HasPrefix(m.data, topic+" raw ") {
 					n++
 				}
-				if m.name == "gap" && strings.Contains(m.data, topic) { // it read too slowly, and was told
+				if m.name == "gap" && strings.Contains(m.data, topic) {
+					// it read too slowly, and was told
 					gaps++
 				}
 			}

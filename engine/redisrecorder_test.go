@@ -19,8 +19,8 @@ type atomicCounter struct{ n atomic.Int64 }
 
 func (c *atomicCounter) next() int64 { return c.n.Add(1) }
 
-// tier is edges with publishers and clients, which record all that happens to them. What must be true
-// whatever happens:
+// tier is edges with publishers and clients, which record all that happens to them. What must be
+// true whatever happens:
 //
 //	I1  no acknowledged event is missing on a stream that does not say so
 //	I2  no event comes twice to a client
@@ -33,7 +33,8 @@ type tier struct {
 	rng     *rand.Rand     // of the test's own goroutine
 	servers []*redisServer // the first that lives knows what was kept
 	way     redis.FanIn    // of the edges
-	mayLose bool           // what was acknowledged may go with a server: no replica had it, or all is forgotten
+	// what was acknowledged may go with a server: no replica had it, or all is forgotten
+	mayLose bool
 	mu      sync.Mutex
 	edges   []*server
 	acked   map[string][]event // by topic, in the order of their answers: one publisher each
@@ -42,8 +43,9 @@ type tier struct {
 	read    sync.WaitGroup
 	closing atomic.Bool
 	readers []*reader
-	again   int                 // answers that said that the event was there already
-	counted map[*server]float64 // goroutines that an edge in a process of its own had in the beginning
+	again   int // answers that said that the event was there already
+	// goroutines that an edge in a process of its own had in the beginning
+	counted map[*server]float64
 }
 
 // reader is a client that comes back to any edge.
@@ -84,13 +86,15 @@ func (x *tier) edge(rng *rand.Rand) *server {
 	return x.edges[rng.IntN(len(x.edges))]
 }
 
-// publishTo publishes numbered events to a topic, one after the other, each until it is acknowledged, by any edge.
+// publishTo publishes numbered events to a topic, one after the other, each until it is
+// acknowledged, by any edge.
 func (x *tier) publishTo(topic string, pause time.Duration) {
 	x.publish.Add(1)
 	rng := x.seed.of("publisher of " + topic)
 	go func() {
 		defer x.publish.Done()
-		client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
+		client := &http.Client{Timeout: 5 * time.Second,
+			Transport: &http.Transport{MaxIdleConnsPerHost: 8}}
 		defer client.CloseIdleConnections()
 		for n := 0; ; n++ {
 			select {
@@ -119,10 +123,13 @@ func (x *tier) publishTo(topic string, pause time.Duration) {
 	}()
 }
 
-// tryPublish publishes with a key, so that trying again is safe; again says that it was there already.
-func tryPublish(client *http.Client, to *server, topic, data string) (id string, again bool, _ error) {
+// tryPublish publishes with a key, so that trying again is safe; again says that it was there
+// already.
+func tryPublish(client *http.Client, to *server, topic, data string) (id string, again bool,
+	_ error) {
 	body, _ := json.Marshal(map[string]string{"topic": topic, "data": data, "key": data})
-	answer, err := client.Post("http://"+to.addr+"/publish", "application/json", strings.NewReader(string(body)))
+	answer, err := client.Post("http://"+to.addr+"/publish", "application/json",
+		strings.NewReader(string(body)))
 	if err != nil {
 		return "", false, err
 	}
@@ -186,7 +193,8 @@ func (x *tier) follow(topic string) *reader {
 			r.closedBy++
 			x.mu.Unlock()
 			for {
-				if st, err = x.edge(rng).dial(ask{topics: []string{topic}, after: last}); err == nil {
+				if st, err = x.edge(rng).
+					dial(ask{topics: []string{topic}, after: last}); err == nil {
 					break
 				}
 				if x.closing.Load() {
@@ -199,8 +207,8 @@ func (x *tier) follow(topic string) *reader {
 	return r
 }
 
-// finish ends the publishers, waits until every reader has what was acknowledged, and checks what must be
-// true. It returns the gaps that were told.
+// finish ends the publishers, waits until every reader has what was acknowledged, and checks what
+// must be true. It returns the gaps that were told.
 func (x *tier) finish() (gaps []string) {
 	x.t.Helper()
 	close(x.stop)
@@ -233,13 +241,15 @@ func (x *tier) finish() (gaps []string) {
 			if !kept[topic].has(e) {
 				gone++
 				if !x.mayLose {
-					x.t.Errorf("I5: %s: %s was acknowledged as %s, and is not there", topic, e.data, e.id)
+					x.t.Errorf("I5: %s: %s was acknowledged as %s, and is not there", topic, e.data,
+						e.id)
 				}
 			}
 		}
 		total += len(all)
 	}
-	x.t.Logf("%d events were acknowledged, %d of them are gone, %d were tried again and there", total, gone, x.again)
+	x.t.Logf("%d events were acknowledged, %d of them are gone, %d were tried again and there",
+		total, gone, x.again)
 	for i, r := range x.readers {
 		ids, seen, last := map[string]bool{}, map[string]bool{}, ""
 		for _, e := range r.got {
@@ -247,7 +257,9 @@ func (x *tier) finish() (gaps []string) {
 				x.t.Errorf("I2: reader %d of %s got %s twice", i, r.topic, e.id)
 			}
 			ids[e.id] = true
-			if x.mayLose && !kept[r.topic].has(e) { // what the servers have forgotten may be published anew, and later ones be before it
+			if x.mayLose && !kept[r.topic].has(e) {
+				// what the servers have forgotten may be published anew, and later ones be before
+				// it
 				continue
 			}
 			if seen[e.data] {
@@ -281,7 +293,9 @@ func (x *tier) missing(kept map[string]*history) string {
 				at++
 			}
 			if at == len(r.got) {
-				return fmt.Sprintf("I1: reader %d of %s lacks %s (%s); it has %d of %d events, the last %v", i, r.topic, e.data, e.id, len(r.got), len(x.acked[r.topic])-r.began, lastOf(r.got))
+				return fmt.Sprintf(
+					"I1: reader %d of %s lacks %s (%s); it has %d of %d events, the last %v", i,
+					r.topic, e.data, e.id, len(r.got), len(x.acked[r.topic])-r.began, lastOf(r.got))
 			}
 		}
 	}

@@ -11,18 +11,19 @@ import (
 	"ssedge/engine"
 )
 
-// The servers forget events that they had acknowledged, and go on with others. Clients must be told;
-// none may have to find out by itself.
+// The servers forget events that they had acknowledged, and go on with others. Clients must be
+// told; none may have to find out by itself.
 
-// failing is a set of servers. One of them, the victim, will be lost with everything that it has not
-// replicated.
+// failing is a set of servers. One of them, the victim, will be lost with everything that it has
+// not replicated.
 type failing struct {
 	url          string
 	servers      []*redisServer // in the end
 	victim, heir *redisServer
-	promote      func()                 // what must be done, after the victim's death, for the heir to take its place
-	at           func(topic string) int // which of several masters a topic belongs to …
-	of           int                    // … and which the victim is
+	// what must be done, after the victim's death, for the heir to take its place
+	promote func()
+	at      func(topic string) int // which of several masters a topic belongs to …
+	of      int                    // … and which the victim is
 }
 
 // topic is a name that begins so, and belongs to the victim.
@@ -45,24 +46,29 @@ func (f *failing) die() {
 	f.heir.signal(syscall.SIGCONT)
 }
 
-var deployments = map[string]func(*testing.T, []string) *failing{"standalone": standaloneAt, "sentinel": sentinelAt, "cluster": clusterAt}
+var deployments = map[string]func(*testing.T, []string) *failing{"standalone": standaloneAt,
+	"sentinel": sentinelAt, "cluster": clusterAt}
 
 // standaloneAt is a pair whose replica has an environment of its own. After a failover it is
 // started where the edges look.
 func standaloneAt(t *testing.T, env []string) *failing {
 	old, heir := startPairAt(t, env)
-	return &failing{url: "redis://" + old.address(), servers: []*redisServer{heir}, victim: old, heir: heir, promote: func() {
-		heir.cli("REPLICAOF", "NO", "ONE")
-		heir.moveTo(old.port)
-	}}
+	return &failing{url: "redis://" + old.address(), servers: []*redisServer{heir}, victim: old,
+		heir: heir, promote: func() {
+			heir.cli("REPLICAOF", "NO", "ONE")
+			heir.moveTo(old.port)
+		}}
 }
 
 func sentinelAt(t *testing.T, env []string) *failing {
 	old, heir := startPairAt(t, env)
 	sentinel := startSentinel(t, old)
-	return &failing{url: "redis+sentinel://" + sentinel.address() + "/mymaster", servers: []*redisServer{heir}, victim: old, heir: heir, promote: func() {
-		eventually(t, "the replica is the master", func() bool { return strings.HasPrefix(heir.cli("ROLE"), "master") })
-	}}
+	return &failing{url: "redis+sentinel://" + sentinel.address() + "/mymaster",
+		servers: []*redisServer{heir}, victim: old, heir: heir, promote: func() {
+			eventually(t, "the replica is the master", func() bool {
+				return strings.HasPrefix(heir.cli("ROLE"), "master")
+			})
+		}}
 }
 
 func clusterAt(t *testing.T, env []string) *failing {
@@ -90,7 +96,9 @@ func failingCluster(t *testing.T, all []*redisServer) *failing {
 		return slot / 5461 // as redis-cli --cluster create spreads them
 	}
 	f.promote = func() {
-		eventually(t, "the replica is the master", func() bool { return strings.HasPrefix(f.heir.cli("ROLE"), "master") })
+		eventually(t, "the replica is the master", func() bool {
+			return strings.HasPrefix(f.heir.cli("ROLE"), "master")
+		})
 	}
 	return f
 }
@@ -123,19 +131,30 @@ type load struct {
 }
 
 func newLoad(s *stage, name func(string) string) *load {
-	s.may = map[string]bool{"unknown": true, "future": true} // a client in the middle of forgotten events goes on with the new ones
-	l := &load{s, name("busy"), name("bulk"), name("quiet"), name("still"), name("empty"), name("late"), name("unseen"), name("new")}
-	for _, topics := range [][]string{{l.busy}, {l.bulk}, {l.quiet}, {l.still}, {l.empty}, {l.late}, {l.busy, l.empty, l.quiet}} {
+	// a client in the middle of forgotten events goes on with the new ones
+	s.may = map[string]bool{"unknown": true, "future": true}
+	l := &load{s, name("busy"), name("bulk"), name("quiet"), name("still"), name("empty"),
+		name("late"), name("unseen"), name("new")}
+	for _, topics := range [][]string{{l.busy}, {l.bulk}, {l.quiet}, {l.still}, {l.empty}, {l.late},
+		{l.busy, l.empty, l.quiet}} {
 		s.crowd(topics...)
 	}
-	for e := range s.edges { // a topic that no client follows before the outage, so its place is not known then
+	for e := range s.edges {
+		// a topic that no client follows before the outage, so its place is not known then
 		s.follow("fresh at the outage", false, []string{l.unseen}, stay{edge: e, from: outage})
-		s.follow("fresh at the outage, and elsewhere", false, []string{l.unseen}, stay{edge: e, from: outage, until: mended}, stay{edge: (e + 1) % len(s.edges), from: mended, after: 1200 * time.Millisecond})
+		s.follow("fresh at the outage, and elsewhere", false, []string{l.unseen},
+			stay{edge: e, from: outage, until: mended},
+			stay{edge: (e + 1) % len(s.edges), from: mended, after: 1200 * time.Millisecond})
 	}
-	for e := range s.edges { // a topic that has its place since the fault, and no event until all is well again
+	for e := range s.edges {
+		// a topic that has its place since the fault, and no event until all is well again
 		s.follow("fresh at the fault", false, []string{l.new}, stay{edge: e, from: fault})
-		s.follow("fresh at the fault, and away", false, []string{l.new}, stay{edge: e, from: fault, after: 200 * time.Millisecond, until: outage}, stay{edge: e, from: mended})
-		s.follow("fresh at the fault, and elsewhere", false, []string{l.new}, stay{edge: e, from: fault, after: 200 * time.Millisecond, until: outage}, stay{edge: (e + 1) % len(s.edges), from: mended, after: 200 * time.Millisecond})
+		s.follow("fresh at the fault, and away", false, []string{l.new},
+			stay{edge: e, from: fault, after: 200 * time.Millisecond, until: outage},
+			stay{edge: e, from: mended})
+		s.follow("fresh at the fault, and elsewhere", false, []string{l.new},
+			stay{edge: e, from: fault, after: 200 * time.Millisecond, until: outage},
+			stay{edge: (e + 1) % len(s.edges), from: mended, after: 200 * time.Millisecond})
 	}
 	s.settled()
 	s.say(0, l.unseen)
@@ -195,7 +214,8 @@ func TestAFailoverForgetsEvents(t *testing.T) {
 			}
 			t.Parallel()
 			f := deploy(t, nil)
-			l := newLoad(newStage(t, f.servers, &edge(t, f.url, chunked).server, edgeAt(t, f.url)), f.topic)
+			l := newLoad(newStage(t, f.servers, &edge(t, f.url, chunked).server, edgeAt(t, f.url)),
+				f.topic)
 			f.forsake()
 			l.enter(fault)
 			l.lose()
@@ -222,7 +242,8 @@ func TestAServerStartsFromAnOlderDump(t *testing.T) {
 			t.Parallel()
 			r := startRedis(t)
 			url := "redis://" + r.address()
-			l := newLoad(newStage(t, []*redisServer{r}, &edge(t, url, chunked).server, edgeAt(t, url)), func(name string) string { return name })
+			l := newLoad(newStage(t, []*redisServer{r}, &edge(t, url, chunked).server,
+				edgeAt(t, url)), func(name string) string { return name })
 			if how == "older" {
 				r.save()
 			}

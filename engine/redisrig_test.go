@@ -49,7 +49,8 @@ func startRedis(t testing.TB, arguments ...string) *redisServer {
 func startRedisAt(t testing.TB, env []string, arguments ...string) *redisServer {
 	t.Helper()
 	ports := freePorts(t, 2)
-	r := &redisServer{t: t, port: ports[0], bus: ports[1], dir: t.TempDir(), arguments: arguments, env: env}
+	r := &redisServer{t: t, port: ports[0], bus: ports[1], dir: t.TempDir(), arguments: arguments,
+		env: env}
 	r.start()
 	t.Cleanup(r.kill)
 	return r
@@ -59,9 +60,11 @@ func startRedisAt(t testing.TB, env []string, arguments ...string) *redisServer 
 func (r *redisServer) start() {
 	r.t.Helper()
 	arguments := append([]string{
-		"--port", r.port, "--bind", "127.0.0.1", "--dir", r.dir, "--logfile", filepath.Join(r.dir, "log"),
+		"--port", r.port, "--bind", "127.0.0.1", "--dir", r.dir, "--logfile",
+		filepath.Join(r.dir, "log"),
 		"--save", "", "--appendonly", "no", "--enable-debug-command", "local",
-		"--repl-diskless-sync", "no", // otherwise a replica may get nothing for a second after it is called online
+		// otherwise a replica may get nothing for a second after it is called online
+		"--repl-diskless-sync", "no",
 	}, r.arguments...)
 	r.cmd = exec.Command("redis-server", arguments...)
 	r.cmd.Env = append(os.Environ(), r.env...)
@@ -85,7 +88,8 @@ func (r *redisServer) signal(s syscall.Signal) { r.cmd.Process.Signal(s) }
 func (r *redisServer) address() string { return "127.0.0.1:" + r.port }
 
 func (r *redisServer) cli(arguments ...string) string {
-	out, _ := exec.Command("redis-cli", append([]string{"-p", r.port}, arguments...)...).CombinedOutput()
+	out, _ := exec.Command("redis-cli", append([]string{"-p", r.port}, arguments...)...).
+		CombinedOutput()
 	return strings.TrimSpace(string(out))
 }
 
@@ -110,7 +114,9 @@ func startPairAt(t testing.TB, env []string) (master, replica *redisServer) {
 	t.Helper()
 	master, replica = startRedis(t), startRedisAt(t, env)
 	replica.cli("REPLICAOF", "127.0.0.1", master.port)
-	eventually(t, "there is a replica", func() bool { return strings.Contains(master.cli("INFO", "replication"), "state=online") })
+	eventually(t, "there is a replica", func() bool {
+		return strings.Contains(master.cli("INFO", "replication"), "state=online")
+	})
 	return master, replica
 }
 
@@ -120,7 +126,8 @@ func startCluster(t testing.TB, replicas int) []*redisServer {
 	return startClusterAt(t, replicas, func(int) []string { return nil })
 }
 
-// startClusterAt is startCluster with an environment for each server; the first three are the masters.
+// startClusterAt is startCluster with an environment for each server; the first three are the
+// masters.
 func startClusterAt(t testing.TB, replicas int, env func(k int) []string) []*redisServer {
 	t.Helper()
 	var all []*redisServer
@@ -130,7 +137,8 @@ func startClusterAt(t testing.TB, replicas int, env func(k int) []string) []*red
 		ports := freePorts(t, 2)
 		r.port, r.bus = ports[0], ports[1]
 		r.arguments = []string{
-			"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "1000", "--cluster-port", r.bus,
+			"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
+			"--cluster-node-timeout", "1000", "--cluster-port", r.bus,
 			"--cluster-announce-ip", "127.0.0.1", "--cluster-replica-validity-factor", "0",
 		}
 		r.start()
@@ -139,7 +147,9 @@ func startClusterAt(t testing.TB, replicas int, env func(k int) []string) []*red
 		create = append(create, r.address())
 	}
 	create = append(create, "--cluster-replicas", fmt.Sprint(replicas), "--cluster-yes")
-	for attempt := 1; ; attempt++ { // redis-cli waits for ever when servers forget each other before they have met, as on a busy machine
+	for attempt := 1; ; attempt++ {
+		// redis-cli waits for ever when servers forget each other before they have met, as on a
+		// busy machine
 		ctx, cancel := context.WithTimeout(t.Context(), patience/2)
 		out, err := exec.CommandContext(ctx, "redis-cli", create...).CombinedOutput()
 		cancel()
@@ -156,7 +166,8 @@ func startClusterAt(t testing.TB, replicas int, env func(k int) []string) []*red
 	}
 	for _, r := range all {
 		eventually(t, "the cluster is whole", func() bool {
-			return strings.Contains(r.cli("CLUSTER", "INFO"), "cluster_state:ok") && strings.Count(r.cli("CLUSTER", "NODES"), "connected") == len(all)
+			return strings.Contains(r.cli("CLUSTER", "INFO"), "cluster_state:ok") &&
+				strings.Count(r.cli("CLUSTER", "NODES"), "connected") == len(all)
 		})
 	}
 	return all
@@ -189,7 +200,8 @@ func edgeAt(t testing.TB, url string) *server { return &edge(t, url, nil).server
 // edgeProcess is one in a process of its own.
 func edgeProcess(t testing.TB, url string, flags ...string) *process {
 	t.Helper()
-	return startProcess(t, append(flags, "--redis="+url, "--redis-timeout=1s", "--redis-probe=500ms", "--retry=1s", "--retry-jitter=0s")...)
+	return startProcess(t, append(flags, "--redis="+url, "--redis-timeout=1s",
+		"--redis-probe=500ms", "--retry=1s", "--retry-jitter=0s")...)
 }
 
 // relay passes bytes on between clients and an address, until it swallows them.
@@ -237,8 +249,8 @@ func startRelay(t testing.TB, to string) *relay {
 	return r
 }
 
-// pass copies until an end closes. What comes while the relay swallows is gone: that connection will never say
-// anything again, and is not closed.
+// pass copies until an end closes. What comes while the relay swallows is gone: that connection
+// will never say anything again, and is not closed.
 func (r *relay) pass(from, to net.Conn, answers bool) {
 	buf := make([]byte, 64<<10)
 	dead := false
@@ -294,8 +306,11 @@ func (r *relay) cut() {
 // startSentinel watches a master under the name mymaster.
 func startSentinel(t testing.TB, master *redisServer) *redisServer {
 	t.Helper()
-	r := newSentinel(t, master, "mymaster", "sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 5000")
-	eventually(t, "the sentinel knows the replica", func() bool { return strings.Contains(r.cli("SENTINEL", "REPLICAS", "mymaster"), "flags") })
+	r := newSentinel(t, master, "mymaster",
+		"sentinel down-after-milliseconds mymaster 1000\nsentinel failover-timeout mymaster 5000")
+	eventually(t, "the sentinel knows the replica", func() bool {
+		return strings.Contains(r.cli("SENTINEL", "REPLICAS", "mymaster"), "flags")
+	})
 	return r
 }
 
@@ -304,7 +319,8 @@ func newSentinel(t testing.TB, master *redisServer, name, lines string) *redisSe
 	t.Helper()
 	r := &redisServer{t: t, port: freePorts(t, 1)[0], dir: t.TempDir()}
 	conf := filepath.Join(r.dir, "sentinel.conf")
-	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor %s 127.0.0.1 %s 1\n%s\n", r.port, r.dir, name, master.port, lines)
+	text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor %s 127.0.0.1 %s 1\n%s\n",
+		r.port, r.dir, name, master.port, lines)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -21,9 +21,11 @@ func manyTopics(t testing.TB, s *server, topics int) (all []*stream) {
 	return all
 }
 
-var manyFlags = []string{"--topics-per-stream=500", "--target-bytes=65536", "--head-bytes=131072", "--topics-max=2000000"}
+var manyFlags = []string{"--topics-per-stream=500", "--target-bytes=65536", "--head-bytes=131072",
+	"--topics-max=2000000"}
 
-// Very many topics are subscribed again, and looked at, when their connection or their server was lost.
+// Very many topics are subscribed again, and looked at, when their connection or their server was
+// lost.
 func TestManyTopicsAreFollowedAgain(t *testing.T) {
 	unraced(t) // TestInterestComesAndGoes
 	topics := pick(rounds(15_000, 100_000), 15_000, 10_000)
@@ -32,7 +34,9 @@ func TestManyTopicsAreFollowedAgain(t *testing.T) {
 	began := time.Now()
 	streams := manyTopics(t, &p.server, topics)
 	t.Logf("%d topics: followed after %v", topics, time.Since(began).Round(time.Millisecond))
-	live := func() bool { return p.metrics(t)[`ssedge_redis_topics{state="live"}`] == float64(topics) }
+	live := func() bool {
+		return p.metrics(t)[`ssedge_redis_topics{state="live"}`] == float64(topics)
+	}
 	eventually(t, "all are live", live)
 	gets := func(data string) { // before the server goes that has it
 		t.Helper()
@@ -43,7 +47,9 @@ func TestManyTopicsAreFollowedAgain(t *testing.T) {
 				t.Fatal(err)
 			case m.Data == data:
 				return
-			case m.Event != "gap" || !strings.Contains(m.Data, `"topic7"`) && !strings.Contains(m.Data, `"topic9"`): // only those had something to forget
+			case m.Event != "gap" || !strings.Contains(m.Data, `"topic7"`) &&
+				!strings.Contains(m.Data, `"topic9"`):
+				// only those had something to forget
 				t.Fatalf("found %+v, expected %s", m, data)
 			}
 		}
@@ -59,7 +65,9 @@ func TestManyTopicsAreFollowedAgain(t *testing.T) {
 			r.kill()
 			r.start()
 		}
-		eventually(t, "it is noticed", func() bool { return p.metrics(t)[`ssedge_redis_topics{state="live"}`] != float64(topics) })
+		eventually(t, "it is noticed", func() bool {
+			return p.metrics(t)[`ssedge_redis_topics{state="live"}`] != float64(topics)
+		})
 		eventually(t, "all are live again", live)
 		t.Logf("%s: live again after %v", how, time.Since(began).Round(time.Millisecond))
 		p.publish(t, "topic9", how)
@@ -67,7 +75,8 @@ func TestManyTopicsAreFollowedAgain(t *testing.T) {
 	}
 }
 
-// Very many topics whose subscribers come and go: what is subscribed in the end is exactly what has subscribers.
+// Very many topics whose subscribers come and go: what is subscribed in the end is exactly what has
+// subscribers.
 func TestInterestComesAndGoes(t *testing.T) {
 	t.Parallel()
 	topics := pick(rounds(40_000, 100_000), 5_000, 10_000)
@@ -91,7 +100,8 @@ func TestInterestComesAndGoes(t *testing.T) {
 	}
 	want := 500 * len(open)
 	eventually(t, "what has no subscriber is dropped", func() bool {
-		return strings.Count(r.cli("PUBSUB", "CHANNELS", "sse:*")+"\n", "\n") == want && p.metrics(t)["ssedge_topics"] == float64(want)
+		return strings.Count(r.cli("PUBSUB", "CHANNELS", "sse:*")+"\n", "\n") == want &&
+			p.metrics(t)["ssedge_topics"] == float64(want)
 	})
 	for first, st := range open {
 		name := fmt.Sprint("topic", first+rng.IntN(500))

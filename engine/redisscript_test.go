@@ -8,7 +8,8 @@ import (
 	"ssedge/engine/fanin/redis"
 )
 
-// With partitions only the key of a topic's own partition is taken: no edge listens for the topic elsewhere.
+// With partitions only the key of a topic's own partition is taken: no edge listens for the topic
+// elsewhere.
 func TestTheScriptKnowsPartitions(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
@@ -27,12 +28,15 @@ func TestTheScriptKnowsPartitions(t *testing.T) {
 			if got := client.do("EVAL", script, "1", key, "x"); !strings.HasSuffix(got, "\nnew") {
 				t.Fatalf("%d partitions, %s: %s", partitions, key, got)
 			}
-			for _, wrong := range []string{"0", "1", "41", "007", "12345678", "99999999999999999999"} {
+			for _, wrong := range []string{"0", "1", "41", "007", "12345678",
+				"99999999999999999999"} {
 				other := "sse:{" + wrong + "}" + key[strings.IndexByte(key, '}')+1:]
 				if other == key {
 					continue
 				}
-				if got, want := client.do("EVAL", script, "1", other, "x"), "-ERR expected the key "+key+" (ssedge redis key), found "; !strings.HasPrefix(got, want) {
+				if got, want := client.do("EVAL", script, "1", other, "x"),
+					"-ERR expected the key "+key+
+						" (ssedge redis key), found "; !strings.HasPrefix(got, want) {
 					t.Fatalf("%d partitions, %s: %s, expected %s", partitions, other, got, want)
 				}
 			}
@@ -46,7 +50,8 @@ func TestTheScriptIgnoresNothing(t *testing.T) {
 	r := startRedis(t)
 	client := r.dial(t)
 	config := publisher(redis.ByTopic)
-	for _, c := range [][]string{{"2", "sse:a", "sse:b", "x"}, {"1", "sse:a", "x", "", "", "", "5"}, {"0", "x"}, {"1", "sse:a"}} {
+	for _, c := range [][]string{{"2", "sse:a", "sse:b", "x"}, {"1", "sse:a", "x", "", "", "", "5"},
+		{"0", "x"}, {"1", "sse:a"}} {
 		got := client.do(append([]string{"EVAL", config.Script(redis.Standalone)}, c...)...)
 		if !strings.HasPrefix(got, "-ERR expected one key, that of a topic, and data, event name, idempotency key, reconnection time, found ") {
 			t.Errorf("%q: %s", c, got)
@@ -61,19 +66,22 @@ func TestTheScriptIgnoresNothing(t *testing.T) {
 func TestAKeyThatCannotBeKept(t *testing.T) {
 	t.Parallel()
 	r := startRedis(t)
-	r.cli("ACL", "SETUSER", "p", "on", ">p", "~sse:*", "~{sse:*", "&sse:*", "+eval", "+get", "+xrevrange", "+xadd", "+xdel", "+xtrim", "+expire", "+publish")
+	r.cli("ACL", "SETUSER", "p", "on", ">p", "~sse:*", "~{sse:*", "&sse:*", "+eval", "+get",
+		"+xrevrange", "+xadd", "+xdel", "+xtrim", "+expire", "+publish")
 	client := r.dial(t)
 	client.do("AUTH", "p", "p")
 	config := publisher(redis.ByTopic)
 	for range 2 {
-		if got := client.do("EVAL", config.Script(redis.Standalone), "1", "sse:a", "x", "", "k"); !strings.HasPrefix(got, "-") {
+		if got := client.do("EVAL", config.Script(redis.Standalone), "1", "sse:a", "x", "",
+			"k"); !strings.HasPrefix(got, "-") {
 			t.Errorf("found %s", got)
 		}
 	}
 	if got := r.cli("XLEN", "sse:a"); got != "0" {
 		t.Errorf("%s events were published", got)
 	}
-	if got := client.do("EVAL", config.Script(redis.Standalone), "1", "sse:a", "x"); !strings.HasSuffix(got, "\nnew") {
+	if got := client.do("EVAL", config.Script(redis.Standalone), "1", "sse:a",
+		"x"); !strings.HasSuffix(got, "\nnew") {
 		t.Errorf("without a key: %s", got)
 	}
 }

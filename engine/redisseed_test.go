@@ -20,9 +20,10 @@ func rounds(normal, full int) int {
 	return normal
 }
 
-// unraced skips a test, or a variant of one, under the race detector. Another one, which the caller names, makes the edges do
-// the same there; the two differ in what happens to the Redis servers, which the detector does not watch, or in how much.
-// Without the detector, or with CHAOS=1, all run.
+// unraced skips a test, or a variant of one, under the race detector. Another one, which the caller
+// names, makes the edges do the same there; the two differ in what happens to the Redis servers,
+// which the detector does not watch, or in how much. Without the detector, or with CHAOS=1, all
+// run.
 func unraced(t testing.TB) {
 	t.Helper()
 	if raced && !chaos {
@@ -30,8 +31,9 @@ func unraced(t testing.TB) {
 	}
 }
 
-// seed is where the random choices of a test come from: CHAOS_SEED, or any. Each goroutine that chooses has a generator of
-// its own, so its choices are the same again with the same seed, in whatever order goroutines get their turns.
+// seed is where the random choices of a test come from: CHAOS_SEED, or any. Each goroutine that
+// chooses has a generator of its own, so its choices are the same again with the same seed, in
+// whatever order goroutines get their turns.
 type seed struct {
 	t testing.TB
 	n uint64

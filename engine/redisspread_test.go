@@ -18,11 +18,17 @@ func TestTheClocksOfReplicasCount(t *testing.T) {
 		"ahead, with a user and TLS": func(t *testing.T) (string, *redisServer) {
 			ports := freePorts(t, 2)
 			flags := func(port string) []string {
-				return append(secured(t, port), "--requirepass", "p@ss", "--masterauth", "p@ss", "--tls-replication", "yes")
+				return append(secured(t, port), "--requirepass", "p@ss", "--masterauth", "p@ss",
+					"--tls-replication", "yes")
 			}
 			master := startRedis(t, flags(ports[0])...)
-			replica := startRedisAt(t, offBy(t, "+30m"), append(flags(ports[1]), "--tls-ca-cert-file", certOf(master), "--replicaof", "127.0.0.1 "+ports[0])...)
-			eventually(t, "there is a replica", func() bool { return strings.Contains(master.cli("-a", "p@ss", "INFO", "replication"), "state=online") })
+			replica := startRedisAt(t, offBy(t, "+30m"),
+				append(flags(ports[1]), "--tls-ca-cert-file", certOf(master), "--replicaof",
+					"127.0.0.1 "+ports[0])...)
+			eventually(t, "there is a replica", func() bool {
+				return strings.Contains(master.cli("-a", "p@ss", "INFO", "replication"),
+					"state=online")
+			})
 			for _, r := range []*redisServer{master, replica} {
 				r.cli(append([]string{"-a", "p@ss"}, edgeUser...)...)
 			}
@@ -51,8 +57,10 @@ func TestTheClocksOfReplicasCount(t *testing.T) {
 			st := n.opened(t, topic("x"))
 			id := st.decoder.LastEventID()
 			ms, err := strconv.ParseInt(id, 10, 64)
-			if err != nil || time.Since(time.UnixMilli(ms)) < 30*time.Minute && !strings.HasPrefix(name, "ahead") {
-				t.Errorf("the position of a topic without events is %s, expected a time half an hour ago", id)
+			if err != nil || time.Since(time.UnixMilli(ms)) < 30*time.Minute &&
+				!strings.HasPrefix(name, "ahead") {
+				t.Errorf("the position of a topic without events is %s, expected a time half an hour ago",
+					id)
 			}
 			replica.signal(syscall.SIGSTOP)
 			time.Sleep(1500 * time.Millisecond) // it is asked meanwhile

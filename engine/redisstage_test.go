@@ -48,7 +48,8 @@ type stage struct {
 
 func newStage(t *testing.T, servers []*redisServer, edges ...*server) *stage {
 	s := &stage{
-		t: t, seed: newSeed(t), edges: edges, servers: func() []*redisServer { return servers }, closed: make(chan struct{}), early: oldest,
+		t: t, seed: newSeed(t), edges: edges, servers: func() []*redisServer { return servers },
+		closed: make(chan struct{}), early: oldest,
 		acked: map[string][]receipt{}, tried: map[string]bool{},
 	}
 	for k := range s.phases {
@@ -76,7 +77,9 @@ func (s *stage) enter(phase int) {
 
 // follow starts a witness.
 func (s *stage) follow(name string, slow bool, topics []string, stays ...stay) {
-	w := &witness{stage: s, stay: stays, slow: slow, record: record{name: fmt.Sprintf("%s of %s at %d", name, strings.Join(topics, "+"), stays[0].edge), topics: topics}}
+	w := &witness{stage: s, stay: stays, slow: slow,
+		record: record{name: fmt.Sprintf("%s of %s at %d", name, strings.Join(topics, "+"),
+			stays[0].edge), topics: topics}}
 	s.witnesses = append(s.witnesses, w)
 	s.clients.Add(1)
 	go w.live()
@@ -89,14 +92,21 @@ func (s *stage) crowd(topics ...string) {
 		s.follow("constant", false, topics, stay{edge: e})
 		s.follow("slow", true, topics, stay{edge: e})
 		s.follow("away", false, topics, stay{edge: e, until: fault}, stay{edge: e, from: mended})
-		s.follow("away, and elsewhere", false, topics, stay{edge: e, until: fault}, stay{edge: o, from: mended})
-		s.follow("away later", false, topics, stay{edge: e, until: outage}, stay{edge: e, from: mended})
-		s.follow("away later, and elsewhere", false, topics, stay{edge: e, until: outage}, stay{edge: o, from: mended, after: 300 * time.Millisecond})
-		s.follow("back at once", false, topics, stay{edge: e, until: fault}, stay{edge: e, from: outage})
-		s.follow("back soon, and elsewhere", false, topics, stay{edge: e, until: fault}, stay{edge: o, from: outage, after: 1500 * time.Millisecond})
+		s.follow("away, and elsewhere", false, topics, stay{edge: e, until: fault},
+			stay{edge: o, from: mended})
+		s.follow("away later", false, topics, stay{edge: e, until: outage},
+			stay{edge: e, from: mended})
+		s.follow("away later, and elsewhere", false, topics, stay{edge: e, until: outage},
+			stay{edge: o, from: mended, after: 300 * time.Millisecond})
+		s.follow("back at once", false, topics, stay{edge: e, until: fault},
+			stay{edge: e, from: outage})
+		s.follow("back soon, and elsewhere", false, topics, stay{edge: e, until: fault},
+			stay{edge: o, from: outage, after: 1500 * time.Millisecond})
 		s.follow("fresh at the fault", false, topics, stay{edge: e, from: fault})
 		s.follow("fresh at the outage", false, topics, stay{edge: e, from: outage})
-		s.follow("fresh at the outage, and elsewhere", false, topics, stay{edge: e, from: outage, until: mended}, stay{edge: o, from: mended, after: 200 * time.Millisecond})
+		s.follow("fresh at the outage, and elsewhere", false, topics,
+			stay{edge: e, from: outage, until: mended},
+			stay{edge: o, from: mended, after: 200 * time.Millisecond})
 		s.follow("fresh", false, topics, stay{edge: e, from: mended})
 	}
 }
@@ -121,7 +131,8 @@ func (s *stage) caughtUp() {
 	for _, e := range s.edges {
 		await(s.t, "all topics to be live", func() (bool, string) {
 			m := e.metrics(s.t)
-			return m[`ssedge_redis_topics{state="live"}`] == m["ssedge_topics"], fmt.Sprint(m[`ssedge_redis_topics{state="live"}`], " of ", m["ssedge_topics"])
+			return m[`ssedge_redis_topics{state="live"}`] == m["ssedge_topics"],
+				fmt.Sprint(m[`ssedge_redis_topics{state="live"}`], " of ", m["ssedge_topics"])
 		})
 	}
 }
@@ -176,7 +187,9 @@ func (s *stage) finish() map[string]int {
 	}
 	for e := range s.edges { // what an edge has, even if it was sent to no witness
 		for topic := range topics {
-			w := &witness{stage: s, stay: []stay{{edge: e}}, record: record{name: fmt.Sprintf("earliest of %s at %d", topic, e), topics: []string{topic}}, lastID: "earliest"}
+			w := &witness{stage: s, stay: []stay{{edge: e}},
+				record: record{name: fmt.Sprintf("earliest of %s at %d", topic, e),
+					topics: []string{topic}}, lastID: "earliest"}
 			s.witnesses = append(s.witnesses, w)
 			s.clients.Add(1)
 			go w.live()
@@ -209,7 +222,8 @@ func (s *stage) judge(kept map[string]map[string]bool) (all []verdict) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	tr := &trial{acked: s.acked, tried: s.tried, kept: kept, may: s.may, early: s.early, ordered: s.ordered}
+	tr := &trial{acked: s.acked, tried: s.tried, kept: kept, may: s.may, early: s.early,
+		ordered: s.ordered}
 	for range s.edges {
 		tr.heard = append(tr.heard, map[string]bool{})
 	}
@@ -221,7 +235,8 @@ func (s *stage) judge(kept map[string]map[string]bool) (all []verdict) {
 		}
 	}
 	for i := range records {
-		if !strings.HasPrefix(records[i].name, "earliest") { // those tell what their edge has, whenever it was published
+		if !strings.HasPrefix(records[i].name, "earliest") {
+			// those tell what their edge has, whenever it was published
 			all = append(all, tr.judge(&records[i]))
 		}
 	}
@@ -257,7 +272,8 @@ func (s *stage) report(all []verdict) map[string]int {
 			sent += len(v.got)
 		}
 	}
-	s.t.Logf("%d events were acknowledged; %d witnesses were sent %d; %v", acked, len(s.witnesses), sent, notes)
+	s.t.Logf("%d events were acknowledged; %d witnesses were sent %d; %v", acked, len(s.witnesses),
+		sent, notes)
 	s.show(os.Getenv("WITNESS"))
 	if sent == 0 {
 		s.t.Error("no witness was sent anything: the test shows nothing")
@@ -291,7 +307,8 @@ func (s *stage) kept(topics []string) map[string]map[string]bool {
 	}
 	all := map[string]map[string]bool{}
 	for _, topic := range topics {
-		text, err := exec.Command("redis-cli", "-c", "-p", servers[at].port, "--json", "XRANGE", "sse:"+topic, "-", "+").Output()
+		text, err := exec.Command("redis-cli", "-c", "-p", servers[at].port, "--json", "XRANGE",
+			"sse:"+topic, "-", "+").Output()
 		var elements [][]any // an id, and fields with their values
 		if err == nil {
 			err = json.Unmarshal(text, &elements)

@@ -8,8 +8,8 @@ import (
 )
 
 // A replica takes over without a vote (CLUSTER FAILOVER TAKEOVER) while its master lives and takes
-// events; then the former master does the same. What the loser had acknowledged but not replicated is
-// gone. Until it hears that it has lost, two servers take events for the same topics.
+// events; then the former master does the same. What the loser had acknowledged but not replicated
+// is gone. Until it hears that it has lost, two servers take events for the same topics.
 func TestTakeovers(t *testing.T) {
 	unraced(t) // TestAMasterIsKilled
 	t.Parallel()
@@ -20,7 +20,8 @@ func TestTakeovers(t *testing.T) {
 	for round := range rounds(3, 8) {
 		took := make(chan string, 1)
 		takeOver := func() { took <- to.cli("CLUSTER", "FAILOVER", "TAKEOVER") }
-		if round%2 == 0 { // it has not got the last events, and takes over before it can ask for them
+		if round%2 == 0 {
+			// it has not got the last events, and takes over before it can ask for them
 			to.signal(syscall.SIGSTOP)
 			from.cli("CLIENT", "KILL", "TYPE", "replica")
 			if round == 0 {
@@ -42,7 +43,8 @@ func TestTakeovers(t *testing.T) {
 		}
 		l.rest(about(rng, 200*time.Millisecond))
 		eventually(t, "the other one has given in", func() bool {
-			return strings.HasPrefix(from.cli("ROLE"), "slave") && strings.Contains(from.cli("INFO", "replication"), "master_link_status:up")
+			return strings.HasPrefix(from.cli("ROLE"), "slave") &&
+				strings.Contains(from.cli("INFO", "replication"), "master_link_status:up")
 		})
 		l.rest(about(rng, 200*time.Millisecond))
 		from, to = to, from

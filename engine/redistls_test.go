@@ -34,7 +34,8 @@ func newAuthority(t testing.TB) *authority {
 	t.Helper()
 	a := &authority{t: t, dir: t.TempDir()}
 	a.key = newKey(t)
-	a.file, _ = a.sign("ca", a.key, &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign, NotAfter: time.Now().Add(time.Hour)})
+	a.file, _ = a.sign("ca", a.key, &x509.Certificate{IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign, NotAfter: time.Now().Add(time.Hour)})
 	return a
 }
 
@@ -48,9 +49,11 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 }
 
 // sign writes a certificate and its key into files.
-func (a *authority) sign(name string, key *ecdsa.PrivateKey, c *x509.Certificate) (cert, keyFile string) {
+func (a *authority) sign(name string, key *ecdsa.PrivateKey, c *x509.Certificate) (cert,
+	keyFile string) {
 	a.t.Helper()
-	c.SerialNumber, c.Subject, c.NotBefore = big.NewInt(time.Now().UnixNano()), pkix.Name{CommonName: name}, time.Now().Add(-2*time.Hour)
+	c.SerialNumber, c.Subject, c.NotBefore = big.NewInt(time.Now().UnixNano()),
+		pkix.Name{CommonName: name}, time.Now().Add(-2*time.Hour)
 	parent := a.cert
 	if parent == nil {
 		parent = c
@@ -69,7 +72,8 @@ func (a *authority) sign(name string, key *ecdsa.PrivateKey, c *x509.Certificate
 		a.t.Fatal(err)
 	}
 	cert, keyFile = filepath.Join(a.dir, name+".crt"), filepath.Join(a.dir, name+".key")
-	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: secret}} {
+	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der},
+		keyFile: {Type: "PRIVATE KEY", Bytes: secret}} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
 			a.t.Fatal(err)
 		}
@@ -82,19 +86,24 @@ func (a *authority) issue(name string, lasts time.Duration) (cert, key string) {
 	a.t.Helper()
 	return a.sign(name, newKey(a.t), &x509.Certificate{
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(lasts),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	})
 }
 
-// demanding are the arguments of a server that takes TLS at a port, and asks clients for a certificate.
+// demanding are the arguments of a server that takes TLS at a port, and asks clients for a
+// certificate.
 func (a *authority) demanding(port string) []string {
 	cert, key := a.issue("server"+port, time.Hour)
-	return []string{"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", a.file, "--tls-auth-clients", "yes"}
+	return []string{"--tls-port", port, "--tls-cert-file", cert, "--tls-key-file", key,
+		"--tls-ca-cert-file", a.file, "--tls-auth-clients", "yes"}
 }
 
 // shows has an edge show a certificate, and take those of this CA only.
 func (a *authority) shows(cert, key string) func(*engine.Config) {
-	return func(c *engine.Config) { c.Redis.TLS.Cert, c.Redis.TLS.Key, c.Redis.TLS.CA = cert, key, a.file }
+	return func(c *engine.Config) {
+		c.Redis.TLS.Cert, c.Redis.TLS.Key, c.Redis.TLS.CA = cert, key, a.file
+	}
 }
 
 // replace puts one file in another's place, as a renewed certificate is.
@@ -109,8 +118,8 @@ func replace(t testing.TB, file, by string) {
 	}
 }
 
-// Servers that ask for a certificate get one. When all certificates are replaced by those of another CA, in the same files, the next
-// connections have the new ones.
+// Servers that ask for a certificate get one. When all certificates are replaced by those of
+// another CA, in the same files, the next connections have the new ones.
 func TestServersThatAskForACertificate(t *testing.T) {
 	t.Parallel()
 	port := freePorts(t, 1)[0]
@@ -125,13 +134,17 @@ func TestServersThatAskForACertificate(t *testing.T) {
 	newCert, newKey := fresh.issue("edge", time.Hour)
 	replace(t, cert, newCert)
 	replace(t, key, newKey)
-	if out := r.cli("CONFIG", "SET", "tls-cert-file", serverCert, "tls-key-file", serverKey, "tls-ca-cert-file", fresh.file); out != "OK" {
+	if out := r.cli("CONFIG", "SET", "tls-cert-file", serverCert, "tls-key-file", serverKey,
+		"tls-ca-cert-file", fresh.file); out != "OK" {
 		t.Fatal(out)
 	}
 	replace(t, old.file, fresh.file)
 	r.cli("CLIENT", "KILL", "TYPE", "normal")
 	r.cli("CLIENT", "KILL", "TYPE", "pubsub")
-	eventually(t, "publishing goes on", func() bool { _, err := n.post("x", "two"); return err == nil })
+	eventually(t, "publishing goes on", func() bool {
+		_, err := n.post("x", "two")
+		return err == nil
+	})
 	st.gets(t, "two")
 }
 
@@ -152,8 +165,12 @@ func TestCertificatesForSentinelAndCluster(t *testing.T) {
 		startRedis(t, append(a.demanding(ports[0]), "--tls-replication", "yes")...)
 		sentinel := &redisServer{t: t, port: ports[1], dir: t.TempDir()}
 		conf := filepath.Join(sentinel.dir, "sentinel.conf")
-		flags := strings.ReplaceAll(strings.Join(append(a.demanding(ports[2]), "--tls-replication", "yes"), " "), " --", "\n")
-		text := fmt.Sprintf("port %s\nbind 127.0.0.1\n%s\nsentinel monitor mymaster 127.0.0.1 %s 1\n", ports[1], strings.TrimPrefix(flags, "--"), ports[0])
+		flags := strings.ReplaceAll(
+			strings.Join(append(a.demanding(ports[2]), "--tls-replication", "yes"), " "), " --",
+			"\n")
+		text := fmt.Sprintf(
+			"port %s\nbind 127.0.0.1\n%s\nsentinel monitor mymaster 127.0.0.1 %s 1\n", ports[1],
+			strings.TrimPrefix(flags, "--"), ports[0])
 		if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -172,11 +189,14 @@ func TestCertificatesForSentinelAndCluster(t *testing.T) {
 		r := &redisServer{t: t, dir: t.TempDir()}
 		ports := freePorts(t, 2)
 		r.port, r.bus = ports[0], ports[1]
-		r.arguments = append(a.demanding(port), "--cluster-enabled", "yes", "--cluster-port", r.bus, "--tls-cluster", "yes", "--cluster-announce-ip", "127.0.0.1")
+		r.arguments = append(a.demanding(port), "--cluster-enabled", "yes", "--cluster-port", r.bus,
+			"--tls-cluster", "yes", "--cluster-announce-ip", "127.0.0.1")
 		r.start()
 		t.Cleanup(r.kill)
 		r.cli("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-		eventually(t, "the cluster is whole", func() bool { return strings.Contains(r.cli("CLUSTER", "INFO"), "cluster_state:ok") })
+		eventually(t, "the cluster is whole", func() bool {
+			return strings.Contains(r.cli("CLUSTER", "INFO"), "cluster_state:ok")
+		})
 		works(t, "rediss+cluster://127.0.0.1:"+port)
 	})
 }
@@ -204,27 +224,46 @@ func TestWrongCertificates(t *testing.T) {
 		url, cert, key, ca string
 		says               []string
 	}{
-		"none":                      {url, "", "", a.file, []string{"--redis-tls-cert", "tls-auth-clients"}},
-		"of another CA":             {url, strangeCert, strangeKey, a.file, []string{"--redis-tls-cert", "tls-ca-cert-file"}},
-		"expired":                   {url, oldCert, oldKey, a.file, []string{"--redis-tls-cert " + oldCert, "expired at 20"}},
-		"another's key":             {url, cert, anotherKey, a.file, []string{cert, anotherKey, "private key does not match"}},
-		"a certificate for a key":   {url, cert, cert, a.file, []string{"--redis-tls-key " + cert, "private key", "found a CERTIFICATE"}},
-		"a key for a certificate":   {url, key, key, a.file, []string{"--redis-tls-cert " + key, "found a PRIVATE KEY"}},
-		"no key":                    {url, cert, "", a.file, []string{"--redis-tls-key", "found only --redis-tls-cert"}},
-		"no certificate":            {url, "", key, a.file, []string{"--redis-tls-cert", "found only --redis-tls-key"}},
-		"an empty file":             {url, empty, key, a.file, []string{"--redis-tls-cert " + empty, "an empty file"}},
-		"no PEM":                    {url, cert, key, words, []string{"--redis-tls-ca " + words, "6 bytes that are no PEM"}},
-		"no file":                   {url, cert, "/nowhere/key", a.file, []string{"--redis-tls-key", "/nowhere/key", "no such file"}},
-		"without TLS":               {"redis://127.0.0.1:" + ports[0], cert, key, a.file, []string{"--redis-tls-cert, --redis-tls-key, --redis-tls-ca", "rediss://"}},
-		"without Redis":             {"", cert, key, "", []string{"--redis-tls-cert, --redis-tls-key without --redis"}},
-		"insecure, and a CA":        {url + "?insecure=true", cert, key, a.file, []string{"--redis-tls-ca", "insecure"}},
-		"the server's another CA":   {url, strangeCert, strangeKey, other.file, []string{"unknown authority", "--redis-tls-ca"}},
-		"the server's, without CAs": {url, cert, key, "", []string{"unknown authority", "SSL_CERT_FILE"}},
-		"the server's expired":      {"rediss://127.0.0.1:" + ports[1], cert, key, a.file, []string{"expired", "server's certificate"}},
-		"the server's of elsewhere": {"rediss://localhost:" + ports[0], cert, key, a.file, []string{"localhost", "address it is reached at"}},
+		"none": {url, "", "", a.file,
+			[]string{"--redis-tls-cert", "tls-auth-clients"}},
+		"of another CA": {url, strangeCert, strangeKey, a.file,
+			[]string{"--redis-tls-cert", "tls-ca-cert-file"}},
+		"expired": {url, oldCert, oldKey, a.file,
+			[]string{"--redis-tls-cert " + oldCert, "expired at 20"}},
+		"another's key": {url, cert, anotherKey, a.file,
+			[]string{cert, anotherKey, "private key does not match"}},
+		"a certificate for a key": {url, cert, cert, a.file,
+			[]string{"--redis-tls-key " + cert, "private key", "found a CERTIFICATE"}},
+		"a key for a certificate": {url, key, key, a.file,
+			[]string{"--redis-tls-cert " + key, "found a PRIVATE KEY"}},
+		"no key": {url, cert, "", a.file,
+			[]string{"--redis-tls-key", "found only --redis-tls-cert"}},
+		"no certificate": {url, "", key, a.file,
+			[]string{"--redis-tls-cert", "found only --redis-tls-key"}},
+		"an empty file": {url, empty, key, a.file,
+			[]string{"--redis-tls-cert " + empty, "an empty file"}},
+		"no PEM": {url, cert, key, words,
+			[]string{"--redis-tls-ca " + words, "6 bytes that are no PEM"}},
+		"no file": {url, cert, "/nowhere/key", a.file,
+			[]string{"--redis-tls-key", "/nowhere/key", "no such file"}},
+		"without TLS": {"redis://127.0.0.1:" + ports[0], cert, key, a.file,
+			[]string{"--redis-tls-cert, --redis-tls-key, --redis-tls-ca", "rediss://"}},
+		"without Redis": {"", cert, key, "",
+			[]string{"--redis-tls-cert, --redis-tls-key without --redis"}},
+		"insecure, and a CA": {url + "?insecure=true", cert, key, a.file,
+			[]string{"--redis-tls-ca", "insecure"}},
+		"the server's another CA": {url, strangeCert, strangeKey, other.file,
+			[]string{"unknown authority", "--redis-tls-ca"}},
+		"the server's, without CAs": {url, cert, key, "",
+			[]string{"unknown authority", "SSL_CERT_FILE"}},
+		"the server's expired": {"rediss://127.0.0.1:" + ports[1], cert, key, a.file,
+			[]string{"expired", "server's certificate"}},
+		"the server's of elsewhere": {"rediss://localhost:" + ports[0], cert, key, a.file,
+			[]string{"localhost", "address it is reached at"}},
 	} {
 		config := engine.DefaultConfig()
-		config.Dev, config.Listen, config.Admin, config.Redis.URL, config.Redis.Timeout = true, []string{"127.0.0.1:0"}, "", c.url, time.Second
+		config.Dev, config.Listen, config.Admin, config.Redis.URL, config.Redis.Timeout = true,
+			[]string{"127.0.0.1:0"}, "", c.url, time.Second
 		config.Redis.TLS.Cert, config.Redis.TLS.Key, config.Redis.TLS.CA = c.cert, c.key, c.ca
 		e, err := engine.New(config)
 		if err == nil {

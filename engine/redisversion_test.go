@@ -53,7 +53,8 @@ func claiming(t *testing.T, r *redisServer, version string) string {
 					if err != nil {
 						return
 					}
-					c.Write(bytes.ReplaceAll(buf[:n], []byte("redis_version:"+is), []byte("redis_version:"+version)))
+					c.Write(bytes.ReplaceAll(buf[:n], []byte("redis_version:"+is),
+						[]byte("redis_version:"+version)))
 				}
 			}()
 		}
@@ -67,12 +68,14 @@ func TestServersThatAreTooOld(t *testing.T) {
 	r := startRedis(t)
 	for version, fits := range map[string]bool{"5.0.15": false, "6.0.16": false, "6.2.14": true} {
 		c := engine.DefaultConfig()
-		c.Dev, c.Listen, c.Admin, c.Redis.URL, c.Redis.Timeout = true, []string{"127.0.0.1:0"}, "", "redis://"+claiming(t, r, version), time.Second
+		c.Dev, c.Listen, c.Admin, c.Redis.URL, c.Redis.Timeout = true, []string{"127.0.0.1:0"}, "",
+			"redis://"+claiming(t, r, version), time.Second
 		e, err := engine.New(c)
 		if err == nil {
 			e.Close()
 		}
-		if (err == nil) != fits || !fits && !strings.Contains(err.Error(), "they are version "+version+", expected 6.2 or later") {
+		if (err == nil) != fits || !fits &&
+			!strings.Contains(err.Error(), "they are version "+version+", expected 6.2 or later") {
 			t.Errorf("%s: %v", version, err)
 		}
 	}

@@ -71,7 +71,9 @@ func (w *witness) visit(edge int, until <-chan struct{}) {
 	d := net.Dialer{Timeout: 5 * time.Second}
 	if w.slow {
 		d.Control = func(_, _ string, c syscall.RawConn) error {
-			return c.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096) })
+			return c.Control(func(fd uintptr) {
+				unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4096)
+			})
 		}
 	}
 	conn, err := d.Dial("tcp", w.stage.edges[edge].addr)

@@ -54,7 +54,8 @@ func TestResumeAfterEveryByte(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			n := startNode(t, nil)
-			for _, topic := range c.topics[1:] { // positions of all kinds: c has an event that was seen, d none
+			for _, topic := range c.topics[1:] {
+				// positions of all kinds: c has an event that was seen, d none
 				if topic == "c" {
 					n.publish(t, topic, "seen")
 				}
@@ -64,7 +65,8 @@ func TestResumeAfterEveryByte(t *testing.T) {
 			first.reset()
 			var want []string
 			for i := range 4 {
-				topic, data := c.topics[i%len(c.topics)], fmt.Sprintf("%d\nof %s", i, c.topics[i%len(c.topics)])
+				topic, data := c.topics[i%len(c.topics)],
+					fmt.Sprintf("%d\nof %s", i, c.topics[i%len(c.topics)])
 				n.publish(t, topic, data)
 				want = append(want, "message "+data)
 			}
@@ -82,13 +84,15 @@ func TestResumeAfterEveryByte(t *testing.T) {
 				again := n.open(t, ask{topics: c.topics, after: id, inQuery: c.inQuery})
 				rest, err := again.take(len(want) - len(got))
 				if err != nil {
-					t.Fatalf("cut after byte %d, resumed at %q with %d events: %v", cut, id, len(got), err)
+					t.Fatalf("cut after byte %d, resumed at %q with %d events: %v", cut, id,
+						len(got), err)
 				}
 				again.reset()
 				all := lines(append(got, rest...))
 				slices.Sort(all)
 				if !slices.Equal(all, want) {
-					t.Fatalf("cut after byte %d, resumed at %q:\nfound    %q\nexpected %q", cut, id, all, want)
+					t.Fatalf("cut after byte %d, resumed at %q:\nfound    %q\nexpected %q", cut, id,
+						all, want)
 				}
 			}
 		})
@@ -163,7 +167,8 @@ func TestReconnectingClientsLoseNothing(t *testing.T) {
 			for _, m := range st.queue {
 				topic, number, _ := strings.Cut(m.Data, " ")
 				if m.Event != "message" || number != fmt.Sprint(c.got[topic]) {
-					return fmt.Errorf("expected number %d of topic %q, found %s %q", c.got[topic], topic, m.Event, m.Data)
+					return fmt.Errorf("expected number %d of topic %q, found %s %q", c.got[topic],
+						topic, m.Event, m.Data)
 				}
 				c.got[topic]++
 			}
@@ -183,9 +188,11 @@ func TestReconnectingClientsLoseNothing(t *testing.T) {
 	for i, c := range all {
 		rng := rand.New(rand.NewPCG(1, uint64(i)))
 		running.Go(func() {
-			for c.got[c.topics[len(c.topics)-1]] < events || c.got["a"] < events || len(c.topics) > 1 && c.got["b"] < events {
+			for c.got[c.topics[len(c.topics)-1]] < events || c.got["a"] < events ||
+				len(c.topics) > 1 && c.got["b"] < events {
 				if err := life(c, rng); err != nil {
-					t.Errorf("client %d of %v, after %d connections: %v", i, c.topics, c.breaks, err)
+					t.Errorf("client %d of %v, after %d connections: %v", i, c.topics, c.breaks,
+						err)
 					return
 				}
 			}
@@ -210,8 +217,9 @@ func TestReconnectingClientsLoseNothing(t *testing.T) {
 	}
 }
 
-// TestWhatOpensResumes opens streams with the longest targets and heads that are taken, with one topic and several, and comes
-// back with the longest id that such a stream can have, in every way that clients do. One byte more does not open.
+// TestWhatOpensResumes opens streams with the longest targets and heads that are taken, with one
+// topic and several, and comes back with the longest id that such a stream can have, in every way
+// that clients do. One byte more does not open.
 func TestWhatOpensResumes(t *testing.T) {
 	n := startNode(t, nil)
 	config := engine.DefaultConfig()
@@ -229,8 +237,12 @@ func TestWhatOpensResumes(t *testing.T) {
 		if n := len("&last_event_id=" + longest); n > room {
 			t.Fatalf("%d topics: an id takes %d bytes, of which %d are known", topics, n, room)
 		}
-		target := "/events?" + query + strings.Repeat("a", config.TargetBytes-room-len("/events?"+query))
-		field := "X: " + strings.Repeat("a", config.HeadBytes-room-len("GET /events?"+query+" HTTP/1.1\r\nHost: localhost\r\nX: \r\n\r\n"))
+		target := "/events?" + query +
+			strings.Repeat("a", config.TargetBytes-room-len("/events?"+query))
+		field := "X: " +
+			strings.Repeat("a",
+				config.HeadBytes-room-len("GET /events?"+query+
+					" HTTP/1.1\r\nHost: localhost\r\nX: \r\n\r\n"))
 		get := func(target, fields string) string {
 			return "GET " + target + " HTTP/1.1\r\nHost: localhost\r\n" + fields + "\r\n"
 		}
@@ -249,16 +261,20 @@ func TestWhatOpensResumes(t *testing.T) {
 			{get("/events?"+query+"&last_event_id="+longest, field+"\r\n"), 200},
 			{get("/events?"+query, field+"a\r\n"), 431},
 		} {
-			for _, before := range []string{"", "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"} { // the first head on its connection, and a later one
+			for _, before := range []string{"",
+				"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"} {
+				// the first head on its connection, and a later one
 				if got := n.statusOf(t, before, c.head); got != c.want {
-					t.Errorf("%d topics, %d bytes of head, after %q: %d, expected %d", topics, len(c.head), before, got, c.want)
+					t.Errorf("%d topics, %d bytes of head, after %q: %d, expected %d", topics,
+						len(c.head), before, got, c.want)
 				}
 			}
 		}
 	}
 }
 
-// statusOf sends two requests on a connection, the first of which may be none, and returns the status of the last answer.
+// statusOf sends two requests on a connection, the first of which may be none, and returns the
+// status of the last answer.
 func (s *server) statusOf(t *testing.T, before, head string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.addr)

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestManyStreams holds ten thousand streams, a thousand under the race detector:
-// each gets every broadcast exactly once, and heartbeats when there is none; the server has no goroutine more for it; and when
-// they are gone nothing of them is left.
+// TestManyStreams holds ten thousand streams, a thousand under the race detector: each gets every
+// broadcast exactly once, and heartbeats when there is none; the server has no goroutine more for
+// it; and when they are gone nothing of them is left.
 func TestManyStreams(t *testing.T) {
 	few, streams, events := 100, pick(10_000, 1_000, 1_000), 10
 	p := startProcess(t, "--heartbeat=1s")
@@ -79,7 +79,9 @@ func TestManyStreams(t *testing.T) {
 	}
 	p.awaitStreams(t, 0)
 	m = p.metrics(t)
-	if subs, gone := total(m, "ssedge_subscriptions"), m[`ssedge_streams_closed_total{reason="client_gone"}`]; subs != 0 || gone != float64(streams) {
+	if subs, gone := total(m, "ssedge_subscriptions"),
+		m[`ssedge_streams_closed_total{reason="client_gone"}`]; subs != 0 ||
+		gone != float64(streams) {
 		t.Errorf("%v subscriptions left, %v streams closed as gone", subs, gone)
 	}
 	p.http.CloseIdleConnections()

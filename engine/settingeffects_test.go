@@ -15,7 +15,8 @@ import (
 // locked is a node that is none of development.
 func locked(c *engine.Config) { c.Dev, c.Keys = false, []string{"key"} }
 
-func send(t *testing.T, n *node, method, path, body string, fields ...string) (status int, text string) {
+func send(t *testing.T, n *node, method, path, body string, fields ...string) (status int,
+	text string) {
 	t.Helper()
 	r, err := http.NewRequest(method, "http://"+n.addr+path, strings.NewReader(body))
 	if err != nil {
@@ -44,7 +45,8 @@ func refuses(method, path, body string, status int) func(*testing.T, *node) {
 
 func refusesJSON(body string, status int) func(*testing.T, *node) {
 	return func(t *testing.T, n *node) {
-		if got, text := send(t, n, "POST", "/publish", body, "Content-Type", "application/json"); got != status {
+		if got, text := send(t, n, "POST", "/publish", body, "Content-Type",
+			"application/json"); got != status {
 			t.Errorf("expected %d, found %d %s", status, got, text)
 		}
 	}
@@ -52,7 +54,8 @@ func refusesJSON(body string, status int) func(*testing.T, *node) {
 
 func refusesHead(bytes, status int) func(*testing.T, *node) {
 	return func(t *testing.T, n *node) {
-		head := "GET /events?topic=x HTTP/1.1\r\nHost: localhost\r\nX: " + strings.Repeat("x", bytes) + "\r\n\r\n"
+		head := "GET /events?topic=x HTTP/1.1\r\nHost: localhost\r\nX: " +
+			strings.Repeat("x", bytes) + "\r\n\r\n"
 		if got := n.statusOf(t, "", head); got != status {
 			t.Errorf("expected %d, found %d", status, got)
 		}
@@ -61,7 +64,8 @@ func refusesHead(bytes, status int) func(*testing.T, *node) {
 
 func refusesFields(fields, status int) func(*testing.T, *node) {
 	return func(t *testing.T, n *node) {
-		head := "GET /events?topic=x HTTP/1.1\r\nHost: localhost\r\n" + strings.Repeat("X: x\r\n", fields) + "\r\n"
+		head := "GET /events?topic=x HTTP/1.1\r\nHost: localhost\r\n" +
+			strings.Repeat("X: x\r\n", fields) + "\r\n"
 		if got := n.statusOf(t, "", head); got != status {
 			t.Errorf("expected %d, found %d", status, got)
 		}
@@ -70,7 +74,8 @@ func refusesFields(fields, status int) func(*testing.T, *node) {
 
 func answersKey(key string, status int) func(*testing.T, *node) {
 	return func(t *testing.T, n *node) {
-		if got, text := send(t, n, "POST", "/publish?topic=t", "x", "Authorization", "Bearer "+key); got != status {
+		if got, text := send(t, n, "POST", "/publish?topic=t", "x", "Authorization",
+			"Bearer "+key); got != status {
 			t.Errorf("expected %d, found %d %s", status, got, text)
 		}
 	}
@@ -130,7 +135,8 @@ func holdsOne(t *testing.T, n *node) {
 	refuses("GET", "/events?topic=x", "", 503)(t, n)
 }
 
-// forgets publishes so many events of so many bytes, and wants a client of the first one to be told a gap.
+// forgets publishes so many events of so many bytes, and wants a client of the first one to be told
+// a gap.
 func forgets(events, size int) func(*testing.T, *node) {
 	return func(t *testing.T, n *node) {
 		all := n.publishAll(t, "t", numbered(events, size))
@@ -151,7 +157,8 @@ func resumesAtTheNewest(t *testing.T, n *node) {
 	}
 }
 
-// holdsLess publishes so many events of so many bytes, and wants the node to hold less: with Redis others may still be there.
+// holdsLess publishes so many events of so many bytes, and wants the node to hold less: with Redis
+// others may still be there.
 func holdsLess(events, size int) func(*testing.T, *node) {
 	return func(t *testing.T, n *node) {
 		st := n.opened(t, topic("t"))
@@ -161,7 +168,8 @@ func holdsLess(events, size int) func(*testing.T, *node) {
 				t.Fatal(err)
 			}
 		}
-		if held := n.metrics(t)["ssedge_history_bytes"]; held == 0 || held > float64(events*size*3/4) {
+		if held := n.metrics(t)["ssedge_history_bytes"]; held == 0 ||
+			held > float64(events*size*3/4) {
 			t.Errorf("%v bytes are held of %d", held, events*size)
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestSIGTERMDuringRequests: each kind of request that is under way when the server is told to end gets an answer that says what
-// was taken and why no more was, or is finished.
+// TestSIGTERMDuringRequests: each kind of request that is under way when the server is told to end
+// gets an answer that says what was taken and why no more was, or is finished.
 func TestSIGTERMDuringRequests(t *testing.T) {
 	unraced(t) // the requests of TestStrangersHoldNothingUp, and a drain: TestARollingRestart
 	line := func(n int) string { return fmt.Sprintf("{\"topic\":\"t\",\"data\":\"%d\"}\n", n) }
@@ -23,15 +23,26 @@ func TestSIGTERMDuringRequests(t *testing.T) {
 		status int
 		says   string
 	}{
-		"lines, silent":           {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n" + line(1) + line(2), "", 503, `"published":2`},
-		"lines, more of them":     {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 100000\r\n\r\n" + line(1) + line(2), strings.Repeat(line(3), 100), 503, "going away"},
-		"half a line":             {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n" + line(1) + `{"topic"`, "", 503, `"published":1`},
-		"lines in chunks":         {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\n" + line(1) + "\r\n", "", 503, `"published":1`},
-		"an array, silent":        {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[", "", 503, "going away"},
-		"raw, silent":             {"POST /publish?topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf", "", 503, "going away"},
-		"raw, that is completed":  {"POST /publish?topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\nhalf", "half", 200, `"id"`},
-		"JSON, that is completed": {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n", `{"topic":"t","data":"x"}`, 200, `"id"`},
-		"half a head":             {"POST /publish?topic=t HTTP/1.1\r\nHost: local", "", 0, ""}, // nothing was asked yet: closed
+		"lines, silent": {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n" +
+			line(1) + line(2), "", 503, `"published":2`},
+		"lines, more of them": {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 100000\r\n\r\n" +
+			line(1) + line(2), strings.Repeat(line(3), 100), 503, "going away"},
+		"half a line": {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: 1000\r\n\r\n" +
+			line(1) + `{"topic"`, "", 503, `"published":1`},
+		"lines in chunks": {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n1a\r\n" +
+			line(1) + "\r\n", "", 503, `"published":1`},
+		"an array, silent": {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n[",
+			"", 503, "going away"},
+		"raw, silent": {
+			"POST /publish?topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf",
+			"", 503, "going away"},
+		"raw, that is completed": {
+			"POST /publish?topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8\r\n\r\nhalf",
+			"half", 200, `"id"`},
+		"JSON, that is completed": {"POST /publish HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n",
+			`{"topic":"t","data":"x"}`, 200, `"id"`},
+		// nothing was asked yet: closed
+		"half a head": {"POST /publish?topic=t HTTP/1.1\r\nHost: local", "", 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -64,7 +75,8 @@ func TestSIGTERMDuringRequests(t *testing.T) {
 				}
 			} else if err != nil {
 				t.Fatal(err)
-			} else if body, _ := io.ReadAll(resp.Body); resp.StatusCode != c.status && resp.StatusCode != 200 || !strings.Contains(string(body), c.says) {
+			} else if body, _ := io.ReadAll(resp.Body); resp.StatusCode != c.status &&
+				resp.StatusCode != 200 || !strings.Contains(string(body), c.says) {
 				t.Errorf("answered %s %s, expected %d with %s", resp.Status, body, c.status, c.says)
 			}
 			if code := p.exit(t); code != 0 {
@@ -74,8 +86,8 @@ func TestSIGTERMDuringRequests(t *testing.T) {
 	}
 }
 
-// TestSIGTERMDuringFaults: whatever is wrong when the server is told to end, it ends in order: streams are told, the exit code is 0,
-// and a second signal is not needed.
+// TestSIGTERMDuringFaults: whatever is wrong when the server is told to end, it ends in order:
+// streams are told, the exit code is 0, and a second signal is not needed.
 func TestSIGTERMDuringFaults(t *testing.T) {
 	unraced(t) // TestRedisGoesAway and its like, and a drain
 	live := func(t *testing.T, p *process) func() {
@@ -91,12 +103,14 @@ func TestSIGTERMDuringFaults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(conn, "GET /events?topic=new&last_event_id=earliest HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		io.WriteString(conn,
+			"GET /events?topic=new&last_event_id=earliest HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		p.await(t, `ssedge_streams{state="waiting"}`, 1)
 		return func() {
 			conn.SetDeadline(time.Now().Add(patience))
 			said, err := io.ReadAll(conn)
-			if status, _, _ := strings.Cut(string(said), "\r\n"); err != nil || status != "HTTP/1.1 503 Service Unavailable" && status != "HTTP/1.1 200 OK" {
+			if status, _, _ := strings.Cut(string(said), "\r\n"); err != nil ||
+				status != "HTTP/1.1 503 Service Unavailable" && status != "HTTP/1.1 200 OK" {
 				t.Errorf("the stream that waited was told %q, %v", said, err)
 			}
 		}
@@ -117,66 +131,78 @@ func TestSIGTERMDuringFaults(t *testing.T) {
 	type fault struct {
 		redis bool
 		flags string
-		does  func(t *testing.T, p *process, r *relay, s *redisServer) []func() // and what is looked at in the end
+		// and what is looked at in the end
+		does func(t *testing.T, p *process, r *relay, s *redisServer) []func()
 	}
 	for name, f := range map[string]fault{
-		"Redis has ended": {true, "", func(t *testing.T, p *process, r *relay, s *redisServer) []func() {
-			a := live(t, p)
-			s.kill()
-			return []func(){a, publishing(t, p), waiting(t, p)}
-		}},
-		"Redis swallows everything": {true, "", func(t *testing.T, p *process, r *relay, _ *redisServer) []func() {
-			a := live(t, p)
-			r.swallow(true)
-			return []func(){a, publishing(t, p), waiting(t, p)}
-		}},
-		"Redis is stopped": {true, "", func(t *testing.T, p *process, _ *relay, s *redisServer) []func() {
-			a := live(t, p)
-			s.signal(syscall.SIGSTOP)
-			t.Cleanup(func() { s.signal(syscall.SIGCONT) })
-			return []func(){a, publishing(t, p), waiting(t, p)}
-		}},
-		"Redis takes nothing": {true, "", func(t *testing.T, p *process, _ *relay, s *redisServer) []func() {
-			a := live(t, p)
-			s.cli("CONFIG", "SET", "min-replicas-to-write", "1")
-			return []func(){a, publishing(t, p)}
-		}},
-		"Redis was never there": {false, "--redis=redis://127.0.0.1:1 --no-redis-required", func(t *testing.T, p *process, _ *relay, _ *redisServer) []func() {
-			return []func(){waiting(t, p)}
-		}},
-		"streams take nothing": {false, "--send-buffer=4096", func(t *testing.T, p *process, _ *relay, _ *redisServer) []func() {
-			a := live(t, p)
-			for range 20 {
-				p.opened(t, ask{topics: []string{"full"}, receiveBuffer: 4096})
-			}
-			for range 20 {
-				p.publish(t, "full", strings.Repeat("x", 100_000))
-			}
-			p.await(t, `ssedge_streams{state="blocked"}`, 20)
-			return []func(){a}
-		}},
-		"strangers hold places": {false, "--http-connections-max=64 --heads-max=64", func(t *testing.T, p *process, _ *relay, _ *redisServer) []func() {
-			a := live(t, p)
-			for range 100 {
-				for _, request := range attacks {
-					if c, err := net.Dial("tcp", p.addr); err == nil {
-						io.WriteString(c, request)
-						t.Cleanup(func() { c.Close() })
+		"Redis has ended": {true, "",
+			func(t *testing.T, p *process, r *relay, s *redisServer) []func() {
+				a := live(t, p)
+				s.kill()
+				return []func(){a, publishing(t, p), waiting(t, p)}
+			}},
+		"Redis swallows everything": {true, "",
+			func(t *testing.T, p *process, r *relay, _ *redisServer) []func() {
+				a := live(t, p)
+				r.swallow(true)
+				return []func(){a, publishing(t, p), waiting(t, p)}
+			}},
+		"Redis is stopped": {true, "",
+			func(t *testing.T, p *process, _ *relay, s *redisServer) []func() {
+				a := live(t, p)
+				s.signal(syscall.SIGSTOP)
+				t.Cleanup(func() { s.signal(syscall.SIGCONT) })
+				return []func(){a, publishing(t, p), waiting(t, p)}
+			}},
+		"Redis takes nothing": {true, "",
+			func(t *testing.T, p *process, _ *relay, s *redisServer) []func() {
+				a := live(t, p)
+				s.cli("CONFIG", "SET", "min-replicas-to-write", "1")
+				return []func(){a, publishing(t, p)}
+			}},
+		"Redis was never there": {false, "--redis=redis://127.0.0.1:1 --no-redis-required",
+			func(t *testing.T, p *process, _ *relay, _ *redisServer) []func() {
+				return []func(){waiting(t, p)}
+			}},
+		"streams take nothing": {false, "--send-buffer=4096",
+			func(t *testing.T, p *process, _ *relay, _ *redisServer) []func() {
+				a := live(t, p)
+				for range 20 {
+					p.opened(t, ask{topics: []string{"full"}, receiveBuffer: 4096})
+				}
+				for range 20 {
+					p.publish(t, "full", strings.Repeat("x", 100_000))
+				}
+				p.await(t, `ssedge_streams{state="blocked"}`, 20)
+				return []func(){a}
+			}},
+		"strangers hold places": {false, "--http-connections-max=64 --heads-max=64",
+			func(t *testing.T, p *process, _ *relay, _ *redisServer) []func() {
+				a := live(t, p)
+				for range 100 {
+					for _, request := range attacks {
+						if c, err := net.Dial("tcp", p.addr); err == nil {
+							io.WriteString(c, request)
+							t.Cleanup(func() { c.Close() })
+						}
 					}
 				}
-			}
-			return []func(){a}
-		}},
-		"the process was stopped meanwhile": {false, "", func(t *testing.T, p *process, _ *relay, _ *redisServer) []func() {
-			a := live(t, p)
-			p.signal(t, syscall.SIGSTOP)
-			time.AfterFunc(200*time.Millisecond, func() { p.cmd.Process.Signal(syscall.SIGCONT) })
-			return []func(){a}
-		}},
+				return []func(){a}
+			}},
+		"the process was stopped meanwhile": {false, "",
+			func(t *testing.T, p *process, _ *relay, _ *redisServer) []func() {
+				a := live(t, p)
+				p.signal(t, syscall.SIGSTOP)
+				time.AfterFunc(200*time.Millisecond, func() {
+					p.cmd.Process.Signal(syscall.SIGCONT)
+				})
+				return []func(){a}
+			}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			flags := append(strings.Fields(f.flags), "--drain-timeout=5s", "--retry=1s", "--retry-jitter=0s")
+			flags := append(strings.Fields(f.flags), "--drain-timeout=5s", "--retry=1s",
+				"--retry-jitter=0s")
 			var r *relay
 			var s *redisServer
 			var p *process

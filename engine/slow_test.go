@@ -23,24 +23,26 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// TestNeverReadingClientsTakeNoMemory floods a topic on which many clients read
-// nothing at all: what the node holds stays within what the configuration names,
-// far below what was published once and not to speak of once per client. Clients that
-// read get everything meanwhile.
+// TestNeverReadingClientsTakeNoMemory floods a topic on which many clients read nothing at all:
+// what the node holds stays within what the configuration names, far below what was published once
+// and not to speak of once per client. Clients that read get everything meanwhile.
 func TestNeverReadingClientsTakeNoMemory(t *testing.T) {
 	unraced(t) // TestSlowPolicies
 	const history, rest, eventBytes, chunk = 1 << 20, 256 << 10, 8 << 10, 64
 	chunks, deaf := pick(128, 96, 96), pick(200, 60, 60)
 	n := startNode(t, func(c *engine.Config) {
 		c.SendBuffer = 64 << 10
-		c.HistoryBytes, c.HistoryMax, c.RestBytes, c.Rule.EventBytes = history, 2*history+128<<10, rest, eventBytes
+		c.HistoryBytes, c.HistoryMax, c.RestBytes, c.Rule.EventBytes = history, 2*history+128<<10,
+			rest, eventBytes
 	})
-	keeping := []*stream{n.opened(t, ask{topics: []string{"flood"}}), n.opened(t, ask{topics: []string{"flood"}})}
+	keeping := []*stream{n.opened(t, ask{topics: []string{"flood"}}),
+		n.opened(t, ask{topics: []string{"flood"}})}
 	for range deaf {
 		n.open(t, ask{topics: []string{"flood"}, receiveBuffer: smallReceive})
 	}
 	n.awaitStreams(t, deaf+len(keeping))
-	n.publishAll(t, "flood", numbered(chunk, eventBytes)) // what is made once is there before it counts
+	// what is made once is there before it counts
+	n.publishAll(t, "flood", numbered(chunk, eventBytes))
 	for _, st := range keeping {
 		if _, err := st.take(chunk); err != nil {
 			t.Fatal(err)
@@ -73,7 +75,8 @@ func TestNeverReadingClientsTakeNoMemory(t *testing.T) {
 	flooded := int64(chunks * chunk * eventBytes)
 	t.Logf("%d MB published, the heap grew by at most %d KB", flooded>>20, most>>10)
 	if bound := int64(2*history + rest + 8<<20); most > bound || bound > flooded/3 {
-		t.Errorf("the heap grew by %d bytes over a flood of %d, at most %d follow from the configuration", most, flooded, bound)
+		t.Errorf("the heap grew by %d bytes over a flood of %d, at most %d follow from the configuration",
+			most, flooded, bound)
 	}
 }
 
@@ -103,7 +106,8 @@ func TestASmallHistoryBoundsNoBurst(t *testing.T) {
 				}
 			}
 			if most := map[string]int{"Events": 1, "Bytes": 12, "Age": 0}[name]; kept > most {
-				t.Errorf("%d events are kept for those that come back, expected at most %d", kept, most)
+				t.Errorf("%d events are kept for those that come back, expected at most %d", kept,
+					most)
 			}
 		})
 	}
@@ -122,7 +126,8 @@ func TestDribblingClientIsToldTheTruth(t *testing.T) {
 				small(e)
 				e.HistoryBytes, e.Rule.EventBytes = c.history, 4<<10
 			})
-			st, published := overrunClient(t, n, ask{topics: []string{"t"}, receiveBuffer: smallReceive, readBuffer: 16})
+			st, published := overrunClient(t, n,
+				ask{topics: []string{"t"}, receiveBuffer: smallReceive, readBuffer: 16})
 			last := published[len(published)-1].id
 			for st.decoder.LastEventID() != last {
 				if err := st.read(1); err != nil {
@@ -149,8 +154,9 @@ func (s *server) await(t testing.TB, metric string, value float64) {
 	})
 }
 
-// overrunClient returns a client that reads nothing, whose socket is full for good, and that was then
-// overrun, or closed over it; and what was published. A batch is more than [log.SendWindow] keeps.
+// overrunClient returns a client that reads nothing, whose socket is full for good, and that was
+// then overrun, or closed over it; and what was published. A batch is more than [log.SendWindow]
+// keeps.
 func overrunClient(t *testing.T, n *node, a ask) (*stream, []event) {
 	t.Helper()
 	closed := total(n.metrics(t), "ssedge_streams_closed_total")
@@ -160,7 +166,8 @@ func overrunClient(t *testing.T, n *node, a ask) (*stream, []event) {
 		before := n.metrics(t)
 		published = append(published, n.publishAll(t, a.topics[0], numbered(800, 100))...)
 		after := n.metrics(t)
-		full := before[`ssedge_streams{state="blocked"}`] == 1 && before["ssedge_sends_total"] == after["ssedge_sends_total"]
+		full := before[`ssedge_streams{state="blocked"}`] == 1 &&
+			before["ssedge_sends_total"] == after["ssedge_sends_total"]
 		return full || total(after, "ssedge_streams_closed_total") > closed, "one that takes more"
 	})
 	return st, published
@@ -176,7 +183,8 @@ func readAll(t *testing.T, st *stream, published []event) []gap {
 	}
 	gaps, left, err := follows(published, st.queue)
 	if err != nil || left != 0 || len(gaps) == 0 {
-		t.Fatalf("%v; %d events are missing at the end, gaps %+v: expected some, and the rest", err, left, gaps)
+		t.Fatalf("%v; %d events are missing at the end, gaps %+v: expected some, and the rest", err,
+			left, gaps)
 	}
 	return gaps
 }
@@ -190,7 +198,8 @@ func TestSlowPolicies(t *testing.T) {
 		c.TopicPolicies = map[string]string{"closing/*": "close", "latest/*": "latest"}
 	})
 	t.Run("Gap", func(t *testing.T) {
-		st, published := overrunClient(t, n, ask{topics: []string{"usual"}, receiveBuffer: smallReceive})
+		st, published := overrunClient(t, n,
+			ask{topics: []string{"usual"}, receiveBuffer: smallReceive})
 		defer st.reset()
 		gaps := readAll(t, st, published)
 		if g := gaps[len(gaps)-1]; g.Topic != "usual" || g.Cause != "overrun" {
@@ -203,16 +212,19 @@ func TestSlowPolicies(t *testing.T) {
 	})
 	n.awaitStreams(t, 0)
 	t.Run("Latest", func(t *testing.T) {
-		st, published := overrunClient(t, n, ask{topics: []string{"latest/prices"}, receiveBuffer: smallReceive})
+		st, published := overrunClient(t, n,
+			ask{topics: []string{"latest/prices"}, receiveBuffer: smallReceive})
 		defer st.reset()
 		gaps := readAll(t, st, published)
-		if g, to := gaps[len(gaps)-1], published[len(published)-2].id; g.Cause != "overrun" || *g.To != to {
+		if g, to := gaps[len(gaps)-1], published[len(published)-2].id; g.Cause != "overrun" ||
+			*g.To != to {
 			t.Errorf("found gap to %s by %s, expected one by overrun to %s", *g.To, g.Cause, to)
 		}
 	})
 	n.awaitStreams(t, 0)
 	t.Run("Close", func(t *testing.T) {
-		st, published := overrunClient(t, n, ask{topics: []string{"closing/orders"}, receiveBuffer: smallReceive})
+		st, published := overrunClient(t, n,
+			ask{topics: []string{"closing/orders"}, receiveBuffer: smallReceive})
 		got, err := st.untilEnd()
 		if err != nil {
 			t.Fatal(err)
@@ -239,7 +251,8 @@ func TestWriteStallEndsTheStream(t *testing.T) {
 	n.open(t, ask{topics: []string{"t"}, receiveBuffer: smallReceive})
 	n.awaitStreams(t, 3)
 	began := time.Now()
-	published := n.publishAll(t, "t", numbered(45, 1000)) // too much for one socket, not for the other, whenever it is read
+	// too much for one socket, not for the other, whenever it is read
+	published := n.publishAll(t, "t", numbered(45, 1000))
 	got, err := reading.take(len(published))
 	if err == nil {
 		_, _, err = follows(published, got)

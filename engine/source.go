@@ -16,7 +16,8 @@ import (
 func (e *Engine) openSource() (fanin.Source, error) {
 	c := &e.config
 	if c.Redis.URL == "" {
-		return fanin.NewMemory(fanin.MemoryConfig{KeyLimit: c.KeyLimit, KeyTTL: c.KeyTTL, Edge: c.Edge, Version: c.Version, Streams: e.Streams}), nil
+		return fanin.NewMemory(fanin.MemoryConfig{KeyLimit: c.KeyLimit, KeyTTL: c.KeyTTL,
+			Edge: c.Edge, Version: c.Version, Streams: e.Streams}), nil
 	}
 	source, err := redis.Open(redis.Config{
 		Settings: c.Redis, Retention: c.Retention, HistoryBytes: c.HistoryBytes, Rule: c.Rule,
@@ -28,13 +29,16 @@ func (e *Engine) openSource() (fanin.Source, error) {
 	return source, nil
 }
 
-// faring is what decides how a client fares that goes from one edge to another, apart from what its own requests show.
+// faring is what decides how a client fares that goes from one edge to another, apart from what its
+// own requests show.
 func (c *Config) faring() map[string]string {
 	var policies []string
 	for _, pattern := range slices.Sorted(maps.Keys(c.TopicPolicies)) {
 		policies = append(policies, pattern+"="+c.TopicPolicies[pattern])
 	}
-	return map[string]string{"--slow-policy": c.SlowPolicy, "--topic-policy": strconv.Quote(strings.Join(policies, ",")), "--topics-per-stream": strconv.Itoa(c.TopicsPerStream)}
+	return map[string]string{"--slow-policy": c.SlowPolicy,
+		"--topic-policy":      strconv.Quote(strings.Join(policies, ",")),
+		"--topics-per-stream": strconv.Itoa(c.TopicsPerStream)}
 }
 
 // errRedisAway names no servers, because probes and balancers show the text of /readyz to others.

@@ -11,13 +11,15 @@ import (
 	"time"
 )
 
-// TestAStopCountsAgainstNobody: when the process is stopped for longer than every deadline of a request, no request that is under way
-// is given up, whether the rest of it came meanwhile or comes afterwards.
+// TestAStopCountsAgainstNobody: when the process is stopped for longer than every deadline of a
+// request, no request that is under way is given up, whether the rest of it came meanwhile or comes
+// afterwards.
 func TestAStopCountsAgainstNobody(t *testing.T) {
 	unraced(t) // it is TestAStopIsNotCounted's, in a process
 	t.Parallel()
 	const deadline = 8 * time.Second
-	p := startProcess(t, "--head-timeout="+deadline.String(), "--body-timeout="+deadline.String(), "--http-idle="+deadline.String())
+	p := startProcess(t, "--head-timeout="+deadline.String(), "--body-timeout="+deadline.String(),
+		"--http-idle="+deadline.String())
 	post := "POST /publish%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n"
 	json := `{"topic":"t","data":"x"}`
 	sized := fmt.Sprintf("Content-Length: %d\r\n\r\n", len(json))
@@ -29,12 +31,19 @@ func TestAStopCountsAgainstNobody(t *testing.T) {
 		status      int // of the last
 	}
 	requests := map[string]request{
-		"half a head":            {p.addr, "GET /nope HTTP/1.1\r\nHost: loc", "alhost\r\n\r\n", 1, 404},
-		"JSON without a body":    {p.addr, fmt.Sprintf(post, "", "application/json") + sized, json, 1, 200},
-		"half JSON":              {p.addr, fmt.Sprintf(post, "", "application/json") + sized + json[:9], json[9:], 1, 200},
-		"lines":                  {p.addr, fmt.Sprintf(post, "", "application/x-ndjson") + sized + json[:9], json[9:], 1, 200},
-		"raw":                    {p.addr, fmt.Sprintf(post, "?topic=t", "text/plain") + sized + json[:9], json[9:], 1, 200},
-		"chunks":                 {p.addr, fmt.Sprintf(post, "", "application/json") + "Transfer-Encoding: chunked\r\n\r\n18\r\n" + json[:9], json[9:] + "\r\n0\r\n\r\n", 1, 200},
+		"half a head": {p.addr, "GET /nope HTTP/1.1\r\nHost: loc", "alhost\r\n\r\n", 1,
+			404},
+		"JSON without a body": {p.addr, fmt.Sprintf(post, "", "application/json") + sized, json,
+			1, 200},
+		"half JSON": {p.addr, fmt.Sprintf(post, "", "application/json") + sized +
+			json[:9], json[9:], 1, 200},
+		"lines": {p.addr, fmt.Sprintf(post, "", "application/x-ndjson") + sized +
+			json[:9], json[9:], 1, 200},
+		"raw": {p.addr, fmt.Sprintf(post, "?topic=t", "text/plain") + sized +
+			json[:9], json[9:], 1, 200},
+		"chunks": {p.addr, fmt.Sprintf(post, "", "application/json") +
+			"Transfer-Encoding: chunked\r\n\r\n18\r\n" + json[:9], json[9:] + "\r\n0\r\n\r\n", 1,
+			200},
 		"a kept connection":      {p.addr, get, get, 2, 404},
 		"half a later head":      {p.addr, get + get[:9], get[9:], 2, 404},
 		"the admin's":            {p.admin, get[:9], get[9:], 1, 404},

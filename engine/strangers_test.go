@@ -32,8 +32,9 @@ var attacks = map[string]string{
 	"nothing":                            "",
 }
 
-// TestStrangersHoldNothingUp: under each attack, with five times as many connections as there are places, and under all of them
-// at once, a publisher with a key, streams, health, metrics and Redis go on.
+// TestStrangersHoldNothingUp: under each attack, with five times as many connections as there are
+// places, and under all of them at once, a publisher with a key, streams, health, metrics and Redis
+// go on.
 func TestStrangersHoldNothingUp(t *testing.T) {
 	t.Parallel()
 	const requests, heads = 64, 100
@@ -48,9 +49,12 @@ func TestStrangersHoldNothingUp(t *testing.T) {
 	sent := 0
 	goesOn := func(t *testing.T) {
 		t.Helper()
-		client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}} // each needs a place of its own
+		// each needs a place of its own
+		client := &http.Client{Timeout: patience,
+			Transport: &http.Transport{DisableKeepAlives: true}}
 		for range 20 {
-			r, _ := http.NewRequest("POST", "http://"+n.addr+"/publish?topic=public/a", strings.NewReader(fmt.Sprint(sent)))
+			r, _ := http.NewRequest("POST", "http://"+n.addr+"/publish?topic=public/a",
+				strings.NewReader(fmt.Sprint(sent)))
 			r.Header.Set("Authorization", "Bearer secret")
 			got, err := client.Do(r)
 			if err != nil {
@@ -87,7 +91,10 @@ func TestStrangersHoldNothingUp(t *testing.T) {
 			io.WriteString(c, request)
 		}
 	}
-	attack := func(t *testing.T, request string, count int) { t.Helper(); attackAt(t, n.addr, request, count) }
+	attack := func(t *testing.T, request string, count int) {
+		t.Helper()
+		attackAt(t, n.addr, request, count)
+	}
 	rest := func() {
 		for _, c := range held {
 			c.Close()
@@ -112,7 +119,8 @@ func TestStrangersHoldNothingUp(t *testing.T) {
 		t.Run("the admin listener, "+name, func(t *testing.T) {
 			attackAt(t, n.admin, request, 5*httpapi.AdminConnectionsMax)
 			goesOn(t)
-			if held := n.metrics(t)[`ssedge_connections{state="admin"}`]; held > httpapi.AdminConnectionsMax {
+			if held := n.metrics(
+				t)[`ssedge_connections{state="admin"}`]; held > httpapi.AdminConnectionsMax {
 				t.Errorf("%v connections are held there", held)
 			}
 			rest()

@@ -8,8 +8,7 @@ import (
 	"ssedge/engine/memory"
 )
 
-// watchMemory refuses new streams while the process takes more memory than it
-// may.
+// watchMemory refuses new streams while the process takes more memory than it may.
 func (e *Engine) watchMemory() {
 	if e.config.MemoryMax == 0 {
 		return
@@ -27,9 +26,8 @@ func (e *Engine) watchMemory() {
 	}
 }
 
-// Pulse reports whether every shard makes a turn within the timeout: whether streams
-// are served at all. It costs each of them one wake-up. It may be called from New on, also
-// after Close.
+// Pulse reports whether every shard makes a turn within the timeout: whether streams are served at
+// all. It costs each of them one wake-up. It may be called from New on, also after Close.
 func (e *Engine) Pulse(timeout time.Duration) bool { return e.group.Pulse(timeout) }
 
 // memoryLimits are those that were set on this process from outside.

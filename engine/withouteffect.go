@@ -7,8 +7,9 @@ import (
 	"ssedge/engine/setting"
 )
 
-// WithoutEffect are the flags of settings that were changed and do nothing here, because of another setting or its absence. They
-// are no mistake, since one file or environment may serve several edges and publishers, but they are said at start.
+// WithoutEffect are the flags of settings that were changed and do nothing here, because of another
+// setting or its absence. They are no mistake, since one file or environment may serve several
+// edges and publishers, but they are said at start.
 func (c *Config) WithoutEffect() (flags []string) {
 	d := DefaultConfig()
 	note := func(changed bool, flag string) {
@@ -17,11 +18,14 @@ func (c *Config) WithoutEffect() (flags []string) {
 		}
 	}
 	if len(c.TrustedProxies) == 0 {
-		note(c.ForwardedHeader != d.ForwardedHeader, "--forwarded-header (without --trusted-proxies)")
+		note(c.ForwardedHeader != d.ForwardedHeader,
+			"--forwarded-header (without --trusted-proxies)")
 	}
 	if c.Redis.URL != "" {
-		note(c.KeysMax != d.KeysMax, "--keys-max (with --redis, which remembers all keys for --key-ttl)")
-		note(c.Redis.FanIn != redis.ByPartition && c.Redis.Partitions != d.Redis.Partitions, "--partitions (without --fan-in=partition)")
+		note(c.KeysMax != d.KeysMax,
+			"--keys-max (with --redis, which remembers all keys for --key-ttl)")
+		note(c.Redis.FanIn != redis.ByPartition && c.Redis.Partitions != d.Redis.Partitions,
+			"--partitions (without --fan-in=partition)")
 		return flags
 	}
 	const without = " (without --redis)"

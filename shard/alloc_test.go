@@ -58,7 +58,8 @@ func TestADeliveredEventDoesNotAllocate(t *testing.T) {
 			}
 			// Rounded down: the log itself takes a segment for every 64 KB.
 			if got != 0 {
-				t.Errorf("wire %d, %s: %v allocations for an event to 100 streams", wire, topics, got)
+				t.Errorf("wire %d, %s: %v allocations for an event to 100 streams", wire, topics,
+					got)
 			}
 		}
 	}

@@ -22,7 +22,8 @@ import (
 
 var (
 	bareRounds  = flag.Int("rounds", 100, "BenchmarkAgainstTheBareLoop: broadcasts of each kind")
-	bareStreams = flag.Int("streams", 9000, "BenchmarkAgainstTheBareLoop: streams, or fewer if so many files may not be open")
+	bareStreams = flag.Int("streams", 9000,
+		"BenchmarkAgainstTheBareLoop: streams, or fewer if so many files may not be open")
 )
 
 // threadCPU is what the calling thread has used, in nanoseconds.
@@ -32,8 +33,8 @@ func threadCPU() int64 {
 	return used.Nano()
 }
 
-// meteredKernel notes what the shard's thread has used whenever it looks at its sockets: the last time is when it
-// goes to sleep.
+// meteredKernel notes what the shard's thread has used whenever it looks at its sockets: the last
+// time is when it goes to sleep.
 type meteredKernel struct {
 	sys.Kernel
 	cpu atomic.Int64
@@ -105,7 +106,8 @@ func (a *audience) read() {
 
 // await waits until so many bytes have come.
 func (a *audience) await(b *testing.B, bytes int64) {
-	for deadline := time.Now().Add(time.Minute); a.bytes.Load() < bytes; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); a.bytes.Load() < bytes; time.Sleep(
+		time.Millisecond) {
 		if time.Now().After(deadline) {
 			b.Fatalf("found %d of %d bytes", a.bytes.Load(), bytes)
 		}
@@ -142,9 +144,9 @@ func connections(b *testing.B, count int) (servers, clients []int) {
 	return servers, clients
 }
 
-// BenchmarkAgainstTheBareLoop is what a shard adds to send(2), on each wire: broadcasts by shards and by as many threads that do
-// nothing but send the same bytes as a raw stream is sent, in random order over the same sockets. One run is one measurement,
-// however often b asks for it.
+// BenchmarkAgainstTheBareLoop is what a shard adds to send(2), on each wire: broadcasts by shards
+// and by as many threads that do nothing but send the same bytes as a raw stream is sent, in random
+// order over the same sockets. One run is one measurement, however often b asks for it.
 //
 //	go test ./shard -run '^$' -bench BareLoop -args -rounds 200
 func BenchmarkAgainstTheBareLoop(b *testing.B) {
@@ -154,15 +156,19 @@ func BenchmarkAgainstTheBareLoop(b *testing.B) {
 	}
 	streams := min(*bareStreams, int(files.Cur)/2-100)
 	for shards := range 2 {
-		b.Run(fmt.Sprintf("shards=%d", shards+1), func(b *testing.B) { againstTheBareLoop(b, shards+1, streams) })
+		b.Run(fmt.Sprintf("shards=%d", shards+1), func(b *testing.B) {
+			againstTheBareLoop(b, shards+1, streams)
+		})
 	}
 }
 
 func againstTheBareLoop(b *testing.B, shards, streams int) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + shards + 1)) // a place for the audience too
+	// a place for the audience too
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(runtime.NumCPU() + shards + 1))
 	c := patient()
 	c.Shards, c.TurnSends, c.TurnTime = shards, 128, 200*time.Microsecond
-	g, err := NewGroup(c, topic.Config{Retention: log.Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1})
+	g, err := NewGroup(c, topic.Config{Retention: log.Retention{Events: 1000}, HistoryMax: 1 << 30,
+		TopicsMax: 1})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -180,7 +186,8 @@ func againstTheBareLoop(b *testing.B, shards, streams int) {
 		defer unix.Close(fd)
 		unix.SetNonblock(fd, true)
 		unix.SetNonblock(servers[i], true)
-		if err := unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+		if err := unix.EpollCtl(a.epoll, unix.EPOLL_CTL_ADD, fd,
+			&unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
 			b.Fatal(err)
 		}
 		topic, err := g.Table().Acquire([]byte("all"))

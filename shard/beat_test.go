@@ -57,8 +57,7 @@ func TestSilentStreamsGetHeartbeatsAndOthersNone(t *testing.T) {
 	}
 }
 
-// Streams that come together, and that an event reaches together, do not beat
-// together.
+// Streams that come together, and that an event reaches together, do not beat together.
 func TestHeartbeatsAreSpread(t *testing.T) {
 	const every, streams = 32 * time.Second, 3200
 	r := newRig(t, 1, beating(every), topic.Config{})
@@ -85,7 +84,8 @@ func TestHeartbeatsAreSpread(t *testing.T) {
 		before := count()
 		r.pass(time.Second)
 		if got := count() - before; got < streams/8 || got > streams/2 {
-			t.Fatalf("%d heartbeats in a second after an event to all, want about %d", got, streams/4)
+			t.Fatalf("%d heartbeats in a second after an event to all, want about %d", got,
+				streams/4)
 		}
 	}
 }

@@ -32,10 +32,13 @@ func (nullKernel) SendV(_ int, pieces [][]byte) (n int, _ sys.Errno) {
 
 // benchShard is a shard with that many streams on one topic.
 func benchShard(b *testing.B, streams int) (*Group, *Shard) {
-	g := &Group{table: topic.New(topic.Config{Retention: log.Retention{Events: 1000}, HistoryMax: 1 << 30, TopicsMax: 1000})}
+	g :=
+		&Group{table: topic.New(topic.Config{Retention: log.Retention{Events: 1000},
+			HistoryMax: 1 << 30, TopicsMax: 1000})}
 	c := &Config{
-		Delivery: Delivery{Heartbeat: time.Minute, WriteStall: time.Minute, InboxMax: 1 << 20, RestBytes: 1 << 20},
-		Turns:    Turns{TurnSends: 1 << 20, TurnTime: time.Hour},
+		Delivery: Delivery{Heartbeat: time.Minute, WriteStall: time.Minute, InboxMax: 1 << 20,
+			RestBytes: 1 << 20},
+		Turns: Turns{TurnSends: 1 << 20, TurnTime: time.Hour},
 	}
 	s := newShard(0, c, g.table, nullKernel{}, restBudget{&g.rests, c.RestBytes}, nanotime(), 1)
 	g.shards = []*Shard{s}
@@ -69,7 +72,8 @@ func BenchmarkFanOut(b *testing.B) {
 					}
 					s.step(nanotime())
 				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(streams), "ns/delivery")
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(streams),
+					"ns/delivery")
 			})
 		}
 	}

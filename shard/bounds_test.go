@@ -114,7 +114,8 @@ func TestTheInboxHoldsNoMoreThanItsBound(t *testing.T) {
 				t.Fatal(err)
 			}
 			sock := r.net.Connect()
-			if err := s.inbox.join(Join{Fd: sock.FD, Head: []byte(fmt.Sprint(turn, n)), Topic: topic}); err != nil {
+			if err := s.inbox.join(Join{Fd: sock.FD, Head: []byte(fmt.Sprint(turn, n)),
+				Topic: topic}); err != nil {
 				r.table.Release(topic)
 				r.net.Sockets[sock.FD] = nil
 				r.net.Open--
@@ -151,7 +152,8 @@ func TestNoStreamIsClosedBeforeTheResponseHead(t *testing.T) {
 	s.stats.Streams.Add(1)
 	s.kernel.Watch(j.Fd, userData(i, sl))
 	s.addHead(j)
-	s.due.lead = sse.AppendID(s.config.appendOpening(s.due.lead, stateResumed, s.rng.Int64N), []byte(first.String()))
+	s.due.lead = sse.AppendID(s.config.appendOpening(s.due.lead, stateResumed, s.rng.Int64N),
+		[]byte(first.String()))
 	sl.topic, sl.at = s.subscribe(i, j.Topic)
 	sl.cursor = s.placeOf(j, j.Topic, j.Position).Cursor
 	for n := range 5 { // the log moves on between the look and the send
@@ -256,7 +258,8 @@ func TestCatchingUpInChunksIsChargedBySends(t *testing.T) {
 	}
 	for idle := false; !idle; {
 		var sends int
-		if sends, idle = r.sendsOfTurn(); sends > 20+8 { // and what the last of them is behind: 300 KB, in batches
+		if sends, idle = r.sendsOfTurn(); sends > 20+8 {
+			// and what the last of them is behind: 300 KB, in batches
 			t.Fatalf("%d sends in a turn of 20", sends)
 		}
 	}

@@ -56,7 +56,8 @@ func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 	s.kernel.Close(int(sl.fd))
 	owner := sl.owner
 	s.slots.give(i)
-	s.stats.Closed[reason].Add(1) // first: when the stream is seen to be gone, its end is counted already
+	// first: when the stream is seen to be gone, its end is counted already
+	s.stats.Closed[reason].Add(1)
 	s.stats.Streams.Add(-1)
 	if s.config.OnClose != nil {
 		s.config.OnClose(owner, reason)

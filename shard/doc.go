@@ -1,14 +1,14 @@
 // Package shard holds streams, and brings the events of topics to them.
 //
-// A topic (package topic) is a log (package log): events in wire form, appended once. A
-// subscriber is a cursor: a position in that log. Delivery is sending the bytes
-// between the cursor and the head. There is no queue per connection, so a slow
-// reader costs what an idle one does, history and live delivery are the same
-// code, and a stream that is k events behind gets them in one send.
+// A topic (package topic) is a log (package log): events in wire form, appended once. A subscriber
+// is a cursor: a position in that log. Delivery is sending the bytes between the cursor and the
+// head. There is no queue per connection, so a slow reader costs what an idle one does, history and
+// live delivery are the same code, and a stream that is k events behind gets them in one send.
 //
 // # Ownership
 //
-// Topics are shared. Bytes once in a log do not change and are not reused, so a snapshot is read without a lock.
+// Topics are shared. Bytes once in a log do not change and are not reused, so a snapshot is read
+// without a lock.
 //
 // Streams belong to a [Shard], one goroutine with its own epoll set, and no other
 // goroutine touches them. Other goroutines reach it through its inbox: connections
@@ -18,8 +18,8 @@
 //	place   slot.go state.go bundle.go subscribe.go what there is per stream and topic
 //	        join.go open.go greet.go opening.go     a connection becomes a stream
 //	        wait.go older.go                        streams that wait for their topics' upstream
-//	owed    fanout.go queue.go gap.go               the pass over a topic's subscribers; missing events
-//	sent    put.go units.go framing.go outbox.go    how what is owed goes to a connection (ARCHITECTURE.md)
+//	owed    fanout.go queue.go gap.go               the pass over a topic's subscribers; gaps
+//	sent    put.go units.go framing.go outbox.go    how that goes out (ARCHITECTURE.md)
 //	ends    beat.go stall.go drain.go close.go reason.go
 //	        stats.go                                counts
 //

@@ -2,10 +2,9 @@ package shard
 
 import "time"
 
-// drain is the orderly end of all streams: at a set rate, each is brought up to
-// date, told when to come back (jittered, so that the clients do not come back
-// all at once) and closed. Streams whose socket is full are passed over until it
-// is not, or until the deadline.
+// drain is the orderly end of all streams: at a set rate, each is brought up to date, told when to
+// come back (jittered, so that the clients do not come back all at once) and closed. Streams whose
+// socket is full are passed over until it is not, or until the deadline.
 type drain struct {
 	active   bool
 	rate     float64 // streams a second
@@ -16,10 +15,10 @@ type drain struct {
 	done     func()
 }
 
-// startDrain begins; done is called on the shard's goroutine when no stream is
-// left.
+// startDrain begins; done is called on the shard's goroutine when no stream is left.
 func (s *Shard) startDrain(rate float64, timeout time.Duration, done func()) {
-	s.drain = drain{active: true, rate: rate, credit: 1, last: s.now, deadline: s.now + int64(timeout), done: done}
+	s.drain = drain{active: true, rate: rate, credit: 1, last: s.now,
+		deadline: s.now + int64(timeout), done: done}
 }
 
 // drainSlotsMax is how many slots one turn of a drain looks at: most of them may be free,

@@ -80,7 +80,9 @@ func TestADrainedStreamHasEverythingAndATimeToComeBack(t *testing.T) {
 			c.endedWith(ClosedDrain)
 			c.want("1", "2")
 			ms, _ := c.decoder.RetryMS()
-			if !bytes.HasSuffix(c.raw, fmt.Appendf(nil, "\n\nevent: ssedge\nretry: %d\ndata: {\"state\":\"drain\"}\n\n", ms)) || ms < 2000 || ms > 3000 {
+			if !bytes.HasSuffix(c.raw,
+				fmt.Appendf(nil, "\n\nevent: ssedge\nretry: %d\ndata: {\"state\":\"drain\"}\n\n",
+					ms)) || ms < 2000 || ms > 3000 {
 				t.Fatalf("the stream ends with %q", c.raw)
 			}
 			seen[ms] = true
@@ -153,7 +155,8 @@ func TestADrainingShardWakesUpInTime(t *testing.T) {
 		}
 		r.now += int64(max(wait, 1))
 	}
-	if took := time.Duration(r.now - begin); took < 400*time.Millisecond || took > 600*time.Millisecond || turns > 30 {
+	if took := time.Duration(r.now - begin); took < 400*time.Millisecond ||
+		took > 600*time.Millisecond || turns > 30 {
 		t.Errorf("10 streams at 20 a second took %v and %d turns", took, turns)
 	}
 }

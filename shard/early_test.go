@@ -32,8 +32,10 @@ func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
 			end(r, c)
 			r.settle()
 			c.endedWith(reason)
-			if got, want := string(c.sock.Got), string(early[reason]); got != want || !c.sock.Closed {
-				t.Errorf("wire %d: sent %q, expected %q; closed: %v", wire, got, want, c.sock.Closed)
+			if got, want := string(c.sock.Got), string(early[reason]); got != want ||
+				!c.sock.Closed {
+				t.Errorf("wire %d: sent %q, expected %q; closed: %v", wire, got, want,
+					c.sock.Closed)
 			}
 		}
 	}

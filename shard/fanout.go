@@ -35,7 +35,8 @@ const (
 )
 
 func (s *Shard) newBudget() budget {
-	return budget{sends: s.config.TurnSends, charged: s.sends, until: s.clock() + int64(s.config.TurnTime)}
+	return budget{sends: s.config.TurnSends, charged: s.sends,
+		until: s.clock() + int64(s.config.TurnTime)}
 }
 
 // spend charges a look and the sends that have followed it since the last charge. It
@@ -114,8 +115,7 @@ func (s *Shard) endPass(n uint32, st *state) {
 	}
 }
 
-// deliver brings slot i up to the head of the topic under way, whose snapshot is
-// taken.
+// deliver brings slot i up to the head of the topic under way, whose snapshot is taken.
 func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) {
 	switch {
 	case sl.flags&flagBlocked != 0:
@@ -130,8 +130,9 @@ func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) {
 	}
 }
 
-// push sends a stream s.due and everything from its cursor to the head of a topic whose snapshot is taken. A gap that it finds
-// itself in goes between the two. It reports whether the stream is still open.
+// push sends a stream s.due and everything from its cursor to the head of a topic whose snapshot is
+// taken. A gap that it finds itself in goes between the two. It reports whether the stream is still
+// open.
 func (s *Shard) push(i uint32, sl *slot, of reading, st *state) bool {
 	if of.cursor(sl) < s.snap.Tail && !s.overrun(i, sl, of, st) {
 		return false

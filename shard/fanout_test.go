@@ -64,7 +64,8 @@ func TestATurnKeepsItsBudget(t *testing.T) {
 			var sends int
 			sends, idle = r.sendsOfTurn()
 			if sends > 100 {
-				t.Fatalf("%d topics of %d streams: %d sends in a turn of 100", c.topics, c.streams, sends)
+				t.Fatalf("%d topics of %d streams: %d sends in a turn of 100", c.topics, c.streams,
+					sends)
 			}
 			total += sends
 		}
@@ -195,7 +196,8 @@ func TestMoreSegmentsThanPiecesOfASend(t *testing.T) {
 		r.publish("a", want[n])
 	}
 	for topics, id := range begin {
-		for _, room := range []int{piecesMax * 40_100, fake.Unlimited, 20_000, 40_123, (piecesMax + 90) * 40_000} {
+		for _, room := range []int{piecesMax * 40_100, fake.Unlimited, 20_000, 40_123,
+			(piecesMax + 90) * 40_000} {
 			c := r.join(topics, id, room)
 			r.settle()
 			for c.sock.Watches {

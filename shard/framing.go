@@ -15,13 +15,16 @@ const (
 	wires
 )
 
-// framing is one wire. Payload goes out in units: what precedes one promises all of it to the client, whatever becomes of the log. So a
-// unit is bounded, and what a full socket has not taken of one that was begun is copied (outbox).
+// framing is one wire. Payload goes out in units: what precedes one promises all of it to the
+// client, whatever becomes of the log. So a unit is bounded, and what a full socket has not taken
+// of one that was begun is copied (outbox).
 type framing struct {
-	unit     int                                  // most payload of a unit, bytes; a longer event has several
-	head     func(dst []byte, payload int) []byte // appends what precedes it; nil: nothing, no promise
-	tail     []byte                               // follows the payload
-	lastUnit []byte                               // ends a body of whole units
+	// most payload of a unit, bytes; a longer event has several
+	unit int
+	// appends what precedes it; nil: nothing, no promise
+	head     func(dst []byte, payload int) []byte
+	tail     []byte // follows the payload
+	lastUnit []byte // ends a body of whole units
 }
 
 // headMax is the most bytes that precede a unit.

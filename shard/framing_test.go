@@ -117,7 +117,8 @@ func TestChunksOverSocketsThatStopAnywhere(t *testing.T) {
 			c.endedWith(ClosedDrain)
 			c.read()
 			if ms, ok := c.decoder.RetryMS(); !c.unframe.whole() || !ok || ms < 2000 {
-				t.Fatalf("seed %d: the last chunk is missing, or the time to come back: %q", seed, c.sock.Got)
+				t.Fatalf("seed %d: the last chunk is missing, or the time to come back: %q", seed,
+					c.sock.Got)
 			}
 			r.empty()
 		}
@@ -186,8 +187,10 @@ func TestTheLastWordsComeOnce(t *testing.T) {
 				c.endedWith(ClosedDrain)
 				c.read()
 				words := string(c.raw[begin:])
-				if strings.Count(words, "retry: ") != 1 || !strings.HasSuffix(words, "\n\n") || !c.unframe.whole() {
-					t.Errorf("%s, wire %d, room %d: ends with %q, whole %v", topics, wire, room, words, c.unframe.whole())
+				if strings.Count(words, "retry: ") != 1 || !strings.HasSuffix(words, "\n\n") ||
+					!c.unframe.whole() {
+					t.Errorf("%s, wire %d, room %d: ends with %q, whole %v", topics, wire, room,
+						words, c.unframe.whole())
 				}
 				r.empty()
 			}

@@ -9,10 +9,9 @@ func (s *Shard) addGap(name string, p *log.Place) {
 	s.stats.Gaps[p.Cause].Add(1)
 }
 
-// overrun deals with a stream whose cursor the log has left behind: by the
-// topic's policy it is closed, or set to where it goes on and told of the gap.
-// A stream whose opening is still to be sent is not closed. It reports whether the
-// stream is still open.
+// overrun deals with a stream whose cursor the log has left behind: by the topic's policy it is
+// closed, or set to where it goes on and told of the gap. A stream whose opening is still to be
+// sent is not closed. It reports whether the stream is still open.
 func (s *Shard) overrun(i uint32, sl *slot, of reading, st *state) bool {
 	if st.policy == PolicyClose && len(s.due.lead) == 0 {
 		s.close(i, sl, ClosedSlowConsumer)

@@ -12,8 +12,7 @@ import (
 	"ssedge/shard/topic"
 )
 
-// blocked is a stream that is open, has nothing to catch up with and a full
-// socket.
+// blocked is a stream that is open, has nothing to catch up with and a full socket.
 func (r *rig) blocked(topics string) *client {
 	r.t.Helper()
 	c := r.join(topics, "", fake.Unlimited)
@@ -43,8 +42,10 @@ func (r *rig) overrun(topic string, n int) (ids []eventid.ID) {
 func (c *client) wantGap(n int, topic, from, to, cause string) {
 	c.r.t.Helper()
 	g := parseGap(c.r.t, c.messages[n])
-	if g.Topic != topic || g.From == nil || *g.From != from || g.To == nil || *g.To != to || g.Cause != cause {
-		c.r.t.Errorf("gap %s, want %s from %s to %s by %s", c.messages[n].Data, topic, from, to, cause)
+	if g.Topic != topic || g.From == nil || *g.From != from || g.To == nil || *g.To != to ||
+		g.Cause != cause {
+		c.r.t.Errorf("gap %s, want %s from %s to %s by %s", c.messages[n].Data, topic, from, to,
+			cause)
 	}
 }
 
@@ -128,7 +129,8 @@ func TestPolicyLatestConflates(t *testing.T) {
 		slow.wantGap(0, "a", from, ids[3].String(), "conflated")
 		fast.want("a0", "a1", "a2", "a3", "a4")
 		if slow.decoder.LastEventID() != fast.decoder.LastEventID() {
-			t.Errorf("the last ids are %q and %q", slow.decoder.LastEventID(), fast.decoder.LastEventID())
+			t.Errorf("the last ids are %q and %q", slow.decoder.LastEventID(),
+				fast.decoder.LastEventID())
 		}
 		slow.sock.Room = 0
 		r.publish("a", "one")
@@ -139,8 +141,8 @@ func TestPolicyLatestConflates(t *testing.T) {
 	}
 }
 
-// Under policy latest the newest event comes even if gaps follow it, and the gap over what was skipped holds the events of both
-// sides of a fork.
+// Under policy latest the newest event comes even if gaps follow it, and the gap over what was
+// skipped holds the events of both sides of a fork.
 func TestPolicyLatestOverLossesAndForks(t *testing.T) {
 	for _, topics := range []string{"a", "b,a"} {
 		for _, overrun := range []bool{false, true} {
@@ -175,7 +177,8 @@ func TestPolicyLatestOverLossesAndForks(t *testing.T) {
 			if got[0] == "102" { // half of it had been sent
 				got = got[1:]
 			}
-			if want := []string{"gap:conflated", "104", "gap:missed"}; overrun && len(got) != 3 || !overrun && !slices.Equal(got, want) || got[1] != "104" {
+			if want := []string{"gap:conflated", "104", "gap:missed"}; overrun && len(got) != 3 ||
+				!overrun && !slices.Equal(got, want) || got[1] != "104" {
 				t.Errorf("%s, overrun %t: it got %q", topics, overrun, got)
 			}
 			for _, m := range slow.messages {
@@ -183,20 +186,21 @@ func TestPolicyLatestOverLossesAndForks(t *testing.T) {
 					continue
 				}
 				if g := parseGap(t, m); g.Cause != "missed" && text(g.To) != "130-0" {
-					t.Errorf("%s, overrun %t: 130 is missing, and the gap is told as %s", topics, overrun, m.Data)
+					t.Errorf("%s, overrun %t: 130 is missing, and the gap is told as %s", topics,
+						overrun, m.Data)
 				}
 			}
 		}
 	}
 }
 
-// A gap is told between whole events: what was half-sent when the log overran is
-// finished first.
+// A gap is told between whole events: what was half-sent when the log overran is finished first.
 func TestAHalfSentEventIsFinishedBeforeTheGap(t *testing.T) {
 	for _, policy := range []Policy{PolicyGap, PolicyLatest} {
 		for _, topics := range []string{"a", "b,a"} {
 			for room := 1; room < 20; room++ {
-				r := newRig(t, 1, byPolicy(policy), topic.Config{Retention: log.Retention{Events: 3}})
+				r := newRig(t, 1, byPolicy(policy),
+					topic.Config{Retention: log.Retention{Events: 3}})
 				c := r.blocked(topics)
 				c.sock.Room = room
 				r.overrun("a", 8)

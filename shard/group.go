@@ -25,8 +25,8 @@ type Group struct {
 // ShardsMax is how many shards a node can have.
 const ShardsMax = topic.ListenersMax
 
-// NewGroup makes c.Shards shards, at most ShardsMax, on the real kernel. It takes two descriptors for
-// each.
+// NewGroup makes c.Shards shards, at most ShardsMax, on the real kernel. It takes two descriptors
+// for each.
 func NewGroup(c Config, tc topic.Config) (*Group, error) {
 	n := c.Shards
 	if n < 1 || n > ShardsMax {
@@ -46,19 +46,20 @@ func NewGroup(c Config, tc topic.Config) (*Group, error) {
 	return NewGroupOn(kernels, c, tc, nanotime(), uint64(time.Now().UnixNano())), nil
 }
 
-// NewGroupOn makes a shard on each of these kernels. The first turn is after now, in nanoseconds; seed
-// is for the shards' random choices. A simulation does not start the shards, but calls Turn.
+// NewGroupOn makes a shard on each of these kernels. The first turn is after now, in nanoseconds;
+// seed is for the shards' random choices. A simulation does not start the shards, but calls Turn.
 func NewGroupOn(kernels []sys.Kernel, c Config, tc topic.Config, now int64, seed uint64) *Group {
 	g := &Group{table: topic.New(tc), stop: make(chan struct{})}
 	for i, k := range kernels {
-		g.shards = append(g.shards, newShard(i, &c, g.table, k, restBudget{&g.rests, c.RestBytes}, now, seed))
+		g.shards = append(g.shards, newShard(i, &c, g.table, k, restBudget{&g.rests, c.RestBytes},
+			now, seed))
 	}
 	g.table.Listen(listeners(g.shards))
 	return g
 }
 
-// Turn makes each shard of a group that was not started take one turn, at the time now in nanoseconds.
-// It reports whether all shards are idle.
+// Turn makes each shard of a group that was not started take one turn, at the time now in
+// nanoseconds. It reports whether all shards are idle.
 func (g *Group) Turn(now int64) (idle bool) {
 	idle = true
 	for _, s := range g.shards {
@@ -131,11 +132,10 @@ func (g *Group) expire() {
 	}
 }
 
-// Join hands a connection to a shard, the next in turn, and answers the client if
-// that can be done at once. After an error the descriptor and the holds on the
-// topics are still the caller's, and the client has been told nothing. The shard
-// looks at what has joined soon after Wake is called: once for a batch. scratch is
-// used, and returned to be used again.
+// Join hands a connection to a shard, the next in turn, and answers the client if that can be done
+// at once. After an error the descriptor and the holds on the topics are still the caller's, and
+// the client has been told nothing. The shard looks at what has joined soon after Wake is called:
+// once for a batch. scratch is used, and returned to be used again.
 func (g *Group) Join(j Join, scratch []byte) ([]byte, error) {
 	s := g.shards[int(g.next.Add(1))%len(g.shards)]
 	if err := s.inbox.room(); err != nil {

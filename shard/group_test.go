@@ -41,7 +41,8 @@ func TestAGroupDeliversUnderConcurrencyAndDrains(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		publishing.Go(func() {
 			for n := range eventsEach {
-				if _, err := g.Table().Publish([]byte(name), fmt.Appendf(nil, "data: %s%d\n", name, n)); err != nil {
+				if _, err := g.Table().Publish([]byte(name),
+					fmt.Appendf(nil, "data: %s%d\n", name, n)); err != nil {
 					t.Error(err)
 				}
 			}
@@ -231,7 +232,8 @@ func TestAGroupHasOneToShardsMaxShards(t *testing.T) {
 		var d sse.Decoder
 		opened(t, client, &d)
 	}
-	for deadline := time.Now().Add(time.Minute); topic.Interested() != ^uint64(0); runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); topic.Interested() != ^uint64(
+		0); runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("interested are %b", topic.Interested())
 		}

@@ -92,7 +92,8 @@ func (b *inbox) join(j Join) error {
 	if b.closed {
 		return ErrStopped
 	}
-	if int(b.joining.Load()) >= b.joinsMax && !j.greeting.done { // a stream that was greeted is let in
+	if int(b.joining.Load()) >= b.joinsMax && !j.greeting.done {
+		// a stream that was greeted is let in
 		return ErrInboxFull
 	}
 	b.joining.Add(1)
@@ -120,8 +121,7 @@ func (b *inbox) close() {
 	b.mu.Unlock()
 }
 
-// incoming is what a shard took out of its inbox; the slices are swapped, not
-// copied.
+// incoming is what a shard took out of its inbox; the slices are swapped, not copied.
 type incoming struct {
 	joins    []Join
 	admitted int // of joins, those that are streams by now

@@ -9,7 +9,8 @@ import (
 	"ssedge/shard/topic"
 )
 
-// Whatever comes through the inbox, a turn does no more of it than its budget, and all of it is done in the end.
+// Whatever comes through the inbox, a turn does no more of it than its budget, and all of it is
+// done in the end.
 func TestATurnTakesNoMoreLettersThanItsBudget(t *testing.T) {
 	c := patient()
 	c.TurnSends = 16
@@ -55,7 +56,8 @@ func TestATurnTakesNoMoreLettersThanItsBudget(t *testing.T) {
 				t.Fatalf("the shard is idle while %d streams wait", len(s.waits))
 			}
 			if begun := waiting - len(s.waits); begun > c.TurnSends || len(s.retries)-was > looks {
-				t.Fatalf("%d streams begin in one turn, and %d are to be looked at", begun, len(s.retries)-was)
+				t.Fatalf("%d streams begin in one turn, and %d are to be looked at", begun,
+					len(s.retries)-was)
 			}
 		}
 		r.settle()
@@ -94,7 +96,8 @@ func TestMemoryOfAStormGoesWithIt(t *testing.T) {
 	r.settle()
 	s := r.shards[0]
 	if cap(s.bundles)+cap(s.freeBundles)+len(s.states.chunks)+cap(s.states.free) != 0 {
-		t.Errorf("room for %d bundles and %d states is kept", cap(s.bundles), len(s.states.chunks)*stateChunk)
+		t.Errorf("room for %d bundles and %d states is kept", cap(s.bundles),
+			len(s.states.chunks)*stateChunk)
 	}
 	r.join("a,b", "", fake.Unlimited).sock.HangUp() // all begins anew
 	r.settle()

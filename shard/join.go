@@ -8,9 +8,8 @@ import (
 	"ssedge/shard/topic"
 )
 
-// Join is a connection on its way into a shard. With it go the descriptor, which
-// the shard closes from then on, and one hold on each topic (Table.Acquire),
-// which the shard releases.
+// Join is a connection on its way into a shard. With it go the descriptor, which the shard closes
+// from then on, and one hold on each topic (Table.Acquire), which the shard releases.
 type Join struct {
 	Fd    int
 	Head  []byte         // the response head, sent first; not to be changed any more
@@ -23,8 +22,10 @@ type Join struct {
 	Position  eventid.Position   // with log.ResumeAt, one topic
 	Positions []eventid.Position // with log.ResumeAt, several: one for each of More
 
-	Owner  uint32 // given back to Config.OnClose
-	Client uint64 // stands for the client's address: no client has more than its share of an upstream's readings; 0: it is not known
+	Owner uint32 // given back to Config.OnClose
+	// stands for the client's address: no client has more than its share of an upstream's readings;
+	// 0: it is not known
+	Client uint64
 
 	greeting greeting
 	headSent bool // the response head was sent: the stream had to wait …

@@ -114,7 +114,8 @@ func TestResumeGivesExactlyTheRest(t *testing.T) {
 				t.Fatalf("%s after %d events (%s): got %v, want %v", topics, n, id, got, want)
 			}
 			if end := ids[len(ids)-1]; again.decoder.LastEventID() != end {
-				t.Fatalf("%s ends with the id %q, want %q", topics, again.decoder.LastEventID(), end)
+				t.Fatalf("%s ends with the id %q, want %q", topics, again.decoder.LastEventID(),
+					end)
 			}
 		}
 	}
@@ -147,7 +148,8 @@ func TestResumeWithWhatIsNoPositionOfTheStreamIsAGap(t *testing.T) {
 		for k, topic := range cl.topics {
 			g := parseGap(t, cl.messages[k])
 			known := c.cause == "expired" // of the others it is not known what the client has
-			if g.Topic != topic || (g.From != nil) != known || known && *g.From != c.id || g.To == nil && c.topics == "a" {
+			if g.Topic != topic || (g.From != nil) != known || known && *g.From != c.id ||
+				g.To == nil && c.topics == "a" {
 				t.Errorf("%s with %q: gap %q", c.topics, c.id, cl.messages[k].Data)
 			}
 		}

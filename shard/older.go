@@ -12,12 +12,14 @@ import (
 // They are read for one stream only: it waits, and is sent one reading after the other until its
 // position is where the log begins.
 
-// wantsOlder returns a topic of which a waiting stream must be sent older events before it begins; false if there is none.
+// wantsOlder returns a topic of which a waiting stream must be sent older events before it begins;
+// false if there is none.
 func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {
 	if w.join.Resume != log.ResumeAt && w.join.Resume != log.ResumeEarliest {
 		return 0, false
 	}
-	for _, beginnings := range []bool{true, false} { // beginnings first: the ids of several topics name them
+	for _, beginnings := range []bool{true, false} {
+		// beginnings first: the ids of several topics name them
 		for k, t := range w.join.topics() {
 			about := w.topic(k)
 			earliest := about.earliest || w.join.Resume == log.ResumeEarliest
@@ -32,8 +34,8 @@ func (s *Shard) wantsOlder(w *wait) (k int, ok bool) {
 	return 0, false
 }
 
-// setBeginnings gives positions to a stream that wants the earliest events: for each topic, where its log begins or, if the upstream
-// has told it, where the upstream's events begin.
+// setBeginnings gives positions to a stream that wants the earliest events: for each topic, where
+// its log begins or, if the upstream has told it, where the upstream's events begin.
 func (w *wait) setBeginnings() {
 	j := &w.join
 	if j.Resume == log.ResumeEarliest {
@@ -69,8 +71,8 @@ func (s *Shard) readOlder(i uint32, sl *slot, w *wait, k int) {
 	})
 }
 
-// gotOlder goes on with a waiting stream for which events were read. If it wants the earliest ones, the first reading says where
-// it begins.
+// gotOlder goes on with a waiting stream for which events were read. If it wants the earliest ones,
+// the first reading says where it begins.
 func (s *Shard) gotOlder(stream uint64, k int, events []log.Older) {
 	i, sl := s.slots.find(stream)
 	if sl == nil || sl.flags&flagWaiting == 0 {
@@ -82,10 +84,12 @@ func (s *Shard) gotOlder(stream uint64, k int, events []log.Older) {
 		return
 	}
 	_, newest, _ := w.join.topics()[k].Span()
-	for len(events) > 0 && newest.Less(events[len(events)-1].ID) { // events that the log has not got yet do not count as older
+	for len(events) > 0 && newest.Less(events[len(events)-1].ID) {
+		// events that the log has not got yet do not count as older
 		events = events[:len(events)-1]
 	}
-	if w.join.topics()[k].ResumableAfter().IsBound() { // the topic had no event there: what the servers have came later, whatever its ids
+	if w.join.topics()[k].ResumableAfter().IsBound() {
+		// the topic had no event there: what the servers have came later, whatever its ids
 		events = nil
 	}
 	about := w.topic(k)
@@ -128,7 +132,8 @@ func (s *Shard) sendOlder(i uint32, sl *slot, w *wait, k int, events []log.Older
 			continue
 		}
 		o := &older{join: j, k: k, events: events[n:]}
-		if hole := slices.IndexFunc(o.events, func(e log.Older) bool { return e.Body == nil }); hole > 0 {
+		if hole := slices.IndexFunc(o.events,
+			func(e log.Older) bool { return e.Body == nil }); hole > 0 {
 			o.events = o.events[:hole]
 		}
 		if !s.put(i, sl, reading{older: o}) {

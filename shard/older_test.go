@@ -12,8 +12,8 @@ import (
 	"ssedge/shard/topic"
 )
 
-// give answers the oldest reading that is wanted, with the events behind lost. An id of 0 stands for a hole up to the next
-// one, which is one less.
+// give answers the oldest reading that is wanted, with the events behind lost. An id of 0 stands
+// for a hole up to the next one, which is one less.
 func (f *fakeFeed) give(lost uint64, ids ...uint64) (from eventid.Position) {
 	read := f.reads[0]
 	f.reads = f.reads[1:]
@@ -44,7 +44,8 @@ func (f *fakeFeed) giveSome(n int, all ...uint64) {
 	f.give(from, all[after:min(after+n, len(all))]...)
 }
 
-// empty is a rig whose topic a has had no event: its log begins at 700. A stream follows it live, and was told that time.
+// empty is a rig whose topic a has had no event: its log begins at 700. A stream follows it live,
+// and was told that time.
 func empty(t *testing.T, tc topic.Config) (*rig, *fakeFeed, *client) {
 	r, u := fed(t, patient(), tc)
 	c := r.join("a", "", fake.Unlimited)
@@ -56,7 +57,8 @@ func empty(t *testing.T, tc topic.Config) (*rig, *fakeFeed, *client) {
 	return r, feed, c
 }
 
-// trimmed is a rig whose topic a has let its oldest events go: its log has 103 to 105, its upstream more.
+// trimmed is a rig whose topic a has let its oldest events go: its log has 103 to 105, its upstream
+// more.
 func trimmed(t *testing.T) (*rig, *fakeFeed) {
 	r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 3}})
 	_, feed := placed(r, u)
@@ -68,7 +70,8 @@ func trimmed(t *testing.T) (*rig, *fakeFeed) {
 	return r, feed
 }
 
-// A stream that resumes from before what the log can have is sent what the upstream has, and then begins.
+// A stream that resumes from before what the log can have is sent what the upstream has, and then
+// begins.
 func TestOlderEventsAreReadForOneStream(t *testing.T) {
 	for wire := range wires {
 		for _, topics := range []string{"a", "a,b"} {
@@ -85,7 +88,8 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 				first.read()
 				b := &bundle{subs: []sub{{last: eventid.After(id(70))}, {last: eventid.At(90)}}}
 				b.check = eventid.Check(eventid.Check(0, "a"), "b")
-				last = strings.TrimSuffix(strings.TrimPrefix(string(b.appendID(nil)), "id: "), "\n\n")
+				last = strings.TrimSuffix(strings.TrimPrefix(string(b.appendID(nil)), "id: "),
+					"\n\n")
 			}
 			c := &client{r: r, topics: strings.Split(topics, ","), wire: wire}
 			c.connect(last, fake.Unlimited, 0)
@@ -112,14 +116,17 @@ func TestOlderEventsAreReadForOneStream(t *testing.T) {
 			r.settle()
 			c.want("80", "100", "101", "102", "103", "104", "105", "106", "107")
 			if len(feed.reads) != 0 || r.shards[0].stats.Waiting.Load() != 0 {
-				t.Errorf("%s: %d readings, %d wait", topics, len(feed.reads), r.shards[0].stats.Waiting.Load())
+				t.Errorf("%s: %d readings, %d wait", topics, len(feed.reads),
+					r.shards[0].stats.Waiting.Load())
 			}
-			again := &client{r: r, topics: strings.Split(topics, ","), wire: wire} // a client that is cut off on the way goes on from there
+			// a client that is cut off on the way goes on from there
+			again := &client{r: r, topics: strings.Split(topics, ","), wire: wire}
 			again.connect(middle, fake.Unlimited, 0)
 			r.settle()
 			feed.Answer(feed.last, eventid.ID{})
 			r.settle()
-			if from := feed.give(101, 102, 103, 104, 105, 106, 107); from != eventid.After(id(101)) {
+			if from := feed.give(101, 102, 103, 104, 105, 106, 107); from != eventid.After(
+				id(101)) {
 				t.Errorf("%s: again from %v", topics, from)
 			}
 			r.settle()
@@ -140,7 +147,8 @@ func TestOlderEventsThatAreGone(t *testing.T) {
 		{70, []uint64{80, 0, 100, 101, 102}, "80 gap:missed 100 101 102 103 104 105"},
 		{70, []uint64{80, 0, 104, 105}, "80 gap:missed 104 105"},
 		{70, []uint64{80, 100, 0, 103}, "80 100 gap:missed 103 104 105"},
-		{70, []uint64{80, 100, 101, 102, 103, 104, 105, 106, 107}, "80 100 101 102 103 104 105"}, // which are ahead of the log
+		// which are ahead of the log
+		{70, []uint64{80, 100, 101, 102, 103, 104, 105, 106, 107}, "80 100 101 102 103 104 105"},
 	} {
 		r, feed := trimmed(t)
 		s := r.join("a", "70-0", fake.Unlimited)
@@ -167,7 +175,8 @@ func TestOlderEventsThatNoStreamWants(t *testing.T) {
 	r.settle()
 	feed.Answer(feed.last, id(102))
 	r.settle()
-	if got := strings.Join(c.data(), " "); got != "gap:expired 103 104 105" || len(feed.reads) != 0 {
+	if got := strings.Join(c.data(), " "); got != "gap:expired 103 104 105" ||
+		len(feed.reads) != 0 {
 		t.Errorf("got %q, %d readings", got, len(feed.reads))
 	}
 
@@ -231,7 +240,8 @@ func TestTheEarliestEventsAreRead(t *testing.T) {
 	}
 }
 
-// A socket that takes little gets everything all the same, whatever it stops in. A client that leaves leaves nothing behind.
+// A socket that takes little gets everything all the same, whatever it stops in. A client that
+// leaves leaves nothing behind.
 func TestOlderEventsOfASlowStream(t *testing.T) {
 	oneGoroutine(t)
 	for room := range 120 {
@@ -267,7 +277,8 @@ func TestOlderEventsOfASlowStream(t *testing.T) {
 	}
 }
 
-// Of several topics all beginnings are learned before anything is sent: a client that is cut off then has an id that says so.
+// Of several topics all beginnings are learned before anything is sent: a client that is cut off
+// then has an id that says so.
 func TestTheEarliestEventsOfSeveralTopics(t *testing.T) {
 	r, feed := trimmed(t)
 	r.join("b", "", fake.Unlimited)
@@ -313,7 +324,8 @@ func TestTheEarliestEventCannotBeSent(t *testing.T) {
 	r.settle()
 	feed.reads[0].Got([]log.Older{{ID: id(50)}, {ID: id(60)}, {ID: id(61), Body: eventBody(61)}})
 	r.settle()
-	feed.reads[1].Got([]log.Older{{ID: id(60)}, {ID: id(61), Body: eventBody(61)}, {ID: id(103), Body: eventBody(103)}})
+	feed.reads[1].Got([]log.Older{{ID: id(60)}, {ID: id(61), Body: eventBody(61)},
+		{ID: id(103), Body: eventBody(103)}})
 	r.settle()
 	c.want("gap:expired", "61", "103", "104", "105")
 }
@@ -335,11 +347,13 @@ func TestALogIsExtendedWithinItsRetention(t *testing.T) {
 			extended := 0
 			for feed.Extends() && extended < 50 {
 				lost, _, _ := feed.Span()
-				feed.Prepend([]log.Older{{ID: lost, Body: eventBody(lost.MS)}}, id(lost.MS-10), lost)
+				feed.Prepend([]log.Older{{ID: lost, Body: eventBody(lost.MS)}}, id(lost.MS-10),
+					lost)
 				extended++
 			}
 			if extended < 6 || extended > 12 {
-				t.Errorf("%d events were put before the first one, expected about ten in all", extended)
+				t.Errorf("%d events were put before the first one, expected about ten in all",
+					extended)
 			}
 		})
 	}

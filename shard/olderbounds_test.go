@@ -16,13 +16,15 @@ import (
 func TestOlderEventsOfAFullSocketKeepLittle(t *testing.T) {
 	oneGoroutine(t)
 	for wire := range wires {
-		for _, size := range []int{1000, restCopyMax - 64, restCopyMax + 64, unitMax + 64, 200 << 10} {
+		for _, size := range []int{1000, restCopyMax - 64, restCopyMax + 64, unitMax + 64,
+			200 << 10} {
 			all := make([]uint64, max(3, 64<<10/size))
 			for n := range all {
 				all[n] = uint64(n + 1)
 			}
 			body := sse.AppendBody(nil, &sse.Event{Data: bytes.Repeat([]byte("x"), size)})
-			bound := map[bool]int64{true: restCopyMax, false: int64(len(body)) + 64}[size < restCopyMax]
+			bound := map[bool]int64{true: restCopyMax, false: int64(len(body)) +
+				64}[size < restCopyMax]
 			if wire == WireChunk {
 				bound = max(bound, unitMax+headMax+2) + max(0, int64(len(body)-unitMax))
 			}
@@ -34,9 +36,11 @@ func TestOlderEventsOfAFullSocketKeepLittle(t *testing.T) {
 				feed.Answer(feed.last, eventid.ID{})
 				r.settle()
 				most := int64(0)
-				for tries := 0; len(c.data()) < len(all)+4; tries++ { // those, a gap, and three of the log
+				for tries := 0; len(c.data()) < len(all)+4; tries++ {
+					// those, a gap, and three of the log
 					if tries == 10_000 {
-						t.Fatalf("wire %d, events of %d, room %d: %d came", wire, size, room, len(c.data()))
+						t.Fatalf("wire %d, events of %d, room %d: %d came", wire, size, room,
+							len(c.data()))
 					}
 					if len(feed.reads) > 0 {
 						read := feed.reads[0]
@@ -61,7 +65,8 @@ func TestOlderEventsOfAFullSocketKeepLittle(t *testing.T) {
 						wire, size, room, most, bound)
 				}
 				if n := r.rests.Load(); n != 0 {
-					t.Errorf("wire %d, events of %d, room %d: %d bytes are still charged", wire, size, room, n)
+					t.Errorf("wire %d, events of %d, room %d: %d bytes are still charged", wire,
+						size, room, n)
 				}
 			}
 		}
@@ -72,7 +77,8 @@ func TestOlderEventsOfAFullSocketKeepLittle(t *testing.T) {
 func TestOlderEventsCountAsRest(t *testing.T) {
 	c := patient()
 	c.RestBytes = 100 << 10
-	for size, reason := range map[int]CloseReason{50 << 10: ClosedClientGone, 200 << 10: ClosedOverload} {
+	for size, reason := range map[int]CloseReason{50 << 10: ClosedClientGone,
+		200 << 10: ClosedOverload} {
 		r, u := fed(t, c, topic.Config{Retention: log.Retention{Events: 3}})
 		_, feed := placed(r, u)
 		feed.add(101, 102, 103, 104, 105)

@@ -6,8 +6,9 @@ import (
 	"ssedge/shard/topic"
 )
 
-// open makes a slot's stream begin: its subscriptions, the opening unless it was greeted, and what it is behind. The shard is known to be
-// interested before it looks at a log: what is appended later marks it dirty. It reports whether the stream is open.
+// open makes a slot's stream begin: its subscriptions, the opening unless it was greeted, and what
+// it is behind. The shard is known to be interested before it looks at a log: what is appended
+// later marks it dirty. It reports whether the stream is open.
 func (s *Shard) open(i uint32, sl *slot, j *Join) bool {
 	behind := s.subscribeAll(i, sl, j)
 	if g := &j.greeting; g.done {

@@ -15,13 +15,14 @@ import (
 //
 // The id makes resuming exact before the first published event. No block without data is ever sent:
 // the standard keeps the id of such a block (WHATWG HTML 9.2.6), but many clients lose it, and many
-// hand out the block as an empty message. So the id and the reconnection time are fields of an event
-// with data.
+// hand out the block as an empty message. So the id and the reconnection time are fields of an
+// event with data.
 //
 // state says how the stream begins: live, with what is published from now on; resumed, behind the
 // id that the client gave; gap, with the gap events that follow. Before a gap the opening has no
 // id: a client that is cut off before it has read all gaps comes back with the id it had, and is
-// told again. heartbeat is the longest silence in milliseconds: a comment is sent at the latest then; 0: never.
+// told again. heartbeat is the longest silence in milliseconds: a comment is sent at the latest
+// then; 0: never.
 //
 // A drain ends a stream with another event of that name (drain.go).
 const (

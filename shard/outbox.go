@@ -1,13 +1,13 @@
 package shard
 
-// outbox is what the socket of a blocked stream has not taken: bytes that go as they are, then the payload of the event under way,
-// not framed yet. Since the cursor has moved past that event, nothing else remembers it.
+// outbox is what the socket of a blocked stream has not taken: bytes that go as they are, then the
+// payload of the event under way, not framed yet. Since the cursor has moved past that event,
+// nothing else remembers it.
 //
-// A short remainder is copied, so that the log may move on and the stream
-// survives an overrun. A long one stays in the log and is only pointed to: a
-// thousand slow readers of one big event share its bytes. If the log lets that
-// event go first, the stream is closed: the event can neither be finished nor
-// taken back.
+// A short remainder is copied, so that the log may move on and the stream survives an overrun. A
+// long one stays in the log and is only pointed to: a thousand slow readers of one big event share
+// its bytes. If the log lets that event go first, the stream is closed: the event can neither be
+// finished nor taken back.
 type outbox struct {
 	framed []byte // copies
 	underway
@@ -98,7 +98,8 @@ func (s *Shard) unblock(i uint32, sl *slot) {
 	s.arm(i, sl)
 }
 
-// sendOutbox sends what was left. It reports whether the stream is still open; it may be blocked again.
+// sendOutbox sends what was left. It reports whether the stream is still open; it may be blocked
+// again.
 func (s *Shard) sendOutbox(i uint32, sl *slot) bool {
 	o := s.outboxes[i]
 	f := &framings[sl.wire]
@@ -118,7 +119,9 @@ func (s *Shard) sendOutbox(i uint32, sl *slot) bool {
 		k := min(n, len(o.framed))
 		o.framed = o.framed[k:]
 		o.cut(n - k)
-		if f.head == nil && len(o.log) > 0 && o.size() <= restCopyMax && s.rests.used.Load()+int64(o.size()) <= s.rests.max { // it is little by now
+		if f.head == nil && len(o.log) > 0 && o.size() <= restCopyMax && s.rests.used.Load()+
+			int64(o.size()) <= s.rests.max {
+			// it is little by now
 			s.dropOutbox(i, sl)
 			o.framed = append(clone(o.framed), o.log...)
 			return s.block(i, sl, outbox{framed: append(o.framed, o.tail...)})

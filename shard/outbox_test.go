@@ -83,7 +83,8 @@ func TestALongRestIsNotCopied(t *testing.T) {
 func TestAHalfSentEventThatTheLogDropsEndsTheStream(t *testing.T) {
 	for _, how := range []string{"overrun", "eviction", "expiry", "a reader that comes"} {
 		for _, topics := range []string{"a", "b,a"} {
-			r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 2, AgeMS: 60_000}})
+			r := newRig(t, 1, patient(),
+				topic.Config{Retention: log.Retention{Events: 2, AgeMS: 60_000}})
 			var late *client
 			c := r.blocked(topics)
 			c.sock.Room = 100
@@ -134,7 +135,8 @@ func TestARestStandsInItsOwnLog(t *testing.T) {
 	c.want(large, "gap:overrun", large, large)
 }
 
-// Whatever an event's length and however much of it was sent at first: once little is left, the log may let it go.
+// Whatever an event's length and however much of it was sent at first: once little is left, the log
+// may let it go.
 func TestALittleRestOutlivesTheLog(t *testing.T) {
 	for wire := range wires {
 		for _, topics := range []string{"a", "a,b"} {
@@ -151,7 +153,8 @@ func TestALittleRestOutlivesTheLog(t *testing.T) {
 				c.sock.Free(17_000 - first)
 				r.settle()
 				if c.sock.Closed {
-					t.Fatalf("wire %d, %s: closed with what is left of the event in the log", wire, topics)
+					t.Fatalf("wire %d, %s: closed with what is left of the event in the log", wire,
+						topics)
 				}
 				r.publish("a", "next")
 				r.settle()
@@ -211,7 +214,8 @@ func TestASocketThatTakesNothingIsGivenUp(t *testing.T) {
 	}
 }
 
-// A client that takes a little in each deadline is not stalled, though its socket is never reported to be writable.
+// A client that takes a little in each deadline is not stalled, though its socket is never reported
+// to be writable.
 func TestASlowReaderIsNotStalled(t *testing.T) {
 	cf := patient()
 	cf.WriteStall = 10 * time.Second
@@ -235,7 +239,8 @@ func TestASlowReaderIsNotStalled(t *testing.T) {
 	}
 }
 
-// Time in which the process did not run counts against no client: they have a whole deadline from then on.
+// Time in which the process did not run counts against no client: they have a whole deadline from
+// then on.
 func TestTheProcessWasStopped(t *testing.T) {
 	cf := patient()
 	cf.WriteStall = 10 * time.Second
@@ -264,7 +269,8 @@ func TestTheProcessWasStopped(t *testing.T) {
 
 func TestABrokenConnectionEndsAtTheSend(t *testing.T) {
 	for errno, reason := range map[unix.Errno]CloseReason{
-		unix.EPIPE: ClosedClientGone, unix.ECONNRESET: ClosedClientGone, unix.ETIMEDOUT: ClosedClientGone, unix.ENOBUFS: ClosedError,
+		unix.EPIPE: ClosedClientGone, unix.ECONNRESET: ClosedClientGone,
+		unix.ETIMEDOUT: ClosedClientGone, unix.ENOBUFS: ClosedError,
 	} {
 		for _, topics := range []string{"a", "a,b"} {
 			r := newRig(t, 1, patient(), topic.Config{})

@@ -42,21 +42,29 @@ func events(topics ...string) (want []string) {
 }
 
 var scenes = []scene{
-	{name: "live, one topic", topics: "a", after: three("a", "a", "a"), want: events("a", "a", "a")},
-	{name: "live, greeted", greets: true, topics: "a", after: three("a", "a", "a"), want: events("a", "a", "a")},
-	{name: "live, several", topics: "a,b,c", after: three("b", "a", "b"), want: events("b", "a", "b")},
+	{name: "live, one topic", topics: "a", after: three("a", "a", "a"),
+		want: events("a", "a", "a")},
+	{name: "live, greeted", greets: true, topics: "a", after: three("a", "a", "a"),
+		want: events("a", "a", "a")},
+	{name: "live, several", topics: "a,b,c", after: three("b", "a", "b"),
+		want: events("b", "a", "b")},
 	{name: "resumed, one topic", topics: "a", resume: "1000000-1", before: three("a", "a", "a"),
-		after: func(r *rig) { r.publish("a", "live") }, want: append(events("a", "a", "a")[1:], "live")},
-	{name: "an expired id, one topic", topics: "a", resume: "999-0", tc: topic.Config{Retention: log.Retention{Events: 2}}, before: three("a", "a", "a"),
+		after: func(r *rig) { r.publish("a", "live") },
+		want:  append(events("a", "a", "a")[1:], "live")},
+	{name: "an expired id, one topic", topics: "a", resume: "999-0",
+		tc: topic.Config{Retention: log.Retention{Events: 2}}, before: three("a", "a", "a"),
 		want: append([]string{"gap:expired"}, events("a", "a", "a")[1:]...)},
-	{name: "an unknown id, one topic", topics: "a", resume: "1000003-7", before: three("a", "a", "a"),
-		want: append([]string{"gap:unknown"}, events("a", "a", "a")[1:]...)},
-	{name: "expired ids, several", topics: "a,b", resume: vector("a,b", "999-0", "998-0"), tc: topic.Config{Retention: log.Retention{Events: 1}}, before: three("a", "b", "a", "b"),
+	{name: "an unknown id, one topic", topics: "a", resume: "1000003-7",
+		before: three("a", "a", "a"),
+		want:   append([]string{"gap:unknown"}, events("a", "a", "a")[1:]...)},
+	{name: "expired ids, several", topics: "a,b", resume: vector("a,b", "999-0", "998-0"),
+		tc: topic.Config{Retention: log.Retention{Events: 1}}, before: three("a", "b", "a", "b"),
 		want: append([]string{"gap:expired", "gap:expired"}, events("", "", "a", "b")[2:]...)},
 	{name: "a malformed id, one topic", topics: "a", resume: "garbage", before: three("a"),
 		after: three("a", "a"), want: append([]string{"gap:malformed"}, events("a", "a")...)},
 	{name: "a malformed id, several", topics: "a,b", resume: "garbage", before: three("a", "b"),
-		after: three("b", "a"), want: append([]string{"gap:malformed", "gap:malformed"}, events("b", "a")...)},
+		after: three("b", "a"), want: append([]string{"gap:malformed", "gap:malformed"},
+			events("b", "a")...)},
 }
 
 // vector is the id of a stream with several topics.
@@ -124,13 +132,16 @@ func TestAStreamSurvivesAShortWriteAtEveryByte(t *testing.T) {
 					r.settle()
 				}
 				if got, want := byTopic(c.data()), byTopic(s.want); !slices.Equal(got, want) {
-					t.Fatalf("%s, cut at %d, then %d at a time: got %q, want %q", s.name, room, then, got, want)
+					t.Fatalf("%s, cut at %d, then %d at a time: got %q, want %q", s.name, room,
+						then, got, want)
 				}
-				if r.rests.Load() != 0 || len(r.shards[0].outboxes) != 0 || r.shards[0].stats.Blocked.Load() != 0 {
+				if r.rests.Load() != 0 || len(r.shards[0].outboxes) != 0 ||
+					r.shards[0].stats.Blocked.Load() != 0 {
 					t.Fatalf("%s, cut at %d: something is still aside", s.name, room)
 				}
 				if got := r.shards[0].stats.EventsOut.Load(); int(got) != countData(s.want) {
-					t.Fatalf("%s, cut at %d: %d events counted, want %d", s.name, room, got, countData(s.want))
+					t.Fatalf("%s, cut at %d: %d events counted, want %d", s.name, room, got,
+						countData(s.want))
 				}
 			}
 		}
@@ -164,9 +175,8 @@ func (s *scene) gapTopics(t *testing.T) string {
 	return c.gapTopics()
 }
 
-// The connection breaks after any byte, and the client comes back with the last
-// id it has read: it is told everything it would have been told, gaps included,
-// and nothing twice but a gap.
+// The connection breaks after any byte, and the client comes back with the last id it has read: it
+// is told everything it would have been told, gaps included, and nothing twice but a gap.
 func TestAStreamIsResumedAfterABreakAtEveryByte(t *testing.T) {
 	oneGoroutine(t)
 	for _, s := range scenes {
@@ -184,14 +194,16 @@ func TestAStreamIsResumedAfterABreakAtEveryByte(t *testing.T) {
 			r.settle()
 			got := byTopic(c.data())
 			if told, want := c.gapTopics(), s.gapTopics(t); told != want {
-				t.Fatalf("%s, broken at %d, resumed with %q: gaps told of %q, want %q", s.name, room, id, told, want)
+				t.Fatalf("%s, broken at %d, resumed with %q: gaps told of %q, want %q", s.name,
+					room, id, told, want)
 			}
 			if id == "garbage" { // it goes on live, and was told so
 				continue
 			}
 			got = slices.Compact(got)
 			if want := slices.Compact(byTopic(s.want)); !slices.Equal(got, want) {
-				t.Fatalf("%s, broken at %d, resumed with %q: got %q, want %q", s.name, room, id, got, want)
+				t.Fatalf("%s, broken at %d, resumed with %q: got %q, want %q", s.name, room, id,
+					got, want)
 			}
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"ssedge/shard/topic"
 )
 
-// A log that has let events go takes no older ones: streams have stood at their positions, and may still. Nor does one
-// that does not begin where the reader thought.
+// A log that has let events go takes no older ones: streams have stood at their positions, and may
+// still. Nor does one that does not begin where the reader thought.
 func TestPositionsAreNotGivenTwice(t *testing.T) {
 	r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 3}})
 	_, feed := placed(r, u)

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// TestPulse is there while all shards turn, is not while one of them does not, and
-// comes back.
+// TestPulse is there while all shards turn, is not while one of them does not, and comes back.
 func TestPulse(t *testing.T) {
 	g := startGroup(t, 3)
 	if !g.Pulse(time.Minute) {

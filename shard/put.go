@@ -9,15 +9,17 @@ import (
 	"ssedge/shard/sys"
 )
 
-// due is what the stream under way is owed, beside what its topic's log (Shard.snap) has behind its cursor. It knows no wire.
+// due is what the stream under way is owed, beside what its topic's log (Shard.snap) has behind its
+// cursor. It knows no wire.
 type due struct {
-	lead []byte // opening, gaps, heartbeat, last words; goes first. The names of its topics bound it
-	head int    // so many bytes of it are a response head, which stands before any unit
-	last bool   // nothing follows: the body ends behind it
+	// opening, gaps, heartbeat, last words; goes first. The names of its topics bound it
+	lead []byte
+	head int  // so many bytes of it are a response head, which stands before any unit
+	last bool // nothing follows: the body ends behind it
 }
 
-// reading is the log that a stream is sent: none, that of its only topic, or that of one of several.
-// A stream that waits is sent older events than its topic's log has.
+// reading is the log that a stream is sent: none, that of its only topic, or that of one of
+// several. A stream that waits is sent older events than its topic's log has.
 type reading struct {
 	state  uint32
 	has    bool    // there is a log
@@ -31,8 +33,9 @@ const (
 	piecesMax = sys.PiecesMax
 )
 
-// put sends a stream what it is owed, and empties that: s.due, and what the log has from its cursor to the head. It is the
-// only sender, and the only one to look at a stream's wire. It reports whether the stream is still open; it may be blocked.
+// put sends a stream what it is owed, and empties that: s.due, and what the log has from its cursor
+// to the head. It is the only sender, and the only one to look at a stream's wire. It reports
+// whether the stream is still open; it may be blocked.
 func (s *Shard) put(i uint32, sl *slot, of reading) bool {
 	open := true
 	if sl.wire == WireRaw && of.bundle == nil && of.older == nil {
@@ -130,9 +133,8 @@ func (s *Shard) skip(sl *slot, of reading, st *state, p *log.Place) {
 	}
 }
 
-// send writes pieces, total bytes in all, and returns how many the socket took;
-// fewer than total only if it is full. It closes the stream and returns false if
-// the connection is broken.
+// send writes pieces, total bytes in all, and returns how many the socket took; fewer than total
+// only if it is full. It closes the stream and returns false if the connection is broken.
 func (s *Shard) send(i uint32, sl *slot, pieces [][]byte, total int) (int, bool) {
 	sent := 0
 	for {

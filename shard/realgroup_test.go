@@ -28,7 +28,8 @@ func startGroup(t *testing.T, shards int) *realGroup {
 	t.Helper()
 	g := &realGroup{t: t}
 	c := patient()
-	c.Shards, c.Heartbeat, c.TurnSends, c.TurnTime, c.InboxMax = shards, 30*time.Millisecond, 50, time.Millisecond, 1000
+	c.Shards, c.Heartbeat, c.TurnSends, c.TurnTime, c.InboxMax = shards, 30*time.Millisecond, 50,
+		time.Millisecond, 1000
 	c.OnClose = func(owner uint32, reason CloseReason) {
 		if _, again := g.ended.LoadOrStore(owner, reason); again {
 			t.Errorf("stream %d ended twice", owner)
@@ -36,7 +37,8 @@ func startGroup(t *testing.T, shards int) *realGroup {
 		g.ends.Add(1)
 	}
 	var err error
-	if g.Group, err = NewGroup(c, topic.Config{Retention: log.Retention{Events: 100_000}, HistoryMax: 1 << 30, TopicsMax: 1000}); err != nil {
+	if g.Group, err = NewGroup(c, topic.Config{Retention: log.Retention{Events: 100_000},
+		HistoryMax: 1 << 30, TopicsMax: 1000}); err != nil {
 		t.Fatal(err)
 	}
 	g.Start()
@@ -48,7 +50,8 @@ func (g *realGroup) halt() { g.stop.Do(g.Stop) }
 
 // connect joins one end of a socket pair to the topics and returns the other.
 func (g *realGroup) connect(owner uint32, topics ...string) (*os.File, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
+		0)
 	if err != nil {
 		return nil, err
 	}

@@ -9,14 +9,15 @@ package shard
 type CloseReason uint8
 
 const (
-	ClosedClientGone   CloseReason = iota // the client hung up, or its connection broke
-	ClosedSlowConsumer                    // it fell behind the log (PolicyClose), or inside an event
-	ClosedWriteStalled                    // it took no byte for the write-stall deadline
-	ClosedMaxLifetime                     // it reached the longest a stream may last
-	ClosedDrain                           // the server ends: it was told when to come back
-	ClosedShutdown                        // the server ends, and there was no time for that
-	ClosedOverload                        // there was no room to remember a half-sent event
-	ClosedError                           // the kernel refused the connection: a defect or a limit
+	ClosedClientGone CloseReason = iota // the client hung up, or its connection broke
+	// it fell behind the log (PolicyClose), or inside an event
+	ClosedSlowConsumer
+	ClosedWriteStalled // it took no byte for the write-stall deadline
+	ClosedMaxLifetime  // it reached the longest a stream may last
+	ClosedDrain        // the server ends: it was told when to come back
+	ClosedShutdown     // the server ends, and there was no time for that
+	ClosedOverload     // there was no room to remember a half-sent event
+	ClosedError        // the kernel refused the connection: a defect or a limit
 	closeReasons
 )
 
@@ -40,9 +41,10 @@ func CloseReasons() []CloseReason { return enumerate(closeReasons) }
 type Policy uint8
 
 const (
-	PolicyGap    Policy = iota // it gets a gap event and continues with the oldest event there is
-	PolicyClose                // it is closed; its client comes back and resumes
-	PolicyLatest               // a gap event and the newest event, also for streams that were blocked
+	PolicyGap   Policy = iota // it gets a gap event and continues with the oldest event there is
+	PolicyClose               // it is closed; its client comes back and resumes
+	// a gap event and the newest event, also for streams that were blocked
+	PolicyLatest
 	policies
 )
 

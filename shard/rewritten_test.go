@@ -13,9 +13,11 @@ import (
 	"ssedge/shard/topic"
 )
 
-// The log still has events that the upstream has forgotten: streams that lack them get them, and no gap is told.
+// The log still has events that the upstream has forgotten: streams that lack them get them, and no
+// gap is told.
 func TestForgottenEventsGoToStreamsThatLackThem(t *testing.T) {
-	for _, after := range []uint64{150, 103} { // by a clock that goes on, and by one that has gone back
+	for _, after := range []uint64{150, 103} {
+		// by a clock that goes on, and by one that has gone back
 		r, u := fed(t, patient(), topic.Config{})
 		there, feed := placed(r, u)
 		feed.add(101, 102)
@@ -34,7 +36,8 @@ func TestForgottenEventsGoToStreamsThatLackThem(t *testing.T) {
 		r.settle()
 		slow.want(append([]string{"102"}, want...)...)
 		there.want(append([]string{"101", "102"}, want...)...)
-		for last, rest := range map[string][]string{"102-0": want, "110-0": want[1:], "120-0": want[2:], there.decoder.LastEventID(): nil} {
+		for last, rest := range map[string][]string{"102-0": want, "110-0": want[1:],
+			"120-0": want[2:], there.decoder.LastEventID(): nil} {
 			again := r.join("a", last, fake.Unlimited)
 			r.settle()
 			again.want(rest...)
@@ -86,7 +89,8 @@ func text(s *string) string {
 func TestNoGapIsOfNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	some := func() eventid.ID {
-		return []eventid.ID{{}, id(100), id(110), {MS: 105, Seq: math.MaxUint64}, {MS: 110, Seq: 3}}[rng.IntN(5)]
+		return []eventid.ID{{}, id(100), id(110), {MS: 105, Seq: math.MaxUint64},
+			{MS: 110, Seq: 3}}[rng.IntN(5)]
 	}
 	for range 200 {
 		r, u := fed(t, patient(), topic.Config{})
@@ -103,13 +107,15 @@ func TestNoGapIsOfNothing(t *testing.T) {
 		first, _ := eventid.ParsePosition([]byte(*g.From))
 		last, _ := eventid.ParsePosition([]byte(*g.To))
 		if !eventid.Before(first).Less(eventid.Before(last)) {
-			t.Fatalf("what is missing from %v to %v is told as %s", from, to, c.messages[len(c.messages)-1].Data)
+			t.Fatalf("what is missing from %v to %v is told as %s", from, to,
+				c.messages[len(c.messages)-1].Data)
 		}
 	}
 }
 
-// A time at which a topic was empty says nothing of events below it, once they have been let go: a stream that had that time
-// before they came is told, even if the upstream's stream began anew behind them.
+// A time at which a topic was empty says nothing of events below it, once they have been let go: a
+// stream that had that time before they came is told, even if the upstream's stream began anew
+// behind them.
 func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
 	r, feed, c := empty(t, topic.Config{Retention: log.Retention{Events: 3}})
 	began := c.decoder.LastEventID()
@@ -132,8 +138,9 @@ func TestATimeAboveEventsThatWereLetGo(t *testing.T) {
 	}
 }
 
-// The upstream's stream began anew behind events that are older than a time at which the topic was empty, by their ids. If it
-// had not gone by its age, a clock may have gone back since, and the events have come after that time.
+// The upstream's stream began anew behind events that are older than a time at which the topic was
+// empty, by their ids. If it had not gone by its age, a clock may have gone back since, and the
+// events have come after that time.
 func TestATimeAboveAStreamThatWasErased(t *testing.T) {
 	began := eventid.Before(eventid.At(800))
 	for name, begin := range map[string]func(*fakeFeed){
@@ -176,8 +183,8 @@ func TestATimeAmongIDsThatFell(t *testing.T) {
 	again.want("gap:missed", "400", "100", "gap:missed", "500", "800")
 }
 
-// A log that forked is emptied: the fork's id proves nothing, since what had followed it is gone, too. That stays so when the
-// log is emptied again.
+// A log that forked is emptied: the fork's id proves nothing, since what had followed it is gone,
+// too. That stays so when the log is emptied again.
 func TestAForkThatIsEvictedTwice(t *testing.T) {
 	r, u := fed(t, patient(), topic.Config{})
 	_, feed := placed(r, u)
@@ -218,14 +225,16 @@ func TestAForkThatWasLetGo(t *testing.T) {
 	feed.Fork(id(102))
 	feed.add(103, 104, 105)
 	r.settle()
-	for last, want := range map[string][]string{"103-0": {"104", "105"}, "104-0": {"105"}, "105-0": nil} {
+	for last, want := range map[string][]string{"103-0": {"104", "105"}, "104-0": {"105"},
+		"105-0": nil} {
 		c := r.join("a", last, fake.Unlimited)
 		r.settle()
 		c.want(want...)
 	}
 }
 
-// Events from before the place of a log that was rewritten are no longer missing once they are prepended.
+// Events from before the place of a log that was rewritten are no longer missing once they are
+// prepended.
 func TestOlderEventsOfARewrittenLog(t *testing.T) {
 	for _, fork := range []bool{false, true} {
 		r, u := fed(t, patient(), topic.Config{})
@@ -242,7 +251,9 @@ func TestOlderEventsOfARewrittenLog(t *testing.T) {
 		c := r.join("a", "55", fake.Unlimited) // a time at which the topic had no event
 		r.settle()
 		below, _, _ := feed.Span()
-		feed.Prepend([]log.Older{{ID: id(60), Body: eventBody(60)}, {ID: id(70), Body: eventBody(70)}, {ID: id(100), Body: eventBody(100)}}, eventid.Before(eventid.At(55)), below)
+		feed.Prepend([]log.Older{{ID: id(60), Body: eventBody(60)},
+			{ID: id(70), Body: eventBody(70)}, {ID: id(100), Body: eventBody(100)}},
+			eventid.Before(eventid.At(55)), below)
 		feed.Answer(feed.last, eventid.ID{})
 		r.settle()
 		c.want(want...)
@@ -267,8 +278,8 @@ func TestAnEvictedLogOfRawEventsKeepsItsPlace(t *testing.T) {
 	again.want("101")
 }
 
-// An event without an id that comes to a topic without events is not repeated to streams that resume, even if nothing turns out
-// to have been before an earlier time.
+// An event without an id that comes to a topic without events is not repeated to streams that
+// resume, even if nothing turns out to have been before an earlier time.
 func TestARawEventBeforeTheFirstIsNotRepeated(t *testing.T) {
 	r, feed, _ := empty(t, topic.Config{})
 	feed.AppendRaw([]byte("data: raw\n"))
@@ -283,15 +294,16 @@ func TestARawEventBeforeTheFirstIsNotRepeated(t *testing.T) {
 	}
 }
 
-// On a topic without events a position is a time. Later events are delivered to live and to resuming
-// streams, even if a clock has gone back in between.
+// On a topic without events a position is a time. Later events are delivered to live and to
+// resuming streams, even if a clock has gone back in between.
 func TestTheFirstEventOfAClockThatHasGoneBack(t *testing.T) {
 	r, feed, c := empty(t, topic.Config{})
 	began := c.decoder.LastEventID()
 	feed.add(300, 301)
 	r.settle()
 	c.want("300", "301")
-	for last, want := range map[string]string{began: "gap:future 300 301", "300-0": "301", "301-0": "", "900": "gap:future 300 301", since(900): "gap:future"} {
+	for last, want := range map[string]string{began: "gap:future 300 301", "300-0": "301",
+		"301-0": "", "900": "gap:future 300 301", since(900): "gap:future"} {
 		again := r.join("a", last, fake.Unlimited)
 		r.settle()
 		if n := len(feed.asks); n > 0 {
@@ -307,8 +319,8 @@ func TestTheFirstEventOfAClockThatHasGoneBack(t *testing.T) {
 	again.want("300", "301", "800")
 }
 
-// A stream whose topics' places are not known gets a position for all of them with its head, and comes back
-// with it.
+// A stream whose topics' places are not known gets a position for all of them with its head, and
+// comes back with it.
 func TestAHeadHasAPositionForEachTopic(t *testing.T) {
 	for _, topics := range []string{"a", "a,b"} {
 		r, u := fed(t, patient(), topic.Config{})
@@ -316,12 +328,14 @@ func TestAHeadHasAPositionForEachTopic(t *testing.T) {
 		r.pass(2 * time.Second)
 		c.read()
 		kept := c.decoder.LastEventID()
-		if kept == "" || c.state() != stateLive || !strings.Contains(string(c.raw), "\nid: "+kept+"\n\n") {
+		if kept == "" || c.state() != stateLive ||
+			!strings.Contains(string(c.raw), "\nid: "+kept+"\n\n") {
 			t.Fatalf("%s: the head comes with %q", topics, c.raw)
 		}
 		c.sock.HangUp()
 		r.settle()
-		for name, feed := range u.feeds { // what was published since the head came, by an upstream that is heard again
+		for name, feed := range u.feeds {
+			// what was published since the head came, by an upstream that is heard again
 			if name == "b" {
 				feed.Place(eventid.At(45), eventid.ID{})
 				continue

@@ -46,9 +46,12 @@ func newRig(t testing.TB, shards int, c Config, tc topic.Config) *rig {
 	r := &rig{t: t, config: c, ended: map[uint32][]CloseReason{}}
 	r.now = 1<<(32+tickShift) - int64(5*time.Second) // the ticks wrap soon
 	r.table, r.wall = newTable(tc)
-	r.config.OnClose = func(owner uint32, reason CloseReason) { r.ended[owner] = append(r.ended[owner], reason) }
+	r.config.OnClose = func(owner uint32, reason CloseReason) {
+		r.ended[owner] = append(r.ended[owner], reason)
+	}
 	for i := range shards {
-		s := newShard(i, &r.config, r.table, &fake.Kernel{Net: &r.net}, restBudget{&r.rests, c.RestBytes}, r.now, 1)
+		s := newShard(i, &r.config, r.table, &fake.Kernel{Net: &r.net},
+			restBudget{&r.rests, c.RestBytes}, r.now, 1)
 		r.shards = append(r.shards, s)
 	}
 	r.table.Listen(listeners(r.shards))
@@ -195,7 +198,8 @@ func (c *client) request(lastID string) (j Join) {
 		j.Position, ok = eventid.ParsePosition([]byte(lastID))
 	} else {
 		j.More = topics
-		j.Positions, ok = eventid.ParseVector([]byte(lastID), check, make([]eventid.Position, len(topics)))
+		j.Positions, ok = eventid.ParseVector([]byte(lastID), check,
+			make([]eventid.Position, len(topics)))
 	}
 	switch {
 	case ok:
@@ -290,7 +294,8 @@ func (c *client) want(data ...string) {
 func (c *client) endedWith(reason CloseReason) {
 	c.r.t.Helper()
 	if got := c.r.ended[c.owner]; len(got) != 1 || got[0] != reason || !c.sock.Closed {
-		c.r.t.Fatalf("client %d ended with %v (closed: %v), want %v", c.owner, got, c.sock.Closed, reason)
+		c.r.t.Fatalf("client %d ended with %v (closed: %v), want %v", c.owner, got, c.sock.Closed,
+			reason)
 	}
 }
 
@@ -321,11 +326,15 @@ func (r *rig) empty() {
 	}
 	for i, s := range r.shards {
 		st := &s.stats
-		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.outboxes)), int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.freeBundles)),
-			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Waiting.Load(), int64(len(s.waits) + len(s.awaiting) + len(s.retries) + len(s.woken)), st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
+		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.outboxes)),
+			int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.freeBundles)),
+			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Waiting.Load(),
+			int64(len(s.waits) + len(s.awaiting) + len(s.retries) + len(s.woken)),
+			st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
 		for _, n := range gauges {
 			if n != 0 {
-				r.t.Errorf("shard %d: slots, states, rests, timers, bundles, queue, streams, blocked, waiting, what they wait for, subscriptions, topics, rest bytes, inbox are %v", i, gauges)
+				r.t.Errorf("shard %d: slots, states, rests, timers, bundles, queue, streams, blocked, waiting, what they wait for, subscriptions, topics, rest bytes, inbox are %v",
+					i, gauges)
 				break
 			}
 		}
@@ -387,7 +396,8 @@ func kept(of *topic.Topic) (n struct {
 
 func publish(t *testing.T, table *topic.Table, name, data string) {
 	t.Helper()
-	if _, err := table.Publish([]byte(name), append(append([]byte("data: "), data...), '\n')); err != nil {
+	if _, err := table.Publish([]byte(name),
+		append(append([]byte("data: "), data...), '\n')); err != nil {
 		t.Fatal(err)
 	}
 }

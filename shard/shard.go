@@ -19,8 +19,9 @@ type Config struct {
 	Turns
 	Delivery
 
-	Policy  func(topic string) Policy              // nil: PolicyGap for all
-	OnClose func(owner uint32, reason CloseReason) // called on the shard's goroutine; nil: it is not called
+	Policy func(topic string) Policy // nil: PolicyGap for all
+	// called on the shard's goroutine; nil: it is not called
+	OnClose func(owner uint32, reason CloseReason)
 }
 
 // Shard is one core's loop over its streams. Its fields belong to its goroutine;
@@ -34,21 +35,26 @@ type Shard struct {
 	stats  Stats
 	rests  restBudget
 
-	slots        slots
-	states       states
-	bundles      []*bundle                            // of streams with several topics
-	freeBundles  []uint32                             // free elements of bundles
-	outboxes     map[uint32]outbox                    // by slot: what its socket has not taken
-	stalls       map[uint32]stall                     // by slot: blocked streams that were checked
-	ranFrom      uint32                               // tick since which the process runs, if it was stopped
-	dueAt        int64                                // nanotime at which the next turn is due; 0: never
-	waits        map[uint32]*wait                     // by slot: streams that cannot begin yet
-	woken        []map[uint32]struct{}                // slots that waited for topics that were answered
-	awaiting     map[*topic.Topic]map[uint32]struct{} // which of them wait for the upstream of a topic
-	awaitedEver  int                                  // how many have gone from it since it was made
-	retries      []uint64                             // which of them to look at again
-	queue        queue                                // states that wait for their pass
-	wheel        *wheel.Wheel                         // one entry per slot: heartbeat, stall, end
+	slots       slots
+	states      states
+	bundles     []*bundle         // of streams with several topics
+	freeBundles []uint32          // free elements of bundles
+	outboxes    map[uint32]outbox // by slot: what its socket has not taken
+	stalls      map[uint32]stall  // by slot: blocked streams that were checked
+	// tick since which the process runs, if it was stopped
+	ranFrom uint32
+	// nanotime at which the next turn is due; 0: never
+	dueAt int64
+	waits map[uint32]*wait // by slot: streams that cannot begin yet
+	// slots that waited for topics that were answered
+	woken []map[uint32]struct{}
+	// which of them wait for the upstream of a topic
+	awaiting map[*topic.Topic]map[uint32]struct{}
+	// how many have gone from it since it was made
+	awaitedEver  int
+	retries      []uint64     // which of them to look at again
+	queue        queue        // states that wait for their pass
+	wheel        *wheel.Wheel // one entry per slot: heartbeat, stall, end
 	drain        drain
 	incoming     incoming    // taken from the inbox
 	joined       int         // of them joins, in this turn
@@ -110,7 +116,8 @@ func nanotime() int64 { return int64(time.Since(started)) }
 // ticks is at least one and at most what can be told from the past.
 func ticks(d time.Duration) uint32 { return uint32(min(max(int64(d)>>tickShift, 1), 1<<30)) }
 
-func newShard(number int, c *Config, t *topic.Table, k sys.Kernel, rests restBudget, now int64, seed uint64) *Shard {
+func newShard(number int, c *Config, t *topic.Table, k sys.Kernel, rests restBudget, now int64,
+	seed uint64) *Shard {
 	s := &Shard{
 		number: number, config: c, table: t, kernel: k, rests: rests,
 		inbox:    inbox{kernel: k, joinsMax: c.InboxMax},
@@ -139,10 +146,9 @@ func (s *Shard) setNow(now int64) {
 // keepMax is the longest that a shard with work keeps its processor from others.
 const keepMax = 100 * time.Millisecond
 
-// joinPause is how long a shard to which streams have just come, and which has
-// nothing else to do, waits before it looks again. In a storm a turn takes in dozens
-// of them, instead of being woken for each. They have their answer already (greet),
-// and a stream that comes alone does not wait.
+// joinPause is how long a shard to which streams have just come, and which has nothing else to do,
+// waits before it looks again. In a storm a turn takes in dozens of them, instead of being woken
+// for each. They have their answer already (greet), and a stream that comes alone does not wait.
 const joinPause = 500 * time.Microsecond
 
 // run is the shard's goroutine. It returns when stopped. It has a thread of its own:

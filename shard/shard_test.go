@@ -30,7 +30,8 @@ func TestStaleEventsAreDropped(t *testing.T) {
 	r.publish("a", "x")
 	r.settle()
 	sends := r.kernel(0).Sends
-	s.events = append(s.events, sys.Event{User: stale, Flags: sys.HangUp}, sys.Event{User: stale, Flags: sys.Writable},
+	s.events = append(s.events, sys.Event{User: stale, Flags: sys.HangUp},
+		sys.Event{User: stale, Flags: sys.Writable},
 		sys.Event{User: ^uint64(0), Flags: sys.HangUp}, sys.Event{User: 12345, Flags: sys.Writable})
 	s.step(r.now)
 	if r.kernel(0).Sends != sends || heir.sock.Closed {
@@ -109,8 +110,7 @@ func TestShardsShareTopics(t *testing.T) {
 	r.empty()
 }
 
-// One wake-up is enough for any number of entries, and none is needed for a shard
-// that is awake.
+// One wake-up is enough for any number of entries, and none is needed for a shard that is awake.
 func TestASleepingShardIsWokenOnce(t *testing.T) {
 	r := newRig(t, 1, patient(), topic.Config{})
 	r.join("a", "", fake.Unlimited)

@@ -37,16 +37,20 @@ func newSim(t *testing.T, seed uint64) *sim {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	c := Config{
 		Delivery: Delivery{
-			Heartbeat: 3 * time.Second, WriteStall: 8 * time.Second, Lifetime: time.Duration(rng.IntN(2)) * 10 * time.Second,
-			Retry: time.Second, RetryJitter: time.Second, RestBytes: 1000 << rng.IntN(8), InboxMax: 1000,
+			Heartbeat: 3 * time.Second, WriteStall: 8 * time.Second,
+			Lifetime: time.Duration(rng.IntN(2)) * 10 * time.Second,
+			Retry:    time.Second, RetryJitter: time.Second, RestBytes: 1000 << rng.IntN(8),
+			InboxMax: 1000,
 		},
 		Turns: Turns{TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour},
 	}
-	tc := topic.Config{Retention: log.Retention{Events: 4 + rng.IntN(20), Bytes: 20_000, AgeMS: 4000}, HistoryMax: 20_000 << rng.IntN(8)}
+	tc := topic.Config{Retention: log.Retention{Events: 4 + rng.IntN(20), Bytes: 20_000,
+		AgeMS: 4000}, HistoryMax: 20_000 << rng.IntN(8)}
 	if seed%2 == 1 {
 		tc.Retention.Window = log.Window{Events: 8 + rng.IntN(40), Bytes: 40_000, AgeMS: 1500}
 	}
-	s := &sim{rig: newRig(t, 2, c, tc), rng: rng, ids: map[string][]eventid.ID{}, gaps: map[string]int{}}
+	s := &sim{rig: newRig(t, 2, c, tc), rng: rng, ids: map[string][]eventid.ID{},
+		gaps: map[string]int{}}
 	for n := range 6 + rng.IntN(24) {
 		s.names = append(s.names, fmt.Sprint("gggcl"[n%5:n%5+1], n))
 	}

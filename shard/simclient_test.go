@@ -58,7 +58,8 @@ func (c *simClient) come(id string, bogus []bool) {
 	n := len(c.topics)
 	c.connected, c.leaving, c.opened, c.block = true, false, false, nil
 	c.fresh = id == ""
-	c.at, c.told, c.bogus, c.low, c.high = make([]int, n), make([]bool, n), bogus, make([]int, n), nil
+	c.at, c.told, c.bogus, c.low, c.high = make([]int, n), make([]bool, n), bogus, make([]int, n),
+		nil
 	positions := c.positions(id)
 	for k, name := range c.topics {
 		c.low[k] = len(c.sim.ids[name])
@@ -109,7 +110,8 @@ func (c *simClient) read(n int) {
 
 func (c *simClient) fail(format string, args ...any) {
 	c.sim.t.Helper()
-	c.sim.t.Fatalf("client %d of %q at %v (opened %v): %s", c.owner, c.topics, c.at, c.opened, fmt.Sprintf(format, args...))
+	c.sim.t.Fatalf("client %d of %q at %v (opened %v): %s", c.owner, c.topics, c.at, c.opened,
+		fmt.Sprintf(format, args...))
 }
 
 // endBlock checks, after a block with an id, that the id says what the client has.
@@ -136,7 +138,8 @@ func (c *simClient) endBlock() {
 		if !c.opened && (c.fresh || c.at[k] < 0) { // it begins where the server says
 			c.at[k] = n
 			if n < c.low[k] || n > c.high[k] {
-				c.fail("topic %s begins after %d events, when it had %d to %d", c.topics[k], n, c.low[k], c.high[k])
+				c.fail("topic %s begins after %d events, when it had %d to %d", c.topics[k], n,
+					c.low[k], c.high[k])
 			}
 		}
 		if !c.opened && c.bogus[k] && !c.told[k] {
@@ -166,7 +169,8 @@ func (c *simClient) topic(name string) int {
 func (c *simClient) event(m sse.Message) {
 	var seq, size int
 	name, rest, _ := strings.Cut(m.Data, "|")
-	if _, err := fmt.Sscanf(rest, "%d|%d|", &seq, &size); err != nil || m.Data != payload(name, seq, size) {
+	if _, err := fmt.Sscanf(rest, "%d|%d|", &seq, &size); err != nil ||
+		m.Data != payload(name, seq, size) {
 		c.fail("foreign bytes: %.100q", m.Data)
 	}
 	k := c.topic(name)

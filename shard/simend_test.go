@@ -6,9 +6,8 @@ import (
 	"ssedge/shard/sys/fake"
 )
 
-// nobodyIsBehind checks, when the shards are idle, that all streams that are not
-// blocked have been sent everything. A wake-up that was missed would else be made
-// up for by the next event.
+// nobodyIsBehind checks, when the shards are idle, that all streams that are not blocked have been
+// sent everything. A wake-up that was missed would else be made up for by the next event.
 func (s *sim) nobodyIsBehind() {
 	behind := func(shard *Shard, state uint32, cursor uint64) {
 		if topic := shard.states.at(state).topic; !topic.HeadAt(cursor) {
@@ -124,6 +123,7 @@ func (s *sim) checkTable() {
 		s.table.Expire()
 	}
 	if s.table.Topics() != 0 || s.table.HistoryBytes() != 0 {
-		s.t.Fatalf("%d topics and %d bytes are left when all is expired", s.table.Topics(), s.table.HistoryBytes())
+		s.t.Fatalf("%d topics and %d bytes are left when all is expired", s.table.Topics(),
+			s.table.HistoryBytes())
 	}
 }

@@ -70,7 +70,8 @@ func TestSimulation(t *testing.T) {
 		return
 	}
 	for _, cause := range log.GapCauses() { // a simulation that never gets there shows nothing
-		if gaps[cause.String()] == 0 && cause != log.GapMissed { // which only an upstream's topics know
+		if gaps[cause.String()] == 0 && cause != log.GapMissed {
+			// which only an upstream's topics know
 			t.Errorf("no gap was told by %v", cause)
 		}
 	}

@@ -2,23 +2,24 @@ package shard
 
 import "ssedge/proto/eventid"
 
-// slot is one stream. It has no pointers, so the garbage collector never looks
-// at it, and 64 bytes, so that delivering to it touches one cache line. It belongs
-// to its shard's goroutine.
+// slot is one stream. It has no pointers, so the garbage collector never looks at it, and 64 bytes,
+// so that delivering to it touches one cache line. It belongs to its shard's goroutine.
 type slot struct {
 	cursor uint64     // of a stream with one topic: position in its log, always between events
 	lastID eventid.ID // what the client has seen: an event's id, or a time (flagLastIsTime)
 
-	fd         int32
-	generation uint32 // counts the streams that had this slot: epoll's user data is {slot, generation}
-	topic      uint32 // index of the topic's state or, with flagMulti, of the bundle; free slots: the next free one
-	at         uint32 // place among the topic's subscribers (not with flagMulti)
-	lastWrite  uint32 // tick of the last byte written
-	since      uint32 // while blocked: tick since which the socket has taken nothing
-	endsAt     uint32 // with flagEnds: tick at which the stream is closed
-	owner      uint32 // given with the join and handed back when the stream ends
-	flags      uint16
-	wire       Wire
+	fd int32
+	// counts the streams that had this slot: epoll's user data is {slot, generation}
+	generation uint32
+	// index of the topic's state or, with flagMulti, of the bundle; free slots: the next free one
+	topic     uint32
+	at        uint32 // place among the topic's subscribers (not with flagMulti)
+	lastWrite uint32 // tick of the last byte written
+	since     uint32 // while blocked: tick since which the socket has taken nothing
+	endsAt    uint32 // with flagEnds: tick at which the stream is closed
+	owner     uint32 // given with the join and handed back when the stream ends
+	flags     uint16
+	wire      Wire
 }
 
 const (
@@ -90,8 +91,7 @@ func (s *slots) give(i uint32) {
 	s.used--
 }
 
-// userData is epoll's user data for a slot; find is its inverse, nil for a stream
-// that is no more.
+// userData is epoll's user data for a slot; find is its inverse, nil for a stream that is no more.
 func userData(i uint32, p *slot) uint64 { return uint64(p.generation)<<32 | uint64(i) }
 
 func (s *slots) find(user uint64) (uint32, *slot) {

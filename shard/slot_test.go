@@ -80,7 +80,8 @@ func TestFindKnowsAStreamOnlyWhileItLasts(t *testing.T) {
 
 func TestLastIsWhatWasSet(t *testing.T) {
 	s := slot{flags: flagUsed | flagMulti}
-	for _, p := range []eventid.Position{eventid.At(7), eventid.After(eventid.ID{MS: 7, Seq: 2}), eventid.At(8)} {
+	for _, p := range []eventid.Position{eventid.At(7), eventid.After(eventid.ID{MS: 7, Seq: 2}),
+		eventid.At(8)} {
 		if s.setLast(p); s.last() != p || s.flags&(flagUsed|flagMulti) != flagUsed|flagMulti {
 			t.Errorf("set %v, got %v, flags %b", p, s.last(), s.flags)
 		}

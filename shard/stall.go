@@ -6,10 +6,11 @@ import (
 	"ssedge/shard/roomy"
 )
 
-// A socket that takes nothing for the write-stall deadline is given up. The kernel reports that a socket is writable only when
-// much of its buffer is free: a client that reads steadily, but slowly, can take longer for that. So the kernel is asked
-// what the client has not taken yet, twice in a deadline. Only time in which the process ran counts: after it was stopped, or got
-// no processor, clients that have read everything are still to be served.
+// A socket that takes nothing for the write-stall deadline is given up. The kernel reports that a
+// socket is writable only when much of its buffer is free: a client that reads steadily, but
+// slowly, can take longer for that. So the kernel is asked what the client has not taken yet, twice
+// in a deadline. Only time in which the process ran counts: after it was stopped, or got no
+// processor, clients that have read everything are still to be served.
 
 // stall is what is known of a blocked stream that was looked at.
 type stall struct {
@@ -17,7 +18,8 @@ type stall struct {
 	took   uint32 // tick since which it has taken nothing, as far as is known
 }
 
-// stoppedMin is how late a turn must be for the process to count as stopped: turns take milliseconds.
+// stoppedMin is how late a turn must be for the process to count as stopped: turns take
+// milliseconds.
 const stoppedMin = int64(time.Second)
 
 // noticeStop notes that the process did not run, if a turn at now comes much later than it was due.

@@ -68,7 +68,8 @@ func (s *states) take() (uint32, *state) {
 func (s *states) give(i uint32) {
 	*s.at(i) = state{}
 	s.free = append(s.free, i)
-	if s.used--; s.used == 0 && len(s.chunks) > 1 { // nothing has an index: the memory of the most there were goes
+	if s.used--; s.used == 0 && len(s.chunks) > 1 {
+		// nothing has an index: the memory of the most there were goes
 		*s = states{}
 	}
 }

@@ -111,11 +111,13 @@ func TestAStateThatEmptiesGivesItsMemoryBack(t *testing.T) {
 func TestStatesAreReusedClean(t *testing.T) {
 	var s states
 	a, st := s.take()
-	*st = state{subs: []uint32{1}, next: 1, queued: true, again: true, since: 5, policy: PolicyLatest}
+	*st = state{subs: []uint32{1}, next: 1, queued: true, again: true, since: 5,
+		policy: PolicyLatest}
 	b, _ := s.take()
 	s.give(a)
 	c, st := s.take()
-	if c != a || b == a || st.subs != nil || st.next != 0 || st.queued || st.again || st.since != 0 || st.policy != PolicyGap {
+	if c != a || b == a || st.subs != nil || st.next != 0 || st.queued || st.again ||
+		st.since != 0 || st.policy != PolicyGap {
 		t.Errorf("state %d after %d is not clean: %+v", c, a, *st)
 	}
 	if s.used != 2 || s.ever != 2 {

@@ -42,9 +42,11 @@ type Histogram struct {
 
 // The bounds of the histograms here.
 var (
-	secondsBounds = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5}
-	eventsBounds  = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096}
-	bytesBounds   = []float64{64, 128, 256, 512, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 256 << 10, 1 << 20}
+	secondsBounds = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1,
+		.25, .5, 1, 2.5, 5}
+	eventsBounds = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096}
+	bytesBounds  = []float64{64, 128, 256, 512, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16 << 10,
+		32 << 10, 64 << 10, 256 << 10, 1 << 20}
 )
 
 func newHistogram(bounds []float64, scale float64) Histogram {

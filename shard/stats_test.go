@@ -9,8 +9,7 @@ import (
 	"ssedge/shard/topic"
 )
 
-// A value counts in the first bucket whose bound is at or above it, as in
-// Prometheus.
+// A value counts in the first bucket whose bound is at or above it, as in Prometheus.
 func TestAHistogramCountsUpToItsBounds(t *testing.T) {
 	h := newHistogram([]float64{1, 2.5, 10}, 1000)
 	for _, v := range []float64{0, 1, 1.001, 2.5, 9, 10, 10.5, 1e6} {
@@ -68,7 +67,8 @@ func TestWhatWasSentIsCounted(t *testing.T) {
 	if batched != 100 {
 		t.Errorf("%v events in the histogram of batches, want 100", batched)
 	}
-	if s.BytesOut.Load() != want || uint64(sum) != want || sends != s.Sends.Load() || s.EventsOut.Load() != 100 {
+	if s.BytesOut.Load() != want || uint64(sum) != want || sends != s.Sends.Load() ||
+		s.EventsOut.Load() != 100 {
 		t.Errorf("%d bytes (%v in sends), %d sends (%d in the histogram), %d events; want %d bytes, 100 events",
 			s.BytesOut.Load(), sum, s.Sends.Load(), sends, s.EventsOut.Load(), want)
 	}

@@ -105,7 +105,8 @@ func (s *Shard) putUnits(i uint32, sl *slot, f *framing, of reading, u underway)
 	return true
 }
 
-// rest is what is unsent of a unit that ends at a byte of the batch and was sent up to n, and of its last event.
+// rest is what is unsent of a unit that ends at a byte of the batch and was sent up to n, and of
+// its last event.
 func (b *batch) rest(f *framing, u *unit, n, end int) outbox {
 	if f.head == nil { // nothing is promised: an event that is long stays in its log
 		left := u.event
@@ -155,7 +156,8 @@ func (s *Shard) fill(sl *slot, f *framing, of reading, u underway) *batch {
 	return b
 }
 
-// shared is the batch that most subscribers of a topic are sent: it is put together once for all that stand at one cursor.
+// shared is the batch that most subscribers of a topic are sent: it is put together once for all
+// that stand at one cursor.
 type shared struct {
 	batch
 	valid  bool

@@ -63,7 +63,9 @@ func (f *fakeFeed) prepend(lost uint64, ids ...uint64) {
 	f.Prepend(older, id(lost), below)
 }
 
-func eventBody(ms uint64) []byte { return sse.AppendBody(nil, &sse.Event{Data: fmt.Append(nil, ms)}) }
+func eventBody(ms uint64) []byte {
+	return sse.AppendBody(nil, &sse.Event{Data: fmt.Append(nil, ms)})
+}
 
 // fed is a rig whose topics have an upstream.
 func fed(t testing.TB, c Config, tc topic.Config) (*rig, *fakeUpstream) {
@@ -114,7 +116,8 @@ func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
 	}
 }
 
-// While the upstream is away, a stream that begins live gets its head, an opening with a time as its id, and heartbeats.
+// While the upstream is away, a stream that begins live gets its head, an opening with a time as
+// its id, and heartbeats.
 func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 	for wire := range wires {
 		c := patient()
@@ -128,7 +131,8 @@ func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 		}
 		r.pass(300 * time.Millisecond)
 		s.read()
-		if raw := string(s.raw); s.state() != stateLive || !strings.HasSuffix(raw, "\nid: 49-18446744073709551615\n\n") {
+		if raw := string(s.raw); s.state() != stateLive ||
+			!strings.HasSuffix(raw, "\nid: 49-18446744073709551615\n\n") {
 			t.Fatalf("after 1.2 s: %q", raw)
 		}
 		r.pass(25 * time.Second)
@@ -139,7 +143,8 @@ func TestAWaitingStreamIsKeptAlive(t *testing.T) {
 		u.feeds["a"].Place(eventid.After(id(100)), id(40))
 		u.feeds["a"].add(101)
 		r.settle()
-		if len(u.feeds["a"].asks) != 1 || u.feeds["a"].asks[0].String() != since(50) { // what came since the head was sent is the stream's
+		if len(u.feeds["a"].asks) != 1 || u.feeds["a"].asks[0].String() != since(50) {
+			// what came since the head was sent is the stream's
 			t.Fatalf("asked %v", u.feeds["a"].asks)
 		}
 		u.feeds["a"].prepend(40, 60, 100)
@@ -175,7 +180,8 @@ func TestAStreamThatLeavesWhileWaitingLeavesNothing(t *testing.T) {
 		r.table.Expire()
 		for name, f := range u.feeds {
 			if !f.stopped || r.table.Topics() != 0 || r.table.HistoryBytes() != 0 {
-				t.Errorf("%s: stopped: %v; %d topics, %d bytes left", name, f.stopped, r.table.Topics(), r.table.HistoryBytes())
+				t.Errorf("%s: stopped: %v; %d topics, %d bytes left", name, f.stopped,
+					r.table.Topics(), r.table.HistoryBytes())
 			}
 		}
 	}
@@ -214,8 +220,10 @@ func TestWhatTheLogCoversIsNotAskedFor(t *testing.T) {
 	_, feed := placed(r, u)
 	feed.add(101, 102, 103)
 	for last, want := range map[string]string{
-		"100-0": "101 102 103", "101-0": "102 103", "103-0": "", since(101): "101 102 103", since(102): "102 103",
-		"": "", "102-1": "gap:unknown 103", "40-0": "gap:expired", "nonsense": "gap:malformed",
+		"100-0": "101 102 103", "101-0": "102 103", "103-0": "", since(101): "101 102 103",
+		since(102): "102 103",
+		"":         "", "102-1": "gap:unknown 103", "40-0": "gap:expired",
+		"nonsense": "gap:malformed",
 	} {
 		if last == "40-0" {
 			feed.Answer(0, id(100)) // now it is known that the upstream has nothing before the log
@@ -279,7 +287,8 @@ func TestWhatTheLogDoesNotCoverIsAskedFor(t *testing.T) {
 		}
 		stream.sock.HangUp()
 		r.settle()
-		if r.shards[0].stats.Waiting.Load() != 0 || len(r.shards[0].waits)+len(r.shards[0].awaiting) != 0 {
+		if r.shards[0].stats.Waiting.Load() != 0 || len(r.shards[0].waits)+
+			len(r.shards[0].awaiting) != 0 {
 			t.Error("a stream still waits")
 		}
 	}

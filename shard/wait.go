@@ -11,8 +11,8 @@ import (
 )
 
 // wait is a stream that has not begun: only the upstream knows where it begins, or has older events
-// that it is sent first. Until it begins it has a slot, a timer and a connection that is watched, but
-// no subscriptions.
+// that it is sent first. Until it begins it has a slot, a timer and a connection that is watched,
+// but no subscriptions.
 type wait struct {
 	join        Join
 	topics      []waitTopic // one for each of its topics
@@ -159,7 +159,8 @@ const awaitingKept = 1000
 // events read.
 func (s *Shard) retry(stream uint64) {
 	i, sl := s.slots.find(stream)
-	if sl == nil || sl.flags&flagWaiting == 0 || sl.flags&flagBlocked != 0 { // when it unblocks it comes back here
+	if sl == nil || sl.flags&flagWaiting == 0 || sl.flags&flagBlocked != 0 {
+		// when it unblocks it comes back here
 		return
 	}
 	w := s.waits[i]
@@ -209,9 +210,9 @@ func (j *Join) pin() {
 }
 
 // sendHead sends a waiting stream its response head, if it was not sent yet. A stream that begins
-// with what is published from now on also gets its opening, with the position known so far: a client
-// that is cut off before its place is known comes back with that position. For other streams it is
-// not known yet how they begin; they get a comment. It reports whether the stream is open.
+// with what is published from now on also gets its opening, with the position known so far: a
+// client that is cut off before its place is known comes back with that position. For other streams
+// it is not known yet how they begin; they get a comment. It reports whether the stream is open.
 func (s *Shard) sendHead(i uint32, sl *slot) bool {
 	j := &s.waits[i].join
 	if j.headSent {

@@ -13,8 +13,10 @@ import (
 
 // tiny are retentions that are smaller than what is published in one turn.
 var tiny = map[string]log.Retention{
-	"one event": {Events: 1, Bytes: 1 << 20, AgeMS: 60_000}, "one byte": {Events: 1000, Bytes: 1, AgeMS: 60_000},
-	"a millisecond": {Events: 1000, Bytes: 1 << 20, AgeMS: 1}, "all three": {Events: 1, Bytes: 1, AgeMS: 1},
+	"one event":     {Events: 1, Bytes: 1 << 20, AgeMS: 60_000},
+	"one byte":      {Events: 1000, Bytes: 1, AgeMS: 60_000},
+	"a millisecond": {Events: 1000, Bytes: 1 << 20, AgeMS: 1},
+	"all three":     {Events: 1, Bytes: 1, AgeMS: 1},
 }
 
 func numbers(from, to int) (all []string) {
@@ -62,11 +64,15 @@ func TestABurstBeyondTheWindow(t *testing.T) {
 		events, size int
 		least, most  int // that are missing
 	}{
-		"of as many events as the window has": {log.Retention{Events: 1}, log.SendWindow.Events, 10, 0, 0},
-		"of 3,000 events":                     {log.Retention{Events: 1}, 3000, 10, 3000 - log.SendWindow.Events, 3000 - log.SendWindow.Events},
-		"of 3,000 events, which are kept":     {log.Retention{Events: 3000}, 3000, 10, 0, 0},
-		"of 100 KiB":                          {log.Retention{Events: 1, Bytes: 1}, 100, 1 << 10, 37, 49},
-		"of 100 KiB, which are kept":          {log.Retention{Events: 1, Bytes: 1 << 20}, 100, 1 << 10, 0, 0},
+		"of as many events as the window has": {log.Retention{Events: 1}, log.SendWindow.Events, 10,
+			0, 0},
+		"of 3,000 events": {log.Retention{Events: 1}, 3000, 10,
+			3000 - log.SendWindow.Events, 3000 - log.SendWindow.Events},
+		"of 3,000 events, which are kept": {log.Retention{Events: 3000}, 3000, 10, 0, 0},
+		"of 100 KiB": {log.Retention{Events: 1, Bytes: 1}, 100, 1 << 10,
+			37, 49},
+		"of 100 KiB, which are kept": {log.Retention{Events: 1, Bytes: 1 << 20}, 100,
+			1 << 10, 0, 0},
 	} {
 		c.retention.Window = log.SendWindow
 		r := newRig(t, 1, byPolicy(PolicyGap), topic.Config{Retention: c.retention})
@@ -85,7 +91,8 @@ func TestABurstBeyondTheWindow(t *testing.T) {
 		got := reader.data()
 		missing := c.events - (len(got) - 1)
 		if missing < c.least || missing > c.most {
-			t.Fatalf("a burst %s: %d are missing, expected %d to %d", name, missing, c.least, c.most)
+			t.Fatalf("a burst %s: %d are missing, expected %d to %d", name, missing, c.least,
+				c.most)
 		}
 		reader.want(append([]string{"gap:overrun"}, all[missing:]...)...)
 	}
@@ -93,7 +100,8 @@ func TestABurstBeyondTheWindow(t *testing.T) {
 
 // The same through the table: a client that comes back, and one that asks for the earliest.
 func TestTheConfiguredHistoryIsWhatAClientMayResumeFrom(t *testing.T) {
-	r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 2, Window: log.SendWindow}})
+	r := newRig(t, 1, patient(),
+		topic.Config{Retention: log.Retention{Events: 2, Window: log.SendWindow}})
 	reader := r.join("a", "", fake.Unlimited)
 	r.settle()
 	var ids []eventid.ID
@@ -111,14 +119,16 @@ func TestTheConfiguredHistoryIsWhatAClientMayResumeFrom(t *testing.T) {
 			back.want(numbers(n+1, 10)...)
 		}
 	}
-	if p := acquire(t, r.table, "a").Locate(log.ResumeEarliest, eventid.Position{}, false); p.At != eventid.After(ids[7]) {
+	if p := acquire(t, r.table, "a").Locate(log.ResumeEarliest, eventid.Position{},
+		false); p.At != eventid.After(ids[7]) {
 		t.Errorf("the earliest event is the one after %v, expected after %v", p.At, ids[7])
 	}
 }
 
 // Events that only the window keeps are let go when they are no longer young, or exceed its bounds.
 func TestAWindowIsBounded(t *testing.T) {
-	table, wall := newTable(topic.Config{Retention: log.Retention{Events: 1, Window: log.SendWindow}})
+	table, wall := newTable(
+		topic.Config{Retention: log.Retention{Events: 1, Window: log.SendWindow}})
 	for range 10_000 {
 		publish(t, table, "a", "x")
 	}
@@ -144,10 +154,11 @@ func TestAWindowIsBounded(t *testing.T) {
 	}
 }
 
-// With an upstream the same holds, even for events that come long after their time. For clients that
-// resume, what only the window has is read from the upstream.
+// With an upstream the same holds, even for events that come long after their time. For clients
+// that resume, what only the window has is read from the upstream.
 func TestAWindowWithAnUpstream(t *testing.T) {
-	r, u := fed(t, patient(), topic.Config{Retention: log.Retention{Events: 3, AgeMS: 1, Window: log.SendWindow}})
+	r, u := fed(t, patient(),
+		topic.Config{Retention: log.Retention{Events: 3, AgeMS: 1, Window: log.SendWindow}})
 	c, feed := placed(r, u)
 	*r.wall += 60_000
 	feed.add(101, 102, 103, 104, 105, 106)
@@ -173,7 +184,8 @@ func TestAWindowWithAnUpstream(t *testing.T) {
 // Age counts while a topic is in use, by the clock of the upstream.
 func TestAgeWithAnUpstream(t *testing.T) {
 	for _, ahead := range []int64{0, -3_600_000, 3_600_000} {
-		r, u := fed(t, patient(), topic.Config{Retention: log.Retention{AgeMS: 10_000, Window: log.SendWindow}})
+		r, u := fed(t, patient(),
+			topic.Config{Retention: log.Retention{AgeMS: 10_000, Window: log.SendWindow}})
 		r.table.SetClock(ahead)
 		_, feed := placed(r, u)
 		*r.wall += 36_000_000
@@ -183,7 +195,8 @@ func TestAgeWithAnUpstream(t *testing.T) {
 			r.settle()
 		}
 		if n := kept(feed.Topic).events; n < 90 || n > 150 {
-			t.Errorf("with a clock that is %d ms ahead, %d events are kept of ten a second and ten seconds", ahead, n)
+			t.Errorf("with a clock that is %d ms ahead, %d events are kept of ten a second and ten seconds",
+				ahead, n)
 		}
 	}
 }

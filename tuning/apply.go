@@ -30,9 +30,10 @@ func (c Change) Refused() bool {
 	return c.Left == "" && c.File == "" && (c.Err != nil || c.After != c.Wanted)
 }
 
-// Apply writes the drop-in file and limits for a load below root ("/"), changes what falls short now, and reads
-// back what the kernel took. What was there before is saved first: if that, or one of the files, cannot
-// be written, or no setting can, nothing is changed, and the error says so. Settings that are refused are in the changes.
+// Apply writes the drop-in file and limits for a load below root ("/"), changes what falls short
+// now, and reads back what the kernel took. What was there before is saved first: if that, or one
+// of the files, cannot be written, or no setting can, nothing is changed, and the error says so.
+// Settings that are refused are in the changes.
 func Apply(root string, h *Host, l Load) ([]Change, error) {
 	saved, err := load(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +61,9 @@ func Apply(root string, h *Host, l Load) ([]Change, error) {
 		saved.sets(c.Name, c.Wanted)
 	}
 	limits, limit := limitsText(root, h, l)
-	before, err := writeFiles(root, saved, map[string]string{DropInFile: dropIn(h, l, readBoot(os.DirFS(root), saved)), LimitsFile: limits})
+	before, err := writeFiles(root, saved,
+		map[string]string{DropInFile: dropIn(h, l, readBoot(os.DirFS(root), saved)),
+			LimitsFile: limits})
 	if err != nil {
 		return nil, fmt.Errorf("nothing was changed: %w", errors.Join(err, before.restore(root)))
 	}
@@ -78,7 +81,8 @@ func Apply(root string, h *Host, l Load) ([]Change, error) {
 		saved.writes(LimitsFile, limits)
 		err = errors.Join(saved.store(root), replace(filepath.Join(root, LimitsFile), limits))
 		changes = append(changes, Change{
-			Name: "hard limit on open files, for new logins", Before: unlimited(h.Files.Hard), Wanted: strconv.FormatInt(wanted, 10), After: strconv.FormatInt(limit, 10),
+			Name: "hard limit on open files, for new logins", Before: unlimited(h.Files.Hard),
+			Wanted: strconv.FormatInt(wanted, 10), After: strconv.FormatInt(limit, 10),
 		})
 	}
 	return changes, errors.Join(err, saved.store(root))
@@ -92,7 +96,9 @@ func planned(h *Host, l Load) (changes []Change) {
 		case f.raised != "" && !f.OK:
 			changes = append(changes, Change{Name: f.Name, Before: f.Now, Wanted: f.raised})
 		case f.Now == "not seen":
-			changes = append(changes, Change{Name: f.Name, Left: "it is the host's, and not to be seen from this network namespace"})
+			changes = append(changes,
+				Change{Name: f.Name,
+					Left: "it is the host's, and not to be seen from this network namespace"})
 		case f.raised == "" && (f.Now == "not there" || !f.OK):
 			changes = append(changes, Change{Name: f.Name, Left: f.Why})
 		}

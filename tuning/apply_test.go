@@ -71,7 +71,8 @@ func TestAValueIsClamped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := change(t, changes, "net.core.somaxconn"); c.Err != nil || c.After != "8192" || c.Wanted != "10000" {
+	if c := change(t, changes, "net.core.somaxconn"); c.Err != nil || c.After != "8192" ||
+		c.Wanted != "10000" {
 		t.Errorf("%+v", c)
 	}
 	if _, err := Undo(dir); err != nil || content(t, dir, "proc/sys/net/core/somaxconn") != "4096" {
@@ -79,7 +80,8 @@ func TestAValueIsClamped(t *testing.T) {
 	}
 }
 
-// A kernel that refuses the third of three numbers has taken two (Linux 6.18 does, of tcp_mem): they are put back.
+// A kernel that refuses the third of three numbers has taken two (Linux 6.18 does, of tcp_mem):
+// they are put back.
 func TestPartOfAValueIsRefused(t *testing.T) {
 	dir := hostDir(t, nil)
 	real := write
@@ -93,7 +95,8 @@ func TestPartOfAValueIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := change(t, changes, "net.ipv4.tcp_mem"); c.Err == nil || c.After != "188000 251000 376000" {
+	if c := change(t, changes, "net.ipv4.tcp_mem"); c.Err == nil ||
+		c.After != "188000 251000 376000" {
 		t.Errorf("%+v", c)
 	}
 }
@@ -106,7 +109,8 @@ func TestInterrupted(t *testing.T) {
 			dir := hostDir(t, map[string]string{DropInFile: "# mine\n"})
 			before := tree(t, dir)
 			if first {
-				if _, err := Apply(dir, read(t, dir, 20_000), Load{Connections: 500_000}); err != nil {
+				if _, err := Apply(dir, read(t, dir, 20_000),
+					Load{Connections: 500_000}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -125,7 +129,8 @@ func TestInterrupted(t *testing.T) {
 			write = real
 			changes, err := Undo(dir)
 			if after := tree(t, dir); err != nil || !maps.Equal(before, after) {
-				t.Errorf("after %d writes (killed: %v): %v, %+v; before %v, after %v", n, killed, err, changes, before, after)
+				t.Errorf("after %d writes (killed: %v): %v, %+v; before %v, after %v", n, killed,
+					err, changes, before, after)
 			}
 			if after < 5 && !killed {
 				t.Errorf("not killed after %d", after)
@@ -142,7 +147,8 @@ func TestInterruptedBeforeAnything(t *testing.T) {
 	}
 	before := tree(t, dir)
 	put(t, dir, SavedFile, file(t, applied, SavedFile))
-	if changes, err := Undo(dir); err != nil || len(changes) != 0 || !maps.Equal(before, tree(t, dir)) {
+	if changes, err := Undo(dir); err != nil || len(changes) != 0 ||
+		!maps.Equal(before, tree(t, dir)) {
 		t.Errorf("%v, %+v", err, changes)
 	}
 }
@@ -159,11 +165,13 @@ func TestUndoLeavesWhatOthersChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := change(t, changes, "net.core.somaxconn"); !strings.Contains(c.Left, `sysctl -w net.core.somaxconn="4096"`) {
+	if c := change(t, changes, "net.core.somaxconn"); !strings.Contains(c.Left,
+		`sysctl -w net.core.somaxconn="4096"`) {
 		t.Errorf("%+v", c)
 	}
 	for name, want := range map[string]string{
-		"proc/sys/net/core/somaxconn": "20000", DropInFile: "# theirs", LimitsFile: "none", SavedFile: "none", "proc/sys/net/ipv4/tcp_mem": "188000 251000 376000",
+		"proc/sys/net/core/somaxconn": "20000", DropInFile: "# theirs", LimitsFile: "none",
+		SavedFile: "none", "proc/sys/net/ipv4/tcp_mem": "188000 251000 376000",
 	} {
 		if got := content(t, dir, name); got != want {
 			t.Errorf("%s is %s, expected %s", name, got, want)
@@ -178,11 +186,13 @@ func TestASecondApplyFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	limits := filepath.Dir(filepath.Join(dir, LimitsFile))
-	if err := errors.Join(os.RemoveAll(limits), os.Symlink("nowhere", limits)); err != nil { // there is no file, and there can be none
+	if err := errors.Join(os.RemoveAll(limits), os.Symlink("nowhere", limits)); err != nil {
+		// there is no file, and there can be none
 		t.Fatal(err)
 	}
 	before := tree(t, dir)
-	if _, err := Apply(dir, read(t, dir, 20_000), million); err == nil || !strings.HasPrefix(err.Error(), "nothing was changed: ") {
+	if _, err := Apply(dir, read(t, dir, 20_000), million); err == nil ||
+		!strings.HasPrefix(err.Error(), "nothing was changed: ") {
 		t.Error(err)
 	}
 	if after := tree(t, dir); !maps.Equal(before, after) {
@@ -203,30 +213,38 @@ func TestUndoIsRefused(t *testing.T) {
 		}
 		return real(file, value)
 	})
-	if _, err := Undo(dir); err == nil || content(t, dir, SavedFile) == "none" || content(t, dir, "proc/sys/net/ipv4/tcp_mem") != "188000 251000 376000" {
+	if _, err := Undo(dir); err == nil || content(t, dir, SavedFile) == "none" ||
+		content(t, dir, "proc/sys/net/ipv4/tcp_mem") != "188000 251000 376000" {
 		t.Errorf("%v, tcp_mem is %s", err, content(t, dir, "proc/sys/net/ipv4/tcp_mem"))
 	}
 	kernel(t, func(file, value string) error { // it takes another value: that is no success, either
 		return real(file, strings.Replace(value, "4096", "8192", 1))
 	})
-	if _, err := Undo(dir); err == nil || !strings.Contains(err.Error(), "net.core.somaxconn is not restored") || content(t, dir, SavedFile) == "none" {
+	if _, err := Undo(dir); err == nil ||
+		!strings.Contains(err.Error(), "net.core.somaxconn is not restored") ||
+		content(t, dir, SavedFile) == "none" {
 		t.Error(err)
 	}
 	put(t, dir, "proc/sys/net/core/somaxconn", "10000\n")
 	write = real
-	if _, err := Undo(dir); err != nil || content(t, dir, "proc/sys/net/core/somaxconn") != "4096" || content(t, dir, SavedFile) != "none" {
+	if _, err := Undo(dir); err != nil ||
+		content(t, dir, "proc/sys/net/core/somaxconn") != "4096" ||
+		content(t, dir, SavedFile) != "none" {
 		t.Errorf("%v, somaxconn is %s", err, content(t, dir, "proc/sys/net/core/somaxconn"))
 	}
 	put(t, dir, SavedFile, "{")
-	if _, err := Undo(dir); err == nil || !strings.Contains(err.Error(), "expected what --apply has saved") {
+	if _, err := Undo(dir); err == nil ||
+		!strings.Contains(err.Error(), "expected what --apply has saved") {
 		t.Error(err)
 	}
-	if _, err := Apply(dir, read(t, dir, 20_000), million); err == nil || !strings.HasPrefix(err.Error(), "nothing was changed: ") {
+	if _, err := Apply(dir, read(t, dir, 20_000), million); err == nil ||
+		!strings.HasPrefix(err.Error(), "nothing was changed: ") {
 		t.Error(err)
 	}
 }
 
-// Limits are no lower than any file says, and no higher than nr_open: users with a higher limit cannot log in.
+// Limits are no lower than any file says, and no higher than nr_open: users with a higher limit
+// cannot log in.
 func TestLimits(t *testing.T) {
 	for _, c := range []struct {
 		said         string
@@ -242,8 +260,10 @@ func TestLimits(t *testing.T) {
 		{"* soft nofile 9000000\n", 20_000, 1_048_576, 1_000_000, "1010000"},
 		{"", 20_000, 65_536, 1_000_000, "1010000"}, // nr_open is raised first
 	} {
-		dir := hostDir(t, map[string]string{"proc/sys/fs/nr_open": fmt.Sprintln(c.nrOpen), "etc/security/limits.conf": c.said})
-		if _, err := Apply(dir, read(t, dir, uint64(c.hard)), Load{Connections: c.streams}); err != nil {
+		dir := hostDir(t, map[string]string{"proc/sys/fs/nr_open": fmt.Sprintln(c.nrOpen),
+			"etc/security/limits.conf": c.said})
+		if _, err := Apply(dir, read(t, dir, uint64(c.hard)),
+			Load{Connections: c.streams}); err != nil {
 			t.Fatal(err)
 		}
 		got := content(t, dir, LimitsFile)
@@ -256,7 +276,8 @@ func TestLimits(t *testing.T) {
 	}
 	dir := refusing(t) // nr_open is 65536, and stays
 	changes, err := Apply(dir, read(t, dir, 20_000), million)
-	if c := change(t, changes, "hard limit on open files, for new logins"); err != nil || c.After != "65536" || c.Wanted != "1010000" {
+	if c := change(t, changes, "hard limit on open files, for new logins"); err != nil ||
+		c.After != "65536" || c.Wanted != "1010000" {
 		t.Errorf("%v, %+v", err, c)
 	}
 }

@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// rule is a kernel setting and what is needed of it: as many numbers as it has, each at least so. One below 0 is
-// at most so, without its sign.
+// rule is a kernel setting and what is needed of it: as many numbers as it has, each at least so.
+// One below 0 is at most so, without its sign.
 type rule struct {
-	name   string
-	needs  func(l Load) []int64
-	least  func(l Load) []int64 // streams are held with these, and needs are advice; nil: they are not
-	exact  bool                 // a switch: not at least, but just that
-	advice bool                 // streams are held without it
+	name  string
+	needs func(l Load) []int64
+	// streams are held with these, and needs are advice; nil: they are not
+	least  func(l Load) []int64
+	exact  bool // a switch: not at least, but just that
+	advice bool // streams are held without it
 	why    func(l Load) string
 	source string
 	usual  string // what current kernels have by default; "": that depends on the memory
@@ -25,7 +26,8 @@ func (r *rule) matters(h *Host, l Load) bool { return r.spare == nil || r.spare(
 
 // check compares a kernel setting with what is needed.
 func (r *rule) check(h *Host, l Load) Finding {
-	f := Finding{Name: r.name, Kind: Sysctl, Scope: scope(r.name), Needed: join(r.needs(l)), Why: r.why(l), Source: r.source, Advice: r.advice}
+	f := Finding{Name: r.name, Kind: Sysctl, Scope: scope(r.name), Needed: join(r.needs(l)),
+		Why: r.why(l), Source: r.source, Advice: r.advice}
 	now, err := h.Sysctl(r.name)
 	f.Now = now
 	switch {
@@ -51,8 +53,8 @@ func (r *rule) check(h *Host, l Load) Finding {
 	return f
 }
 
-// raised is the value that a setting should have, given what it has: each of its numbers is raised if it
-// is less than needed, and left if it is more. ok says that nothing has to be changed.
+// raised is the value that a setting should have, given what it has: each of its numbers is raised
+// if it is less than needed, and left if it is more. ok says that nothing has to be changed.
 func (r *rule) raised(now string, l Load) (value string, ok bool) {
 	has := strings.Fields(now)
 	needs := r.needs(l)

@@ -12,8 +12,9 @@ const (
 	Setting Kind = "setting" // anything else, by hand
 )
 
-// Finding is one setting, and whether it is as it should be. It falls short where streams would be turned away or reset, or the
-// process killed. What only makes them slower, or costs memory, is advice.
+// Finding is one setting, and whether it is as it should be. It falls short where streams would be
+// turned away or reset, or the process killed. What only makes them slower, or costs memory, is
+// advice.
 type Finding struct {
 	Name   string `json:"name"`
 	Kind   Kind   `json:"kind"`

@@ -30,10 +30,11 @@ type Host struct {
 	PidsMax       int64 // pids.max
 	CPUQuota      float64
 
-	HugePages  string // transparent huge pages: always, madvise or never; "" if there is no such setting
-	Conntrack  bool   // the kernel can track connections
-	Tracked    int64  // that are; -1 if it does not say
-	Swap       bool   // there is some
+	// transparent huge pages: always, madvise or never; "" if there is no such setting
+	HugePages  string
+	Conntrack  bool  // the kernel can track connections
+	Tracked    int64 // that are; -1 if it does not say
+	Swap       bool  // there is some
 	Congestion string
 
 	GoMemLimit string // GOMEMLIMIT
@@ -45,11 +46,12 @@ type Host struct {
 // Limit is a resource limit of a process.
 type Limit struct{ Soft, Hard uint64 }
 
-// ErrNoProc is what [Read] returns where there is no /proc to read: the host is no Linux, or a jail without it.
+// ErrNoProc is what [Read] returns where there is no /proc to read: the host is no Linux, or a jail
+// without it.
 var ErrNoProc = errors.New("there is no /proc: expected Linux, with /proc mounted")
 
-// Read reads a host from its root directory (os.DirFS("/")). limit is RLIMIT_NOFILE of the process that
-// will serve, getenv its environment.
+// Read reads a host from its root directory (os.DirFS("/")). limit is RLIMIT_NOFILE of the process
+// that will serve, getenv its environment.
 func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	sysctls, err := fs.Sub(root, "proc/sys")
 	if err != nil {
@@ -78,7 +80,8 @@ func Read(root fs.FS, limit Limit, getenv func(string) string) (*Host, error) {
 	if nodes, err := fs.Glob(root, "sys/devices/system/node/node[0-9]*"); err == nil {
 		h.Nodes = max(len(nodes), 1)
 	}
-	if _, after, ok := strings.Cut(text(root, "sys/kernel/mm/transparent_hugepage/enabled"), "["); ok {
+	if _, after, ok := strings.Cut(text(root, "sys/kernel/mm/transparent_hugepage/enabled"),
+		"["); ok {
 		h.HugePages, _, _ = strings.Cut(after, "]")
 	}
 	h.Memory = h.MemTotal
@@ -99,7 +102,8 @@ func text(root fs.FS, name string) string {
 func (h *Host) readCgroup(root fs.FS) {
 	limits := cgroup.Read(root)
 	h.CgroupVersion = limits.Version
-	h.CgroupMax, h.CgroupHigh, h.PidsMax, h.CPUQuota = limits.Memory.Bytes, limits.MemoryHigh.Bytes, limits.Pids, limits.CPUs
+	h.CgroupMax, h.CgroupHigh, h.PidsMax, h.CPUQuota = limits.Memory.Bytes, limits.MemoryHigh.Bytes,
+		limits.Pids, limits.CPUs
 	for part := range strings.SplitSeq(limits.Group, "/") {
 		switch path.Ext(part) {
 		case ".service":
@@ -120,11 +124,12 @@ func (h *Host) before(major, minor int) bool {
 	return a < major || a == major && b < minor
 }
 
-// paces reports whether the congestion control sets windows by itself, and does not start slowly after a pause
-// (tcp_slow_start_after_idle_check in the kernel's include/net/tcp.h).
+// paces reports whether the congestion control sets windows by itself, and does not start slowly
+// after a pause (tcp_slow_start_after_idle_check in the kernel's include/net/tcp.h).
 func (h *Host) paces() bool { return strings.HasPrefix(h.Congestion, "bbr") }
 
-// dockerSign is the file that Docker makes in each container, and that images of machines may have kept.
+// dockerSign is the file that Docker makes in each container, and that images of machines may have
+// kept.
 const dockerSign = "/.dockerenv"
 
 // container says what kind of one this is in, and what says so.
@@ -143,14 +148,15 @@ func container(root fs.FS, getenv func(string) string) (kind, sign string) {
 	return kind, sign
 }
 
-// dockerStarted reports whether this process shows besides that Docker has started it: by its cgroup, or by the files that
-// Docker mounts from its directory of containers.
+// dockerStarted reports whether this process shows besides that Docker has started it: by its
+// cgroup, or by the files that Docker mounts from its directory of containers.
 func dockerStarted(root fs.FS) bool {
 	if strings.Contains(text(root, "proc/self/cgroup"), "docker") {
 		return true
 	}
 	for line := range strings.Lines(text(root, "proc/self/mountinfo")) {
-		if words := strings.Fields(line); len(words) > 4 && strings.Contains(words[3], "/containers/") && strings.HasPrefix(words[4], "/etc/") {
+		if words := strings.Fields(line); len(words) > 4 &&
+			strings.Contains(words[3], "/containers/") && strings.HasPrefix(words[4], "/etc/") {
 			return true
 		}
 	}
@@ -163,7 +169,8 @@ var ErrNoSysctl = errors.New("this kernel has no such setting")
 // Sysctl is the value of a kernel setting, its numbers separated by single blanks.
 func (h *Host) Sysctl(name string) (string, error) {
 	if !validSysctl(name) {
-		return "", fmt.Errorf("expected the name of a kernel setting, as in net.core.somaxconn, found %.80q", name)
+		return "",
+			fmt.Errorf("expected the name of a kernel setting, as in net.core.somaxconn, found %.80q", name)
 	}
 	b, err := fs.ReadFile(h.sysctls, strings.ReplaceAll(name, ".", "/"))
 	if errors.Is(err, fs.ErrNotExist) {

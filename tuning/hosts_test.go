@@ -18,13 +18,16 @@ func defaults(gib float64) map[string]string {
 		hash *= 2
 	}
 	return map[string]string{
-		"proc/meminfo":                            fmt.Sprintf("MemTotal: %d kB\nSwapTotal: 0 kB\n", pages*4),
-		"proc/sys/net/ipv4/tcp_mem":               fmt.Sprintf("%d\t%d\t%d\n", limit/4*3, limit, limit/2*3),
-		"proc/sys/net/ipv4/tcp_max_orphans":       fmt.Sprintf("%d\n", hash/2),
-		"proc/sys/fs/epoll/max_user_watches":      fmt.Sprintf("%d\n", int(gib*(1<<30)/25/160)),
-		"proc/sys/fs/file-max":                    fmt.Sprintf("%d\n", pages*4/10),
-		"proc/sys/net/ipv4/tcp_max_syn_backlog":   fmt.Sprintf("%d\n", max(128, hash/128)),
-		"proc/sys/net/netfilter/nf_conntrack_max": "65536\n", "proc/sys/net/netfilter/nf_conntrack_count": "120\n",
+		"proc/meminfo": fmt.Sprintf("MemTotal: %d kB\nSwapTotal: 0 kB\n",
+			pages*4),
+		"proc/sys/net/ipv4/tcp_mem": fmt.Sprintf("%d\t%d\t%d\n", limit/4*3, limit,
+			limit/2*3),
+		"proc/sys/net/ipv4/tcp_max_orphans":         fmt.Sprintf("%d\n", hash/2),
+		"proc/sys/fs/epoll/max_user_watches":        fmt.Sprintf("%d\n", int(gib*(1<<30)/25/160)),
+		"proc/sys/fs/file-max":                      fmt.Sprintf("%d\n", pages*4/10),
+		"proc/sys/net/ipv4/tcp_max_syn_backlog":     fmt.Sprintf("%d\n", max(128, hash/128)),
+		"proc/sys/net/netfilter/nf_conntrack_max":   "65536\n",
+		"proc/sys/net/netfilter/nf_conntrack_count": "120\n",
 	}
 }
 
@@ -39,10 +42,12 @@ func TestOrdinaryHosts(t *testing.T) {
 		{3.5, 100_000, "net.netfilter.nf_conntrack_max"},
 		{16, 100_000, "net.netfilter.nf_conntrack_max"},
 		{16, 1_000_000, "RLIMIT_NOFILE net.core.somaxconn net.netfilter.nf_conntrack_max"},
-		{3.5, 1_000_000, "RLIMIT_NOFILE memory fs.epoll.max_user_watches fs.file-max net.core.somaxconn net.netfilter.nf_conntrack_max"},
+		{3.5,
+			1_000_000, "RLIMIT_NOFILE memory fs.epoll.max_user_watches fs.file-max net.core.somaxconn net.netfilter.nf_conntrack_max"},
 	} {
 		h := read(t, hostDir(t, defaults(c.gib)), 524_288) // systemd's hard limit
-		if f := named(t, Examine(h, Load{Connections: c.streams}), "net.ipv4.tcp_mem"); (f.Needed == "any") != (c.gib == 3.5 && c.streams == 1_000_000) {
+		if f := named(t, Examine(h, Load{Connections: c.streams}),
+			"net.ipv4.tcp_mem"); (f.Needed == "any") != (c.gib == 3.5 && c.streams == 1_000_000) {
 			t.Errorf("%v GiB, %d streams: %+v", c.gib, c.streams, f)
 		}
 		var short []string
@@ -52,7 +57,8 @@ func TestOrdinaryHosts(t *testing.T) {
 			}
 		}
 		if got := strings.Join(short, " "); got != c.short {
-			t.Errorf("%v GiB, %d streams: %s fall short, expected %s", c.gib, c.streams, got, c.short)
+			t.Errorf("%v GiB, %d streams: %s fall short, expected %s", c.gib, c.streams, got,
+				c.short)
 		}
 	}
 }
@@ -65,16 +71,20 @@ func TestSources(t *testing.T) {
 		needed           string
 		addresses        bool
 	}{
-		{28_232, 1, "any", false}, {28_233, 1, "10240 65535", false}, {55_296, 1, "10240 65535", false}, {55_297, 1, "10240 65535", true}, {1_000_000, 40, "any", false},
+		{28_232, 1, "any", false}, {28_233, 1, "10240 65535", false},
+		{55_296, 1, "10240 65535", false}, {55_297, 1, "10240 65535", true},
+		{1_000_000, 40, "any", false},
 	} {
 		all := Examine(h, Load{Connections: c.streams, Sources: c.sources})
 		if f := named(t, all, "net.ipv4.ip_local_port_range"); f.Needed != c.needed {
 			t.Errorf("%+v: %+v", c, f)
 		}
-		if f := named(t, all, "net.ipv4.ip_local_port_range"); strings.Contains(f.Why, "more addresses are needed") != c.addresses {
+		if f := named(t, all, "net.ipv4.ip_local_port_range"); strings.Contains(f.Why,
+			"more addresses are needed") != c.addresses {
 			t.Errorf("%+v: %+v", c, f)
 		}
-		if got := slices.ContainsFunc(all, func(f Finding) bool { return f.Name == "source addresses" }); got != c.addresses {
+		if got := slices.ContainsFunc(all,
+			func(f Finding) bool { return f.Name == "source addresses" }); got != c.addresses {
 			t.Errorf("%+v: more addresses are asked for: %v", c, got)
 		}
 	}
@@ -82,8 +92,10 @@ func TestSources(t *testing.T) {
 
 // bbr does not look at tcp_slow_start_after_idle.
 func TestCongestionControl(t *testing.T) {
-	h := read(t, hostDir(t, map[string]string{"proc/sys/net/ipv4/tcp_congestion_control": "bbr\n"}), 2_000_000)
-	if f := named(t, Examine(h, million), "net.ipv4.tcp_slow_start_after_idle"); !f.OK || f.Needed != "any" {
+	h := read(t, hostDir(t, map[string]string{"proc/sys/net/ipv4/tcp_congestion_control": "bbr\n"}),
+		2_000_000)
+	if f := named(t, Examine(h, million), "net.ipv4.tcp_slow_start_after_idle"); !f.OK ||
+		f.Needed != "any" {
 		t.Errorf("%+v", f)
 	}
 	if strings.Contains(DropIn(h, million), "\nnet.ipv4.tcp_slow_start_after_idle") {
@@ -94,10 +106,13 @@ func TestCongestionControl(t *testing.T) {
 // A unit is the innermost one: a login below user@1000.service is none.
 func TestUnits(t *testing.T) {
 	for group, want := range map[string]string{
-		"0::/system.slice/ssedge.service": "ssedge.service", "0::/user.slice/user-1000.slice/user@1000.service/app.slice/run-1.scope": "",
-		"0::/user.slice/user-1000.slice/session-3.scope": "", "0::/": "", "10:memory:/x.service\n0::/a.slice/b.service": "b.service",
+		"0::/system.slice/ssedge.service":                                        "ssedge.service",
+		"0::/user.slice/user-1000.slice/user@1000.service/app.slice/run-1.scope": "",
+		"0::/user.slice/user-1000.slice/session-3.scope":                         "", "0::/": "",
+		"10:memory:/x.service\n0::/a.slice/b.service": "b.service",
 	} {
-		if h := read(t, hostDir(t, map[string]string{"proc/self/cgroup": group + "\n"}), 1); h.Unit != want || h.CgroupVersion != 2 {
+		if h := read(t, hostDir(t, map[string]string{"proc/self/cgroup": group + "\n"}),
+			1); h.Unit != want || h.CgroupVersion != 2 {
 			t.Errorf("%s: found %q, version %d", group, h.Unit, h.CgroupVersion)
 		}
 	}
@@ -108,7 +123,8 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// Open files fall short where ssedge serve does not start, and are advice where there is no room for all that connect at once.
+// Open files fall short where ssedge serve does not start, and are advice where there is no room
+// for all that connect at once.
 func TestOpenFiles(t *testing.T) {
 	for _, c := range []struct {
 		streams, hard, nrOpen int
@@ -122,16 +138,21 @@ func TestOpenFiles(t *testing.T) {
 		{12_000, 22_000, 13_215, true, false, "22000", ""},
 		{12_000, 22_000, 13_216, false, false, "22000", ""},
 	} {
-		h := read(t, hostDir(t, map[string]string{"proc/sys/fs/nr_open": fmt.Sprintln(c.nrOpen), "proc/self/cgroup": "0::/\n"}), uint64(c.hard))
+		h := read(t,
+			hostDir(t, map[string]string{"proc/sys/fs/nr_open": fmt.Sprintln(c.nrOpen),
+				"proc/self/cgroup": "0::/\n"}), uint64(c.hard))
 		all := Examine(h, Load{Connections: c.streams})
 		f := named(t, all, "RLIMIT_NOFILE")
 		if c.nrOpen < c.hard { // the other setting that bounds them
-			if n := named(t, all, "fs.nr_open"); n.OK || n.Advice == c.short || n.Needed != map[bool]string{true: "13216", false: "22000"}[c.short] || !strings.Contains(n.How, "22000") {
+			if n := named(t, all, "fs.nr_open"); n.OK || n.Advice == c.short ||
+				n.Needed != map[bool]string{true: "13216", false: "22000"}[c.short] ||
+				!strings.Contains(n.How, "22000") {
 				t.Errorf("%+v: %+v", c, n)
 			}
 			continue
 		}
-		if f.OK != (!c.short && !c.advice) || !f.OK && f.Advice == c.short || f.Needed != c.needed || !strings.Contains(f.How, c.how) || Short(all) != c.short {
+		if f.OK != (!c.short && !c.advice) || !f.OK && f.Advice == c.short ||
+			f.Needed != c.needed || !strings.Contains(f.How, c.how) || Short(all) != c.short {
 			t.Errorf("%+v: %+v", c, f)
 		}
 	}
@@ -144,14 +165,17 @@ func TestOpenFilesOfTheNextLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := read(t, dir, 20_000)
-	if f := named(t, Examine(h, million), "RLIMIT_NOFILE"); f.OK || f.How != "log in again: /etc/security/limits.d/60-ssedge.conf gives new logins 1010000; a unit needs LimitNOFILE=1010000" {
+	if f := named(t, Examine(h, million), "RLIMIT_NOFILE"); f.OK ||
+		f.How != "log in again: /etc/security/limits.d/60-ssedge.conf gives new logins 1010000; a unit needs LimitNOFILE=1010000" {
 		t.Errorf("%+v", f)
 	}
-	if f := named(t, Examine(h, Load{Connections: 2_000_000}), "RLIMIT_NOFILE"); strings.Contains(f.How, "log in") {
+	if f := named(t, Examine(h, Load{Connections: 2_000_000}), "RLIMIT_NOFILE"); strings.Contains(
+		f.How, "log in") {
 		t.Errorf("the file has less than that: %+v", f)
 	}
 	h.Unit = "ssedge.service"
-	if f := named(t, Examine(h, million), "RLIMIT_NOFILE"); !strings.Contains(f.How, "systemctl edit") {
+	if f := named(t, Examine(h, million), "RLIMIT_NOFILE"); !strings.Contains(f.How,
+		"systemctl edit") {
 		t.Errorf("a unit has nothing of it: %+v", f)
 	}
 }

@@ -12,13 +12,15 @@ func sysctlFile(root, name string) string {
 	return filepath.Join(root, "proc/sys", strings.ReplaceAll(name, ".", "/"))
 }
 
-// value is a kernel setting's as it is now, its numbers separated by single blanks; "" if it cannot be read.
+// value is a kernel setting's as it is now, its numbers separated by single blanks; "" if it cannot
+// be read.
 func value(root, name string) string {
 	b, _ := os.ReadFile(sysctlFile(root, name))
 	return strings.Join(strings.Fields(string(b)), " ")
 }
 
-// set changes a kernel setting. A kernel that refuses one of several numbers has taken those before it: they are put back.
+// set changes a kernel setting. A kernel that refuses one of several numbers has taken those before
+// it: they are put back.
 func set(root, name, wanted string) error {
 	before := value(root, name)
 	err := write(sysctlFile(root, name), wanted)

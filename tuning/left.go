@@ -2,22 +2,27 @@ package tuning
 
 import "strings"
 
-// left are kernel settings that people change for very many connections and ssedge does not need: each with the reason.
+// left are kernel settings that people change for very many connections and ssedge does not need:
+// each with the reason.
 var left = []struct {
 	names       []string
 	why, source string
 }{
 	{
-		[]string{"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"},
-		"ssedge asks for no keepalive: its heartbeats (--heartbeat 25s) are data, and TCP_USER_TIMEOUT ends connections that acknowledge nothing", "man 7 tcp; " + ipSysctl,
+		[]string{"net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_keepalive_intvl",
+			"net.ipv4.tcp_keepalive_probes"},
+		"ssedge asks for no keepalive: its heartbeats (--heartbeat 25s) are data, and TCP_USER_TIMEOUT ends connections that acknowledge nothing",
+		"man 7 tcp; " + ipSysctl,
 	},
 	{
 		[]string{"net.ipv4.tcp_retries2"},
-		"TCP_USER_TIMEOUT (--user-timeout 60s) decides in its place; 15 tries alone would be 924 s", "man 7 tcp, TCP_USER_TIMEOUT; " + ipSysctl,
+		"TCP_USER_TIMEOUT (--user-timeout 60s) decides in its place; 15 tries alone would be 924 s",
+		"man 7 tcp, TCP_USER_TIMEOUT; " + ipSysctl,
 	},
 	{
 		[]string{"net.ipv4.tcp_fin_timeout"},
-		"of connections that the server closed and the client has not: up to 60 s they are kept as small entries, not sockets, and no port is short", ipSysctl,
+		"of connections that the server closed and the client has not: up to 60 s they are kept as small entries, not sockets, and no port is short",
+		ipSysctl,
 	},
 	{
 		[]string{"net.ipv4.tcp_notsent_lowat"},
@@ -25,7 +30,8 @@ var left = []struct {
 	},
 	{
 		[]string{"net.ipv4.tcp_congestion_control"},
-		"events that fit into the first window of 10 segments (14 KiB) are sent alike by all; larger ones may gain by bbr where packets are lost", ipSysctl + "; RFC 6928",
+		"events that fit into the first window of 10 segments (14 KiB) are sent alike by all; larger ones may gain by bbr where packets are lost",
+		ipSysctl + "; RFC 6928",
 	},
 }
 
@@ -42,7 +48,8 @@ func (h *Host) leftAlone() []Finding {
 			now = append(now, value)
 		}
 		all = append(all, Finding{
-			Name: shorten(s.names), Kind: Sysctl, Scope: scope(s.names[0]), Now: strings.Join(now, " "), Needed: "any", OK: true, Why: s.why, Source: s.source,
+			Name: shorten(s.names), Kind: Sysctl, Scope: scope(s.names[0]),
+			Now: strings.Join(now, " "), Needed: "any", OK: true, Why: s.why, Source: s.source,
 		})
 	}
 	return all

@@ -7,10 +7,12 @@ import (
 	"strings"
 )
 
-// limitsText is what [LimitsFile] is to say, and the limit in it: what the load needs, no less than any file of limits says, and
-// no more than nr_open, because users with a higher limit cannot log in. It is "" where the hard limit is enough.
+// limitsText is what [LimitsFile] is to say, and the limit in it: what the load needs, no less than
+// any file of limits says, and no more than nr_open, because users with a higher limit cannot log
+// in. It is "" where the hard limit is enough.
 func limitsText(root string, h *Host, l Load) (text string, limit int64) {
-	said := configuredLimit(os.DirFS(root), "etc/security/limits.conf", "etc/security/limits.d/*.conf")
+	said := configuredLimit(os.DirFS(root), "etc/security/limits.conf",
+		"etc/security/limits.d/*.conf")
 	if said == 0 && h.Files.Hard >= uint64(files(l)) {
 		return "", 0
 	}
@@ -27,7 +29,8 @@ func limitsText(root string, h *Host, l Load) (text string, limit int64) {
 func configuredLimit(root fs.FS, patterns ...string) (most int64) {
 	for _, name := range matches(root, patterns...) {
 		for line := range strings.Lines(text(root, name)) {
-			if words := strings.Fields(line); len(words) >= 4 && words[0][0] != '#' && words[2] == "nofile" && words[1] != "soft" {
+			if words := strings.Fields(line); len(words) >= 4 && words[0][0] != '#' &&
+				words[2] == "nofile" && words[1] != "soft" {
 				switch words[3] {
 				case "unlimited", "infinity", "-1":
 					most = max(most, 1<<62)

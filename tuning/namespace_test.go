@@ -20,7 +20,8 @@ func remove(t *testing.T, dir, name string) {
 // inside is set in a process that has a network namespace of its own.
 const inside = "SSEDGE_TEST_NAMESPACE"
 
-// The kernel itself: the test runs itself again in a network namespace of its own, whose settings it may change.
+// The kernel itself: the test runs itself again in a network namespace of its own, whose settings
+// it may change.
 func TestOnThisKernel(t *testing.T) {
 	if os.Getenv(inside) != "" {
 		onThisKernel(t)
@@ -57,19 +58,25 @@ func onThisKernel(t *testing.T) {
 		}
 	}
 
-	// A kernel that refuses the last of three numbers may have taken the others: both ways put them back.
+	// A kernel that refuses the last of three numbers may have taken the others: both ways put them
+	// back.
 	before := value("/", "net.ipv4.tcp_rmem")
 	const impossible = "8192 262144 99999999999"
-	if err := set("/", "net.ipv4.tcp_rmem", impossible); err == nil || value("/", "net.ipv4.tcp_rmem") != before {
+	if err := set("/", "net.ipv4.tcp_rmem", impossible); err == nil ||
+		value("/", "net.ipv4.tcp_rmem") != before {
 		t.Errorf("%v, tcp_rmem was %s and is %s", err, before, value("/", "net.ipv4.tcp_rmem"))
 	}
 	functions, _, ok := strings.Cut(file(t, ".", "apply.sh"), "# raise NAME")
-	out, err := exec.Command("sh", "-c", functions+"put net.ipv4.tcp_rmem '"+impossible+"'").Output()
-	if !ok || err != nil || !strings.Contains(string(out), before+" stays") || value("/", "net.ipv4.tcp_rmem") != before {
-		t.Errorf("%v, %s, tcp_rmem was %s and is %s", err, out, before, value("/", "net.ipv4.tcp_rmem"))
+	out, err := exec.Command("sh", "-c", functions+"put net.ipv4.tcp_rmem '"+impossible+"'").
+		Output()
+	if !ok || err != nil || !strings.Contains(string(out), before+" stays") ||
+		value("/", "net.ipv4.tcp_rmem") != before {
+		t.Errorf("%v, %s, tcp_rmem was %s and is %s", err, out, before,
+			value("/", "net.ipv4.tcp_rmem"))
 	}
 
-	// A host with this kernel, and files of its own. So few streams need nothing of the host's settings.
+	// A host with this kernel, and files of its own. So few streams need nothing of the host's
+	// settings.
 	few := Load{Connections: 30_000, Sources: 1}
 	for _, way := range []string{"doctor", "script"} {
 		dir := t.TempDir()
@@ -79,8 +86,11 @@ func onThisKernel(t *testing.T) {
 		if err := os.Symlink("/proc/sys", filepath.Join(dir, "proc/sys")); err != nil {
 			t.Fatal(err)
 		}
-		start := map[string]string{"net.core.somaxconn": "128", "net.ipv4.ip_unprivileged_port_start": "20000", "net.ipv4.ip_local_port_range": "32768 60999", "net.ipv4.tcp_tw_reuse": "2"}
-		for _, name := range []string{"net.core.somaxconn", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start", "net.ipv4.tcp_tw_reuse"} {
+		start := map[string]string{"net.core.somaxconn": "128",
+			"net.ipv4.ip_unprivileged_port_start": "20000",
+			"net.ipv4.ip_local_port_range":        "32768 60999", "net.ipv4.tcp_tw_reuse": "2"}
+		for _, name := range []string{"net.core.somaxconn", "net.ipv4.ip_local_port_range",
+			"net.ipv4.ip_unprivileged_port_start", "net.ipv4.tcp_tw_reuse"} {
 			if err := set("/", name, start[name]); err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +102,8 @@ func onThisKernel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c := change(t, changes, "net.ipv4.ip_local_port_range"); c.Err == nil || c.After != "32768 60999" {
+			if c := change(t, changes, "net.ipv4.ip_local_port_range"); c.Err == nil ||
+				c.After != "32768 60999" {
 				t.Errorf("%+v", c)
 			}
 			if c := change(t, changes, "net.core.somaxconn"); c.Err != nil || c.After != "4096" {
@@ -100,7 +111,10 @@ func onThisKernel(t *testing.T) {
 			}
 		} else {
 			out, err := script(dir, "30000", "1")
-			if err == nil || !strings.Contains(out, "ip_local_port_range: 32768 60999 stays, 10240 65535 was refused") || !strings.Contains(out, "somaxconn: 128, now 4096") {
+			if err == nil ||
+				!strings.Contains(out,
+					"ip_local_port_range: 32768 60999 stays, 10240 65535 was refused") ||
+				!strings.Contains(out, "somaxconn: 128, now 4096") {
 				t.Errorf("%v: %s", err, out)
 			}
 		}
@@ -131,9 +145,11 @@ func onThisKernel(t *testing.T) {
 		} else {
 			said = out
 		}
-		for _, name := range []string{"net.core.somaxconn", "net.ipv4.ip_local_port_range", "net.ipv4.tcp_tw_reuse"} {
+		for _, name := range []string{"net.core.somaxconn", "net.ipv4.ip_local_port_range",
+			"net.ipv4.tcp_tw_reuse"} {
 			if got := value("/", name); got != start[name] {
-				t.Errorf("%s: %s is %s after undoing, expected %s; %s", way, name, got, start[name], said)
+				t.Errorf("%s: %s is %s after undoing, expected %s; %s", way, name, got, start[name],
+					said)
 			}
 		}
 	}

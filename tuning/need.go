@@ -10,8 +10,10 @@ import (
 type Load struct {
 	Connections int   // streams at a time
 	Memory      int64 // bytes that ssedge may have; 0: what the host has
-	Sources     int   // addresses that connections come from, if they are few: proxies, a load generator; 0: they are many
-	Port        int   // that ssedge listens on; 0: 8080
+	// addresses that connections come from, if they are few: proxies, a load generator; 0: they are
+	// many
+	Sources int
+	Port    int // that ssedge listens on; 0: 8080
 }
 
 // What streams take (bench/results/README.md, "How cost grows"; bench/results/2026-11-26-million).
@@ -23,22 +25,24 @@ const (
 	pageBytes   = 4096      // what tcp_mem counts in
 )
 
-// files is how many files a server of that many streams has open at its most: besides streams, connections whose request
-// has not wholly come (--heads-max 8192, and no more than come), other requests (--http-connections-max 1024), and its own.
+// files is how many files a server of that many streams has open at its most: besides streams,
+// connections whose request has not wholly come (--heads-max 8192, and no more than come), other
+// requests (--http-connections-max 1024), and its own.
 func files(l Load) int64 { return int64(l.Connections) + otherFiles(l) }
 
-// serveFiles is what ssedge serve needs besides streams to start: its own (engine/budget.go, reservedFiles: 192, more with very
-// many cores), and --http-connections-max 1024 (engine/validate.go, checkFiles).
+// serveFiles is what ssedge serve needs besides streams to start: its own (engine/budget.go,
+// reservedFiles: 192, more with very many cores), and --http-connections-max 1024
+// (engine/validate.go, checkFiles).
 const serveFiles = 192 + 1024
 
-// leastFiles is with how many open files ssedge serve starts. With fewer than [files], clients that connect all at once
-// may have to wait.
+// leastFiles is with how many open files ssedge serve starts. With fewer than [files], clients that
+// connect all at once may have to wait.
 func leastFiles(l Load) int64 { return int64(l.Connections) + serveFiles }
 
 func otherFiles(l Load) int64 { return min(int64(l.Connections), 8192) + 1808 }
 
-// backlog is how many connections may wait to be accepted: those that come in 100 ms if all come back within
-// ten seconds; at least 4096, for a loop may be busy, or as many as there are.
+// backlog is how many connections may wait to be accepted: those that come in 100 ms if all come
+// back within ten seconds; at least 4096, for a loop may be busy, or as many as there are.
 func backlog(l Load) int64 {
 	n := int64(l.Connections)
 	return min(max(n/100, min(n, 4096)), 65535)
@@ -53,8 +57,8 @@ func userMemory(l Load) int64 { return int64(l.Connections)*userBytes + ownBytes
 // buffers is what a broadcast leaves in the kernel at most, bytes.
 func buffers(l Load) int64 { return int64(l.Connections) * pageBytes }
 
-// A server's address and port can be reached from so many ports of one address: those from 32768 to 60999 by default,
-// and those from 10240 to 65535 where there are no servers on them.
+// A server's address and port can be reached from so many ports of one address: those from 32768 to
+// 60999 by default, and those from 10240 to 65535 where there are no servers on them.
 const (
 	usualPorts = 60999 - 32768 + 1
 	mostPorts  = 65535 - 10240 + 1

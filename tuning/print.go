@@ -6,7 +6,8 @@ import (
 	"text/tabwriter"
 )
 
-// WriteTable writes the findings for people: a table, and under it why and how for those that fall short.
+// WriteTable writes the findings for people: a table, and under it why and how for those that fall
+// short.
 func WriteTable(w io.Writer, findings []Finding) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\tSETTING\tNOW\tNEEDED\tWHY")
@@ -19,7 +20,8 @@ func WriteTable(w io.Writer, findings []Finding) error {
 	return writeHow(w, findings)
 }
 
-// writeHow writes how to change what is not in order, each with the names of the settings that it is for.
+// writeHow writes how to change what is not in order, each with the names of the settings that it
+// is for.
 func writeHow(w io.Writer, findings []Finding) error {
 	var hows []string
 	names := map[string]string{}

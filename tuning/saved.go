@@ -12,9 +12,10 @@ import (
 
 // Saved is what [Undo] restores, as JSON in [SavedFile].
 type Saved struct {
-	Sysctls map[string]string   `json:"sysctls"` // values before the first Apply
-	Files   map[string]*string  `json:"files"`   // contents before it; nil: there was none
-	Set     map[string][]string `json:"set"`     // values since that are Apply's: what it was about to write, and what the kernel took
+	Sysctls map[string]string  `json:"sysctls"` // values before the first Apply
+	Files   map[string]*string `json:"files"`   // contents before it; nil: there was none
+	// values since that are Apply's: what it was about to write, and what the kernel took
+	Set     map[string][]string `json:"set"`
 	Written map[string][]string `json:"written"` // and contents
 }
 

@@ -36,16 +36,20 @@ func TestTheScriptDoesTheSame(t *testing.T) {
 		}
 		loads := [][]string{{"1000000", "20"}}
 		if shell[0] == "sh" {
-			loads = [][]string{{"1000"}, {"100000", "2"}, {"1000000"}, {"5000000", "40"}, {"1000000", "400"}}
+			loads = [][]string{{"1000"}, {"100000", "2"}, {"1000000"}, {"5000000", "40"},
+				{"1000000", "400"}}
 		}
 		for _, arguments := range loads {
-			sameAsDoctor(t, shell, arguments, map[string]string{"proc/sys/net/netfilter/nf_conntrack_max": "262144\n"})
+			sameAsDoctor(t, shell, arguments,
+				map[string]string{"proc/sys/net/netfilter/nf_conntrack_max": "262144\n"})
 		}
 	}
 	for _, more := range []map[string]string{
 		keeping,
-		{"proc/sys/net/ipv4/tcp_congestion_control": "bbr\n"}, {"proc/sys/kernel/osrelease": "3.10.0-1160\n"}, {DropInFile: "# mine\n"},
-		{"proc/sys/net/netfilter/nf_conntrack_max": "65536\n", "proc/sys/net/netfilter/nf_conntrack_count": "0\n"}, defaults(3.5),
+		{"proc/sys/net/ipv4/tcp_congestion_control": "bbr\n"},
+		{"proc/sys/kernel/osrelease": "3.10.0-1160\n"}, {DropInFile: "# mine\n"},
+		{"proc/sys/net/netfilter/nf_conntrack_max": "65536\n",
+			"proc/sys/net/netfilter/nf_conntrack_count": "0\n"}, defaults(3.5),
 	} {
 		sameAsDoctor(t, shells[0], []string{"1000000"}, more)
 	}
@@ -59,7 +63,8 @@ var keeping = map[string]string{
 	DropInFile:                      "vm.max_map_count = 262144\nfs.file-max = 5\nvm.swappiness = 1\nvm.swappiness = 2\n",
 }
 
-// The file for the next boot lowers nothing: not what other files say, and not what is enough only by the file that it replaces.
+// The file for the next boot lowers nothing: not what other files say, and not what is enough only
+// by the file that it replaces.
 func TestTheNextBootLowersNothing(t *testing.T) {
 	dir := hostDir(t, keeping)
 	for range 2 { // the second time all is enough
@@ -68,8 +73,10 @@ func TestTheNextBootLowersNothing(t *testing.T) {
 		}
 		got := configuredSysctls(os.DirFS(dir), DropInFile)
 		for name, want := range map[string]string{
-			"net.core.somaxconn": "65535", "net.core.netdev_max_backlog": "20000", "net.ipv4.tcp_mem": "500000 750000 1000000", "net.ipv4.tcp_max_orphans": "70000",
-			"vm.max_map_count": "262144", "fs.file-max": "9223372036854775807", "vm.swappiness": "2", "net.ipv4.tcp_slow_start_after_idle": "0",
+			"net.core.somaxconn": "65535", "net.core.netdev_max_backlog": "20000",
+			"net.ipv4.tcp_mem": "500000 750000 1000000", "net.ipv4.tcp_max_orphans": "70000",
+			"vm.max_map_count": "262144", "fs.file-max": "9223372036854775807",
+			"vm.swappiness": "2", "net.ipv4.tcp_slow_start_after_idle": "0",
 			"net.ipv4.tcp_rmem": "", "fs.nr_open": "", "fs.epoll.max_user_watches": "",
 		} {
 			if values := strings.Join(got[name], "; "); values != want {
@@ -84,7 +91,8 @@ func TestTheNextBootLowersNothing(t *testing.T) {
 		}
 		remove(t, dir, DropInFile) // by hand: what --apply has changed is set again
 	}
-	if _, err := Apply(dir, read(t, dir, 20_000), million); err != nil || len(configuredSysctls(os.DirFS(dir), DropInFile)["net.core.somaxconn"]) != 1 {
+	if _, err := Apply(dir, read(t, dir, 20_000), million); err != nil ||
+		len(configuredSysctls(os.DirFS(dir), DropInFile)["net.core.somaxconn"]) != 1 {
 		t.Errorf("%v, %s", err, file(t, dir, DropInFile))
 	}
 }
@@ -96,7 +104,8 @@ func TestTheScriptsHelp(t *testing.T) {
 			if _, err := exec.LookPath(shell[0]); err != nil {
 				continue
 			}
-			if out, err := scriptBy(shell, t.TempDir(), flag); err != nil || !strings.HasPrefix(out, "Usage") || !strings.Contains(out, "--undo") {
+			if out, err := scriptBy(shell, t.TempDir(), flag); err != nil ||
+				!strings.HasPrefix(out, "Usage") || !strings.Contains(out, "--undo") {
 				t.Errorf("%v %s: %v, %s", shell, flag, err, out)
 			}
 		}
@@ -138,11 +147,14 @@ func sameAsDoctor(t *testing.T, shell, arguments []string, more map[string]strin
 	if a, b := settings(byScript), settings(byDoctor); !slices.Equal(a, b) {
 		t.Errorf("%v %v: the files differ: %v and %v", shell, arguments, a, b)
 	}
-	if out, err := scriptBy(shell, byScript, arguments...); err != nil || strings.Contains(out, "now") {
+	if out, err := scriptBy(shell, byScript, arguments...); err != nil ||
+		strings.Contains(out, "now") {
 		t.Errorf("a second time: %v, %s", err, out)
 	}
 	became := map[bool]string{true: ": restored\n", false: ": removed\n"}[more[DropInFile] != ""]
-	if out, err := scriptBy(shell, byScript, "--undo"); err != nil || strings.Contains(out, "left as it is") || !strings.Contains(out, filepath.Join(byScript, DropInFile)+became) {
+	if out, err := scriptBy(shell, byScript, "--undo"); err != nil ||
+		strings.Contains(out, "left as it is") ||
+		!strings.Contains(out, filepath.Join(byScript, DropInFile)+became) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	if a, b := tree(t, before), tree(t, byScript); !maps.Equal(a, b) {
@@ -167,15 +179,18 @@ func TestTheScriptUndoes(t *testing.T) {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
-	put(t, dir, "proc/sys/net/ipv4/tcp_mem", "500000 750000 1000000\n") // as if the second time had been interrupted
+	// as if the second time had been interrupted
+	put(t, dir, "proc/sys/net/ipv4/tcp_mem", "500000 750000 1000000\n")
 	put(t, dir, "proc/sys/net/core/somaxconn", "30000\n")
 	put(t, dir, DropInFile, "# theirs\n")
 	out, err := script(dir, "--undo")
-	if err != nil || !strings.Contains(out, `somaxconn: left as it is: it was changed since to 30000; before, it was: sysctl -w net.core.somaxconn="4096"`) ||
+	if err != nil ||
+		!strings.Contains(out, `somaxconn: left as it is: it was changed since to 30000; before, it was: sysctl -w net.core.somaxconn="4096"`) ||
 		!strings.Contains(out, "60-ssedge.conf: left as it is") {
 		t.Errorf("%v: %s", err, out)
 	}
-	for name, want := range map[string]string{"proc/sys/net/core/somaxconn": "30000", "proc/sys/net/ipv4/tcp_mem": "188000 251000 376000", DropInFile: "# theirs"} {
+	for name, want := range map[string]string{"proc/sys/net/core/somaxconn": "30000",
+		"proc/sys/net/ipv4/tcp_mem": "188000 251000 376000", DropInFile: "# theirs"} {
 		if got := content(t, dir, name); got != want {
 			t.Errorf("%s is %s, expected %s", name, got, want)
 		}
@@ -199,7 +214,9 @@ func TestTheScriptCannotWrite(t *testing.T) {
 }
 
 func TestMistakesOfTheScript(t *testing.T) {
-	for _, c := range [][2]string{{"0", "expected a number"}, {"many", "expected a number"}, {"-5", "expected a number"}, {"99999999999", "expected a number"}, {"--undo", "nothing to undo"}} {
+	for _, c := range [][2]string{{"0", "expected a number"}, {"many", "expected a number"},
+		{"-5", "expected a number"}, {"99999999999", "expected a number"},
+		{"--undo", "nothing to undo"}} {
 		if out, err := script(hostDir(t, nil), c[0]); err == nil || !strings.Contains(out, c[1]) {
 			t.Errorf("%s: %v, %s", c[0], err, out)
 		}

@@ -103,20 +103,31 @@ func TestAHostOfDefaultsFallsShort(t *testing.T) {
 		needed string
 		advice bool
 	}{
-		"RLIMIT_NOFILE": {"1001216", false}, "net.core.somaxconn": {"10000", false}, "net.ipv4.tcp_mem": {"500000 750000 1000000", true},
-		"net.ipv4.tcp_slow_start_after_idle": {"0", true}, "net.ipv4.tcp_max_orphans": {"66666", true}, "net.core.netdev_max_backlog": {"10000", true},
+		"RLIMIT_NOFILE": {"1001216", false}, "net.core.somaxconn": {"10000", false},
+		"net.ipv4.tcp_mem":                   {"500000 750000 1000000", true},
+		"net.ipv4.tcp_slow_start_after_idle": {"0", true}, "net.ipv4.tcp_max_orphans": {"66666",
+			true}, "net.core.netdev_max_backlog": {"10000", true},
 	} {
-		if f := named(t, all, name); f.OK || f.Advice != want.advice || f.Needed != want.needed || f.How == "" {
+		if f := named(t, all, name); f.OK || f.Advice != want.advice || f.Needed != want.needed ||
+			f.How == "" {
 			t.Errorf("%+v, expected to need %s", f, want.needed)
 		}
 	}
 	for name, needed := range map[string]string{
-		"fs.nr_open": "1010000", "fs.file-max": "1020000", "fs.epoll.max_user_watches": "1010000", "net.ipv4.tcp_rmem": "4096 16384 131072",
-		"net.ipv4.tcp_wmem": "4096 16384 1048576", "net.ipv4.tcp_syncookies": "1", "vm.max_map_count": "1024", "memory, and a broadcast": "8227 MiB", "memory.high": "4321 MiB", "pids.max": "256", "memory": "4321 MiB",
-		"transparent huge pages": "madvise", "net.ipv4.tcp_max_syn_backlog": "any", "net.ipv4.ip_local_port_range": "any", "net.ipv4.tcp_tw_reuse": "any",
-		"net.ipv4.tcp_keepalive_time, _intvl, _probes": "any", "net.ipv4.tcp_retries2": "any", "net.ipv4.tcp_fin_timeout": "any",
-		"net.ipv4.tcp_notsent_lowat": "any", "net.ipv4.tcp_congestion_control": "any", "NUMA nodes": "any", "kernel": "4.4", "systemd unit": "any",
-		"conntrack bypass": "not tracked", "cgroup": "any", "container": "any", "vm.swappiness": "any", "vm.overcommit_memory": "0 or 1", "GOMEMLIMIT": "none", "GOMAXPROCS": "none",
+		"fs.nr_open": "1010000", "fs.file-max": "1020000", "fs.epoll.max_user_watches": "1010000",
+		"net.ipv4.tcp_rmem": "4096 16384 131072",
+		"net.ipv4.tcp_wmem": "4096 16384 1048576", "net.ipv4.tcp_syncookies": "1",
+		"vm.max_map_count": "1024", "memory, and a broadcast": "8227 MiB",
+		"memory.high": "4321 MiB", "pids.max": "256", "memory": "4321 MiB",
+		"transparent huge pages": "madvise", "net.ipv4.tcp_max_syn_backlog": "any",
+		"net.ipv4.ip_local_port_range": "any", "net.ipv4.tcp_tw_reuse": "any",
+		"net.ipv4.tcp_keepalive_time, _intvl, _probes": "any", "net.ipv4.tcp_retries2": "any",
+		"net.ipv4.tcp_fin_timeout":   "any",
+		"net.ipv4.tcp_notsent_lowat": "any", "net.ipv4.tcp_congestion_control": "any",
+		"NUMA nodes": "any", "kernel": "4.4", "systemd unit": "any",
+		"conntrack bypass": "not tracked", "cgroup": "any", "container": "any",
+		"vm.swappiness": "any", "vm.overcommit_memory": "0 or 1", "GOMEMLIMIT": "none",
+		"GOMAXPROCS": "none",
 	} {
 		if f := named(t, all, name); !f.OK || f.Needed != needed {
 			t.Errorf("%+v, expected to be in order and to need %s", f, needed)
@@ -138,27 +149,38 @@ func TestAHostOfDefaultsFallsShort(t *testing.T) {
 func TestWhatAHostHasBesides(t *testing.T) {
 	unit := "sys/fs/cgroup/system.slice/ssedge.service/"
 	h := read(t, hostDir(t, map[string]string{
-		"proc/sys/net/netfilter/nf_conntrack_max": "262144\n", "proc/sys/net/netfilter/nf_conntrack_count": "77\n", unit + "memory.max": "1073741824\n", unit + "memory.high": "1000000000\n",
-		"sys/fs/cgroup/system.slice/pids.max": "100\n", unit + "cpu.max": "150000 100000\n", "sys/kernel/mm/transparent_hugepage/enabled": "[always] madvise never\n",
-		"proc/meminfo": "MemTotal: 16777216 kB\nSwapTotal: 1024 kB\n", "proc/sys/kernel/pid_max": "2048\n", "proc/sys/vm/overcommit_memory": "2\n",
+		"proc/sys/net/netfilter/nf_conntrack_max":   "262144\n",
+		"proc/sys/net/netfilter/nf_conntrack_count": "77\n", unit + "memory.max": "1073741824\n",
+		unit + "memory.high":                  "1000000000\n",
+		"sys/fs/cgroup/system.slice/pids.max": "100\n", unit + "cpu.max": "150000 100000\n",
+		"sys/kernel/mm/transparent_hugepage/enabled": "[always] madvise never\n",
+		"proc/meminfo":            "MemTotal: 16777216 kB\nSwapTotal: 1024 kB\n",
+		"proc/sys/kernel/pid_max": "2048\n", "proc/sys/vm/overcommit_memory": "2\n",
 		"sys/devices/system/node/node0/x": "", "sys/devices/system/node/node1/x": "",
 	}), math.MaxUint64, "GOMAXPROCS=8")
-	if h.Container != "" || h.Unit != "ssedge.service" || h.CgroupMax != 1<<30 || h.PidsMax != 100 || h.CPUQuota != 1.5 || h.CPUs != 2 || h.Memory != 1<<30 || h.Nodes != 2 || h.Tracked != 77 {
+	if h.Container != "" || h.Unit != "ssedge.service" || h.CgroupMax != 1<<30 ||
+		h.PidsMax != 100 || h.CPUQuota != 1.5 || h.CPUs != 2 || h.Memory != 1<<30 || h.Nodes != 2 ||
+		h.Tracked != 77 {
 		t.Errorf("%+v", h)
 	}
 	all := Examine(h, Load{Connections: 1_000_000, Sources: 10, Port: 443})
 	for name, short := range map[string]bool{
-		"net.netfilter.nf_conntrack_max": true, "memory": true, "pids.max": true, "net.ipv4.ip_local_port_range": true, "source addresses": true,
-		"transparent huge pages": false, "GOMEMLIMIT": false, "GOMAXPROCS": false, "net.ipv4.tcp_tw_reuse": false, "vm.swappiness": false,
-		"vm.overcommit_memory": false, "kernel.pid_max": false, "memory.high": false, "conntrack bypass": false,
+		"net.netfilter.nf_conntrack_max": true, "memory": true, "pids.max": true,
+		"net.ipv4.ip_local_port_range": true, "source addresses": true,
+		"transparent huge pages": false, "GOMEMLIMIT": false, "GOMAXPROCS": false,
+		"net.ipv4.tcp_tw_reuse": false, "vm.swappiness": false,
+		"vm.overcommit_memory": false, "kernel.pid_max": false, "memory.high": false,
+		"conntrack bypass": false,
 	} {
 		if f := named(t, all, name); f.OK || f.Advice == short {
 			t.Errorf("%+v, expected to fall short: %v", f, short)
 		}
 	}
 	for name, how := range map[string]string{
-		"memory": "systemctl edit ssedge.service: [Service] MemoryMax=", "pids.max": "TasksMax=256", "net.ipv4.ip_local_port_range": `="10240 65535"`,
-		"conntrack bypass": "tcp dport 443 notrack", "net.ipv4.tcp_tw_reuse": "tcp_tw_reuse=",
+		"memory": "systemctl edit ssedge.service: [Service] MemoryMax=", "pids.max": "TasksMax=256",
+		"net.ipv4.ip_local_port_range": `="10240 65535"`,
+		"conntrack bypass":             "tcp dport 443 notrack",
+		"net.ipv4.tcp_tw_reuse":        "tcp_tw_reuse=",
 	} {
 		if f := named(t, all, name); !strings.Contains(f.How, how) {
 			t.Errorf("%+v, expected to be changed by %s", f, how)
@@ -174,7 +196,8 @@ func TestWhatAHostHasBesides(t *testing.T) {
 	if err := WriteTable(&table, all); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"SHORT", "better", "ok", "net.netfilter.nf_conntrack_max", `sysctl -w net.core.somaxconn="10000"`, "To change it:"} {
+	for _, want := range []string{"SHORT", "better", "ok", "net.netfilter.nf_conntrack_max",
+		`sysctl -w net.core.somaxconn="10000"`, "To change it:"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("no %q in %s", want, &table)
 		}
@@ -189,7 +212,8 @@ func TestWithoutProc(t *testing.T) {
 		t.Errorf("found %v", err)
 	}
 	h := read(t, hostDir(t, nil), 1)
-	for name, says := range map[string]string{"net.ipv4.no_such": "no such setting", "../x": "expected the name", "net..x": "expected the name", "": "expected the name"} {
+	for name, says := range map[string]string{"net.ipv4.no_such": "no such setting",
+		"../x": "expected the name", "net..x": "expected the name", "": "expected the name"} {
 		if _, err := h.Sysctl(name); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v", name, err)
 		}
@@ -201,7 +225,8 @@ func TestAnOldKernel(t *testing.T) {
 	dir := hostDir(t, nil)
 	os.Remove(filepath.Join(dir, "proc/sys/fs/epoll/max_user_watches"))
 	h := read(t, dir, 2_000_000)
-	if f := named(t, Examine(h, million), "fs.epoll.max_user_watches"); !f.OK || f.Now != "not there" {
+	if f := named(t, Examine(h, million), "fs.epoll.max_user_watches"); !f.OK ||
+		f.Now != "not there" {
 		t.Errorf("%+v", f)
 	}
 	if strings.Contains(DropIn(h, million), "max_user_watches") {
@@ -211,16 +236,20 @@ func TestAnOldKernel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := changes[0]; c.Name != "fs.epoll.max_user_watches" || !strings.Contains(c.Left, "no such setting") {
+	if c := changes[0]; c.Name != "fs.epoll.max_user_watches" ||
+		!strings.Contains(c.Left, "no such setting") {
 		t.Errorf("%+v", c)
 	}
-	for release, want := range map[string]string{"4.3.9": "10000", "3.10.0-1160.el7": "10000", "4.4.0": "any", "5.15.0-91-generic": "any", "what": "any"} {
-		h := read(t, hostDir(t, map[string]string{"proc/sys/kernel/osrelease": release + "\n"}), 2_000_000)
+	for release, want := range map[string]string{"4.3.9": "10000", "3.10.0-1160.el7": "10000",
+		"4.4.0": "any", "5.15.0-91-generic": "any", "what": "any"} {
+		h := read(t, hostDir(t, map[string]string{"proc/sys/kernel/osrelease": release + "\n"}),
+			2_000_000)
 		all := Examine(h, million)
 		if f := named(t, all, "net.ipv4.tcp_max_syn_backlog"); f.Needed != want {
 			t.Errorf("%s: %+v", release, f)
 		}
-		if f := named(t, all, "kernel"); f.OK != (want == "any") || f.Advice == (release[0] == '3') {
+		if f := named(t, all, "kernel"); f.OK != (want == "any") ||
+			f.Advice == (release[0] == '3') {
 			t.Errorf("%s: %+v", release, f)
 		}
 	}
@@ -258,7 +287,8 @@ func TestApplyAndUndo(t *testing.T) {
 			t.Errorf("still short: %+v", f)
 		}
 	}
-	if again, err := Apply(dir, h, Load{Connections: 2_000_000}); err != nil || len(again) == 0 { // what was there before the first time stays saved
+	if again, err := Apply(dir, h, Load{Connections: 2_000_000}); err != nil || len(again) == 0 {
+		// what was there before the first time stays saved
 		t.Fatal(again, err)
 	}
 	if changes, err = Undo(dir); err != nil || len(changes) == 0 {
@@ -270,8 +300,9 @@ func TestApplyAndUndo(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"proc/sys/net/core/somaxconn": "4096", "proc/sys/net/ipv4/tcp_mem": "188000 251000 376000", "proc/sys/fs/nr_open": "1048576",
-		DropInFile: "# mine", LimitsFile: "none", SavedFile: "none",
+		"proc/sys/net/core/somaxconn": "4096", "proc/sys/net/ipv4/tcp_mem": "188000 251000 376000",
+		"proc/sys/fs/nr_open": "1048576",
+		DropInFile:            "# mine", LimitsFile: "none", SavedFile: "none",
 	} {
 		if got := content(t, dir, name); got != want {
 			t.Errorf("%s is %s after undoing, expected %s", name, got, want)
@@ -289,11 +320,13 @@ func TestApplyWhereNothingCanBeWritten(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, blocked)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, blocked), nil, 0o644); err != nil { // a file where a directory should be
+		if err := os.WriteFile(filepath.Join(dir, blocked), nil, 0o644); err != nil {
+			// a file where a directory should be
 			t.Fatal(err)
 		}
 		changes, err := Apply(dir, read(t, dir, 20_000), million)
-		if err == nil || !strings.HasPrefix(err.Error(), "nothing was changed: ") || len(changes) != 0 {
+		if err == nil || !strings.HasPrefix(err.Error(), "nothing was changed: ") ||
+			len(changes) != 0 {
 			t.Errorf("%s: %v, %v", blocked, changes, err)
 		}
 		if got := content(t, dir, "proc/sys/net/core/somaxconn"); got != "4096" {
@@ -305,7 +338,8 @@ func TestApplyWhereNothingCanBeWritten(t *testing.T) {
 	}
 }
 
-// refusing is a host whose nr_open can be read, and takes nothing: it is a setting that cannot be changed on this kernel.
+// refusing is a host whose nr_open can be read, and takes nothing: it is a setting that cannot be
+// changed on this kernel.
 func refusing(t *testing.T) string {
 	t.Helper()
 	dir := hostDir(t, nil)
@@ -347,35 +381,33 @@ func TestSysctlConf(t *testing.T) {
 	}
 }
 
-// On a host a file has what falls short there, and the rest as comments; on none, what is no default and not sized by memory.
+// On a host a file has what falls short there, and the rest as comments; on none, what is no
+// default and not sized by memory.
 func TestDropInComments(t *testing.T) {
-	h := read(t, hostDir(t, map[string]string{"proc/sys/net/core/somaxconn": "65535\n", "proc/sys/net/netfilter/nf_conntrack_max": "262144\n"}), 20_000)
+	h := read(t, hostDir(t, map[string]string{"proc/sys/net/core/somaxconn": "65535\n",
+		"proc/sys/net/netfilter/nf_conntrack_max": "262144\n"}), 20_000)
 	here, any := DropIn(h, million), DropIn(nil, million)
 	for _, c := range []struct{ text, line string }{
 		{here, "# net.core.somaxconn needs 10000, and is 65535 here."},
 		{here, "# fs.epoll.max_user_watches needs 1010000, and is 3600000 here."},
 		{here, "net.ipv4.tcp_max_orphans = 66666"},
 		{here, "net.netfilter.nf_conntrack_max = 1210000"},
-		{any, "# The kernel sizes it by the memory; where it is less: fs.epoll.max_user_watches = 1010000"},
-		{any, "# The kernel sizes it by the memory; where it is less: net.ipv4.tcp_mem = 500000 750000 1000000"},
-		{any, "# The kernel sizes it by the memory; where it is less: net.ipv4.tcp_max_orphans = 66666"},
-		{any, "# The kernel sizes it by the memory; where it is less: net.netfilter.nf_conntrack_max = 1210000"},
+		{
+			any, "# The kernel sizes it by the memory; where it is less: fs.epoll.max_user_watches = 1010000"},
+		{
+			any, "# The kernel sizes it by the memory; where it is less: net.ipv4.tcp_mem = 500000 750000 1000000"},
+		{
+			any, "# The kernel sizes it by the memory; where it is less: net.ipv4.tcp_max_orphans = 66666"},
+		{
+			any, "# The kernel sizes it by the memory; where it is less: net.netfilter.nf_conntrack_max = 1210000"},
 		{any, "net.core.somaxconn = 10000"},
 	} {
 		if !strings.Contains(c.text, "\n"+c.line+"\n") {
 			t.Errorf("no line %q in\n%s", c.line, c.text)
 		}
 	}
-	if !strings.Contains(any, "a host that has more is lowered") || !strings.Contains(here, "another host may have more") {
+	if !strings.Contains(any, "a host that has more is lowered") ||
+		!strings.Contains(here, "another host may have more") {
 		t.Error("it is not said that a file sets, and does not compare")
-	}
-}
-
-// What changes a setting is said with its name, and once.
-func TestHowIsNamed(t *testing.T) {
-	var out bytes.Buffer
-	err := WriteTable(&out, []Finding{{Name: "a", How: "x"}, {Name: "b", How: "y"}, {Name: "c", How: "x", Advice: true}, {Name: "d", How: "z", OK: true}, {Name: "e"}})
-	if _, how, _ := strings.Cut(out.String(), "\n\n"); err != nil || how != "To change it:\n  a, c: x\n  b: y\n" {
-		t.Errorf("%v, %s", err, how)
 	}
 }

@@ -10,8 +10,9 @@ import (
 	"slices"
 )
 
-// Undo restores what was there before the first [Apply], and forgets it. What was changed since by other means stays, and is said
-// with what it was before. Where something cannot be restored, the rest is, and what was saved is kept for another try.
+// Undo restores what was there before the first [Apply], and forgets it. What was changed since by
+// other means stays, and is said with what it was before. Where something cannot be restored, the
+// rest is, and what was saved is kept for another try.
 func Undo(root string) ([]Change, error) {
 	saved, err := load(root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -24,7 +25,8 @@ func Undo(root string) ([]Change, error) {
 	for _, name := range slices.Sorted(maps.Keys(saved.Files)) {
 		file := filepath.Join(root, name)
 		now, err := contents(file)
-		if err == nil && now != nil && !slices.Contains(saved.Written[name], *now) && (saved.Files[name] == nil || *now != *saved.Files[name]) {
+		if err == nil && now != nil && !slices.Contains(saved.Written[name], *now) &&
+			(saved.Files[name] == nil || *now != *saved.Files[name]) {
 			changes = append(changes, Change{Name: file, Left: "it was changed since"})
 			continue
 		}
@@ -49,7 +51,8 @@ func Undo(root string) ([]Change, error) {
 		case c.Before == c.Wanted:
 			continue
 		case !slices.Contains(saved.Set[name], c.Before):
-			c.Left = fmt.Sprintf("it was changed since to %s; before, it was: sysctl -w %s=%q", c.Before, name, c.Wanted)
+			c.Left = fmt.Sprintf("it was changed since to %s; before, it was: sysctl -w %s=%q",
+				c.Before, name, c.Wanted)
 		default:
 			c.Err = set(root, name, c.Wanted)
 			c.After = value(root, name)
@@ -60,7 +63,8 @@ func Undo(root string) ([]Change, error) {
 		changes = append(changes, c)
 	}
 	if err := errors.Join(failed...); err != nil {
-		return changes, fmt.Errorf("%s is kept for another try: %w", filepath.Join(root, SavedFile), err)
+		return changes, fmt.Errorf("%s is kept for another try: %w", filepath.Join(root, SavedFile),
+			err)
 	}
 	return changes, os.Remove(filepath.Join(root, SavedFile))
 }

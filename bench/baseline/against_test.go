@@ -22,22 +22,24 @@ import (
 )
 
 var (
-	rounds     = flag.Int("rounds", 7, "BenchmarkAgainst: trials of each program")
-	streams    = flag.Int("streams", 15_000, "BenchmarkAgainst: streams, or fewer if so many files may not be open")
+	rounds  = flag.Int("rounds", 7, "BenchmarkAgainst: trials of each program")
+	streams = flag.Int("streams", 15_000,
+		"BenchmarkAgainst: streams, or fewer if so many files may not be open")
 	broadcasts = flag.Int("broadcasts", 20, "BenchmarkAgainst: measured broadcasts in a trial")
 )
 
 const (
-	dataBytes      = 100
-	warmBroadcasts = 2                     // the first to reach a socket makes the kernel grow its buffers
+	dataBytes = 100
+	// the first to reach a socket makes the kernel grow its buffers
+	warmBroadcasts = 2
 	pause          = 20 * time.Millisecond // after a broadcast has arrived everywhere
 	settle         = 200 * time.Millisecond
 	childLife      = 60  // seconds
 	filesSpare     = 100 // files that are no streams
 )
 
-// childVariable makes the test program another one: it serves, on the address and with the number of threads that are
-// the value, or says its timer slack.
+// childVariable makes the test program another one: it serves, on the address and with the number
+// of threads that are the value, or says its timer slack.
 const (
 	childVariable = "LIMIT_TEST_CHILD"
 	saySlack      = "slack"
@@ -130,7 +132,8 @@ func ready(t testing.TB, target netip.AddrPort) {
 	}
 }
 
-// cpu is what all threads of another process have used, to the nanosecond: its CPU clock (clock_getcpuclockid(3)).
+// cpu is what all threads of another process have used, to the nanosecond: its CPU clock
+// (clock_getcpuclockid(3)).
 func cpu(t testing.TB, pid int) int64 {
 	const schedulersClock = 2
 	var used unix.Timespec
@@ -147,7 +150,8 @@ func servers(t testing.TB) (c, g func(target netip.AddrPort, threads int) *exec.
 		t.Fatal("compiles baseline.c: no gcc on the PATH; `make test` installs it")
 	}
 	program := filepath.Join(t.TempDir(), "baseline")
-	if said, err := exec.Command(gcc, "-O2", "-pthread", "-o", program, "baseline.c").CombinedOutput(); err != nil {
+	if said, err := exec.Command(gcc, "-O2", "-pthread", "-o", program, "baseline.c").
+		CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, said)
 	}
 	self, err := os.Executable()
@@ -155,7 +159,8 @@ func servers(t testing.TB) (c, g func(target netip.AddrPort, threads int) *exec.
 		t.Fatal(err)
 	}
 	c = func(target netip.AddrPort, threads int) *exec.Cmd {
-		return exec.Command(program, "-p", strconv.Itoa(int(target.Port())), "-t", strconv.Itoa(threads),
+		return exec.Command(program, "-p", strconv.Itoa(int(target.Port())), "-t",
+			strconv.Itoa(threads),
 			"-s", strconv.Itoa(dataBytes), "-d", strconv.Itoa(childLife))
 	}
 	g = func(target netip.AddrPort, threads int) *exec.Cmd {
@@ -180,14 +185,16 @@ func TestStreamsGetWhatTheCProgramSends(t *testing.T) {
 	c, g := servers(t)
 	for _, server := range []func(netip.AddrPort, int) *exec.Cmd{c, g} {
 		target := free(t)
-		if cost := trial(t, server(target, 2), target, 100, 2); cost.accept <= 0 || cost.deliver <= 0 {
+		if cost := trial(t, server(target, 2), target, 100, 2); cost.accept <= 0 ||
+			cost.deliver <= 0 {
 			t.Errorf("%+v", cost)
 		}
 	}
 }
 
-// BenchmarkAgainst alternates the C program and this package, and reports what a stream and a delivery cost each, and
-// the ratio of the medians. One run is one measurement, however often b asks for it.
+// BenchmarkAgainst alternates the C program and this package, and reports what a stream and a
+// delivery cost each, and the ratio of the medians. One run is one measurement, however often b
+// asks for it.
 //
 //	go test -run '^$' -bench Against ./bench/baseline -args -rounds 11
 func BenchmarkAgainst(b *testing.B) {
@@ -201,8 +208,14 @@ func BenchmarkAgainst(b *testing.B) {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
 			var cs, gs []costs
 			for round := range *rounds {
-				inC := func() { at := free(b); cs = append(cs, trial(b, c(at, threads), at, count, *broadcasts)) }
-				inGo := func() { at := free(b); gs = append(gs, trial(b, g(at, threads), at, count, *broadcasts)) }
+				inC := func() {
+					at := free(b)
+					cs = append(cs, trial(b, c(at, threads), at, count, *broadcasts))
+				}
+				inGo := func() {
+					at := free(b)
+					gs = append(gs, trial(b, g(at, threads), at, count, *broadcasts))
+				}
 				if round%2 == 1 {
 					inGo()
 					inC()

@@ -23,7 +23,8 @@ func TestAStreamGetsTheEventsOfItsTopicOnceAndInOrder(t *testing.T) {
 			s, _ := serve(t, Config{Threads: threads})
 			var streams []*client
 			for i := range topics * perTopic {
-				streams = append(streams, subscribe(t, s.Addr(), fmt.Sprint("t", i%topics, "&x=1"[:i%2*4])))
+				streams = append(streams,
+					subscribe(t, s.Addr(), fmt.Sprint("t", i%topics, "&x=1"[:i%2*4])))
 			}
 			var all sync.WaitGroup
 			for p := range publishers {
@@ -31,7 +32,8 @@ func TestAStreamGetsTheEventsOfItsTopicOnceAndInOrder(t *testing.T) {
 				all.Go(func() {
 					for n := range events {
 						for topic := range topics {
-							out.publish(fmt.Sprint("t", topic), fmt.Sprintf("%d %d %d", topic, p, n))
+							out.publish(fmt.Sprint("t", topic),
+								fmt.Sprintf("%d %d %d", topic, p, n))
 						}
 					}
 				})
@@ -47,7 +49,8 @@ func TestAStreamGetsTheEventsOfItsTopicOnceAndInOrder(t *testing.T) {
 					var topic, p, n int
 					fmt.Sscan(data, &topic, &p, &n)
 					if topic != i%topics || n != next[p] || id <= last || len(id) != idDigits+2 {
-						t.Fatalf("stream %d of topic %d: %q with id %s after %s; expected number %d of publisher %d", i, i%topics, data, id, last, next[p], p)
+						t.Fatalf("stream %d of topic %d: %q with id %s after %s; expected number %d of publisher %d",
+							i, i%topics, data, id, last, next[p], p)
 					}
 					next[p], last = n+1, id
 					ids = append(ids, id)
@@ -143,7 +146,8 @@ func TestAClientThatHasGoneIsNotCounted(t *testing.T) {
 	if r.server.Cut() != 0 || r.streams() != len(streams)-len(gone) {
 		t.Errorf("%d cut, %d left", r.server.Cut(), r.streams())
 	}
-	for _, i := range []int{1, 3} { // closing the others moved them, and they were sent to once for all that
+	for _, i := range []int{1, 3} {
+		// closing the others moved them, and they were sent to once for all that
 		for _, want := range []string{"first", "second"} {
 			if data, _ := streams[i].event(); data != want {
 				t.Errorf("stream %d: expected %q, found %q", i, want, data)
@@ -190,8 +194,8 @@ func TestHangUpsLeaveTheListsRight(t *testing.T) {
 	}
 }
 
-// TestStreamsComeAndGo is for the race detector, and for what turns do not reach: three threads reuse each other's
-// descriptors.
+// TestStreamsComeAndGo is for the race detector, and for what turns do not reach: three threads
+// reuse each other's descriptors.
 func TestStreamsComeAndGo(t *testing.T) {
 	s, stop := serve(t, Config{Threads: 3, Heartbeat: 20 * time.Millisecond})
 	stays := subscribe(t, s.Addr(), "a")
@@ -326,7 +330,8 @@ func TestListenRefusesWhatCannotWork(t *testing.T) {
 func TestListenOnIPv6(t *testing.T) {
 	probe, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
-		t.Skip("this host has no IPv6 loopback address: go test ./bench/baseline runs it on a host that has ::1: ", err)
+		t.Skip("this host has no IPv6 loopback address: go test ./bench/baseline runs it on a host that has ::1: ",
+			err)
 	}
 	probe.Close()
 	s, err := Listen(Config{Listen: netip.MustParseAddrPort("[::1]:0"), Threads: 2})

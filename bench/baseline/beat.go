@@ -10,9 +10,9 @@ const (
 
 var heartbeat = []byte(":\n\n")
 
-// beats says when the next batch of heartbeats is due, and for which streams. The batches go through the descriptors and not through the topics'
-// lists: a descriptor keeps its place as long as the stream lives, so that none is left out and none is sent to twice
-// when others come and go.
+// beats says when the next batch of heartbeats is due, and for which streams. The batches go
+// through the descriptors and not through the topics' lists: a descriptor keeps its place as long
+// as the stream lives, so that none is left out and none is sent to twice when others come and go.
 type beats struct {
 	timer int32 // timerfd that goes off when a batch is due; -1: no heartbeats
 	sent  int   // batches of this interval

@@ -13,13 +13,14 @@ import (
 )
 
 const (
-	inFlightMax   = 256
-	perSource     = 10_000 // connections from one address: connect searches the free ports of it, and becomes slow
+	inFlightMax = 256
+	// connections from one address: connect searches the free ports of it, and becomes slow
+	perSource     = 10_000
 	crowdPatience = 30 * time.Second
 )
 
-// crowd is many streams in the hands of the goroutine that made it: each call reads for all of them. What they
-// get is counted and thrown away.
+// crowd is many streams in the hands of the goroutine that made it: each call reads for all of
+// them. What they get is counted and thrown away.
 type crowd struct {
 	t       testing.TB
 	target  netip.AddrPort
@@ -46,27 +47,32 @@ func newCrowd(t testing.TB, target netip.AddrPort) *crowd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &crowd{t: t, target: target, epoll: int32(epoll), buffer: make([]byte, 64<<10), events: make([]unix.EpollEvent, 512), out: out}
+	return &crowd{t: t, target: target, epoll: int32(epoll), buffer: make([]byte, 64<<10),
+		events: make([]unix.EpollEvent, 512), out: out}
 }
 
 // open opens streams as fast as they are answered, and returns when all have their head.
 func (c *crowd) open(streams int) {
-	request := fmt.Appendf(nil, "GET /events?topic=all HTTP/1.1\r\nHost: %v\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n\r\n", c.target)
+	request := fmt.Appendf(nil, "GET /events?topic=all HTTP/1.1\r\nHost: %v\r\nAccept: text/event-stream\r\nCache-Control: no-cache\r\n\r\n",
+		c.target)
 	for range streams {
 		number := len(c.members)
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC,
+			0)
 		if err != nil {
 			c.t.Fatal(err)
 		}
 		unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
-		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, byte(1 + number/perSource)}}); err != nil {
+		if err := unix.Bind(fd,
+			&unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, byte(1 + number/perSource)}}); err != nil {
 			c.t.Fatal(err)
 		}
 		if err := unix.Connect(fd, sockaddr(c.target)); err != nil && err != unix.EINPROGRESS {
 			c.t.Fatal(err)
 		}
 		n, errno := send(int32(fd), request)
-		for errno == syscall.EAGAIN { // rare: on loopback the handshake is usually complete when connect returns
+		for errno == syscall.EAGAIN {
+			// rare: on loopback the handshake is usually complete when connect returns
 			unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 1000)
 			n, errno = send(int32(fd), request)
 		}
@@ -115,7 +121,9 @@ func (c *crowd) await(bytes int) {
 
 // publish posts one event and waits for the answer.
 func (c *crowd) publish(data []byte) {
-	request := fmt.Appendf(nil, "POST /publish?topic=all HTTP/1.1\r\nHost: %v\r\nContent-Length: %d\r\n\r\n%s", c.target, len(data), data)
+	request := fmt.Appendf(nil,
+		"POST /publish?topic=all HTTP/1.1\r\nHost: %v\r\nContent-Length: %d\r\n\r\n%s", c.target,
+		len(data), data)
 	if _, err := c.out.Write(request); err != nil {
 		c.t.Fatal(err)
 	}

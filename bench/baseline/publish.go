@@ -11,7 +11,8 @@ const (
 	headBytesMax = 8 << 10
 	bodyBytesMax = 1 << 20
 
-	// idFirst + n are the milliseconds of the id of event n, 13 digits: ids rise and keep their width.
+	// idFirst + n are the milliseconds of the id of event n, 13 digits: ids rise and keep their
+	// width.
 	idFirst  = 1763880000000
 	idDigits = 13
 	idEnd    = "-0\n\n"
@@ -44,14 +45,16 @@ func (t *thread) read(fd int32) {
 			t.close(fd)
 			return
 		}
-		// A recv that did not fill the buffer has emptied the socket, and what comes next is a new edge.
+		// A recv that did not fill the buffer has emptied the socket, and what comes next is a new
+		// edge.
 		if !t.input(fd, t.buffer[:n]) || n < len(t.buffer) {
 			return
 		}
 	}
 }
 
-// input publishes the requests that are complete with b and keeps the rest; false means the connection is closed.
+// input publishes the requests that are complete with b and keeps the rest; false means the
+// connection is closed.
 func (t *thread) input(fd int32, b []byte) bool {
 	before := t.pending[fd] // empty, but not nil, if it has been needed once
 	if len(before) > 0 {
@@ -80,7 +83,8 @@ func (t *thread) input(fd int32, b []byte) bool {
 	return true
 }
 
-// parse finds the publish that b begins with. size is its length, 0 if it is not complete; !ok: it is none.
+// parse finds the publish that b begins with. size is its length, 0 if it is not complete; !ok: it
+// is none.
 func parse(b []byte) (topic, body []byte, size int, ok bool) {
 	if n := min(len(b), len(post)); !bytes.Equal(b[:n], post[:n]) {
 		return nil, nil, 0, false
@@ -121,7 +125,8 @@ func topicOf(request []byte) []byte {
 // bodyBytes is the Content-Length, 0 without one.
 func bodyBytes(head []byte) (n int, ok bool) {
 	for line := range bytes.SplitSeq(head, lineEnd) {
-		if len(line) < len(contentLength) || !bytes.EqualFold(line[:len(contentLength)], contentLength) {
+		if len(line) < len(contentLength) ||
+			!bytes.EqualFold(line[:len(contentLength)], contentLength) {
 			continue
 		}
 		for _, c := range bytes.TrimSpace(line[len(contentLength):]) {
@@ -135,7 +140,8 @@ func bodyBytes(head []byte) (n int, ok bool) {
 	return 0, true
 }
 
-// post makes an event of a body and hands it to all threads, from among them too: it takes it when its turn ends.
+// post makes an event of a body and hands it to all threads, from among them too: it takes it when
+// its turn ends.
 func (s *Server) post(from *thread, topic, body []byte) {
 	s.mu.Lock()
 	e := s.newEvent()

@@ -80,7 +80,8 @@ func TestALargeBodyIsTakenWhole(t *testing.T) {
 	data := body.String()[:bodyBytesMax]
 	for range 2 {
 		before := r.taken
-		go io.WriteString(out, request("a", data)+request("a", "after")) // more than the socket takes at once
+		// more than the socket takes at once
+		go io.WriteString(out, request("a", data)+request("a", "after"))
 		r.until(func() bool { return r.taken == before+2 })
 		out.answered()
 		out.answered()
@@ -89,7 +90,8 @@ func TestALargeBodyIsTakenWhole(t *testing.T) {
 			texts = append(texts, string(e.text))
 		}
 		want := fmt.Sprintf("data: %s\nid: %d-0\n\n", data, idFirst+before+1)
-		if all := strings.Join(texts, ""); !strings.Contains(all, want) || !strings.Contains(all, "data: after\n") {
+		if all := strings.Join(texts, ""); !strings.Contains(all, want) ||
+			!strings.Contains(all, "data: after\n") {
 			t.Error("the body was changed")
 		}
 	}
@@ -116,7 +118,8 @@ func TestAPublisherThatEndsHasPublished(t *testing.T) {
 
 func TestWhatIsNoPublishEndsTheConnection(t *testing.T) {
 	s, _ := serve(t, Config{})
-	for _, text := range []string{"GET / HTTP/1.1\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"} {
+	for _, text := range []string{"GET / HTTP/1.1\r\n\r\n",
+		"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"} {
 		out := dial(t, s.Addr())
 		out.publish("a", "x")
 		out.write(text)
@@ -124,7 +127,8 @@ func TestWhatIsNoPublishEndsTheConnection(t *testing.T) {
 	}
 }
 
-// TestNothingIsAllocated: a publish and its broadcast in a steady state, the publisher's and the streams' ends included.
+// TestNothingIsAllocated: a publish and its broadcast in a steady state, the publisher's and the
+// streams' ends included.
 func TestNothingIsAllocated(t *testing.T) {
 	const streams = 50
 	r := newRig(t)

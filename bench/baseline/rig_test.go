@@ -18,7 +18,8 @@ const patience = 30 * time.Second
 
 var loopback = netip.MustParseAddrPort("127.0.0.1:0")
 
-// serve runs a server until the test ends, or until the function it returns is called, which gives what Serve said.
+// serve runs a server until the test ends, or until the function it returns is called, which gives
+// what Serve said.
 func serve(t *testing.T, c Config) (*Server, func() error) {
 	t.Helper()
 	c.Listen = loopback
@@ -67,7 +68,8 @@ func newRig(t *testing.T) rig {
 	return r
 }
 
-// until lets the thread take its turns until something has happened, and then holds its lists against its connections.
+// until lets the thread take its turns until something has happened, and then holds its lists
+// against its connections.
 func (r rig) until(happened func() bool) {
 	r.t.Helper()
 	for deadline := time.Now().Add(patience); !happened(); {
@@ -187,7 +189,8 @@ func (c *client) expect(text string) {
 }
 
 func request(topic, data string) string {
-	return fmt.Sprintf("POST /publish?topic=%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", topic, len(data), data)
+	return fmt.Sprintf("POST /publish?topic=%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s",
+		topic, len(data), data)
 }
 
 func (c *client) answered() {

@@ -27,26 +27,31 @@ type Server struct {
 	heartbeat time.Duration
 	threads   []*thread
 	stopping  atomic.Bool
-	posted    atomic.Uint64 // events handed to the threads so far: tells a thread whether to look into its inbox
+	// events handed to the threads so far: tells a thread whether to look into its inbox
+	posted atomic.Uint64
 
 	mu   sync.Mutex // guards the following, and the inbox of every thread
 	last uint64     // number of the last event
 	free []*event   // sent by all threads, to be used again
 }
 
-// Listen opens the sockets: from now on connections are queued. Serve must follow, which closes them.
+// Listen opens the sockets: from now on connections are queued. Serve must follow, which closes
+// them.
 func Listen(c Config) (*Server, error) {
 	if c.Threads == 0 {
 		c.Threads = 1
 	}
 	if c.Threads < 1 || c.Threads > threadsMax {
-		return nil, fmt.Errorf("baseline: expected 1 to %d threads, found %d", threadsMax, c.Threads)
+		return nil, fmt.Errorf("baseline: expected 1 to %d threads, found %d", threadsMax,
+			c.Threads)
 	}
 	if !c.Listen.Addr().IsValid() {
 		return nil, errors.New("baseline: expected an address to listen on, found none")
 	}
 	if c.Heartbeat != 0 && c.Heartbeat < heartbeatMin {
-		return nil, fmt.Errorf("baseline: expected a heartbeat every %v or more, or 0 for none, found %v", heartbeatMin, c.Heartbeat)
+		return nil,
+			fmt.Errorf("baseline: expected a heartbeat every %v or more, or 0 for none, found %v",
+				heartbeatMin, c.Heartbeat)
 	}
 	if err := checkUnused(c.Listen); err != nil {
 		return nil, fmt.Errorf("baseline: %v: %w", c.Listen, err)
@@ -75,11 +80,13 @@ func (s *Server) Cut() (sum uint64) {
 	return sum
 }
 
-// Serve serves until ctx ends, and then returns nil with everything closed. It returns an error, also with everything
-// closed, if the kernel refuses what a stream needs: the measurement would be of something else. Call it once. It raises
-// GOMAXPROCS if that is not more than the number of threads.
+// Serve serves until ctx ends, and then returns nil with everything closed. It returns an error,
+// also with everything closed, if the kernel refuses what a stream needs: the measurement would be
+// of something else. Call it once. It raises GOMAXPROCS if that is not more than the number of
+// threads.
 func (s *Server) Serve(ctx context.Context) error {
-	// A thread that has something to do does not let go of its P: the spare one is for all others in the process.
+	// A thread that has something to do does not let go of its P: the spare one is for all others
+	// in the process.
 	if spare := len(s.threads) + 1; runtime.GOMAXPROCS(0) < spare {
 		runtime.GOMAXPROCS(spare)
 	}

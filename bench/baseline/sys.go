@@ -40,7 +40,8 @@ func socket(a netip.AddrPort) (fd int, err error) {
 	return fd, nil
 }
 
-// listen opens one of the sockets that share an address, and returns the address with the port it got.
+// listen opens one of the sockets that share an address, and returns the address with the port it
+// got.
 func listen(a netip.AddrPort) (fd int, _ netip.AddrPort, err error) {
 	fd, err = socket(a)
 	if err != nil {
@@ -49,7 +50,8 @@ func listen(a netip.AddrPort) (fd int, _ netip.AddrPort, err error) {
 	for _, option := range []struct{ level, name, value int }{
 		{unix.SOL_SOCKET, unix.SO_REUSEPORT, 1},
 		{unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, deferSeconds},
-		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1}, // accepted sockets inherit it, so it costs nothing per stream
+		// accepted sockets inherit it, so it costs nothing per stream
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
 	} {
 		if err == nil {
 			err = unix.SetsockoptInt(fd, option.level, option.name, option.value)
@@ -86,27 +88,31 @@ func sockaddr(a netip.AddrPort) unix.Sockaddr {
 	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }
 
-// The following are raw: on a non-blocking descriptor they do not wait, so the Go scheduler need not know, and for the
-// same reason none of them fails with EINTR.
+// The following are raw: on a non-blocking descriptor they do not wait, so the Go scheduler need
+// not know, and for the same reason none of them fails with EINTR.
 
 func accept(listener int32) (int32, syscall.Errno) {
-	fd, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+	fd, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), 0, 0,
+		unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 	return int32(fd), errno
 }
 
 func receive(fd int32, b []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), 0, 0, 0)
 	return int(n), errno
 }
 
 func send(fd int32, b []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+		uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
 	return int(n), errno
 }
 
 func control(epoll int32, op int, fd int32, events uint32) syscall.Errno {
 	e := unix.EpollEvent{Events: events, Fd: fd}
-	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epoll), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&e)), 0, 0)
+	_, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(epoll), uintptr(op), uintptr(fd),
+		uintptr(unsafe.Pointer(&e)), 0, 0)
 	return errno
 }
 
@@ -115,5 +121,6 @@ func closeFD(fd int32) { syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 // wakeThread ends a wait of the thread whose eventfd it is, the present one or the next.
 func wakeThread(wake int32) {
 	one := uint64(1)
-	syscall.RawSyscall(unix.SYS_WRITE, uintptr(wake), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
+	syscall.RawSyscall(unix.SYS_WRITE, uintptr(wake), uintptr(unsafe.Pointer(&one)),
+		unsafe.Sizeof(one))
 }

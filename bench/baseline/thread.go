@@ -26,29 +26,32 @@ const streamHead = "HTTP/1.1 200 OK\r\n" +
 	"\r\n" +
 	":\nretry: 3000\n\n"
 
-// The variable's bytes are what the kernel is given: a conversion at every send would be charged to the stream.
+// The variable's bytes are what the kernel is given: a conversion at every send would be charged to
+// the stream.
 var streamHeadBytes = []byte(streamHead)
 
-// thread is one loop and the connections it owns. Only its own operating-system thread touches it, but for what
-// stands below the line.
+// thread is one loop and the connections it owns. Only its own operating-system thread touches it,
+// but for what stands below the line.
 type thread struct {
-	server      *Server
-	number      int
-	addr        netip.AddrPort
-	listener    int32
-	epoll       int32
-	topics      map[string]int32 // names to indices of lists; topics are never dropped
-	lists       [][]int32        // the streams of each topic, dense: the descriptors the send loop walks
-	connections []connection     // by descriptor, up to the highest there was
-	pending     map[int32][]byte // what publishers have sent of a request that has not all come; nearly always empty
-	batch       []*event         // taken out of the inbox
-	spent       []*event         // sent by this thread as the last one
-	taken       uint64           // events taken out of the inbox so far
-	beats       beats
-	pulse       pulse
-	err         error // what ends the thread
-	events      [eventsPerWait]unix.EpollEvent
-	buffer      [receiveBytes]byte
+	server   *Server
+	number   int
+	addr     netip.AddrPort
+	listener int32
+	epoll    int32
+	topics   map[string]int32 // names to indices of lists; topics are never dropped
+	// the streams of each topic, dense: the descriptors the send loop walks
+	lists       [][]int32
+	connections []connection // by descriptor, up to the highest there was
+	// what publishers have sent of a request that has not all come; nearly always empty
+	pending map[int32][]byte
+	batch   []*event // taken out of the inbox
+	spent   []*event // sent by this thread as the last one
+	taken   uint64   // events taken out of the inbox so far
+	beats   beats
+	pulse   pulse
+	err     error // what ends the thread
+	events  [eventsPerWait]unix.EpollEvent
+	buffer  [receiveBytes]byte
 
 	// ---
 
@@ -71,7 +74,8 @@ const (
 
 func newThread(s *Server, number int) (_ *thread, err error) {
 	t := &thread{
-		server: s, number: number, listener: -1, epoll: -1, wake: -1, pulse: pulse{timer: -1}, beats: beats{timer: -1},
+		server: s, number: number, listener: -1, epoll: -1, wake: -1, pulse: pulse{timer: -1},
+		beats:  beats{timer: -1},
 		topics: make(map[string]int32), pending: make(map[int32][]byte),
 	}
 	defer func() {
@@ -93,7 +97,8 @@ func newThread(s *Server, number int) (_ *thread, err error) {
 	}
 	t.wake = int32(fd)
 	t.watch(unix.EPOLL_CTL_ADD, t.listener, unix.EPOLLIN)
-	t.watch(unix.EPOLL_CTL_ADD, t.wake, unix.EPOLLIN|unix.EPOLLET) // edge-triggered: the counter need not be read
+	// edge-triggered: the counter need not be read
+	t.watch(unix.EPOLL_CTL_ADD, t.wake, unix.EPOLLIN|unix.EPOLLET)
 	if t.pulse.timer, err = t.newTimer(); err != nil {
 		return nil, err
 	}
@@ -145,7 +150,8 @@ func (t *thread) turn(events int) {
 	}
 	for t.take() {
 	}
-	for range min(beats, beatsPerInterval) { // or a thread that cannot keep up would do nothing else
+	for range min(beats, beatsPerInterval) {
+		// or a thread that cannot keep up would do nothing else
 		t.beat()
 	}
 }
@@ -185,7 +191,8 @@ func (t *thread) reach(fd int32) {
 		return
 	}
 	if int(fd) >= cap(t.connections) {
-		// Fresh memory comes from the kernel untouched: what no stream has reached yet costs nothing.
+		// Fresh memory comes from the kernel untouched: what no stream has reached yet costs
+		// nothing.
 		longer := make([]connection, max(1024, 2*int(fd)))
 		copy(longer, t.connections)
 		t.connections = longer
@@ -228,7 +235,8 @@ func (t *thread) firstBytes(fd int32, fresh bool) {
 	if bytes.HasPrefix(request, post) {
 		t.connections[fd].place = publisher
 		t.watch(op, fd, unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLET)
-		t.input(fd, request) // what the buffer did not hold is reported, as it was there before the watch
+		// what the buffer did not hold is reported, as it was there before the watch
+		t.input(fd, request)
 		return
 	}
 	if _, errno := send(fd, streamHeadBytes); errno != 0 {
@@ -257,7 +265,8 @@ func (t *thread) join(fd int32, topic []byte) {
 	t.connections[fd] = connection{topic: number, place: int32(len(list) + 1)}
 }
 
-// close forgets a connection before it gives up the descriptor: from then on another thread may be given it.
+// close forgets a connection before it gives up the descriptor: from then on another thread may be
+// given it.
 func (t *thread) close(fd int32) {
 	switch s := t.connections[fd]; {
 	case s.place > 0:

@@ -28,7 +28,8 @@ func TestAThreadWithNothingToDoLetsGoOfItsP(t *testing.T) {
 		}
 	}
 	var timer unix.ItimerSpec
-	if err := unix.TimerfdGettime(int(r.pulse.timer), &timer); err != nil || timer != (unix.ItimerSpec{}) {
+	if err := unix.TimerfdGettime(int(r.pulse.timer), &timer); err != nil ||
+		timer != (unix.ItimerSpec{}) {
 		t.Errorf("the timer goes on: %+v, %v", timer, err)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Client holds streams in this process. Its methods set things going and return; they may be called from any goroutine,
-// one at a time.
+// Client holds streams in this process. Its methods set things going and return; they may be called
+// from any goroutine, one at a time.
 type Client struct {
 	plan  *plan
 	loops []*loop
@@ -32,7 +32,8 @@ func NewClient(c Config) (*Client, error) {
 	return client, nil
 }
 
-// Open begins to open the streams numbered first to first+n-1, rate a second; 0 as fast as the server answers.
+// Open begins to open the streams numbered first to first+n-1, rate a second; 0 as fast as the
+// server answers.
 func (c *Client) Open(first, n int, rate float64) error {
 	if first+n > math.MaxInt32 {
 		return fmt.Errorf("load: expected at most %d streams, found %d", math.MaxInt32, first+n)
@@ -43,7 +44,8 @@ func (c *Client) Open(first, n int, rate float64) error {
 			var slots []int32
 			for number := first + i; number < first+n; number += per {
 				slots = append(slots, int32(len(l.streams)))
-				l.streams = append(l.streams, stream{number: int32(number), slow: c.plan.slow(int32(number))})
+				l.streams = append(l.streams,
+					stream{number: int32(number), slow: c.plan.slow(int32(number))})
 				l.lanes = append(l.lanes, make([]sequence, c.plan.Lanes-1)...)
 			}
 			l.opener.want(slots, rate/float64(per))
@@ -145,8 +147,8 @@ type Verdicts struct {
 	Behind       int // live streams that lack something
 }
 
-// Verify holds every stream against what its topic has had: published[k] is topic TopicFirst+k's. For the end, call it
-// when nothing is on its way any more.
+// Verify holds every stream against what its topic has had: published[k] is topic TopicFirst+k's.
+// For the end, call it when nothing is on its way any more.
 func (c *Client) Verify(published []Published) (Verdicts, error) {
 	var v Verdicts
 	for _, l := range c.loops {
@@ -169,8 +171,8 @@ func (c *Client) Verify(published []Published) (Verdicts, error) {
 	return v, nil
 }
 
-// Silent counts the live streams that have had fewer than least heartbeats, and begins to count anew. Comments are
-// heartbeats, and events without a mark. It sees up to 255 of a stream.
+// Silent counts the live streams that have had fewer than least heartbeats, and begins to count
+// anew. Comments are heartbeats, and events without a mark. It sees up to 255 of a stream.
 func (c *Client) Silent(least int) (silent int, err error) {
 	for _, l := range c.loops {
 		l.do(func() {

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// TestDropFindsAllThatAreLive, however they are spread over the threads, and the totals know of it at once.
+// TestDropFindsAllThatAreLive, however they are spread over the threads, and the totals know of it
+// at once.
 func TestDropFindsAllThatAreLive(t *testing.T) {
 	t.Parallel()
 	server := serve(t, says(streamHead))
@@ -31,12 +32,14 @@ func TestDropFindsAllThatAreLive(t *testing.T) {
 	}
 }
 
-// TestTotalsShowWhatWasDone: a loop that has something else to do first still shows what a call has come to.
+// TestTotalsShowWhatWasDone: a loop that has something else to do first still shows what a call has
+// come to.
 func TestTotalsShowWhatWasDone(t *testing.T) {
 	t.Parallel()
 	crowd := crowd(t, Config{Subscribe: "http://127.0.0.1:1/"})
 	l := crowd.members[0].(*Client).loops[0]
-	in, first, second, done := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	in, first, second, done := make(chan struct{}), make(chan struct{}), make(chan struct{}),
+		make(chan struct{})
 	queued := func(n int) {
 		for len(l.inbox) < n {
 			runtime.Gosched()
@@ -125,7 +128,8 @@ func TestQuietIsNoEventForAWhile(t *testing.T) {
 	crowd := crowd(t, Config{Subscribe: server.url})
 	opens(t, crowd, 1, 0)
 	began := time.Now()
-	if err := crowd.WaitQuiet(t.Context(), 50*time.Millisecond); err != nil || time.Since(began) < 50*time.Millisecond {
+	if err := crowd.WaitQuiet(t.Context(), 50*time.Millisecond); err != nil ||
+		time.Since(began) < 50*time.Millisecond {
 		t.Errorf("%v after %v", err, time.Since(began))
 	}
 	if v := verdict(t, crowd, Published{Sure: 3}).Normal; !v.Whole() {

@@ -23,8 +23,10 @@ func TestMistakesInAConfiguration(t *testing.T) {
 		{Config{Subscribe: "http://192.0.2.1/"}, []string{"192.0.2.1", "--allow-remote"}},
 		{Config{Subscribe: "http://[2001:db8::1]:80/"}, []string{"2001:db8::1", "--allow-remote"}},
 		{Config{Subscribe: "http://0.0.0.0:1/"}, []string{"--allow-remote"}},
-		{Config{Subscribe: "http://127.0.0.1:1/", Headers: []string{"nothing"}}, []string{"Name: value"}},
-		{Config{Subscribe: "http://127.0.0.1:1/", Headers: []string{"A: b\r\nC: d"}}, []string{"Name: value"}},
+		{Config{Subscribe: "http://127.0.0.1:1/", Headers: []string{"nothing"}},
+			[]string{"Name: value"}},
+		{Config{Subscribe: "http://127.0.0.1:1/", Headers: []string{"A: b\r\nC: d"}},
+			[]string{"Name: value"}},
 	} {
 		_, err := NewCrowd(c.config, 1, Workers{})
 		if err == nil {
@@ -50,7 +52,8 @@ func TestMistakesInAConfiguration(t *testing.T) {
 
 func TestTheRequest(t *testing.T) {
 	t.Parallel()
-	p, err := Config{Subscribe: "http://127.0.0.1:8080?a={topic}&s={stream}&r={run}#part", Topics: 10, TopicFirst: 100, Run: "zz", Headers: []string{"X-T: t{topic}"}}.plan()
+	p, err := Config{Subscribe: "http://127.0.0.1:8080?a={topic}&s={stream}&r={run}#part",
+		Topics: 10, TopicFirst: 100, Run: "zz", Headers: []string{"X-T: t{topic}"}}.plan()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +69,8 @@ func TestTheRequest(t *testing.T) {
 // TestHeadersOfOnesOwn take the place of the usual ones.
 func TestHeadersOfOnesOwn(t *testing.T) {
 	t.Parallel()
-	p, err := Config{Subscribe: "http://127.0.0.1:8080", Headers: []string{"host: edge.example", "X-Now: {now}"}}.plan()
+	p, err := Config{Subscribe: "http://127.0.0.1:8080",
+		Headers: []string{"host: edge.example", "X-Now: {now}"}}.plan()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +79,9 @@ func TestHeadersOfOnesOwn(t *testing.T) {
 	var now int64
 	_, last, _ := strings.Cut(got, "X-Now: ")
 	fmt.Sscan(last, &now)
-	if strings.Count(strings.ToLower(got), "host:") != 1 || !strings.Contains(got, "\r\nhost: edge.example\r\n") || now < before || now > time.Now().UnixMilli() {
+	if strings.Count(strings.ToLower(got), "host:") != 1 ||
+		!strings.Contains(got, "\r\nhost: edge.example\r\n") || now < before ||
+		now > time.Now().UnixMilli() {
 		t.Errorf("found %q", got)
 	}
 }

@@ -28,7 +28,8 @@ type member interface {
 	Close() error
 }
 
-// Crowd is all streams of a run. Its methods may be called from any goroutine, one at a time; Totals from others, too.
+// Crowd is all streams of a run. Its methods may be called from any goroutine, one at a time;
+// Totals from others, too.
 type Crowd struct {
 	members []member
 	number  int // streams asked for so far
@@ -42,8 +43,8 @@ type Workers struct {
 	Count   int // 0: as few as the limit on open files allows
 }
 
-// NewCrowd makes a crowd for so many streams: in this process if its limit on open files allows, otherwise in as few
-// worker processes as it takes.
+// NewCrowd makes a crowd for so many streams: in this process if its limit on open files allows,
+// otherwise in as few worker processes as it takes.
 func NewCrowd(c Config, streams int, w Workers) (*Crowd, error) {
 	count := w.Count
 	if count == 0 {
@@ -86,9 +87,11 @@ func streamsPerProcess() (int, error) {
 		return 0, fmt.Errorf("getrlimit: %w", err)
 	}
 	if files.Max < 2*filesSpare {
-		return 0, fmt.Errorf("expected a limit of at least %d open files, found %d", 2*filesSpare, files.Max)
+		return 0, fmt.Errorf("expected a limit of at least %d open files, found %d", 2*filesSpare,
+			files.Max)
 	}
-	return int(min(files.Max, 1<<31)) - filesSpare, nil // the Go runtime has raised the soft limit to the hard one
+	// the Go runtime has raised the soft limit to the hard one
+	return int(min(files.Max, 1<<31)) - filesSpare, nil
 }
 
 // Processes is how many hold the streams.
@@ -107,8 +110,9 @@ func (c *Crowd) all(f func(member) error) error {
 // StopOpening gives up the streams that are not open yet.
 func (c *Crowd) StopOpening() error { return c.all(member.StopOpening) }
 
-// Open opens n more streams, rate a second or, if 0, as fast as the server answers, and returns when each is open or
-// has failed. If ctx ends before, those that are open stay open and the error is ctx's.
+// Open opens n more streams, rate a second or, if 0, as fast as the server answers, and returns
+// when each is open or has failed. If ctx ends before, those that are open stay open and the error
+// is ctx's.
 func (c *Crowd) Open(ctx context.Context, n int, rate float64) error {
 	before, err := c.Totals()
 	if err != nil {
@@ -149,7 +153,8 @@ func (c *Crowd) Wait(ctx context.Context, until func(Totals) bool) error {
 	}
 }
 
-// WaitQuiet waits until no new event and no gap has come, and no stream has ended, for the given time. Heartbeats go on.
+// WaitQuiet waits until no new event and no gap has come, and no stream has ended, for the given
+// time. Heartbeats go on.
 func (c *Crowd) WaitQuiet(ctx context.Context, quiet time.Duration) error {
 	var seen uint64
 	since := time.Now()
@@ -211,7 +216,8 @@ func (c *Crowd) Causes() (map[string]uint64, error) {
 	return sum, err
 }
 
-// Times returns latencies of events and times to the first byte of streams, in microseconds, since the last reset.
+// Times returns latencies of events and times to the first byte of streams, in microseconds, since
+// the last reset.
 func (c *Crowd) Times(reset bool) (latency, first *hdrhistogram.Histogram, err error) {
 	latency, first = newHistogram(), newHistogram()
 	err = c.all(func(m member) error {
@@ -226,7 +232,8 @@ func (c *Crowd) Times(reset bool) (latency, first *hdrhistogram.Histogram, err e
 // Verify holds every stream against what its topic has had. See Client.Verify.
 func (c *Crowd) Verify(published []Published) (Verdicts, error) {
 	if len(published) != c.topics {
-		return Verdicts{}, fmt.Errorf("load: expected the counts of %d topics, found %d", c.topics, len(published))
+		return Verdicts{}, fmt.Errorf("load: expected the counts of %d topics, found %d", c.topics,
+			len(published))
 	}
 	var sum Verdicts
 	err := c.all(func(m member) error {

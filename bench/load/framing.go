@@ -46,7 +46,8 @@ func (l *loop) body(slot int32, b []byte) error {
 			case ok && s.chunkLeft < chunkMax:
 				s.chunkLeft, s.body = s.chunkLeft<<4|digit, chunkDigits
 			case ok:
-				return fmt.Errorf("expected a chunk of at most %d bytes, found a longer one", chunkMax)
+				return fmt.Errorf("expected a chunk of at most %d bytes, found a longer one",
+					chunkMax)
 			case s.body == chunkDigits && c == '\n':
 				s.begin()
 			case s.body == chunkDigits && (c == '\r' || c == ';' || c == ' ' || c == '\t'):

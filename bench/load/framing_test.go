@@ -30,27 +30,32 @@ func takeBody(l *loop, pieces ...string) error {
 
 func TestChunksAtEverySplit(t *testing.T) {
 	t.Parallel()
-	body := "retry: 1\nid: 1\n\n" + eventWith(0, 1, "2") + ": ping\n\n" + eventWith(0, 2, "3") + strings.Repeat(":\n\n", 20)
+	body := "retry: 1\nid: 1\n\n" + eventWith(0, 1, "2") + ": ping\n\n" + eventWith(0, 2, "3") +
+		strings.Repeat(":\n\n", 20)
 	want := Totals{Events: 2, Comments: 21}
 	for name, framed := range map[string]string{
-		"one chunk":      chunked(body, "", "", len(body)),
-		"few":            chunked(body, "", "", 7, 31, 100),
-		"one byte each":  chunked(body, "", "", 1),
-		"extensions":     chunked(body, `;name="v;=x";other`, "", 26),
-		"blanks":         chunked(body, " \t", "", 17),
-		"a trailer":      chunked(body, "", "X-Sum: 1\r\n", 13),
-		"capital digits": strings.ReplaceAll("\r\n"+chunked(body, "", "", 11), "\r\nb\r\n", "\r\n00B\r\n")[len("\r\n"):],
+		"one chunk":     chunked(body, "", "", len(body)),
+		"few":           chunked(body, "", "", 7, 31, 100),
+		"one byte each": chunked(body, "", "", 1),
+		"extensions":    chunked(body, `;name="v;=x";other`, "", 26),
+		"blanks":        chunked(body, " \t", "", 17),
+		"a trailer":     chunked(body, "", "X-Sum: 1\r\n", 13),
+		"capital digits": strings.ReplaceAll("\r\n"+chunked(body, "", "", 11), "\r\nb\r\n",
+			"\r\n00B\r\n")[len("\r\n"):],
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for split := range len(framed) + 1 {
 				l := still(t, 1)
-				if err := takeBody(l, framed[:split], framed[split:]); err != errLastChunk || l.tally != want {
-					t.Fatalf("split at %d: %v\nexpected %+v\nfound    %+v", split, err, want, l.tally)
+				if err := takeBody(l, framed[:split], framed[split:]); err != errLastChunk ||
+					l.tally != want {
+					t.Fatalf("split at %d: %v\nexpected %+v\nfound    %+v", split, err, want,
+						l.tally)
 				}
 			}
 			l := still(t, 1)
-			if err := takeBody(l, strings.Split(framed, "")...); err != errLastChunk || l.tally != want {
+			if err := takeBody(l, strings.Split(framed, "")...); err != errLastChunk ||
+				l.tally != want {
 				t.Fatalf("byte by byte: %v, %+v", err, l.tally)
 			}
 		})
@@ -60,11 +65,13 @@ func TestChunksAtEverySplit(t *testing.T) {
 func TestWhatIsNoChunkIsNoticed(t *testing.T) {
 	t.Parallel()
 	for _, framed := range []string{
-		"data: hello\n\n", "xyz\r\n", "\r\n0\r\n\r\n", "\n", ";ext\r\n", " 5\r\n", "3\r\nabcd\r\n", "5g\r\n", "-1\r\n",
+		"data: hello\n\n", "xyz\r\n", "\r\n0\r\n\r\n", "\n", ";ext\r\n", " 5\r\n", "3\r\nabcd\r\n",
+		"5g\r\n", "-1\r\n",
 		"fffffffff\r\n", "100000000\r\n",
 	} {
 		for _, pieces := range [][]string{{framed}, strings.Split(framed, "")} {
-			if err := takeBody(still(t, 1), pieces...); err == nil || err == errLastChunk || !strings.Contains(err.Error(), "expected") {
+			if err := takeBody(still(t, 1), pieces...); err == nil || err == errLastChunk ||
+				!strings.Contains(err.Error(), "expected") {
 				t.Errorf("%q in %d pieces: expected an error, found %v", framed, len(pieces), err)
 			}
 		}
@@ -82,7 +89,9 @@ func TestCheckHead(t *testing.T) {
 		{ok + stream, untilClose, ""},
 		{"HTTP/1.0 200\r\n" + stream, untilClose, ""},
 		{ok + "content-type:text/event-stream;charset=utf-8\r\n", untilClose, ""},
-		{ok + "X: y\r\nCONTENT-TYPE: Text/Event-Stream; charset=UTF-8\r\nTransfer-Encoding: identity\r\n", untilClose, ""},
+		{
+			ok + "X: y\r\nCONTENT-TYPE: Text/Event-Stream; charset=UTF-8\r\nTransfer-Encoding: identity\r\n",
+			untilClose, ""},
 		{ok + stream + "Transfer-Encoding: chunked\r\n", chunkSize, ""},
 		{ok + "transfer-encoding:CHUNKED\r\n" + stream, chunkSize, ""},
 		{ok + stream + "X-Transfer-Encoding: chunked\r\n", untilClose, ""},

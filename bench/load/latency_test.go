@@ -52,7 +52,8 @@ func (d *delaying) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// measure publishes to ten streams of the server and returns their crowd when all have everything, and how long it took.
+// measure publishes to ten streams of the server and returns their crowd when all have everything,
+// and how long it took.
 func measure(t *testing.T, d *delaying, s publish.Schedule) (*load.Crowd, time.Duration) {
 	t.Helper()
 	server := httptest.NewServer(d)
@@ -67,7 +68,8 @@ func measure(t *testing.T, d *delaying, s publish.Schedule) (*load.Crowd, time.D
 	if err := crowd.Open(ctx, 10, 0); err != nil {
 		t.Fatal(err)
 	}
-	p, err := publish.New(ctx, publish.Config{URL: server.URL + "/", Body: "{payload}", Payload: 50})
+	p, err := publish.New(ctx, publish.Config{URL: server.URL + "/", Body: "{payload}",
+		Payload: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +79,9 @@ func measure(t *testing.T, d *delaying, s publish.Schedule) (*load.Crowd, time.D
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := crowd.Wait(ctx, func(t load.Totals) bool { return t.Events >= 10*report.Acknowledged }); err != nil {
+	if err := crowd.Wait(ctx, func(t load.Totals) bool {
+		return t.Events >= 10*report.Acknowledged
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return crowd, time.Since(began)
@@ -91,7 +95,8 @@ func TestLatencyAgreesWithAServerThatDelays(t *testing.T) {
 		crowd, took := measure(t, d, publish.Schedule{Rate: 4, Count: 4})
 		latency, first, err := crowd.Times(true)
 		if err != nil || latency.TotalCount() != 40 || first.TotalCount() != 10 {
-			t.Fatalf("%v: %d latencies, %d first bytes", err, latency.TotalCount(), first.TotalCount())
+			t.Fatalf("%v: %d latencies, %d first bytes", err, latency.TotalCount(),
+				first.TotalCount())
 		}
 		const exact = 1.001 // three digits
 		if least := time.Duration(float64(latency.Min())*exact) * time.Microsecond; least < delay {
@@ -100,14 +105,16 @@ func TestLatencyAgreesWithAServerThatDelays(t *testing.T) {
 		if most := time.Duration(float64(latency.Max())/exact) * time.Microsecond; most > took {
 			t.Errorf("all took %v, and one event %v", took, most)
 		}
-		// Of what is above the delay the noise of this machine is the reason: half the events must be near it.
-		t.Logf("delay %v: p50 %v us, max %v us", delay, latency.ValueAtPercentile(50), latency.Max())
+		// Of what is above the delay the noise of this machine is the reason: half the events must
+		// be near it.
+		t.Logf("delay %v: p50 %v us, max %v us", delay, latency.ValueAtPercentile(50),
+			latency.Max())
 	}
 }
 
-// TestAStallIsChargedToAllEventsThatFellDue: the publisher's schedule does not wait for the server (no coordinated
-// omission). Of 100 events due within a stall of half a second each is late by what was left of it, though only one
-// request was held up.
+// TestAStallIsChargedToAllEventsThatFellDue: the publisher's schedule does not wait for the server
+// (no coordinated omission). Of 100 events due within a stall of half a second each is late by what
+// was left of it, though only one request was held up.
 func TestAStallIsChargedToAllEventsThatFellDue(t *testing.T) {
 	t.Parallel()
 	const stall = 500 * time.Millisecond
@@ -122,7 +129,8 @@ func TestAStallIsChargedToAllEventsThatFellDue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// An event due d after the one that is held up cannot come sooner than stall-d after it was due.
+	// An event due d after the one that is held up cannot come sooner than stall-d after it was
+	// due.
 	for d := 50 * time.Millisecond; d < stall; d += 50 * time.Millisecond {
 		late, least := int64(0), int64(10*200*d.Seconds()) // ten streams, 200 a second
 		for _, bar := range latency.Distribution() {
@@ -131,7 +139,8 @@ func TestAStallIsChargedToAllEventsThatFellDue(t *testing.T) {
 			}
 		}
 		if late < least {
-			t.Errorf("%d events were late by %v or more, expected at least %d", late, stall-d, least)
+			t.Errorf("%d events were late by %v or more, expected at least %d", late, stall-d,
+				least)
 		}
 	}
 	if most := time.Duration(latency.Max()) * time.Microsecond; most < stall {

@@ -16,11 +16,13 @@ import (
 )
 
 const (
-	receiveBytes  = 256 << 10 // more than a socket holds when the client keeps up: one recv empties it
+	// more than a socket holds when the client keeps up: one recv empties it
+	receiveBytes  = 256 << 10
 	eventsPerWait = 512
 	wakeSlot      = -1
-	staleBytes    = 4 * receiveBytes     // received at most before the tally is shown
-	tick          = 5 * time.Millisecond // of everything that waits for a time: ramps, retries, dribbling
+	staleBytes    = 4 * receiveBytes // received at most before the tally is shown
+	// of everything that waits for a time: ramps, retries, dribbling
+	tick = 5 * time.Millisecond
 )
 
 // loop is one thread and the streams it owns. Fields above the line belong to that thread.
@@ -71,7 +73,8 @@ func newLoop(p *plan) (*loop, error) {
 		inbox: make(chan func(), 16), done: make(chan struct{}),
 	}
 	l.now = l.began
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: wakeSlot}); err != nil {
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, wake,
+		&unix.EpollEvent{Events: unix.EPOLLIN, Fd: wakeSlot}); err != nil {
 		unix.Close(epoll)
 		unix.Close(wake)
 		return nil, fmt.Errorf("epoll_ctl: %w", err)
@@ -104,7 +107,8 @@ func (l *loop) run() {
 	for !l.stopped {
 		n, err := unix.EpollWait(l.epoll, events, l.pollTimeout())
 		if err != nil && !errors.Is(err, unix.EINTR) {
-			panic(fmt.Sprintf("load: epoll_wait: %v", err)) // only a wrong descriptor or buffer can cause it
+			// only a wrong descriptor or buffer can cause it
+			panic(fmt.Sprintf("load: epoll_wait: %v", err))
 		}
 		for _, e := range events[:max(n, 0)] {
 			if e.Fd == wakeSlot {
@@ -151,16 +155,18 @@ func (l *loop) show() {
 // handle takes what epoll reported. Bytes first: a stream that ended may have sent events before.
 func (l *loop) handle(slot int32, events uint32) {
 	s := &l.streams[slot]
-	if s.phase == connecting && events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 && !l.ask(slot) {
+	if s.phase == connecting && events&(unix.EPOLLOUT|unix.EPOLLERR|unix.EPOLLHUP) != 0 &&
+		!l.ask(slot) {
 		return
 	}
 	for s.phase == awaitingHead || s.phase == streaming {
-		if s.slow && s.phase == streaming && events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) == 0 {
+		if s.slow && s.phase == streaming &&
+			events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) == 0 {
 			return
 		}
 		n, more := l.read(slot, l.buffer)
-		// A recv that did not fill the buffer emptied the socket, and what comes next is a new edge; but an end that
-		// is already there was reported with this one.
+		// A recv that did not fill the buffer emptied the socket, and what comes next is a new
+		// edge; but an end that is already there was reported with this one.
 		if !more || n < len(l.buffer) && events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) == 0 {
 			return
 		}
@@ -207,9 +213,11 @@ func (l *loop) read(slot int32, into []byte) (n int, more bool) {
 
 var errClosed = errors.New("the server closed the connection")
 
-// receive is recv(2) without telling the Go scheduler: it cannot block, and at a million calls a second that counts.
+// receive is recv(2) without telling the Go scheduler: it cannot block, and at a million calls a
+// second that counts.
 func receive(fd int32, b []byte) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
+	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+		uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
 	return int(n), errno
 }
 
@@ -253,8 +261,8 @@ func (l *loop) end(slot int32, err error) {
 	l.fail(slot, err)
 }
 
-// shut resets the connection, so that its port is free at once and not in TIME_WAIT for a minute. An event that was cut
-// is forgotten, as a browser does.
+// shut resets the connection, so that its port is free at once and not in TIME_WAIT for a minute.
+// An event that was cut is forgotten, as a browser does.
 func (l *loop) shut(slot int32) {
 	s := &l.streams[slot]
 	if s.phase == closed {

@@ -13,7 +13,8 @@ import (
 
 const (
 	headBytesMax = 16 << 10
-	// slowReceiveBytes is the receive buffer of streams that read slowly, so that the server feels it soon.
+	// slowReceiveBytes is the receive buffer of streams that read slowly, so that the server feels
+	// it soon.
 	slowReceiveBytes = 4 << 10
 	failuresMax      = 20 // different reasons kept
 )
@@ -69,7 +70,8 @@ func (l *loop) stopOpening() {
 	}
 }
 
-// openMore starts as many connections as may be on their way, and gives up those that got no answer in time.
+// openMore starts as many connections as may be on their way, and gives up those that got no answer
+// in time.
 func (l *loop) openMore() {
 	o := &l.opener
 	if !o.busy() {
@@ -101,8 +103,8 @@ func (l *loop) openMore() {
 	}
 }
 
-// open starts a connection. On loopback the handshake is usually complete when connect returns, so the request is
-// tried at once and waits for EPOLLOUT only if it was not.
+// open starts a connection. On loopback the handshake is usually complete when connect returns, so
+// the request is tried at once and waits for EPOLLOUT only if it was not.
 func (l *loop) open(slot int32) {
 	s := &l.streams[slot]
 	if s.phase != closed {
@@ -136,7 +138,8 @@ func (l *loop) open(slot int32) {
 	if s.phase == closed {
 		return
 	}
-	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: slot}); err != nil {
+	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd,
+		&unix.EpollEvent{Events: events, Fd: slot}); err != nil {
 		l.fail(slot, fmt.Errorf("epoll_ctl: %w", err))
 	}
 }
@@ -152,7 +155,8 @@ func (l *loop) ask(slot int32) bool {
 	case err != nil:
 		l.fail(slot, err)
 	case n < len(request):
-		l.fail(slot, fmt.Errorf("only %d of the %d bytes of the request were taken", n, len(request)))
+		l.fail(slot, fmt.Errorf("only %d of the %d bytes of the request were taken", n,
+			len(request)))
 	default:
 		s.phase = awaitingHead
 	}
@@ -216,11 +220,13 @@ const saidBytes = 200
 // checkHead takes the head with the line end of its last field.
 func checkHead(head []byte) (framing, error) {
 	status, fields, _ := bytes.Cut(head, []byte("\r\n"))
-	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200")) && !bytes.HasPrefix(status, []byte("HTTP/1.0 200")) {
+	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200")) &&
+		!bytes.HasPrefix(status, []byte("HTTP/1.0 200")) {
 		return 0, fmt.Errorf("expected HTTP/1.1 200, found %q", status)
 	}
 	lower := strings.ToLower("\r\n" + string(fields))
-	if media, _, _ := strings.Cut(field(lower, "content-type"), ";"); strings.TrimSpace(media) != "text/event-stream" {
+	if media, _, _ := strings.Cut(field(lower, "content-type"),
+		";"); strings.TrimSpace(media) != "text/event-stream" {
 		return 0, fmt.Errorf("expected Content-Type: text/event-stream, found %.60q", media)
 	}
 	if coding := field(lower, "content-encoding"); coding != "" && coding != "identity" {
@@ -229,7 +235,8 @@ func checkHead(head []byte) (framing, error) {
 	switch coding := field(lower, "transfer-encoding"); coding {
 	case "", "identity":
 		if length := field(lower, "content-length"); length != "" {
-			return 0, fmt.Errorf("expected a stream without end, found Content-Length: %.20q", length)
+			return 0, fmt.Errorf("expected a stream without end, found Content-Length: %.20q",
+				length)
 		}
 		return untilClose, nil
 	case "chunked":
@@ -239,7 +246,8 @@ func checkHead(head []byte) (framing, error) {
 	}
 }
 
-// field is the value of the first field of a name, in lower case like the head; "" if there is none.
+// field is the value of the first field of a name, in lower case like the head; "" if there is
+// none.
 func field(head, name string) string {
 	_, after, _ := strings.Cut(head, "\r\n"+name+":")
 	value, _, _ := strings.Cut(after, "\r\n")

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// TestInFlightBoundsWhatIsUnanswered: the server answers only when so many wait, and there are never more.
+// TestInFlightBoundsWhatIsUnanswered: the server answers only when so many wait, and there are
+// never more.
 func TestInFlightBoundsWhatIsUnanswered(t *testing.T) {
 	t.Parallel()
 	const streams, bound = 60, 6
@@ -51,13 +52,15 @@ func TestOpenKeepsItsRate(t *testing.T) {
 	if err := crowd.Open(ctx, 60, 200); err != nil {
 		t.Fatal(err)
 	}
-	// The first of each thread is due at once, and what a late turn makes up for is time that has passed.
+	// The first of each thread is due at once, and what a late turn makes up for is time that has
+	// passed.
 	if took := time.Since(start); took < 58*time.Second/200 {
 		t.Errorf("60 streams at 200/s took %v", took)
 	}
 }
 
-// TestOpenEndsWithItsContext: what is open then stays open, and nothing more opens or is tried again.
+// TestOpenEndsWithItsContext: what is open then stays open, and nothing more opens or is tried
+// again.
 func TestOpenEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -67,7 +70,8 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 		<-answer
 		says(streamHead)(c)
 	}
-	server := serve(t, says(streamHead), late, late, late, late, func(c net.Conn) { cancel(); late(c) }, late)
+	server := serve(t, says(streamHead), late, late, late, late,
+		func(c net.Conn) { cancel(); late(c) }, late)
 	crowd := crowd(t, Config{Subscribe: server.url, InFlight: 5, Retry: time.Millisecond})
 	if err := crowd.Open(ctx, 100, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("expected %v, found %v", context.Canceled, err)
@@ -86,7 +90,9 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 func TestCausesAreBounded(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int32
-	server := serve(t, func(c net.Conn) { says(fmt.Sprintf("HTTP/1.1 500 Number %d\r\n\r\n", n.Add(1)))(c) })
+	server := serve(t, func(c net.Conn) {
+		says(fmt.Sprintf("HTTP/1.1 500 Number %d\r\n\r\n", n.Add(1)))(c)
+	})
 	crowd := crowd(t, Config{Subscribe: server.url})
 	opens(t, crowd, 3*failuresMax, 3*failuresMax)
 	causes, err := crowd.Causes()
@@ -95,8 +101,9 @@ func TestCausesAreBounded(t *testing.T) {
 	}
 }
 
-// TestResumeWhereverAnEventWasCut: each stream is cut at another place of its third event, some by the server and some
-// by being dropped. Each resumes after the second, gets the third again, and has it once.
+// TestResumeWhereverAnEventWasCut: each stream is cut at another place of its third event, some by
+// the server and some by being dropped. Each resumes after the second, gets the third again, and
+// has it once.
 func TestResumeWhereverAnEventWasCut(t *testing.T) {
 	t.Parallel()
 	third := numbered(0, 3)
@@ -149,7 +156,8 @@ func TestABrokenChunkIsDamage(t *testing.T) {
 	opens(t, crowd, 3, 0)
 	awaits(t, crowd, "three ends", func(t Totals) bool { return t.Ended == 3 && t.Live == 0 })
 	v := verdict(t, crowd, Published{Sure: 2}).Normal
-	if want := (Verdict{Streams: 3, Exact: 1, Cut: 1, MissedCut: 2, Damaged: 2, Ended: 3, Expected: 6}); v != want {
+	if want := (Verdict{Streams: 3, Exact: 1, Cut: 1, MissedCut: 2, Damaged: 2, Ended: 3,
+		Expected: 6}); v != want {
 		t.Errorf("expected %+v\nfound    %+v", want, v)
 	}
 }
@@ -157,11 +165,13 @@ func TestABrokenChunkIsDamage(t *testing.T) {
 // TestAGapToldVeryOften is told.
 func TestAGapToldVeryOften(t *testing.T) {
 	t.Parallel()
-	server := serve(t, says(streamHead, events(1), strings.Repeat("event: gap\ndata: {}\n\n", 1<<16), events(4)))
+	server := serve(t,
+		says(streamHead, events(1), strings.Repeat("event: gap\ndata: {}\n\n", 1<<16), events(4)))
 	crowd := crowd(t, Config{Subscribe: server.url})
 	opens(t, crowd, 1, 0)
 	awaits(t, crowd, "the gaps", func(t Totals) bool { return t.Gaps == 1<<16 && t.Events == 2 })
-	if v := verdict(t, crowd, Published{Sure: 4}).Normal; v.Told != 1 || v.MissedTold != 2 || v.Short != 0 {
+	if v := verdict(t, crowd, Published{Sure: 4}).Normal; v.Told != 1 || v.MissedTold != 2 ||
+		v.Short != 0 {
 		t.Errorf("%v: %+v", v, v)
 	}
 }
@@ -170,7 +180,8 @@ func TestAGapToldVeryOften(t *testing.T) {
 func TestDribblersComeBackAsOften(t *testing.T) {
 	t.Parallel()
 	server := serve(t, says(streamHead))
-	crowd := crowd(t, Config{Subscribe: server.url, Slow: Slow{Share: 1, Bytes: 1, Pause: time.Hour}})
+	crowd := crowd(t,
+		Config{Subscribe: server.url, Slow: Slow{Share: 1, Bytes: 1, Pause: time.Hour}})
 	opens(t, crowd, 3, 0)
 	for visits := uint64(2); visits <= 4; visits++ {
 		if n, err := crowd.Drop(3); n != 3 || err != nil {
@@ -189,7 +200,8 @@ func TestDribblersComeBackAsOften(t *testing.T) {
 	})
 }
 
-// TestSlowReadersNoticeTheEnd: one that never reads takes what is there when the server has ended it.
+// TestSlowReadersNoticeTheEnd: one that never reads takes what is there when the server has ended
+// it.
 func TestSlowReadersNoticeTheEnd(t *testing.T) {
 	t.Parallel()
 	server := serve(t, thenCloses(streamHead, events(1, 2)))
@@ -201,14 +213,16 @@ func TestSlowReadersNoticeTheEnd(t *testing.T) {
 	}
 }
 
-// lowLimit in the environment of the test below is where its child, which may open few files, finds the server.
+// lowLimit in the environment of the test below is where its child, which may open few files, finds
+// the server.
 const lowLimit = "TEST_LOW_LIMIT_URL"
 
 // TestWorkersAreForkedWhereTheLimitIsTooLow: a process that may open 400 files opens 600 streams.
 func TestWorkersAreForkedWhereTheLimitIsTooLow(t *testing.T) {
 	const files, streams = 400, 600
 	if url := os.Getenv(lowLimit); url != "" {
-		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: files, Max: files}); err != nil {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE,
+			&syscall.Rlimit{Cur: files, Max: files}); err != nil {
 			t.Fatal(err)
 		}
 		t.Setenv("TEST_AS_LOAD_WORKER", "1")
@@ -219,7 +233,8 @@ func TestWorkersAreForkedWhereTheLimitIsTooLow(t *testing.T) {
 		defer crowd.Close()
 		opens(t, crowd, streams, 0)
 		awaits(t, crowd, "an event each", func(t Totals) bool { return t.Events == streams })
-		if v := verdict(t, crowd, Published{Sure: 1}).Normal; !v.Whole() || v.Streams != streams || crowd.Processes() != streams/(files-filesSpare) {
+		if v := verdict(t, crowd, Published{Sure: 1}).Normal; !v.Whole() || v.Streams != streams ||
+			crowd.Processes() != streams/(files-filesSpare) {
 			t.Errorf("%v in %d processes", v, crowd.Processes())
 		}
 		return

@@ -2,8 +2,8 @@ package load
 
 import "hash/maphash"
 
-// position is an event id: a number, or two with a sign between them as in "<ms>-<seq>". Any other text is known by its
-// hash only. The zero value is that of no id.
+// position is an event id: a number, or two with a sign between them as in "<ms>-<seq>". Any other
+// text is known by its hash only. The zero value is that of no id.
 type position struct{ a, b uint64 }
 
 // opaque stands in b for an id that is no number; a is its hash then.
@@ -24,7 +24,8 @@ func parsePosition(id []byte) position {
 	return position{maphash.Bytes(seed, id), opaque}
 }
 
-// number reads the digits that b begins with, as long as they make a number below 10^19, and how many they are.
+// number reads the digits that b begins with, as long as they make a number below 10^19, and how
+// many they are.
 func number(b []byte) (value uint64, n int) {
 	for n < len(b) && n < 19 {
 		digit := b[n] - '0'
@@ -37,7 +38,8 @@ func number(b []byte) (value uint64, n int) {
 	return value, n
 }
 
-// follows reports whether an event with id p may come after one with id q. Two of different kinds may.
+// follows reports whether an event with id p may come after one with id q. Two of different kinds
+// may.
 func (p position) follows(q position) bool {
 	switch {
 	case p.b == opaque || q.b == opaque:

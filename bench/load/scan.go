@@ -26,8 +26,8 @@ const (
 	seenOwn    // what ssedge says of the stream itself: neither an event nor a heartbeat
 )
 
-// event is what matters of the one being received. A loop has one; where a stream's bytes end in the middle of an event
-// it is put aside until more of them come.
+// event is what matters of the one being received. A loop has one; where a stream's bytes end in
+// the middle of an event it is put aside until more of them come.
 type event struct {
 	seen uint8
 	mark mark.Mark
@@ -82,8 +82,9 @@ func appendLine(line, more []byte) []byte {
 // byteOrderMark may precede a stream (WHATWG HTML, 9.2.6).
 const byteOrderMark = "\uFEFF"
 
-// take takes a line of long bytes without its LF, or as much of it as was kept. A line that is neither a comment nor one of the four fields (data, event, id, retry)
-// was damaged on the way, or is of no stream that we know.
+// take takes a line of long bytes without its LF, or as much of it as was kept. A line that is
+// neither a comment nor one of the four fields (data, event, id, retry) was damaged on the way, or
+// is of no stream that we know.
 func (l *loop) take(slot int32, e *event, line []byte, long int) {
 	if n := len(line); n > 0 && line[n-1] == '\r' {
 		line = line[:n-1]
@@ -127,7 +128,8 @@ func (l *loop) take(slot int32, e *event, line []byte, long int) {
 		l.beat(slot)
 	case isField(line, "retry"):
 	default:
-		if bare, marked := bytes.CutPrefix(line, []byte(byteOrderMark)); marked && l.streams[slot].received == 0 && e.seen == 0 {
+		if bare, marked := bytes.CutPrefix(line, []byte(byteOrderMark)); marked &&
+			l.streams[slot].received == 0 && e.seen == 0 {
 			l.take(slot, e, bare, long-len(byteOrderMark))
 			return
 		}
@@ -215,8 +217,8 @@ func (l *loop) check(slot int32, e *event) bool {
 	return true
 }
 
-// takeID moves the stream's position. Ids that are numbers must rise with each event; of others only the same one again
-// is noticed.
+// takeID moves the stream's position. Ids that are numbers must rise with each event; of others
+// only the same one again is noticed.
 func (l *loop) takeID(s *stream, e *event) {
 	next := parsePosition(e.id)
 	if e.seen&(seenData|seenGap|seenBefore|seenOwn) == seenData && !next.follows(s.id) {

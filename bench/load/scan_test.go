@@ -25,8 +25,9 @@ func still(t testing.TB, streams int) *loop {
 		t.Fatal(err)
 	}
 	return &loop{
-		plan: p, began: testsBegan, now: mark.Now().Add(time.Minute), streams: make([]stream, streams),
-		cut: make(map[int32]*event), ids: newIDTable(), latency: newHistogram(),
+		plan: p, began: testsBegan, now: mark.Now().Add(time.Minute),
+		streams: make([]stream, streams),
+		cut:     make(map[int32]*event), ids: newIDTable(), latency: newHistogram(),
 	}
 }
 
@@ -40,12 +41,14 @@ var everything = "event: ssedge\nretry: 3000\ndata: {\"state\":\"resumed\"}\nid:
 	"data: no mark, no id\n\n" +
 	"data: {\"pub\":{\"data\":" + strings.TrimPrefix(eventWith(0, 4, "12-0"), "data: ") +
 	"data:" + strings.TrimPrefix(eventWith(0, 6, "13:7"), "data: ") +
-	"data:" + string(mark.Append(nil, mark.Mark{Topic: 0, Seq: 5, Due: mark.Now()}, 64<<10)) + "\nid:14-1\n\n" +
+	"data:" + string(mark.Append(nil, mark.Mark{Topic: 0, Seq: 5, Due: mark.Now()}, 64<<10)) +
+	"\nid:14-1\n\n" +
 	"what is this\n" +
 	"id: 15-0\n\n" +
 	eventWith(3, 1, "16-0")
 
-var everythingCounts = Totals{Events: 6, Others: 1, Comments: 2, Gaps: 1, Late: 1, Damaged: 1, Misdelivered: 1}
+var everythingCounts = Totals{Events: 6, Others: 1, Comments: 2, Gaps: 1, Late: 1, Damaged: 1,
+	Misdelivered: 1}
 
 func checkEverything(t *testing.T, l *loop, what string) {
 	t.Helper()
@@ -53,7 +56,8 @@ func checkEverything(t *testing.T, l *loop, what string) {
 		t.Fatalf("%s: expected %+v, found %+v", what, everythingCounts, l.tally)
 	}
 	s := &l.streams[0]
-	if s.received != 6 || s.id != (position{16, 0}) || l.ids.text(s.heldID) != "16-0" || len(l.cut) != 0 || s.cut {
+	if s.received != 6 || s.id != (position{16, 0}) || l.ids.text(s.heldID) != "16-0" ||
+		len(l.cut) != 0 || s.cut {
 		t.Fatalf("%s: found %+v, %d cut", what, *s, len(l.cut))
 	}
 }
@@ -93,7 +97,8 @@ func TestChunksAreTakenApart(t *testing.T) {
 			if round%5 == 0 && len(rest) < len(everything)-300 && len(rest) > 500 {
 				n = len(rest) - 400 // chunks of one byte, but for the long line
 			}
-			fmt.Fprintf(&body, []string{"%x\r\n", "%X;name=value\r\n", "%04x\r\n"}[random.IntN(3)], n)
+			fmt.Fprintf(&body, []string{"%x\r\n", "%X;name=value\r\n", "%04x\r\n"}[random.IntN(3)],
+				n)
 			body.WriteString(rest[:n] + "\r\n")
 			rest = rest[n:]
 		}
@@ -175,7 +180,8 @@ func TestIDTableAgainstAMap(t *testing.T) {
 		}
 	}
 	if len(table.at) != len(different) || len(table.entries) > 1+len(held)+1 {
-		t.Errorf("seed %d: expected %d ids, found %d in %d places: %v", seed, len(different), len(table.at), len(table.entries), maps.Keys(table.at))
+		t.Errorf("seed %d: expected %d ids, found %d in %d places: %v", seed, len(different),
+			len(table.at), len(table.entries), maps.Keys(table.at))
 	}
 	for i := range held {
 		table.release(held[i])
@@ -191,8 +197,10 @@ func TestPositions(t *testing.T) {
 		first, next string
 		rises       bool
 	}{
-		{"1", "2", true}, {"2", "2", false}, {"10", "9", false}, {"5-1", "5-2", true}, {"5-2", "5-1", false}, {"5-9", "6-0", true}, {"5:1", "5:2", true},
-		{"urn:1", "urn:0", true}, {"urn:1", "urn:1", false}, {"5-1", "5-x", true}, {"1-2-3", "1-2-4", true},
+		{"1", "2", true}, {"2", "2", false}, {"10", "9", false}, {"5-1", "5-2", true},
+		{"5-2", "5-1", false}, {"5-9", "6-0", true}, {"5:1", "5:2", true},
+		{"urn:1", "urn:0", true}, {"urn:1", "urn:1", false}, {"5-1", "5-x", true},
+		{"1-2-3", "1-2-4", true},
 	} {
 		first, next := parsePosition([]byte(c.first)), parsePosition([]byte(c.next))
 		if got := next.follows(first); got != c.rises {
@@ -261,17 +269,20 @@ func TestAnIDIsKeptWholeWhereverItIsCut(t *testing.T) {
 	}
 }
 
-// TestAnEventDueJustNowIsNotOfBefore: the clocks of two processes need not agree to the microsecond.
+// TestAnEventDueJustNowIsNotOfBefore: the clocks of two processes need not agree to the
+// microsecond.
 func TestAnEventDueJustNowIsNotOfBefore(t *testing.T) {
 	t.Parallel()
 	l := still(t, 1)
-	l.scan(0, fmt.Appendf(nil, "data: %s\n\n", mark.Append(nil, mark.Mark{Seq: 1, Due: l.now + 20}, 16)))
+	l.scan(0,
+		fmt.Appendf(nil, "data: %s\n\n", mark.Append(nil, mark.Mark{Seq: 1, Due: l.now + 20}, 16)))
 	if want := (Totals{Events: 1}); l.tally != want || l.latency.Max() != 0 {
 		t.Errorf("expected %+v, found %+v with a latency of %d us", want, l.tally, l.latency.Max())
 	}
 }
 
-// TestNumbersAgainstStrconv: of a text that begins with digits those are read that make a number below 10^19.
+// TestNumbersAgainstStrconv: of a text that begins with digits those are read that make a number
+// below 10^19.
 func TestNumbersAgainstStrconv(t *testing.T) {
 	t.Parallel()
 	seed := rand.Uint64()
@@ -282,13 +293,15 @@ func TestNumbersAgainstStrconv(t *testing.T) {
 			text[i] = '0' + byte(random.IntN(10))
 		}
 		if len(text) > 0 && random.IntN(2) == 0 {
-			text[random.IntN(len(text))] = []byte{'-', ':', '/', '0' - 1, '9' + 1, '?', 'a', 0, 0x80, 0xb5, 0xff, byte(random.IntN(256))}[random.IntN(12)]
+			text[random.IntN(len(text))] = []byte{'-', ':', '/', '0' - 1, '9' + 1, '?', 'a', 0,
+				0x80, 0xb5, 0xff, byte(random.IntN(256))}[random.IntN(12)]
 		}
 		digits := len(text) - len(bytes.TrimLeft(text, "0123456789"))
 		digits = min(digits, 19)
 		want, _ := strconv.ParseUint(string(text[:digits]), 10, 64)
 		if value, n := number(text); value != want || n != digits {
-			t.Fatalf("seed %d: %q: expected %d in %d digits, found %d in %d", seed, text, want, digits, value, n)
+			t.Fatalf("seed %d: %q: expected %d in %d digits, found %d in %d", seed, text, want,
+				digits, value, n)
 		}
 	}
 }

@@ -30,8 +30,8 @@ type scripted struct {
 	scripts  []func(net.Conn)
 }
 
-// serve answers the n-th connection by the n-th script; the last answers all further ones. A connection is held open
-// after its script, until the test ends or the script has closed it.
+// serve answers the n-th connection by the n-th script; the last answers all further ones. A
+// connection is held open after its script, until the test ends or the script has closed it.
 func serve(t *testing.T, scripts ...func(net.Conn)) *scripted {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestSlowReaders: streams that never read leave the server's bytes where they are, those that dribble take a few at a
-// time, and all have everything once they are let.
+// TestSlowReaders: streams that never read leave the server's bytes where they are, those that
+// dribble take a few at a time, and all have everything once they are let.
 func TestSlowReaders(t *testing.T) {
 	t.Parallel()
 	const number = 10_000 // of a kilobyte: more than a socket takes
@@ -30,7 +30,9 @@ func TestSlowReaders(t *testing.T) {
 			server := serve(t, script)
 			crowd := crowd(t, Config{Subscribe: server.url, Slow: slow})
 			opens(t, crowd, 2, 0)
-			awaits(t, crowd, "all events of the one that reads", func(t Totals) bool { return t.Events >= number })
+			awaits(t, crowd, "all events of the one that reads", func(t Totals) bool {
+				return t.Events >= number
+			})
 			v := verdict(t, crowd, Published{Sure: number})
 			if v.Normal.Exact != 1 || v.Slow.Streams != 1 || v.Slow.Short != 1 || v.Behind != 1 {
 				t.Errorf("%+v", v)
@@ -43,7 +45,9 @@ func TestSlowReaders(t *testing.T) {
 			}
 			if slow.Bytes > 0 {
 				before, _ := crowd.Totals()
-				awaits(t, crowd, "some more", func(t Totals) bool { return t.Bytes > before.Bytes+500 })
+				awaits(t, crowd, "some more", func(t Totals) bool {
+					return t.Bytes > before.Bytes+500
+				})
 			}
 			if err := crowd.ReadNormally(); err != nil {
 				t.Fatal(err)
@@ -60,9 +64,13 @@ func TestSlowReaders(t *testing.T) {
 func TestDribblingByMoreThanTheBuffer(t *testing.T) {
 	t.Parallel()
 	server := serve(t, says(streamHead, events(1), strings.Repeat(":\n", 100_000), events(2)))
-	crowd := crowd(t, Config{Subscribe: server.url, Slow: Slow{Share: 1, Bytes: 2 * receiveBytes, Pause: time.Millisecond}})
+	crowd := crowd(t,
+		Config{Subscribe: server.url,
+			Slow: Slow{Share: 1, Bytes: 2 * receiveBytes, Pause: time.Millisecond}})
 	opens(t, crowd, 1, 0)
-	awaits(t, crowd, "everything", func(t Totals) bool { return t.Events == 2 && t.Comments == 100_000 })
+	awaits(t, crowd, "everything", func(t Totals) bool {
+		return t.Events == 2 && t.Comments == 100_000
+	})
 	if v := verdict(t, crowd, Published{Sure: 2}); !v.Slow.Whole() || v.Slow.Streams != 1 {
 		t.Errorf("%+v", v)
 	}
@@ -73,7 +81,8 @@ func TestSlowReadersAreInEveryTopic(t *testing.T) {
 	for _, c := range []struct {
 		topics, streams int
 		share           float64
-	}{{1, 1000, 0.1}, {10, 1000, 0.1}, {10, 1000, 0.4}, {1000, 1000, 0.1}, {7, 1000, 0.3}, {300, 1000, 0.5}} {
+	}{{1, 1000, 0.1}, {10, 1000, 0.1}, {10, 1000, 0.4}, {1000, 1000, 0.1}, {7, 1000, 0.3},
+		{300, 1000, 0.5}} {
 		p := &plan{Config: Config{Topics: c.topics, Slow: Slow{Share: c.share}}}
 		of := make(map[int]int) // slow streams of each topic
 		slow := 0

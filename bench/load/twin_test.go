@@ -77,7 +77,8 @@ func readNaively(body string) naive {
 	return n
 }
 
-// randomBody is of lines that a stream may have, and some that it may not, with numbers within what is known exactly.
+// randomBody is of lines that a stream may have, and some that it may not, with numbers within what
+// is known exactly.
 func randomBody(random *rand.Rand) string {
 	var b strings.Builder
 	ends := []string{"\n", "\r\n"}
@@ -90,19 +91,24 @@ func randomBody(random *rand.Rand) string {
 		case 1:
 			line = "retry: 10"
 		case 2:
-			line = []string{"event: gap", "event:gap", "event: gaps", "event", "event: x"}[random.IntN(5)]
+			line = []string{"event: gap", "event:gap", "event: gaps", "event",
+				"event: x"}[random.IntN(5)]
 		case 3:
-			line = []string{"nothing", "Data: x", "dta: x", "idea: 1", "eventual: gap", " data: x", "retry", "data"}[random.IntN(8)]
+			line = []string{"nothing", "Data: x", "dta: x", "idea: 1", "eventual: gap", " data: x",
+				"retry", "data"}[random.IntN(8)]
 		case 4:
 			line = "id: " + strings.Repeat("i", random.IntN(600))
 		case 5:
 			line = "data: " + strings.Repeat("y", random.IntN(600))
 		case 6, 7, 8:
-			line = []string{"id: 17-" + fmt.Sprint(seq), "id:" + fmt.Sprint(seq), "id", "id: "}[random.IntN(4)]
+			line = []string{"id: 17-" + fmt.Sprint(seq), "id:" + fmt.Sprint(seq), "id",
+				"id: "}[random.IntN(4)]
 		default:
 			topic := uint32(random.IntN(8) / 7)
 			seq = max(1, seq+random.IntN(6)-2)
-			line = "data: " + strings.Repeat("{", random.IntN(200)) + string(mark.Append(nil, mark.Mark{Topic: topic, Seq: uint32(seq), Due: mark.Now()}, 16+random.IntN(400)))
+			line = "data: " + strings.Repeat("{", random.IntN(200)) +
+				string(mark.Append(nil, mark.Mark{Topic: topic, Seq: uint32(seq), Due: mark.Now()},
+					16+random.IntN(400)))
 		}
 		b.WriteString(line + ends[random.IntN(2)])
 		if random.IntN(3) > 0 {
@@ -117,7 +123,8 @@ func inChunks(random *rand.Rand, body string, most int) []byte {
 	var b bytes.Buffer
 	for body != "" {
 		n := min(len(body), 1+random.IntN(most))
-		fmt.Fprintf(&b, []string{"%x\r\n", "%X;name=value\r\n", "%04x\r\n", "%x\n"}[random.IntN(4)], n)
+		fmt.Fprintf(&b, []string{"%x\r\n", "%X;name=value\r\n", "%04x\r\n", "%x\n"}[random.IntN(4)],
+			n)
 		b.WriteString(body[:n] + "\r\n")
 		body = body[n:]
 	}
@@ -149,7 +156,8 @@ func TestScanAgainstANaiveReader(t *testing.T) {
 		s := &l.streams[0]
 		l.tally.Unsorted = 0 // see TestPositions
 		if found := (naive{l.tally, s.received, l.ids.text(s.heldID)}); found != want {
-			t.Fatalf("seed %d, round %d: expected %+v, found %+v in %q", seed, round, want, found, body)
+			t.Fatalf("seed %d, round %d: expected %+v, found %+v in %q", seed, round, want, found,
+				body)
 		}
 	}
 }
@@ -167,7 +175,8 @@ func TestSequenceAtItsEdges(t *testing.T) {
 				want = duplicate
 			}
 			if got := q.take(100 + apart - back); got != want {
-				t.Fatalf("%d below the second of two that are %d apart: expected %v, found %v", back, apart, want, got)
+				t.Fatalf("%d below the second of two that are %d apart: expected %v, found %v",
+					back, apart, want, got)
 			}
 		}
 	}

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Published says how many events a topic has had: Sure were acknowledged; up to Maybe more may have been taken, as their
-// answer was lost. Highest is the last number that was given out, in each lane; nil: that is not known.
+// Published says how many events a topic has had: Sure were acknowledged; up to Maybe more may have
+// been taken, as their answer was lost. Highest is the last number that was given out, in each
+// lane; nil: that is not known.
 type Published struct {
 	Sure, Maybe uint32
 	Highest     []uint32
@@ -14,12 +15,14 @@ type Published struct {
 
 // Verdict compares what streams received with what was published while they were open.
 type Verdict struct {
-	Streams      int    `json:"streams"` // that were open
-	Exact        int    `json:"exact"`   // with every event once, in order, and nothing else
-	Short        int    `json:"short"`   // with fewer events, and never told of a gap, nor ended by the server
-	Told         int    `json:"told"`    // with fewer, and told of a gap
-	Cut          int    `json:"cut"`     // with fewer, as the server ended them
-	Over         int    `json:"over"`    // with more different events than were published, or with a number that never was
+	Streams int `json:"streams"` // that were open
+	Exact   int `json:"exact"`   // with every event once, in order, and nothing else
+	// with fewer events, and never told of a gap, nor ended by the server
+	Short int `json:"short"`
+	Told  int `json:"told"` // with fewer, and told of a gap
+	Cut   int `json:"cut"`  // with fewer, as the server ended them
+	// with more different events than were published, or with a number that never was
+	Over         int    `json:"over"`
 	Duplicate    int    `json:"duplicate"`
 	Late         int    `json:"late"` // with an event behind a later one
 	Unsorted     int    `json:"unsorted"`
@@ -64,15 +67,19 @@ func (v Verdict) String() string {
 		n    int
 		what string
 	}{
-		{v.Short, "lost events in silence"}, {v.Told, "missed events and were told"}, {v.Cut, "missed events as the server ended them"},
-		{v.Over, "got more than was published"}, {v.Duplicate, "got an event twice"}, {v.Late, "got an event behind a later one"},
-		{v.Unsorted, "got ids that do not rise"}, {v.Misdelivered, "got events of other topics"}, {v.Damaged, "got damaged lines"},
+		{v.Short, "lost events in silence"}, {v.Told, "missed events and were told"},
+		{v.Cut, "missed events as the server ended them"},
+		{v.Over, "got more than was published"}, {v.Duplicate, "got an event twice"},
+		{v.Late, "got an event behind a later one"},
+		{v.Unsorted, "got ids that do not rise"}, {v.Misdelivered, "got events of other topics"},
+		{v.Damaged, "got damaged lines"},
 	} {
 		if f.n > 0 {
 			faults = append(faults, fmt.Sprintf("%d %s", f.n, f.what))
 		}
 	}
-	return fmt.Sprintf("of %d streams %d are exact, %s", v.Streams, v.Exact, strings.Join(faults, ", "))
+	return fmt.Sprintf("of %d streams %d are exact, %s", v.Streams, v.Exact,
+		strings.Join(faults, ", "))
 }
 
 // add judges one stream; lanes are its sequences but for the first.
@@ -111,5 +118,6 @@ func (v *Verdict) add(s *stream, lanes []sequence, p Published) {
 	count(&v.Misdelivered, s.history&gotOthers != 0)
 	count(&v.Damaged, s.history&gotDamaged != 0)
 	count(&v.Ended, s.history&endedByServer != 0)
-	count(&v.Exact, missing == 0 && !over && s.history&(gotDuplicate|gotLate|gotUnsorted|gotOthers|gotDamaged) == 0)
+	count(&v.Exact, missing == 0 && !over &&
+		s.history&(gotDuplicate|gotLate|gotUnsorted|gotOthers|gotDamaged) == 0)
 }

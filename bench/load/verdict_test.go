@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestVerifyTellsFaultsApart shows one faulty stream between two good ones, of four events each: the verdict names its
-// faults and no others.
+// TestVerifyTellsFaultsApart shows one faulty stream between two good ones, of four events each:
+// the verdict names its faults and no others.
 func TestVerifyTellsFaultsApart(t *testing.T) {
 	t.Parallel()
 	const fin = "data: end\n\n" // an event without a mark: when it has come, all has
@@ -20,24 +20,31 @@ func TestVerifyTellsFaultsApart(t *testing.T) {
 		faulty string
 		want   Verdict // but for what all have in common
 	}{
-		"lost in the middle":  {events(1, 2, 4), short(1)},
-		"lost at the start":   {events(2, 3, 4), short(1)},
-		"lost at the end":     {events(1, 2, 3), short(1)},
-		"all lost":            {"", short(4)},
-		"twice":               {events(1, 2) + eventWith(0, 2, "17-2-again") + events(3, 4), Verdict{Duplicate: 1}},
+		"lost in the middle": {events(1, 2, 4), short(1)},
+		"lost at the start":  {events(2, 3, 4), short(1)},
+		"lost at the end":    {events(1, 2, 3), short(1)},
+		"all lost":           {"", short(4)},
+		"twice": {events(1, 2) + eventWith(0, 2, "17-2-again") + events(3, 4),
+			Verdict{Duplicate: 1}},
 		"twice with its id":   {events(1, 2, 2, 3, 4), Verdict{Duplicate: 1}},
 		"all again":           {events(1, 2, 3, 4, 1, 2, 3, 4), Verdict{Duplicate: 1}},
 		"one lost, one twice": {events(1, 2, 2, 4), Verdict{Duplicate: 1, Short: 1, Lost: 1}},
-		"out of order":        {eventWith(0, 1, "1") + eventWith(0, 3, "2") + eventWith(0, 2, "3") + eventWith(0, 4, "4"), Verdict{Late: 1}},
-		"and ids with it":     {events(1, 3, 2, 4), Verdict{Late: 1}},
-		"ids fall":            {eventWith(0, 1, "5-9") + eventWith(0, 2, "5-8") + eventWith(0, 3, "6") + eventWith(0, 4, "7"), Verdict{Unsorted: 1}},
-		"the same id":         {eventWith(0, 1, "a") + eventWith(0, 2, "b") + eventWith(0, 3, "b") + eventWith(0, 4, "c"), Verdict{Unsorted: 1}},
-		"damaged":             {events(1, 2) + "??\n" + events(3, 4), Verdict{Damaged: 1}},
-		"damaged name":        {events(1, 2) + strings.Replace(events(3), "data", "dXta", 1) + events(4), Verdict{Damaged: 1, Short: 1, Lost: 1}},
-		"told of a gap":       {events(1) + "event: gap\ndata: {}\nid: 17-3\n\n" + events(4), Verdict{Told: 1, MissedTold: 2}},
-		"of another topic":    {events(1, 2) + eventWith(1, 1, "17-2-other") + events(3, 4), Verdict{Misdelivered: 1}},
-		"too many":            {events(1, 2, 3, 4, 5), Verdict{Over: 1}},
-		"never published":     {events(1, 2, 3, 5), Verdict{Over: 1}},
+		"out of order": {eventWith(0, 1, "1") + eventWith(0, 3, "2") + eventWith(0, 2, "3") +
+			eventWith(0, 4, "4"), Verdict{Late: 1}},
+		"and ids with it": {events(1, 3, 2, 4), Verdict{Late: 1}},
+		"ids fall": {eventWith(0, 1, "5-9") + eventWith(0, 2, "5-8") +
+			eventWith(0, 3, "6") + eventWith(0, 4, "7"), Verdict{Unsorted: 1}},
+		"the same id": {eventWith(0, 1, "a") + eventWith(0, 2, "b") + eventWith(0, 3, "b") +
+			eventWith(0, 4, "c"), Verdict{Unsorted: 1}},
+		"damaged": {events(1, 2) + "??\n" + events(3, 4), Verdict{Damaged: 1}},
+		"damaged name": {events(1, 2) + strings.Replace(events(3), "data", "dXta", 1) +
+			events(4), Verdict{Damaged: 1, Short: 1, Lost: 1}},
+		"told of a gap": {events(1) + "event: gap\ndata: {}\nid: 17-3\n\n" + events(4),
+			Verdict{Told: 1, MissedTold: 2}},
+		"of another topic": {events(1, 2) + eventWith(1, 1, "17-2-other") + events(3, 4),
+			Verdict{Misdelivered: 1}},
+		"too many":        {events(1, 2, 3, 4, 5), Verdict{Over: 1}},
+		"never published": {events(1, 2, 3, 5), Verdict{Over: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,15 +55,16 @@ func TestVerifyTellsFaultsApart(t *testing.T) {
 			awaits(t, crowd, "three ends", func(t Totals) bool { return t.Others == 3 })
 			want := c.want
 			want.Streams, want.Exact, want.Expected = 3, 2, 12
-			if v := verdict(t, crowd, Published{Sure: 4, Highest: []uint32{4}}).Normal; v != want || v.Whole() {
+			if v := verdict(t, crowd, Published{Sure: 4, Highest: []uint32{4}}).Normal; v != want ||
+				v.Whole() {
 				t.Errorf("expected %+v, found %+v", want, v)
 			}
 		})
 	}
 }
 
-// TestFaultsOfOnePublisherAmongSeveral: a number that each of them has is no duplicate, and one that is late is late
-// among its own.
+// TestFaultsOfOnePublisherAmongSeveral: a number that each of them has is no duplicate, and one
+// that is late is late among its own.
 func TestFaultsOfOnePublisherAmongSeveral(t *testing.T) {
 	t.Parallel()
 	of := func(marks ...int) func(net.Conn) { // lane, number, lane, number ...
@@ -72,7 +80,8 @@ func TestFaultsOfOnePublisherAmongSeveral(t *testing.T) {
 	crowd := crowd(t, Config{Subscribe: server.url, Lanes: 2})
 	opens(t, crowd, 5, 0)
 	awaits(t, crowd, "five ends", func(t Totals) bool { return t.Others == 5 })
-	want := Verdict{Streams: 5, Exact: 2, Duplicate: 1, Late: 1, Misdelivered: 1, Short: 2, Lost: 2, Expected: 20}
+	want := Verdict{Streams: 5, Exact: 2, Duplicate: 1, Late: 1, Misdelivered: 1, Short: 2, Lost: 2,
+		Expected: 20}
 	if v := verdict(t, crowd, Published{Sure: 4, Highest: []uint32{2, 2}}).Normal; v != want {
 		t.Errorf("expected %+v, found %+v", want, v)
 	}
@@ -85,12 +94,14 @@ func TestFaultsOfOnePublisherAmongSeveral(t *testing.T) {
 func TestWhatIsRightIsExact(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"plain":     events(1, 2, 3),
-		"no ids":    strings.ReplaceAll(strings.ReplaceAll(events(1, 2, 3), "id: 17-", "x-"), "\nx-1\n", "\n"),
+		"plain": events(1, 2, 3),
+		"no ids": strings.ReplaceAll(strings.ReplaceAll(events(1, 2, 3), "id: 17-", "x-"),
+			"\nx-1\n", "\n"),
 		"comments":  ":\n\n" + events(1) + ":\n\n:\n\n" + events(2, 3),
 		"greetings": "id: 3-0\n\nretry: 100\n\ndata: hello\n\n" + events(1, 2, 3),
-		"opaque":    eventWith(0, 1, "urn:uuid:b") + eventWith(0, 2, "urn:uuid:a") + eventWith(0, 3, "urn:uuid:c"),
-		"crlf":      strings.ReplaceAll(events(1, 2, 3), "\n", "\r\n"),
+		"opaque": eventWith(0, 1, "urn:uuid:b") + eventWith(0, 2, "urn:uuid:a") +
+			eventWith(0, 3, "urn:uuid:c"),
+		"crlf": strings.ReplaceAll(events(1, 2, 3), "\n", "\r\n"),
 	} {
 		if name == "no ids" {
 			body = ""
@@ -125,17 +136,20 @@ func TestTopicsAndLanes(t *testing.T) {
 	t.Parallel()
 	// Two topics, three lanes: the mark's topic is topic*3+lane.
 	of := func(topic int) func(net.Conn) {
-		return says(streamHead, numbered(topic*3, 1), numbered(topic*3+2, 1), numbered(topic*3+1, 1), numbered(topic*3+2, 2), numbered(topic*3, 2))
+		return says(streamHead, numbered(topic*3, 1), numbered(topic*3+2, 1),
+			numbered(topic*3+1, 1), numbered(topic*3+2, 2), numbered(topic*3, 2))
 	}
 	server := serve(t, of(5), of(6))
-	crowd := crowd(t, Config{Subscribe: server.url, Topics: 2, TopicFirst: 5, Lanes: 3, InFlight: 1})
+	crowd := crowd(t, Config{Subscribe: server.url, Topics: 2, TopicFirst: 5, Lanes: 3,
+		InFlight: 1})
 	opens(t, crowd, 2, 0)
 	awaits(t, crowd, "ten events", func(t Totals) bool { return t.Events == 10 })
 	v := verdict(t, crowd, Published{Sure: 5}, Published{Sure: 5}).Normal
 	if v.Lost+uint64(v.Duplicate+v.Late+v.Misdelivered) != 0 {
 		t.Errorf("%v: %+v", v, v)
 	}
-	if asked := server.asked(); asked[0].URL.Query().Get("topic") != "5" || asked[1].URL.Query().Get("topic") != "6" {
+	if asked := server.asked(); asked[0].URL.Query().Get("topic") != "5" ||
+		asked[1].URL.Query().Get("topic") != "6" {
 		t.Errorf("found %v and %v", asked[0].URL, asked[1].URL)
 	}
 }
@@ -166,8 +180,8 @@ func TestWhatAnEarlierRunPublished(t *testing.T) {
 	}
 }
 
-// TestResume: a stream that lost its connection asks for what comes after the last whole event, and an event that was
-// cut off counts when it comes whole.
+// TestResume: a stream that lost its connection asks for what comes after the last whole event, and
+// an event that was cut off counts when it comes whole.
 func TestResume(t *testing.T) {
 	t.Parallel()
 	third := numbered(0, 3)
@@ -184,7 +198,8 @@ func TestResume(t *testing.T) {
 	if v := verdict(t, crowd, Published{Sure: 4}).Normal; v.Exact != 1 {
 		t.Errorf("%v: %+v", v, v)
 	}
-	if asked := server.asked(); asked[0].Header.Get("Last-Event-Id") != "" || asked[1].Header.Get("Last-Event-Id") != "17-2" {
+	if asked := server.asked(); asked[0].Header.Get("Last-Event-Id") != "" ||
+		asked[1].Header.Get("Last-Event-Id") != "17-2" {
 		t.Errorf("resumed after %q", asked[1].Header.Get("Last-Event-Id"))
 	}
 	if dropped, err := crowd.Drop(5); dropped != 1 || err != nil {
@@ -262,7 +277,8 @@ func TestNothingListens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	crowd := crowd(t, Config{Subscribe: fmt.Sprintf("http://127.0.0.1:%d/", at.(*unix.SockaddrInet4).Port)})
+	crowd := crowd(t,
+		Config{Subscribe: fmt.Sprintf("http://127.0.0.1:%d/", at.(*unix.SockaddrInet4).Port)})
 	opens(t, crowd, 3, 3)
 	causes, err := crowd.Causes()
 	if err != nil || len(causes) != 1 {
@@ -284,14 +300,21 @@ func TestAPayloadIsLookedAtToItsEnd(t *testing.T) {
 	}{
 		"as it was": {func(e string) string { return e }, false},
 		"in JSON": {func(e string) string {
-			return strings.Replace(strings.Replace(e, "data: ", `data: {"v":"`, 1), "\nid", "\"}\nid", 1)
+			return strings.Replace(strings.Replace(e, "data: ", `data: {"v":"`, 1), "\nid",
+				"\"}\nid", 1)
 		}, false},
-		"with CRLF":      {func(e string) string { return strings.ReplaceAll(e, "\n", "\r\n") }, false},
-		"one byte short": {func(e string) string { return strings.Replace(e, "x\n", "\n", 1) }, true},
-		"only the mark":  {func(e string) string { return strings.Replace(e, strings.Repeat("x", 14), "", 1) }, true},
-		"another byte":   {func(e string) string { return strings.Replace(e, "xx\n", "xy\n", 1) }, true},
+		"with CRLF": {func(e string) string { return strings.ReplaceAll(e, "\n", "\r\n") },
+			false},
+		"one byte short": {func(e string) string { return strings.Replace(e, "x\n", "\n", 1) },
+			true},
+		"only the mark": {func(e string) string {
+			return strings.Replace(e, strings.Repeat("x", 14), "", 1)
+		}, true},
+		"another byte": {func(e string) string { return strings.Replace(e, "xx\n", "xy\n", 1) },
+			true},
 		"short in JSON": {func(e string) string {
-			return strings.Replace(strings.Replace(e, "data: ", `data: {"v":"`, 1), "xx\nid", "\"}\nid", 1)
+			return strings.Replace(strings.Replace(e, "data: ", `data: {"v":"`, 1), "xx\nid",
+				"\"}\nid", 1)
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -309,7 +332,8 @@ func TestAPayloadIsLookedAtToItsEnd(t *testing.T) {
 				crowd := crowd(t, Config{Subscribe: server.url, Payload: 30})
 				opens(t, crowd, 1, 0)
 				awaits(t, crowd, "the end", func(t Totals) bool { return t.Others == 1 })
-				if v := verdict(t, crowd, Published{Sure: 1}).Normal; (v.Damaged == 1) != c.damaged || v.Lost != 0 {
+				if v := verdict(t, crowd, Published{Sure: 1}).
+					Normal; (v.Damaged == 1) != c.damaged || v.Lost != 0 {
 					t.Errorf("cut at %d: found %+v", cut, v)
 				}
 			}
@@ -320,13 +344,15 @@ func TestAPayloadIsLookedAtToItsEnd(t *testing.T) {
 // TestHeartbeatsAreCountedForEachStream, and anew after each question.
 func TestHeartbeatsAreCountedForEachStream(t *testing.T) {
 	t.Parallel()
-	server := serve(t, says(streamHead, strings.Repeat(":\n\n", 300), "data: end\n\n"), says(streamHead, "data: end\n\n"), says(streamHead, ":\n\n", "data: end\n\n"))
+	server := serve(t, says(streamHead, strings.Repeat(":\n\n", 300), "data: end\n\n"),
+		says(streamHead, "data: end\n\n"), says(streamHead, ":\n\n", "data: end\n\n"))
 	crowd := crowd(t, Config{Subscribe: server.url})
 	opens(t, crowd, 3, 0)
 	awaits(t, crowd, "three ends", func(t Totals) bool { return t.Others == 3 })
 	for i, want := range []int{1, 3} { // an event without a mark is one, too
 		if n, err := crowd.Silent(2); err != nil || n != want {
-			t.Errorf("question %d: expected %d streams without two heartbeats, found %d, %v", i, want, n, err)
+			t.Errorf("question %d: expected %d streams without two heartbeats, found %d, %v", i,
+				want, n, err)
 		}
 	}
 }

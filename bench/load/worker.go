@@ -11,7 +11,8 @@ import (
 	"syscall"
 )
 
-// A worker process serves one Client over its standard input and output, by net/rpc. It ends with its input.
+// A worker process serves one Client over its standard input and output, by net/rpc. It ends with
+// its input.
 
 // service is a Client's methods in the form that net/rpc takes.
 type service struct{ client *Client }
@@ -74,7 +75,9 @@ type pipe struct {
 }
 
 func (p pipe) Write(b []byte) (int, error) { return p.out.Write(b) }
-func (p pipe) Close() error                { return errors.Join(p.out.Close(), p.ReadCloser.Close()) }
+func (p pipe) Close() error {
+	return errors.Join(p.out.Close(), p.ReadCloser.Close())
+}
 
 // remote is a Client in a worker process.
 type remote struct {
@@ -86,7 +89,8 @@ type remote struct {
 
 func startWorker(command []string, c Config) (*remote, error) {
 	if len(command) == 0 {
-		return nil, errors.New("load: more streams than this process may open files, and no command for workers")
+		return nil,
+			errors.New("load: more streams than this process may open files, and no command for workers")
 	}
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stderr = os.Stderr
@@ -103,11 +107,12 @@ func startWorker(command []string, c Config) (*remote, error) {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
 	conn := pipe{out, in}
-	r := &remote{cmd: cmd, rpc: rpc.NewClient(conn), conn: conn, ended: sync.OnceValue(func() string {
-		conn.Close()
-		cmd.Wait()
-		return cmd.ProcessState.String()
-	})}
+	r := &remote{cmd: cmd, rpc: rpc.NewClient(conn), conn: conn,
+		ended: sync.OnceValue(func() string {
+			conn.Close()
+			cmd.Wait()
+			return cmd.ProcessState.String()
+		})}
 	if err := r.call("Start", c, new(empty)); err != nil {
 		r.Close()
 		return nil, err
@@ -124,7 +129,8 @@ func (r *remote) call(method string, args, reply any) error {
 	case errors.As(err, &said):
 		return fmt.Errorf("worker %d: %w", r.cmd.Process.Pid, err)
 	}
-	return fmt.Errorf("worker %d, with its streams, is gone (%s): %w", r.cmd.Process.Pid, r.ended(), err)
+	return fmt.Errorf("worker %d, with its streams, is gone (%s): %w", r.cmd.Process.Pid, r.ended(),
+		err)
 }
 
 func (r *remote) Open(first, n int, rate float64) error {

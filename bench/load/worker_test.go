@@ -23,7 +23,8 @@ import (
 // workerPatience is how long a test waits for what must happen.
 const workerPatience = 20 * time.Second
 
-// broadcaster is a server of event streams with a history of all events, whose ids are their numbers in a topic.
+// broadcaster is a server of event streams with a history of all events, whose ids are their
+// numbers in a topic.
 type broadcaster struct {
 	url string
 
@@ -38,7 +39,8 @@ type broadcaster struct {
 const refusedStream = "5"
 
 func newBroadcaster(t *testing.T) *broadcaster {
-	b := &broadcaster{changed: make(chan struct{}), topics: make(map[string][]string), asked: make(map[string]string)}
+	b := &broadcaster{changed: make(chan struct{}), topics: make(map[string][]string),
+		asked: make(map[string]string)}
 	server := httptest.NewServer(b)
 	t.Cleanup(server.Close)
 	t.Cleanup(server.CloseClientConnections)
@@ -87,7 +89,9 @@ func (b *broadcaster) publish(n int) {
 	for topic := range n {
 		name := fmt.Sprint(topic)
 		seq := uint32(len(b.topics[name]) + 1)
-		b.topics[name] = append(b.topics[name], string(mark.Append(nil, mark.Mark{Topic: uint32(topic), Seq: seq, Due: mark.Now()}, 40)))
+		b.topics[name] = append(b.topics[name],
+			string(mark.Append(nil, mark.Mark{Topic: uint32(topic), Seq: seq, Due: mark.Now()},
+				40)))
 	}
 	close(b.changed)
 	b.changed = make(chan struct{})
@@ -97,7 +101,8 @@ func (b *broadcaster) publish(n int) {
 func workerCrowd(t *testing.T, c load.Config, workers int) *load.Crowd {
 	t.Helper()
 	t.Setenv(asWorker, "1")
-	t.Setenv("GORACE", "atexit_sleep_ms=10") // the race detector's pause of a second at every worker's end
+	// the race detector's pause of a second at every worker's end
+	t.Setenv("GORACE", "atexit_sleep_ms=10")
 	crowd, err := load.NewCrowd(c, 100, load.Workers{Command: []string{os.Args[0]}, Count: workers})
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +117,10 @@ func until(t *testing.T, c *load.Crowd, reached func(load.Totals) bool) load.Tot
 	ctx, cancel := context.WithTimeout(t.Context(), workerPatience)
 	defer cancel()
 	var last load.Totals
-	if err := c.Wait(ctx, func(now load.Totals) bool { last = now; return reached(now) }); err != nil {
+	if err := c.Wait(ctx, func(now load.Totals) bool {
+		last = now
+		return reached(now)
+	}); err != nil {
 		t.Fatalf("%v: %+v", err, last)
 	}
 	return last
@@ -134,7 +142,8 @@ func children(t *testing.T) []int {
 		var pid, parent int
 		var state string
 		fmt.Sscan(string(text), &pid)
-		fmt.Sscan(string(text[bytes.LastIndexByte(text, ')')+1:]), &state, &parent) // proc_pid_stat(5): the name may have blanks
+		// proc_pid_stat(5): the name may have blanks
+		fmt.Sscan(string(text[bytes.LastIndexByte(text, ')')+1:]), &state, &parent)
 		if parent == os.Getpid() {
 			all = append(all, pid)
 		}
@@ -148,11 +157,13 @@ func TestWorkersAreAsOneClient(t *testing.T) {
 		t.Run(fmt.Sprint(workers), func(t *testing.T) {
 			const streams, topics = 23, 5
 			b := newBroadcaster(t)
-			c := workerCrowd(t, load.Config{Subscribe: b.url, Topics: topics, KeepIDs: true, Slow: load.Slow{Share: 1.0 / 11}}, workers)
+			c := workerCrowd(t, load.Config{Subscribe: b.url, Topics: topics, KeepIDs: true,
+				Slow: load.Slow{Share: 1.0 / 11}}, workers)
 			if n := c.Processes(); n != max(1, workers) {
 				t.Errorf("expected %d processes, found %d", max(1, workers), n)
 			}
-			for _, n := range []int{7, streams - 7} { // in two parts, neither of which every worker has a like share of
+			for _, n := range []int{7, streams - 7} {
+				// in two parts, neither of which every worker has a like share of
 				if err := c.Open(t.Context(), n, 0); err != nil {
 					t.Fatal(err)
 				}
@@ -169,32 +180,42 @@ func TestWorkersAreAsOneClient(t *testing.T) {
 			}
 			b.mu.Unlock()
 			causes, err := c.Causes()
-			if err != nil || len(causes) != 1 || causes[`expected HTTP/1.1 200, found "HTTP/1.1 503 Service Unavailable": full`] != 1 {
+			if err != nil || len(causes) != 1 ||
+				causes[`expected HTTP/1.1 200, found "HTTP/1.1 503 Service Unavailable": full`] !=
+					1 {
 				t.Errorf("%v: found %v", err, causes)
 			}
 
 			b.publish(topics)
 			b.publish(2) // to topics 0 and 1
-			got := until(t, c, func(now load.Totals) bool { return now.Events >= quickEvents(streams, topics) })
-			if got.Opened != 22 || got.Live != 22 || got.Failed != 1 || got.Ended != 0 || got.Duplicates+got.Late+got.Unsorted+got.Misdelivered+got.Damaged != 0 {
+			got := until(t, c, func(now load.Totals) bool {
+				return now.Events >= quickEvents(streams, topics)
+			})
+			if got.Opened != 22 || got.Live != 22 || got.Failed != 1 || got.Ended != 0 ||
+				got.Duplicates+got.Late+got.Unsorted+got.Misdelivered+got.Damaged != 0 {
 				t.Errorf("found %+v", got)
 			}
 			latency, first, err := c.Times(true)
-			if err != nil || latency.TotalCount() != int64(quickEvents(streams, topics)) || first.TotalCount() != streams-1 {
-				t.Errorf("%v: found times of %d events and %d streams", err, latency.TotalCount(), first.TotalCount())
+			if err != nil || latency.TotalCount() != int64(quickEvents(streams, topics)) ||
+				first.TotalCount() != streams-1 {
+				t.Errorf("%v: found times of %d events and %d streams", err, latency.TotalCount(),
+					first.TotalCount())
 			}
 			if latency, _, err = c.Times(false); err != nil || latency.TotalCount() != 0 {
 				t.Errorf("%v: found times of %d events after a reset", err, latency.TotalCount())
 			}
 			published := []load.Published{{Sure: 2}, {Sure: 2}, {Sure: 1}, {Sure: 1}, {Sure: 1}}
 			v, err := c.Verify(published)
-			if err != nil || v.Normal.Streams != 20 || v.Normal.Exact != 20 || v.Slow.Streams != 2 || v.Slow.Short != 2 || v.Behind != 2 {
+			if err != nil || v.Normal.Streams != 20 || v.Normal.Exact != 20 ||
+				v.Slow.Streams != 2 || v.Slow.Short != 2 || v.Behind != 2 {
 				t.Errorf("%v: found %+v", err, v)
 			}
 			if err := c.ReadNormally(); err != nil {
 				t.Fatal(err)
 			}
-			all := until(t, c, func(now load.Totals) bool { return now.Events >= allEvents(streams, topics) })
+			all := until(t, c, func(now load.Totals) bool {
+				return now.Events >= allEvents(streams, topics)
+			})
 			if all.Events != allEvents(streams, topics) {
 				t.Errorf("expected %d events, found %d", allEvents(streams, topics), all.Events)
 			}
@@ -208,12 +229,15 @@ func TestWorkersAreAsOneClient(t *testing.T) {
 			if err := c.Reopen(0); err != nil {
 				t.Fatal(err)
 			}
-			until(t, c, func(now load.Totals) bool { return now.Live == 22 && now.Events == all.Events+22 })
+			until(t, c, func(now load.Totals) bool {
+				return now.Live == 22 && now.Events == all.Events+22
+			})
 			for i := range published {
 				published[i].Sure++
 			}
 			v, err = c.Verify(published)
-			if err != nil || v.Normal.Exact != 20 || v.Slow.Exact != 2 || v.Behind != 0 || v.Normal.Expected+v.Slow.Expected != all.Events+22 {
+			if err != nil || v.Normal.Exact != 20 || v.Slow.Exact != 2 || v.Behind != 0 ||
+				v.Normal.Expected+v.Slow.Expected != all.Events+22 {
 				t.Errorf("%v: found %+v", err, v)
 			}
 			b.mu.Lock()
@@ -224,7 +248,8 @@ func TestWorkersAreAsOneClient(t *testing.T) {
 			if dropped, err = c.Drop(100); err != nil || dropped != 22 {
 				t.Errorf("%v: dropped %d of 22", err, dropped)
 			}
-			if _, err := c.Verify(published[:4]); err == nil || !strings.Contains(err.Error(), "5 topics, found 4") {
+			if _, err := c.Verify(published[:4]); err == nil ||
+				!strings.Contains(err.Error(), "5 topics, found 4") {
 				t.Errorf("found %v", err)
 			}
 		})
@@ -291,7 +316,8 @@ func TestAWorkerThatIsKilled(t *testing.T) {
 		}
 	}
 	waits := make(chan error, 1)
-	ctx, cancel := context.WithTimeoutCause(t.Context(), workerPatience, fmt.Errorf("the wait hung"))
+	ctx, cancel := context.WithTimeoutCause(t.Context(), workerPatience,
+		fmt.Errorf("the wait hung"))
 	defer cancel()
 	go func() { waits <- c.Wait(ctx, func(load.Totals) bool { return false }) }()
 	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {

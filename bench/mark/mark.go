@@ -1,10 +1,12 @@
-// Package mark is what a payload of the load tool says about itself: which topic it was published to, as which of that
-// topic's events, and when it was due. A mark is 16 ASCII bytes that survive JSON, URLs and form bodies unescaped, so
-// that it is found again in whatever a server wraps around a payload:
+// Package mark is what a payload of the load tool says about itself: which topic it was published
+// to, as which of that topic's events, and when it was due. A mark is 16 ASCII bytes that survive
+// JSON, URLs and form bodies unescaped, so that it is found again in whatever a server wraps around
+// a payload:
 //
 //	~ttttsssssdddddd   topic, sequence number, due time; digits of base64url, the highest first
 //
-// Times are microseconds of CLOCK_MONOTONIC, the same for all processes of a machine, modulo 2^36 (19 hours).
+// Times are microseconds of CLOCK_MONOTONIC, the same for all processes of a machine, modulo 2^36
+// (19 hours).
 package mark
 
 import (
@@ -42,7 +44,8 @@ type Mark struct {
 // Time is microseconds of the machine's monotonic clock, modulo 2^36.
 type Time uint64
 
-// Since is how long after u t is. Both must lie within 19 hours; a t before u comes out as a very long time.
+// Since is how long after u t is. Both must lie within 19 hours; a t before u comes out as a very
+// long time.
 func (t Time) Since(u Time) time.Duration {
 	return time.Duration((t-u)&dueMask) * time.Microsecond
 }
@@ -53,8 +56,8 @@ func (t Time) Add(d time.Duration) Time { return (t + Time(d.Microseconds())) & 
 // The process's own clock is cheaper to read than the system call, and runs with it.
 var began, origin = readTogether()
 
-// readTogether reads both clocks until it was hardly interrupted between them: all processes of a machine must agree to
-// far less than an event takes.
+// readTogether reads both clocks until it was hardly interrupted between them: all processes of a
+// machine must agree to far less than an event takes.
 func readTogether() (began time.Time, origin time.Duration) {
 	closest := time.Duration(math.MaxInt64)
 	for range 20 {
@@ -95,7 +98,8 @@ func Append(dst []byte, m Mark, size int) []byte {
 	return dst
 }
 
-// Fills reports whether b, what follows a mark, begins with the rest of a payload, n bytes, or as many as b has.
+// Fills reports whether b, what follows a mark, begins with the rest of a payload, n bytes, or as
+// many as b has.
 func Fills(b []byte, n int) bool {
 	for _, c := range b[:min(len(b), max(n, 0))] {
 		if c != filler {
@@ -112,8 +116,8 @@ func appendNumber(dst []byte, n uint64, width int) []byte {
 	return dst
 }
 
-// Find returns the first mark in b and where it begins; -1 if there is none. It looks first at hint, where the last one
-// was.
+// Find returns the first mark in b and where it begins; -1 if there is none. It looks first at
+// hint, where the last one was.
 func Find(b []byte, hint int) (m Mark, at int) {
 	if hint < len(b) && b[hint] == first {
 		if m, ok := parse(b[hint:]); ok {

@@ -11,7 +11,8 @@ import (
 
 func TestAMarkIsFoundInWhateverIsAroundIt(t *testing.T) {
 	for range 1000 {
-		want := Mark{Topic: rand.Uint32N(TopicsMax), Seq: rand.Uint32N(SeqMax + 1), Due: Time(rand.Uint64N(dueMask + 1))}
+		want := Mark{Topic: rand.Uint32N(TopicsMax), Seq: rand.Uint32N(SeqMax + 1),
+			Due: Time(rand.Uint64N(dueMask + 1))}
 		size := Bytes + rand.IntN(100)
 		payload := string(Append(nil, want, size))
 		if len(payload) != size {
@@ -23,8 +24,10 @@ func TestAMarkIsFoundInWhateverIsAroundIt(t *testing.T) {
 		}
 		before := strings.Repeat("~a", rand.IntN(5))
 		for _, hint := range []int{0, len(before), 7} {
-			if found, at := Find([]byte(before+payload+"~end"), hint); found != want || at != len(before) {
-				t.Fatalf("expected %+v at %d, found %+v at %d in %q", want, len(before), found, at, before+payload)
+			if found, at := Find([]byte(before+payload+"~end"), hint); found != want ||
+				at != len(before) {
+				t.Fatalf("expected %+v at %d, found %+v at %d in %q", want, len(before), found, at,
+					before+payload)
 			}
 		}
 	}

@@ -11,9 +11,10 @@ import (
 // Kernel is memory of the kernel that sockets take, of both ends of a connection where both are
 // on this machine.
 type Kernel struct {
-	Sockets int64            // TCP sockets in use (/proc/net/sockstat)
-	Buffers int64            // bytes queued in them, in whole pages (sockstat's mem)
-	Objects int64            // bytes of the caches below; without slabinfo, all that is unreclaimable
+	Sockets int64 // TCP sockets in use (/proc/net/sockstat)
+	Buffers int64 // bytes queued in them, in whole pages (sockstat's mem)
+	// bytes of the caches below; without slabinfo, all that is unreclaimable
+	Objects int64
 	Caches  map[string]int64 // of that, by name
 }
 

@@ -15,8 +15,9 @@ import (
 
 const stateListen = "0A"
 
-// Listeners finds the processes of this machine that accept connections to an address: all that hold a socket that
-// listens there, or on that port of every address, as nginx's workers do. It finds those that this user may look into.
+// Listeners finds the processes of this machine that accept connections to an address: all that
+// hold a socket that listens there, or on that port of every address, as nginx's workers do. It
+// finds those that this user may look into.
 func Listeners(at netip.AddrPort) (Server, error) {
 	inodes := make(map[string]bool)
 	for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -46,17 +47,21 @@ func Listeners(at netip.AddrPort) (Server, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("the process that listens on %v is another user's: its CPU and memory cannot be read", at)
+		return nil,
+			fmt.Errorf("the process that listens on %v is another user's: its CPU and memory cannot be read",
+				at)
 	}
 	return found, nil
 }
 
-// accepts reports whether a socket bound to local, as /proc/net/tcp writes it (words of 32 bits in the machine's order), gets
-// connections to an address. One that is bound to all of IPv6 usually gets those of IPv4 too.
+// accepts reports whether a socket bound to local, as /proc/net/tcp writes it (words of 32 bits in
+// the machine's order), gets connections to an address. One that is bound to all of IPv6 usually
+// gets those of IPv4 too.
 func accepts(local string, at netip.AddrPort) bool {
 	text, port, _ := strings.Cut(local, ":")
 	raw, err := hex.DecodeString(text)
-	if n, portErr := strconv.ParseUint(port, 16, 16); err != nil || portErr != nil || uint16(n) != at.Port() || len(raw)%4 != 0 {
+	if n, portErr := strconv.ParseUint(port, 16, 16); err != nil || portErr != nil ||
+		uint16(n) != at.Port() || len(raw)%4 != 0 {
 		return false
 	}
 	for i := 0; i < len(raw); i += 4 {
@@ -69,8 +74,8 @@ func accepts(local string, at netip.AddrPort) bool {
 	return bound.IsUnspecified() && (bound.Is6() || at.Addr().Unmap().Is4())
 }
 
-// holds reports whether a directory of descriptors has one of the sockets. Listening sockets are opened early: a server
-// with a million streams is not searched to its end.
+// holds reports whether a directory of descriptors has one of the sockets. Listening sockets are
+// opened early: a server with a million streams is not searched to its end.
 func holds(dir string, sockets map[string]bool) bool {
 	f, err := os.Open(dir)
 	if err != nil {

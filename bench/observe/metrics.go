@@ -23,9 +23,9 @@ type Source interface {
 	Settle() error
 }
 
-// Metrics reads them from a Prometheus page, as ssedge's admin listener has one: for servers elsewhere. Memory is the
-// resident set then: only the machine itself knows more. A page that does not answer in time once is not asked again: a
-// run must not wait for it at each of its readings.
+// Metrics reads them from a Prometheus page, as ssedge's admin listener has one: for servers
+// elsewhere. Memory is the resident set then: only the machine itself knows more. A page that does
+// not answer in time once is not asked again: a run must not wait for it at each of its readings.
 type Metrics struct {
 	URL    string
 	Trust  *tls.Config // for https; nil: the system's certificates
@@ -38,9 +38,11 @@ type Metrics struct {
 // client goes where it is told, and nowhere else.
 func client(trust *tls.Config) *http.Client {
 	return &http.Client{
-		Timeout:       2 * time.Second,
-		Transport:     &http.Transport{Proxy: nil, TLSClientConfig: trust},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:   2 * time.Second,
+		Transport: &http.Transport{Proxy: nil, TLSClientConfig: trust},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	}
 }
 
@@ -94,7 +96,8 @@ func (m *Metrics) ask(name string) (float64, error) {
 			value, _, _ = strings.Cut(strings.TrimLeft(value, " "), " ") // a timestamp may follow
 			v, err := strconv.ParseFloat(value, 64)
 			if err != nil || !(v >= 0 && v <= valueMax) {
-				return 0, fmt.Errorf("%s: expected a number of 0 or more after %s, found %.40q", m.redacted(), name, value)
+				return 0, fmt.Errorf("%s: expected a number of 0 or more after %s, found %.40q",
+					m.redacted(), name, value)
 			}
 			return v, nil
 		}

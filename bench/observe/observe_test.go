@@ -56,22 +56,26 @@ kmalloc-64          1000   1000     64   64    1 : tunables    0    0    0 : sla
 func TestKernel(t *testing.T) {
 	files := map[string]string{"net/sockstat": sockstat, "meminfo": meminfo, "slabinfo": slabs}
 	k, err := readKernel(proc(t, files))
-	if err != nil || k.Sockets != 27 || k.Buffers != 3*int64(os.Getpagesize()) || k.Objects != 40*2432 ||
+	if err != nil || k.Sockets != 27 || k.Buffers != 3*int64(os.Getpagesize()) ||
+		k.Objects != 40*2432 ||
 		len(k.Caches) != 1 || k.Caches["TCP"] != 40*2432 {
 		t.Errorf("%v, %+v", err, k)
 	}
 	delete(files, "slabinfo")
-	if k, err := readKernel(proc(t, files)); err != nil || k.Objects != 77<<10 || len(k.Caches) != 0 {
+	if k, err := readKernel(proc(t, files)); err != nil || k.Objects != 77<<10 ||
+		len(k.Caches) != 0 {
 		t.Errorf("%v, %+v", err, k)
 	}
 	files["slabinfo"] = slabs + "filp many\n" // it breaks off: half of the caches would be worse
-	if k, err := readKernel(proc(t, files)); err != nil || k.Objects != 77<<10 || len(k.Caches) != 0 {
+	if k, err := readKernel(proc(t, files)); err != nil || k.Objects != 77<<10 ||
+		len(k.Caches) != 0 {
 		t.Errorf("%v, %+v", err, k)
 	}
 	delete(files, "slabinfo")
 	for name, texts := range map[string][]string{
-		"net/sockstat": {"", "UDP: inuse 1 mem 2\n", "TCP: inuse many mem 3\n", "TCP: inuse 1 tw 3\n"},
-		"meminfo":      {"", "SUnreclaim: lots kB\n"},
+		"net/sockstat": {"", "UDP: inuse 1 mem 2\n", "TCP: inuse many mem 3\n",
+			"TCP: inuse 1 tw 3\n"},
+		"meminfo": {"", "SUnreclaim: lots kB\n"},
 	} {
 		for _, text := range texts {
 			broken := maps.Clone(files)
@@ -94,7 +98,8 @@ func TestThisMachine(t *testing.T) {
 	}
 }
 
-// TestListeners finds this process, whether it listens on IPv4 or IPv6, and says so if no process listens.
+// TestListeners finds this process, whether it listens on IPv4 or IPv6, and says so if no process
+// listens.
 func TestListeners(t *testing.T) {
 	for _, address := range []string{"127.0.0.1:0", "[::1]:0"} {
 		l, err := net.Listen("tcp", address)
@@ -127,7 +132,8 @@ func TestListeners(t *testing.T) {
 	}
 	port := name.(*syscall.SockaddrInet4).Port
 	loopback := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-	if found, err := Listeners(netip.AddrPortFrom(loopback, uint16(port))); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("nothing listens on 127.0.0.1:%d", port)) {
+	if found, err := Listeners(netip.AddrPortFrom(loopback, uint16(port))); err == nil ||
+		!strings.Contains(err.Error(), fmt.Sprintf("nothing listens on 127.0.0.1:%d", port)) {
 		t.Errorf("found %v, %v", found, err)
 	}
 }
@@ -175,7 +181,8 @@ func TestAProcessThatIsGone(t *testing.T) {
 	_, cpu := s.CPU()
 	_, pss := s.PSS()
 	_, peak := s.Peak()
-	for _, err := range []error{cpu, pss, peak, gone(s[0], &os.PathError{Op: "read", Path: "smaps_rollup", Err: syscall.ESRCH})} {
+	for _, err := range []error{cpu, pss, peak,
+		gone(s[0], &os.PathError{Op: "read", Path: "smaps_rollup", Err: syscall.ESRCH})} {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("expected %q, found %v", says, err)
 		}
@@ -239,7 +246,8 @@ func TestValuesThatCannotBe(t *testing.T) {
 	defer server.Close()
 	for _, text := range []string{"NaN", "+Inf", "-1", "1e300"} {
 		value <- text
-		if d, err := (&Metrics{URL: server.URL}).CPU(); err == nil || !strings.Contains(err.Error(), text) {
+		if d, err := (&Metrics{URL: server.URL}).CPU(); err == nil ||
+			!strings.Contains(err.Error(), text) {
 			t.Errorf("%s: found %v, %v", text, d, err)
 		}
 	}
@@ -268,15 +276,18 @@ func TestAPageThatDoesNotAnswer(t *testing.T) {
 // TestListenersElsewhere on the same port is another server.
 func TestListenersElsewhere(t *testing.T) {
 	for local, want := range map[string]bool{
-		"0100007F:1F90": true, "0200007F:1F90": false, "0100007F:1F91": false, "00000000:1F90": true,
-		"00000000000000000000000000000000:1F90": true, "0000000000000000FFFF00000100007F:1F90": true,
+		"0100007F:1F90": true, "0200007F:1F90": false, "0100007F:1F91": false,
+		"00000000:1F90":                         true,
+		"00000000000000000000000000000000:1F90": true,
+		"0000000000000000FFFF00000100007F:1F90": true,
 		"00000000000000000000000001000000:1F90": false, "nonsense": false, "0100007F": false,
 	} {
 		if got := accepts(local, netip.MustParseAddrPort("127.0.0.1:8080")); got != want {
 			t.Errorf("%s: found %v", local, got)
 		}
 	}
-	for local, want := range map[string]bool{"00000000000000000000000001000000:1F90": true, "00000000:1F90": false, "00000000000000000000000000000000:1F90": true} {
+	for local, want := range map[string]bool{"00000000000000000000000001000000:1F90": true,
+		"00000000:1F90": false, "00000000000000000000000000000000:1F90": true} {
 		if got := accepts(local, netip.MustParseAddrPort("[::1]:8080")); got != want {
 			t.Errorf("%s: found %v", local, got)
 		}

@@ -12,11 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Server is the processes that serve: nginx has several. Its methods may be called from any goroutine.
+// Server is the processes that serve: nginx has several. Its methods may be called from any
+// goroutine.
 type Server []int
 
-// schedulersClock is the part of a process's CPU clock id that says what it counts: time on a processor, user and system
-// together (CPUCLOCK_SCHED in Linux, include/linux/posix-timers_types.h).
+// schedulersClock is the part of a process's CPU clock id that says what it counts: time on a
+// processor, user and system together (CPUCLOCK_SCHED in Linux,
+// include/linux/posix-timers_types.h).
 const schedulersClock = 2
 
 // CPU is the user and system time of all threads, dead ones too, to the nanosecond
@@ -37,7 +39,8 @@ func (s Server) CPU() (time.Duration, error) {
 }
 
 func gone(pid int, err error) error {
-	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) || errors.Is(err, syscall.EINVAL) {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) ||
+		errors.Is(err, syscall.EINVAL) {
 		return fmt.Errorf("process %d is not there any more", pid)
 	}
 	return err
@@ -83,7 +86,8 @@ func (s Server) sum(read func(procfs.Proc) (uint64, error)) (sum int64, err erro
 // Settle makes the memory of now the peak (proc(5), clear_refs). It takes the right to write there.
 func (s Server) Settle() error {
 	for _, pid := range s {
-		if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0); err != nil {
+		if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"),
+			0); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,5 @@
-// Package progress shows how far a scenario is: a bar on a terminal, elsewhere only what a run waits for in vain.
+// Package progress shows how far a scenario is: a bar on a terminal, elsewhere only what a run
+// waits for in vain.
 package progress
 
 import (
@@ -39,8 +40,10 @@ func (b *Bar) Stage(name string, total int) {
 	if total == 0 {
 		total = -1
 	}
-	b.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(b.to), progressbar.OptionSetDescription(name), progressbar.OptionSetWidth(30),
-		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true))
+	b.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(b.to),
+		progressbar.OptionSetDescription(name), progressbar.OptionSetWidth(30),
+		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(),
+		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true))
 	b.bar.RenderBlank()
 }
 
@@ -59,7 +62,8 @@ func (b *Bar) Note(text string) {
 	defer b.mu.Unlock()
 	erase := ""
 	if b.bar != nil {
-		erase = "\r\x1b[K" // in the same write as the text: a bar without a total draws from a goroutine of its own
+		// in the same write as the text: a bar without a total draws from a goroutine of its own
+		erase = "\r\x1b[K"
 	}
 	fmt.Fprintf(b.notes, "%sssedge: %s\n", erase, text)
 }

@@ -134,7 +134,8 @@ func TestNothingIsDrawnBehindTheEnd(t *testing.T) {
 	}
 }
 
-// TestNotesWhileABarMoves: stages, steps and notes come from several goroutines, and each note has a line of its own.
+// TestNotesWhileABarMoves: stages, steps and notes come from several goroutines, and each note has
+// a line of its own.
 func TestNotesWhileABarMoves(t *testing.T) {
 	s := open(t)
 	b := New(s.File)

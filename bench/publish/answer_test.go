@@ -18,12 +18,15 @@ func TestAnswers(t *testing.T) {
 		more        bool
 		connections int // for three events
 	}{
-		"length":         {ok, true, 1},
-		"interim":        {"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true, 1},
-		"no body":        {"HTTP/1.1 204 No Content\r\n\r\n", true, 1},
-		"empty":          {"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", true, 1},
-		"chunked":        {"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n3\r\n...\r\n0\r\n\r\n", true, 1},
-		"close":          {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", false, 3},
+		"length": {ok, true, 1},
+		"interim": {"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+			true, 1},
+		"no body": {"HTTP/1.1 204 No Content\r\n\r\n", true, 1},
+		"empty":   {"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n", true, 1},
+		"chunked": {"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n3\r\n...\r\n0\r\n\r\n",
+			true, 1},
+		"close": {"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+			false, 3},
 		"until close":    {"HTTP/1.1 200 OK\r\n\r\nok", false, 3},
 		"older protocol": {"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", false, 3},
 	} {
@@ -57,7 +60,8 @@ func TestWhatIsRefusedIsNotPublished(t *testing.T) {
 	})
 	p := publisher(t, s, func(c *publish.Config) { c.Topics, c.Connections = 4, 4 })
 	r := run(t, p, publish.Schedule{Count: 80})
-	if r.Requests != 80 || r.Acknowledged != 40 || r.Refused != 40 || r.Unsure != 0 || sum(p) != (counted{Sure: 40}) {
+	if r.Requests != 80 || r.Acknowledged != 40 || r.Refused != 40 || r.Unsure != 0 ||
+		sum(p) != (counted{Sure: 40}) {
 		t.Errorf("found %+v, %+v", r, sum(p))
 	}
 	// Of all connections together.
@@ -82,12 +86,14 @@ func TestOfARefusedBatch(t *testing.T) {
 		return ok, true
 	})
 	p := publisher(t, s, func(c *publish.Config) { c.Batch = 5 })
-	if r := run(t, p, publish.Schedule{Count: 15}); r.Refused != 5 || sum(p) != (counted{Sure: 10, Maybe: 5}) {
+	if r := run(t, p, publish.Schedule{Count: 15}); r.Refused != 5 ||
+		sum(p) != (counted{Sure: 10, Maybe: 5}) {
 		t.Errorf("found %+v, %+v", r, sum(p))
 	}
 }
 
-// TestAnAnswerThatBreaksOff leaves it unsure whether its event was taken; the next one goes by a new connection.
+// TestAnAnswerThatBreaksOff leaves it unsure whether its event was taken; the next one goes by a
+// new connection.
 func TestAnAnswerThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	for name, part := range map[string]string{
@@ -107,7 +113,8 @@ func TestAnAnswerThatBreaksOff(t *testing.T) {
 			})
 			p := publisher(t, s, nil)
 			r := run(t, p, publish.Schedule{Count: 10})
-			if r.Acknowledged != 9 || r.Unsure != 1 || r.Refused != 0 || len(r.Causes) != 1 || sum(p) != (counted{Sure: 9, Maybe: 1}) {
+			if r.Acknowledged != 9 || r.Unsure != 1 || r.Refused != 0 || len(r.Causes) != 1 ||
+				sum(p) != (counted{Sure: 9, Maybe: 1}) {
 				t.Errorf("found %+v, %+v", r, sum(p))
 			}
 			if n := len(s.requests()); n != 10 || s.connected() != 2 {
@@ -123,7 +130,8 @@ func TestAServerThatNeverAnswers(t *testing.T) {
 	s := serve(t, always("", false))
 	p := publisher(t, s, nil)
 	r, err := p.Run(t.Context(), publish.Schedule{Count: 100})
-	if err == nil || !strings.Contains(err.Error(), "10 requests in a row") || r.Unsure != 10 || sum(p) != (counted{Maybe: 10}) {
+	if err == nil || !strings.Contains(err.Error(), "10 requests in a row") || r.Unsure != 10 ||
+		sum(p) != (counted{Maybe: 10}) {
 		t.Errorf("found %v, %+v, %+v", err, r, sum(p))
 	}
 }
@@ -135,17 +143,20 @@ func TestAServerThatIsGone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := publish.New(t.Context(), publish.Config{URL: "http://" + l.Addr().String(), Body: "{payload}", Payload: 16})
+	p, err := publish.New(t.Context(),
+		publish.Config{URL: "http://" + l.Addr().String(), Body: "{payload}", Payload: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
 	l.Close() // what waits to be accepted is reset
 	r, err := p.Run(t.Context(), publish.Schedule{Count: 100})
-	if err == nil || !strings.Contains(err.Error(), "refused") || r.Requests != 10 || r.Unsure != 1 || r.Refused != 9 || sum(p).Maybe != 1 {
+	if err == nil || !strings.Contains(err.Error(), "refused") || r.Requests != 10 ||
+		r.Unsure != 1 || r.Refused != 9 || sum(p).Maybe != 1 {
 		t.Errorf("found %v, %+v, %+v", err, r, sum(p))
 	}
-	if _, err := publish.New(t.Context(), publish.Config{URL: "http://" + l.Addr().String(), Body: "{payload}", Payload: 16}); err == nil || !strings.Contains(err.Error(), "refused") {
+	if _, err := publish.New(t.Context(), publish.Config{URL: "http://" + l.Addr().String(),
+		Body: "{payload}", Payload: 16}); err == nil || !strings.Contains(err.Error(), "refused") {
 		t.Errorf("found %v", err)
 	}
 }
@@ -161,11 +172,13 @@ func TestRequests(t *testing.T) {
 	before := time.Now().UnixMilli()
 	run(t, p, publish.Schedule{Count: 1})
 	r := s.requests()[0]
-	if r.Method != "PUT" || r.URL.Path != "/" || r.URL.Query().Get("t") != "9" || r.Header.Get("X-Topic") != "9/r1" || r.Host != strings.TrimPrefix(s.url, "http://") {
+	if r.Method != "PUT" || r.URL.Path != "/" || r.URL.Query().Get("t") != "9" ||
+		r.Header.Get("X-Topic") != "9/r1" || r.Host != strings.TrimPrefix(s.url, "http://") {
 		t.Errorf("found %s %s, %q", r.Method, r.URL, r.Header)
 	}
 	var at int64
-	if _, err := fmt.Sscan(r.URL.Query().Get("at"), &at); err != nil || at < before || at > time.Now().UnixMilli() {
+	if _, err := fmt.Sscan(r.URL.Query().Get("at"), &at); err != nil || at < before ||
+		at > time.Now().UnixMilli() {
 		t.Errorf("found {now} %d, began at %d", at, before)
 	}
 	if len(r.body) != 32 || r.body[0] != '<' || r.body[31] != '>' || r.marks()[0].Topic != 9 {
@@ -174,7 +187,8 @@ func TestRequests(t *testing.T) {
 	// A payload may be in the URL only.
 	p = publisher(t, s, func(c *publish.Config) { c.URL, c.Body = s.url+"/{payload}#part", "" })
 	run(t, p, publish.Schedule{Count: 1})
-	if r := s.requests()[1]; len(r.URL.Path) != 21 || r.URL.Path[1] != '~' || len(r.body) != 0 || strings.Contains(r.RequestURI, "#") {
+	if r := s.requests()[1]; len(r.URL.Path) != 21 || r.URL.Path[1] != '~' || len(r.body) != 0 ||
+		strings.Contains(r.RequestURI, "#") {
 		t.Errorf("found %s, %q", r.RequestURI, r.body)
 	}
 }
@@ -196,17 +210,20 @@ func TestConnectingEndsWithItsContext(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	if _, err := publish.New(ctx, publish.Config{URL: "https://" + l.Addr().String(), Body: "{payload}", Payload: 16}); err == nil || !strings.Contains(err.Error(), "TLS with") {
+	if _, err := publish.New(ctx, publish.Config{URL: "https://" + l.Addr().String(),
+		Body: "{payload}", Payload: 16}); err == nil || !strings.Contains(err.Error(), "TLS with") {
 		t.Errorf("found %v", err)
 	}
 }
 
-// TestReasonsAreBounded: not one for each port or body that a server thinks of, and nothing that steers a terminal.
+// TestReasonsAreBounded: not one for each port or body that a server thinks of, and nothing that
+// steers a terminal.
 func TestReasonsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(n int, r request) (string, bool) {
 		body := fmt.Sprintf("\x1b[31m%d", n)
-		return fmt.Sprintf("HTTP/1.1 500 Oops\r\nContent-Length: %d\r\n\r\n%s", len(body), body), true
+		return fmt.Sprintf("HTTP/1.1 500 Oops\r\nContent-Length: %d\r\n\r\n%s", len(body), body),
+			true
 	})
 	r := run(t, publisher(t, s, nil), publish.Schedule{Count: 50})
 	if len(r.Causes) > 21 || r.Causes["others"] < 30 || r.Refused != 50 {

@@ -27,9 +27,11 @@ import (
 const (
 	dialTimeout   = 10 * time.Second
 	answerTimeout = 30 * time.Second
-	// restMax is how long a connection may rest before it is looked at whether the server has closed it.
+	// restMax is how long a connection may rest before it is looked at whether the server has
+	// closed it.
 	restMax = time.Second
-	// leaveTimeout is how long an answer may take when the run's context has ended: it tells whether the event counts.
+	// leaveTimeout is how long an answer may take when the run's context has ended: it tells
+	// whether the event counts.
 	leaveTimeout = time.Second
 )
 
@@ -42,11 +44,12 @@ type Config struct {
 	Run         string
 	Topics      int // 0: one
 	TopicFirst  int
-	Payload     int  // bytes; at least mark.Bytes
-	Batch       int  // bodies in one request, one below the other; 0: one
-	Connections int  // 0: one
-	Shared      bool // the connections share all topics, each with numbers of its own: so many lanes
-	Nice        int  // of the connections' threads
+	Payload     int // bytes; at least mark.Bytes
+	Batch       int // bodies in one request, one below the other; 0: one
+	Connections int // 0: one
+	// the connections share all topics, each with numbers of its own: so many lanes
+	Shared      bool
+	Nice        int // of the connections' threads
 	AllowRemote bool
 }
 
@@ -78,7 +81,9 @@ func (c Config) parse() (*Publisher, error) {
 		p.method = http.MethodPost
 	}
 	if c.Payload < mark.Bytes {
-		return nil, fmt.Errorf("expected a payload of at least %d bytes, found %d: the number and the time of the event are in it", mark.Bytes, c.Payload)
+		return nil,
+			fmt.Errorf("expected a payload of at least %d bytes, found %d: the number and the time of the event are in it",
+				mark.Bytes, c.Payload)
 	}
 	rest, secure := strings.CutPrefix(c.URL, "https://")
 	if !secure {
@@ -123,21 +128,26 @@ func (c Config) parse() (*Publisher, error) {
 			return nil, err
 		}
 		if part.to.Has(template.Stream) {
-			return nil, fmt.Errorf("%q: expected no {stream} in a publish: it is a subscriber's", part.text)
+			return nil, fmt.Errorf("%q: expected no {stream} in a publish: it is a subscriber's",
+				part.text)
 		}
 	}
 	if !p.body.Has(template.Payload) && !p.url.Has(template.Payload) {
-		return nil, errors.New("expected {payload} in the body or the URL of a publish: without it nothing can be checked or timed")
+		return nil,
+			errors.New("expected {payload} in the body or the URL of a publish: without it nothing can be checked or timed")
 	}
 	if p.config.Batch > 1 && !p.body.Has(template.Payload) {
-		return nil, errors.New("expected {payload} in the body: a batch has one body for each event")
+		return nil,
+			errors.New("expected {payload} in the body: a batch has one body for each event")
 	}
 	p.lanes = 1
 	if c.Shared {
 		p.lanes = c.Connections
 	}
 	if most := (c.TopicFirst + c.Topics) * p.lanes; most > mark.TopicsMax {
-		return nil, fmt.Errorf("expected at most %d topics times connections that share them, found %d", mark.TopicsMax, most)
+		return nil,
+			fmt.Errorf("expected at most %d topics times connections that share them, found %d",
+				mark.TopicsMax, most)
 	}
 	p.counts = make([]counts, c.Topics*p.lanes)
 	return p, nil
@@ -156,7 +166,8 @@ func New(ctx context.Context, c Config) (*Publisher, error) {
 		n = min(n, p.config.Topics)
 	}
 	for i := range n {
-		s := &sender{publisher: p, index: i, count: n, lane: i % p.lanes, late: newHistogram(), answer: newHistogram()}
+		s := &sender{publisher: p, index: i, count: n, lane: i % p.lanes, late: newHistogram(),
+			answer: newHistogram()}
 		if err := s.dial(ctx); err != nil {
 			p.Close()
 			return nil, err
@@ -256,7 +267,8 @@ func (s *sender) closedWhileIdle() (gone bool) {
 	err = raw.Control(func(fd uintptr) {
 		var b [1]byte
 		n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		gone = err == nil && (n == 0 || !secure) || err != nil && err != unix.EAGAIN // TLS has messages of its own
+		// TLS has messages of its own
+		gone = err == nil && (n == 0 || !secure) || err != nil && err != unix.EAGAIN
 	})
 	return gone || err != nil
 }
@@ -270,7 +282,8 @@ func (s *sender) dial(ctx context.Context) error {
 		return err
 	}
 	if s.publisher.secure {
-		secured := tls.Client(conn, &tls.Config{ServerName: s.publisher.server, NextProtos: []string{"http/1.1"}})
+		secured := tls.Client(conn,
+			&tls.Config{ServerName: s.publisher.server, NextProtos: []string{"http/1.1"}})
 		if err := secured.HandshakeContext(ctx); err != nil {
 			conn.Close()
 			return fmt.Errorf("TLS with %s: %w", s.publisher.address, err)
@@ -285,10 +298,12 @@ func (s *sender) dial(ctx context.Context) error {
 // appendRequest appends a request with n events numbered from seq on.
 func (s *sender) appendRequest(b []byte, number int, seq, n uint32, due mark.Time) []byte {
 	p := s.publisher
-	v := template.Values{Topic: p.config.TopicFirst + number, Run: p.config.Run, Now: time.Now().UnixMilli()}
+	v := template.Values{Topic: p.config.TopicFirst + number, Run: p.config.Run,
+		Now: time.Now().UnixMilli()}
 	s.body = s.body[:0]
 	for i := range n {
-		s.payload = mark.Append(s.payload[:0], mark.Mark{Topic: uint32(v.Topic*p.lanes + s.lane), Seq: seq + i, Due: due}, p.config.Payload)
+		s.payload = mark.Append(s.payload[:0], mark.Mark{Topic: uint32(v.Topic*p.lanes + s.lane),
+			Seq: seq + i, Due: due}, p.config.Payload)
 		v.Payload = s.payload
 		if i > 0 {
 			s.body = append(s.body, '\n')

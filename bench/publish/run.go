@@ -30,7 +30,8 @@ const causesMax = 20
 // sleepMax is how long a sender may fail to notice that the run's context has ended.
 const sleepMax = 50 * time.Millisecond
 
-// Schedule says when events are due. A run ends when all that fall due within its time are sent, however late.
+// Schedule says when events are due. A run ends when all that fall due within its time are sent,
+// however late.
 type Schedule struct {
 	Rate  float64       // events a second, over all topics; 0: flat out
 	Count int           // of events; 0: no matter
@@ -43,12 +44,14 @@ type Report struct {
 	Acknowledged uint64 // events
 	Refused      uint64 // events that the server said it did not take
 	Unsure       uint64 // events whose answer never came
-	InFlight     uint64 // events that were on their way when the run's context ended, and got no answer in time
-	Skipped      uint64 // events that fell due and were never sent
-	Causes       map[string]uint64
-	Took         time.Duration
-	Late         *hdrhistogram.Histogram // microseconds from when an event was due to when it was written
-	Answer       *hdrhistogram.Histogram // microseconds from then to its answer
+	// events that were on their way when the run's context ended, and got no answer in time
+	InFlight uint64
+	Skipped  uint64 // events that fell due and were never sent
+	Causes   map[string]uint64
+	Took     time.Duration
+	// microseconds from when an event was due to when it was written
+	Late   *hdrhistogram.Histogram
+	Answer *hdrhistogram.Histogram // microseconds from then to its answer
 }
 
 // counts are one topic's in one lane.
@@ -78,7 +81,8 @@ func newHistogram() *hdrhistogram.Histogram {
 
 // Run publishes until the schedule is over or ctx ends, which is no error.
 func (p *Publisher) Run(ctx context.Context, s Schedule) (Report, error) {
-	start := time.Now().Add(time.Millisecond) // so that the threads are there when the first event is due
+	// so that the threads are there when the first event is due
+	start := time.Now().Add(time.Millisecond)
 	var group sync.WaitGroup
 	faults := make(chan error, len(p.senders))
 	for _, one := range p.senders {
@@ -86,9 +90,11 @@ func (p *Publisher) Run(ctx context.Context, s Schedule) (Report, error) {
 		one.late.Reset()
 		one.answer.Reset()
 		group.Go(func() {
-			runtime.LockOSThread() // sleeps are the kernel's: the runtime's timers fire late when its threads are busy
+			// sleeps are the kernel's: the runtime's timers fire late when its threads are busy
+			runtime.LockOSThread()
 			if p.config.Nice == 0 {
-				defer runtime.UnlockOSThread() // otherwise the thread ends, and its priority with it
+				// otherwise the thread ends, and its priority with it
+				defer runtime.UnlockOSThread()
 			} else {
 				unix.Setpriority(unix.PRIO_PROCESS, 0, p.config.Nice)
 			}
@@ -102,7 +108,8 @@ func (p *Publisher) Run(ctx context.Context, s Schedule) (Report, error) {
 		sleepUntil(ctx, start.Add(s.For)) // a run takes its time, also behind its last event
 	}
 	close(faults)
-	sum := Report{Causes: make(map[string]uint64), Took: max(0, time.Since(start)), Late: newHistogram(), Answer: newHistogram()}
+	sum := Report{Causes: make(map[string]uint64), Took: max(0, time.Since(start)),
+		Late: newHistogram(), Answer: newHistogram()}
 	for _, one := range p.senders {
 		r := &one.report
 		sum.Requests += r.Requests
@@ -124,7 +131,8 @@ func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error 
 	c := &s.publisher.config
 	failures := 0
 	sleepUntil(ctx, start)
-	for k := 0; ; k++ { // event k is on topic k mod topics; others see to those that are not this sender's
+	for k := 0; ; k++ {
+		// event k is on topic k mod topics; others see to those that are not this sender's
 		number := k % c.Topics
 		turn := number
 		if c.Shared {
@@ -150,7 +158,8 @@ func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error 
 			due = time.Now()
 		}
 		switch late := time.Since(due); {
-		case plan.For > 0 && time.Since(start) > plan.For+overrunMax, ctx.Err() != nil && late > leaveTimeout:
+		case plan.For > 0 && time.Since(start) > plan.For+overrunMax, ctx.Err() != nil &&
+			late > leaveTimeout:
 			s.report.Skipped += uint64(n)
 			continue
 		case ctx.Err() != nil:
@@ -158,7 +167,8 @@ func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error 
 		}
 		if err := s.publish(ctx, number, uint32(n), due); err != nil {
 			if failures++; failures >= failuresMax && ctx.Err() == nil {
-				return fmt.Errorf("publishing: %d requests in a row got no answer: %w", failures, err)
+				return fmt.Errorf("publishing: %d requests in a row got no answer: %w", failures,
+					err)
 			}
 			continue
 		}
@@ -166,7 +176,8 @@ func (s *sender) run(ctx context.Context, plan Schedule, start time.Time) error 
 	}
 }
 
-// over reports whether event number k, due at due, is behind the end. Both times are since the start.
+// over reports whether event number k, due at due, is behind the end. Both times are since the
+// start.
 func (s *Schedule) over(k int, due, now time.Duration) bool {
 	if s.Rate == 0 {
 		due = now

@@ -10,7 +10,8 @@ import (
 	"ssedge/bench/publish"
 )
 
-// numbers checks that the events of each number in the marks came with the sequence 1, 2, 3 …, and returns how many.
+// numbers checks that the events of each number in the marks came with the sequence 1, 2, 3 …, and
+// returns how many.
 func numbers(t *testing.T, all []request) map[uint32]uint32 {
 	t.Helper()
 	last := make(map[uint32]uint32)
@@ -28,7 +29,9 @@ func numbers(t *testing.T, all []request) map[uint32]uint32 {
 func TestEventsOfATopicComeInOrder(t *testing.T) {
 	t.Parallel()
 	s := serve(t, always(ok, true))
-	p := publisher(t, s, func(c *publish.Config) { c.Topics, c.TopicFirst, c.Connections = 5, 7, 3 })
+	p := publisher(t, s, func(c *publish.Config) {
+		c.Topics, c.TopicFirst, c.Connections = 5, 7, 3
+	})
 	r := run(t, p, publish.Schedule{Count: 203})
 	if r.Acknowledged != 203 || r.Requests != 203 || r.Refused+r.Unsure != 0 {
 		t.Errorf("found %+v", r)
@@ -36,8 +39,10 @@ func TestEventsOfATopicComeInOrder(t *testing.T) {
 	run(t, p, publish.Schedule{Count: 2}) // numbers go on
 	last := numbers(t, s.requests())
 	for topic, want := range []uint32{42, 42, 41, 40, 40} {
-		if got := p.Published()[topic]; got.Sure != want || got.Maybe != 0 || last[uint32(topic+7)] != want {
-			t.Errorf("topic %d: expected %d events, found %+v and %d at the server", topic, want, got, last[uint32(topic+7)])
+		if got := p.Published()[topic]; got.Sure != want || got.Maybe != 0 ||
+			last[uint32(topic+7)] != want {
+			t.Errorf("topic %d: expected %d events, found %+v and %d at the server", topic, want,
+				got, last[uint32(topic+7)])
 		}
 	}
 	connection := make(map[string]int)
@@ -56,7 +61,8 @@ func TestEventsOfATopicComeInOrder(t *testing.T) {
 func TestThereAreNotMoreConnectionsThanTopics(t *testing.T) {
 	t.Parallel()
 	s := serve(t, always(ok, true))
-	run(t, publisher(t, s, func(c *publish.Config) { c.Topics, c.Connections = 2, 8 }), publish.Schedule{Count: 20})
+	run(t, publisher(t, s, func(c *publish.Config) { c.Topics, c.Connections = 2, 8 }),
+		publish.Schedule{Count: 20})
 	if n := s.connected(); n != 2 {
 		t.Errorf("found %d", n)
 	}
@@ -66,7 +72,9 @@ func TestThereAreNotMoreConnectionsThanTopics(t *testing.T) {
 func TestSharedConnections(t *testing.T) {
 	t.Parallel()
 	s := serve(t, always(ok, true))
-	p := publisher(t, s, func(c *publish.Config) { c.Topics, c.TopicFirst, c.Connections, c.Shared = 2, 3, 3, true })
+	p := publisher(t, s, func(c *publish.Config) {
+		c.Topics, c.TopicFirst, c.Connections, c.Shared = 2, 3, 3, true
+	})
 	run(t, p, publish.Schedule{Count: 61})
 	last := numbers(t, s.requests())
 	if len(last) != 6 {
@@ -78,7 +86,8 @@ func TestSharedConnections(t *testing.T) {
 	}
 	for i, want := range []uint32{31, 30} {
 		if got := p.Published()[i].Sure; got != want || topics[uint32(3+i)] != want {
-			t.Errorf("topic %d: expected %d, found %d and %d at the server", i, want, got, topics[uint32(3+i)])
+			t.Errorf("topic %d: expected %d, found %d and %d at the server", i, want, got,
+				topics[uint32(3+i)])
 		}
 	}
 	for _, r := range s.requests() {
@@ -88,18 +97,22 @@ func TestSharedConnections(t *testing.T) {
 	}
 }
 
-// TestABatch is several bodies in one request, and the last one is smaller where the count asks for it.
+// TestABatch is several bodies in one request, and the last one is smaller where the count asks for
+// it.
 func TestABatch(t *testing.T) {
 	t.Parallel()
 	s := serve(t, always(ok, true))
-	p := publisher(t, s, func(c *publish.Config) { c.Topics, c.Batch, c.Body = 2, 3, `{"topic":"t{topic}","data":"{payload}"}` })
+	p := publisher(t, s, func(c *publish.Config) {
+		c.Topics, c.Batch, c.Body = 2, 3, `{"topic":"t{topic}","data":"{payload}"}`
+	})
 	r := run(t, p, publish.Schedule{Rate: 10_000, Count: 10})
 	if r.Requests != 4 || r.Acknowledged != 10 || sum(p).Sure != 10 {
 		t.Errorf("expected 10 events in 4 requests, found %+v", r)
 	}
 	for i, r := range s.requests() {
 		lines := strings.Split(string(r.body), "\n")
-		if want := min(3, 10-3*i); len(lines) != want || len(r.marks()) != want || !strings.HasPrefix(lines[0], `{"topic":"t`+string('0'+byte(i%2))) {
+		if want := min(3, 10-3*i); len(lines) != want || len(r.marks()) != want ||
+			!strings.HasPrefix(lines[0], `{"topic":"t`+string('0'+byte(i%2))) {
 			t.Errorf("request %d: found %q", i, r.body)
 		}
 	}
@@ -125,7 +138,8 @@ func TestARate(t *testing.T) {
 	}
 	for _, r := range s.requests() {
 		after := r.marks()[0].Due.Since(first)
-		if off := after - after.Round(time.Millisecond); off < -time.Microsecond || off > time.Microsecond {
+		if off := after - after.Round(time.Millisecond); off < -time.Microsecond ||
+			off > time.Microsecond {
 			t.Errorf("an event was due %v after the first", after)
 		}
 		due[after.Round(time.Millisecond)]++
@@ -143,16 +157,21 @@ func TestATimeEndsARun(t *testing.T) {
 	t.Parallel()
 	s := serve(t, always(ok, true))
 	p := publisher(t, s, nil)
-	if r := run(t, p, publish.Schedule{Rate: 500, For: 100 * time.Millisecond}); r.Acknowledged < 1 || r.Acknowledged > 50 {
+	if r := run(t, p,
+		publish.Schedule{Rate: 500, For: 100 * time.Millisecond}); r.Acknowledged < 1 ||
+		r.Acknowledged > 50 {
 		t.Errorf("expected at most 50 events, found %+v", r)
 	}
 	began := time.Now()
 	r := run(t, p, publish.Schedule{For: 50 * time.Millisecond})
-	if time.Since(began) < 50*time.Millisecond || r.Acknowledged == 0 || int(sum(p).Sure) != len(s.requests()) {
-		t.Errorf("found %+v in %v, %d events at the server", r, time.Since(began), len(s.requests()))
+	if time.Since(began) < 50*time.Millisecond || r.Acknowledged == 0 ||
+		int(sum(p).Sure) != len(s.requests()) {
+		t.Errorf("found %+v in %v, %d events at the server", r, time.Since(began),
+			len(s.requests()))
 	}
 	previous := mark.At(began)
-	for _, r := range s.requests()[len(s.requests())-int(r.Acknowledged):] { // due when it was written
+	for _, r := range s.requests()[len(s.requests())-int(r.Acknowledged):] {
+		// due when it was written
 		due := r.marks()[0].Due
 		if due.Since(previous) > time.Minute {
 			t.Errorf("an event was due before the one in front of it")
@@ -175,7 +194,8 @@ func TestAStalledServer(t *testing.T) {
 	all := s.requests()
 	for i := range all {
 		after := all[i].marks()[0].Due.Since(all[0].marks()[0].Due)
-		if off := after - time.Duration(i)*10*time.Millisecond; off < -time.Microsecond || off > time.Microsecond {
+		if off := after - time.Duration(i)*10*time.Millisecond; off < -time.Microsecond ||
+			off > time.Microsecond {
 			t.Errorf("event %d was due %v after the first", i, after)
 		}
 	}
@@ -207,7 +227,8 @@ func TestTheEndOfItsContextEndsARun(t *testing.T) {
 					cancel()
 					<-t.Context().Done()
 				}
-				time.AfterFunc(20*time.Millisecond, cancel) // most likely the sender sleeps then; it must end either way
+				// most likely the sender sleeps then; it must end either way
+				time.AfterFunc(20*time.Millisecond, cancel)
 				return ok, true
 			})
 			began := time.Now()
@@ -215,7 +236,8 @@ func TestTheEndOfItsContextEndsARun(t *testing.T) {
 			if took := time.Since(began); err != nil || took > patience {
 				t.Errorf("%v, after %v", err, took)
 			}
-			if r.Requests != c.want.Requests || r.Acknowledged != c.want.Acknowledged || r.Unsure != c.want.Unsure || r.InFlight != c.want.InFlight {
+			if r.Requests != c.want.Requests || r.Acknowledged != c.want.Acknowledged ||
+				r.Unsure != c.want.Unsure || r.InFlight != c.want.InFlight {
 				t.Errorf("expected %+v, found %+v", c.want, r)
 			}
 		})
@@ -223,7 +245,8 @@ func TestTheEndOfItsContextEndsARun(t *testing.T) {
 	s := serve(t, always(ok, true))
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if r, err := publisher(t, s, nil).Run(ended, publish.Schedule{Count: 5}); err != nil || r.Requests != 0 || r.Took < 0 {
+	if r, err := publisher(t, s, nil).Run(ended, publish.Schedule{Count: 5}); err != nil ||
+		r.Requests != 0 || r.Took < 0 {
 		t.Errorf("an ended context: found %v, %+v", err, r)
 	}
 }
@@ -260,7 +283,8 @@ func TestWhatIsNotSentIsCounted(t *testing.T) {
 	})
 	r, err := publisher(t, s, nil).Run(ctx, publish.Schedule{Rate: 100})
 	if err != nil || r.Skipped < 40 || r.Skipped > 200 {
-		t.Errorf("expected some 50 events that were due more than a second ago, found %+v, %v", r, err)
+		t.Errorf("expected some 50 events that were due more than a second ago, found %+v, %v", r,
+			err)
 	}
 }
 
@@ -277,7 +301,8 @@ func TestARunTakesItsTime(t *testing.T) {
 // TestAConnectionThatWasClosedAtRest is noticed before an event is sent on it.
 func TestAConnectionThatWasClosedAtRest(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(n int, r request) (string, bool) { return ok, n != 1 }) // says nothing of closing
+	// says nothing of closing
+	s := serve(t, func(n int, r request) (string, bool) { return ok, n != 1 })
 	p := publisher(t, s, nil)
 	if r := run(t, p, publish.Schedule{Count: 1}); r.Acknowledged != 1 {
 		t.Fatalf("found %+v", r)

@@ -35,8 +35,8 @@ func (r request) marks() (all []mark.Mark) {
 	return all
 }
 
-// server keeps what it is asked and writes what it is told to, byte by byte: a real one would hide what the publisher
-// makes of odd answers.
+// server keeps what it is asked and writes what it is told to, byte by byte: a real one would hide
+// what the publisher makes of odd answers.
 type server struct {
 	url string
 
@@ -47,8 +47,8 @@ type server struct {
 
 const ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
-// serve answers the n-th request, from 1, with what answer returns. An answer without its end, or "", closes the
-// connection behind it.
+// serve answers the n-th request, from 1, with what answer returns. An answer without its end, or
+// "", closes the connection behind it.
 func serve(t *testing.T, answer func(n int, r request) (text string, more bool)) *server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -141,8 +141,7 @@ func run(t *testing.T, p *publish.Publisher, s publish.Schedule) publish.Report 
 	return r
 }
 
-// sum adds up what all topics have had.
-// counted is load.Published of all topics together.
+// sum adds up what all topics have had. counted is load.Published of all topics together.
 type counted struct{ Sure, Maybe uint32 }
 
 func sum(p *publish.Publisher) (all counted) {

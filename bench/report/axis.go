@@ -18,9 +18,10 @@ type tick struct {
 // scale is an axis as it is drawn: what lies between its ends, how, and what is written along it.
 type scale struct {
 	low, high float64
-	part      func(value float64) float64 // of the axis, up to a value: 0 at its beginning, 1 at its end
-	ticks     []tick
-	label     string
+	// of the axis, up to a value: 0 at its beginning, 1 at its end
+	part  func(value float64) float64
+	ticks []tick
+	label string
 }
 
 const (
@@ -30,8 +31,9 @@ const (
 	nearTick = 0.05 // of its length: an axis is made longer by so much to end at a tick
 )
 
-// linear is a scale that holds the values. It begins at 0 if they do not go below it and from is 0 or lies near: what is
-// measured upwards shall not look like more than it is. A whole scale ends at ticks, another one if they are near.
+// linear is a scale that holds the values. It begins at 0 if they do not go below it and from is 0
+// or lies near: what is measured upwards shall not look like more than it is. A whole scale ends at
+// ticks, another one if they are near.
 func linear(axis result.Axis, low, high float64, whole bool) scale {
 	if low >= 0 && (whole || low <= high/4) {
 		low = 0
@@ -48,10 +50,14 @@ func linear(axis result.Axis, low, high float64, whole bool) scale {
 		last, high = after, max(high, after*step)
 	}
 	s := scale{low: low, high: high, label: named(axis.Name, unit)}
-	s.part = func(v float64) float64 { return (v/2 - low/2) / (high/2 - low/2) } // the difference may be no float64
+	// the difference may be no float64
+	s.part = func(v float64) float64 { return (v/2 - low/2) / (high/2 - low/2) }
 	for i := range int(last-first) + 1 {
 		at := (first + float64(i)) * step
-		s.ticks = append(s.ticks, tick{value: at, label: evenly(at/divisor, step/divisor, max(math.Abs(low), math.Abs(high))/divisor)})
+		s.ticks = append(s.ticks,
+			tick{value: at,
+				label: evenly(at/divisor, step/divisor,
+					max(math.Abs(low), math.Abs(high))/divisor)})
 	}
 	return s
 }
@@ -80,8 +86,8 @@ func stepOf(least float64) float64 {
 	return 10 * decade
 }
 
-// logarithmic is a scale that holds the values, of which none is less than slightest: decades, with a label at each or,
-// of few, at 1, 2 and 5; bytes go by powers of two.
+// logarithmic is a scale that holds the values, of which none is less than slightest: decades, with
+// a label at each or, of few, at 1, 2 and 5; bytes go by powers of two.
 func logarithmic(axis result.Axis, low, high float64) scale {
 	s := scale{label: named(axis.Name, axis.Unit)}
 	if axis.Unit == result.Bytes {
@@ -119,7 +125,8 @@ func (s *scale) decades(low, high float64) {
 	s.low, s.high = marks[0].value(), marks[len(marks)-1].value()
 	same := high <= low*(1+1e-9)
 	for _, m := range marks {
-		// A hair's breadth is nothing: with the same value at both ends there must be room around it.
+		// A hair's breadth is nothing: with the same value at both ends there must be room around
+		// it.
 		if v := m.value(); m.round() && (v < low*(1-1e-9) || !same && v <= low*(1+1e-9)) {
 			s.low = v
 		}
@@ -211,7 +218,8 @@ func named(name, unit string) string {
 	return name + " (" + unit + ")"
 }
 
-// inUnit is the unit, and by what values are divided to be in it: bytes go in the one that fits the largest.
+// inUnit is the unit, and by what values are divided to be in it: bytes go in the one that fits the
+// largest.
 func inUnit(unit string, largest float64) (string, float64) {
 	if unit != result.Bytes {
 		return unit, 1
@@ -238,8 +246,8 @@ const (
 	plainMost  = 1e13
 )
 
-// evenly writes a value of an axis whose ticks are step apart and go up to largest, all with the same suffix and number
-// of decimals.
+// evenly writes a value of an axis whose ticks are step apart and go up to largest, all with the
+// same suffix and number of decimals.
 func evenly(value, step, largest float64) string {
 	if value == 0 {
 		return "0"

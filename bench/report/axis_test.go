@@ -40,15 +40,18 @@ func TestLinearTicks(t *testing.T) {
 		{"B", 0, 3 << 30, true, [2]float64{0, 3 << 30}, "x (GiB)", "0 0.5 1.0 1.5 2.0 2.5 3.0"},
 		{"×", 0.86, 1.04, true, [2]float64{0, 1.2}, "x (×)", "0 0.2 0.4 0.6 0.8 1.0 1.2"},
 		{"", -7, 12, true, [2]float64{-10, 15}, "x", "-10 -5 0 5 10 15"},
-		{"", 0.00011, 0.00052, true, [2]float64{0, 0.0006}, "x", "0 0.0001 0.0002 0.0003 0.0004 0.0005 0.0006"},
+		{"", 0.00011, 0.00052, true, [2]float64{0, 0.0006}, "x",
+			"0 0.0001 0.0002 0.0003 0.0004 0.0005 0.0006"},
 		{"", 100, 110, false, [2]float64{100, 110}, "x", "100 102 104 106 108 110"},
 		{"", 100.3, 109.8, false, [2]float64{100, 110}, "x", "100 102 104 106 108 110"},
 		{"", 101.5, 108.5, false, [2]float64{101.5, 108.5}, "x", "102 104 106 108"},
 		{"", 0, 0, true, [2]float64{0, 1}, "x", "0 0.2 0.4 0.6 0.8 1.0"},
 	} {
 		s := linear(result.Axis{Name: "x", Unit: c.unit}, c.low, c.high, c.whole)
-		if labelsOf(s) != c.want || s.label != c.label || math.Abs(s.low-c.ends[0]) > 1e-9 || math.Abs(s.high-c.ends[1]) > 1e-9*c.ends[1] {
-			t.Errorf("%v to %v %q: expected %v %q %s, found %v to %v %q %s", c.low, c.high, c.unit, c.ends, c.label, c.want, s.low, s.high, s.label, labelsOf(s))
+		if labelsOf(s) != c.want || s.label != c.label || math.Abs(s.low-c.ends[0]) > 1e-9 ||
+			math.Abs(s.high-c.ends[1]) > 1e-9*c.ends[1] {
+			t.Errorf("%v to %v %q: expected %v %q %s, found %v to %v %q %s", c.low, c.high, c.unit,
+				c.ends, c.label, c.want, s.low, s.high, s.label, labelsOf(s))
 		}
 	}
 }
@@ -70,7 +73,8 @@ func TestLogarithmicTicks(t *testing.T) {
 	} {
 		s := logarithmic(result.Axis{Name: "x", Unit: c.unit}, c.low, c.high)
 		if got := labelsOf(s); got != c.want || s.low != c.ends[0] || s.high != c.ends[1] {
-			t.Errorf("%v to %v %q: expected %v %s, found %v to %v %s", c.low, c.high, c.unit, c.ends, c.want, s.low, s.high, got)
+			t.Errorf("%v to %v %q: expected %v %s, found %v to %v %s", c.low, c.high, c.unit,
+				c.ends, c.want, s.low, s.high, got)
 		}
 	}
 }

@@ -11,8 +11,9 @@ import (
 	"ssedge/bench/result"
 )
 
-// The size of a plot, in the units of its own coordinates: it is as wide on the page as its column. Text is of this size
-// in them, to be read when the column is 360 px wide as well as when it is 560.
+// The size of a plot, in the units of its own coordinates: it is as wide on the page as its column.
+// Text is of this size in them, to be read when the column is 360 px wide as well as when it is
+// 560.
 const (
 	width    = 430.0
 	height   = 270.0
@@ -59,7 +60,8 @@ type line struct {
 	glyphs bool
 }
 
-// canvas is an SVG document that is being written. The plane's corners are left and above, right and bottom.
+// canvas is an SVG document that is being written. The plane's corners are left and above, right
+// and bottom.
 type canvas struct {
 	strings.Builder
 	left, right, bottom float64
@@ -75,7 +77,8 @@ func coordinate(v float64) string {
 }
 
 func (c *canvas) segment(x0, y0, x1, y1 float64, colour string) {
-	c.add(`<path d="M%s %sL%s %s" style="stroke:var(--%s);stroke-width:0.75"/>`, coordinate(x0), coordinate(y0), coordinate(x1), coordinate(y1), colour)
+	c.add(`<path d="M%s %sL%s %s" style="stroke:var(--%s);stroke-width:0.75"/>`, coordinate(x0),
+		coordinate(y0), coordinate(x1), coordinate(y1), colour)
 }
 
 func (c *canvas) text(x, y float64, anchor, text, more string) {
@@ -90,10 +93,12 @@ func (p picture) svg() template.HTML {
 	for _, t := range y.ticks {
 		widest = max(widest, utf8.RuneCountInString(t.label))
 	}
-	c := &canvas{left: nameWidth + charWidth*float64(widest) + tickLong, right: width - beside, bottom: height - below}
+	c := &canvas{left: nameWidth + charWidth*float64(widest) + tickLong, right: width - beside,
+		bottom: height - below}
 	atX := func(v float64) float64 { return c.left + (c.right-c.left)*x.part(v) }
 	atY := func(v float64) float64 { return c.bottom - (c.bottom-above)*y.part(v) }
-	c.add(`<svg viewBox="0 0 %s %s" role="img" aria-label="%s">`, number(width), number(height), html.EscapeString(p.alt))
+	c.add(`<svg viewBox="0 0 %s %s" role="img" aria-label="%s">`, number(width), number(height),
+		html.EscapeString(p.alt))
 	for _, t := range y.ticks {
 		if t.label != "" {
 			c.segment(c.left, atY(t.value), c.right, atY(t.value), "grid")
@@ -111,7 +116,8 @@ func (p picture) svg() template.HTML {
 	}
 	c.text((c.left+c.right)/2, height-6, "middle", x.label, "")
 	middle := (above + c.bottom) / 2
-	c.text(textSize, middle, "middle", y.label, fmt.Sprintf(` transform="rotate(-90 %s %s)"`, coordinate(textSize), coordinate(middle)))
+	c.text(textSize, middle, "middle", y.label,
+		fmt.Sprintf(` transform="rotate(-90 %s %s)"`, coordinate(textSize), coordinate(middle)))
 	for _, l := range p.lines {
 		c.curve(l, atX, atY)
 	}
@@ -130,11 +136,13 @@ func (c *canvas) curve(l line, atX, atY func(float64) float64) {
 		if l.Dash() != "" {
 			dash = ";stroke-dasharray:" + l.Dash()
 		}
-		c.add(`<path d="%s" fill="none" style="stroke:var(--s%d);stroke-width:%s%s"/>`, path.String(), l.Colour(), number(l.width()), dash)
+		c.add(`<path d="%s" fill="none" style="stroke:var(--s%d);stroke-width:%s%s"/>`,
+			path.String(), l.Colour(), number(l.width()), dash)
 	}
 	if l.glyphs {
 		for _, p := range l.points {
-			c.add(`<circle cx="%s" cy="%s" r="2.8" style="fill:var(--s%d)"/>`, coordinate(atX(p[0])), coordinate(atY(p[1])), l.Colour())
+			c.add(`<circle cx="%s" cy="%s" r="2.8" style="fill:var(--s%d)"/>`,
+				coordinate(atX(p[0])), coordinate(atY(p[1])), l.Colour())
 		}
 	}
 }

@@ -19,13 +19,16 @@ import (
 //go:embed page.html
 var source string
 
-// page is parsed when it is asked for: a program that also has this package may start often and report seldom.
+// page is parsed when it is asked for: a program that also has this package may start often and
+// report seldom.
 var page = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("page").Funcs(template.FuncMap{
 		"format":  result.Format,
 		"setting": setting,
 		"words":   strings.Fields,
-		"moment":  func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
+		"moment": func(t time.Time) string {
+			return t.UTC().Format("2 January 2006, 15:04:05 UTC")
+		},
 	}).Parse(source))
 })
 
@@ -79,8 +82,8 @@ func scenarios(run *result.Run) (all []string) {
 // exact is the figures of a result that checked what arrived.
 var exact = []string{"lost", "duplicates", "disorder"}
 
-// sound says that everything arrived once and in order, if results looked, and all that looked found so; "" otherwise. What
-// was only compared with has no part in it.
+// sound says that everything arrived once and in order, if results looked, and all that looked
+// found so; "" otherwise. What was only compared with has no part in it.
 func sound(run *result.Run) string {
 	looked, of := 0, 0
 	faulty := false
@@ -122,8 +125,10 @@ func sound(run *result.Run) string {
 
 func environment(e result.Environment) []entry {
 	all := []entry{
-		{"Date", date(e.Date), false}, {"Command", e.Command, true}, {"Version", e.Version, false}, {"Go", e.Go, false},
-		{"Kernel", e.Kernel, false}, {"CPU", e.CPU, false}, {"Cores", count(uint64(max(0, e.Cores))), false}, {"Memory", memory(e.Memory), false},
+		{"Date", date(e.Date), false}, {"Command", e.Command, true}, {"Version", e.Version, false},
+		{"Go", e.Go, false},
+		{"Kernel", e.Kernel, false}, {"CPU", e.CPU, false},
+		{"Cores", count(uint64(max(0, e.Cores))), false}, {"Memory", memory(e.Memory), false},
 		{"Open files", count(e.OpenFiles), false},
 	}
 	return slices.DeleteFunc(all, func(one entry) bool { return one.Value == "" })
@@ -183,7 +188,8 @@ type table struct {
 	Notes []string
 }
 
-// cell is a text, and what stands in brackets behind it: the spread of a number, which is written smaller.
+// cell is a text, and what stands in brackets behind it: the spread of a number, which is written
+// smaller.
 type cell struct {
 	Text, Spread string
 	Number       bool // in a column of numbers
@@ -195,7 +201,8 @@ var (
 	brackets = regexp.MustCompile(`^(.*\S)\s*(\([^()]*\))$`)
 )
 
-// tableOf finds out which columns hold numbers: those whose every cell, but for dashes, is one. The first names the rows.
+// tableOf finds out which columns hold numbers: those whose every cell, but for dashes, is one. The
+// first names the rows.
 func tableOf(t result.Table) table {
 	numbers := make(map[int]bool)
 	for _, row := range t.Rows {

@@ -22,8 +22,8 @@ type server struct {
 	Ink  lineStyle
 }
 
-// group is the curves that share a plot. Only the same scenario's do: with the same title another one measures under
-// other conditions. Other axes would not fit.
+// group is the curves that share a plot. Only the same scenario's do: with the same title another
+// one measures under other conditions. Other axes would not fit.
 type group struct {
 	scenario, title string
 	x, y            result.Axis
@@ -63,7 +63,8 @@ func drawings(run *result.Run) []drawing {
 	return all
 }
 
-// drawingOf draws one plot. Its key names the servers that are in it in the order in which servers come in the run.
+// drawingOf draws one plot. Its key names the servers that are in it in the order in which servers
+// come in the run.
 func drawingOf(g group, curves []result.Curve, servers []string) drawing {
 	d := drawing{Title: g.title}
 	p := picture{x: g.x, y: g.y, alt: g.title}
@@ -82,7 +83,8 @@ func drawingOf(g group, curves []result.Curve, servers []string) drawing {
 			omitted += without
 			found = true
 			if len(points) > 0 {
-				p.lines = append(p.lines, line{lineStyle(i), thin(points), len(points) <= glyphsMax})
+				p.lines = append(p.lines,
+					line{lineStyle(i), thin(points), len(points) <= glyphsMax})
 			}
 		}
 		if found {
@@ -93,7 +95,8 @@ func drawingOf(g group, curves []result.Curve, servers []string) drawing {
 		d.Key = nil
 	}
 	if omitted > 0 {
-		d.Says = fmt.Sprintf("Points at 0 or below have no place on a logarithmic axis: %s.", result.Format(float64(omitted), ""))
+		d.Says = fmt.Sprintf("Points at 0 or below have no place on a logarithmic axis: %s.",
+			result.Format(float64(omitted), ""))
 	}
 	if len(p.lines) == 0 {
 		d.Says = "No points to draw. " + d.Says
@@ -103,8 +106,8 @@ func drawingOf(g group, curves []result.Curve, servers []string) drawing {
 	return d
 }
 
-// percentiles reports whether curves are distributions: they rise to 100 %, or near, along what is best seen on a
-// logarithmic axis.
+// percentiles reports whether curves are distributions: they rise to 100 %, or near, along what is
+// best seen on a logarithmic axis.
 func percentiles(g group, curves []result.Curve) bool {
 	if g.y.Unit != result.Percent || !g.x.Log {
 		return false

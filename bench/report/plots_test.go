@@ -30,35 +30,43 @@ var nasty = map[string][][2]float64{
 	"below zero":         {{-3, -1}, {-2, -5}, {-1, -2}},
 	"the same below":     {{-3, -3}, {-3, -3}},
 	"around zero":        {{-1, -1}, {0, 0}, {1, 1}},
-	"the largest":        {{-math.MaxFloat64, -math.MaxFloat64}, {math.MaxFloat64, math.MaxFloat64}},
-	"x is huge":          {{1e308, 1}, {-1e308, 2}},
-	"y is huge":          {{1, 1e308}, {2, -1e308}},
-	"the smallest":       {{0, 0}, {math.SmallestNonzeroFloat64, math.SmallestNonzeroFloat64}},
-	"many decades":       {{1e-299, 1e-299}, {1e299, 1e299}},
-	"a power of ten":     {{0.1, 0.1}, {0.1, 0.1}},
-	"percentiles":        {{1, 0}, {2, 50}, {3, 99.95}, {4, 100}},
-	"all of 100 %":       {{1, 100}, {2, 100}},
-	"backwards":          {{3, 1}, {2, 2}, {1, 3}},
+	"the largest": {{-math.MaxFloat64, -math.MaxFloat64},
+		{math.MaxFloat64, math.MaxFloat64}},
+	"x is huge":      {{1e308, 1}, {-1e308, 2}},
+	"y is huge":      {{1, 1e308}, {2, -1e308}},
+	"the smallest":   {{0, 0}, {math.SmallestNonzeroFloat64, math.SmallestNonzeroFloat64}},
+	"many decades":   {{1e-299, 1e-299}, {1e299, 1e299}},
+	"a power of ten": {{0.1, 0.1}, {0.1, 0.1}},
+	"percentiles":    {{1, 0}, {2, 50}, {3, 99.95}, {4, 100}},
+	"all of 100 %":   {{1, 100}, {2, 100}},
+	"backwards":      {{3, 1}, {2, 2}, {1, 3}},
 }
 
 func TestNoCurveIsTooNasty(t *testing.T) {
 	for name, points := range nasty {
 		for _, unit := range []string{"", result.Bytes, result.Percent} {
-			for _, logs := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
-				x, y := result.Axis{Name: "x", Unit: unit, Log: logs[0]}, result.Axis{Name: "y", Unit: unit, Log: logs[1]}
-				curves := []result.Curve{{Title: name, Server: "a", X: x, Y: y, Points: points}, {Title: name, Server: "b", X: x, Y: y, Points: points}}
+			for _, logs := range [][2]bool{{false, false}, {true, false}, {false, true},
+				{true, true}} {
+				x, y := result.Axis{Name: "x", Unit: unit, Log: logs[0]},
+					result.Axis{Name: "y", Unit: unit, Log: logs[1]}
+				curves := []result.Curve{{Title: name, Server: "a", X: x, Y: y, Points: points},
+					{Title: name, Server: "b", X: x, Y: y, Points: points}}
 				all := drawings(&result.Run{Results: []result.Result{{Curves: curves}}})
 				if len(all) != 1 || len(all[0].Key) != 2 {
-					t.Fatalf("%s %q %v: expected a plot of two servers, found %+v", name, unit, logs, all)
+					t.Fatalf("%s %q %v: expected a plot of two servers, found %+v", name, unit,
+						logs, all)
 				}
 				svg := string(all[0].SVG)
 				for _, bad := range []string{"NaN", "Inf", "e+"} {
-					if i := strings.Index(svg, bad); i >= 0 && !strings.Contains(svg[i-5:i+6], ">") {
-						t.Errorf("%s %q %v: %s is in the plot: %.60q", name, unit, logs, bad, svg[i-20:])
+					if i := strings.Index(svg, bad); i >= 0 &&
+						!strings.Contains(svg[i-5:i+6], ">") {
+						t.Errorf("%s %q %v: %s is in the plot: %.60q", name, unit, logs, bad,
+							svg[i-20:])
 					}
 				}
 				if svg == "" && !strings.HasPrefix(all[0].Says, "No points to draw.") {
-					t.Errorf("%s %q %v: nothing is drawn, and nothing said: %q", name, unit, logs, all[0].Says)
+					t.Errorf("%s %q %v: nothing is drawn, and nothing said: %q", name, unit, logs,
+						all[0].Says)
 				}
 				if svg != "" && strings.Count(svg, "<text") < 3 {
 					t.Errorf("%s %q %v: there are hardly any labels", name, unit, logs)
@@ -70,7 +78,8 @@ func TestNoCurveIsTooNasty(t *testing.T) {
 
 // TestNastyCurvesAreWritten goes the whole way: JSON has no NaN.
 func TestNastyCurvesAreWritten(t *testing.T) {
-	r := result.Result{Scenario: "fanout", Figures: []result.Figure{{Name: "none", Value: nan}, {Name: "endless", Value: inf}, {Name: "one", Value: 1}}}
+	r := result.Result{Scenario: "fanout", Figures: []result.Figure{{Name: "none", Value: nan},
+		{Name: "endless", Value: inf}, {Name: "one", Value: 1}}}
 	for name, points := range nasty {
 		r.Curves = append(r.Curves, result.Curve{Title: name, Server: "s", Points: points})
 	}
@@ -94,8 +103,10 @@ func curve(title, server string, points ...[2]float64) result.Curve {
 func TestCurvesOfATitleShareAPlot(t *testing.T) {
 	a, b := [2]float64{1, 2}, [2]float64{2, 3}
 	run := &result.Run{Results: []result.Result{
-		{Scenario: "fanout", Server: "x", Curves: []result.Curve{curve("one", "x", a, b), curve("one", "x", b, a), {}, curve("two", "x", a, b)}},
-		{Scenario: "fanout", Server: "y", Curves: []result.Curve{curve("one", "", a, b), curve("three", "y", a, b)}},
+		{Scenario: "fanout", Server: "x", Curves: []result.Curve{curve("one", "x", a, b),
+			curve("one", "x", b, a), {}, curve("two", "x", a, b)}},
+		{Scenario: "fanout", Server: "y",
+			Curves: []result.Curve{curve("one", "", a, b), curve("three", "y", a, b)}},
 		{Scenario: "flood", Server: "y", Curves: []result.Curve{curve("two", "y", a, b)}},
 	}}
 	all := drawings(run)
@@ -112,7 +123,8 @@ func TestCurvesOfATitleShareAPlot(t *testing.T) {
 	if n := strings.Count(string(all[0].SVG), "stroke:var(--s0)"); n != 2 {
 		t.Errorf("expected two lines of the first server, found %d", n)
 	}
-	if k := all[2].Key; len(k) != 1 || k[0].Name != "y" || !strings.Contains(string(all[2].SVG), "stroke:var(--s1)") {
+	if k := all[2].Key; len(k) != 1 || k[0].Name != "y" ||
+		!strings.Contains(string(all[2].SVG), "stroke:var(--s1)") {
 		t.Errorf("expected the second server alone, in its colour, found %+v", k)
 	}
 	all = drawings(&result.Run{Results: run.Results[2:]})
@@ -132,10 +144,12 @@ func TestServersPastTheColoursAreDashed(t *testing.T) {
 	}
 	var r result.Result
 	for i := range 8 {
-		r.Curves = append(r.Curves, curve("t", strconv.Itoa(i), [2]float64{0, 1}, [2]float64{1, float64(i)}))
+		r.Curves = append(r.Curves,
+			curve("t", strconv.Itoa(i), [2]float64{0, 1}, [2]float64{1, float64(i)}))
 	}
 	page, _ := written(t, &result.Run{Results: []result.Result{r}})
-	for want, n := range map[string]int{`stroke-dasharray="6 3"`: 2, "stroke-dasharray:6 3": 2, "ZgotmplZ": 0} {
+	for want, n := range map[string]int{`stroke-dasharray="6 3"`: 2, "stroke-dasharray:6 3": 2,
+		"ZgotmplZ": 0} {
 		if got := strings.Count(page, want); got != n {
 			t.Errorf("expected %s %d times, found it %d times", want, n, got)
 		}
@@ -148,7 +162,9 @@ func TestFewPointsAreShown(t *testing.T) {
 		for i := range n {
 			points = append(points, [2]float64{float64(i), float64(i % 3)})
 		}
-		all := drawings(&result.Run{Results: []result.Result{{Curves: []result.Curve{curve("t", "s", points...)}}}})
+		all := drawings(
+			&result.Run{
+				Results: []result.Result{{Curves: []result.Curve{curve("t", "s", points...)}}}})
 		if got := strings.Count(string(all[0].SVG), "fill:var(--s0)"); got != glyphs {
 			t.Errorf("%d points: expected %d glyphs, found %d", n, glyphs, got)
 		}

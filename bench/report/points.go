@@ -17,8 +17,8 @@ const (
 	slightest = 1e-300
 )
 
-// drawable is the points that have a place on these axes: finite, and above 0 where an axis is logarithmic. omitted is
-// how many there are that only lack a place on a logarithmic one.
+// drawable is the points that have a place on these axes: finite, and above 0 where an axis is
+// logarithmic. omitted is how many there are that only lack a place on a logarithmic one.
 func drawable(points [][2]float64, x, y result.Axis) (kept [][2]float64, omitted int) {
 	for _, p := range points {
 		if !finite(p[0]) || !finite(p[1]) || math.Abs(p[0]) > hugest || math.Abs(p[1]) > hugest {
@@ -33,8 +33,8 @@ func drawable(points [][2]float64, x, y result.Axis) (kept [][2]float64, omitted
 	return kept, omitted
 }
 
-// thin leaves at most pointsMax points: the first, the last, and of each of equal parts between them the lowest and the
-// highest, so that no peak is lost.
+// thin leaves at most pointsMax points: the first, the last, and of each of equal parts between
+// them the lowest and the highest, so that no peak is lost.
 func thin(points [][2]float64) [][2]float64 {
 	if len(points) <= pointsMax {
 		return points

@@ -1,6 +1,6 @@
-// Package report writes what a run of the load tool came to into a directory: raw.json, which is the run, and
-// index.html, which is one page for people, with plots. The page needs nothing beside it: no script, no font, no
-// picture, no network.
+// Package report writes what a run of the load tool came to into a directory: raw.json, which is
+// the run, and index.html, which is one page for people, with plots. The page needs nothing beside
+// it: no script, no font, no picture, no network.
 //
 //	page.html  how the page looks
 //	page.go    what stands in it
@@ -26,8 +26,8 @@ import (
 	"ssedge/bench/result"
 )
 
-// Write makes the directory if there is none. Each of its two files is replaced as a whole or left as it was, and the
-// raw one comes first: whatever goes wrong with a page, the numbers are there.
+// Write makes the directory if there is none. Each of its two files is replaced as a whole or left
+// as it was, and the raw one comes first: whatever goes wrong with a page, the numbers are there.
 func Write(dir string, run *result.Run) error {
 	measured := clean(run)
 	raw, err := rawOf(measured)
@@ -55,7 +55,8 @@ func Page(dir string) error {
 	}
 	var run result.Run
 	if err := json.Unmarshal(raw, &run); err != nil {
-		return fmt.Errorf("%s: expected what --report writes: %w", filepath.Join(dir, "raw.json"), err)
+		return fmt.Errorf("%s: expected what --report writes: %w", filepath.Join(dir, "raw.json"),
+			err)
 	}
 	page, err := pageOf(clean(&run))
 	if err != nil {
@@ -81,7 +82,8 @@ func readRaw(dir string) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
-// Writable makes the directory if there is none, and says whether Write will be able to write there.
+// Writable makes the directory if there is none, and says whether Write will be able to write
+// there.
 func Writable(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -109,11 +111,15 @@ func clean(run *result.Run) *result.Run {
 	copied.Results = slices.Clone(run.Results)
 	for i := range copied.Results {
 		r := &copied.Results[i]
-		r.Figures = slices.DeleteFunc(slices.Clone(r.Figures), func(f result.Figure) bool { return !finite(f.Value) })
+		r.Figures = slices.DeleteFunc(slices.Clone(r.Figures), func(f result.Figure) bool {
+			return !finite(f.Value)
+		})
 		r.Curves = slices.Clone(r.Curves)
 		for j := range r.Curves {
 			c := &r.Curves[j]
-			c.Points = slices.DeleteFunc(slices.Clone(c.Points), func(p [2]float64) bool { return !finite(p[0]) || !finite(p[1]) })
+			c.Points = slices.DeleteFunc(slices.Clone(c.Points), func(p [2]float64) bool {
+				return !finite(p[0]) || !finite(p[1])
+			})
 		}
 	}
 	return &copied

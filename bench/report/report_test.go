@@ -44,15 +44,25 @@ func TestThePageHasEverythingInOrder(t *testing.T) {
 	page, _ := written(t, demo())
 	at := 0
 	for _, want := range []string{
-		"<title>ssedge bench: compare</title>", "<h1>ssedge bench <span>compare</span></h1>", `class="box bad"`, "<strong>A fault</strong>",
-		"<li>fanout net/http twin: 3 of 15,000 streams", "<h2>Environment</h2>", "<dd>25 November 2026, 22:23 UTC</dd>", "<dt>Command</dt><dd><code>", "<dd>1.4.0</dd>", "<dd>go1.26.8</dd>",
-		"<dd>6.18.44</dd>", "<dd>AMD EPYC</dd>", "<dt>Cores</dt><dd>2</dd>", "<dd>23.5 GiB</dd>", "<dd>20,000</dd>", "<code>net.core.somaxconn</code></dt><dd>4096</dd>",
-		"<h2>Table</h2>", "<h3>Three servers", `<th scope="col"></th><th scope="col" class="number">ssedge/1</th>`,
-		`<th scope="row">CPU per accepted stream, of the baseline&#39;s</th><td class="number">1.04 × <span class="spread">(1.01–1.10)</span></td>`, "<li>The baseline is a C program",
-		"<h2>Plots</h2>", "<h3>Latency from publish to arrival</h3>", `class="s0"`, "net/http twin</li>", "<h3>Delivered over time</h3>", "<h3>Memory against streams</h3>",
-		"<h2>Results</h2>", "<h3>fanout ssedge/1 <small>25 November 2026, 22:23:51 UTC, 30.2 s</small></h3>",
-		`<th scope="row">delivered_per_second</th><td class="number">298,000 /s</td><td class="says">the same in a second`, "<dt>duration</dt><dd><code>30s</code></dd>",
-		"<dt>rate</dt><dd><code>20</code></dd>", "<dt>streams</dt><dd><code>15000</code></dd>", "<li>Every event carries", "interrupted</span>", "a fault</span>", "</html>",
+		"<title>ssedge bench: compare</title>", "<h1>ssedge bench <span>compare</span></h1>",
+		`class="box bad"`, "<strong>A fault</strong>",
+		"<li>fanout net/http twin: 3 of 15,000 streams", "<h2>Environment</h2>",
+		"<dd>25 November 2026, 22:23 UTC</dd>", "<dt>Command</dt><dd><code>", "<dd>1.4.0</dd>",
+		"<dd>go1.26.8</dd>",
+		"<dd>6.18.44</dd>", "<dd>AMD EPYC</dd>", "<dt>Cores</dt><dd>2</dd>", "<dd>23.5 GiB</dd>",
+		"<dd>20,000</dd>", "<code>net.core.somaxconn</code></dt><dd>4096</dd>",
+		"<h2>Table</h2>", "<h3>Three servers",
+		`<th scope="col"></th><th scope="col" class="number">ssedge/1</th>`,
+		`<th scope="row">CPU per accepted stream, of the baseline&#39;s</th><td class="number">1.04 × <span class="spread">(1.01–1.10)</span></td>`,
+		"<li>The baseline is a C program",
+		"<h2>Plots</h2>", "<h3>Latency from publish to arrival</h3>", `class="s0"`,
+		"net/http twin</li>", "<h3>Delivered over time</h3>", "<h3>Memory against streams</h3>",
+		"<h2>Results</h2>",
+		"<h3>fanout ssedge/1 <small>25 November 2026, 22:23:51 UTC, 30.2 s</small></h3>",
+		`<th scope="row">delivered_per_second</th><td class="number">298,000 /s</td><td class="says">the same in a second`,
+		"<dt>duration</dt><dd><code>30s</code></dd>",
+		"<dt>rate</dt><dd><code>20</code></dd>", "<dt>streams</dt><dd><code>15000</code></dd>",
+		"<li>Every event carries", "interrupted</span>", "a fault</span>", "</html>",
 	} {
 		i := strings.Index(page[at:], want)
 		if i < 0 {
@@ -66,12 +76,14 @@ func TestThePageNeedsNothingBesideIt(t *testing.T) {
 	run := demo()
 	run.Environment.Command = "ssedge bench"
 	page, _ := written(t, run)
-	for _, banned := range []string{"http:", "https:", "src=", "url(", "@import", "<script", "<link", "<image", "xlink", "<?xml", "javascript", "ZgotmplZ", "font-family:Liberation"} {
+	for _, banned := range []string{"http:", "https:", "src=", "url(", "@import", "<script",
+		"<link", "<image", "xlink", "<?xml", "javascript", "ZgotmplZ", "font-family:Liberation"} {
 		if strings.Contains(page, banned) {
 			t.Errorf("%q is in the page", banned)
 		}
 	}
-	if links := regexp.MustCompile(`href="[^"]*"`).FindAllString(page, -1); len(links) != 1 || links[0] != `href="raw.json"` {
+	if links := regexp.MustCompile(`href="[^"]*"`).FindAllString(page, -1); len(links) != 1 ||
+		links[0] != `href="raw.json"` {
 		t.Errorf("expected one link, to raw.json, found %q", links)
 	}
 	if ids := regexp.MustCompile(`\sid="`).FindString(page); ids != "" {
@@ -82,7 +94,8 @@ func TestThePageNeedsNothingBesideIt(t *testing.T) {
 	}
 }
 
-// A page can be made again from what was kept of a run, packed or not; what is no such thing is said.
+// A page can be made again from what was kept of a run, packed or not; what is no such thing is
+// said.
 func TestAPageIsMadeAgain(t *testing.T) {
 	dir := t.TempDir()
 	if err := Write(dir, demo()); err != nil {
@@ -117,11 +130,13 @@ func TestAPageIsMadeAgain(t *testing.T) {
 		t.Errorf("from what is not packed: %v", err)
 	}
 	os.Remove(raw + ".gz")
-	if _, err := again(); err == nil || !strings.Contains(err.Error(), "expected raw.json or raw.json.gz") {
+	if _, err := again(); err == nil ||
+		!strings.Contains(err.Error(), "expected raw.json or raw.json.gz") {
 		t.Errorf("from nothing: %v", err)
 	}
 	os.WriteFile(raw, []byte("[]"), 0o644)
-	if _, err := again(); err == nil || !strings.Contains(err.Error(), "expected what --report writes") {
+	if _, err := again(); err == nil ||
+		!strings.Contains(err.Error(), "expected what --report writes") {
 		t.Errorf("from something else: %v", err)
 	}
 }
@@ -134,14 +149,22 @@ func TestEverythingIsEscaped(t *testing.T) {
 		return fmt.Sprintf(`<b>%d</b>"'&</style></svg><script>`, n)
 	}
 	run := &result.Run{
-		Environment: result.Environment{Date: evil(), Command: evil(), Version: evil(), Go: evil(), Kernel: evil(), CPU: evil(), Memory: evil(), Sysctl: map[string]string{evil(): evil()}},
-		Tables:      []result.Table{{Title: evil(), Columns: []string{evil(), evil()}, Rows: [][]string{{evil(), evil()}, {evil(), evil(), evil()}}, Notes: []string{evil()}}},
+		Environment: result.Environment{Date: evil(), Command: evil(), Version: evil(), Go: evil(),
+			Kernel: evil(), CPU: evil(), Memory: evil(), Sysctl: map[string]string{evil(): evil()}},
+		Tables: []result.Table{{Title: evil(), Columns: []string{evil(), evil()},
+			Rows: [][]string{{evil(), evil()}, {evil(), evil(), evil()}}, Notes: []string{evil()}}},
 	}
 	for range 2 {
 		axis := result.Axis{Name: evil(), Unit: evil()}
-		run.Results = append(run.Results, result.Result{Scenario: evil(), Server: evil(), Settings: map[string]any{evil(): evil(), evil(): []string{evil()}, evil(): map[string]string{evil(): evil()}},
-			Figures: []result.Figure{{Name: evil(), Value: 1, Unit: evil(), Says: evil()}}, Notes: []string{evil()}, Faults: []string{evil()},
-			Curves: []result.Curve{{Title: evil(), Server: evil(), X: axis, Y: axis, Points: [][2]float64{{1, 2}, {3, 4}}}, {Title: "t", X: axis, Y: axis, Points: [][2]float64{{1, 2}}}}})
+		run.Results = append(run.Results,
+			result.Result{Scenario: evil(), Server: evil(),
+				Settings: map[string]any{evil(): evil(), evil(): []string{evil()},
+					evil(): map[string]string{evil(): evil()}},
+				Figures: []result.Figure{{Name: evil(), Value: 1, Unit: evil(), Says: evil()}},
+				Notes:   []string{evil()}, Faults: []string{evil()},
+				Curves: []result.Curve{{Title: evil(), Server: evil(), X: axis, Y: axis,
+					Points: [][2]float64{{1, 2}, {3, 4}}}, {Title: "t", X: axis, Y: axis,
+					Points: [][2]float64{{1, 2}}}}})
 	}
 	page, raw := written(t, run)
 	for _, tag := range []string{"<b>", "<script>"} {
@@ -154,7 +177,8 @@ func TestEverythingIsEscaped(t *testing.T) {
 	}
 	// What stands in JSON has a quote of its own before its quotes.
 	for i := 1; i <= n; i++ {
-		if !strings.Contains(page, fmt.Sprintf("&lt;b&gt;%d&lt;", i)) && !strings.Contains(page, fmt.Sprintf(`\u003cb\u003e%d\u003c`, i)) {
+		if !strings.Contains(page, fmt.Sprintf("&lt;b&gt;%d&lt;", i)) &&
+			!strings.Contains(page, fmt.Sprintf(`\u003cb\u003e%d\u003c`, i)) {
 			t.Errorf("text %d is not in the page", i)
 		}
 		if !strings.Contains(raw, fmt.Sprintf(`<b>%d</b>`, i)) {
@@ -177,7 +201,8 @@ func TestRawIsTheRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, err := json.Marshal(back.Results[i].Settings[name]); err != nil || string(got) != string(want) {
+			if got, err := json.Marshal(back.Results[i].Settings[name]); err != nil ||
+				string(got) != string(want) {
 				t.Errorf("setting %s: expected %s, found %s, %v", name, want, got, err)
 			}
 		}
@@ -194,12 +219,15 @@ func TestRawIsTheRun(t *testing.T) {
 func TestFilesAreReplaced(t *testing.T) {
 	dir := t.TempDir()
 	for _, server := range []string{"first", "second"} {
-		if err := Write(dir, &result.Run{Results: []result.Result{{Scenario: "fanout", Server: server}}}); err != nil {
+		if err := Write(dir,
+			&result.Run{Results: []result.Result{{Scenario: "fanout", Server: server}}}); err !=
+			nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"index.html", "raw.json"} {
-		if text := contentOf(t, dir, name); strings.Contains(text, "first") || !strings.Contains(text, "second") {
+		if text := contentOf(t, dir, name); strings.Contains(text, "first") ||
+			!strings.Contains(text, "second") {
 			t.Errorf("%s is not of the second run", name)
 		}
 	}
@@ -226,7 +254,8 @@ func TestFilesAreReplaced(t *testing.T) {
 
 func TestAnEmptyRunHasAPage(t *testing.T) {
 	page, _ := written(t, &result.Run{})
-	for _, without := range []string{`class="box`, "<h2>Environment", "<h2>Table", "<h2>Plot", "<h2>Result", "<figure", "Cores", "Open files"} {
+	for _, without := range []string{`class="box`, "<h2>Environment", "<h2>Table", "<h2>Plot",
+		"<h2>Result", "<figure", "Cores", "Open files"} {
 		if strings.Contains(page, without) {
 			t.Errorf("%q is in the page of an empty run", without)
 		}
@@ -235,10 +264,12 @@ func TestAnEmptyRunHasAPage(t *testing.T) {
 
 func TestTheMachineIsToldForPeople(t *testing.T) {
 	var got []string
-	for _, e := range environment(result.Environment{Date: "yesterday", Memory: "much", Cores: 2048, OpenFiles: 1<<64 - 1}) {
+	for _, e := range environment(result.Environment{Date: "yesterday", Memory: "much", Cores: 2048,
+		OpenFiles: 1<<64 - 1}) {
 		got = append(got, e.Name+" "+e.Value)
 	}
-	if text := strings.Join(got, ", "); text != "Date yesterday, Cores 2,048, Memory much, Open files unlimited" {
+	if text := strings.Join(got,
+		", "); text != "Date yesterday, Cores 2,048, Memory much, Open files unlimited" {
 		t.Errorf("found %s", text)
 	}
 }
@@ -259,16 +290,19 @@ func TestSoundIsSaidOnlyOfWhatLooked(t *testing.T) {
 		results []result.Result
 		want    string
 	}{
-		"nothing":                  {nil, ""},
-		"no such figures":          {[]result.Result{with()}, ""},
-		"one of them":              {[]result.Result{with(0)}, ""},
-		"all are zero":             {[]result.Result{with(0, 0, 0)}, "No loss, no duplicate, no disorder."},
-		"one is not":               {[]result.Result{with(0, 0, 0), with(0, 0, 2)}, ""},
-		"lost is not":              {[]result.Result{with(0, 0, 0), with(1)}, ""},
-		"some do not look":         {[]result.Result{with(0, 0, 0), with()}, "No loss, no duplicate, no disorder in any of the results that look for them, 1 of 2."},
-		"of what is compared with": {[]result.Result{with(0, 0, 0), compared}, "No loss, no duplicate, no disorder. What was only compared with had some."},
-		"interrupted":              {[]result.Result{interrupted}, ""},
-		"a fault of another":       {[]result.Result{with(0, 0, 0), faulty}, ""},
+		"nothing":         {nil, ""},
+		"no such figures": {[]result.Result{with()}, ""},
+		"one of them":     {[]result.Result{with(0)}, ""},
+		"all are zero": {[]result.Result{with(0, 0, 0)},
+			"No loss, no duplicate, no disorder."},
+		"one is not":  {[]result.Result{with(0, 0, 0), with(0, 0, 2)}, ""},
+		"lost is not": {[]result.Result{with(0, 0, 0), with(1)}, ""},
+		"some do not look": {[]result.Result{with(0, 0, 0), with()},
+			"No loss, no duplicate, no disorder in any of the results that look for them, 1 of 2."},
+		"of what is compared with": {[]result.Result{with(0, 0, 0), compared},
+			"No loss, no duplicate, no disorder. What was only compared with had some."},
+		"interrupted":        {[]result.Result{interrupted}, ""},
+		"a fault of another": {[]result.Result{with(0, 0, 0), faulty}, ""},
 	} {
 		if got := sound(&result.Run{Results: c.results}); got != c.want {
 			t.Errorf("%s: expected %q, found %q", name, c.want, got)
@@ -278,7 +312,9 @@ func TestSoundIsSaidOnlyOfWhatLooked(t *testing.T) {
 
 func TestColumnsOfNumbersAreFound(t *testing.T) {
 	got := tableOf(result.Table{Columns: []string{"streams", "a", "b", "c", "d"}, Rows: [][]string{
-		{"1,000", "1,000", "1.04 × (1.01–1.10)", "–", "12"}, {"2,000", "-2", "28.1 KiB", "7 %", "2 shards"}, {"3,000", "", "12k", "3ms (x)", "ssedge/2", "5"},
+		{"1,000", "1,000", "1.04 × (1.01–1.10)", "–", "12"},
+		{"2,000", "-2", "28.1 KiB", "7 %", "2 shards"},
+		{"3,000", "", "12k", "3ms (x)", "ssedge/2", "5"},
 	}})
 	for i, want := range []bool{false, true, true, false, false} {
 		if got.Head[i].Number != want {
@@ -324,7 +360,8 @@ func TestWhatWasNotMeasuredIsLeftOut(t *testing.T) {
 	r.Add("pss", math.NaN(), "", "")
 	r.Add("lost", 0, "", "")
 	text, err := JSON(&result.Run{Results: []result.Result{r}})
-	if err != nil || strings.Contains(string(text), "pss") || !strings.Contains(string(text), "lost") {
+	if err != nil || strings.Contains(string(text), "pss") ||
+		!strings.Contains(string(text), "lost") {
 		t.Errorf("%v: %s", err, text)
 	}
 }

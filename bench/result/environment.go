@@ -26,7 +26,8 @@ type Environment struct {
 	Sysctl    map[string]string `json:"sysctl"`
 }
 
-var sysctls = []string{"net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_mem", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
+var sysctls = []string{"net.core.somaxconn", "net.ipv4.tcp_max_syn_backlog", "net.ipv4.tcp_mem",
+	"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem",
 	"net.ipv4.ip_local_port_range"}
 
 // Describe reads this machine. args are the command line, without the program.
@@ -59,8 +60,9 @@ func Describe(version string, args []string) Environment {
 	return e
 }
 
-// quoted is the arguments as a shell takes them. Of every absolute path only the last element is kept: results are
-// published, and must not show where they were made. What may be a secret is kept out too.
+// quoted is the arguments as a shell takes them. Of every absolute path only the last element is
+// kept: results are published, and must not show where they were made. What may be a secret is kept
+// out too.
 func quoted(args []string) []string {
 	var out []string
 	secret := false

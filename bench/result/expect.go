@@ -23,23 +23,30 @@ var scales = map[string]struct {
 	base  string
 	times float64
 }{
-	"us": {Microseconds, 1}, "µs": {Microseconds, 1}, "ms": {Microseconds, 1e3}, "s": {Microseconds, 1e6},
-	"B": {Bytes, 1}, "KiB": {Bytes, 1 << 10}, "MiB": {Bytes, 1 << 20}, "GiB": {Bytes, 1 << 30}, "KB": {Bytes, 1e3}, "MB": {Bytes, 1e6}, "GB": {Bytes, 1e9},
+	"us": {Microseconds, 1}, "µs": {Microseconds, 1}, "ms": {Microseconds, 1e3},
+	"s": {Microseconds, 1e6},
+	"B": {Bytes, 1}, "KiB": {Bytes, 1 << 10}, "MiB": {Bytes, 1 << 20}, "GiB": {Bytes, 1 << 30},
+	"KB": {Bytes, 1e3}, "MB": {Bytes, 1e6}, "GB": {Bytes, 1e9},
 	"/s": {PerSecond, 1}, "%": {Percent, 1}, "x": {Times, 1}, "×": {Times, 1},
 }
 
-// ParseExpectation reads NAME OP NUMBER UNIT. Whether there is a figure of that name only the result shows.
+// ParseExpectation reads NAME OP NUMBER UNIT. Whether there is a figure of that name only the
+// result shows.
 func ParseExpectation(text string) (Expectation, error) {
 	parts := expectation.FindStringSubmatch(text)
 	if parts == nil {
-		return Expectation{}, fmt.Errorf("expected a figure, <, <=, =, >= or >, and a number with its unit, as in p99<50ms; found %q", text)
+		return Expectation{},
+			fmt.Errorf("expected a figure, <, <=, =, >= or >, and a number with its unit, as in p99<50ms; found %q",
+				text)
 	}
 	bound, err := strconv.ParseFloat(parts[3], 64)
 	if err != nil {
 		return Expectation{}, fmt.Errorf("%q: expected a number, found %q", text, parts[3])
 	}
 	if _, known := scales[parts[4]]; !known && parts[4] != "" {
-		return Expectation{}, fmt.Errorf("%q: expected one of the units us, ms, s, B, KiB, MiB, GiB, KB, MB, GB, /s, %%, x, found %q", text, parts[4])
+		return Expectation{},
+			fmt.Errorf("%q: expected one of the units us, ms, s, B, KiB, MiB, GiB, KB, MB, GB, /s, %%, x, found %q",
+				text, parts[4])
 	}
 	return Expectation{parts[1], parts[2], bound, parts[4], strings.TrimSpace(text)}, nil
 }
@@ -52,7 +59,8 @@ func (e Expectation) Of(r *Result) bool {
 	return ok
 }
 
-// Check returns nil if the result keeps the bound, and otherwise says by how much it does not, or that it cannot be told.
+// Check returns nil if the result keeps the bound, and otherwise says by how much it does not, or
+// that it cannot be told.
 func (e Expectation) Check(r *Result) error {
 	f, ok := r.Figure(e.Figure)
 	if !ok {
@@ -60,7 +68,8 @@ func (e Expectation) Check(r *Result) error {
 		for _, f := range r.Figures {
 			names = append(names, f.Name)
 		}
-		return fmt.Errorf("expected %v: %s has no figure %s, but %s", e, r.Scenario, e.Figure, strings.Join(names, ", "))
+		return fmt.Errorf("expected %v: %s has no figure %s, but %s", e, r.Scenario, e.Figure,
+			strings.Join(names, ", "))
 	}
 	value, bound := f.Value, e.bound
 	if err := e.Fits(f.Unit); err != nil {
@@ -78,7 +87,8 @@ func (e Expectation) Check(r *Result) error {
 // Fits refuses a bound in another unit than the figure's, or in none.
 func (e Expectation) Fits(unit string) error {
 	if e.unit == "" && unit != "" {
-		return fmt.Errorf("%v: %s is in %s: write %s%s%v%s", e, e.Figure, unit, e.Figure, e.operator, e.bound, unit)
+		return fmt.Errorf("%v: %s is in %s: write %s%s%v%s", e, e.Figure, unit, e.Figure,
+			e.operator, e.bound, unit)
 	}
 	if e.unit != "" && scales[unit].base != scales[e.unit].base {
 		if unit == "" {

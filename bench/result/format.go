@@ -9,7 +9,8 @@ import (
 	"text/tabwriter"
 )
 
-// Format writes a value for people: three significant digits, thousands apart, bytes in the unit that fits.
+// Format writes a value for people: three significant digits, thousands apart, bytes in the unit
+// that fits.
 func Format(value float64, unit string) string {
 	if unit == Bytes {
 		for _, larger := range []string{"KiB", "MiB", "GiB"} {
@@ -49,7 +50,8 @@ func thousands(text string) string {
 	return sign + text
 }
 
-// WriteText prints a result: a line per figure, then what must be known with them, then what is wrong.
+// WriteText prints a result: a line per figure, then what must be known with them, then what is
+// wrong.
 func (r *Result) WriteText(w io.Writer) error {
 	state := ""
 	if r.Interrupted {

@@ -1,5 +1,6 @@
-// Package result is what a run of the load tool comes to: figures with names and units, which the text, the JSON, the
-// page and the expectations of the command line all read, and behind them the distributions and series that are drawn.
+// Package result is what a run of the load tool comes to: figures with names and units, which the
+// text, the JSON, the page and the expectations of the command line all read, and behind them the
+// distributions and series that are drawn.
 package result
 
 import (
@@ -11,17 +12,22 @@ import (
 
 // Result is one scenario against one server.
 type Result struct {
-	Scenario    string         `json:"scenario"`
-	Server      string         `json:"server"` // what was measured: a name such as ssedge/2, or the address
-	Began       time.Time      `json:"began"`
-	Seconds     float64        `json:"seconds"`
-	Interrupted bool           `json:"interrupted,omitempty"` // ended by a signal: the figures are those so far
-	Reference   bool           `json:"reference,omitempty"`   // measured to compare with: what is wrong with it fails nothing
-	Settings    map[string]any `json:"settings"`              // of the scenario, by the names of their flags
-	Figures     []Figure       `json:"figures"`
-	Notes       []string       `json:"notes,omitempty"`  // what a reader of the figures must know
-	Faults      []string       `json:"faults,omitempty"` // what makes the run a failure: loss, duplicates, …
-	Curves      []Curve        `json:"curves,omitempty"`
+	Scenario string `json:"scenario"`
+	// what was measured: a name such as ssedge/2, or the address
+	Server  string    `json:"server"`
+	Began   time.Time `json:"began"`
+	Seconds float64   `json:"seconds"`
+	// ended by a signal: the figures are those so far
+	Interrupted bool `json:"interrupted,omitempty"`
+	// measured to compare with: what is wrong with it fails nothing
+	Reference bool `json:"reference,omitempty"`
+	// of the scenario, by the names of their flags
+	Settings map[string]any `json:"settings"`
+	Figures  []Figure       `json:"figures"`
+	Notes    []string       `json:"notes,omitempty"` // what a reader of the figures must know
+	// what makes the run a failure: loss, duplicates, …
+	Faults []string `json:"faults,omitempty"`
+	Curves []Curve  `json:"curves,omitempty"`
 }
 
 // Figure is one number. Its name is its JSON name, and what --expect calls it.

@@ -31,7 +31,8 @@ func (s Spread) Text(unit string) string {
 		return Format(s.Median, unit)
 	}
 	if unit == Bytes {
-		return fmt.Sprintf("%s (%s–%s)", Format(s.Median, unit), Format(s.Min, unit), Format(s.Max, unit))
+		return fmt.Sprintf("%s (%s–%s)", Format(s.Median, unit), Format(s.Min, unit),
+			Format(s.Max, unit))
 	}
 	return fmt.Sprintf("%s (%s–%s)", Format(s.Median, unit), Format(s.Min, ""), Format(s.Max, ""))
 }
@@ -54,7 +55,8 @@ func measured(values []float64) []float64 {
 func Ratio(values, base []float64) Spread {
 	var rounds []float64
 	for i := range min(len(values), len(base)) {
-		if base[i] != 0 { // a trial too short for its clock costs nothing, and nothing can be divided by that
+		if base[i] != 0 {
+			// a trial too short for its clock costs nothing, and nothing can be divided by that
 			rounds = append(rounds, values[i]/base[i])
 		}
 	}

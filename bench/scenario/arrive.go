@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	// arriveMax is how long what was published may take to arrive everywhere, as long as something does arrive.
+	// arriveMax is how long what was published may take to arrive everywhere, as long as something
+	// does arrive.
 	arriveMax = 15 * time.Minute
-	// lostAfter times the time to settle is how long nothing must arrive before what is missing counts as lost: a busy
-	// machine is silent, too.
+	// lostAfter times the time to settle is how long nothing must arrive before what is missing
+	// counts as lost: a busy machine is silent, too.
 	lostAfter = 10
 	// lingerMax is how long a run that was interrupted waits for what is on its way.
 	lingerMax = 2 * time.Second
@@ -36,8 +37,8 @@ func graceContext(ctx context.Context, most time.Duration) (context.Context, con
 	return longer, func() { stop(); cancel() }
 }
 
-// arrive waits until every live stream has what was published, and says how long that took; NaN seconds if something
-// did not come.
+// arrive waits until every live stream has what was published, and says how long that took; NaN
+// seconds if something did not come.
 func (x *trial) arrive(ctx context.Context) (seconds float64, err error) {
 	longer, cancel := graceContext(ctx, arriveMax)
 	defer cancel()
@@ -54,8 +55,8 @@ func (x *trial) arrive(ctx context.Context) (seconds float64, err error) {
 	return took, nil
 }
 
-// await waits until every live stream has what is due; what does not come before ctx ends, or after lostAfter of
-// silence, will not come.
+// await waits until every live stream has what is due; what does not come before ctx ends, or after
+// lostAfter of silence, will not come.
 func (x *trial) await(ctx context.Context, due []load.Published) (whole bool, err error) {
 	var events uint64
 	var since time.Time
@@ -78,8 +79,8 @@ func (x *trial) await(ctx context.Context, due []load.Published) (whole bool, er
 	}
 }
 
-// behind is how many live streams lack something, and how long to wait before that is asked again: looking at a million
-// streams takes time from receiving.
+// behind is how many live streams lack something, and how long to wait before that is asked again:
+// looking at a million streams takes time from receiving.
 func behind(c *load.Crowd, due []load.Published) (streams int, pause time.Duration, err error) {
 	began := time.Now()
 	v, err := c.Verify(due)

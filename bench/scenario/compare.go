@@ -40,11 +40,17 @@ func (c Compare) parts() []part {
 	beating.Heartbeat = c.Heartbeat
 	return []part{
 		{"hold", Hold{For: c.IdleWait, Broadcasts: c.Events}, same, c.Start, c.Rounds, every},
-		{"own", Hold{For: c.IdleWait}, func(o Options) Options { o.Topics = o.Streams; return o }, c.Start, 1,
+		{"own", Hold{For: c.IdleWait}, func(o Options) Options { o.Topics = o.Streams; return o },
+			c.Start, 1,
 			func(k server.Kind) bool { return k.Name != server.Baseline }},
-		{"flood", Fanout{For: c.For / 2}, func(o Options) Options { o.Streams, o.AllowGaps = c.Flood, true; return o }, c.Start, c.Rounds,
+		{"flood", Fanout{For: c.For / 2},
+			func(o Options) Options {
+				o.Streams, o.AllowGaps = c.Flood, true
+				return o
+			}, c.Start, c.Rounds,
 			func(k server.Kind) bool { return k.Name != server.Baseline }},
-		{"isolation", Isolation{For: c.For, Every: 250 * time.Millisecond, Probe: 10 * time.Millisecond}, same, c.Start, c.Rounds, every},
+		{"isolation", Isolation{For: c.For, Every: 250 * time.Millisecond,
+			Probe: 10 * time.Millisecond}, same, c.Start, c.Rounds, every},
 		{"idle", Idle{Interval: c.Heartbeat, For: 5 * c.Heartbeat}, same, beating, 1, every},
 	}
 }
@@ -58,16 +64,18 @@ func (m measured) values(part, server, figure string) []float64 {
 	for _, r := range m[part][server] {
 		v := r.Value(figure)
 		if len(r.Faults) > 0 {
-			v = math.NaN() // a server that lost something, or a baseline that cut a stream, has not done the work
+			// a server that lost something, or a baseline that cut a stream, has not done the work
+			v = math.NaN()
 		}
 		values = append(values, v)
 	}
 	return values
 }
 
-// Run runs every part on every server in turn, beginning with another one each round. each is called with every result,
-// so that what was measured survives whatever comes after.
-func (c Compare) Run(ctx context.Context, o Options, each func(*result.Result)) (result.Table, error) {
+// Run runs every part on every server in turn, beginning with another one each round. each is
+// called with every result, so that what was measured survives whatever comes after.
+func (c Compare) Run(ctx context.Context, o Options, each func(*result.Result)) (result.Table,
+	error) {
 	all := make(measured)
 	var failed error
 	for round := range c.Rounds {
@@ -101,7 +109,8 @@ func (c Compare) Run(ctx context.Context, o Options, each func(*result.Result)) 
 // row is a figure of the table.
 type row struct {
 	title, part, figure, unit string
-	baseline                  func(server.Kind) server.Kind // the figure is divided by this one's; nil: as it is
+	// the figure is divided by this one's; nil: as it is
+	baseline func(server.Kind) server.Kind
 }
 
 func asMany(k server.Kind) server.Kind {
@@ -121,17 +130,25 @@ func (c Compare) table(all measured, o Options) result.Table {
 		t.Columns = append(t.Columns, k.String())
 	}
 	for _, r := range []row{
-		{"memory per idle stream of " + streams + ", one shared topic", "hold", "pss_per_stream", result.Bytes, nil},
-		{"memory per idle stream of " + streams + ", one own topic each", "own", "pss_per_stream", result.Bytes, nil},
+		{"memory per idle stream of " + streams + ", one shared topic", "hold", "pss_per_stream",
+			result.Bytes, nil},
+		{"memory per idle stream of " + streams + ", one own topic each", "own", "pss_per_stream",
+			result.Bytes, nil},
 		{"CPU per accepted stream", "hold", "cpu_per_stream", result.Microseconds, nil},
-		{"… of the baseline's with as many threads", "hold", "cpu_per_stream", result.Times, asMany},
-		{"CPU per delivered event, " + streams + " streams", "hold", "cpu_per_event", result.Microseconds, nil},
+		{"… of the baseline's with as many threads", "hold", "cpu_per_stream", result.Times,
+			asMany},
+		{"CPU per delivered event, " + streams + " streams", "hold", "cpu_per_event",
+			result.Microseconds, nil},
 		{"… of the baseline's with as many threads", "hold", "cpu_per_event", result.Times, asMany},
 		{"… of the baseline's with one thread", "hold", "cpu_per_event", result.Times, one},
-		{"delivered events/s, " + flood + " streams, publishers flat out", "flood", "delivered_rate", result.PerSecond, nil},
-		{"p99 of a one-subscriber event during broadcasts to " + streams, "isolation", "p99", result.Milliseconds, nil},
-		{"CPU per heartbeat, " + streams + " streams", "idle", "cpu_per_heartbeat", result.Microseconds, nil},
-		{"… of the baseline's with as many threads", "idle", "cpu_per_heartbeat", result.Times, asMany},
+		{"delivered events/s, " + flood + " streams, publishers flat out", "flood",
+			"delivered_rate", result.PerSecond, nil},
+		{"p99 of a one-subscriber event during broadcasts to " + streams, "isolation", "p99",
+			result.Milliseconds, nil},
+		{"CPU per heartbeat, " + streams + " streams", "idle", "cpu_per_heartbeat",
+			result.Microseconds, nil},
+		{"… of the baseline's with as many threads", "idle", "cpu_per_heartbeat", result.Times,
+			asMany},
 	} {
 		cells := []string{r.title}
 		for _, k := range c.Servers {
@@ -148,7 +165,8 @@ func (r row) cell(all measured, k server.Kind) string {
 		return result.SpreadOf(values).Text(r.unit)
 	}
 	base := all.values(r.part, r.baseline(k).String(), r.figure)
-	if k.Name == server.Baseline && r.baseline(k) == k || math.IsNaN(result.Median(values)) || !(result.Median(base) > 0) {
+	if k.Name == server.Baseline && r.baseline(k) == k || math.IsNaN(result.Median(values)) ||
+		!(result.Median(base) > 0) {
 		return "–"
 	}
 	return result.Ratio(values, base).Text(r.unit)

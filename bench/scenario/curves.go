@@ -38,7 +38,8 @@ func millis(h *hdrhistogram.Histogram, percentile float64) float64 {
 const ticks = 8
 
 func distribution(title, server string, h *hdrhistogram.Histogram) result.Curve {
-	c := result.Curve{Title: title, Server: server, X: result.Axis{Name: "latency", Unit: result.Milliseconds, Log: true},
+	c := result.Curve{Title: title, Server: server,
+		X: result.Axis{Name: "latency", Unit: result.Milliseconds, Log: true},
 		Y: result.Axis{Name: "share", Unit: result.Percent}}
 	for _, b := range h.CumulativeDistributionWithTicks(ticks) {
 		c.Points = append(c.Points, [2]float64{float64(b.ValueAt) / 1000, b.Quantile})
@@ -48,7 +49,8 @@ func distribution(title, server string, h *hdrhistogram.Histogram) result.Curve 
 
 // over records a curve over time until stop is called, which adds it.
 func (x *trial) over(title string, y result.Axis, value func() float64) (stop func()) {
-	c := result.Curve{Title: title, Server: x.t.Name, X: result.Axis{Name: "time", Unit: result.Seconds}, Y: y}
+	c := result.Curve{Title: title, Server: x.t.Name,
+		X: result.Axis{Name: "time", Unit: result.Seconds}, Y: y}
 	end, ended := make(chan struct{}), make(chan struct{})
 	began := time.Now()
 	go func() {

@@ -12,8 +12,8 @@ import (
 	"ssedge/bench/server"
 )
 
-// Growth measures one server at several sizes: how its costs grow with the streams, the topics, the history, the
-// payload and the rate of publishes.
+// Growth measures one server at several sizes: how its costs grow with the streams, the topics, the
+// history, the payload and the rate of publishes.
 type Growth struct {
 	Server server.Kind
 	Start  server.Options
@@ -44,27 +44,32 @@ const floodStreams = 1000
 
 func axes() []axis {
 	return []axis{
-		{"streams", "", []int{1000, 2000, 4000, 8000, 12_000, 18_000}, []string{"pss_per_stream", "cpu_per_stream", "cpu_per_event", "kernel_per_stream"},
+		{"streams", "", []int{1000, 2000, 4000, 8000, 12_000, 18_000},
+			[]string{"pss_per_stream", "cpu_per_stream", "cpu_per_event", "kernel_per_stream"},
 			func(g Growth, n int, o Options) (Scenario, Options) {
 				o.Streams, o.Topics = n, 1
 				return Hold{For: g.For, Broadcasts: broadcasts(n)}, o
 			}},
-		{"topics", "", []int{1, 10, 100, 1000, 18_000}, []string{"pss_per_stream", "cpu_per_stream", "cpu_per_event"},
+		{"topics", "", []int{1, 10, 100, 1000, 18_000},
+			[]string{"pss_per_stream", "cpu_per_stream", "cpu_per_event"},
 			func(g Growth, n int, o Options) (Scenario, Options) {
 				o.Streams, o.Topics = 18_000, n
 				return Hold{For: g.For, Broadcasts: 5}, o
 			}},
-		{"history", "events kept", []int{1, 10, 100, 1000, 10_000}, []string{"pss", "storm_cpu_per_stream", "caught_up_seconds"},
+		{"history", "events kept", []int{1, 10, 100, 1000, 10_000},
+			[]string{"pss", "storm_cpu_per_stream", "caught_up_seconds"},
 			func(g Growth, n int, o Options) (Scenario, Options) {
 				o.Streams, o.Topics = floodStreams, 1
 				return history{events: n}, o
 			}},
-		{"payload", "B", []int{16, 100, 1000, 8000, 64_000}, []string{"cpu_per_event", "p50", "p99", "delivered_rate", "pss"},
+		{"payload", "B", []int{16, 100, 1000, 8000, 64_000},
+			[]string{"cpu_per_event", "p50", "p99", "delivered_rate", "pss"},
 			func(g Growth, n int, o Options) (Scenario, Options) {
 				o.Streams, o.Topics, o.Payload = floodStreams, 1, n
 				return Fanout{Rate: 10, For: g.For, Warm: 2}, o
 			}},
-		{"rate", "publishes/s", []int{3, 10, 30, 100, 300, 1000, 3000}, []string{"cpu_per_event", "cores", "p50", "p99", "delivered_rate"},
+		{"rate", "publishes/s", []int{3, 10, 30, 100, 300, 1000, 3000},
+			[]string{"cpu_per_event", "cores", "p50", "p99", "delivered_rate"},
 			func(g Growth, n int, o Options) (Scenario, Options) {
 				o.Streams, o.Topics = floodStreams, 1
 				return Fanout{Rate: float64(n), For: g.For, Warm: 2}, o
@@ -72,18 +77,22 @@ func axes() []axis {
 	}
 }
 
-// broadcasts are as many as make a few hundred thousand deliveries: a few say little about the cost of one.
+// broadcasts are as many as make a few hundred thousand deliveries: a few say little about the cost
+// of one.
 func broadcasts(streams int) int { return max(5, 100_000/streams) }
 
 // Run measures every size on a fresh server.
-func (g Growth) Run(ctx context.Context, o Options, each func(*result.Result)) ([]result.Table, error) {
+func (g Growth) Run(ctx context.Context, o Options, each func(*result.Result)) ([]result.Table,
+	error) {
 	var tables []result.Table
 	for _, a := range axes() {
 		if !slices.Contains(g.Along, a.name) {
 			continue
 		}
-		t := result.Table{Title: "cost against " + a.name, Columns: append([]string{a.title()}, a.figures...)}
-		sum := &result.Result{Scenario: "growth", Server: g.Server.String(), Began: time.Now(), Settings: map[string]any{"along": a.name}}
+		t := result.Table{Title: "cost against " + a.name,
+			Columns: append([]string{a.title()}, a.figures...)}
+		sum := &result.Result{Scenario: "growth", Server: g.Server.String(), Began: time.Now(),
+			Settings: map[string]any{"along": a.name}}
 		curves := make([]result.Curve, len(a.figures))
 		for _, size := range a.sizes {
 			if ctx.Err() != nil {
@@ -102,8 +111,10 @@ func (g Growth) Run(ctx context.Context, o Options, each func(*result.Result)) (
 					continue
 				}
 				cells = append(cells, result.Format(f.Value, f.Unit))
-				curves[i] = result.Curve{Title: name + " against " + a.name, Server: g.Server.String(),
-					X: result.Axis{Name: a.name, Unit: a.unit, Log: true}, Y: result.Axis{Name: name, Unit: f.Unit},
+				curves[i] = result.Curve{Title: name + " against " + a.name,
+					Server: g.Server.String(),
+					X:      result.Axis{Name: a.name, Unit: a.unit, Log: true},
+					Y:      result.Axis{Name: name, Unit: f.Unit},
 					Points: append(curves[i].Points, [2]float64{float64(size), f.Value})}
 			}
 			t.Rows = append(t.Rows, cells)
@@ -113,7 +124,8 @@ func (g Growth) Run(ctx context.Context, o Options, each func(*result.Result)) (
 			each(r)
 		}
 		tables = append(tables, t)
-		curves = slices.DeleteFunc(curves, func(c result.Curve) bool { return len(c.Points) == 0 }) // not to be seen here
+		// not to be seen here
+		curves = slices.DeleteFunc(curves, func(c result.Curve) bool { return len(c.Points) == 0 })
 		sum.Curves, sum.Seconds = curves, time.Since(sum.Began).Seconds()
 		each(sum)
 	}

@@ -32,9 +32,11 @@ const (
 // rampParts is into how many parts the ramp is cut, between which the server's memory is read.
 const rampParts = 20
 
-// Run measures connects a second, time to the first byte, failures by cause, and what a held stream costs.
+// Run measures connects a second, time to the first byte, failures by cause, and what a held stream
+// costs.
 func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, error) {
-	x := begin("hold", o, t, map[string]any{"for": h.For.String(), "broadcasts": h.Broadcasts, "beats": h.Beats, "drop": h.Drop})
+	x := begin("hold", o, t, map[string]any{"for": h.For.String(), "broadcasts": h.Broadcasts,
+		"beats": h.Beats, "drop": h.Drop})
 	defer x.finish(ctx)
 	c := o.streams(&t, 0, o.Topics)
 	if c.KeepIDs = h.Drop > 0; c.KeepIDs {
@@ -45,16 +47,19 @@ func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 		return x.r, err
 	}
 	opened := ctx.Err() == nil
-	wait(ctx, o.Settle) // what the server still does for streams that have their head is part of the price
+	// what the server still does for streams that have their head is part of the price
+	wait(ctx, o.Settle)
 	accepted := x.cpu()
-	x.r.Add("cpu_per_stream", x.difference(accepted, cpu)*micros/x.r.Value("streams"), result.Microseconds, "of the server, to accept it")
+	x.r.Add("cpu_per_stream", x.difference(accepted, cpu)*micros/x.r.Value("streams"),
+		result.Microseconds, "of the server, to accept it")
 	began := time.Now()
 	o.Progress.Stage("holding", int(h.For.Seconds()*10))
 	stop := x.report(func(load.Totals) int { return int(time.Since(began).Seconds() * 10) })
 	wait(ctx, h.For)
 	stop()
 	if h.For > 0 && ctx.Err() == nil {
-		x.r.Add("cores_idle", x.spent(accepted)/time.Since(began).Seconds(), "", "that the server kept busy meanwhile")
+		x.r.Add("cores_idle", x.spent(accepted)/time.Since(began).Seconds(), "",
+			"that the server kept busy meanwhile")
 	}
 	x.memory(pss, kernel)
 	publishes := t.PublishURL != "" && h.Broadcasts+h.Drop > 0 && ctx.Err() == nil
@@ -66,7 +71,8 @@ func (h Hold) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 		x.r.Note("nothing was broadcast: there is no --publish-url")
 		h.Broadcasts, h.Drop = 0, 0
 	}
-	x.shown = opened && h.Broadcasts+h.Beats+h.Drop == 0 // otherwise what was asked for has yet to be seen
+	// otherwise what was asked for has yet to be seen
+	x.shown = opened && h.Broadcasts+h.Beats+h.Drop == 0
 	if ctx.Err() == nil {
 		if err := h.alive(ctx, x); err != nil {
 			return x.r, err
@@ -118,7 +124,8 @@ func (x *trial) ramp(ctx context.Context, c load.Config, idle float64) error {
 	if err != nil {
 		return err
 	}
-	x.r.Add("connect_rate", float64(opened.Opened)/took.Seconds(), result.PerSecond, "streams opened, without those that had to try again")
+	x.r.Add("connect_rate", float64(opened.Opened)/took.Seconds(), result.PerSecond,
+		"streams opened, without those that had to try again")
 	x.latency("first_byte_", first, "from connect to the first byte")
 	if len(grown.Points) > 0 {
 		x.r.Curves = append(x.r.Curves, grown)
@@ -137,9 +144,12 @@ func (x *trial) memory(idle float64, before observe.Kernel) {
 		return
 	}
 	now := x.kernel()
-	x.r.Add("sockets", float64(now.Sockets-before.Sockets), "", "of the kernel, both ends of the streams")
-	x.r.Add("kernel_per_stream", float64(now.Objects-before.Objects)/streams, result.Bytes, "of the kernel's objects, for both ends")
-	x.r.Add("buffers_per_stream", float64(now.Buffers-before.Buffers)/streams, result.Bytes, "queued in sockets, both ends")
+	x.r.Add("sockets", float64(now.Sockets-before.Sockets), "",
+		"of the kernel, both ends of the streams")
+	x.r.Add("kernel_per_stream", float64(now.Objects-before.Objects)/streams, result.Bytes,
+		"of the kernel's objects, for both ends")
+	x.r.Add("buffers_per_stream", float64(now.Buffers-before.Buffers)/streams, result.Bytes,
+		"queued in sockets, both ends")
 	for _, name := range slices.Sorted(maps.Keys(now.Caches)) {
 		if grown := now.Caches[name] - before.Caches[name]; grown > int64(streams) {
 			x.r.Add(slab+name, float64(grown)/streams, result.Bytes, "of that per stream")
@@ -164,7 +174,8 @@ func (x *trial) unexpected(t load.Totals) {
 		n    uint64
 		what string
 	}{
-		{t.Ended, "streams were ended by the server"}, {t.Damaged, "damaged lines came"}, {t.Misdelivered, "events of other topics came"},
+		{t.Ended, "streams were ended by the server"}, {t.Damaged, "damaged lines came"},
+		{t.Misdelivered, "events of other topics came"},
 		{t.Duplicates, "events came twice"}, {t.Late + t.Unsorted, "events came out of order"},
 	} {
 		if f.n > 0 {
@@ -223,8 +234,10 @@ func (x *trial) broadcast(ctx context.Context, n int) error {
 		return err
 	}
 	x.r.Add("delivered", delivered, "", "events of the broadcasts, over all streams")
-	x.r.Add("broadcast_seconds", took.Seconds()/float64(n), result.Seconds, "for each, until the last stream had it")
-	x.r.Add("cpu_per_event", x.spent(cpu)*micros/delivered, result.Microseconds, "of the server, for each delivered event")
+	x.r.Add("broadcast_seconds", took.Seconds()/float64(n), result.Seconds,
+		"for each, until the last stream had it")
+	x.r.Add("cpu_per_event", x.spent(cpu)*micros/delivered, result.Microseconds,
+		"of the server, for each delivered event")
 	x.latency("broadcast_", latency, "from when a broadcast was due to when it was read")
 	return nil
 }
@@ -267,7 +280,8 @@ func (x *trial) beats(ctx context.Context, n int) error {
 	}
 	beats := float64(now.Comments - from)
 	x.r.Add("heartbeats", beats, "", "comments received, over all streams")
-	x.r.Add("heartbeat_seconds", time.Since(began).Seconds(), result.Seconds, "until there were as many as streams, for each asked for")
+	x.r.Add("heartbeat_seconds", time.Since(began).Seconds(), result.Seconds,
+		"until there were as many as streams, for each asked for")
 	x.r.Add("cpu_per_heartbeat", x.spent(cpu)*micros/beats, result.Microseconds, "of the server")
 	switch {
 	case ctx.Err() != nil && (beats < float64(want) || silent > 0):

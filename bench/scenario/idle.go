@@ -15,14 +15,15 @@ type Idle struct {
 	For      time.Duration // how long they are watched; 0: two intervals
 }
 
-// Over beatsTold intervals and more fewer heartbeats than beatsLeast for each stream and interval are too few: over fewer, one
-// that comes a little late may miss the end.
+// Over beatsTold intervals and more fewer heartbeats than beatsLeast for each stream and interval
+// are too few: over fewer, one that comes a little late may miss the end.
 const (
 	beatsTold  = 4
 	beatsLeast = 0.75
 )
 
-// Run measures the server's CPU time over heartbeat intervals, and whether each stream gets its heartbeats.
+// Run measures the server's CPU time over heartbeat intervals, and whether each stream gets its
+// heartbeats.
 func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, error) {
 	if i.For == 0 {
 		i.For = 2 * i.Interval
@@ -52,14 +53,17 @@ func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	if err != nil {
 		return x.r, err
 	}
-	least := max(1, min(int(i.For/i.Interval)/2, math.MaxUint8)) // servers are late by their batches
+	// servers are late by their batches
+	least := max(1, min(int(i.For/i.Interval)/2, math.MaxUint8))
 	silent, err := x.crowd.Silent(least)
 	if err != nil {
 		return x.r, err
 	}
 	cpu = x.spent(cpu)
-	each := float64(after.Comments+after.Others-before.Comments-before.Others) / float64(before.Live) / (took / i.Interval.Seconds())
-	beats := float64(after.Comments + after.Others - before.Comments - before.Others) // some servers ping with events
+	each := float64(after.Comments+after.Others-before.Comments-before.Others) /
+		float64(before.Live) / (took / i.Interval.Seconds())
+	// some servers ping with events
+	beats := float64(after.Comments + after.Others - before.Comments - before.Others)
 	x.r.Add("heartbeats", beats, "", "received, over all streams")
 	x.r.Add("heartbeats_per_stream", each, "", "and interval: 1 when none is missing")
 	x.r.Add("cores", cpu/took, "", "that the server kept busy")
@@ -69,9 +73,11 @@ func (i Idle) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 	switch {
 	case ctx.Err() != nil:
 	case beats == 0:
-		x.r.Fault("no heartbeat came within %v (is the server's interval %v? --interval)", i.For, i.Interval)
+		x.r.Fault("no heartbeat came within %v (is the server's interval %v? --interval)", i.For,
+			i.Interval)
 	case silent > 0:
-		x.r.Fault("%d of %d streams had fewer than %d heartbeats within %v (is the server's interval %v? --interval)", silent, after.Live, least, i.For, i.Interval)
+		x.r.Fault("%d of %d streams had fewer than %d heartbeats within %v (is the server's interval %v? --interval)",
+			silent, after.Live, least, i.For, i.Interval)
 	case each < beatsLeast && i.For >= beatsTold*i.Interval:
 		x.r.Fault("%.2f heartbeats came for each stream and interval", each)
 	}

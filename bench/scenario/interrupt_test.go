@@ -20,10 +20,13 @@ func TestInterrupted(t *testing.T) {
 		what Scenario
 		says []string
 	}{
-		"fanout":    {Fanout{Rate: 1000, For: time.Hour}, nil},
-		"isolation": {Isolation{For: time.Hour, Every: 10 * time.Millisecond, Probe: 2 * time.Millisecond}, nil},
-		"storm":     {Storm{Rate: 1000, Before: time.Hour}, []string{"interrupted before the streams were dropped"}},
-		"slow":      {Slow{Rate: 1000, For: time.Hour, Share: 0.5}, []string{"interrupted before anything was shown"}},
+		"fanout": {Fanout{Rate: 1000, For: time.Hour}, nil},
+		"isolation": {Isolation{For: time.Hour, Every: 10 * time.Millisecond,
+			Probe: 2 * time.Millisecond}, nil},
+		"storm": {Storm{Rate: 1000, Before: time.Hour},
+			[]string{"interrupted before the streams were dropped"}},
+		"slow": {Slow{Rate: 1000, For: time.Hour, Share: 0.5},
+			[]string{"interrupted before anything was shown"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -47,8 +50,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestInterruptedBeforeAnythingWasShown: such a run has not passed, whenever it is interrupted: before it begins, while streams open, and when
-// they are open and nothing was published.
+// TestInterruptedBeforeAnythingWasShown: such a run has not passed, whenever it is interrupted:
+// before it begins, while streams open, and when they are open and nothing was published.
 func TestInterruptedBeforeAnythingWasShown(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]Scenario{
@@ -139,11 +142,13 @@ func (n *notes) said() string {
 	return strings.Join(n.all, "; ")
 }
 
-// TestATargetThatRefusesAll is not waited for, though single streams would be; what is waited for is said.
+// TestATargetThatRefusesAll is not waited for, though single streams would be; what is waited for
+// is said.
 func TestATargetThatRefusesAll(t *testing.T) {
 	t.Parallel()
 	o := small()
-	for name, s := range map[string]Scenario{"storm": Storm{Rate: 100}, "hold": Hold{Drop: 3}, "history": history{events: 1}} {
+	for name, s := range map[string]Scenario{"storm": Storm{Rate: 100}, "hold": Hold{Drop: 3},
+		"history": history{events: 1}} {
 		f := &faulty{refused: func(int) bool { return true }}
 		_, err := s.Run(t.Context(), o, f.start(t))
 		if err == nil || !strings.Contains(err.Error(), "no stream opened: expected HTTP/1.1 200") {
@@ -155,24 +160,29 @@ func TestATargetThatRefusesAll(t *testing.T) {
 	}
 	n := &notes{}
 	o.Progress = n
-	r, err := Storm{Rate: 200, Before: 50 * time.Millisecond}.Run(t.Context(), o, (&faulty{refused: func(n int) bool { return n <= 3 }}).start(t))
+	r, err := Storm{Rate: 200, Before: 50 * time.Millisecond}.Run(t.Context(), o,
+		(&faulty{refused: func(n int) bool { return n <= 3 }}).start(t))
 	faults(t, r, err)
 	if !strings.Contains(n.said(), "3 of 10 streams did not open at once (expected HTTP/1.1 200") {
 		t.Errorf("found the notes %q", n.said())
 	}
 	n.forget()
 	o.OpenTimeout = 5 * time.Second
-	r, err = Storm{Rate: 200, Before: 50 * time.Millisecond}.Run(t.Context(), o, (&faulty{refused: func(n int) bool { return n > 10 }}).start(t))
+	r, err = Storm{Rate: 200, Before: 50 * time.Millisecond}.Run(t.Context(), o,
+		(&faulty{refused: func(n int) bool { return n > 10 }}).start(t))
 	faults(t, r, err, "10 of 10 streams did not come back within")
 	if !strings.Contains(n.said(), "streams do not come back (expected HTTP/1.1 200") {
 		t.Errorf("found the notes %q", n.said())
 	}
 	n.forget()
-	hung := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	hung := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+	}))
 	defer hung.Close()
 	o.OpenTimeout = 3 * time.Second
 	_, err = Hold{}.Run(t.Context(), o, Target{Name: "hung", Subscribe: hung.URL})
-	if err == nil || !strings.Contains(err.Error(), "no answer within 3s") || !strings.Contains(n.said(), "waiting for "+hung.URL+" to answer") {
+	if err == nil || !strings.Contains(err.Error(), "no answer within 3s") ||
+		!strings.Contains(n.said(), "waiting for "+hung.URL+" to answer") {
 		t.Errorf("found %v and the notes %q", err, n.said())
 	}
 }

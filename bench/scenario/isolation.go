@@ -17,11 +17,14 @@ import (
 )
 
 const (
-	// quietEvents are sent before the broadcasts begin: what the same probe finds on a server with nothing else to do.
+	// quietEvents are sent before the broadcasts begin: what the same probe finds on a server with
+	// nothing else to do.
 	quietEvents = 100
-	// probeConnections share the probe's events in turn, so that a slow answer does not hold up the next event.
+	// probeConnections share the probe's events in turn, so that a slow answer does not hold up the
+	// next event.
 	probeConnections = 16
-	// probeNice puts the probe's threads before the load's: what is measured is the server, not this process.
+	// probeNice puts the probe's threads before the load's: what is measured is the server, not
+	// this process.
 	probeNice = -15
 )
 
@@ -34,7 +37,8 @@ type Isolation struct {
 
 // Run measures the one's latency without and with broadcasts.
 func (i Isolation) Run(ctx context.Context, o Options, t Target) (*result.Result, error) {
-	x := begin("isolation", o, t, map[string]any{"for": i.For.String(), "every": i.Every.String(), "probe": i.Probe.String()})
+	x := begin("isolation", o, t, map[string]any{"for": i.For.String(), "every": i.Every.String(),
+		"probe": i.Probe.String()})
 	defer x.finish(ctx)
 	if err := x.open(ctx, o.streams(&t, 0, o.Topics)); err != nil {
 		return x.r, err
@@ -53,8 +57,10 @@ func (i Isolation) Run(ctx context.Context, o Options, t Target) (*result.Result
 	if err = errors.Join(err, checkAcknowledged(ctx, quiet)); err != nil {
 		return x.r, err
 	}
-	x.r.Add("quiet_p50", millis(p.latency, 50), result.Milliseconds, "of the one, without broadcasts")
-	x.r.Add("quiet_p99", millis(p.latency, 99), result.Milliseconds, "of the one, without broadcasts")
+	x.r.Add("quiet_p50", millis(p.latency, 50), result.Milliseconds,
+		"of the one, without broadcasts")
+	x.r.Add("quiet_p99", millis(p.latency, 99), result.Milliseconds,
+		"of the one, without broadcasts")
 	if _, _, err := x.crowd.Times(true); err != nil {
 		return x.r, err
 	}
@@ -65,7 +71,8 @@ func (i Isolation) Run(ctx context.Context, o Options, t Target) (*result.Result
 	ended := make(chan error, 1)
 	go func() {
 		var err error
-		report, err = x.publisher.Run(broadcasting, publish.Schedule{Rate: float64(o.Topics) / i.Every.Seconds()})
+		report, err = x.publisher.Run(broadcasting,
+			publish.Schedule{Rate: float64(o.Topics) / i.Every.Seconds()})
 		ended <- err
 	}()
 	o.Progress.Stage("probing", int(i.For.Seconds()*10))
@@ -89,7 +96,8 @@ func (i Isolation) Run(ctx context.Context, o Options, t Target) (*result.Result
 
 func (i Isolation) judge(ctx context.Context, x *trial, p *probe, report publish.Report) error {
 	x.latency("", p.latency, "of the one, during broadcasts")
-	x.r.Add("probe_late_p99", millis(p.late, 99), result.Milliseconds, "of that, before the request was written")
+	x.r.Add("probe_late_p99", millis(p.late, 99), result.Milliseconds,
+		"of that, before the request was written")
 	x.r.Add("probe_events", float64(p.latency.TotalCount()), "", "to the one")
 	times, _, err := x.crowd.Times(false)
 	if err != nil {
@@ -101,7 +109,8 @@ func (i Isolation) judge(ctx context.Context, x *trial, p *probe, report publish
 	if err != nil {
 		return err
 	}
-	x.r.Add("probe_lost", float64(v.Normal.Lost+v.Normal.MissedTold+v.Normal.MissedCut), "", "events of the one")
+	x.r.Add("probe_lost", float64(v.Normal.Lost+v.Normal.MissedTold+v.Normal.MissedCut), "",
+		"events of the one")
 	if n := v.Normal; !n.Whole() && ctx.Err() == nil {
 		x.r.Fault("the one: %v", n)
 	} else if !n.Whole() {
@@ -113,7 +122,8 @@ func (i Isolation) judge(ctx context.Context, x *trial, p *probe, report publish
 	return x.judge()
 }
 
-// probe is a topic with one subscriber, with threads of its own at a raised priority, if that is allowed.
+// probe is a topic with one subscriber, with threads of its own at a raised priority, if that is
+// allowed.
 type probe struct {
 	crowd         *load.Crowd
 	publisher     *publish.Publisher
@@ -137,7 +147,8 @@ func (x *trial) probe(ctx context.Context) (*probe, error) {
 	if t, err := crowd.Totals(); err != nil || t.Opened == 0 {
 		causes, causesErr := crowd.Causes()
 		p.close()
-		return nil, errors.Join(err, causesErr, fmt.Errorf("the stream of the one did not open: %s", strings.Join(slices.Collect(maps.Keys(causes)), ", ")))
+		return nil, errors.Join(err, causesErr, fmt.Errorf("the stream of the one did not open: %s",
+			strings.Join(slices.Collect(maps.Keys(causes)), ", ")))
 	}
 	w := x.o.publishing(&x.t, x.o.Topics, 1)
 	w.Connections, w.Shared, w.Nice = probeConnections, true, probeNice

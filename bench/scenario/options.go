@@ -46,8 +46,10 @@ type Options struct {
 // Defaults are modest: they fit any machine.
 func Defaults() Options {
 	return Options{
-		Streams: 1000, Topics: 1, Payload: 100, InFlight: load.InFlightDefault, Threads: 1, Publishers: 4,
-		Settle: 300 * time.Millisecond, OpenTimeout: load.OpenTimeoutDefault, Progress: Silent{},
+		Streams: 1000, Topics: 1, Payload: 100, InFlight: load.InFlightDefault, Threads: 1,
+		Publishers: 4,
+		Settle:     300 * time.Millisecond, OpenTimeout: load.OpenTimeoutDefault,
+		Progress: Silent{},
 	}
 }
 
@@ -80,7 +82,8 @@ func (o *Options) CheckLoad() error {
 		name        string
 		value, most int
 	}{
-		{"streams", o.Streams, 1 << 30}, {"topics", o.Topics, mark.TopicsMax - 1}, {"in-flight", o.InFlight, 1 << 20}, {"threads", o.Threads, 256},
+		{"streams", o.Streams, 1 << 30}, {"topics", o.Topics, mark.TopicsMax - 1},
+		{"in-flight", o.InFlight, 1 << 20}, {"threads", o.Threads, 256},
 		{"publishers", o.Publishers, 1024},
 	} {
 		if c.value < 1 || c.value > c.most {
@@ -88,19 +91,23 @@ func (o *Options) CheckLoad() error {
 		}
 	}
 	if o.Payload < mark.Bytes || o.Payload > 16<<20 {
-		return fmt.Errorf("--payload: expected %d to %d bytes, found %d", mark.Bytes, 16<<20, o.Payload)
+		return fmt.Errorf("--payload: expected %d to %d bytes, found %d", mark.Bytes, 16<<20,
+			o.Payload)
 	}
 	if o.Topics > o.Streams {
-		return fmt.Errorf("--topics: expected at most one for each of the %d streams, found %d", o.Streams, o.Topics)
+		return fmt.Errorf("--topics: expected at most one for each of the %d streams, found %d",
+			o.Streams, o.Topics)
 	}
 	if !(o.Ramp >= 0 && o.Ramp <= RateMax) {
-		return fmt.Errorf("--ramp: expected connects a second, at most %d, or 0, found %v", int(RateMax), o.Ramp)
+		return fmt.Errorf("--ramp: expected connects a second, at most %d, or 0, found %v",
+			int(RateMax), o.Ramp)
 	}
 	if o.Workers.Count < 0 || o.Workers.Count > 1024 {
 		return fmt.Errorf("--workers: expected 0 to 1024, found %d", o.Workers.Count)
 	}
 	if o.Settle <= 0 || o.OpenTimeout <= 0 {
-		return fmt.Errorf("--settle, --open-timeout: expected times above 0, found %v, %v", o.Settle, o.OpenTimeout)
+		return fmt.Errorf("--settle, --open-timeout: expected times above 0, found %v, %v",
+			o.Settle, o.OpenTimeout)
 	}
 	return nil
 }
@@ -115,7 +122,8 @@ func (o *Options) Check(t *Target) error {
 		return fmt.Errorf("--subscribe: %w", err)
 	}
 	if o.Topics > 1 && !subscribe.Has(template.Topic) {
-		return fmt.Errorf("--subscribe: expected {topic} in it for --topics %d, found %s", o.Topics, t.Subscribe)
+		return fmt.Errorf("--subscribe: expected {topic} in it for --topics %d, found %s", o.Topics,
+			t.Subscribe)
 	}
 	if err := o.streams(t, 0, o.Topics).Check(); err != nil {
 		return err
@@ -144,21 +152,26 @@ var errNoPublish = errors.New("expected --publish-url: this scenario publishes")
 // streams is the configuration of a crowd on topics first to first+topics-1.
 func (o *Options) streams(t *Target, first, topics int) load.Config {
 	return load.Config{
-		Subscribe: t.Subscribe, Headers: t.Headers, Topics: topics, TopicFirst: first, Run: o.Run, Threads: o.Threads,
-		InFlight: o.InFlight, OpenTimeout: o.OpenTimeout, AllowRemote: o.AllowRemote, Payload: o.Payload,
+		Subscribe: t.Subscribe, Headers: t.Headers, Topics: topics, TopicFirst: first, Run: o.Run,
+		Threads:  o.Threads,
+		InFlight: o.InFlight, OpenTimeout: o.OpenTimeout, AllowRemote: o.AllowRemote,
+		Payload: o.Payload,
 	}
 }
 
 func (o *Options) publishing(t *Target, first, topics int) publish.Config {
 	return publish.Config{
-		URL: t.PublishURL, Method: t.PublishMethod, Headers: t.PublishHeaders, Body: t.PublishBody, Run: o.Run,
-		Topics: topics, TopicFirst: first, Payload: o.Payload, Connections: o.Publishers, AllowRemote: o.AllowRemote,
+		URL: t.PublishURL, Method: t.PublishMethod, Headers: t.PublishHeaders, Body: t.PublishBody,
+		Run:    o.Run,
+		Topics: topics, TopicFirst: first, Payload: o.Payload, Connections: o.Publishers,
+		AllowRemote: o.AllowRemote,
 	}
 }
 
 // settings are the options as a result writes them down.
 func (o *Options) settings() map[string]any {
 	return map[string]any{
-		"streams": o.Streams, "topics": o.Topics, "payload": o.Payload, "ramp": o.Ramp, "in-flight": o.InFlight, "threads": o.Threads,
+		"streams": o.Streams, "topics": o.Topics, "payload": o.Payload, "ramp": o.Ramp,
+		"in-flight": o.InFlight, "threads": o.Threads,
 	}
 }

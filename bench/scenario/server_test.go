@@ -11,21 +11,22 @@ import (
 	"time"
 )
 
-// faulty is a small server of event streams, with faults. Without any it is faultless: it has every event since its
-// start, and resumes after the id that is asked for.
+// faulty is a small server of event streams, with faults. Without any it is faultless: it has every
+// event since its start, and resumes after the id that is asked for.
 type faulty struct {
-	forgetful   bool // no history: a stream gets what is published while it is open
-	spoilAt     int  // this event, from 1,
-	spoil       func(event string) string
-	refuse      int              // every refuse-th stream is refused
-	refused     func(n int) bool // whether the n-th attempt to subscribe is refused, from 1; nil: none
-	deaf        bool             // publishes are refused
-	beat        time.Duration    // between two heartbeats; 0: none
-	mute        int              // every mute-th stream gets no heartbeats
-	hangUp      bool             // streams end as soon as they are open,
-	hangUpAfter int              // or all behind so many; 0: none
-	garbage     bool             // with each heartbeat comes a line that is none
-	publishing  func()           // called with each event before it is sent
+	forgetful bool // no history: a stream gets what is published while it is open
+	spoilAt   int  // this event, from 1,
+	spoil     func(event string) string
+	refuse    int // every refuse-th stream is refused
+	// whether the n-th attempt to subscribe is refused, from 1; nil: none
+	refused     func(n int) bool
+	deaf        bool          // publishes are refused
+	beat        time.Duration // between two heartbeats; 0: none
+	mute        int           // every mute-th stream gets no heartbeats
+	hangUp      bool          // streams end as soon as they are open,
+	hangUpAfter int           // or all behind so many; 0: none
+	garbage     bool          // with each heartbeat comes a line that is none
+	publishing  func()        // called with each event before it is sent
 
 	mu      sync.Mutex
 	topics  map[string][]string
@@ -43,7 +44,8 @@ func (f *faulty) start(t *testing.T) Target {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	t.Cleanup(server.CloseClientConnections)
-	return Target{Name: "faulty", Subscribe: server.URL + "/events?topic=t{topic}", PublishURL: server.URL + "/publish?topic=t{topic}", PublishBody: "{payload}"}
+	return Target{Name: "faulty", Subscribe: server.URL + "/events?topic=t{topic}",
+		PublishURL: server.URL + "/publish?topic=t{topic}", PublishBody: "{payload}"}
 }
 
 // attempts is how many have subscribed, or tried to.

@@ -12,9 +12,11 @@ import (
 )
 
 const (
-	// warmStreams come, get an event and go before anything is measured, so that a server's code and pools are warm.
+	// warmStreams come, get an event and go before anything is measured, so that a server's code
+	// and pools are warm.
 	warmStreams = 500
-	// warmRest times the time to settle is how long the warmed-up server rests then, before its own memory is taken.
+	// warmRest times the time to settle is how long the warmed-up server rests then, before its own
+	// memory is taken.
 	warmRest = 10
 )
 
@@ -24,7 +26,8 @@ type Scenario interface {
 }
 
 // Fresh runs a scenario against a server of the given kind that is started for it, and warm.
-func Fresh(ctx context.Context, k server.Kind, start server.Options, s Scenario, o Options) (*result.Result, error) {
+func Fresh(ctx context.Context, k server.Kind, start server.Options, s Scenario,
+	o Options) (*result.Result, error) {
 	o.Progress.Stage("starting "+k.String(), 0)
 	child, err := server.Start(ctx, k, start)
 	if err != nil {
@@ -52,8 +55,10 @@ func Fresh(ctx context.Context, k server.Kind, start server.Options, s Scenario,
 func Child(c *server.Child) Target {
 	base := "http://" + c.Listen.String()
 	return Target{
-		Name: c.Kind.String(), Subscribe: base + "/events?topic=t{topic}", PublishURL: base + "/publish?topic=t{topic}",
-		PublishHeaders: []string{"Content-Type: application/octet-stream"}, PublishBody: "{payload}", Server: c.Process(), Local: true,
+		Name: c.Kind.String(), Subscribe: base + "/events?topic=t{topic}",
+		PublishURL:     base + "/publish?topic=t{topic}",
+		PublishHeaders: []string{"Content-Type: application/octet-stream"},
+		PublishBody:    "{payload}", Server: c.Process(), Local: true,
 	}
 }
 
@@ -77,9 +82,11 @@ func Warm(ctx context.Context, o Options, t Target) error {
 	if err = errors.Join(err, checkAcknowledged(ctx, report)); err != nil {
 		return err
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, answerMax, fmt.Errorf("not every stream has its event after %v", answerMax))
+	limited, cancel := context.WithTimeoutCause(ctx, answerMax,
+		fmt.Errorf("not every stream has its event after %v", answerMax))
 	defer cancel()
-	if err := crowd.Wait(limited, func(t load.Totals) bool { return t.Events >= warmStreams }); err != nil {
+	if err := crowd.Wait(limited,
+		func(t load.Totals) bool { return t.Events >= warmStreams }); err != nil {
 		return err
 	}
 	if err := crowd.Close(); err != nil {
@@ -89,9 +96,10 @@ func Warm(ctx context.Context, o Options, t Target) error {
 	return context.Cause(ctx)
 }
 
-// Beside runs a scenario against a target and, before and after it, against the baseline with one thread, and adds to the
-// target's result how often each cost is the baseline's.
-func Beside(ctx context.Context, start server.Options, s Scenario, o Options, t Target) ([]*result.Result, error) {
+// Beside runs a scenario against a target and, before and after it, against the baseline with one
+// thread, and adds to the target's result how often each cost is the baseline's.
+func Beside(ctx context.Context, start server.Options, s Scenario, o Options,
+	t Target) ([]*result.Result, error) {
 	k := server.Kind{Name: server.Baseline, Shards: 1}
 	before, err := Fresh(ctx, k, start, s, o)
 	if err != nil {
@@ -113,9 +121,11 @@ func Beside(ctx context.Context, start server.Options, s Scenario, o Options, t 
 		of.Note("no ratios: the bare send loop had to end streams, and has not done the same work")
 		return append(results, after), nil
 	}
-	for _, name := range []string{"cpu_per_stream", "cpu_per_event", "cpu_per_heartbeat", "storm_cpu_per_stream", "p50", "p99", "delivered_rate"} {
+	for _, name := range []string{"cpu_per_stream", "cpu_per_event", "cpu_per_heartbeat",
+		"storm_cpu_per_stream", "p50", "p99", "delivered_rate"} {
 		base := []float64{before.Value(name), after.Value(name)}
-		of.Add(name+"_of_baseline", of.Value(name)/result.Median(base), result.Times, "of the bare send loop's, one thread")
+		of.Add(name+"_of_baseline", of.Value(name)/result.Median(base), result.Times,
+			"of the bare send loop's, one thread")
 	}
 	return append(results, after), nil
 }

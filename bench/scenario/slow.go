@@ -18,10 +18,11 @@ type Slow struct {
 	Pause   time.Duration // between two reads
 }
 
-// Run publishes to streams that all read, and then to as many of which some do not. At the end the slow ones are let
-// read, to see whether they were told what they missed.
+// Run publishes to streams that all read, and then to as many of which some do not. At the end the
+// slow ones are let read, to see whether they were told what they missed.
 func (s Slow) Run(ctx context.Context, o Options, t Target) (*result.Result, error) {
-	x := begin("slow", o, t, map[string]any{"rate": s.Rate, "for": s.For.String(), "share": s.Share, "dribble": s.Dribble, "pause": s.Pause.String()})
+	x := begin("slow", o, t, map[string]any{"rate": s.Rate, "for": s.For.String(), "share": s.Share,
+		"dribble": s.Dribble, "pause": s.Pause.String()})
 	defer x.finish(ctx)
 	schedule := publish.Schedule{Rate: s.Rate, For: s.For}
 	without, err := Fanout{Rate: s.Rate, For: s.For, Warm: 1}.Run(ctx, o, t)
@@ -51,8 +52,10 @@ func (s Slow) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 		x.seen(0, x.t.Server.Settle())
 	}
 	pss := x.pss()
-	memory := x.over("memory of the server with slow streams", result.Axis{Name: "memory", Unit: result.Bytes}, x.pss)
-	delivered := x.over("delivered events a second", result.Axis{Name: "delivered", Unit: result.PerSecond}, x.overTime())
+	memory := x.over("memory of the server with slow streams",
+		result.Axis{Name: "memory", Unit: result.Bytes}, x.pss)
+	delivered := x.over("delivered events a second",
+		result.Axis{Name: "delivered", Unit: result.PerSecond}, x.overTime())
 	cpu := x.cpu()
 	report, err := x.publisher.Run(ctx, schedule)
 	if err == nil {
@@ -72,8 +75,10 @@ func (s Slow) Run(ctx context.Context, o Options, t Target) (*result.Result, err
 		return x.r, err
 	}
 	x.latency("", times, "from when an event was due to when it was read")
-	x.r.Add("p99_ratio", x.r.Value("p99")/x.r.Value("without_p99"), result.Times, "with slow streams to without")
-	x.r.Add("cpu_per_event", x.spent(cpu)*micros/float64(totals.Events), result.Microseconds, "of the server, for each event that was read")
+	x.r.Add("p99_ratio", x.r.Value("p99")/x.r.Value("without_p99"), result.Times,
+		"with slow streams to without")
+	x.r.Add("cpu_per_event", x.spent(cpu)*micros/float64(totals.Events), result.Microseconds,
+		"of the server, for each event that was read")
 	x.r.Add("pss_idle", idle, result.Bytes, "of the server, before")
 	x.r.Add("pss_open", pss, result.Bytes, "with all streams open")
 	x.r.Add("pss", x.pss(), result.Bytes, "after the load")
@@ -108,7 +113,8 @@ func (x *trial) awaitReaders(ctx context.Context) error {
 	return nil
 }
 
-// judgeSlow judges the streams that read like any others, and those that did not after they were let.
+// judgeSlow judges the streams that read like any others, and those that did not after they were
+// let.
 func (x *trial) judgeSlow(ctx context.Context) error {
 	if err := x.crowd.ReadNormally(); err != nil {
 		return err
@@ -136,7 +142,8 @@ func (x *trial) judgeSlow(ctx context.Context) error {
 	x.verdict(v.Normal, totals)
 	s := v.Slow
 	if s.Streams == 0 || v.Normal.Streams == 0 {
-		x.r.Fault("of %d streams %d were slow: expected some that are and some that are not (--share, --streams)", s.Streams+v.Normal.Streams, s.Streams)
+		x.r.Fault("of %d streams %d were slow: expected some that are and some that are not (--share, --streams)",
+			s.Streams+v.Normal.Streams, s.Streams)
 	}
 	x.r.Add("slow_streams", float64(s.Streams), "", "that read badly, until the end")
 	x.r.Add("slow_exact", float64(s.Exact), "", "of them had everything in the end")

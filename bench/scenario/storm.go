@@ -18,8 +18,8 @@ const (
 	stormMax   = 10 * time.Minute
 )
 
-// Storm drops all streams at once, as when a balancer is started again, and resumes them, while events go on being
-// published.
+// Storm drops all streams at once, as when a balancer is started again, and resumes them, while
+// events go on being published.
 type Storm struct {
 	Rate   float64       // events a second, over all topics
 	Before time.Duration // of publishing, before the drop
@@ -27,10 +27,11 @@ type Storm struct {
 	After  time.Duration // of publishing, when all are back
 }
 
-// Run measures how long it takes until all streams are open again, and until they have what they missed; loss and
-// duplicates across the break; and what it costs the server.
+// Run measures how long it takes until all streams are open again, and until they have what they
+// missed; loss and duplicates across the break; and what it costs the server.
 func (s Storm) Run(ctx context.Context, o Options, t Target) (*result.Result, error) {
-	x := begin("storm", o, t, map[string]any{"rate": s.Rate, "before": s.Before.String(), "away": s.Away.String(), "after": s.After.String()})
+	x := begin("storm", o, t, map[string]any{"rate": s.Rate, "before": s.Before.String(),
+		"away": s.Away.String(), "after": s.After.String()})
 	defer x.finish(ctx)
 	c := o.streams(&t, 0, o.Topics)
 	c.KeepIDs, c.Retry = true, retryAfter
@@ -120,9 +121,12 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 		}
 		if !told && time.Since(since) > sayAfter {
 			told = true
-			x.o.Progress.Note(fmt.Sprintf("streams do not come back (%s); waiting for more, for at most %v", x.cause(), x.o.OpenTimeout))
+			x.o.Progress.Note(
+				fmt.Sprintf("streams do not come back (%s); waiting for more, for at most %v",
+					x.cause(), x.o.OpenTimeout))
 		}
-		// A stream that the server ends meanwhile does not come again. When none came for so long, none will.
+		// A stream that the server ends meanwhile does not come again. When none came for so long,
+		// none will.
 		return t.Live+t.Ended-before.Ended >= before.Live || time.Since(since) > x.o.OpenTimeout
 	})
 	live := time.Since(back).Seconds()
@@ -155,17 +159,21 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 	x.r.Add("away", back.Sub(began).Seconds(), result.Seconds, "until the first came back")
 	x.r.Add("live_seconds", live, result.Seconds, "from then until all were open again")
 	x.r.Add("caught_up_seconds", caught, result.Seconds, "from then until all had what they missed")
-	x.r.Add("refused_connects", float64(after.Failed-before.Failed), "", "attempts that failed meanwhile")
+	x.r.Add("refused_connects", float64(after.Failed-before.Failed), "",
+		"attempts that failed meanwhile")
 	perStream := math.NaN()
 	if !math.IsNaN(live) {
 		perStream = x.spent(cpu) * micros / float64(dropped)
 	}
-	x.r.Add("storm_cpu_per_stream", perStream, result.Microseconds, "of the server, for a stream that left and came back")
+	x.r.Add("storm_cpu_per_stream", perStream, result.Microseconds,
+		"of the server, for a stream that left and came back")
 	x.r.Add("pss_before", idle, result.Bytes, "of the server, before")
 	x.r.Add("rss_peak", x.peak(), result.Bytes, "of the server, the most meanwhile")
 	ended := after.Ended - before.Ended
-	if missing := before.Live - min(before.Live, after.Live+ended); missing > 0 && ctx.Err() == nil {
-		x.r.Fault("%d of %d streams did not come back within %v: %s", missing, dropped, time.Since(back).Round(time.Second), x.cause())
+	if missing := before.Live - min(before.Live, after.Live+ended); missing > 0 &&
+		ctx.Err() == nil {
+		x.r.Fault("%d of %d streams did not come back within %v: %s", missing, dropped,
+			time.Since(back).Round(time.Second), x.cause())
 	}
 	if ended > 0 {
 		x.r.Fault("the server ended %d streams after they had come back", ended)
@@ -173,7 +181,8 @@ func (x *trial) storm(ctx context.Context, n int, meanwhile func() error) error 
 	return nil
 }
 
-// resume drops n of the held streams, publishes to all topics while they are away, and has them resume.
+// resume drops n of the held streams, publishes to all topics while they are away, and has them
+// resume.
 func (x *trial) resume(ctx context.Context, n int) error {
 	err := x.storm(ctx, n, func() error {
 		report, err := x.publisher.Run(ctx, publish.Schedule{Count: x.o.Topics})

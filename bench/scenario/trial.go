@@ -20,18 +20,23 @@ type trial struct {
 	r         *result.Result
 	crowd     *load.Crowd
 	publisher *publish.Publisher
-	away      bool       // interrupted before everything had arrived: what streams lack is not known to be lost
-	shown     bool       // something was held against what was published, or seen for as long as was asked
-	notes     sync.Mutex // of r: a curve is drawn by a goroutine of its own, whose readings fail like any others
+	// interrupted before everything had arrived: what streams lack is not known to be lost
+	away bool
+	// something was held against what was published, or seen for as long as was asked
+	shown bool
+	// of r: a curve is drawn by a goroutine of its own, whose readings fail like any others
+	notes sync.Mutex
 }
 
 func begin(name string, o Options, t Target, more map[string]any) *trial {
 	settings := o.settings()
 	maps.Copy(settings, more)
-	return &trial{o: o, t: t, r: &result.Result{Scenario: name, Server: t.Name, Began: time.Now(), Settings: settings}}
+	return &trial{o: o, t: t, r: &result.Result{Scenario: name, Server: t.Name, Began: time.Now(),
+		Settings: settings}}
 }
 
-// finish ends everything and completes the result. A run that was interrupted before it showed anything has not passed.
+// finish ends everything and completes the result. A run that was interrupted before it showed
+// anything has not passed.
 func (x *trial) finish(ctx context.Context) {
 	if x.publisher != nil {
 		x.publisher.Close()
@@ -72,7 +77,9 @@ func (x *trial) opening() (stop func()) {
 	return x.report(func(t load.Totals) int {
 		if !told && t.Opened == 0 && time.Since(began) > sayAfter {
 			told = true
-			x.o.Progress.Note(fmt.Sprintf("no stream is open yet; waiting for %s to answer, for at most %v", x.t.Subscribe, x.o.OpenTimeout))
+			x.o.Progress.Note(
+				fmt.Sprintf("no stream is open yet; waiting for %s to answer, for at most %v",
+					x.t.Subscribe, x.o.OpenTimeout))
 		}
 		return int(t.Opened + t.Failed)
 	})
@@ -86,7 +93,8 @@ func (x *trial) awaitOpened(ctx context.Context, c load.Config) error {
 	if err != nil {
 		return err
 	}
-	if c.Retry > 0 && now.Opened > 0 && now.Live+now.Ended < uint64(x.o.Streams) && ctx.Err() == nil {
+	if c.Retry > 0 && now.Opened > 0 && now.Live+now.Ended < uint64(x.o.Streams) &&
+		ctx.Err() == nil {
 		x.o.Progress.Note(fmt.Sprintf("%d of %d streams did not open at once (%s); waiting for them, for at most %v",
 			uint64(x.o.Streams)-now.Live-now.Ended, x.o.Streams, x.cause(), c.OpenTimeout))
 	}
@@ -97,7 +105,9 @@ func (x *trial) awaitOpened(ctx context.Context, c load.Config) error {
 	} else if c.Retry > 0 {
 		limited, cancel := context.WithTimeout(ctx, c.OpenTimeout)
 		defer cancel()
-		err := x.crowd.Wait(limited, func(t load.Totals) bool { return t.Live+t.Ended >= uint64(x.o.Streams) })
+		err := x.crowd.Wait(limited, func(t load.Totals) bool {
+			return t.Live+t.Ended >= uint64(x.o.Streams)
+		})
 		if err != nil && limited.Err() == nil {
 			return err
 		}
@@ -151,11 +161,13 @@ func (x *trial) opened(ctx context.Context, c load.Config) error {
 	switch {
 	case totals.Live > 0:
 	case totals.Opened > 0:
-		return fmt.Errorf("%s: the server ended all %d streams that opened", x.t.Subscribe, totals.Opened)
+		return fmt.Errorf("%s: the server ended all %d streams that opened", x.t.Subscribe,
+			totals.Opened)
 	case totals.Failed == 0:
 		return context.Canceled
 	default:
-		return fmt.Errorf("%s: no stream opened: %s", x.t.Subscribe, slices.Sorted(maps.Keys(causes))[0])
+		return fmt.Errorf("%s: no stream opened: %s", x.t.Subscribe,
+			slices.Sorted(maps.Keys(causes))[0])
 	}
 	return nil
 }

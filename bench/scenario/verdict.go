@@ -43,7 +43,8 @@ func (x *trial) verdict(v load.Verdict, totals load.Totals) {
 	r.Add("told", float64(v.MissedTold), "", "events missing on streams that were told of a gap")
 	r.Add("cut", float64(v.MissedCut), "", "events missing on streams that the server ended")
 	r.Add("duplicates", float64(totals.Duplicates), "", "events that came again")
-	r.Add("disorder", float64(totals.Late+totals.Unsorted), "", "events behind a later one, and ids that do not rise")
+	r.Add("disorder", float64(totals.Late+totals.Unsorted), "",
+		"events behind a later one, and ids that do not rise")
 	r.Add("misdelivered", float64(totals.Misdelivered), "", "events of other topics")
 	r.Add("damaged", float64(totals.Damaged), "", "lines that belong to no event")
 	r.Add("ended", float64(totals.Ended), "", "streams that the server ended")
@@ -60,27 +61,33 @@ func (x *trial) verdict(v load.Verdict, totals load.Totals) {
 		n    int
 		what string
 	}{
-		{v.Short, "streams lost events in silence"}, {v.Over, "streams got more than was published"}, {v.Duplicate, "streams got events twice"},
-		{v.Late, "streams got events out of order"}, {v.Unsorted, "streams got ids that do not rise"},
-		{v.Misdelivered, "streams got events of other topics"}, {v.Damaged, "streams got damaged lines"}, {v.Ended, "streams were ended by the server"},
+		{v.Short, "streams lost events in silence"},
+		{v.Over, "streams got more than was published"}, {v.Duplicate, "streams got events twice"},
+		{v.Late, "streams got events out of order"},
+		{v.Unsorted, "streams got ids that do not rise"},
+		{v.Misdelivered, "streams got events of other topics"},
+		{v.Damaged, "streams got damaged lines"}, {v.Ended, "streams were ended by the server"},
 	} {
 		if f.n > 0 {
 			r.Fault("%d of %d %s", f.n, v.Streams, f.what)
 		}
 	}
 	if v.Told > 0 && !x.o.AllowGaps {
-		r.Fault("%d of %d streams missed events, and were told (--allow-gaps accepts that)", v.Told, v.Streams)
+		r.Fault("%d of %d streams missed events, and were told (--allow-gaps accepts that)", v.Told,
+			v.Streams)
 	}
 }
 
 // addPublished adds the figures of publishing.
 func (x *trial) addPublished(ctx context.Context, p publish.Report) {
 	x.r.Add("published", float64(p.Acknowledged), "", "events acknowledged")
-	x.r.Add("published_rate", float64(p.Acknowledged)/p.Took.Seconds(), result.PerSecond, "events acknowledged, while publishing")
+	x.r.Add("published_rate", float64(p.Acknowledged)/p.Took.Seconds(), result.PerSecond,
+		"events acknowledged, while publishing")
 	x.r.Add("refused", float64(p.Refused), "", "events that the server did not take")
 	x.r.Add("unsure", float64(p.Unsure+p.InFlight), "", "events whose answer never came")
 	x.r.Add("skipped", float64(p.Skipped), "", "events that fell due and were never sent")
-	x.r.Add("late_p99", millis(p.Late, 99), result.Milliseconds, "from when an event was due to when it was written")
+	x.r.Add("late_p99", millis(p.Late, 99), result.Milliseconds,
+		"from when an event was due to when it was written")
 	x.r.Add("answer_p99", millis(p.Answer, 99), result.Milliseconds, "from then to its answer")
 	x.checkPublished(ctx, "", p)
 }
@@ -109,7 +116,8 @@ func (x *trial) checkPublished(ctx context.Context, where string, p publish.Repo
 		}
 	}
 	if p.Acknowledged+p.Refused+p.Unsure+p.Skipped == 0 {
-		x.r.Fault("%snothing was published%s", where, map[bool]string{true: " before the interrupt"}[ctx.Err() != nil])
+		x.r.Fault("%snothing was published%s", where,
+			map[bool]string{true: " before the interrupt"}[ctx.Err() != nil])
 	}
 }
 
@@ -120,5 +128,6 @@ func checkAcknowledged(ctx context.Context, p publish.Report) error {
 		return nil
 	}
 	causes := slices.Sorted(maps.Keys(p.Causes))
-	return fmt.Errorf("publishing: %d of the first %d events were not acknowledged: %s", p.Refused+p.Unsure+p.InFlight, p.Acknowledged+p.Refused+p.Unsure+p.InFlight, causes[0])
+	return fmt.Errorf("publishing: %d of the first %d events were not acknowledged: %s",
+		p.Refused+p.Unsure+p.InFlight, p.Acknowledged+p.Refused+p.Unsure+p.InFlight, causes[0])
 }

@@ -49,7 +49,8 @@ func Start(ctx context.Context, k Kind, o Options) (*Child, error) {
 	var child *Child
 	var err error
 	for range 3 { // a free port may be taken by another before the child does
-		if child, err = start(ctx, k, o); err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "in use") {
+		if child, err = start(ctx, k, o); err == nil || ctx.Err() != nil ||
+			!strings.Contains(err.Error(), "in use") {
 			break
 		}
 	}
@@ -62,15 +63,19 @@ func start(ctx context.Context, k Kind, o Options) (*Child, error) {
 		return nil, err
 	}
 	listen, admin := free[0], free[1]
-	args := append(o.Program[1:len(o.Program):len(o.Program)], arguments(k, o, listen.String(), admin.String())...)
+	args := append(o.Program[1:len(o.Program):len(o.Program)],
+		arguments(k, o, listen.String(), admin.String())...)
 	c := &Child{
 		Kind: k, Listen: listen, cmd: exec.Command(o.Program[0], args...), output: new(tail),
 		exited: make(chan struct{}),
 	}
 	c.cmd.Stdout, c.cmd.Stderr = c.output, c.output
-	c.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SSEDGE_") }) // measured as it is by default
-	// The child dies with the thread that started it, so that none outlives this process whatever ends it. Ctrl-C is
-	// for the parent: the figures so far need a server.
+	// measured as it is by default
+	c.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "SSEDGE_")
+	})
+	// The child dies with the thread that started it, so that none outlives this process whatever
+	// ends it. Ctrl-C is for the parent: the figures so far need a server.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	started := make(chan error)
 	go func() {
@@ -108,7 +113,8 @@ func arguments(k Kind, o Options, listen, admin string) []string {
 		}
 		return append(args, o.Arguments...)
 	}
-	args := []string{"bench", "server", k.Name, "--listen", listen, "--life", lifeMax.String(), "--heartbeat", o.Heartbeat.String()}
+	args := []string{"bench", "server", k.Name, "--listen", listen, "--life", lifeMax.String(),
+		"--heartbeat", o.Heartbeat.String()}
 	if k.Shards > 0 {
 		args = append(args, "--threads", strconv.Itoa(k.Shards))
 	}
@@ -116,7 +122,8 @@ func arguments(k Kind, o Options, listen, admin string) []string {
 }
 
 func (c *Child) waitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, readyMax, fmt.Errorf("does not accept connections after %v", readyMax))
+	ctx, cancel := context.WithTimeoutCause(ctx, readyMax,
+		fmt.Errorf("does not accept connections after %v", readyMax))
 	defer cancel()
 	for {
 		conn, err := net.Dial("tcp", c.Listen.String())

@@ -55,8 +55,10 @@ func TestParseKind(t *testing.T) {
 			t.Errorf("%s: expected %+v, found %+v, %v", text, want, k, err)
 		}
 	}
-	for _, text := range []string{"", "nginx", "SSEDGE", "ssedge/", "ssedge/0", "ssedge/-1", "ssedge/65", "ssedge/x", "ssedge/1/2", "twin/2", "/2", " ssedge"} {
-		if k, err := server.ParseKind(text); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("found %q", text)) {
+	for _, text := range []string{"", "nginx", "SSEDGE", "ssedge/", "ssedge/0", "ssedge/-1",
+		"ssedge/65", "ssedge/x", "ssedge/1/2", "twin/2", "/2", " ssedge"} {
+		if k, err := server.ParseKind(text); err == nil ||
+			!strings.Contains(err.Error(), fmt.Sprintf("found %q", text)) {
 			t.Errorf("%q: expected an error, found %+v, %v", text, k, err)
 		}
 	}
@@ -68,8 +70,10 @@ var program = []string{os.Args[0], "before"}
 func TestAServerThatExits(t *testing.T) {
 	t.Setenv(asServer, "fails")
 	t.Setenv("GORACE", "atexit_sleep_ms=10")
-	c, err := server.Start(t.Context(), server.Kind{Name: server.Ssedge, Shards: 2}, server.Options{Program: program, Arguments: []string{"--odd"}})
-	for _, part := range []string{"ssedge/2", "exited", "no such thing", "before serve", "--shards 2", "--odd"} {
+	c, err := server.Start(t.Context(), server.Kind{Name: server.Ssedge, Shards: 2},
+		server.Options{Program: program, Arguments: []string{"--odd"}})
+	for _, part := range []string{"ssedge/2", "exited", "no such thing", "before serve",
+		"--shards 2", "--odd"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("expected %q, found %v, %v", part, c, err)
 		}
@@ -77,7 +81,8 @@ func TestAServerThatExits(t *testing.T) {
 }
 
 func TestAProgramThatIsNotThere(t *testing.T) {
-	_, err := server.Start(t.Context(), server.Kind{Name: server.Ssedge}, server.Options{Program: []string{"/nowhere/at/all"}})
+	_, err := server.Start(t.Context(), server.Kind{Name: server.Ssedge},
+		server.Options{Program: []string{"/nowhere/at/all"}})
 	if err == nil || !strings.Contains(err.Error(), "/nowhere/at/all") {
 		t.Errorf("found %v", err)
 	}
@@ -103,12 +108,18 @@ func TestStopEndsTheServer(t *testing.T) {
 		heart   time.Duration
 		expects []string
 	}{
-		{server.Kind{Name: server.Ssedge}, 0, []string{"before serve --dev --listen 127.0.0.1:", "--admin 127.0.0.1:", "--odd"}},
-		{server.Kind{Name: server.Ssedge, Shards: 3}, time.Second, []string{"--shards 3", "--heartbeat 1s"}},
-		{server.Kind{Name: server.Baseline, Shards: 2}, 0, []string{"before bench server baseline --listen 127.0.0.1:", "--threads 2", "--life", "--heartbeat 0s"}},
-		{server.Kind{Name: server.Twin}, time.Second, []string{"bench server twin", "--heartbeat 1s"}},
+		{server.Kind{Name: server.Ssedge}, 0,
+			[]string{"before serve --dev --listen 127.0.0.1:", "--admin 127.0.0.1:", "--odd"}},
+		{server.Kind{Name: server.Ssedge, Shards: 3}, time.Second,
+			[]string{"--shards 3", "--heartbeat 1s"}},
+		{server.Kind{Name: server.Baseline, Shards: 2}, 0,
+			[]string{"before bench server baseline --listen 127.0.0.1:", "--threads 2", "--life",
+				"--heartbeat 0s"}},
+		{server.Kind{Name: server.Twin}, time.Second,
+			[]string{"bench server twin", "--heartbeat 1s"}},
 	} {
-		c, err := server.Start(t.Context(), k.kind, server.Options{Program: program, Arguments: []string{"--odd"}, Heartbeat: k.heart})
+		c, err := server.Start(t.Context(), k.kind,
+			server.Options{Program: program, Arguments: []string{"--odd"}, Heartbeat: k.heart})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// The names. In URLs, header values and bodies {name} is replaced; any other text, JSON's braces too, stays as it is.
+// The names. In URLs, header values and bodies {name} is replaced; any other text, JSON's braces
+// too, stays as it is.
 const (
 	Topic   = "topic"   // number of the topic
 	Payload = "payload" // what is published: letters, digits, '-', '_' and '~' only
@@ -44,7 +45,8 @@ func Parse(text string) (Template, error) {
 	for _, found := range braces.FindAllStringIndex(text, -1) {
 		name := text[found[0]+1 : found[1]-1]
 		if !slices.Contains(names, name) {
-			return t, fmt.Errorf("%q: expected {%s}, found {%s}", text, strings.Join(names, "}, {"), name)
+			return t, fmt.Errorf("%q: expected {%s}, found {%s}", text, strings.Join(names, "}, {"),
+				name)
 		}
 		t.parts = append(t.parts, part{text[at:found[0]], name})
 		at = found[1]

@@ -32,7 +32,8 @@ func TestNamesAreFilledIn(t *testing.T) {
 func TestAnUnknownNameIsRefused(t *testing.T) {
 	for _, name := range []string{"{tpoic}", "{Topic}", "{TOPIC}"} {
 		_, err := Parse("/" + name)
-		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "{topic}") {
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(),
+			"{topic}") {
 			t.Errorf("found %v", err)
 		}
 	}

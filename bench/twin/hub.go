@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// queueEvents is what a stream may be behind before its publishers wait for it. Waiting, not dropping, so that
-	// every event published can be asked for at every stream.
+	// queueEvents is what a stream may be behind before its publishers wait for it. Waiting, not
+	// dropping, so that every event published can be asked for at every stream.
 	queueEvents      = 64
 	dataBytesMax     = 1 << 20
 	streamPreamble   = ":\nretry: 3000\n\n"
@@ -29,8 +29,8 @@ type hub struct {
 	topics    map[string]*topic
 }
 
-// topic is the set of streams of one name. Its lock is held while an event is handed to every stream, which is what
-// keeps events in one order for all of them.
+// topic is the set of streams of one name. Its lock is held while an event is handed to every
+// stream, which is what keeps events in one order for all of them.
 type topic struct {
 	mu      sync.Mutex
 	streams map[*stream]struct{}
@@ -83,7 +83,8 @@ func (h *hub) subscribe(w http.ResponseWriter, r *http.Request) {
 	head := w.Header()
 	head.Set("Content-Type", "text/event-stream; charset=utf-8")
 	head.Set("Cache-Control", "no-cache, no-transform")
-	// A body that ends with the connection, as ssedge sends it: no chunk framing between the events.
+	// A body that ends with the connection, as ssedge sends it: no chunk framing between the
+	// events.
 	head.Set("Transfer-Encoding", "identity")
 	out := http.NewResponseController(w)
 	io.WriteString(w, streamPreamble)
@@ -130,7 +131,8 @@ func (h *hub) publish(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"id":%q}`, id)
 }
 
-// append gives the event its id and hands it to every stream, waiting for those whose queue is full.
+// append gives the event its id and hands it to every stream, waiting for those whose queue is
+// full.
 func (t *topic) append(data []byte) (id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

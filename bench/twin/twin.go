@@ -1,6 +1,6 @@
-// Package twin is the simplest event-stream server in Go: net/http, one goroutine and one channel per
-// stream, a flush per event, a ticker per stream for its heartbeats. It answers the same URLs as ssedge, so the same
-// load can drive both, and shows what the simple form costs.
+// Package twin is the simplest event-stream server in Go: net/http, one goroutine and one channel
+// per stream, a flush per event, a ticker per stream for its heartbeats. It answers the same URLs
+// as ssedge, so the same load can drive both, and shows what the simple form costs.
 package twin
 
 import (

@@ -50,8 +50,10 @@ func (w twin) subscribe(topic string) (next func() (string, error), end func()) 
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if response.StatusCode != http.StatusOK || response.ContentLength != -1 || response.TransferEncoding != nil {
-		w.t.Fatalf("expected 200 and a body that ends with the connection, found %s, %v", response.Status, response.TransferEncoding)
+	if response.StatusCode != http.StatusOK || response.ContentLength != -1 ||
+		response.TransferEncoding != nil {
+		w.t.Fatalf("expected 200 and a body that ends with the connection, found %s, %v",
+			response.Status, response.TransferEncoding)
 	}
 	lines := bufio.NewReader(response.Body)
 	next = func() (string, error) {
@@ -72,7 +74,8 @@ func (w twin) subscribe(topic string) (next func() (string, error), end func()) 
 
 func (w twin) publish(topic, data string) int {
 	w.t.Helper()
-	response, err := http.Post(w.url+"/publish?topic="+topic, "application/octet-stream", strings.NewReader(data))
+	response, err := http.Post(w.url+"/publish?topic="+topic, "application/octet-stream",
+		strings.NewReader(data))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -105,7 +108,8 @@ func TestEveryStreamGetsTheEventsOfItsTopicOnceAndInOrder(t *testing.T) {
 	}
 	for n := range events {
 		for topic := range 2 {
-			if status := w.publish(fmt.Sprint("t", topic), fmt.Sprintf("t%d %d", topic, n)); status != http.StatusOK {
+			if status := w.publish(fmt.Sprint("t", topic),
+				fmt.Sprintf("t%d %d", topic, n)); status != http.StatusOK {
 				t.Fatal(status)
 			}
 		}
@@ -160,7 +164,8 @@ func TestRequestsThatAreRefused(t *testing.T) {
 	if status := w.publish("", "x"); status != http.StatusBadRequest {
 		t.Error("no topic: ", status)
 	}
-	if status := w.publish("a", strings.Repeat("x", dataBytesMax+1)); status != http.StatusBadRequest {
+	if status := w.publish("a",
+		strings.Repeat("x", dataBytesMax+1)); status != http.StatusBadRequest {
 		t.Error("too much data: ", status)
 	}
 	if status := w.publish("a", strings.Repeat("x", dataBytesMax)); status != http.StatusOK {

@@ -72,8 +72,10 @@ func (f *loadFlags) options(bar scenario.Progress) (scenario.Options, error) {
 		return scenario.Options{}, err
 	}
 	o := scenario.Defaults()
-	o.Streams, o.Payload, o.Ramp, o.InFlight, o.Threads = f.Streams, int(f.Payload), f.Ramp, f.InFlight, f.Threads
-	o.Publishers, o.Settle, o.OpenTimeout, o.AllowGaps = f.Publishers, f.Settle, f.OpenTimeout, f.AllowGaps
+	o.Streams, o.Payload, o.Ramp, o.InFlight, o.Threads = f.Streams, int(f.Payload), f.Ramp,
+		f.InFlight, f.Threads
+	o.Publishers, o.Settle, o.OpenTimeout, o.AllowGaps = f.Publishers, f.Settle, f.OpenTimeout,
+		f.AllowGaps
 	o.Run = strconv.FormatUint(rand.Uint64(), 36)
 	o.Workers = load.Workers{Command: []string{self, "bench", "worker"}, Count: f.Workers}
 	o.Progress = bar
@@ -82,7 +84,8 @@ func (f *loadFlags) options(bar scenario.Progress) (scenario.Options, error) {
 
 // measure runs a scenario against the target and reports what it came to.
 func (f *loadFlags) measure(target *targetFlags, s scenario.Scenario) error {
-	return f.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
+	return f.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) (
+		[]result.Table, error) {
 		if err := target.alone(); err != nil {
 			return nil, err
 		}
@@ -173,13 +176,14 @@ func serverOptions(arguments string) (server.Options, error) {
 	return server.Options{Program: []string{self}, Arguments: strings.Fields(arguments)}, err
 }
 
-// clientThreads lets every locked thread of the client run whenever the kernel lets it; with one per core they would
-// wait for each other inside the Go scheduler.
+// clientThreads lets every locked thread of the client run whenever the kernel lets it; with one
+// per core they would wait for each other inside the Go scheduler.
 const clientThreads = 8
 
-// session runs what measures, and reports: text or JSON on standard output, files if asked for. It fails if streams did
-// not get what they should, or an expectation was not met.
-func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*result.Result)) ([]result.Table, error)) error {
+// session runs what measures, and reports: text or JSON on standard output, files if asked for. It
+// fails if streams did not get what they should, or an expectation was not met.
+func (f *loadFlags) session(run func(context.Context, scenario.Options,
+	func(*result.Result)) ([]result.Table, error)) error {
 	runtime.GOMAXPROCS(max(clientThreads, runtime.NumCPU()))
 	var expectations []result.Expectation
 	for _, text := range f.Expect {
@@ -209,7 +213,8 @@ func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*re
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	defer stop()
 
-	all := result.Run{Environment: result.Describe(version(), os.Args[1:]), Results: []result.Result{}}
+	all := result.Run{Environment: result.Describe(version(), os.Args[1:]),
+		Results: []result.Result{}}
 	write := func() error {
 		if f.Report == "" {
 			return nil
@@ -233,7 +238,9 @@ func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*re
 		write() // what goes wrong goes wrong at the end again
 	})
 	for _, e := range expectations {
-		if f.several && !slices.ContainsFunc(all.Results, func(r result.Result) bool { return !r.Reference && e.Of(&r) }) {
+		if f.several && !slices.ContainsFunc(all.Results, func(r result.Result) bool {
+			return !r.Reference && e.Of(&r)
+		}) {
 			failures = append(failures, fmt.Errorf("expected %v: there is no such figure", e))
 		}
 	}
@@ -257,8 +264,11 @@ func (f *loadFlags) session(run func(context.Context, scenario.Options, func(*re
 	if err := errors.Join(failures...); err != nil {
 		return err
 	}
-	// What is wrong with a reference fails nothing, so a run may have no fault and nothing to show either.
-	if !slices.ContainsFunc(all.Results, func(r result.Result) bool { return len(r.Figures) > 0 && len(r.Faults) == 0 }) {
+	// What is wrong with a reference fails nothing, so a run may have no fault and nothing to show
+	// either.
+	if !slices.ContainsFunc(all.Results, func(r result.Result) bool {
+		return len(r.Figures) > 0 && len(r.Faults) == 0
+	}) {
 		return errors.New("nothing was measured")
 	}
 	return nil

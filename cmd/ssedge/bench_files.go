@@ -10,20 +10,25 @@ import (
 	"ssedge/engine"
 )
 
-// serverFiles is what the twin and the baseline have open besides streams: listeners, publishers, what Go needs. It is rounded up.
+// serverFiles is what the twin and the baseline have open besides streams: listeners, publishers,
+// what Go needs. It is rounded up.
 const serverFiles = 64
 
-// enoughFiles refuses more streams than a server that bench starts may have open: it would find out under load, and what it
-// measured until then would be of no use. A server has the same limit as this process.
+// enoughFiles refuses more streams than a server that bench starts may have open: it would find out
+// under load, and what it measured until then would be of no use. A server has the same limit as
+// this process.
 func enoughFiles(k server.Kind, streams int, arguments string) error {
 	if k.Name != server.Ssedge {
 		var files unix.Rlimit
-		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil && uint64(streams)+serverFiles > files.Max {
-			return fmt.Errorf("--streams %d: %v needs %d open files for them, but RLIMIT_NOFILE is %d (ulimit -n)", streams, k, streams+serverFiles, files.Max)
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil && uint64(streams)+
+			serverFiles > files.Max {
+			return fmt.Errorf("--streams %d: %v needs %d open files for them, but RLIMIT_NOFILE is %d (ulimit -n)",
+				streams, k, streams+serverFiles, files.Max)
 		}
 		return nil
 	}
-	if strings.Contains(arguments, "--streams-max") || strings.Contains(arguments, "--http-connections-max") {
+	if strings.Contains(arguments, "--streams-max") ||
+		strings.Contains(arguments, "--http-connections-max") {
 		return nil // other figures: the server holds them against each other itself
 	}
 	config := engine.DefaultConfig()

@@ -31,7 +31,8 @@ type benchHold struct {
 }
 
 func (c *benchHold) Run() error {
-	if c.For < 0 || c.Broadcasts < 0 || c.Beats < 0 || c.Drop < 0 || c.Drop > max(c.Streams, 0) { // fewer streams than 1 are refused by name
+	if c.For < 0 || c.Broadcasts < 0 || c.Beats < 0 || c.Drop < 0 || c.Drop > max(c.Streams, 0) {
+		// fewer streams than 1 are refused by name
 		return fmt.Errorf("--for, --broadcasts, --beats, --drop: expected 0 or more, and to drop at most the %d streams; found %v, %d, %d, %d",
 			c.Streams, c.For, c.Broadcasts, c.Beats, c.Drop)
 	}
@@ -44,7 +45,8 @@ func (c *benchHold) Run() error {
 	if c.Broadcasts+c.Drop == 0 {
 		c.PublishURL = "" // nothing is published, so nothing has to answer there
 	}
-	return c.measure(&c.targetFlags, scenario.Hold{For: c.For, Broadcasts: c.Broadcasts, Beats: c.Beats, Drop: c.Drop})
+	return c.measure(&c.targetFlags,
+		scenario.Hold{For: c.For, Broadcasts: c.Broadcasts, Beats: c.Beats, Drop: c.Drop})
 }
 
 type benchFanout struct {
@@ -67,20 +69,24 @@ func (c *benchFanout) Run() error {
 		return fmt.Errorf("%w (--flat-out publishes as fast as answers come)", err)
 	}
 	if c.For <= 0 || c.Warm < 0 || c.Batch < 1 {
-		return fmt.Errorf("--for, --warm, --batch: expected a time above 0, 0 or more, and 1 or more, found %v, %d, %d", c.For, c.Warm, c.Batch)
+		return fmt.Errorf("--for, --warm, --batch: expected a time above 0, 0 or more, and 1 or more, found %v, %d, %d",
+			c.For, c.Warm, c.Batch)
 	}
 	if c.Batch > 1 && c.PublishBody == "{payload}" {
 		if c.lines = c.ours(); !c.lines {
-			return fmt.Errorf("--batch %d: expected --publish-body, and --publish-header, with which this server takes lines for single events", c.Batch)
+			return fmt.Errorf("--batch %d: expected --publish-body, and --publish-header, with which this server takes lines for single events",
+				c.Batch)
 		}
 	}
-	return c.measure(&c.targetFlags, scenario.Fanout{Rate: c.Rate, For: c.For, Warm: c.Warm, Batch: c.Batch})
+	return c.measure(&c.targetFlags, scenario.Fanout{Rate: c.Rate, For: c.For, Warm: c.Warm,
+		Batch: c.Batch})
 }
 
 // rate checks a number of events a second.
 func rate(r float64) error {
 	if !(r >= scenario.RateMin && r <= scenario.RateMax) {
-		return fmt.Errorf("--rate: expected %v to %d events a second, found %v", scenario.RateMin, int(scenario.RateMax), r)
+		return fmt.Errorf("--rate: expected %v to %d events a second, found %v", scenario.RateMin,
+			int(scenario.RateMax), r)
 	}
 	return nil
 }
@@ -100,7 +106,8 @@ func (c *benchIsolation) Run() error {
 	if c.For <= 0 || c.Every < time.Millisecond || c.Probe < time.Millisecond {
 		return fmt.Errorf("--for, --every, --probe: expected a time above 0, and 1ms or more, found %v, %v, %v", c.For, c.Every, c.Probe)
 	}
-	if c.Start == "" && (!strings.Contains(c.Subscribe, "{topic}") || !strings.Contains(c.PublishURL+c.PublishBody, "{topic}")) {
+	if c.Start == "" && (!strings.Contains(c.Subscribe, "{topic}") ||
+		!strings.Contains(c.PublishURL+c.PublishBody, "{topic}")) {
 		return fmt.Errorf("expected {topic} in --subscribe and in --publish-url or --publish-body: the one needs a topic of its own")
 	}
 	return c.measure(&c.targetFlags, scenario.Isolation{For: c.For, Every: c.Every, Probe: c.Probe})
@@ -125,7 +132,8 @@ func (c *benchStorm) Run() error {
 	if c.Before < 0 || c.Away < 0 || c.After < 0 {
 		return fmt.Errorf("--before, --away, --after: expected times of 0 or more, found %v, %v, %v", c.Before, c.Away, c.After)
 	}
-	return c.measure(&c.targetFlags, scenario.Storm{Rate: c.Rate, Before: c.Before, Away: c.Away, After: c.After})
+	return c.measure(&c.targetFlags, scenario.Storm{Rate: c.Rate, Before: c.Before, Away: c.Away,
+		After: c.After})
 }
 
 type benchSlow struct {
@@ -149,9 +157,11 @@ func (c *benchSlow) Run() error {
 		return err
 	}
 	if c.For <= 0 || c.Dribble < 0 || c.Pause < time.Millisecond {
-		return fmt.Errorf("--for, --dribble, --pause: expected a time above 0, 0 or more bytes, and 1ms or more, found %v, %d, %v", c.For, c.Dribble, c.Pause)
+		return fmt.Errorf("--for, --dribble, --pause: expected a time above 0, 0 or more bytes, and 1ms or more, found %v, %d, %v",
+			c.For, c.Dribble, c.Pause)
 	}
-	return c.measure(&c.targetFlags, scenario.Slow{Rate: c.Rate, For: c.For, Share: c.Share, Dribble: int(c.Dribble), Pause: c.Pause})
+	return c.measure(&c.targetFlags, scenario.Slow{Rate: c.Rate, For: c.For, Share: c.Share,
+		Dribble: int(c.Dribble), Pause: c.Pause})
 }
 
 type benchIdle struct {
@@ -163,7 +173,8 @@ type benchIdle struct {
 
 func (c *benchIdle) Run() error {
 	if c.Interval <= 0 || c.For != 0 && c.For < c.Interval {
-		return fmt.Errorf("--interval, --for: expected a time above 0, and none or one at least as long, found %v, %v", c.Interval, c.For)
+		return fmt.Errorf("--interval, --for: expected a time above 0, and none or one at least as long, found %v, %v",
+			c.Interval, c.For)
 	}
 	if c.Start == "" {
 		c.complete()
@@ -180,9 +191,11 @@ type benchBaseline struct {
 
 func (c *benchBaseline) Run() error {
 	if c.Broadcasts < 1 || c.Loops < 1 || c.Loops > 64 {
-		return fmt.Errorf("--broadcasts, --loops: expected 1 or more, and 1 to 64, found %d, %d", c.Broadcasts, c.Loops)
+		return fmt.Errorf("--broadcasts, --loops: expected 1 or more, and 1 to 64, found %d, %d",
+			c.Broadcasts, c.Loops)
 	}
-	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
+	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) (
+		[]result.Table, error) {
 		if err := enoughFiles(server.Kind{Name: server.Baseline}, c.Streams, ""); err != nil {
 			return nil, err
 		}
@@ -190,7 +203,8 @@ func (c *benchBaseline) Run() error {
 		if err != nil {
 			return nil, err
 		}
-		r, err := scenario.Fresh(ctx, server.Kind{Name: server.Baseline, Shards: c.Loops}, start, scenario.Hold{Broadcasts: c.Broadcasts}, o)
+		r, err := scenario.Fresh(ctx, server.Kind{Name: server.Baseline, Shards: c.Loops}, start,
+			scenario.Hold{Broadcasts: c.Broadcasts}, o)
 		if r != nil {
 			r.Scenario, r.Reference = "baseline", false // it is what is measured here
 			each(r)
@@ -221,13 +235,15 @@ func (c *benchCompare) Run() error {
 		kinds = append(kinds, k)
 	}
 	if c.Rounds < 1 || c.Flood < 1 || c.Broadcasts < 1 {
-		return fmt.Errorf("--rounds, --flood, --broadcasts: expected 1 or more, found %d, %d, %d", c.Rounds, c.Flood, c.Broadcasts)
+		return fmt.Errorf("--rounds, --flood, --broadcasts: expected 1 or more, found %d, %d, %d",
+			c.Rounds, c.Flood, c.Broadcasts)
 	}
 	if c.IdleWait < 0 || c.For <= 0 || c.Beat <= 0 {
 		return fmt.Errorf("--idle-wait, --for, --beat: expected times, the last two above 0, found %v, %v, %v", c.IdleWait, c.For, c.Beat)
 	}
 	c.several = true
-	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
+	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) (
+		[]result.Table, error) {
 		for _, k := range kinds {
 			if err := enoughFiles(k, max(c.Streams, c.Flood), c.Arguments); err != nil {
 				return nil, err
@@ -238,7 +254,8 @@ func (c *benchCompare) Run() error {
 			return nil, err
 		}
 		table, err := scenario.Compare{
-			Servers: kinds, Rounds: c.Rounds, Start: start, Flood: c.Flood, IdleWait: c.IdleWait, Events: c.Broadcasts, For: c.For, Heartbeat: c.Beat,
+			Servers: kinds, Rounds: c.Rounds, Start: start, Flood: c.Flood, IdleWait: c.IdleWait,
+			Events: c.Broadcasts, For: c.For, Heartbeat: c.Beat,
 		}.Run(ctx, o, each)
 		return []result.Table{table}, err
 	})
@@ -255,7 +272,8 @@ type benchGrowth struct {
 func (c *benchGrowth) Run() error {
 	for _, name := range c.Along {
 		if !slices.Contains(scenario.Axes(), name) {
-			return fmt.Errorf("--along: expected some of %s, found %q", strings.Join(scenario.Axes(), ", "), name)
+			return fmt.Errorf("--along: expected some of %s, found %q",
+				strings.Join(scenario.Axes(), ", "), name)
 		}
 	}
 	kind, err := server.ParseKind(c.Server)
@@ -266,12 +284,14 @@ func (c *benchGrowth) Run() error {
 		return fmt.Errorf("--for: expected a time above 0, found %v", c.For)
 	}
 	c.several = true
-	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) ([]result.Table, error) {
+	return c.session(func(ctx context.Context, o scenario.Options, each func(*result.Result)) (
+		[]result.Table, error) {
 		start, err := serverOptions(c.Arguments)
 		if err != nil {
 			return nil, err
 		}
-		return scenario.Growth{Server: kind, Start: start, Along: c.Along, For: c.For}.Run(ctx, o, each)
+		return scenario.Growth{Server: kind, Start: start, Along: c.Along, For: c.For}.Run(ctx, o,
+			each)
 	})
 }
 
@@ -300,7 +320,8 @@ func (c *benchServer) Run() error {
 	if err != nil {
 		return err
 	}
-	s, err := baseline.Listen(baseline.Config{Listen: to, Threads: c.Threads, Heartbeat: c.Heartbeat})
+	s, err := baseline.Listen(baseline.Config{Listen: to, Threads: c.Threads,
+		Heartbeat: c.Heartbeat})
 	if err != nil {
 		return err
 	}

@@ -16,8 +16,8 @@ import (
 	"ssedge/bench/server"
 )
 
-// targetFlags say which server is measured, and how to talk to it. In URLs, headers and bodies {topic}, {payload},
-// {now}, {run} and {stream} are filled in.
+// targetFlags say which server is measured, and how to talk to it. In URLs, headers and bodies
+// {topic}, {payload}, {now}, {run} and {stream} are filled in.
 type targetFlags struct {
 	Topics        int      `help:"Topics, of which each stream has one (default ${default})." default:"1" placeholder:"N"`
 	Subscribe     string   `help:"URL of a stream; {topic} is its topic's number, {stream} its own (default: an ssedge at 127.0.0.1:8080)." placeholder:"URL"`
@@ -67,13 +67,16 @@ func (f *targetFlags) publishes() error {
 
 // ours is whether the server is an ssedge that was not described.
 func (f *targetFlags) ours() bool {
-	return strings.HasPrefix(f.Start, server.Ssedge) || f.Start == "" && f.Subscribe == ssedgeSubscribe && f.PublishURL == ssedgePublish
+	return strings.HasPrefix(f.Start, server.Ssedge) || f.Start == "" &&
+		f.Subscribe == ssedgeSubscribe && f.PublishURL == ssedgePublish
 }
 
 // inLines has several events published to an ssedge in one request.
 func inLines(t *scenario.Target) {
 	t.PublishURL, _, _ = strings.Cut(t.PublishURL, "?")
-	t.PublishHeaders = slices.DeleteFunc(t.PublishHeaders, func(line string) bool { return strings.HasPrefix(line, "Content-Type:") })
+	t.PublishHeaders = slices.DeleteFunc(t.PublishHeaders, func(line string) bool {
+		return strings.HasPrefix(line, "Content-Type:")
+	})
 	t.PublishHeaders = append(t.PublishHeaders, "Content-Type: application/x-ndjson")
 	t.PublishBody = `{"topic":"t{topic}","data":"{payload}"}`
 }
@@ -90,12 +93,17 @@ func (f *targetFlags) alone() error {
 		name string
 		set  bool
 	}{
-		{"--subscribe", f.Subscribe != ""}, {"--header", f.Header != nil}, {"--publish-url", f.PublishURL != ""}, {"--publish-header", f.PublishHeader != nil},
-		{"--publish-method", f.PublishMethod != "POST"}, {"--publish-body", f.PublishBody != "{payload}"},
-		{"--pid", f.Pid != nil}, {"--admin", f.Admin != ""}, {"--ca", f.CA != ""}, {"--arguments for another server than ssedge", f.Arguments != "" && !strings.HasPrefix(f.Start, server.Ssedge)},
+		{"--subscribe", f.Subscribe != ""}, {"--header", f.Header != nil},
+		{"--publish-url", f.PublishURL != ""}, {"--publish-header", f.PublishHeader != nil},
+		{"--publish-method", f.PublishMethod != "POST"},
+		{"--publish-body", f.PublishBody != "{payload}"},
+		{"--pid", f.Pid != nil}, {"--admin", f.Admin != ""}, {"--ca", f.CA != ""},
+		{"--arguments for another server than ssedge", f.Arguments != "" &&
+			!strings.HasPrefix(f.Start, server.Ssedge)},
 	} {
 		if c.set {
-			return fmt.Errorf("--start measures a server of its own: expected no %s with it", c.name)
+			return fmt.Errorf("--start measures a server of its own: expected no %s with it",
+				c.name)
 		}
 	}
 	return nil
@@ -117,12 +125,15 @@ func (f *targetFlags) reach(ctx context.Context, bar scenario.Progress) error {
 			continue
 		}
 		waits := time.AfterFunc(time.Second, func() {
-			bar.Note(fmt.Sprintf("waiting for %v to accept a connection, for at most %v", to, reachMax))
+			bar.Note(fmt.Sprintf("waiting for %v to accept a connection, for at most %v", to,
+				reachMax))
 		})
 		conn, err := (&net.Dialer{Timeout: reachMax}).DialContext(ctx, "tcp", to.String())
 		waits.Stop()
 		if err != nil {
-			return unlessEnded(ctx, fmt.Errorf("%s %s: no server is there: %w (--start ssedge starts one)", flag, at, err))
+			return unlessEnded(ctx,
+				fmt.Errorf("%s %s: no server is there: %w (--start ssedge starts one)", flag, at,
+					err))
 		}
 		conn.Close()
 	}
@@ -131,7 +142,8 @@ func (f *targetFlags) reach(ctx context.Context, bar scenario.Progress) error {
 
 func (f *targetFlags) target() (scenario.Target, error) {
 	t := scenario.Target{
-		Subscribe: f.Subscribe, Headers: f.Header, PublishURL: f.PublishURL, PublishMethod: f.PublishMethod,
+		Subscribe: f.Subscribe, Headers: f.Header, PublishURL: f.PublishURL,
+		PublishMethod:  f.PublishMethod,
 		PublishHeaders: f.PublishHeader, PublishBody: f.PublishBody,
 	}
 	u, err := url.Parse(strings.NewReplacer("{", "", "}", "").Replace(f.Subscribe))
@@ -146,7 +158,8 @@ func (f *targetFlags) target() (scenario.Target, error) {
 	t.Local = to.Addr().IsLoopback()
 	switch {
 	case f.Admin == "" && f.CA != "":
-		return t, errors.New("--ca: expected --admin https://… with it: streams and publishing go over http")
+		return t,
+			errors.New("--ca: expected --admin https://… with it: streams and publishing go over http")
 	case f.Admin != "":
 		admin, err := url.Parse(f.Admin)
 		if err != nil || admin.Host == "" {
@@ -162,7 +175,8 @@ func (f *targetFlags) target() (scenario.Target, error) {
 		if err != nil {
 			return t, err
 		}
-		t.Server = &observe.Metrics{Trust: transport.TLSClientConfig, URL: strings.TrimSuffix(strings.TrimSuffix(f.Admin, "/"), "/metrics") + "/metrics"}
+		t.Server = &observe.Metrics{Trust: transport.TLSClientConfig,
+			URL: strings.TrimSuffix(strings.TrimSuffix(f.Admin, "/"), "/metrics") + "/metrics"}
 	case len(f.Pid) > 0:
 		pids := slices.Clone(f.Pid)
 		slices.Sort(pids)

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// TestNoCountAndNoTimeIsNegative: every flag of a client that is a number or a time refuses -1, instead of having no end or no effect.
+// TestNoCountAndNoTimeIsNegative: every flag of a client that is a number or a time refuses -1,
+// instead of having no end or no effect.
 func TestNoCountAndNoTimeIsNegative(t *testing.T) {
 	notRaced(t)
 	t.Setenv(asProgram, "1") // what bench would start
@@ -26,8 +27,10 @@ func TestNoCountAndNoTimeIsNegative(t *testing.T) {
 	}
 	seen := map[string]bool{} // flags that several commands have
 	positional := map[string][]string{
-		"publish": {"t", "x", "--redis=redis://127.0.0.1:1"}, "subscribe": {"t"}, "redis key": {"t"}, "redis install": {"--redis=redis://127.0.0.1:1"},
-		"bench fanout": {"--start=ssedge"}, "bench isolation": {"--start=ssedge"}, "bench storm": {"--start=ssedge"}, "bench slow": {"--start=ssedge"},
+		"publish": {"t", "x", "--redis=redis://127.0.0.1:1"}, "subscribe": {"t"},
+		"redis key": {"t"}, "redis install": {"--redis=redis://127.0.0.1:1"},
+		"bench fanout": {"--start=ssedge"}, "bench isolation": {"--start=ssedge"},
+		"bench storm": {"--start=ssedge"}, "bench slow": {"--start=ssedge"},
 	}
 	for command, flags := range commands(t) {
 		if command == "serve" {
@@ -42,15 +45,18 @@ func TestNoCountAndNoTimeIsNegative(t *testing.T) {
 			switch {
 			case target == reflect.TypeFor[time.Duration]():
 				value = "-1s"
-			case !slices.Contains([]reflect.Kind{reflect.Int, reflect.Int64, reflect.Float64}, target.Kind()):
+			case !slices.Contains([]reflect.Kind{reflect.Int, reflect.Int64, reflect.Float64},
+				target.Kind()):
 				continue
 			}
 			if seen[f.Name+f.Help+f.Default] {
 				continue
 			}
 			seen[f.Name+f.Help+f.Default] = true
-			said := fail(command, slices.Concat(strings.Fields(command), positional[command], []string{"--" + f.Name + "=" + value}))
-			if !strings.Contains(said, "expected") || !strings.Contains(said, "--"+f.Name) && f.Name != "retry" {
+			said := fail(command, slices.Concat(strings.Fields(command), positional[command],
+				[]string{"--" + f.Name + "=" + value}))
+			if !strings.Contains(said, "expected") || !strings.Contains(said, "--"+f.Name) &&
+				f.Name != "retry" {
 				t.Errorf("%s --%s=%s: found %q", command, f.Name, value, said)
 			}
 		}

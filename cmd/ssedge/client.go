@@ -22,12 +22,15 @@ type clientFlags struct {
 // connect returns what to send requests with, and the URL that they begin with.
 func (c *clientFlags) connect() (*http.Client, string, error) {
 	if len(c.Key) > 0 && strings.ContainsFunc(c.Key[0], unicode.IsControl) {
-		return nil, "", errors.New("--key: expected a key without control characters, such as a line end")
+		return nil, "",
+			errors.New("--key: expected a key without control characters, such as a line end")
 	}
 	if path, ok := strings.CutPrefix(c.Server, "unix:"); ok && path != "" {
 		var d net.Dialer
 		return &http.Client{Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) },
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return d.DialContext(ctx, "unix", path)
+			},
 		}}, "http://localhost", c.forHTTPS("--server", c.Server, "unix")
 	}
 	server := c.Server
@@ -36,7 +39,9 @@ func (c *clientFlags) connect() (*http.Client, string, error) {
 	}
 	u, err := url.Parse(server)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, "", fmt.Errorf("--server %s: expected http://host:port, host:port or unix:/path", withoutUser(c.Server))
+		return nil, "",
+			fmt.Errorf("--server %s: expected http://host:port, host:port or unix:/path",
+				withoutUser(c.Server))
 	}
 	if err := c.forHTTPS("--server", c.Server, u.Scheme); err != nil {
 		return nil, "", err
@@ -60,8 +65,7 @@ func (c *clientFlags) authorize(r *http.Request) {
 	}
 }
 
-// refusal is an answer that is not what was asked for, in the server's own words if
-// they are ours.
+// refusal is an answer that is not what was asked for, in the server's own words if they are ours.
 func refusal(status string, body []byte) error {
 	var said struct{ Error string }
 	if json.Unmarshal(body, &said) != nil || said.Error == "" {

@@ -6,13 +6,15 @@ import (
 	"testing"
 )
 
-// TestNumbersAreDecimal in flags, variables and the file alike: nothing is read in another base, or as a number that is none. The reason is
-// the same everywhere.
+// TestNumbersAreDecimal in flags, variables and the file alike: nothing is read in another base, or
+// as a number that is none. The reason is the same everywhere.
 func TestNumbersAreDecimal(t *testing.T) {
 	notRaced(t)
 	for _, c := range []struct{ name, value string }{
-		{"keys-max", "010"}, {"keys-max", "0x10"}, {"keys-max", "1_000"}, {"shards", "1.0"}, {"shards", "9223372036854775808"},
-		{"drain-rate", "NaN"}, {"drain-rate", "Inf"}, {"drain-rate", "0x1p4"}, {"drain-rate", "1e999"},
+		{"keys-max", "010"}, {"keys-max", "0x10"}, {"keys-max", "1_000"}, {"shards", "1.0"},
+		{"shards", "9223372036854775808"},
+		{"drain-rate", "NaN"}, {"drain-rate", "Inf"}, {"drain-rate", "0x1p4"},
+		{"drain-rate", "1e999"},
 	} {
 		reason := "" // of the first way
 		for _, way := range []string{"flag", "variable", "file"} {
@@ -22,7 +24,8 @@ func TestNumbersAreDecimal(t *testing.T) {
 				case "flag":
 					args = append(args, "--"+c.name+"="+c.value)
 				case "variable":
-					t.Setenv("SSEDGE_"+strings.ToUpper(strings.ReplaceAll(c.name, "-", "_")), c.value)
+					t.Setenv("SSEDGE_"+strings.ToUpper(strings.ReplaceAll(c.name, "-", "_")),
+						c.value)
 				case "file":
 					args = append(args, "--config="+settings(t, c.name+": "+c.value))
 				}
@@ -42,7 +45,10 @@ func TestNumbersAreDecimal(t *testing.T) {
 		}
 	}
 	var parsed cli
-	if _, err := newParser(&parsed).Parse([]string{"serve", "--keys-max=10", "--drain-rate=1e3", "--accept-rate=0.5", "--shards=0"}); err != nil || parsed.Serve.Settings.DrainRate != 1000 || parsed.Serve.Settings.AcceptRate != 0.5 {
+	if _, err := newParser(&parsed).
+		Parse([]string{"serve", "--keys-max=10", "--drain-rate=1e3", "--accept-rate=0.5",
+			"--shards=0"}); err != nil || parsed.Serve.Settings.DrainRate != 1000 ||
+		parsed.Serve.Settings.AcceptRate != 0.5 {
 		t.Errorf("found %v, %v", parsed.Serve, err)
 	}
 	_, errors, code := run(t, "serve", "--check", "--dev", "--admin=")

@@ -10,12 +10,14 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// exactly makes kong take text as it is. By default kong sends texts through JSON and splits lists by
-// characters. Both silently turn every byte that is not UTF-8 into U+FFFD, so two keys could become
-// equal. With exactly, texts and lists of texts keep their bytes, and the command checks them. In a
-// map such bytes are refused. So is a name that is given twice: kong would take the last one. Numbers are decimal (decimal.go).
+// exactly makes kong take text as it is. By default kong sends texts through JSON and splits lists
+// by characters. Both silently turn every byte that is not UTF-8 into U+FFFD, so two keys could
+// become equal. With exactly, texts and lists of texts keep their bytes, and the command checks
+// them. In a map such bytes are refused. So is a name that is given twice: kong would take the last
+// one. Numbers are decimal (decimal.go).
 func exactly() kong.Option {
-	exact := kong.NewRegistry().RegisterDefaults().RegisterKind(reflect.String, kong.MapperFunc(exactText))
+	exact := kong.NewRegistry().RegisterDefaults().RegisterKind(reflect.String,
+		kong.MapperFunc(exactText))
 	list := func(ctx *kong.DecodeContext, target reflect.Value) error {
 		text, ok := ctx.Scan.Peek().Value.(string)
 		switch all, ofTexts := target.Addr().Interface().(*[]string); {

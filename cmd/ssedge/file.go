@@ -13,11 +13,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// settingsFile is the configuration file. kong-yaml reads the values out of it;
-// this holds them to three rules of ours. A key is a flag's name, whichever command
-// has the flag. What the environment says comes before the file (kong would have it
-// the other way round). And a key that is no setting is an error: a misspelt
-// limit must not be ignored in silence.
+// settingsFile is the configuration file. kong-yaml reads the values out of it; this holds them to
+// three rules of ours. A key is a flag's name, whichever command has the flag. What the environment
+// says comes before the file (kong would have it the other way round). And a key that is no setting
+// is an error: a misspelt limit must not be ignored in silence.
 type settingsFile struct {
 	kong.Resolver
 	name   string
@@ -26,8 +25,8 @@ type settingsFile struct {
 	values []*yaml.Node
 }
 
-// configFlag is the flag that names the file. SIGHUP reads it again, which is why it must be a regular one. Its errors name the
-// flag, and the line of the file.
+// configFlag is the flag that names the file. SIGHUP reads it again, which is why it must be a
+// regular one. Its errors name the flag, and the line of the file.
 type configFlag string
 
 // BeforeResolve has kong look into the file for flags that were not given.
@@ -63,7 +62,8 @@ func loadFile(name string) (*settingsFile, error) {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
 	if err := decoder.Decode(&second); err == nil {
-		return nil, fmt.Errorf("%s, line %d: expected one document, found a second one", f.name, second.Line)
+		return nil, fmt.Errorf("%s, line %d: expected one document, found a second one", f.name,
+			second.Line)
 	} else if err != io.EOF {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}
@@ -72,7 +72,8 @@ func loadFile(name string) (*settingsFile, error) {
 			continue // only comments
 		}
 		if mapping.Kind != yaml.MappingNode {
-			return nil, fmt.Errorf("%s, line %d: expected lines such as streams-max: 5000, %s", f.name, mapping.Line, found(mapping))
+			return nil, fmt.Errorf("%s, line %d: expected lines such as streams-max: 5000, %s",
+				f.name, mapping.Line, found(mapping))
 		}
 		for i := 0; i < len(mapping.Content); i += 2 {
 			f.keys = append(f.keys, mapping.Content[i])
@@ -89,11 +90,11 @@ func settingName(flag *kong.Flag) string {
 	if len(flag.Envs) == 0 {
 		return ""
 	}
-	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(flag.Envs[0], "SSEDGE_"), "_", "-"))
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(flag.Envs[0], "SSEDGE_"), "_",
+		"-"))
 }
 
-// Resolve returns the file's value for a flag; nil if it has none, or if the
-// environment has one.
+// Resolve returns the file's value for a flag; nil if it has none, or if the environment has one.
 func (f *settingsFile) Resolve(context *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	name := settingName(flag)
 	if name == "" {

@@ -12,8 +12,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// check refuses keys that are no flag's name, keys that stand there twice, and values that their flags do not take. It comes
-// before the values are used, since only here it is known where they stand.
+// check refuses keys that are no flag's name, keys that stand there twice, and values that their
+// flags do not take. It comes before the values are used, since only here it is known where they
+// stand.
 func (f *settingsFile) check(app *kong.Application) error {
 	var known []string
 	flags := map[string]*kong.Flag{}
@@ -26,10 +27,12 @@ func (f *settingsFile) check(app *kong.Application) error {
 	lines := map[string]int{}
 	for i, key := range f.keys {
 		if !slices.Contains(known, key.Value) {
-			return fmt.Errorf("%s, line %d: %q is not a setting: expected the name of a flag, without dashes in front%s", f.name, key.Line, key.Value, nearest(key.Value, known, ""))
+			return fmt.Errorf("%s, line %d: %q is not a setting: expected the name of a flag, without dashes in front%s",
+				f.name, key.Line, key.Value, nearest(key.Value, known, ""))
 		}
 		if line := lines[key.Value]; line != 0 {
-			return fmt.Errorf("%s, line %d: expected %s once, found it on line %d, too", f.name, key.Line, key.Value, line)
+			return fmt.Errorf("%s, line %d: expected %s once, found it on line %d, too", f.name,
+				key.Line, key.Value, line)
 		}
 		lines[key.Value] = key.Line
 		if err := checkNode(flags[key.Value], f.values[i]); err != nil {
@@ -70,8 +73,8 @@ func found(value *yaml.Node) string {
 	return "found something else"
 }
 
-// checkNode refuses values that YAML takes for something else than is written (nothing for the default, 010 for 8, 5.7 for 5), and
-// those that kong would refuse in words about Go.
+// checkNode refuses values that YAML takes for something else than is written (nothing for the
+// default, 010 for 8, 5.7 for 5), and those that kong would refuse in words about Go.
 func checkNode(flag *kong.Flag, value *yaml.Node) error {
 	if value.Kind == yaml.AliasNode {
 		value = value.Alias
@@ -100,12 +103,16 @@ func checkNode(flag *kong.Flag, value *yaml.Node) error {
 	case target.Kind() == reflect.Float64:
 		_, err = setting.ParseDecimal(value.Value)
 	case target.Kind() == reflect.Bool:
-		if value.Tag != "!!bool" && !(value.Tag == "!!str" && slices.Contains([]string{"true", "false", "yes", "no", "1", "0"}, strings.ToLower(value.Value))) {
+		if value.Tag != "!!bool" &&
+			!(value.Tag == "!!str" &&
+				slices.Contains([]string{"true", "false", "yes", "no", "1", "0"},
+					strings.ToLower(value.Value))) {
 			err = fmt.Errorf("expected true or false, found %.40q", value.Value)
 		}
 	case flag.Enum != "":
 		if !flag.EnumMap()[value.Value] {
-			err = fmt.Errorf("expected one of %s, found %.40q", strings.Join(flag.EnumSlice(), ", "), value.Value)
+			err = fmt.Errorf("expected one of %s, found %.40q",
+				strings.Join(flag.EnumSlice(), ", "), value.Value)
 		}
 	case value.Tag != "!!str":
 		err = fmt.Errorf("expected text (a number needs quotes), %s", found(value))
@@ -117,7 +124,8 @@ func checkNode(flag *kong.Flag, value *yaml.Node) error {
 	return err
 }
 
-// checkList refuses what is not a list of texts, or one. What was found is not shown: it may be a key.
+// checkList refuses what is not a list of texts, or one. What was found is not shown: it may be a
+// key.
 func checkList(value *yaml.Node) error {
 	all := []*yaml.Node{value}
 	if value.Kind == yaml.SequenceNode {
@@ -125,7 +133,8 @@ func checkList(value *yaml.Node) error {
 	}
 	for _, v := range all {
 		if v.Tag != "!!str" {
-			return fmt.Errorf("expected text, or a list of texts (a number needs quotes), %s", found(v))
+			return fmt.Errorf("expected text, or a list of texts (a number needs quotes), %s",
+				found(v))
 		}
 	}
 	return nil
@@ -147,7 +156,8 @@ func checkMap(value *yaml.Node) error {
 		}
 		seen[name.Value] = true
 		if name.Kind != yaml.ScalarNode || of.Tag != "!!str" {
-			return fmt.Errorf("expected text for %.80q (a number needs quotes), %s", name.Value, found(of))
+			return fmt.Errorf("expected text for %.80q (a number needs quotes), %s", name.Value,
+				found(of))
 		}
 	}
 	return nil

@@ -35,15 +35,26 @@ func TestPrecedence(t *testing.T) {
 		file  string
 		wants [4]any // default, file, environment, flag
 	}{
-		{"Int", func(c *cli) any { return c.Serve.Settings.KeysMax }, "--keys-max=3", "SSEDGE_KEYS_MAX=2", "keys-max: 1", [4]any{100_000, 1, 2, 3}},
-		{"Float", func(c *cli) any { return c.Serve.Settings.DrainRate }, "--drain-rate=3.5", "SSEDGE_DRAIN_RATE=2.5", "drain-rate: 1.5", [4]any{5000.0, 1.5, 2.5, 3.5}},
-		{"Text", func(c *cli) any { return c.Serve.Settings.SlowPolicy }, "--slow-policy=latest", "SSEDGE_SLOW_POLICY=gap", "slow-policy: close", [4]any{"gap", "close", "gap", "latest"}},
-		{"Bool", func(c *cli) any { return c.Serve.Settings.Dev }, "--dev=false", "SSEDGE_DEV=true", "dev: true", [4]any{false, true, true, false}},
-		{"Duration", func(c *cli) any { return c.Serve.Settings.Heartbeat }, "--heartbeat=3s", "SSEDGE_HEARTBEAT=2s", "heartbeat: 1s", [4]any{25 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
-		{"List", func(c *cli) any { return c.Serve.Settings.Listen }, "--listen=f:1,f:2", "SSEDGE_LISTEN=e:1,e:2", "listen: [a:1, a:2]",
-			[4]any{[]string{"127.0.0.1:8080"}, []string{"a:1", "a:2"}, []string{"e:1", "e:2"}, []string{"f:1", "f:2"}}},
-		{"Map", func(c *cli) any { return c.Serve.Settings.TopicPolicies }, "--topic-policy=f=gap", "SSEDGE_TOPIC_POLICY=e=latest,e2=gap", "topic-policy: {a/*: close, b: gap}",
-			[4]any{map[string]string(nil), map[string]string{"a/*": "close", "b": "gap"}, map[string]string{"e": "latest", "e2": "gap"}, map[string]string{"f": "gap"}}},
+		{"Int", func(c *cli) any { return c.Serve.Settings.KeysMax }, "--keys-max=3",
+			"SSEDGE_KEYS_MAX=2", "keys-max: 1", [4]any{100_000, 1, 2, 3}},
+		{"Float", func(c *cli) any { return c.Serve.Settings.DrainRate }, "--drain-rate=3.5",
+			"SSEDGE_DRAIN_RATE=2.5", "drain-rate: 1.5", [4]any{5000.0, 1.5, 2.5, 3.5}},
+		{"Text", func(c *cli) any { return c.Serve.Settings.SlowPolicy }, "--slow-policy=latest",
+			"SSEDGE_SLOW_POLICY=gap", "slow-policy: close",
+			[4]any{"gap", "close", "gap", "latest"}},
+		{"Bool", func(c *cli) any { return c.Serve.Settings.Dev }, "--dev=false", "SSEDGE_DEV=true",
+			"dev: true", [4]any{false, true, true, false}},
+		{"Duration", func(c *cli) any { return c.Serve.Settings.Heartbeat }, "--heartbeat=3s",
+			"SSEDGE_HEARTBEAT=2s", "heartbeat: 1s",
+			[4]any{25 * time.Second, time.Second, 2 * time.Second, 3 * time.Second}},
+		{"List", func(c *cli) any { return c.Serve.Settings.Listen }, "--listen=f:1,f:2",
+			"SSEDGE_LISTEN=e:1,e:2", "listen: [a:1, a:2]",
+			[4]any{[]string{"127.0.0.1:8080"}, []string{"a:1", "a:2"}, []string{"e:1", "e:2"},
+				[]string{"f:1", "f:2"}}},
+		{"Map", func(c *cli) any { return c.Serve.Settings.TopicPolicies }, "--topic-policy=f=gap",
+			"SSEDGE_TOPIC_POLICY=e=latest,e2=gap", "topic-policy: {a/*: close, b: gap}",
+			[4]any{map[string]string(nil), map[string]string{"a/*": "close", "b": "gap"},
+				map[string]string{"e": "latest", "e2": "gap"}, map[string]string{"f": "gap"}}},
 	} {
 		for given := range 8 { // bit 0: in the file, bit 1: in the environment, bit 2: as a flag
 			t.Run(fmt.Sprintf("%s%03b", c.name, given), func(t *testing.T) {
@@ -74,7 +85,8 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// TestEveryFlagOfServeStandsInTheFile under its own name, and after a change of its line SIGHUP names this setting and no other.
+// TestEveryFlagOfServeStandsInTheFile under its own name, and after a change of its line SIGHUP
+// names this setting and no other.
 func TestEveryFlagOfServeStandsInTheFile(t *testing.T) {
 	notRaced(t)
 	var plain cli
@@ -85,7 +97,8 @@ func TestEveryFlagOfServeStandsInTheFile(t *testing.T) {
 		if f.Name == "help" || f.Name == "config" {
 			continue
 		}
-		value := map[string]string{"slow-policy": "latest", "forwarded-header": "forwarded", "log-format": "json", "log-level": "debug", "topic-policy": "{a: gap}"}[f.Name]
+		value := map[string]string{"slow-policy": "latest", "forwarded-header": "forwarded",
+			"log-format": "json", "log-level": "debug", "topic-policy": "{a: gap}"}[f.Name]
 		switch {
 		case value != "":
 		case f.Target.Type() == reflect.TypeFor[time.Duration]():
@@ -98,7 +111,9 @@ func TestEveryFlagOfServeStandsInTheFile(t *testing.T) {
 			value = "77"
 		}
 		// An error is about the value.
-		if changed, err := plain.Serve.changed([]string{"serve", "--config=" + settings(t, f.Name+": "+value)}); !slices.Equal(changed, []string{f.Name}) {
+		if changed, err := plain.Serve.changed(
+			[]string{"serve", "--config=" + settings(t, f.Name+": "+value)}); !slices.Equal(changed,
+			[]string{f.Name}) {
 			t.Errorf("%s: %s in the file changes %q, %v", f.Name, value, changed, err)
 		}
 	}
@@ -108,7 +123,8 @@ func TestEveryFlagOfServeStandsInTheFile(t *testing.T) {
 func TestMistakesInTheFile(t *testing.T) {
 	notRaced(t)
 	for text, wants := range map[string][]string{
-		"keys-max: 3\ndrain-rat: 3\n":           {"drain-rat", "line 2", "the nearest is drain-rate\n"},
+		"keys-max: 3\ndrain-rat: 3\n": {"drain-rat", "line 2",
+			"the nearest is drain-rate\n"},
 		"heartbeat: 3":                          {"heartbeat", "unit"},
 		"heartbeat: soon":                       {"heartbeat", "soon"},
 		"keys-max: many":                        {"keys-max", "many"},
@@ -140,7 +156,8 @@ func TestMistakesInTheFile(t *testing.T) {
 			}
 		}
 	}
-	if _, errors, _ := run(t, "publish", "t", "x", "--server=nowhere://", "--config="+settings(t, "key: [secret-1, {a: secret-2}]")); strings.Contains(errors, "secret") {
+	if _, errors, _ := run(t, "publish", "t", "x", "--server=nowhere://", "--config="+
+		settings(t, "key: [secret-1, {a: secret-2}]")); strings.Contains(errors, "secret") {
 		t.Errorf("a key is shown: %s", errors)
 	}
 	_, errors, code := run(t, "serve", "--check", "--dev", "--config=")
@@ -152,7 +169,8 @@ func TestMistakesInTheFile(t *testing.T) {
 	oneLine(t, errors, code, "--config", "directory")
 }
 
-// TestWrongValuesInTheFile are told with the file, the line, and what was expected and found, in no words about Go or YAML.
+// TestWrongValuesInTheFile are told with the file, the line, and what was expected and found, in no
+// words about Go or YAML.
 func TestWrongValuesInTheFile(t *testing.T) {
 	parser := newParser(&cli{})
 	for text, want := range map[string]string{
@@ -193,13 +211,17 @@ func TestWrongValuesInTheFile(t *testing.T) {
 				line--
 			}
 			want := strings.Replace(want, "%d", strconv.Itoa(line-1), 1)
-			if want := fmt.Sprintf("--config: %s, line %d: %s", path, line, want); err == nil || err.Error() != want {
+			if want := fmt.Sprintf("--config: %s, line %d: %s", path, line, want); err == nil ||
+				err.Error() != want {
 				t.Errorf("%q: found %v, expected %s", text, err, want)
 			}
 		}
 	}
-	for _, text := range []string{"", "# nothing", "---", "heartbeat: 0", "heartbeat: 5s", "chunked: yes", "chunked: 'true'", "topic-policy: a=close", "topic-policy: {'a/*': close}", "log-level: debug", "key: '17'", "edge: '5'", "keys-max: '5'",
-		"streams-max: &n 5\nshards: *n", "history-max: 1G", "admin: 127.0.0.1:8081", "health-timeout: 5s"} {
+	for _, text := range []string{"", "# nothing", "---", "heartbeat: 0", "heartbeat: 5s",
+		"chunked: yes", "chunked: 'true'", "topic-policy: a=close", "topic-policy: {'a/*': close}",
+		"log-level: debug", "key: '17'", "edge: '5'", "keys-max: '5'",
+		"streams-max: &n 5\nshards: *n", "history-max: 1G", "admin: 127.0.0.1:8081",
+		"health-timeout: 5s"} {
 		if _, err := parser.Parse([]string{"serve", "--config=" + settings(t, text)}); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
@@ -210,9 +232,11 @@ func TestWrongValuesInTheFile(t *testing.T) {
 func TestDurationsInTheSameWords(t *testing.T) {
 	parser := newParser(&cli{})
 	for _, text := range []string{"25", "1d", "5 s", "soon", ""} {
-		want := fmt.Sprintf("expected a duration with its unit, as in 500ms, 10s or 5m, found %q", text)
+		want := fmt.Sprintf("expected a duration with its unit, as in 500ms, 10s or 5m, found %q",
+			text)
 		for _, args := range [][]string{
-			{"serve", "--heartbeat=" + text}, {"publish", "t", "x", "--retry=" + text}, {"health", "--timeout=" + text},
+			{"serve", "--heartbeat=" + text}, {"publish", "t", "x", "--retry=" + text},
+			{"health", "--timeout=" + text},
 			{"bench", "hold", "--for=" + text}, {"redis", "key", "t", "--key-ttl=" + text},
 		} {
 			if _, err := parser.Parse(args); err == nil || !strings.HasSuffix(err.Error(), want) {
@@ -221,7 +245,9 @@ func TestDurationsInTheSameWords(t *testing.T) {
 		}
 	}
 	t.Setenv("SSEDGE_HEARTBEAT", "10")
-	if _, err := parser.Parse([]string{"serve"}); err == nil || !strings.Contains(err.Error(), "expected a duration with its unit, as in 500ms, 10s or 5m, found \"10\"") {
+	if _, err := parser.Parse([]string{"serve"}); err == nil ||
+		!strings.Contains(err.Error(),
+			"expected a duration with its unit, as in 500ms, 10s or 5m, found \"10\"") {
 		t.Error(err)
 	}
 }
@@ -230,17 +256,21 @@ func TestDurationsInTheSameWords(t *testing.T) {
 func TestSettingsOfOtherCommandsInTheFile(t *testing.T) {
 	notRaced(t)
 	file := "--config=" + settings(t, "dev: true\nserver: x\nonce: x\ncount: 3\n")
-	if out, said, code := run(t, "serve", "--check", file); code != 0 || !strings.Contains(out, "Without effect: server, once, count (not settings of serve)\n") {
+	if out, said, code := run(t, "serve", "--check", file); code != 0 ||
+		!strings.Contains(out, "Without effect: server, once, count (not settings of serve)\n") {
 		t.Errorf("exit code %d, %q, %q", code, out, said)
 	}
-	if out, _, _ := run(t, "serve", "--check", "--config="+settings(t, "dev: true\nkey-ttl: 1h\nserver: x\n")); !strings.Contains(out, "Without effect: server (not a setting of serve)\n") {
+	if out, _, _ := run(t, "serve", "--check",
+		"--config="+settings(t, "dev: true\nkey-ttl: 1h\nserver: x\n")); !strings.Contains(out,
+		"Without effect: server (not a setting of serve)\n") {
 		t.Errorf("found %q", out)
 	}
 	p, _, _ := serve(t, file)
 	p.awaitSaid("settings=\"server, once, count\"")
 }
 
-// TestCommandsWithoutAFile: what a measurement depends on stands in its command line, and tune and version have no settings.
+// TestCommandsWithoutAFile: what a measurement depends on stands in its command line, and tune and
+// version have no settings.
 func TestCommandsWithoutAFile(t *testing.T) {
 	for _, args := range [][]string{{"bench", "fanout"}, {"tune"}, {"version"}} {
 		_, errors, code := run(t, append(args, "--config=x.yaml")...)

@@ -19,11 +19,12 @@ import (
 // bounds are the flags for the bounds of the table of cases.
 func bounds() []string {
 	l := ruletest.Limits
-	return []string{fmt.Sprint("--topic-bytes=", l.TopicBytes), fmt.Sprint("--event-bytes=", l.EventBytes), fmt.Sprint("--key-bytes=", l.KeyBytes)}
+	return []string{fmt.Sprint("--topic-bytes=", l.TopicBytes),
+		fmt.Sprint("--event-bytes=", l.EventBytes), fmt.Sprint("--key-bytes=", l.KeyBytes)}
 }
 
-// arguments are those of ssedge publish for a case. It reports false if arguments cannot express the
-// case: they cannot contain NUL, and a reconnection time is a duration, not a number.
+// arguments are those of ssedge publish for a case. It reports false if arguments cannot express
+// the case: they cannot contain NUL, and a reconnection time is a duration, not a number.
 func arguments(c ruletest.Case) ([]string, bool) {
 	all := []string{"publish", "--event=" + c.Event, "--once=" + c.Key}
 	if c.Retry != "" {
@@ -95,7 +96,9 @@ func TestGatesOfPublish(t *testing.T) {
 				out, err := publish(stdin, args...)
 				if c.What == "" {
 					m, ms := first(t, server, c.Topic)
-					if err != nil || m.LastEventID != strings.TrimSpace(out) || m.Data != strings.ReplaceAll(c.Data, "\r", "\n") || c.Event != "" && m.Event != c.Event || c.Retry != "" && fmt.Sprint(ms) != c.Retry {
+					if err != nil || m.LastEventID != strings.TrimSpace(out) ||
+						m.Data != strings.ReplaceAll(c.Data, "\r", "\n") || c.Event != "" &&
+						m.Event != c.Event || c.Retry != "" && fmt.Sprint(ms) != c.Retry {
 						t.Errorf("%s: %q, %v; it is %+v", c.Name, out, err, m)
 					}
 					continue
@@ -106,9 +109,11 @@ func TestGatesOfPublish(t *testing.T) {
 				}
 				words := "expected " + own.Expected(c.What) + ", found "
 				if inOrder := check(own, c); inOrder {
-					words = "400 Bad Request: expected " + ruletest.Limits.Expected(c.What) + ", found "
+					words = "400 Bad Request: expected " + ruletest.Limits.Expected(c.What) +
+						", found "
 					if c.What == rule.Size {
-						words = "413 Request Entity Too Large: expected " + ruletest.Limits.Expected(c.What) + ", found "
+						words = "413 Request Entity Too Large: expected " +
+							ruletest.Limits.Expected(c.What) + ", found "
 					}
 				} else if c.What == rule.Size && len(via) == 1 { // it breaks the rule of data, too
 					words = "expected " + own.Expected(rule.Data) + ", found "
@@ -130,7 +135,8 @@ func check(l rule.Limits, c ruletest.Case) bool {
 			return false
 		}
 	}
-	return l.Topic([]byte(c.Topic)) == nil && l.Key(c.Key) == nil && l.Event([]byte(c.Event), []byte(c.Data), ms) == nil
+	return l.Topic([]byte(c.Topic)) == nil && l.Key(c.Key) == nil &&
+		l.Event([]byte(c.Event), []byte(c.Data), ms) == nil
 }
 
 // publisherIn runs ssedge publish in this process, with one parser: a process or a parser for each
@@ -149,9 +155,11 @@ func publisherIn(t *testing.T) func(stdin string, args ...string) (string, error
 	}
 }
 
-// TestInputWithoutItsLineEnd: one line end at the end of the input is no part of the data, whatever it is.
+// TestInputWithoutItsLineEnd: one line end at the end of the input is no part of the data, whatever
+// it is.
 func TestInputWithoutItsLineEnd(t *testing.T) {
-	for text, want := range map[string]string{"x": "x", "x\n": "x", "x\r\n": "x", "x\r": "x", "x\n\n": "x\n", "x\r\n\r\n": "x\r\n", "\n": "", "": "", "\r\nx": "\r\nx"} {
+	for text, want := range map[string]string{"x": "x", "x\n": "x", "x\r\n": "x", "x\r": "x",
+		"x\n\n": "x\n", "x\r\n\r\n": "x\r\n", "\n": "", "": "", "\r\nx": "\r\nx"} {
 		if got := withoutLineEnd(text); got != want {
 			t.Errorf("%q becomes %q, expected %q", text, got, want)
 		}
@@ -187,17 +195,22 @@ func TestPublishRefusesByItself(t *testing.T) {
 			}
 		}
 	}
-	for _, args := range [][]string{{"subscribe", "--last-event-id=1-0\n", "t"}, {"subscribe", "--key=abc\r", "t"}, {"publish", "--key=abc\n", "t", "x"}} {
+	for _, args := range [][]string{{"subscribe", "--last-event-id=1-0\n", "t"},
+		{"subscribe", "--key=abc\r", "t"}, {"publish", "--key=abc\n", "t", "x"}} {
 		_, said, code := run(t, append(args, "--server=http://127.0.0.1:1")...)
 		oneLine(t, said, code, "ssedge: error: --", "expected ")
 	}
-	for _, server := range []string{"http://u:hush/hush@h", "ftp://u:hush@h", "http://u:hush%zz@h", "u:hush@h:99999", "http://u:hush@127.0.0.1:1"} {
-		if _, said, code := run(t, "publish", "--server="+server, "t", "x"); code == 0 || strings.Contains(said, "hush") {
+	for _, server := range []string{"http://u:hush/hush@h", "ftp://u:hush@h", "http://u:hush%zz@h",
+		"u:hush@h:99999", "http://u:hush@127.0.0.1:1"} {
+		if _, said, code := run(t, "publish", "--server="+server, "t", "x"); code == 0 ||
+			strings.Contains(said, "hush") {
 			t.Errorf("%s: %s", server, said)
 		}
 	}
-	for retry, found := range map[string]string{"0s": "0", "-1s": "-1000", "1500us": "1.5ms", "1ns": "1ns", "597h": "2149200000"} {
-		_, said, code := run(t, "publish", "--server=http://127.0.0.1:1", "--retry="+retry, "t", "x")
+	for retry, found := range map[string]string{"0s": "0", "-1s": "-1000", "1500us": "1.5ms",
+		"1ns": "1ns", "597h": "2149200000"} {
+		_, said, code := run(t, "publish", "--server=http://127.0.0.1:1", "--retry="+retry, "t",
+			"x")
 		oneLine(t, said, code, "expected "+rule.Limits{}.Expected(rule.Retry)+", found "+found+"\n")
 	}
 }
@@ -216,13 +229,15 @@ func TestGatesOfSubscribe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := ctx.Run(); err == nil || !strings.HasPrefix(err.Error(), "expected a topic name of ") {
+			if err := ctx.Run(); err == nil ||
+				!strings.HasPrefix(err.Error(), "expected a topic name of ") {
 				t.Errorf("%s %q: %v", args[0], topic, err)
 			}
 		}
 	}
 	_, said, code := run(t, "subscribe", "--server="+server, "good", "caf\xe9")
-	oneLine(t, said, code, "ssedge: error: expected "+rule.Limits{}.Expected(rule.Topic)+", found ", `"caf\xe9"`)
+	oneLine(t, said, code, "ssedge: error: expected "+rule.Limits{}.Expected(rule.Topic)+", found ",
+		`"caf\xe9"`)
 	_, said, code = run(t, "subscribe", "--server="+server, "--last-event-id=\xff", "good")
 	oneLine(t, said, code, "--last-event-id", `"\xff"`)
 	if asked.Load() {
@@ -248,15 +263,18 @@ func TestTextsAreNotChanged(t *testing.T) {
 		got <- r.Header.Get("Authorization")
 		io.WriteString(w, `{"id":"1-0"}`)
 	})
-	for key, want := range map[string]string{"caf\xe9": "caf\xe9", "caf\xe8,other": "caf\xe8", `a\,b` + "\xff": "a,b\xff"} {
-		if _, said, code := run(t, "publish", "--server="+server, "t", "x", "--key="+key); code != 0 {
+	for key, want := range map[string]string{"caf\xe9": "caf\xe9", "caf\xe8,other": "caf\xe8",
+		`a\,b` + "\xff": "a,b\xff"} {
+		if _, said, code := run(t, "publish", "--server="+server, "t", "x",
+			"--key="+key); code != 0 {
 			t.Fatal(said)
 		}
 		if header := <-got; header != "Bearer "+want {
 			t.Errorf("%q arrives as %q", key, header)
 		}
 	}
-	if out, said, code := run(t, "serve", "--check", "--listen=127.0.0.1:0", "--key=caf\xe9"); code != 0 {
+	if out, said, code := run(t, "serve", "--check", "--listen=127.0.0.1:0",
+		"--key=caf\xe9"); code != 0 {
 		t.Errorf("exit code %d, %s, %s", code, out, said)
 	}
 	_, said, code := run(t, "serve", "--dev", "--check", "--topic-policy=a\xff=latest")
@@ -275,9 +293,12 @@ func TestOnePolicyForOnePattern(t *testing.T) {
 		{[]string{"--topic-policy=b=gap,a/*=latest,c=gap,a/*=latest"}, "", `expected "a/*" once`},
 		{[]string{"--topic-policy=a=latest", "--topic-policy=a=close"}, "", `expected "a" once`},
 		{nil, "a=latest,a=close", `expected "a" once`},
-		{[]string{"--config=" + settings(t, "topic-policy: {a: latest, a: close}")}, "", `expected "a" once`},
-		{[]string{"--config=" + settings(t, "topic-policy: a=latest,a=close")}, "", `expected "a" once`},
-		{[]string{"--topic-policy=a=latest,a*=close,A=gap,b\\,a=gap", "--topic-policy=b=close"}, "", ""},
+		{[]string{"--config=" + settings(t, "topic-policy: {a: latest, a: close}")}, "",
+			`expected "a" once`},
+		{[]string{"--config=" + settings(t, "topic-policy: a=latest,a=close")}, "",
+			`expected "a" once`},
+		{[]string{"--topic-policy=a=latest,a*=close,A=gap,b\\,a=gap", "--topic-policy=b=close"}, "",
+			""},
 		{[]string{"--topic-policy=a=latest"}, "a=close", ""}, // which the flag takes the place of
 		{[]string{"--config=" + settings(t, "topic-policy: {a: latest}")}, "a=close", ""},
 	} {
@@ -303,21 +324,25 @@ func TestWhatSubscribePrints(t *testing.T) {
 			continue
 		}
 		q := url.Values{"topic": {"t"}, "event": {c.Event}}
-		got, err := http.Post(server+"/publish?"+q.Encode(), "text/plain", strings.NewReader(c.Data))
+		got, err := http.Post(server+"/publish?"+q.Encode(), "text/plain",
+			strings.NewReader(c.Data))
 		if err != nil || got.StatusCode != 200 {
 			t.Fatal(c.Name, got, err)
 		}
 		got.Body.Close()
 		taken = append(taken, c)
 	}
-	out, said, code := run(t, "subscribe", "--json", "-q", "--server="+server, "--last-event-id=earliest", fmt.Sprint("--count=", len(taken)), "t")
+	out, said, code := run(t, "subscribe", "--json", "-q", "--server="+server,
+		"--last-event-id=earliest", fmt.Sprint("--count=", len(taken)), "t")
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if code != 0 || len(lines) != len(taken) {
 		t.Fatalf("exit code %d, %d lines, %s", code, len(lines), said)
 	}
 	for i, c := range taken {
 		var e printed
-		if err := json.Unmarshal([]byte(lines[i]), &e); err != nil || e.Data != strings.ReplaceAll(c.Data, "\r", "\n") || e.Event != c.Event && (c.Event != "" || e.Event != "message") {
+		if err := json.Unmarshal([]byte(lines[i]), &e); err != nil ||
+			e.Data != strings.ReplaceAll(c.Data, "\r", "\n") || e.Event != c.Event &&
+			(c.Event != "" || e.Event != "message") {
 			t.Errorf("%s: %s, %v", c.Name, lines[i], err)
 		}
 	}

@@ -56,9 +56,12 @@ func (c *healthCmd) base() (string, error) {
 	if rest, ok := strings.CutPrefix(c.Admin, "https://"); ok && rest != "" {
 		return strings.TrimSuffix(c.Admin, "/"), nil
 	}
-	host, port, err := net.SplitHostPort(strings.TrimSuffix(strings.TrimPrefix(c.Admin, "http://"), "/"))
+	host, port, err := net.SplitHostPort(strings.TrimSuffix(strings.TrimPrefix(c.Admin, "http://"),
+		"/"))
 	if err != nil {
-		return "", fmt.Errorf("--admin %s: expected host:port, that of a server's admin listener, or https://host", c.Admin)
+		return "",
+			fmt.Errorf("--admin %s: expected host:port, that of a server's admin listener, or https://host",
+				c.Admin)
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() { // it listens on all
 		host = "127.0.0.1"

@@ -11,7 +11,8 @@ func TestHealth(t *testing.T) {
 	_, url, admin := serve(t, "--dev")
 	address := strings.TrimPrefix(admin, "http://")
 	for _, args := range [][]string{{}, {"--ready"}} {
-		if out, errors, code := run(t, append([]string{"health", "--admin=" + address}, args...)...); code != 0 || out == "" {
+		if out, errors, code := run(t,
+			append([]string{"health", "--admin=" + address}, args...)...); code != 0 || out == "" {
 			t.Errorf("%q: exit code %d, %q, %s", args, code, out, errors)
 		}
 	}
@@ -19,7 +20,8 @@ func TestHealth(t *testing.T) {
 	if _, errors, code := run(t, "health", "--admin=:"+port); code != 0 {
 		t.Errorf("on all addresses: exit code %d, %s", code, errors)
 	}
-	for address, says := range map[string]string{"127.0.0.1:1": "does not answer", "off": "expected host:port", strings.TrimPrefix(url, "http://"): "404"} {
+	for address, says := range map[string]string{"127.0.0.1:1": "does not answer",
+		"off": "expected host:port", strings.TrimPrefix(url, "http://"): "404"} {
 		_, errors, code := run(t, "health", "--admin="+address)
 		oneLine(t, errors, code, says)
 	}

@@ -40,7 +40,8 @@ func TestHelpExplainsEveryFlag(t *testing.T) {
 			}
 		}
 		for _, f := range flags {
-			if !strings.Contains(out, "--"+f.Name) && !strings.Contains(out, "--[no-]"+f.Name) || f.Help == "" {
+			if !strings.Contains(out, "--"+f.Name) && !strings.Contains(out, "--[no-]"+f.Name) ||
+				f.Help == "" {
 				t.Errorf("%s --help does not explain --%s", command, f.Name)
 			}
 			if f.Name == "help" {
@@ -53,7 +54,8 @@ func TestHelpExplainsEveryFlag(t *testing.T) {
 				continue
 			}
 			if len(f.Envs) != 1 || !strings.Contains(out, "($"+f.Envs[0]+")") {
-				t.Errorf("%s --help does not say that --%s is %v in the environment", command, f.Name, f.Envs)
+				t.Errorf("%s --help does not say that --%s is %v in the environment", command,
+					f.Name, f.Envs)
 			}
 		}
 	}
@@ -62,10 +64,17 @@ func TestHelpExplainsEveryFlag(t *testing.T) {
 // TestOneVariableMeansOneThing: flags of several commands share a variable, and a
 // line of the file, only if they say the same.
 func TestOneVariableMeansOneThing(t *testing.T) {
-	shared := map[string]string{"SSEDGE_KEY": "a key", "SSEDGE_SERVER": "the server", "SSEDGE_CONFIG": "the file", "SSEDGE_REDIS": "the servers", "SSEDGE_REDIS_PREFIX": "of all publishers",
-		"SSEDGE_REDIS_TTL": "the same history", "SSEDGE_HISTORY_EVENTS": "the same history", "SSEDGE_HISTORY_AGE": "the same history", "SSEDGE_KEY_TTL": "the same keys",
-		"SSEDGE_FAN_IN": "the same names", "SSEDGE_PARTITIONS": "the same names", "SSEDGE_EVENT_BYTES": "the same events", "SSEDGE_TOPIC_BYTES": "the same topics", "SSEDGE_KEY_BYTES": "the same keys", "SSEDGE_ADMIN": "of the same server", "SSEDGE_CA": "the same trust",
-		"SSEDGE_REDIS_TLS_CERT": "to the servers", "SSEDGE_REDIS_TLS_KEY": "to the servers", "SSEDGE_REDIS_TLS_CA": "to the servers"}
+	shared := map[string]string{"SSEDGE_KEY": "a key", "SSEDGE_SERVER": "the server",
+		"SSEDGE_CONFIG": "the file", "SSEDGE_REDIS": "the servers",
+		"SSEDGE_REDIS_PREFIX": "of all publishers",
+		"SSEDGE_REDIS_TTL":    "the same history", "SSEDGE_HISTORY_EVENTS": "the same history",
+		"SSEDGE_HISTORY_AGE": "the same history", "SSEDGE_KEY_TTL": "the same keys",
+		"SSEDGE_FAN_IN": "the same names", "SSEDGE_PARTITIONS": "the same names",
+		"SSEDGE_EVENT_BYTES": "the same events", "SSEDGE_TOPIC_BYTES": "the same topics",
+		"SSEDGE_KEY_BYTES": "the same keys", "SSEDGE_ADMIN": "of the same server",
+		"SSEDGE_CA":             "the same trust",
+		"SSEDGE_REDIS_TLS_CERT": "to the servers", "SSEDGE_REDIS_TLS_KEY": "to the servers",
+		"SSEDGE_REDIS_TLS_CA": "to the servers"}
 	users := map[string][]string{}
 	for command, flags := range commands(t) {
 		for _, f := range flags {
@@ -74,8 +83,10 @@ func TestOneVariableMeansOneThing(t *testing.T) {
 			}
 			users[f.Envs[0]] = append(users[f.Envs[0]], command)
 			want := "SSEDGE_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-			if f.Envs[0] != want && f.Envs[0] != strings.Replace(want, "SSEDGE_", "SSEDGE_"+strings.ToUpper(command)+"_", 1) {
-				t.Errorf("%s --%s is %s in the environment, expected %s", command, f.Name, f.Envs[0], want)
+			if f.Envs[0] != want && f.Envs[0] != strings.Replace(want, "SSEDGE_",
+				"SSEDGE_"+strings.ToUpper(command)+"_", 1) {
+				t.Errorf("%s --%s is %s in the environment, expected %s", command, f.Name,
+					f.Envs[0], want)
 			}
 		}
 	}
@@ -105,13 +116,16 @@ func TestHelpIsGivenHoweverItIsAskedFor(t *testing.T) {
 	notRaced(t)
 	for _, args := range [][]string{nil, {"help"}, {"--help"}} {
 		out, errors, code := run(t, args...)
-		for _, command := range []string{"serve", "publish", "subscribe", "tune", "bench", "version"} {
+		for _, command := range []string{"serve", "publish", "subscribe", "tune", "bench",
+			"version"} {
 			if code != 0 || errors != "" || !strings.Contains(out, "\n  "+command) {
-				t.Errorf("%q: exit code %d, %q, no word of %s in:\n%s", args, code, errors, command, out)
+				t.Errorf("%q: exit code %d, %q, no word of %s in:\n%s", args, code, errors, command,
+					out)
 			}
 		}
 	}
-	if out, _, code := run(t, "help", "serve"); code != 0 || !strings.Contains(out, "--drain-rate") {
+	if out, _, code := run(t, "help", "serve"); code != 0 ||
+		!strings.Contains(out, "--drain-rate") {
 		t.Errorf("help serve: exit code %d, %s", code, out)
 	}
 }
@@ -128,12 +142,14 @@ func TestMistakesGetOneLine(t *testing.T) {
 		{[]string{"serve", "extra"}, []string{"extra"}},
 		{[]string{"serve", "--heartbeat=3"}, []string{"--heartbeat", `"3"`}},
 		{[]string{"serve", "--keys-max=many"}, []string{"--keys-max", `"many"`}},
-		{[]string{"serve", "--slow-policy=drop"}, []string{"--slow-policy", "gap", "close", "latest", "drop"}},
+		{[]string{"serve", "--slow-policy=drop"},
+			[]string{"--slow-policy", "gap", "close", "latest", "drop"}},
 		{[]string{"serve", "--log-level=loud"}, []string{"--log-level", "loud"}},
 		{[]string{"serve", "--topic-policy=prices"}, []string{"--topic-policy", "prices"}},
 		{[]string{"publish"}, []string{"<topic>"}},
 		{[]string{"subscribe"}, []string{"<topic>"}},
-		{[]string{"serve", "--key-file=/nonexistent/keys"}, []string{"--key-file", "/nonexistent/keys"}},
+		{[]string{"serve", "--key-file=/nonexistent/keys"},
+			[]string{"--key-file", "/nonexistent/keys"}},
 	} {
 		_, errors, code := run(t, c.args...)
 		oneLine(t, errors, code, c.says...)

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// The log never holds up the service. A pipe whose reader is gone or slow (journald that starts again, docker logs) would block a
-// write for ever, or end the process by SIGPIPE: so lines are queued, and one goroutine writes them.
+// The log never holds up the service. A pipe whose reader is gone or slow (journald that starts
+// again, docker logs) would block a write for ever, or end the process by SIGPIPE: so lines are
+// queued, and one goroutine writes them.
 
 // logLines is how many lines may wait to be written; more are dropped and counted.
 const logLines = 1024
@@ -26,8 +27,8 @@ type lineQueue struct {
 	dropped atomic.Uint64
 }
 
-// newLineQueue writes to w, and has told say there how many lines were dropped. Errors of w are ignored: there is nothing to tell
-// them to.
+// newLineQueue writes to w, and has told say there how many lines were dropped. Errors of w are
+// ignored: there is nothing to tell them to.
 func newLineQueue(w io.Writer, tell func(w io.Writer, dropped uint64)) *lineQueue {
 	q := &lineQueue{lines: make(chan []byte, logLines)}
 	go func() {
@@ -58,7 +59,8 @@ func (q *lineQueue) Write(line []byte) (int, error) {
 
 // flush waits until what is queued is written, but not for long.
 func (q *lineQueue) flush() {
-	for deadline := time.Now().Add(logPatience); q.waiting.Load() > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(logPatience); q.waiting.Load() > 0 &&
+		time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -76,7 +78,8 @@ func printLast(say func()) {
 	}
 }
 
-// serverOutput is where a server says something: its log at standard error, and what it announces at standard output.
+// serverOutput is where a server says something: its log at standard error, and what it announces
+// at standard output.
 type serverOutput struct {
 	log, announce *lineQueue
 }
@@ -86,7 +89,8 @@ func (c *serveCmd) newServerOutput() *serverOutput {
 	signal.Ignore(syscall.SIGPIPE)
 	return &serverOutput{
 		log: newLineQueue(os.Stderr, func(w io.Writer, dropped uint64) {
-			slog.New(c.handler(w, slog.LevelWarn)).Warn("log lines were dropped: the log was not read", "lines", dropped)
+			slog.New(c.handler(w, slog.LevelWarn)).
+				Warn("log lines were dropped: the log was not read", "lines", dropped)
 		}),
 		announce: newLineQueue(os.Stdout, func(io.Writer, uint64) {}),
 	}
@@ -110,7 +114,8 @@ func (c *serveCmd) logger(w io.Writer) *slog.Logger {
 func (c *serveCmd) handler(w io.Writer, level slog.Level) slog.Handler {
 	o := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {
-		o.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr { // otherwise it would be a number of nanoseconds
+		o.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
+			// otherwise it would be a number of nanoseconds
 			if a.Value.Kind() == slog.KindDuration {
 				a.Value = slog.StringValue(a.Value.Duration().String())
 			}
@@ -124,11 +129,14 @@ func (c *serveCmd) handler(w io.Writer, level slog.Level) slog.Handler {
 // recorded is an error that the log has.
 type recorded struct{ error }
 
-// record writes an error that ends the server as its log is written, if that is JSON: what reads the log cannot read anything else.
+// record writes an error that ends the server as its log is written, if that is JSON: what reads
+// the log cannot read anything else.
 func (c *serveCmd) record(err error) error {
 	if err == nil || c.LogFormat != "json" {
 		return err
 	}
-	printLast(func() { slog.New(c.handler(os.Stderr, slog.LevelError)).Error("serve failed", "error", err) })
+	printLast(func() {
+		slog.New(c.handler(os.Stderr, slog.LevelError)).Error("serve failed", "error", err)
+	})
 	return recorded{err}
 }

@@ -30,14 +30,19 @@ func (s *stuck) Write(b []byte) (int, error) {
 	return s.got.Write(b)
 }
 
-// TestLineQueue: writing does not wait; at the bound lines are dropped and counted, and that is said as soon as it can be.
+// TestLineQueue: writing does not wait; at the bound lines are dropped and counted, and that is
+// said as soon as it can be.
 func TestLineQueue(t *testing.T) {
 	w := &stuck{free: make(chan struct{})}
-	q := newLineQueue(w, func(w io.Writer, n uint64) { fmt.Fprintf(w, "%d lines were dropped\n", n) })
+	q := newLineQueue(w, func(w io.Writer, n uint64) {
+		fmt.Fprintf(w, "%d lines were dropped\n", n)
+	})
 	line := []byte("line 0\n")
 	q.Write(line)
 	line[5] = '!' // it is the caller's again
-	await(t, "the first line is being written", func() (bool, string) { return len(q.lines) == 0, fmt.Sprint(len(q.lines)) })
+	await(t, "the first line is being written", func() (bool, string) {
+		return len(q.lines) == 0, fmt.Sprint(len(q.lines))
+	})
 	for n := range logLines {
 		fmt.Fprintf(q, "line %d\n", n+1)
 	}
@@ -54,15 +59,20 @@ func TestLineQueue(t *testing.T) {
 	close(w.free)
 	q.flush()
 	got := w.got.String()
-	if !strings.HasPrefix(got, "line 0\nline 1\n") || !strings.HasSuffix(got, fmt.Sprintf("line %d\n3 lines were dropped\n", logLines)) || strings.Count(got, "\n") != logLines+2 {
-		t.Errorf("written were %d lines, at last %.200q", strings.Count(got, "\n"), got[len(got)-200:])
+	if !strings.HasPrefix(got, "line 0\nline 1\n") ||
+		!strings.HasSuffix(got, fmt.Sprintf("line %d\n3 lines were dropped\n", logLines)) ||
+		strings.Count(got, "\n") != logLines+2 {
+		t.Errorf("written were %d lines, at last %.200q", strings.Count(got, "\n"),
+			got[len(got)-200:])
 	}
 }
 
-// TestTheLogHoldsUpNothing: whatever becomes of the pipes that a server writes to, it serves, and ends in order.
+// TestTheLogHoldsUpNothing: whatever becomes of the pipes that a server writes to, it serves, and
+// ends in order.
 func TestTheLogHoldsUpNothing(t *testing.T) {
 	notRaced(t)
-	for level, format := range map[string]string{"debug": "text", "info": "json", "warn": "text", "error": "json"} {
+	for level, format := range map[string]string{"debug": "text", "info": "json", "warn": "text",
+		"error": "json"} {
 		for _, pipes := range []string{"closed", "full"} {
 			t.Run(level+" "+format+" "+pipes, func(t *testing.T) {
 				t.Parallel()
@@ -78,7 +88,9 @@ func serveWithPipes(t *testing.T, closed bool, flags ...string) {
 		t.Fatal(err)
 	}
 	url, admin := "http://"+free[0].String(), "http://"+free[1].String()
-	cmd := exec.Command(os.Args[0], append([]string{"serve", "--dev", "--listen=" + free[0].String(), "--admin=" + free[1].String()}, flags...)...)
+	cmd := exec.Command(os.Args[0],
+		append([]string{"serve", "--dev", "--listen=" + free[0].String(),
+			"--admin=" + free[1].String()}, flags...)...)
 	cmd.Env = append(os.Environ(), environment()...)
 	for _, f := range []*io.Writer{&cmd.Stdout, &cmd.Stderr} {
 		r, w, err := os.Pipe()
@@ -121,13 +133,16 @@ func serveWithPipes(t *testing.T, closed bool, flags ...string) {
 		io.Copy(io.Discard, got.Body)
 		got.Body.Close()
 	}
-	cmd.Process.Signal(syscall.SIGHUP) // is answered with a line at any level: a development server has no keys
-	if got, err := http.Post(url+"/publish?topic=t", "text/plain", strings.NewReader("heard")); err != nil || got.StatusCode != 200 {
+	// is answered with a line at any level: a development server has no keys
+	cmd.Process.Signal(syscall.SIGHUP)
+	if got, err := http.Post(url+"/publish?topic=t", "text/plain",
+		strings.NewReader("heard")); err != nil || got.StatusCode != 200 {
 		t.Fatal(got, err)
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
 	said, err := io.ReadAll(stream.Body)
-	if err != nil || !strings.Contains(string(said), "data: heard\n") || !strings.Contains(string(said), `{"state":"drain"}`) {
+	if err != nil || !strings.Contains(string(said), "data: heard\n") ||
+		!strings.Contains(string(said), `{"state":"drain"}`) {
 		t.Errorf("the stream was sent %q, %v", said, err)
 	}
 	select {

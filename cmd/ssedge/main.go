@@ -12,9 +12,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// cli is all commands and their flags. A flag --some-thing is SSEDGE_SOME_THING in
-// the environment and some-thing: in the configuration file; what is given first
-// in that order counts.
+// cli is all commands and their flags. A flag --some-thing is SSEDGE_SOME_THING in the environment
+// and some-thing: in the configuration file; what is given first in that order counts.
 type cli struct {
 	Config configFlag `help:"Read settings from this YAML file: the names of the flags, without dashes in front." placeholder:"FILE" env:"SSEDGE_CONFIG"`
 
@@ -34,19 +33,22 @@ func newParser(c *cli) *kong.Kong {
 	return kong.Must(c,
 		kong.Bind(c),
 		kong.Name("ssedge"),
-		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file.\n\n"+setting.SizeHelp),
+		kong.Description("A push tier for Server-Sent Events.\n\nEvery flag, but for those of bench and tune, can also be set in the environment (--drain-rate is SSEDGE_DRAIN_RATE) and in a YAML file (drain-rate: 5000). Flags come first, then the environment, then the file.\n\n"+
+			setting.SizeHelp),
 		kong.PostBuild(flagsOnly),
 		kong.DefaultEnvars("SSEDGE"),
 		kong.FlagNamer(setting.FlagOf),
 		exactly(),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, NoExpandSubcommands: true}),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true,
+			NoExpandSubcommands: true}),
 	)
 }
 
 // flagsOnly keeps in the command line what a measurement depends on, and what is done to a host.
 func flagsOnly(k *kong.Kong) error {
 	return kong.Visit(k.Model, func(v kong.Visitable, next kong.Next) error {
-		if n, ok := v.(*kong.Node); ok && n.Parent != nil && n.Path() != "" && (strings.HasPrefix(n.Path()+" ", "bench ") || n.Path() == "tune") {
+		if n, ok := v.(*kong.Node); ok && n.Parent != nil && n.Path() != "" &&
+			(strings.HasPrefix(n.Path()+" ", "bench ") || n.Path() == "tune") {
 			for _, f := range n.Flags {
 				f.Envs = []string{"-"}
 			}
@@ -55,7 +57,8 @@ func flagsOnly(k *kong.Kong) error {
 	})
 }
 
-// withoutFile refuses the file of settings for commands that have none, and has them not look at the one that the environment names.
+// withoutFile refuses the file of settings for commands that have none, and has them not look at
+// the one that the environment names.
 func withoutFile(command string, args []string) error {
 	if command != "bench" && command != "tune" && command != "version" {
 		return nil
@@ -63,7 +66,8 @@ func withoutFile(command string, args []string) error {
 	os.Unsetenv("SSEDGE_CONFIG")
 	for _, arg := range args {
 		if arg == "--config" || strings.HasPrefix(arg, "--config=") {
-			return fmt.Errorf("%s reads no file of settings: expected flags without --config", command)
+			return fmt.Errorf("%s reads no file of settings: expected flags without --config",
+				command)
 		}
 	}
 	return nil

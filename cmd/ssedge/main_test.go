@@ -60,11 +60,13 @@ func (p *program) said() string {
 // environment makes a process of the test binary behave as ssedge.
 func environment() []string { return []string{asProgram + "=1", "GORACE=atexit_sleep_ms=10"} }
 
-// watched are the tests whose processes run with the race detector, too: those of what several goroutines of cmd/ssedge
-// itself do. What the processes of the others do is watched in the tests of engine and bench.
+// watched are the tests whose processes run with the race detector, too: those of what several
+// goroutines of cmd/ssedge itself do. What the processes of the others do is watched in the tests
+// of engine and bench.
 var watched = []string{
 	"TestARestartUnderLoad", "TestDrainDelay", "TestJSONLogsParse", "TestPublish",
-	"TestServeAnnouncesItself", "TestSIGHUPReadsTheKeysAgain", "TestSubscribeLosesNothingOverCutConnections", "TestTheManagerIsTold",
+	"TestServeAnnouncesItself", "TestSIGHUPReadsTheKeysAgain",
+	"TestSubscribeLosesNothingOverCutConnections", "TestTheManagerIsTold",
 	"TestTheWatchdogIsTold",
 }
 
@@ -199,8 +201,8 @@ func await(t testing.TB, what string, holds func() (bool, string)) {
 	}
 }
 
-// notRaced skips a test under the race detector, unless its processes are to be watched: all of them would take a minute and a
-// half of processor time.
+// notRaced skips a test under the race detector, unless its processes are to be watched: all of
+// them would take a minute and a half of processor time.
 func notRaced(t testing.TB) {
 	t.Helper()
 	if name, _, _ := strings.Cut(t.Name(), "/"); raced && !slices.Contains(watched, name) {

@@ -112,7 +112,8 @@ func TestThePodSetsWhatServeReads(t *testing.T) {
 	if err := os.WriteFile(keys, []byte("a-long-enough-secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	resources := map[string]string{"requests.cpu": c.Resources.Requests["cpu"], "requests.memory": strconv.Itoa(gibibytes(t, c.Resources.Requests["memory"]) << 30)}
+	resources := map[string]string{"requests.cpu": c.Resources.Requests["cpu"],
+		"requests.memory": strconv.Itoa(gibibytes(t, c.Resources.Requests["memory"]) << 30)}
 	set := map[string]string{}
 	for _, e := range c.Env {
 		if !known[e.Name] {
@@ -131,7 +132,8 @@ func TestThePodSetsWhatServeReads(t *testing.T) {
 	if cores, _ := strconv.Atoi(set["SSEDGE_SHARDS"]); set["GOMAXPROCS"] != strconv.Itoa(2*cores) {
 		t.Errorf("GOMAXPROCS is %s for %d shards, expected twice as many", set["GOMAXPROCS"], cores)
 	}
-	set["SSEDGE_KEY_FILE"], set["SSEDGE_REDIS"], set["SSEDGE_EDGE"] = keys, "redis://redis:6379", "ssedge-0"
+	set["SSEDGE_KEY_FILE"], set["SSEDGE_REDIS"], set["SSEDGE_EDGE"] = keys, "redis://redis:6379",
+		"ssedge-0"
 	set["SSEDGE_STREAMS_MAX"] = "1" // that many files are the node's to allow
 	for name, value := range set {
 		t.Setenv(name, value)
@@ -171,7 +173,8 @@ func TestThePodHasTimeToDrain(t *testing.T) {
 			drain[f.Name] = d
 		}
 	}
-	least := time.Duration(c.Lifecycle.PreStop.Sleep.Seconds)*time.Second + drain["drain-delay"] + drain["drain-timeout"] + 5*time.Second
+	least := time.Duration(c.Lifecycle.PreStop.Sleep.Seconds)*time.Second + drain["drain-delay"] +
+		drain["drain-timeout"] + 5*time.Second
 	if grace := time.Duration(p.Grace) * time.Second; grace < least || len(drain) != 2 {
 		t.Errorf("the pod is killed after %v, expected at least %v", grace, least)
 	}
@@ -191,14 +194,17 @@ func TestThePodsPortsAndPaths(t *testing.T) {
 			_, listens[e.Name], _ = net.SplitHostPort(e.Value)
 		}
 	}
-	if ports["http"] != listens["SSEDGE_LISTEN"] || ports["admin"] != listens["SSEDGE_ADMIN"] || len(ports) != 2 {
+	if ports["http"] != listens["SSEDGE_LISTEN"] || ports["admin"] != listens["SSEDGE_ADMIN"] ||
+		len(ports) != 2 {
 		t.Errorf("the pod's ports are %v, and it listens on %v", ports, listens)
 	}
 	if got := d.Metadata.Annotations["prometheus.io/port"]; got != ports["admin"] {
 		t.Errorf("Prometheus is told port %s, expected %s", got, ports["admin"])
 	}
 	_, _, admin := serve(t, "--dev")
-	for what, path := range map[string]string{"readiness": c.Readiness.HTTPGet.Path, "liveness": c.Liveness.HTTPGet.Path, "metrics": d.Metadata.Annotations["prometheus.io/path"]} {
+	for what, path := range map[string]string{"readiness": c.Readiness.HTTPGet.Path,
+		"liveness": c.Liveness.HTTPGet.Path,
+		"metrics":  d.Metadata.Annotations["prometheus.io/path"]} {
 		if status, body := get(t, admin+path); status != 200 || path == "" {
 			t.Errorf("%s: %s is answered %d %s", what, path, status, body)
 		}
@@ -230,14 +236,14 @@ func TestTheAutoscalersMetric(t *testing.T) {
 	}
 	for _, m := range manifests(t)["HorizontalPodAutoscaler"].Spec.Metrics {
 		name := m.Pods.Metric.Name
-		if name != "" && (!strings.Contains(text, "# TYPE "+name+" gauge\n") || !strings.Contains(string(rule), "seriesQuery: '"+name+"{")) {
+		if name != "" && (!strings.Contains(text, "# TYPE "+name+" gauge\n") ||
+			!strings.Contains(string(rule), "seriesQuery: '"+name+"{")) {
 			t.Errorf("%q is no gauge, or the adapter's rule does not make it", name)
 		}
 	}
 }
 
-// TestTheImageIsWhatServeNeeds: the Dockerfile's variables, port, health check and
-// signal.
+// TestTheImageIsWhatServeNeeds: the Dockerfile's variables, port, health check and signal.
 func TestTheImageIsWhatServeNeeds(t *testing.T) {
 	raw, err := os.ReadFile("../../tuning/docker/Dockerfile")
 	if err != nil {
@@ -255,7 +261,9 @@ func TestTheImageIsWhatServeNeeds(t *testing.T) {
 			t.Errorf("%s is no variable that ssedge serve reads", set[1])
 		}
 	}
-	for _, want := range []string{`CMD ["/usr/local/bin/ssedge", "health"]`, "\nENV SSEDGE_LISTEN=0.0.0.0:8080\n", "\nEXPOSE 8080\n", "\nSTOPSIGNAL SIGTERM\n", `CMD ["serve"]`} {
+	for _, want := range []string{`CMD ["/usr/local/bin/ssedge", "health"]`,
+		"\nENV SSEDGE_LISTEN=0.0.0.0:8080\n", "\nEXPOSE 8080\n", "\nSTOPSIGNAL SIGTERM\n",
+		`CMD ["serve"]`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("expected %q in the Dockerfile", want)
 		}
@@ -265,8 +273,7 @@ func TestTheImageIsWhatServeNeeds(t *testing.T) {
 	}
 }
 
-// TestTheExampleOfSettings passes the check, as it stands and with everything in it
-// switched on.
+// TestTheExampleOfSettings passes the check, as it stands and with everything in it switched on.
 func TestTheExampleOfSettings(t *testing.T) {
 	text, err := os.ReadFile("../../tuning/packaging/ssedge.yaml")
 	if err != nil {
@@ -303,16 +310,22 @@ func TestWhatOperatorsAreToldIsThere(t *testing.T) {
 			known[env] = true
 		}
 	}
-	for _, others := range []string{"--previous", "--platform", "--build-arg", "--rm", "--ulimit", "--stop-timeout", "--always", "--tags", "--format", "--date", "--from", "--interval", "--timeout", "--start-period", "--retries"} {
+	for _, others := range []string{"--previous", "--platform", "--build-arg", "--rm", "--ulimit",
+		"--stop-timeout", "--always", "--tags", "--format", "--date", "--from", "--interval",
+		"--timeout", "--start-period", "--retries"} {
 		known[others] = true // of kubectl, docker and git
 	}
 	named := 0
-	for _, path := range []string{"prometheus/alerts.yaml", "grafana/ssedge.json", "systemd/ssedge.service", "packaging/ssedge.yaml", "docker/Dockerfile", "kubernetes/deployment.yaml", "kubernetes/horizontalpodautoscaler.yaml", "kubernetes/networkpolicy.yaml"} {
+	for _, path := range []string{"prometheus/alerts.yaml", "grafana/ssedge.json",
+		"systemd/ssedge.service", "packaging/ssedge.yaml", "docker/Dockerfile",
+		"kubernetes/deployment.yaml", "kubernetes/horizontalpodautoscaler.yaml",
+		"kubernetes/networkpolicy.yaml"} {
 		text, err := os.ReadFile("../../tuning/" + path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range regexp.MustCompile(`--[a-z][a-z-]+|\bSSEDGE_[A-Z_]+`).FindAllString(string(text), -1) {
+		for _, name := range regexp.MustCompile(`--[a-z][a-z-]+|\bSSEDGE_[A-Z_]+`).
+			FindAllString(string(text), -1) {
 			named++
 			if !known[name] {
 				t.Errorf("%s names %s, which ssedge serve has not", path, name)

@@ -11,7 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A server whose settings could not be read says so in the format of its log, as far as they name one.
+// A server whose settings could not be read says so in the format of its log, as far as they name
+// one.
 
 // recordMistake is record for a command line, variables or a file that could not be read.
 func recordMistake(command string, args []string, err error) error {
@@ -35,7 +36,8 @@ func commandOf(app *kong.Application, args []string) string {
 	return ""
 }
 
-// meantLogFormat looks for --log-format where kong does, in its order, and passes over what else is wrong there.
+// meantLogFormat looks for --log-format where kong does, in its order, and passes over what else is
+// wrong there.
 func meantLogFormat(args []string) string {
 	if format, ok := flagValue(args, "--log-format"); ok {
 		return format

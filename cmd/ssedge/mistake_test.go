@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// TestMeantLogFormat is that of the flag, else of the variable, else of the file, also where something else there is wrong.
+// TestMeantLogFormat is that of the flag, else of the variable, else of the file, also where
+// something else there is wrong.
 func TestMeantLogFormat(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
@@ -65,7 +66,8 @@ func TestCommandOf(t *testing.T) {
 	for args, want := range map[string]string{
 		"": "", "--help": "", "srve --bad": "",
 		"serve --bad": "serve", "publish serve --bad": "publish", "subscribe serve": "subscribe",
-		"--config x serve": "serve", "--config serve publish x": "publish", "--config=x bench serve": "bench",
+		"--config x serve": "serve", "--config serve publish x": "publish",
+		"--config=x bench serve":  "bench",
 		"--log-format json serve": "serve",
 	} {
 		if got := commandOf(app, strings.Fields(args)); got != want {
@@ -91,13 +93,15 @@ func TestMistakesAreInTheFormatOfTheLog(t *testing.T) {
 		_, said, code := run(t, c.args...)
 		oneLine(t, said, code)
 		var record struct{ Level, Msg, Error string }
-		if err := json.Unmarshal([]byte(said), &record); (err == nil) != c.json || c.json && (record.Level != "ERROR" || record.Error == "") {
+		if err := json.Unmarshal([]byte(said), &record); (err == nil) != c.json || c.json &&
+			(record.Level != "ERROR" || record.Error == "") {
 			t.Errorf("%q: %q, expected JSON: %v", c.args, said, c.json)
 		}
 	}
 	_, said, code := run(t, "--config", file, "bench", "fanout")
 	oneLine(t, said, code, "bench reads no file of settings")
-	if err := recordMistake("publish", []string{"publish", "serve", "--log-format=json"}, errors.New("x")); errors.As(err, &recorded{}) {
+	if err := recordMistake("publish", []string{"publish", "serve", "--log-format=json"},
+		errors.New("x")); errors.As(err, &recorded{}) {
 		t.Error("a mistake of publish is recorded as the server's")
 	}
 }
@@ -106,10 +110,18 @@ func TestMistakesAreInTheFormatOfTheLog(t *testing.T) {
 func TestUnknownFlagsHaveAHint(t *testing.T) {
 	parser := newParser(&cli{})
 	for args, want := range map[string]string{
-		"serve -p 8080": "unknown flag -p", "serve --port=8080": "unknown flag --port; the nearest is --listen", "serve --bind=a": "unknown flag --bind; the nearest is --listen",
-		"serve --drain-rat=3": "unknown flag --drain-rat; the nearest is --drain-rate", "serve --deb": "unknown flag --deb; the nearest is --dev", "serve --foo": "unknown flag --foo",
-		"serve --origin=a": "unknown flag --origin; the nearest is --cors-origin", "serve --connections=3": "unknown flag --connections; the nearest is --streams-max",
-		"publish t x --port=1": "unknown flag --port", "publish t x --retrY=1s": "unknown flag --retrY; the nearest is --retry", "--xyz": "unknown flag --xyz", "--confg=x serve": "unknown flag --confg; the nearest is --config",
+		"serve -p 8080":          "unknown flag -p",
+		"serve --port=8080":      "unknown flag --port; the nearest is --listen",
+		"serve --bind=a":         "unknown flag --bind; the nearest is --listen",
+		"serve --drain-rat=3":    "unknown flag --drain-rat; the nearest is --drain-rate",
+		"serve --deb":            "unknown flag --deb; the nearest is --dev",
+		"serve --foo":            "unknown flag --foo",
+		"serve --origin=a":       "unknown flag --origin; the nearest is --cors-origin",
+		"serve --connections=3":  "unknown flag --connections; the nearest is --streams-max",
+		"publish t x --port=1":   "unknown flag --port",
+		"publish t x --retrY=1s": "unknown flag --retrY; the nearest is --retry",
+		"--xyz":                  "unknown flag --xyz",
+		"--confg=x serve":        "unknown flag --confg; the nearest is --config",
 	} {
 		_, err := parser.Parse(strings.Fields(args))
 		if err = withHint(err); err == nil || err.Error() != want {

@@ -79,8 +79,7 @@ type node interface {
 	Pulse(timeout time.Duration) bool
 }
 
-// startup is how often a node that is not ready yet is looked at, and says that it
-// needs more time.
+// startup is how often a node that is not ready yet is looked at, and says that it needs more time.
 const startup = time.Second
 
 // follow says that the node is ready as soon as /readyz says so, and then, if there is a
@@ -102,7 +101,8 @@ func (m *manager) follow(n node) {
 		if turns {
 			m.serving(daemon.SdNotifyWatchdog)
 		} else if !stuck {
-			m.log.Error("a shard makes no turns: the watchdog is not notified", "watchdog", m.watchdog)
+			m.log.Error("a shard makes no turns: the watchdog is not notified", "watchdog",
+				m.watchdog)
 		}
 		stuck = !turns
 	}

@@ -38,7 +38,8 @@ func inboxOf(t *testing.T, path string) (next func() string) {
 
 func notifying(path string, more ...string) func(args ...string) *exec.Cmd {
 	return func(args ...string) *exec.Cmd {
-		cmd := exec.Command(os.Args[0], append([]string{"serve", "--listen=127.0.0.1:0"}, args...)...)
+		cmd := exec.Command(os.Args[0],
+			append([]string{"serve", "--listen=127.0.0.1:0"}, args...)...)
 		cmd.Env = append(more, "NOTIFY_SOCKET="+path)
 		return cmd
 	}
@@ -49,12 +50,14 @@ func notifying(path string, more ...string) func(args ...string) *exec.Cmd {
 func TestTheManagerIsTold(t *testing.T) {
 	dir := t.TempDir()
 	keys := filepath.Join(dir, "keys")
-	for _, path := range []string{filepath.Join(dir, "notify"), "@" + filepath.Join(dir, "notify")} {
+	for _, path := range []string{filepath.Join(dir, "notify"),
+		"@" + filepath.Join(dir, "notify")} {
 		if err := os.WriteFile(keys, []byte("one\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		next := inboxOf(t, path)
-		server := startCommand(t, notifying(path)("--key-file="+keys, "--admin=127.0.0.1:0", "--drain-delay=1h"))
+		server := startCommand(t, notifying(path)("--key-file="+keys, "--admin=127.0.0.1:0",
+			"--drain-delay=1h"))
 		server.line()
 		_, admin, _ := strings.Cut(server.line(), " health on ")
 		expect := func(pattern string) {
@@ -103,15 +106,18 @@ func TestTheWatchdogIsTold(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	next := inboxOf(t, path)
 	server := startCommand(t, notifying(path, "WATCHDOG_USEC=20000")("--dev", "--admin=off"))
-	for _, want := range []string{"READY=1\nSTATUS=serving", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"} {
+	for _, want := range []string{"READY=1\nSTATUS=serving", "WATCHDOG=1", "WATCHDOG=1",
+		"WATCHDOG=1"} {
 		if got := next(); got != want {
 			t.Errorf("found %q, expected %q", got, want)
 		}
 	}
 	server.terminate()
 	server.exit()
-	other := startCommand(t, notifying(path, "WATCHDOG_USEC=20000", "WATCHDOG_PID=1")("--dev", "--admin=off"))
-	for got := ""; !strings.HasPrefix(got, "READY="); got = next() { // the first server's last words
+	other := startCommand(t, notifying(path, "WATCHDOG_USEC=20000", "WATCHDOG_PID=1")("--dev",
+		"--admin=off"))
+	for got := ""; !strings.HasPrefix(got, "READY="); got = next() {
+		// the first server's last words
 	}
 	other.hangUp()
 	if got := next(); !strings.HasPrefix(got, "RELOADING=") {
@@ -133,7 +139,8 @@ func (n *someNode) Pulse(time.Duration) bool { return !n.stuck.Load() }
 
 // TestTheEnvironmentIsTakenAway: children would speak for this process.
 func TestTheEnvironmentIsTakenAway(t *testing.T) {
-	taken := []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"}
+	taken := []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_PID", "LISTEN_FDS",
+		"LISTEN_FDNAMES"}
 	for _, name := range taken {
 		t.Setenv(name, "0")
 	}
@@ -177,10 +184,13 @@ func TestANodeThatIsNotReadyAsksForTime(t *testing.T) {
 	m.mu.Unlock()
 	var got []string
 	for len(got) == 0 || got[len(got)-1] != "END" {
-		got = append(got, regexp.MustCompile(`MONOTONIC_USEC=[0-9]+`).ReplaceAllString(next(), "MONOTONIC_USEC"))
+		got = append(got, regexp.MustCompile(`MONOTONIC_USEC=[0-9]+`).ReplaceAllString(next(),
+			"MONOTONIC_USEC"))
 	}
-	want := []string{"EXTEND_TIMEOUT_USEC=5000000\nSTATUS=not ready: redis: away", "READY=1\nSTATUS=serving",
-		"RELOADING=1\nMONOTONIC_USEC", "READY=1\nSTATUS=as new", "STOPPING=1\nSTATUS=draining 7 streams", "END"}
+	want := []string{"EXTEND_TIMEOUT_USEC=5000000\nSTATUS=not ready: redis: away",
+		"READY=1\nSTATUS=serving",
+		"RELOADING=1\nMONOTONIC_USEC", "READY=1\nSTATUS=as new",
+		"STOPPING=1\nSTATUS=draining 7 streams", "END"}
 	if !slices.Equal(got, want) {
 		t.Errorf("found %q, expected %q", got, want)
 	}

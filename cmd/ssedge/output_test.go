@@ -33,9 +33,12 @@ func TestOutputThatIsNotTakenFails(t *testing.T) {
 	}
 	defer full.Close()
 	for _, args := range [][]string{
-		{"subscribe", "t", "-q", "--server=" + stream}, {"subscribe", "t", "-q", "--count=2", "--server=" + stream}, {"subscribe", "t", "-q", "--json", "--server=" + stream},
+		{"subscribe", "t", "-q", "--server=" + stream},
+		{"subscribe", "t", "-q", "--count=2", "--server=" + stream},
+		{"subscribe", "t", "-q", "--json", "--server=" + stream},
 		{"health", "--admin=" + stream}, {"serve", "--check", "--dev"}, {"serve", "--help"},
-		{"redis", "key", "t"}, {"redis", "script"}, {"tune"}, {"tune", "--json"}, {"tune", "--sysctl"}, {"version"}, {"version", "--json"},
+		{"redis", "key", "t"}, {"redis", "script"}, {"tune"}, {"tune", "--json"},
+		{"tune", "--sysctl"}, {"version"}, {"version", "--json"},
 	} {
 		cmd := exec.Command(os.Args[0], args...)
 		cmd.Env = append(os.Environ(), environment()...)
@@ -47,7 +50,8 @@ func TestOutputThatIsNotTakenFails(t *testing.T) {
 		timer := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 		cmd.Wait()
 		timer.Stop()
-		if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(errors.String(), "no space left on device") {
+		if code := cmd.ProcessState.ExitCode(); code != 1 ||
+			!strings.Contains(errors.String(), "no space left on device") {
 			t.Errorf("%q: exit code %d, %q", args, code, errors.String())
 		}
 	}

@@ -35,7 +35,8 @@ type publishCmd struct {
 	given []string // flags of the command line
 }
 
-// AfterApply keeps which flags were given. What the environment or the file says may be meant for other commands.
+// AfterApply keeps which flags were given. What the environment or the file says may be meant for
+// other commands.
 func (c *publishCmd) AfterApply(ctx *kong.Context) error {
 	for _, p := range ctx.Path {
 		if p.Flag != nil && !p.Resolved {
@@ -47,7 +48,9 @@ func (c *publishCmd) AfterApply(ctx *kong.Context) error {
 
 // withoutEffect is the flags that were given in vain: an edge is asked, or Redis.
 func (c *publishCmd) withoutEffect() string {
-	idle, why := []string{"redis-tls-cert", "redis-tls-key", "redis-tls-ca", "redis-prefix", "fan-in", "partitions", "redis-ttl", "history-events", "history-age", "topic-bytes", "event-bytes", "key-bytes", "key-ttl"}, "without --redis"
+	idle, why := []string{"redis-tls-cert", "redis-tls-key", "redis-tls-ca", "redis-prefix",
+		"fan-in", "partitions", "redis-ttl", "history-events", "history-age", "topic-bytes",
+		"event-bytes", "key-bytes", "key-ttl"}, "without --redis"
 	if c.Redis != "" {
 		idle, why = []string{"server", "key", "ca"}, "with --redis"
 	}
@@ -138,17 +141,20 @@ func (c *publishCmd) retryMS() int64 {
 }
 
 const (
-	// answerPatience and bodyBytesPerSecond bound a request: what the server takes may be large, and the way to it slow.
+	// answerPatience and bodyBytesPerSecond bound a request: what the server takes may be large,
+	// and the way to it slow.
 	answerPatience     = 30 * time.Second
 	bodyBytesPerSecond = 64 << 10
-	// jsonBytesMax is what is sent as JSON at once: a body that is refused before its end may break the connection.
+	// jsonBytesMax is what is sent as JSON at once: a body that is refused before its end may break
+	// the connection.
 	jsonBytesMax = 1 << 20
 	// rawQueryMax is a query that every server has room for.
 	rawQueryMax = 1 << 10
 )
 
-// viaHTTP publishes at an edge, as JSON. What is too long for --body-bytes in JSON, where many characters take several bytes, may
-// still fit --event-bytes: it goes as it is, with its name in the query, unless that is too long.
+// viaHTTP publishes at an edge, as JSON. What is too long for --body-bytes in JSON, where many
+// characters take several bytes, may still fit --event-bytes: it goes as it is, with its name in
+// the query, unless that is too long.
 func (c *publishCmd) viaHTTP(data string) (id string, _ error) {
 	client, base, err := c.Client.connect()
 	if err != nil {
@@ -205,7 +211,8 @@ func (c *publishCmd) query() string {
 }
 
 // post sends the event and returns its id, or the status with which it was refused.
-func (c *publishCmd) post(client *http.Client, to, media string, body []byte) (id string, status int, _ error) {
+func (c *publishCmd) post(client *http.Client, to, media string, body []byte) (id string,
+	status int, _ error) {
 	client.Timeout = answerPatience + time.Duration(len(body)/bodyBytesPerSecond)*time.Second
 	r, err := http.NewRequest(http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
@@ -223,9 +230,11 @@ func (c *publishCmd) post(client *http.Client, to, media string, body []byte) (i
 		return "", 0, err
 	}
 	var said struct{ ID string }
-	if err := json.Unmarshal(text, &said); err != nil || got.StatusCode != http.StatusOK || said.ID == "" {
+	if err := json.Unmarshal(text, &said); err != nil || got.StatusCode != http.StatusOK ||
+		said.ID == "" {
 		err := refusal(got.Status, text)
-		if got.StatusCode == http.StatusUnauthorized && slices.Contains(c.given, "key") && c.Once == "" {
+		if got.StatusCode == http.StatusUnauthorized && slices.Contains(c.given, "key") &&
+			c.Once == "" {
 			err = fmt.Errorf("%w (--key is the bearer key; the idempotency key is --once)", err)
 		}
 		return "", got.StatusCode, err

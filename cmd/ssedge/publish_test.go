@@ -37,7 +37,8 @@ func TestPublish(t *testing.T) {
 	_, url, _ := serve(t, "--dev")
 	publish := func(stdin string, args ...string) string {
 		t.Helper()
-		out, errors, code := runWith(t, stdin, append([]string{"publish", "--server=" + url, "t"}, args...)...)
+		out, errors, code := runWith(t, stdin, append([]string{"publish", "--server=" + url, "t"},
+			args...)...)
 		if code != 0 || strings.Count(out, "\n") != 1 {
 			t.Fatalf("%q: exit code %d, %q, %s", args, code, out, errors)
 		}
@@ -55,7 +56,8 @@ func TestPublish(t *testing.T) {
 		{"", []string{""}, "data:\n"},
 		{"", []string{"x", "--event=price"}, "event: price\ndata: x\n"},
 		{"", []string{"x", "--retry=1500ms"}, "retry: 1500\ndata: x\n"},
-		{"", []string{`{"a": 1}`, "--event=e", "--retry=2s"}, "event: e\nretry: 2000\ndata: {\"a\": 1}\n"},
+		{"", []string{`{"a": 1}`, "--event=e", "--retry=2s"},
+			"event: e\nretry: 2000\ndata: {\"a\": 1}\n"},
 	} {
 		id := publish(c.stdin, c.args...)
 		all := received(t, url+"/events?topic=t&last_event_id="+first, "id: "+id+"\n\n")
@@ -80,7 +82,8 @@ func TestPublishOnce(t *testing.T) {
 	if ids[0] != ids[1] || ids[1] == ids[2] {
 		t.Errorf("found ids %q, expected the first twice and another", ids)
 	}
-	if _, metrics := get(t, admin+"/metrics"); !strings.Contains(metrics, "ssedge_events_in_total 2\n") {
+	if _, metrics := get(t, admin+"/metrics"); !strings.Contains(metrics,
+		"ssedge_events_in_total 2\n") {
 		t.Error("expected two events to be counted")
 	}
 }
@@ -95,7 +98,8 @@ func TestPublishRefused(t *testing.T) {
 	}
 	_, errors, code = run(t, "publish", "t", "x", "--server="+url)
 	oneLine(t, errors, code, "401", "Authorization: Bearer")
-	_, errors, code = run(t, "publish", "t", strings.Repeat("x", 101), "--server="+url, "--key=right")
+	_, errors, code = run(t, "publish", "t", strings.Repeat("x", 101), "--server="+url,
+		"--key=right")
 	oneLine(t, errors, code, "413", "101", "100", "--event-bytes")
 	_, errors, code = run(t, "publish", "t", "x", "--event=a\nb", "--server="+url, "--key=right")
 	oneLine(t, errors, code, "event name", `found "a\nb"`)
@@ -121,30 +125,39 @@ func TestPublishToWhatIsNoServer(t *testing.T) {
 	oneLine(t, errors, code, "hello")
 }
 
-// TestPublishSaysWhichFlagsHaveNoEffect: those of the way that is not taken. Variables may be meant for other commands.
+// TestPublishSaysWhichFlagsHaveNoEffect: those of the way that is not taken. Variables may be meant
+// for other commands.
 func TestPublishSaysWhichFlagsHaveNoEffect(t *testing.T) {
 	t.Setenv("SSEDGE_SERVER", "http://a")
 	t.Setenv("SSEDGE_HISTORY_EVENTS", "5")
 	for args, want := range map[string]string{
-		"": "", "--key=k --server=http://b --once=x": "", "--redis=redis://a": "", "--redis=redis://a --history-events=3": "",
-		"--redis=redis://a --server=http://127.0.0.1:8080 --key=k1": "Without effect: --key, --server (with --redis)", "--redis=redis://a --key=a --key=b --ca=x": "Without effect: --ca, --key (with --redis)",
-		"--redis-prefix=x: --redis-tls-ca=x": "Without effect: --redis-prefix, --redis-tls-ca (without --redis)", "--event-bytes=1": "Without effect: --event-bytes (without --redis)",
+		"": "", "--key=k --server=http://b --once=x": "", "--redis=redis://a": "",
+		"--redis=redis://a --history-events=3":                      "",
+		"--redis=redis://a --server=http://127.0.0.1:8080 --key=k1": "Without effect: --key, --server (with --redis)",
+		"--redis=redis://a --key=a --key=b --ca=x":                  "Without effect: --ca, --key (with --redis)",
+		"--redis-prefix=x: --redis-tls-ca=x":                        "Without effect: --redis-prefix, --redis-tls-ca (without --redis)",
+		"--event-bytes=1":                                           "Without effect: --event-bytes (without --redis)",
 	} {
 		var all cli
-		if _, err := newParser(&all).Parse(append([]string{"publish", "t", "x"}, strings.Fields(args)...)); err != nil {
+		if _, err := newParser(&all).Parse(append([]string{"publish", "t", "x"},
+			strings.Fields(args)...)); err != nil {
 			t.Fatal(err)
 		}
 		if got := all.Publish.withoutEffect(); got != want {
 			t.Errorf("%s: found %q, expected %q", args, got, want)
 		}
 	}
-	if _, said, _ := run(t, "publish", "t", "x", "--redis=redis://127.0.0.1:1", "--key=k1"); !strings.HasPrefix(said, "Without effect: --key (with --redis)\n") {
+	if _, said, _ := run(t, "publish", "t", "x", "--redis=redis://127.0.0.1:1",
+		"--key=k1"); !strings.HasPrefix(said, "Without effect: --key (with --redis)\n") {
 		t.Errorf("found %q", said)
 	}
 	for _, f := range commands(t)["publish"] {
-		alone, via := publishCmd{given: []string{f.Name}}, publishCmd{given: []string{f.Name}, Redis: "x"}
-		shared := slices.Contains([]string{"event", "retry", "once", "redis", "config", "help"}, f.Name)
-		if said := alone.withoutEffect() + via.withoutEffect(); shared != (said == "") || strings.Count(said, "Without") > 1 {
+		alone, via := publishCmd{given: []string{f.Name}}, publishCmd{given: []string{f.Name},
+			Redis: "x"}
+		shared := slices.Contains([]string{"event", "retry", "once", "redis", "config", "help"},
+			f.Name)
+		if said := alone.withoutEffect() + via.withoutEffect(); shared != (said == "") ||
+			strings.Count(said, "Without") > 1 {
 			t.Errorf("--%s: found %q", f.Name, said)
 		}
 	}

@@ -23,8 +23,8 @@ type redisCmd struct {
 	Key     redisKey     `cmd:"" help:"Print the key of a topic, with which it is published to: sse:news, or sse:{28}news with partitions."`
 }
 
-// historyFlags are the settings of a publish: the same as those of the edges, or a topic's history is
-// cut by one of them and not by the other.
+// historyFlags are the settings of a publish: the same as those of the edges, or a topic's history
+// is cut by one of them and not by the other.
 type historyFlags struct {
 	redis.Shared
 	fanin.Retention
@@ -37,9 +37,11 @@ func (f *historyFlags) config(url string, files redis.TLSFiles) (redis.Config, e
 	setting.Check(f, fail)
 	f.Shared.Check(fail)
 	if f.TTL < f.HistoryAge {
-		fail("--redis-ttl %v is less than --history-age %v: the events of a quiet topic would be gone before their time", f.TTL, f.HistoryAge)
+		fail("--redis-ttl %v is less than --history-age %v: the events of a quiet topic would be gone before their time",
+			f.TTL, f.HistoryAge)
 	}
-	c := redis.Config{Retention: f.Retention, Rule: f.Rule, Edge: engine.NewEdgeName(), Logger: slog.New(slog.DiscardHandler)}
+	c := redis.Config{Retention: f.Retention, Rule: f.Rule, Edge: engine.NewEdgeName(),
+		Logger: slog.New(slog.DiscardHandler)}
 	setting.Default(&c.Settings)
 	c.URL, c.TLS, c.Shared, c.PresenceEvery = url, files, f.Shared, 0 // no edge
 	return c, errors.Join(all...)
@@ -51,7 +53,8 @@ func (f *historyFlags) open(url string, files redis.TLSFiles) (*redis.Source, er
 	if err != nil {
 		return nil, err
 	}
-	c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})) // of edges with other settings
+	// of edges with other settings
+	c.Logger = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := redis.Open(c)
 	if err != nil {
 		return nil, fmt.Errorf("--redis: %w", err)
@@ -79,7 +82,8 @@ func (c *redisInstall) Run() error {
 	if err != nil {
 		return fmt.Errorf("--redis: installed on %d masters, then: %w", n, err)
 	}
-	_, err = fmt.Printf("ssedge_publish is on %d %s\n", n, map[bool]string{true: "master", false: "masters"}[n == 1])
+	_, err = fmt.Printf("ssedge_publish is on %d %s\n", n,
+		map[bool]string{true: "master", false: "masters"}[n == 1])
 	return err
 }
 
@@ -133,7 +137,8 @@ func (c *publishCmd) viaRedis(data string) (id string, err error) {
 	}
 	defer s.Close()
 	e := sse.Event{Name: []byte(c.Event), Data: []byte(data), RetryMS: c.retryMS()}
-	got, err := s.Publish(&fanin.Event{Topic: []byte(c.Topic), Body: sse.AppendBody(nil, &e), Key: c.Once})
+	got, err := s.Publish(&fanin.Event{Topic: []byte(c.Topic), Body: sse.AppendBody(nil, &e),
+		Key: c.Once})
 	if err != nil {
 		return "", err
 	}

@@ -34,7 +34,8 @@ type serveCmd struct {
 	elsewhere []string   // settings there that are those of other commands
 }
 
-// AfterApply keeps the name of the file of settings, and what there is not for the server: one file may serve several commands.
+// AfterApply keeps the name of the file of settings, and what there is not for the server: one file
+// may serve several commands.
 func (c *serveCmd) AfterApply(all *cli, ctx *kong.Context) error {
 	c.file = all.Config
 	if all.file != nil {
@@ -74,7 +75,8 @@ func (c *serveCmd) keys() ([]string, error) {
 	}
 	given, number := len(keys), 0
 	var wrong []error
-	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) { // some editors begin a file with a byte order mark
+	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
+		// some editors begin a file with a byte order mark
 		number++
 		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
 			continue
@@ -120,7 +122,9 @@ func (c *serveCmd) run() error {
 		warnOfHost(config.StreamsMax, config.MemoryMax, c.Settings.StreamsMax > 0, config.Logger)
 	}
 	if len(c.elsewhere) > 0 {
-		config.Logger.Warn("settings of the file are without effect: they are those of other commands", "config", string(c.file), "settings", strings.Join(c.elsewhere, ", "))
+		config.Logger.Warn(
+			"settings of the file are without effect: they are those of other commands", "config",
+			string(c.file), "settings", strings.Join(c.elsewhere, ", "))
 	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
@@ -137,7 +141,8 @@ func (c *serveCmd) run() error {
 	if err := e.Start(); err != nil {
 		return err
 	}
-	config.Logger.LogAttrs(context.Background(), slog.LevelInfo, "started", append(e.InForce(), c.access(config.Keys)...)...)
+	config.Logger.LogAttrs(context.Background(), slog.LevelInfo, "started",
+		append(e.InForce(), c.access(config.Keys)...)...)
 	if c.Settings.Dev || c.LogFormat != "json" { // what collects JSON takes both outputs, as a rule
 		c.greet(e, out.announce)
 	}
@@ -146,7 +151,8 @@ func (c *serveCmd) run() error {
 	return wait(e, signals, m)
 }
 
-// unlessTold is why a start has failed; nil if the process was told to end meanwhile: then it ends as it was told.
+// unlessTold is why a start has failed; nil if the process was told to end meanwhile: then it ends
+// as it was told.
 func unlessTold(signals <-chan os.Signal, log *slog.Logger, err error) error {
 	select {
 	case s := <-signals:
@@ -183,15 +189,16 @@ func (c *serveCmd) notOfServe() string {
 
 // access is what the start says of access without a key.
 func (c *serveCmd) access(keys []string) []slog.Attr {
-	return []slog.Attr{slog.Int("keys", len(keys)), slog.String("key_file", c.KeyFile), slog.Any("anonymous", append([]string{}, c.Settings.Anonymous...)), slog.String("config", string(c.file))}
+	return []slog.Attr{slog.Int("keys", len(keys)), slog.String("key_file", c.KeyFile),
+		slog.Any("anonymous", append([]string{}, c.Settings.Anonymous...)),
+		slog.String("config", string(c.file))}
 }
 
-// sameSignal is how long a signal counts as a repetition of the first: coreutils' timeout, and shells, send it to the process and to
-// its group.
+// sameSignal is how long a signal counts as a repetition of the first: coreutils' timeout, and
+// shells, send it to the process and to its group.
 const sameSignal = time.Second
 
-// wait runs the server until a signal: the first drains it, another one, later, ends it at
-// once.
+// wait runs the server until a signal: the first drains it, another one, later, ends it at once.
 func wait(e *engine.Engine, signals <-chan os.Signal, m *manager) error {
 	<-signals
 	began := time.Now()
@@ -231,7 +238,8 @@ func (c *serveCmd) greet(e *engine.Engine, w io.Writer) {
 			}
 		}
 		if e.ForProxies(a) {
-			where += ", for the proxies " + strings.Join(c.Settings.TrustedProxies, ", ") + " (PROXY protocol)"
+			where += ", for the proxies " + strings.Join(c.Settings.TrustedProxies, ", ") +
+				" (PROXY protocol)"
 		}
 		fmt.Fprintf(w, "ssedge %s listens on %s\n", version(), where)
 	}
@@ -241,5 +249,6 @@ func (c *serveCmd) greet(e *engine.Engine, w io.Writer) {
 	if !c.Settings.Dev || first == "" {
 		return
 	}
-	fmt.Fprintf(w, "\nOpen %s/ in a browser, or try:\n\n  curl -N '%s/events?topic=news'\n  curl -d 'hello' '%s/publish?topic=news'\n\n", first, first, first)
+	fmt.Fprintf(w, "\nOpen %s/ in a browser, or try:\n\n  curl -N '%s/events?topic=news'\n  curl -d 'hello' '%s/publish?topic=news'\n\n",
+		first, first, first)
 }

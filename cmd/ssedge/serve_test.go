@@ -83,8 +83,7 @@ func TestPortInUse(t *testing.T) {
 	oneLine(t, errors, code, taken, "address already in use")
 }
 
-// TestServeAnnouncesItself with the addresses, and in development with lines to
-// try, which work.
+// TestServeAnnouncesItself with the addresses, and in development with lines to try, which work.
 func TestServeAnnouncesItself(t *testing.T) {
 	p, url, admin := serve(t, "--dev")
 	if status, _ := get(t, admin+"/readyz"); status != 200 {
@@ -94,7 +93,8 @@ func TestServeAnnouncesItself(t *testing.T) {
 	for !strings.Contains(text, "curl -d") {
 		text += p.line() + "\n"
 	}
-	if status, page := get(t, url+"/"); !strings.Contains(text, url+"/ ") || status != 200 || !strings.Contains(page, "EventSource") {
+	if status, page := get(t, url+"/"); !strings.Contains(text, url+"/ ") || status != 200 ||
+		!strings.Contains(page, "EventSource") {
 		t.Errorf("found no page at %s/, or no word of it in:\n%s", url, text)
 	}
 	if !strings.Contains(text, "curl -N '"+url+"/events?topic=news'") {
@@ -110,21 +110,25 @@ func TestServeAnnouncesItself(t *testing.T) {
 // each may publish. None of them is printed or logged.
 func TestKeysFromEverywhere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
-	if err := os.WriteFile(path, []byte("# rotated in May\nfrom-file-1\n\nfrom-file-2\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("# rotated in May\nfrom-file-1\n\nfrom-file-2\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("SSEDGE_KEY", "from-env-1,from-env-2")
 	p, url, admin := serve(t, "--key-file="+path, "--anonymous=public/*", "--log-level=debug")
 	os.Unsetenv("SSEDGE_KEY") // t.Setenv puts it back as it was
 	for _, key := range []string{"from-env-1", "from-env-2", "from-file-1", "from-file-2"} {
-		if _, errors, code := run(t, "publish", "t", "x", "--server="+url, "--key="+key); code != 0 {
+		if _, errors, code := run(t, "publish", "t", "x", "--server="+url,
+			"--key="+key); code != 0 {
 			t.Errorf("%s: %s", key, errors)
 		}
 	}
-	if _, _, code := run(t, "publish", "t", "x", "--server="+url, "--key=# rotated in May"); code == 0 {
+	if _, _, code := run(t, "publish", "t", "x", "--server="+url,
+		"--key=# rotated in May"); code == 0 {
 		t.Error("a comment in the file of keys is a key")
 	}
-	for query, want := range map[string]int{"topic=private": 401, "topic=public/a&topic=private": 401} {
+	for query, want := range map[string]int{"topic=private": 401,
+		"topic=public/a&topic=private": 401} {
 		if status, body := get(t, url+"/events?"+query); status != want {
 			t.Errorf("%s without a key: found %d %s, expected %d", query, status, body, want)
 		}
@@ -138,7 +142,8 @@ func TestKeysFromEverywhere(t *testing.T) {
 	_, status := get(t, admin+"/admin/status")
 	p.terminate()
 	p.exit()
-	if all := metrics + status + p.said(); strings.Contains(all, "from-env") || strings.Contains(all, "from-file") {
+	if all := metrics + status + p.said(); strings.Contains(all, "from-env") ||
+		strings.Contains(all, "from-file") {
 		t.Errorf("a key is shown: %s", all)
 	}
 }
@@ -162,7 +167,8 @@ func TestJSONLogsParse(t *testing.T) {
 			Time       time.Time
 			Level, Msg string
 		}
-		if err := json.Unmarshal([]byte(line), &record); err != nil || record.Level == "" || record.Msg == "" || record.Time.IsZero() {
+		if err := json.Unmarshal([]byte(line), &record); err != nil || record.Level == "" ||
+			record.Msg == "" || record.Time.IsZero() {
 			t.Errorf("%q: %v: expected a record", line, err)
 		}
 		messages = append(messages, record.Msg)
@@ -176,7 +182,8 @@ func TestJSONLogsParse(t *testing.T) {
 	if !strings.Contains(p.said(), `"timeout":"30s"`) {
 		t.Errorf("found %s, expected times with their units", p.said())
 	}
-	if !strings.Contains(p.said(), `"reason":"drain"`) || !strings.Contains(p.said(), `"told":1,"cut":0`) {
+	if !strings.Contains(p.said(), `"reason":"drain"`) ||
+		!strings.Contains(p.said(), `"told":1,"cut":0`) {
 		t.Errorf("found %s, expected why the stream was closed, and how many were told", p.said())
 	}
 }
@@ -233,10 +240,12 @@ func TestSIGTERMBeforeTheStart(t *testing.T) {
 		}
 	}()
 	defer silent.Close()
-	p := start(t, "serve", "--dev", "--listen=127.0.0.1:0", "--admin=off", "--redis=redis://"+silent.Addr().String())
+	p := start(t, "serve", "--dev", "--listen=127.0.0.1:0", "--admin=off",
+		"--redis=redis://"+silent.Addr().String())
 	<-asked
 	p.terminate()
-	if code := p.exit(); code != 0 || !strings.Contains(p.said(), "told to end before it had started") {
+	if code := p.exit(); code != 0 ||
+		!strings.Contains(p.said(), "told to end before it had started") {
 		t.Errorf("exit code %d, %s", code, p.said())
 	}
 }
@@ -250,7 +259,8 @@ func TestDrainDelay(t *testing.T) {
 		return status == 503, body
 	})
 	post(t, url, "t", "x")
-	if _, errors, code := run(t, "subscribe", "t", "--last-event-id=0", "--count=1", "--server="+url); code != 0 {
+	if _, errors, code := run(t, "subscribe", "t", "--last-event-id=0", "--count=1",
+		"--server="+url); code != 0 {
 		t.Errorf("exit code %d, %s", code, errors)
 	}
 	time.Sleep(sameSignal + 100*time.Millisecond)
@@ -279,14 +289,16 @@ func TestUnixSocketAndNoAdmin(t *testing.T) {
 		t.Errorf("found %q, %v", buf, err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o666 {
-		t.Errorf("%v, %v: expected a socket that a proxy of another user can connect to", info.Mode(), err)
+		t.Errorf("%v, %v: expected a socket that a proxy of another user can connect to",
+			info.Mode(), err)
 	}
 	out, errors, code := run(t, "publish", "t", "hello", "--server=unix:"+path)
 	if code != 0 {
 		t.Error(errors)
 	}
 	first := strings.TrimSpace(out)
-	out, errors, code = run(t, "subscribe", "t", "--last-event-id=0", "--count=2", "-q", "--server=unix:"+path)
+	out, errors, code = run(t, "subscribe", "t", "--last-event-id=0", "--count=2", "-q",
+		"--server=unix:"+path)
 	if code != 0 || !strings.HasSuffix(out, first+"\thello\n") {
 		t.Errorf("exit code %d, %q, %s", code, out, errors)
 	}

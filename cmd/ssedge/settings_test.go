@@ -27,7 +27,8 @@ func TestTheCommandLineIsTheSettings(t *testing.T) {
 		if isSize(f) != o.IsSize() || !strings.HasSuffix(o.Help(), ".") {
 			t.Errorf("--%s: expected a sentence of help, and the setting's type", o.Flag)
 		}
-		if _, number := o.Number(); number && o.Tag.Get("range") == "" && o.Path != "Redis.Partitions" {
+		if _, number := o.Number(); number && o.Tag.Get("range") == "" &&
+			o.Path != "Redis.Partitions" {
 			t.Errorf("--%s: expected a range", o.Flag)
 		}
 	}

@@ -15,7 +15,8 @@ func records(t *testing.T, text string) (all []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(text) {
 		record := map[string]any{}
-		if err := json.Unmarshal([]byte(line), &record); err != nil || record["level"] == nil || record["msg"] == nil || record["time"] == nil {
+		if err := json.Unmarshal([]byte(line), &record); err != nil || record["level"] == nil ||
+			record["msg"] == nil || record["time"] == nil {
 			t.Errorf("%q: %v: expected a record", line, err)
 		}
 		all = append(all, record)
@@ -23,10 +24,13 @@ func records(t *testing.T, text string) (all []map[string]any) {
 	return all
 }
 
-// TestTheStartIsOneLine that says what is in force, after the limits of the process, and no password and no key.
+// TestTheStartIsOneLine that says what is in force, after the limits of the process, and no
+// password and no key.
 func TestTheStartIsOneLine(t *testing.T) {
-	flags := []string{"serve", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--key=sesame", "--anonymous=public/*", "--shards=1", "--history-max=300MiB", "--memory-max=2GiB",
-		"--redis=redis+sentinel://us:er@127.0.0.1:1/m?sentinel_password=hush", "--no-redis-required", "--fan-in=partition"}
+	flags := []string{"serve", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0", "--key=sesame",
+		"--anonymous=public/*", "--shards=1", "--history-max=300MiB", "--memory-max=2GiB",
+		"--redis=redis+sentinel://us:er@127.0.0.1:1/m?sentinel_password=hush",
+		"--no-redis-required", "--fan-in=partition"}
 	p := start(t, append(flags, "--log-format=json")...)
 	p.awaitSaid(`"msg":"started"`)
 	p.terminate()
@@ -45,8 +49,10 @@ func TestTheStartIsOneLine(t *testing.T) {
 			started = r
 		}
 	}
-	for name, want := range map[string]any{"level": "INFO", "version": version(), "shards": 1.0, "history_max": 300.0 * (1 << 20), "memory_max": 2.0 * (1 << 30), "history_age": "10m0s",
-		"fan_in": "partition", "redis": "redis+sentinel://127.0.0.1:1/m", "keys": 1.0, "dev": false} {
+	for name, want := range map[string]any{"level": "INFO", "version": version(), "shards": 1.0,
+		"history_max": 300.0 * (1 << 20), "memory_max": 2.0 * (1 << 30), "history_age": "10m0s",
+		"fan_in": "partition", "redis": "redis+sentinel://127.0.0.1:1/m", "keys": 1.0,
+		"dev": false} {
 		if started[name] != want {
 			t.Errorf("%s is %v, expected %v", name, started[name], want)
 		}
@@ -57,8 +63,11 @@ func TestTheStartIsOneLine(t *testing.T) {
 		t.Errorf("streams_max is %v of %v files, expected the number in force", streams, files)
 	}
 	listen, _ := started["listen"].([]any)
-	if len(listen) != 1 || !regexp.MustCompile(`^127\.0\.0\.1:[1-9]`).MatchString(listen[0].(string)) || !strings.HasPrefix(started["admin"].(string), "127.0.0.1:") {
-		t.Errorf("it listens on %v and %v, expected the ports that were taken", listen, started["admin"])
+	if len(listen) != 1 || !regexp.MustCompile(`^127\.0\.0\.1:[1-9]`).
+		MatchString(listen[0].(string)) ||
+		!strings.HasPrefix(started["admin"].(string), "127.0.0.1:") {
+		t.Errorf("it listens on %v and %v, expected the ports that were taken", listen,
+			started["admin"])
 	}
 	for _, secret := range []string{"sesame", "us:er", "hush"} {
 		if strings.Contains(p.said(), secret) {
@@ -67,12 +76,14 @@ func TestTheStartIsOneLine(t *testing.T) {
 	}
 	p, _, _ = serve(t, "--dev")
 	p.awaitSaid("level=INFO msg=started version=" + version() + " listen=[127.0.0.1:")
-	if n := strings.Count(p.said(), "msg=started"); n != 1 || !strings.Contains(p.said(), "fan_in=none") {
+	if n := strings.Count(p.said(), "msg=started"); n != 1 ||
+		!strings.Contains(p.said(), "fan_in=none") {
 		t.Errorf("found %s", p.said())
 	}
 }
 
-// TestJSONLogsHaveWhyItFailed: whatever keeps a server from starting, and ends it, is a record, as all that it says.
+// TestJSONLogsHaveWhyItFailed: whatever keeps a server from starting, and ends it, is a record, as
+// all that it says.
 func TestJSONLogsHaveWhyItFailed(t *testing.T) {
 	notRaced(t)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -82,11 +93,14 @@ func TestJSONLogsHaveWhyItFailed(t *testing.T) {
 	defer ln.Close()
 	t.Setenv("SSEDGE_LOG_FORMAT", "json")
 	for _, c := range []struct{ args, says []string }{
-		{[]string{"--dev", "--listen=" + ln.Addr().String(), "--admin=off"}, []string{"address already in use"}},
+		{[]string{"--dev", "--listen=" + ln.Addr().String(), "--admin=off"},
+			[]string{"address already in use"}},
 		{[]string{"--dev", "--shards=65"}, []string{"--shards 65"}},
-		{[]string{"--shards=65", "--pollers=500"}, []string{"--shards 65", "--pollers 500", "--key"}},
+		{[]string{"--shards=65", "--pollers=500"},
+			[]string{"--shards 65", "--pollers 500", "--key"}},
 		{[]string{"--drain-rat=3"}, []string{"--drain-rat"}},
-		{[]string{"--dev", "--config=" + settings(t, "drain-rat: 3")}, []string{"drain-rat", "line 1"}},
+		{[]string{"--dev", "--config=" + settings(t, "drain-rat: 3")},
+			[]string{"drain-rat", "line 1"}},
 		{[]string{"--key-file=/nowhere"}, []string{"/nowhere"}},
 		{[]string{"--dev", "--redis=redis://127.0.0.1:1"}, []string{"refused"}},
 	} {
@@ -110,7 +124,8 @@ func TestJSONLogsHaveWhyItFailed(t *testing.T) {
 	oneLine(t, errors, code, "ssedge: error: ", "SSEDGE_DRAIN_RAT")
 }
 
-// TestSIGHUPSaysWhatItDoesNotRead: which settings are not what they were, wherever they stand, and whether a restart would fail.
+// TestSIGHUPSaysWhatItDoesNotRead: which settings are not what they were, wherever they stand, and
+// whether a restart would fail.
 func TestSIGHUPSaysWhatItDoesNotRead(t *testing.T) {
 	dir := t.TempDir()
 	file, keys := filepath.Join(dir, "ssedge.yaml"), filepath.Join(dir, "keys")
@@ -130,16 +145,26 @@ func TestSIGHUPSaysWhatItDoesNotRead(t *testing.T) {
 		from := len(p.said())
 		p.hangUp()
 		for _, want := range says {
-			await(t, want, func() (bool, string) { said := p.said()[from:]; return strings.Contains(said, want), said })
+			await(t, want, func() (bool, string) {
+				said := p.said()[from:]
+				return strings.Contains(said, want), said
+			})
 		}
 	}
-	hup("# the same\n"+before, "SIGHUP: the keys were read again; other settings are read by a restart only", "key_file="+keys)
-	hup(strings.NewReplacer("20s", "9s", "gap", "latest", "drain-rate: 10", "drain-rate: 11").Replace(before)+"key: hunter2\nhistory-max: 300MiB\n", // --drain-rate is given by a flag
-		"settings have changed since the start: they need a restart", `settings="key, heartbeat, topic-policy, history-max"`)
-	hup(before+"hartbeat: 9s\n", "the settings are not in order any more: a restart would fail", "hartbeat")
+	hup("# the same\n"+before,
+		"SIGHUP: the keys were read again; other settings are read by a restart only",
+		"key_file="+keys)
+	// --drain-rate is given by a flag
+	hup(strings.NewReplacer("20s", "9s", "gap", "latest", "drain-rate: 10", "drain-rate: 11").
+		Replace(before)+"key: hunter2\nhistory-max: 300MiB\n",
+		"settings have changed since the start: they need a restart",
+		`settings="key, heartbeat, topic-policy, history-max"`)
+	hup(before+"hartbeat: 9s\n", "the settings are not in order any more: a restart would fail",
+		"hartbeat")
 	hup(before+"shards: 99\n", "a restart would fail", "--shards 99")
 	os.Remove(keys)
-	hup(before, "SIGHUP: the keys stay as they were; other settings are read by a restart only", "no such file")
+	hup(before, "SIGHUP: the keys stay as they were; other settings are read by a restart only",
+		"no such file")
 	if strings.Contains(p.said(), "hunter2") || strings.Count(p.said(), "have changed") != 1 {
 		t.Errorf("found %s, expected no key, and one change", p.said())
 	}

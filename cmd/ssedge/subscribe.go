@@ -69,7 +69,8 @@ func (c *subscribeCmd) Run() error {
 		return fmt.Errorf("--count: expected 0 or more, found %d", c.Count)
 	}
 	if !utf8.ValidString(c.LastEventID) || strings.ContainsFunc(c.LastEventID, unicode.IsControl) {
-		return fmt.Errorf("--last-event-id: expected an id, found %s", rule.Quote([]byte(c.LastEventID)))
+		return fmt.Errorf("--last-event-id: expected an id, found %s",
+			rule.Quote([]byte(c.LastEventID)))
 	}
 	if !c.Quiet {
 		hintAtNames(os.Stderr, "several are arguments of their own", c.Topic...)
@@ -78,9 +79,11 @@ func (c *subscribeCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	f := &follower{cmd: c, client: client, base: base, out: bufio.NewWriter(os.Stdout), retry: 3 * time.Second}
+	f := &follower{cmd: c, client: client, base: base, out: bufio.NewWriter(os.Stdout),
+		retry: 3 * time.Second}
 	// Whatever a server may be set to send; the rest of a line is its field's name.
-	f.decoder.LineBytesMax, f.decoder.EventBytesMax = rule.EventBytesMax+len("data: "), rule.EventBytesMax
+	f.decoder.LineBytesMax, f.decoder.EventBytesMax = rule.EventBytesMax+len("data: "),
+		rule.EventBytesMax
 	f.decoder.Reset(c.LastEventID)
 	var last error // why there is no stream
 	for {
@@ -152,13 +155,16 @@ func (f *follower) connect(ctx context.Context) error {
 	if got.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(got.Body, 4096))
 		err := refusal(got.Status, text)
-		if got.StatusCode == http.StatusServiceUnavailable { // kinder than a browser, which would give up
+		if got.StatusCode == http.StatusServiceUnavailable {
+			// kinder than a browser, which would give up
 			return busy{err, retryAfter(got.Header.Get("Retry-After"))}
 		}
 		return fatal{err}
 	}
-	if media, _, _ := mime.ParseMediaType(got.Header.Get("Content-Type")); media != "text/event-stream" {
-		return fatal{fmt.Errorf("expected text/event-stream, found %q", got.Header.Get("Content-Type"))}
+	if media, _, _ := mime.ParseMediaType(
+		got.Header.Get("Content-Type")); media != "text/event-stream" {
+		return fatal{fmt.Errorf("expected text/event-stream, found %q",
+			got.Header.Get("Content-Type"))}
 	}
 	f.opened = true
 	f.report("following %s", strings.Join(f.cmd.Topic, ", "))
@@ -186,7 +192,8 @@ func (f *follower) read(body io.Reader) error {
 	for {
 		n, err := body.Read(buf)
 		done := false
-		if bad := f.decoder.Feed(buf[:n], func(m sse.Message) { done = f.print(m) || done }); bad != nil {
+		if bad := f.decoder.Feed(buf[:n],
+			func(m sse.Message) { done = f.print(m) || done }); bad != nil {
 			return fatal{errors.Join(bad, f.out.Flush())}
 		}
 		if bad := f.out.Flush(); bad != nil { // what was not printed must not count as delivered
@@ -217,14 +224,16 @@ func (f *follower) print(m sse.Message) bool {
 	}
 	f.events++
 	if f.cmd.JSON {
-		line, _ := json.Marshal(map[string]string{"id": m.LastEventID, "event": m.Event, "data": m.Data})
+		line, _ := json.Marshal(map[string]string{"id": m.LastEventID, "event": m.Event,
+			"data": m.Data})
 		fmt.Fprintf(f.out, "%s\n", line)
 	} else {
 		name := ""
 		if m.Event != "message" {
 			name = m.Event + ": "
 		}
-		fmt.Fprintf(f.out, "%s\t%s%s\n", m.LastEventID, printable(name), strings.ReplaceAll(printable(m.Data), "\n", "\n\t"))
+		fmt.Fprintf(f.out, "%s\t%s%s\n", m.LastEventID, printable(name),
+			strings.ReplaceAll(printable(m.Data), "\n", "\n\t"))
 	}
 	return f.cmd.Count > 0 && f.events >= f.cmd.Count
 }

@@ -62,7 +62,8 @@ func TestSubscribeFollowsSeveralTopics(t *testing.T) {
 		e := p.event()
 		topic := e.Data[:1]
 		if e.Event != "message" || e.ID == "" || e.Data != fmt.Sprint(topic, next[topic]) {
-			t.Errorf("found %+v, expected a message with an id, number %d of its topic", e, next[topic])
+			t.Errorf("found %+v, expected a message with an id, number %d of its topic", e,
+				next[topic])
 		}
 		next[topic]++
 	}
@@ -81,7 +82,8 @@ func TestSubscribePrintsForPeople(t *testing.T) {
 		t.Fatal(errors)
 	}
 	second := strings.TrimSpace(out)
-	out, errors, code = run(t, "subscribe", "t", "--last-event-id="+start, "--count=2", "-q", "--server="+url)
+	out, errors, code = run(t, "subscribe", "t", "--last-event-id="+start, "--count=2", "-q",
+		"--server="+url)
 	want := first + "\ttwo\n\tlines\n" + second + "\tprice: x\n"
 	if code != 0 || out != want || errors != "" {
 		t.Errorf("exit code %d, %q, %q: expected %q", code, out, errors, want)
@@ -141,7 +143,9 @@ func TestSubscribeLosesNothingOverCutConnections(t *testing.T) {
 	for _, topics := range [][]string{{"one"}, {"x", "y", "z"}} {
 		w := newWire(t, strings.TrimPrefix(url, "http://"))
 		const events, cuts = 200, 8
-		p := start(t, append([]string{"subscribe", "--json", fmt.Sprint("--count=", events), "--server=http://" + w.Addr().String()}, topics...)...)
+		p := start(t,
+			append([]string{"subscribe", "--json", fmt.Sprint("--count=", events),
+				"--server=http://" + w.Addr().String()}, topics...)...)
 		p.awaitSaid("following")
 		for i := range events {
 			topic := topics[i%len(topics)]
@@ -185,7 +189,8 @@ func TestSubscribeIsToldOfARestart(t *testing.T) {
 	serveOn(t, strings.TrimPrefix(url, "http://"), flags...)
 	gap := p.event()
 	var says struct{ Topic, From, Cause string }
-	if err := json.Unmarshal([]byte(gap.Data), &says); err != nil || gap.Event != "gap" || says.Topic != "t" || says.From != id || says.Cause != "expired" {
+	if err := json.Unmarshal([]byte(gap.Data), &says); err != nil || gap.Event != "gap" ||
+		says.Topic != "t" || says.From != id || says.Cause != "expired" {
 		t.Errorf("found %+v, expected a gap after %s", gap, id)
 	}
 	post(t, url, "t", "new")
@@ -206,10 +211,14 @@ func TestSubscribeGivesUpOnWhatIsFinal(t *testing.T) {
 	oneLine(t, errors, code, "401", "not valid")
 	_, errors, code = run(t, "subscribe", strings.Repeat("x", 257), "--server="+url)
 	oneLine(t, errors, code, "400", "a topic name of at most 256 bytes")
-	page := fakeServer(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") })
+	page := fakeServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "<html>")
+	})
 	_, errors, code = run(t, "subscribe", "t", "--server="+page)
 	oneLine(t, errors, code, "text/event-stream", "text/html")
-	gone := fakeServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	gone := fakeServer(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+	})
 	_, errors, code = run(t, "subscribe", "t", "--server="+gone)
 	oneLine(t, errors, code, "204")
 	for topic, key := range map[string]string{"private": "right", "public/news": ""} {
@@ -239,20 +248,22 @@ func TestSubscribeKeepsTryingWhatIsNot(t *testing.T) {
 			c.Close()
 		default:
 			w.Header().Set("Content-Type", "text/event-stream")
-			fmt.Fprintf(w, "data: connection %d after %s\nid: 9-0\n\n", n, r.Header.Get("Last-Event-ID"))
+			fmt.Fprintf(w, "data: connection %d after %s\nid: 9-0\n\n", n,
+				r.Header.Get("Last-Event-ID"))
 		}
 	})
 	out, errors, code := run(t, "subscribe", "t", "--json", "--count=1", "--server="+url)
-	if want := `{"data":"connection 4 after 7-0","event":"message","id":"9-0"}` + "\n"; code != 0 || out != want {
+	if want := `{"data":"connection 4 after 7-0","event":"message","id":"9-0"}` + "\n"; code != 0 ||
+		out != want {
 		t.Errorf("exit code %d, found %q, expected %q", code, out, want)
 	}
-	if !strings.Contains(errors, "overloaded; again in 1s") || !strings.Contains(errors, "again in 5ms") {
+	if !strings.Contains(errors, "overloaded; again in 1s") ||
+		!strings.Contains(errors, "again in 5ms") {
 		t.Errorf("found %q, expected a word about the 503, and when it is tried again", errors)
 	}
 }
 
-// TestSubscribeIsNotSteeredByPublishers: neither the terminal nor the time of coming
-// back.
+// TestSubscribeIsNotSteeredByPublishers: neither the terminal nor the time of coming back.
 func TestSubscribeIsNotSteeredByPublishers(t *testing.T) {
 	url := fakeServer(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -268,8 +279,10 @@ func TestSubscribeIsNotSteeredByPublishers(t *testing.T) {
 // TestRetryAfterIsBounded, as retry: is.
 func TestRetryAfterIsBounded(t *testing.T) {
 	for field, want := range map[string]time.Duration{
-		"": 0, "soon": 0, "-5": 0, "-99999999999999999999": 0, "5": 5 * time.Second, "86400": retryMax,
-		"86401": retryMax, "999999999999": retryMax, "9223372036854775807": retryMax, "99999999999999999999": retryMax,
+		"": 0, "soon": 0, "-5": 0, "-99999999999999999999": 0, "5": 5 * time.Second,
+		"86400": retryMax,
+		"86401": retryMax, "999999999999": retryMax, "9223372036854775807": retryMax,
+		"99999999999999999999": retryMax,
 	} {
 		if got := retryAfter(field); got != want {
 			t.Errorf("%q: %v, expected %v", field, got, want)

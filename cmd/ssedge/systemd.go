@@ -32,11 +32,14 @@ func passedSockets() map[string][]*os.File {
 	return all
 }
 
-// warnOfUnused says which sockets nothing listens on: clients that connect there would wait in vain.
+// warnOfUnused says which sockets nothing listens on: clients that connect there would wait in
+// vain.
 func warnOfUnused(passed map[string][]*os.File, listen []string, log *slog.Logger) {
 	for _, name := range slices.Sorted(maps.Keys(passed)) {
 		address := intake.InheritedPrefix + name
-		if !slices.ContainsFunc(listen, func(l string) bool { return strings.TrimPrefix(l, "proxy:") == address }) {
+		if !slices.ContainsFunc(listen, func(l string) bool {
+			return strings.TrimPrefix(l, "proxy:") == address
+		}) {
 			log.Warn("systemd has passed sockets that nothing listens on: clients that connect there wait in vain",
 				"name", name, "sockets", len(passed[name]), "expected", "--listen="+address)
 		}

@@ -46,9 +46,12 @@ func (p *passing) add(t *testing.T, name string, f *os.File) {
 // command runs ssedge serve with the sockets from descriptor 3 on. Only a process that
 // knows its own number can say that they are for it: the shell does, and becomes ssedge.
 func (p *passing) command(pid string, args ...string) *exec.Cmd {
-	cmd := exec.Command("sh", append([]string{"-c", `LISTEN_PID=` + pid + ` exec "$0" serve "$@"`, os.Args[0]}, args...)...)
+	cmd := exec.Command("sh",
+		append([]string{"-c", `LISTEN_PID=` + pid + ` exec "$0" serve "$@"`, os.Args[0]},
+			args...)...)
 	cmd.ExtraFiles = p.files
-	cmd.Env = []string{fmt.Sprint("LISTEN_FDS=", len(p.files)), "LISTEN_FDNAMES=" + strings.Join(p.names, ":")}
+	cmd.Env = []string{fmt.Sprint("LISTEN_FDS=", len(p.files)),
+		"LISTEN_FDNAMES=" + strings.Join(p.names, ":")}
 	return cmd
 }
 
@@ -97,8 +100,10 @@ func TestSocketsOfSystemd(t *testing.T) {
 	web := p.listen(t, "web", "tcp", "127.0.0.1:0", 2)
 	local := p.listen(t, "local", "unix", path, 1)
 	p.listen(t, "spare", "tcp", "127.0.0.1:0", 1)
-	server := startCommand(t, p.command("$$", "--dev", "--admin=off", "--listen=systemd:web,systemd:local"))
-	for _, want := range []string{" listens on http://" + web.String(), " listens on unix:" + path} {
+	server := startCommand(t,
+		p.command("$$", "--dev", "--admin=off", "--listen=systemd:web,systemd:local"))
+	for _, want := range []string{" listens on http://" + web.String(), " listens on unix:" +
+		path} {
 		if line := server.line(); !strings.HasSuffix(line, want) {
 			t.Errorf("it says %q, expected %q", line, want)
 		}
@@ -118,7 +123,8 @@ func TestSocketsOfSystemd(t *testing.T) {
 	if _, err := os.Lstat(path); err != nil {
 		t.Errorf("the socket's path is not the server's to take away: %v", err)
 	}
-	if said := server.said(); strings.Contains(said, "name=web") || strings.Contains(said, "name=local") {
+	if said := server.said(); strings.Contains(said, "name=web") ||
+		strings.Contains(said, "name=local") {
 		t.Errorf("sockets that are listened on are said not to be: %s", said)
 	}
 }
@@ -174,7 +180,8 @@ func TestARestartRefusesNoClient(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var p passing
 			addr := p.listen(t, "web", c.network, c.address, c.sockets)
-			server := p.serve(t, "--listen=systemd:web", "--shards=1", "--drain-rate=0.01", "--drain-timeout=1s")
+			server := p.serve(t, "--listen=systemd:web", "--shards=1", "--drain-rate=0.01",
+				"--drain-timeout=1s")
 			one, another := follow(t, addr), follow(t, addr)
 			begins(t, one)
 			begins(t, another)
@@ -214,7 +221,8 @@ func TestARestartRefusesNoClient(t *testing.T) {
 func TestADrainWithAQueueIsIdle(t *testing.T) {
 	var p passing
 	addr := p.listen(t, "web", "tcp", "127.0.0.1:0", 1)
-	server := p.serve(t, "--listen=systemd:web", "--shards=1", "--drain-rate=0.01", "--drain-timeout=1h")
+	server := p.serve(t, "--listen=systemd:web", "--shards=1", "--drain-rate=0.01",
+		"--drain-timeout=1h")
 	one, another := follow(t, addr), follow(t, addr)
 	begins(t, one)
 	begins(t, another)
@@ -254,7 +262,8 @@ func TestSocketsForAnother(t *testing.T) {
 	p.listen(t, "web", "tcp", "127.0.0.1:0", 1)
 	server := startCommand(t, p.command("1", "--dev", "--admin=off", "--listen=systemd:web"))
 	code := server.exit()
-	oneLine(t, server.said(), code, "--listen systemd:web: ", "FileDescriptorName=", "none was passed")
+	oneLine(t, server.said(), code, "--listen systemd:web: ", "FileDescriptorName=",
+		"none was passed")
 }
 
 // TestWhatSystemdMustNotPass, and what it has not passed, is one clear line.
@@ -276,16 +285,25 @@ func TestWhatSystemdMustNotPass(t *testing.T) {
 		args []string
 		says []string
 	}{
-		{[]string{"--listen=systemd:udp,systemd:web", "--key=a-long-enough-secret"}, []string{"--listen systemd:udp: ", "expected a listening stream socket", "ListenStream=", "found a datagram socket"}},
-		{[]string{"--listen=systemd:udp,systemd:web,systemd:wbe", "--key=a-long-enough-secret"}, nil},
-		{[]string{"--listen=systemd:web,systemd:wbe,systemd:udp", "--key=a-long-enough-secret"}, []string{"--listen systemd:wbe: ", "passed were udp, web"}},
+		{[]string{"--listen=systemd:udp,systemd:web", "--key=a-long-enough-secret"},
+			[]string{"--listen systemd:udp: ", "expected a listening stream socket",
+				"ListenStream=", "found a datagram socket"}},
+		{[]string{"--listen=systemd:udp,systemd:web,systemd:wbe", "--key=a-long-enough-secret"},
+			nil},
+		{[]string{"--listen=systemd:web,systemd:wbe,systemd:udp", "--key=a-long-enough-secret"},
+			[]string{"--listen systemd:wbe: ", "passed were udp, web"}},
 		{[]string{"--listen=systemd:web,systemd:udp", "--dev"}, []string{"datagram"}},
-		{[]string{"--listen=systemd:web,127.0.0.1:0", "--dev"}, []string{"--dev", "loopback", "0.0.0.0:"}},
-		{[]string{"--listen=systemd:", "--dev"}, []string{"--listen systemd:: ", "FileDescriptorName="}},
-		{[]string{"--listen=systemd:a b", "--dev"}, []string{"--listen systemd:a b: ", "FileDescriptorName="}},
-		{[]string{"--listen=127.0.0.1:0", "--admin=systemd:web", "--dev"}, []string{"--admin systemd:web: expected host:port"}},
+		{[]string{"--listen=systemd:web,127.0.0.1:0", "--dev"},
+			[]string{"--dev", "loopback", "0.0.0.0:"}},
+		{[]string{"--listen=systemd:", "--dev"},
+			[]string{"--listen systemd:: ", "FileDescriptorName="}},
+		{[]string{"--listen=systemd:a b", "--dev"},
+			[]string{"--listen systemd:a b: ", "FileDescriptorName="}},
+		{[]string{"--listen=127.0.0.1:0", "--admin=systemd:web", "--dev"},
+			[]string{"--admin systemd:web: expected host:port"}},
 	} {
-		server := startCommand(t, p.command("$$", append([]string{"--admin=off", "--log-level=error"}, c.args...)...))
+		server := startCommand(t,
+			p.command("$$", append([]string{"--admin=off", "--log-level=error"}, c.args...)...))
 		code := server.exit()
 		oneLine(t, server.said(), code, c.says...)
 	}
@@ -342,7 +360,10 @@ func TestARestartUnderLoad(t *testing.T) {
 	more := func() {
 		t.Helper()
 		from := served.Load()
-		await(t, "clients to be served", func() (bool, string) { n := served.Load() - from; return n > 10*clients, fmt.Sprint(n) })
+		await(t, "clients to be served", func() (bool, string) {
+			n := served.Load() - from
+			return n > 10*clients, fmt.Sprint(n)
+		})
 	}
 	for range 5 {
 		more()

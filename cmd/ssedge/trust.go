@@ -9,7 +9,8 @@ import (
 	"os"
 )
 
-// trustFlags say which certificates a client trusts; without them, the system's, or those of SSL_CERT_FILE and SSL_CERT_DIR.
+// trustFlags say which certificates a client trusts; without them, the system's, or those of
+// SSL_CERT_FILE and SSL_CERT_DIR.
 type trustFlags struct {
 	CA string `name:"ca" help:"File of certificates (PEM) that sign those of https servers, in place of the system's." placeholder:"FILE"`
 }
@@ -26,7 +27,8 @@ func (f *trustFlags) transport() (*http.Transport, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("--ca %s: expected certificates in PEM, -----BEGIN CERTIFICATE-----, found none", f.CA)
+		return nil,
+			fmt.Errorf("--ca %s: expected certificates in PEM, -----BEGIN CERTIFICATE-----, found none", f.CA)
 	}
 	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	return t, nil
@@ -35,7 +37,8 @@ func (f *trustFlags) transport() (*http.Transport, error) {
 // forHTTPS refuses --ca where it would have no effect.
 func (f *trustFlags) forHTTPS(flag, server, scheme string) error {
 	if f.CA != "" && scheme != "https" {
-		return fmt.Errorf("--ca: expected %s to begin with https://, found %s", flag, withoutUser(server))
+		return fmt.Errorf("--ca: expected %s to begin with https://, found %s", flag,
+			withoutUser(server))
 	}
 	return nil
 }

@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// behindTLS puts a proxy before a server, and returns its URL and the file of the certificate that signs it.
+// behindTLS puts a proxy before a server, and returns its URL and the file of the certificate that
+// signs it.
 func behindTLS(t *testing.T, server string) (secure, ca string) {
 	t.Helper()
 	to, err := url.Parse(server)
@@ -25,14 +26,16 @@ func behindTLS(t *testing.T, server string) (secure, ca string) {
 	t.Cleanup(s.Close)
 	t.Cleanup(s.CloseClientConnections)
 	ca = filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {
+	if err := os.WriteFile(ca,
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	return s.URL, ca
 }
 
-// TestClientsTrustAPrivateCA: every command that talks to a server reaches one whose certificate no public authority has signed,
-// with --ca or SSL_CERT_FILE; and says what is missing without.
+// TestClientsTrustAPrivateCA: every command that talks to a server reaches one whose certificate no
+// public authority has signed, with --ca or SSL_CERT_FILE; and says what is missing without.
 func TestClientsTrustAPrivateCA(t *testing.T) {
 	_, plain, plainAdmin := serve(t, "--dev")
 	server, ca := behindTLS(t, plain)
@@ -40,20 +43,25 @@ func TestClientsTrustAPrivateCA(t *testing.T) {
 	first := strings.TrimSpace(mustRun(t, "publish", "t", "one", "--server="+server, "--ca="+ca))
 	for _, args := range [][]string{
 		{"publish", "t", "two", "--server=" + server, "--ca=" + ca},
-		{"subscribe", "t", "-q", "--count=1", "--last-event-id=" + first, "--server=" + server, "--ca=" + ca},
+		{"subscribe", "t", "-q", "--count=1", "--last-event-id=" + first, "--server=" + server,
+			"--ca=" + ca},
 		{"health", "--admin=" + admin, "--ca=" + adminCA},
-		append([]string{"bench", "hold", "--streams=3", "--for=0s", "--broadcasts=0", "--settle=50ms", "--expect=pss>0MiB", "--admin=" + admin, "--ca=" + adminCA}, target(plain)[0]),
+		append([]string{"bench", "hold", "--streams=3", "--for=0s", "--broadcasts=0",
+			"--settle=50ms", "--expect=pss>0MiB", "--admin=" + admin, "--ca=" + adminCA},
+			target(plain)[0]),
 	} {
 		mustRun(t, args...)
 	}
-	for _, args := range [][]string{{"publish", "t", "x", "--server=" + server}, {"health", "--admin=" + admin}} {
+	for _, args := range [][]string{{"publish", "t", "x", "--server=" + server},
+		{"health", "--admin=" + admin}} {
 		_, errors, code := run(t, args...)
 		oneLine(t, errors, code, "certificate", "--ca")
 	}
 	p := start(t, "subscribe", "t", "--server="+server)
 	p.awaitSaid("--ca names the certificates to trust")
 	p.terminate()
-	if code := p.exit(); code != 1 || !strings.Contains(p.said(), "interrupted before a stream was open") {
+	if code := p.exit(); code != 1 ||
+		!strings.Contains(p.said(), "interrupted before a stream was open") {
 		t.Errorf("exit code %d, %s", code, p.said())
 	}
 	other := filepath.Join(t.TempDir(), "empty.pem")
@@ -86,19 +94,24 @@ func mustRun(t *testing.T, args ...string) string {
 	return out
 }
 
-// TestClientsDoWhatTheServerAllows: an event as large as a server's settings let it be is published and followed, in whatever form it takes.
+// TestClientsDoWhatTheServerAllows: an event as large as a server's settings let it be is published
+// and followed, in whatever form it takes.
 func TestClientsDoWhatTheServerAllows(t *testing.T) {
 	const most = 3 << 20
-	_, url, _ := serve(t, "--dev", "--event-bytes=3MiB", "--body-bytes=3MiB", "--history-bytes=20MiB", "--history-max=64MiB")
+	_, url, _ := serve(t, "--dev", "--event-bytes=3MiB", "--body-bytes=3MiB",
+		"--history-bytes=20MiB", "--history-max=64MiB")
 	first := strings.TrimSpace(mustRun(t, "publish", "t", "", "--server="+url))
 	var want []string
-	for _, data := range []string{strings.Repeat("x", most), strings.Repeat(`"`, most), strings.Repeat("<", most), strings.Repeat(`\`, 800<<10), strings.Repeat("\n", most)} {
-		out, errors, code := runWith(t, data+"\n", "publish", "t", "--server="+url, "--once="+data[:1]+"!")
+	for _, data := range []string{strings.Repeat("x", most), strings.Repeat(`"`, most),
+		strings.Repeat("<", most), strings.Repeat(`\`, 800<<10), strings.Repeat("\n", most)} {
+		out, errors, code := runWith(t, data+"\n", "publish", "t", "--server="+url,
+			"--once="+data[:1]+"!")
 		if code != 0 {
 			t.Fatalf("%.1q: %s", data, errors)
 		}
 		want = append(want, strings.TrimSpace(out)+"\t"+strings.ReplaceAll(data, "\n", "\n\t")+"\n")
-		out = mustRun(t, "subscribe", "t", "-q", "--count=1", "--last-event-id="+first, "--server="+url)
+		out = mustRun(t, "subscribe", "t", "-q", "--count=1", "--last-event-id="+first,
+			"--server="+url)
 		if out != want[len(want)-1] {
 			t.Errorf("%.1q: found %d bytes, expected %d", data, len(out), len(want[len(want)-1]))
 		}
@@ -108,7 +121,8 @@ func TestClientsDoWhatTheServerAllows(t *testing.T) {
 	oneLine(t, errors, code, "413", "--event-bytes")
 }
 
-// TestInterruptedBeforeWhatWasAskedFor: a command that was to bring something, and did not, has failed.
+// TestInterruptedBeforeWhatWasAskedFor: a command that was to bring something, and did not, has
+// failed.
 func TestInterruptedBeforeWhatWasAskedFor(t *testing.T) {
 	_, url, _ := serve(t, "--dev")
 	for _, c := range []struct {
@@ -129,7 +143,8 @@ func TestInterruptedBeforeWhatWasAskedFor(t *testing.T) {
 	p := start(t, "subscribe", "t", "--server=http://127.0.0.1:1")
 	p.awaitSaid("again in")
 	p.terminate()
-	if code := p.exit(); code != 1 || !strings.Contains(p.said(), "interrupted before a stream was open: ") {
+	if code := p.exit(); code != 1 ||
+		!strings.Contains(p.said(), "interrupted before a stream was open: ") {
 		t.Errorf("exit code %d, %s", code, p.said())
 	}
 	s := fakeServer(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") })

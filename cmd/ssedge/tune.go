@@ -30,18 +30,21 @@ type tuneCmd struct {
 // connectionsMax is what a process can have open at most: fs.nr_open ends there.
 const connectionsMax = 2_000_000_000
 
-// errShort is what ends the command with status 1 when the table has said all there is to say. It is no failure.
+// errShort is what ends the command with status 1 when the table has said all there is to say. It
+// is no failure.
 var errShort = verdict("this host falls short")
 
 // Run says what the host lacks, or changes it.
 func (c *tuneCmd) Run() error {
 	if c.Connections < 1 || c.Connections > connectionsMax || c.Sources < 0 {
-		return fmt.Errorf("--connections, --sources: expected 1 or more streams (at most %d), and 0 or more addresses, found %d and %d", connectionsMax, c.Connections, c.Sources)
+		return fmt.Errorf("--connections, --sources: expected 1 or more streams (at most %d), and 0 or more addresses, found %d and %d",
+			connectionsMax, c.Connections, c.Sources)
 	}
 	if c.Port < 1 || c.Port > 65535 {
 		return fmt.Errorf("--port: expected 1 to 65535, found %d", c.Port)
 	}
-	load := tuning.Load{Connections: c.Connections, Memory: int64(c.Memory), Sources: c.Sources, Port: c.Port}
+	load := tuning.Load{Connections: c.Connections, Memory: int64(c.Memory), Sources: c.Sources,
+		Port: c.Port}
 	if c.Undo {
 		changes, err := tuning.Undo("/")
 		return errors.Join(err, printChanges(os.Stdout, changes))
@@ -59,7 +62,8 @@ func (c *tuneCmd) Run() error {
 		if err := errors.Join(err, printChanges(os.Stdout, changes)); err != nil {
 			return err
 		}
-		if _, err := fmt.Printf("%s is written; ssedge tune --undo takes it back. A unit needs LimitNOFILE of its own.\n", "/"+tuning.DropInFile); err != nil {
+		if _, err := fmt.Printf("%s is written; ssedge tune --undo takes it back. A unit needs LimitNOFILE of its own.\n",
+			"/"+tuning.DropInFile); err != nil {
 			return err
 		}
 		for _, c := range changes {
@@ -92,8 +96,9 @@ func readHost() (*tuning.Host, error) {
 	return tuning.Read(os.DirFS("/"), tuning.Limit{Soft: limit.Cur, Hard: limit.Max}, os.Getenv)
 }
 
-// warnOfHost says once what a host lacks for so many streams in so much memory (0: all there is). Open files are the server's
-// own to check: it holds no more streams than it may have files. If so many were not asked for, it is no warning.
+// warnOfHost says once what a host lacks for so many streams in so much memory (0: all there is).
+// Open files are the server's own to check: it holds no more streams than it may have files. If so
+// many were not asked for, it is no warning.
 func warnOfHost(streams int, memory int64, asked bool, logger *slog.Logger) {
 	h, err := readHost()
 	if err != nil {
@@ -106,7 +111,8 @@ func warnOfHost(streams int, memory int64, asked bool, logger *slog.Logger) {
 		if f.OK || f.Advice || f.Kind == tuning.Rlimit || f.Name == "fs.nr_open" {
 			continue
 		}
-		if short = append(short, f.Name); f.Kind == tuning.Sysctl && h.Container == "" && !strings.HasSuffix(mend, "--apply") {
+		if short = append(short, f.Name); f.Kind == tuning.Sysctl && h.Container == "" &&
+			!strings.HasSuffix(mend, "--apply") {
 			mend += " --apply"
 		}
 	}
@@ -115,7 +121,8 @@ func warnOfHost(streams int, memory int64, asked bool, logger *slog.Logger) {
 		level, says = slog.LevelInfo, "this host holds fewer streams than open files allow: --streams-max says how many are wanted"
 	}
 	if len(short) > 0 {
-		logger.Log(context.Background(), level, says, "streams", streams, "settings", strings.Join(short, ", "), "mend", mend)
+		logger.Log(context.Background(), level, says, "streams", streams, "settings",
+			strings.Join(short, ", "), "mend", mend)
 	}
 }
 
@@ -128,9 +135,11 @@ func printChanges(to io.Writer, changes []tuning.Change) error {
 		case c.Left != "":
 			fmt.Fprintf(w, "%s: left as it is: %s\n", c.Name, c.Left)
 		case c.Err != nil:
-			fmt.Fprintf(w, "%s: %s stays, %s was refused: %s\n", c.Name, c.Before, c.Wanted, strings.ReplaceAll(c.Err.Error(), "\n", "; "))
+			fmt.Fprintf(w, "%s: %s stays, %s was refused: %s\n", c.Name, c.Before, c.Wanted,
+				strings.ReplaceAll(c.Err.Error(), "\n", "; "))
 		case c.After != c.Wanted:
-			fmt.Fprintf(w, "%s: %s, now %s: the kernel did not take %s\n", c.Name, c.Before, c.After, c.Wanted)
+			fmt.Fprintf(w, "%s: %s, now %s: the kernel did not take %s\n", c.Name, c.Before,
+				c.After, c.Wanted)
 		default:
 			fmt.Fprintf(w, "%s: %s, now %s\n", c.Name, c.Before, c.After)
 		}

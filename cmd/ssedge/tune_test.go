@@ -20,7 +20,8 @@ func TestTune(t *testing.T) {
 	if errors != "ssedge: this host falls short\n" {
 		t.Errorf("expected a verdict, and no error, found %s", errors)
 	}
-	if code != 1 || !strings.Contains(out, "SHORT") || !strings.Contains(out, "RLIMIT_NOFILE") || !strings.Contains(out, "To change it:") {
+	if code != 1 || !strings.Contains(out, "SHORT") || !strings.Contains(out, "RLIMIT_NOFILE") ||
+		!strings.Contains(out, "To change it:") {
 		t.Errorf("exit code %d, %s, %s", code, out, errors)
 	}
 	out, _, _ = run(t, "tune", "--connections=10", "--json")
@@ -45,7 +46,8 @@ func TestWarnOfHost(t *testing.T) {
 		asked   bool
 		says    []string
 	}{
-		{connectionsMax, true, []string{"level=WARN", "falls short of --streams-max", "streams=2000000000", "memory", `mend="ssedge tune --connections 2000000000`}},
+		{connectionsMax, true, []string{"level=WARN", "falls short of --streams-max",
+			"streams=2000000000", "memory", `mend="ssedge tune --connections 2000000000`}},
 		{connectionsMax, false, []string{"level=INFO", "--streams-max says how many are wanted"}},
 	} {
 		var log bytes.Buffer
@@ -61,7 +63,8 @@ func TestWarnOfHost(t *testing.T) {
 	}
 	var log bytes.Buffer
 	warnOfHost(1, 1<<20, true, slog.New(slog.NewTextHandler(&log, nil)))
-	if !strings.Contains(log.String(), `settings="memory of ssedge"`) || !strings.Contains(log.String(), "mend=\"ssedge tune --connections 1\"") {
+	if !strings.Contains(log.String(), `settings="memory of ssedge"`) ||
+		!strings.Contains(log.String(), "mend=\"ssedge tune --connections 1\"") {
 		t.Errorf("with 1 MiB: %s", &log)
 	}
 }
@@ -73,7 +76,8 @@ func TestSayChanges(t *testing.T) {
 	printChanges(&out, []tuning.Change{
 		{Name: "a", Before: "1", Wanted: "2", After: "2"},
 		{Name: "b", Before: "1", Wanted: "3", After: "2"},
-		{Name: "c", Before: "1", Wanted: "2", After: "1", Err: errors.Join(os.ErrInvalid, os.ErrClosed)},
+		{Name: "c", Before: "1", Wanted: "2", After: "1",
+			Err: errors.Join(os.ErrInvalid, os.ErrClosed)},
 		{Name: "d", Left: "it is the host's"},
 		{Name: "/e", File: "removed"},
 	})
@@ -83,7 +87,8 @@ func TestSayChanges(t *testing.T) {
 	}
 }
 
-// As many streams as the server takes by its open files do not fall short of them, and one more does.
+// As many streams as the server takes by its open files do not fall short of them, and one more
+// does.
 func TestTuneCountsFilesAsServe(t *testing.T) {
 	t.Parallel()
 	h, err := readHost()
@@ -107,7 +112,8 @@ func TestTuneCountsFilesAsServe(t *testing.T) {
 	most := int(min(h.Files.Hard, 1<<31)) - 1152
 	for _, streams := range []int{most - 1, most, most + 1} {
 		if serves(streams) == short(streams) {
-			t.Errorf("%d streams of %d files: serve takes them: %v, they fall short: %v", streams, h.Files.Hard, serves(streams), short(streams))
+			t.Errorf("%d streams of %d files: serve takes them: %v, they fall short: %v", streams,
+				h.Files.Hard, serves(streams), short(streams))
 		}
 	}
 }

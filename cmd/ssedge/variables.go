@@ -23,7 +23,9 @@ func checkVariables(app *kong.Application, command string, environment []string)
 		name, value, _ := strings.Cut(v, "=")
 		if strings.HasPrefix(name, "SSEDGE_") && !slices.Contains(known, name) &&
 			!isOfKubernetes(name, value) {
-			return fmt.Errorf("%.80q in the environment is not a setting: expected the variable of a flag%s", name, nearest(strings.ToUpper(name), known, "SSEDGE_"))
+			return fmt.Errorf(
+				"%.80q in the environment is not a setting: expected the variable of a flag%s",
+				name, nearest(strings.ToUpper(name), known, "SSEDGE_"))
 		}
 	}
 	return nil
@@ -51,26 +53,29 @@ func eachFlag(n *kong.Node, do func(*kong.Flag)) {
 }
 
 // Kubernetes sets variables in every container for each Service, and they begin with the Service's
-// name: those of a Service named ssedge or ssedge-admin look like ours. Its SSEDGE_PORT is a URL. An
-// SSEDGE_PORT that is a bare number is a setting by mistake.
+// name: those of a Service named ssedge or ssedge-admin look like ours. Its SSEDGE_PORT is a URL.
+// An SSEDGE_PORT that is a bare number is a setting by mistake.
 var (
 	serviceVariable = regexp.MustCompile(`^SSEDGE_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 	servicePort     = regexp.MustCompile(`^SSEDGE_(\w+_)?PORT$`)
 )
 
 func isOfKubernetes(name, value string) bool {
-	return serviceVariable.MatchString(name) || servicePort.MatchString(name) && strings.Contains(value, "://")
+	return serviceVariable.MatchString(name) || servicePort.MatchString(name) &&
+		strings.Contains(value, "://")
 }
 
 // meantBy are names that settings have elsewhere.
 var meantBy = map[string]string{
-	"port": "listen", "host": "listen", "bind": "listen", "address": "listen", "addr": "listen", "admin-port": "admin",
-	"origin": "cors-origin", "origins": "cors-origin", "cors": "cors-origin", "streams": "streams-max", "max-streams": "streams-max",
+	"port": "listen", "host": "listen", "bind": "listen", "address": "listen", "addr": "listen",
+	"admin-port": "admin",
+	"origin":     "cors-origin", "origins": "cors-origin", "cors": "cors-origin",
+	"streams": "streams-max", "max-streams": "streams-max",
 	"connections": "streams-max", "max-connections": "streams-max",
 }
 
-// nearest is a hint at the name that was meant, with something in front; "" if none is near: at most a third of the letters may
-// be wrong.
+// nearest is a hint at the name that was meant, with something in front; "" if none is near: at
+// most a third of the letters may be wrong.
 func nearest(name string, names []string, prefix string) string {
 	plain := func(name string) string {
 		return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(name, prefix), "_", "-"))
@@ -91,7 +96,8 @@ func nearest(name string, names []string, prefix string) string {
 
 // distance is how many letters must be inserted, removed or changed to turn a into b.
 func distance(a, b string) int {
-	row := make([]int, len(b)+1) // distances from the part of a that was read so far to each beginning of b
+	// distances from the part of a that was read so far to each beginning of b
+	row := make([]int, len(b)+1)
 	for k := range row {
 		row[k] = k
 	}

@@ -23,8 +23,7 @@ type build struct {
 	Platform string `json:"platform"`
 }
 
-// thisBuild is what the build said, else what Go knows of the source it was built
-// from.
+// thisBuild is what the build said, else what Go knows of the source it was built from.
 func thisBuild() build {
 	var settings []debug.BuildSetting
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -5,8 +5,9 @@ type Verdict uint8
 
 const (
 	Allowed Verdict = iota
-	Unknown         // there are no credentials, or none for us: 401, with the scheme that is expected
-	Invalid         // the credentials are invalid: 401. They are never treated as anonymous
+	// there are no credentials, or none for us: 401, with the scheme that is expected
+	Unknown
+	Invalid // the credentials are invalid: 401. They are never treated as anonymous
 )
 
 // Authorizer decides. Its methods are called from many goroutines at once; they

@@ -30,8 +30,10 @@ func TestStatic(t *testing.T) {
 		}
 	}
 	for _, wrong := range []string{
-		"", "old", "Bearer", "bEaReR", "Bearer ", "Bearer ol", "Bearer oldd", "Bearer old new", "Bearer new  key", "Bearer\told", " Bearer old", "Bearer OLD",
-		"Bearer old\x00", "Bearerold", "Bearer-old", "bearer:old", "Bearer=old", "Bearer,old", "BEARERS old", `"Bearer old"`, ",Bearer old", "\tBasic old",
+		"", "old", "Bearer", "bEaReR", "Bearer ", "Bearer ol", "Bearer oldd", "Bearer old new",
+		"Bearer new  key", "Bearer\told", " Bearer old", "Bearer OLD",
+		"Bearer old\x00", "Bearerold", "Bearer-old", "bearer:old", "Bearer=old", "Bearer,old",
+		"BEARERS old", `"Bearer old"`, ",Bearer old", "\tBasic old",
 		"Bearer old, Basic YTpi", "Bearer basic old",
 	} {
 		if v := a.Publish([]byte(wrong), []byte("x")); v != Invalid {
@@ -43,15 +45,19 @@ func TestStatic(t *testing.T) {
 	}
 	// Credentials of another scheme count as none.
 	for _, other := range []string{
-		"Basic YTpi", "basic old", "Basic", "Digest username=\"a\", realm=\"b\"", "Negotiate YII=", "Negotiate", "NTLM TlRM", "Token old", "Bear old", "Beare old",
-		"Basic old, Bearer old", "Basic Bearer old", "AWS4-HMAC-SHA256 Credential=a/b", "eyJhbGciOiJub25lIn0.e30.", "Basic\told", "x",
+		"Basic YTpi", "basic old", "Basic", "Digest username=\"a\", realm=\"b\"", "Negotiate YII=",
+		"Negotiate", "NTLM TlRM", "Token old", "Bear old", "Beare old",
+		"Basic old, Bearer old", "Basic Bearer old", "AWS4-HMAC-SHA256 Credential=a/b",
+		"eyJhbGciOiJub25lIn0.e30.", "Basic\told", "x",
 	} {
 		if v := a.Publish([]byte(other), []byte("x")); v != Unknown {
 			t.Errorf("%q publishes: %v", other, v)
 		}
 		for _, topic := range []string{"news", "private"} {
-			if got, anonymous := a.Subscribe([]byte(other), names(topic)), a.Subscribe(nil, names(topic)); got != anonymous {
-				t.Errorf("%q on %s: %v, expected %v as without credentials", other, topic, got, anonymous)
+			if got, anonymous := a.Subscribe([]byte(other), names(topic)),
+				a.Subscribe(nil, names(topic)); got != anonymous {
+				t.Errorf("%q on %s: %v, expected %v as without credentials", other, topic, got,
+					anonymous)
 			}
 		}
 	}
@@ -60,7 +66,8 @@ func TestStatic(t *testing.T) {
 		verdict Verdict
 	}{
 		{names("news"), Allowed}, {names("public/"), Allowed}, {names("public/a", "news"), Allowed},
-		{names("public"), Unknown}, {names("newsy"), Unknown}, {names("new"), Unknown}, {names("PUBLIC/a"), Unknown},
+		{names("public"), Unknown}, {names("newsy"), Unknown}, {names("new"), Unknown},
+		{names("PUBLIC/a"), Unknown},
 		{names("news", "private"), Unknown}, {names("private", "news"), Unknown},
 	} {
 		if v := a.Subscribe(nil, c.topics); v != c.verdict {
@@ -72,7 +79,8 @@ func TestStatic(t *testing.T) {
 			t.Errorf("publishing without a key: %v", v)
 		}
 	}
-	if o := Open(); o.Publish(nil, nil) != Allowed || o.Subscribe([]byte("nonsense"), names("x")) != Allowed {
+	if o := Open(); o.Publish(nil, nil) != Allowed ||
+		o.Subscribe([]byte("nonsense"), names("x")) != Allowed {
 		t.Error("a development server refuses")
 	}
 }
@@ -98,7 +106,8 @@ func TestPatterns(t *testing.T) {
 	}
 	for pattern, topics := range map[string]map[string]bool{
 		"*": {"": true, "a": true, "*": true}, "a": {"a": true, "aa": false, "": false, "A": false},
-		"a/*": {"a/": true, "a/b/c": true, "a": false, "b/a/": false}, "a*": {"a": true, "ab": true, "b": false},
+		"a/*": {"a/": true, "a/b/c": true, "a": false, "b/a/": false},
+		"a*":  {"a": true, "ab": true, "b": false},
 	} {
 		p, err := ParsePattern(pattern)
 		if err != nil {
@@ -110,7 +119,8 @@ func TestPatterns(t *testing.T) {
 			}
 		}
 	}
-	if all, err := ParsePatterns([]string{"a", "b*"}); err != nil || !all.Match([]byte("bc")) || !all.Match([]byte("a")) || all.Match([]byte("c")) {
+	if all, err := ParsePatterns([]string{"a", "b*"}); err != nil || !all.Match([]byte("bc")) ||
+		!all.Match([]byte("a")) || all.Match([]byte("c")) {
 		t.Errorf("%v %v", all, err)
 	}
 	if _, err := ParsePatterns([]string{"a", "*b"}); err == nil {

@@ -16,7 +16,9 @@ type Pattern struct {
 func ParsePattern(s string) (Pattern, error) {
 	text, prefix := strings.CutSuffix(s, "*")
 	if strings.Contains(text, "*") || s == "" {
-		return Pattern{}, fmt.Errorf("topic pattern %q: expected a topic name, or the beginning of one and a * at the end", s)
+		return Pattern{},
+			fmt.Errorf("topic pattern %q: expected a topic name, or the beginning of one and a * at the end",
+				s)
 	}
 	return Pattern{[]byte(text), prefix}, nil
 }

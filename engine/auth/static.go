@@ -22,8 +22,7 @@ type Static struct {
 // digest stands for a key: all have one length.
 type digest [sha256.Size]byte
 
-// ErrNoKeys is what [NewStatic] says of a configuration in which no client could
-// publish.
+// ErrNoKeys is what [NewStatic] says of a configuration in which no client could publish.
 var ErrNoKeys = errors.New("no key is configured, so no client could publish")
 
 // NewStatic takes the keys (several, so that they can be rotated) and the
@@ -60,7 +59,8 @@ func CheckKey(k string) error {
 	if strings.TrimSpace(k) != k || k == "" {
 		return fmt.Errorf("expected a text without blanks around it, found %d bytes", len(k))
 	}
-	if scheme, _, _ := strings.Cut(k, " "); strings.EqualFold(scheme, "Bearer") { // clients would have to send it twice
+	if scheme, _, _ := strings.Cut(k, " "); strings.EqualFold(scheme, "Bearer") {
+		// clients would have to send it twice
 		return errors.New("expected the key alone, without the word Bearer in front")
 	}
 	if strings.ContainsFunc(k, unicode.IsControl) {
@@ -97,10 +97,10 @@ func (a *Static) Publish(authorization []byte, _ []byte) Verdict {
 // bearer is the scheme of keys, in any case (RFC 9110 11.1).
 const bearer = "bearer"
 
-// credentials returns Unknown if there is no key: either there is no field, or it has credentials of
-// another scheme, which are meant for a proxy in front or the site around it. It returns Invalid for a
-// field that is empty, does not begin with a scheme, or is a key without its scheme, and for a field
-// that begins with bearer but does not go on with a blank and a valid key.
+// credentials returns Unknown if there is no key: either there is no field, or it has credentials
+// of another scheme, which are meant for a proxy in front or the site around it. It returns Invalid
+// for a field that is empty, does not begin with a scheme, or is a key without its scheme, and for
+// a field that begins with bearer but does not go on with a blank and a valid key.
 func (a *Static) credentials(authorization []byte) Verdict {
 	if authorization == nil {
 		return Unknown

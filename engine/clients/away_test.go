@@ -35,31 +35,40 @@ func TestAStreamThatHasEndedIsNoRefusal(t *testing.T) {
 		t.Run(browser, func(t *testing.T) {
 			t.Parallel()
 			var asked atomic.Int64
-			proxy := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				for name, values := range away {
-					w.Header()[name] = values
-				}
-				switch asked.Add(1) {
-				case 1: // what it has from the edge before that goes away: how soon to come back
-					io.WriteString(w, "retry: 50\ndata: before\n\n")
-				case 2, 3:
-				default:
-					io.WriteString(w, "data: after\n\n")
-				}
-			})}
+			proxy :=
+				&http.Server{Handler: http.HandlerFunc(
+					func(w http.ResponseWriter, r *http.Request) {
+						for name, values := range away {
+							w.Header()[name] = values
+						}
+						switch asked.Add(1) {
+						case 1:
+							// what it has from the edge before that goes away: how soon to come
+							// back
+							io.WriteString(w, "retry: 50\ndata: before\n\n")
+						case 2, 3:
+						default:
+							io.WriteString(w, "data: after\n\n")
+						}
+					})}
 			ln, err := net.Listen("tcp", serverHost+":0")
 			if err != nil {
 				t.Fatal(err)
 			}
 			go proxy.Serve(ln)
 			t.Cleanup(func() { proxy.Close() })
-			s := inBrowser(browser, "native", false)(t, nil, order{URL: "http://" + ln.Addr().String() + "/events?topic=t", Names: []string{"message"}})
+			s := inBrowser(browser, "native", false)(t, nil,
+				order{URL: "http://" + ln.Addr().String() + "/events?topic=t",
+					Names: []string{"message"}})
 			for deadline := time.Now().Add(2 * patience); ; time.Sleep(5 * time.Millisecond) {
-				if slices.ContainsFunc(s.heard(), func(h heard) bool { return strings.HasPrefix(h.Data, "after") }) {
+				if slices.ContainsFunc(s.heard(), func(h heard) bool {
+					return strings.HasPrefix(h.Data, "after")
+				}) {
 					return
 				}
 				if time.Now().After(deadline) {
-					t.Fatalf("it does not come back: asked %d times, handed out %+v", asked.Load(), s.heard())
+					t.Fatalf("it does not come back: asked %d times, handed out %+v", asked.Load(),
+						s.heard())
 				}
 			}
 		})

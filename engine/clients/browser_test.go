@@ -43,11 +43,13 @@ var pageServer = sync.OnceValues(func() (*pages, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pages{address: ln.Addr().String(), todo: map[string]chan todo{}, sessions: map[string]*session{}}
+	p := &pages{address: ln.Addr().String(), todo: map[string]chan todo{},
+		sessions: map[string]*session{}}
 	mux := http.NewServeMux()
 	files := http.FileServer(http.Dir(dir))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/node_modules/") && filepath.Ext(r.URL.Path) == "" { // as bundlers complete it
+		if strings.HasPrefix(r.URL.Path, "/node_modules/") && filepath.Ext(r.URL.Path) == "" {
+			// as bundlers complete it
 			r.URL.Path += ".js"
 		}
 		if filepath.Ext(r.URL.Path) == ".mjs" {
@@ -76,7 +78,8 @@ var pageServer = sync.OnceValues(func() (*pages, error) {
 		}
 	})
 	server := &http.Server{Handler: mux}
-	server.SetKeepAlivesEnabled(false) // a connection that the wire passed on is not used for the stream
+	// a connection that the wire passed on is not used for the stream
+	server.SetKeepAlivesEnabled(false)
 	go server.Serve(ln)
 	return p, nil
 })
@@ -97,7 +100,8 @@ var (
 
 func closeBrowsers() {
 	for _, cmd := range browsers {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // its own group: a browser is many processes
+		// its own group: a browser is many processes
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		cmd.Wait()
 	}
 }
@@ -143,13 +147,16 @@ func launch(name, program, pkg string, args func(dir string) ([]string, error)) 
 var launchers = map[string]func() error{
 	"chromium": launch("chromium", "chromium", "chromium", func(dir string) ([]string, error) {
 		return []string{
-			"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-quic",
-			"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
+			"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+			"--no-first-run", "--disable-quic",
+			"--disable-background-networking", "--disable-component-update", "--disable-sync",
+			"--disable-extensions",
 			"--user-data-dir=" + dir,
 		}, nil
 	}),
 	"firefox": launch("firefox", "firefox-esr", "firefox-esr", func(dir string) ([]string, error) {
-		return []string{"--headless", "--no-remote", "--profile", dir}, os.WriteFile(filepath.Join(dir, "user.js"), []byte(firefoxSettings), 0o600)
+		return []string{"--headless", "--no-remote", "--profile", dir},
+			os.WriteFile(filepath.Join(dir, "user.js"), []byte(firefoxSettings), 0o600)
 	}),
 }
 
@@ -190,7 +197,8 @@ func inBrowser(name, client string, sameOrigin bool) func(*testing.T, *trial, or
 		id := fmt.Sprint(p.last)
 		p.sessions[id] = s
 		p.mu.Unlock()
-		hash, err := json.Marshal(map[string]any{"client": client, "order": o, "report": "http://" + p.address + "/report?session=" + id})
+		hash, err := json.Marshal(map[string]any{"client": client, "order": o, "report": "http://" +
+			p.address + "/report?session=" + id})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +206,8 @@ func inBrowser(name, client string, sameOrigin bool) func(*testing.T, *trial, or
 		if sameOrigin {
 			origin = r.wire.address
 		}
-		p.queue(name) <- todo{Session: id, Open: "http://" + origin + "/frame.html#" + url.PathEscape(string(hash))}
+		p.queue(name) <- todo{Session: id, Open: "http://" + origin + "/frame.html#" +
+			url.PathEscape(string(hash))}
 		s.stop = sync.OnceFunc(func() { p.queue(name) <- todo{Session: id} })
 		t.Cleanup(s.stop)
 		return s

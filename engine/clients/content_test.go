@@ -59,7 +59,8 @@ func places() []place {
 	event := func(name, from string, after int, reset bool) func(string) cut {
 		return func(marker string) cut { return behind(name, marker, from, after, reset) }
 	}
-	before := func(name, ending string, reset bool) func(string) cut { // just behind what comes before the data
+	before := func(name, ending string, reset bool) func(string) cut {
+		// just behind what comes before the data
 		return func(marker string) cut { return inside(name, ending+marker, len(ending), reset) }
 	}
 	const blank = "\n\n"
@@ -74,9 +75,10 @@ func places() []place {
 			inside("inside the opening's data", `data: {"state"`, 10, false),
 		}},
 		{name: "in the id", inEvent: event("", "\nid: 1", len("\nid: 1")+5, false)},
-		{name: "in the id, by a reset", inEvent: event("", "\nid: 1", len("\nid: 1")+7, true), opening: []cut{
-			inside("inside the opening's id", "\nid: 1", len("\nid: 1")+4, false),
-		}},
+		{name: "in the id, by a reset", inEvent: event("", "\nid: 1", len("\nid: 1")+7, true),
+			opening: []cut{
+				inside("inside the opening's id", "\nid: 1", len("\nid: 1")+4, false),
+			}},
 		{name: "after the id, before its end", inEvent: func(marker string) cut {
 			return cut{"", func(sent []byte) int {
 				if i := bytes.Index(sent, []byte(marker)); i >= 0 {

@@ -48,14 +48,17 @@ func (v *verdict) add(word, detail string, args ...any) {
 }
 
 // wordOrder is how words stand beside each other, the worst first.
-var wordOrder = []string{"gives up", "refused", "loses", "invents", "changes", "doubles", "disorders", "half ids", "spoils", "told"}
+var wordOrder = []string{"gives up", "refused", "loses", "invents", "changes", "doubles",
+	"disorders", "half ids", "spoils", "told"}
 
 func (v verdict) String() string {
 	if len(v.words) == 0 {
 		return "exact"
 	}
 	words := slices.Clone(v.words)
-	slices.SortFunc(words, func(a, b string) int { return slices.Index(wordOrder, a) - slices.Index(wordOrder, b) })
+	slices.SortFunc(words, func(a, b string) int {
+		return slices.Index(wordOrder, a) - slices.Index(wordOrder, b)
+	})
 	return strings.Join(words, ", ")
 }
 

@@ -39,11 +39,16 @@ var clients = slices.Concat(
 func inOneBrowser(shown, name string) []client {
 	return []client{
 		{name: shown, short: true, browser: true, start: inBrowser(name, "native", true)},
-		{name: shown + ", other origin", short: true, browser: true, start: inBrowser(name, "native", false)},
-		{name: "fetch-event-source, " + shown, browser: true, start: inBrowser(name, "fetch-event-source", true)},
-		{name: "fetch-event-source retrying, " + shown, browser: true, start: inBrowser(name, "fetch-event-source-retrying", true)},
-		{name: "reconnecting-eventsource, " + shown, browser: true, start: inBrowser(name, "reconnecting-eventsource", true)},
-		{name: "event-source-polyfill, " + shown, browser: true, start: inBrowser(name, "event-source-polyfill", true)},
+		{name: shown + ", other origin", short: true, browser: true,
+			start: inBrowser(name, "native", false)},
+		{name: "fetch-event-source, " + shown, browser: true,
+			start: inBrowser(name, "fetch-event-source", true)},
+		{name: "fetch-event-source retrying, " + shown, browser: true,
+			start: inBrowser(name, "fetch-event-source-retrying", true)},
+		{name: "reconnecting-eventsource, " + shown, browser: true,
+			start: inBrowser(name, "reconnecting-eventsource", true)},
+		{name: "event-source-polyfill, " + shown, browser: true,
+			start: inBrowser(name, "event-source-polyfill", true)},
 		{name: "sse.js, " + shown, browser: true, start: inBrowser(name, "sse.js", true)},
 	}
 }
@@ -81,7 +86,8 @@ func TestClientsComeToWhatTheTableSays(t *testing.T) {
 					if v.String() == r.expects {
 						return
 					}
-					t.Errorf("%s, %s: %s; README.md has %q\n%s", c.name, tr.name, v, r.expects, strings.Join(v.details, "\n"))
+					t.Errorf("%s, %s: %s; README.md has %q\n%s", c.name, tr.name, v, r.expects,
+						strings.Join(v.details, "\n"))
 					t.Logf("it handed out %.3000q", r.session.heard())
 				})
 			}
@@ -116,7 +122,8 @@ func readTable(t *testing.T) map[string]map[string]string {
 				verdict := note.ReplaceAllString(cell, "")
 				table[cells[0]][columns[i+1]] = verdict
 				if verdict == cell && verdict != "exact" && verdict != "told" {
-					t.Errorf("README.md does not say why %s comes to %q in %q", cells[0], verdict, columns[i+1])
+					t.Errorf("README.md does not say why %s comes to %q in %q", cells[0], verdict,
+						columns[i+1])
 				}
 			}
 		}

@@ -84,7 +84,8 @@ func (s *server) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	args := []string{"serve", "--listen=" + s.address, "--admin=off", "--retry=200ms", "--retry-jitter=0s", "--heartbeat=1s", "--cors-origin=*"}
+	args := []string{"serve", "--listen=" + s.address, "--admin=off", "--retry=200ms",
+		"--retry-jitter=0s", "--heartbeat=1s", "--cors-origin=*"}
 	if s.key == "" {
 		args = append(args, "--dev")
 	}
@@ -152,7 +153,8 @@ func (s *server) publish(topic string, e event) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	r, err := http.NewRequest("POST", "http://"+s.address+"/publish", strings.NewReader(string(body)))
+	r, err := http.NewRequest("POST", "http://"+s.address+"/publish",
+		strings.NewReader(string(body)))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -206,7 +208,8 @@ func startRedis(t *testing.T) (url string) {
 		t.Fatal(err)
 	}
 	address, port := free[0].String(), fmt.Sprint(free[0].Port())
-	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
+	cmd := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(),
+		"--save", "", "--appendonly", "no")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("%v (the package redis-server is missing; make test installs it)", err)

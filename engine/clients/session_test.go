@@ -72,7 +72,9 @@ var installed = sync.OnceValues(func() (dir string, err error) {
 	}
 	for _, p := range want {
 		if _, err := os.Stat(filepath.Join(from, p, "package.json")); err != nil {
-			return "", fmt.Errorf("the package %s is missing: make test, or engine/clients/install.sh, installs it", p)
+			return "",
+				fmt.Errorf("the package %s is missing: make test, or engine/clients/install.sh, installs it",
+					p)
 		}
 	}
 	dir = filepath.Join(scratch, "node")
@@ -127,7 +129,8 @@ func inNode(script string) func(*testing.T, *trial, order) *session {
 }
 
 // withProgram starts a client that starts a program.
-func withProgram(name string, start func(*testing.T, *trial, order) *session) func(*testing.T, *trial, order) *session {
+func withProgram(name string, start func(*testing.T, *trial, order) *session) func(*testing.T,
+	*trial, order) *session {
 	return func(t *testing.T, r *trial, o order) *session {
 		t.Helper()
 		if _, err := exec.LookPath(name); err != nil {

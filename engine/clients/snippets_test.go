@@ -14,8 +14,9 @@ import (
 // snippet is a piece of code in README.md.
 var snippet = regexp.MustCompile("(?s)\n```(js browser|js node|go|python)\n(.*?)```")
 
-// The code of README.md runs, in Node.js, in both browsers or as a program in Go: it prints that there
-// is a gap, what is missing, and an event. What says that it comes back after a refusal does so.
+// The code of README.md runs, in Node.js, in both browsers or as a program in Go: it prints that
+// there is a gap, what is missing, and an event. What says that it comes back after a refusal does
+// so.
 func TestCodeOfThePageRuns(t *testing.T) {
 	if raced {
 		t.Skip("not run with -race, which does not watch the clients' and the server's processes: go test ./engine/clients runs it, and so does make clients")
@@ -49,15 +50,18 @@ func TestCodeOfThePageRuns(t *testing.T) {
 			run(client{name: name + " python", start: inPython(code)})
 			continue
 		}
-		if err := os.WriteFile(filepath.Join(dir, "clients", name+".mjs"), []byte(asClient(code)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "clients", name+".mjs"), []byte(asClient(code)),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 		if where == "js node" {
 			run(client{name: name + " node", start: inNode(name)})
 			continue
 		}
-		run(client{name: name + " chromium", browser: true, start: inBrowser("chromium", name, false)})
-		run(client{name: name + " firefox", browser: true, start: inBrowser("firefox", name, false)})
+		run(client{name: name + " chromium", browser: true,
+			start: inBrowser("chromium", name, false)})
+		run(client{name: name + " firefox", browser: true,
+			start: inBrowser("firefox", name, false)})
 	}
 }
 
@@ -73,7 +77,8 @@ func asClient(code string) string {
 			rest.WriteString(line)
 		}
 	}
-	body := strings.NewReplacer("'https://push.example/events?topic=orders'", "order.url", "'Bearer KEY'", "'Bearer ' + order.key").Replace(rest.String())
+	body := strings.NewReplacer("'https://push.example/events?topic=orders'", "order.url",
+		"'Bearer KEY'", "'Bearer ' + order.key").Replace(rest.String())
 	return imports.String() + `
 export default async (order, say) => {
 const text = x => typeof x === 'string' ? x : JSON.stringify(x)
@@ -111,7 +116,8 @@ func inPython(code string) func(*testing.T, *trial, order) *session {
 // printing is what the loop in Python does with an event.
 var printing = regexp.MustCompile(`(?s)if event == 'ssedge':.*?\n( +event, data, last = )`)
 
-// inPythonOfThePage starts the loop of README.md as a client: it hands out each event, instead of printing some of it.
+// inPythonOfThePage starts the loop of README.md as a client: it hands out each event, instead of
+// printing some of it.
 func inPythonOfThePage(t *testing.T, r *trial, o order) *session {
 	t.Helper()
 	text, err := os.ReadFile("README.md")
@@ -130,7 +136,8 @@ func inPythonOfThePage(t *testing.T, r *trial, o order) *session {
 
 // placed puts the stream's URL and the key into a piece of code.
 func placed(code string, o order) string {
-	return strings.NewReplacer("https://push.example/events?topic=orders", o.URL, "Bearer KEY", "Bearer "+o.Key).Replace(code)
+	return strings.NewReplacer("https://push.example/events?topic=orders", o.URL, "Bearer KEY",
+		"Bearer "+o.Key).Replace(code)
 }
 
 func runSnippet(t *testing.T, c client, code string) {
@@ -145,7 +152,9 @@ func runSnippet(t *testing.T, c client, code string) {
 		t.Helper()
 		for _, want := range all {
 			begins := func(h heard) bool { return strings.HasPrefix(h.Data+h.Why, want) }
-			if !r.await(want, func() bool { return slices.ContainsFunc(r.session.heard(), begins) }) {
+			if !r.await(want, func() bool {
+				return slices.ContainsFunc(r.session.heard(), begins)
+			}) {
 				t.Errorf("the code does not print %q: %q", want, r.session.heard())
 			}
 		}
@@ -155,7 +164,8 @@ func runSnippet(t *testing.T, c client, code string) {
 		opening = `opening {"state":"gap"`
 	}
 	prints(opening, `missed {"topic":"t"`)
-	if strings.Contains(code, "comes back after a refusal") { // without the gap's id it would miss the event
+	if strings.Contains(code, "comes back after a refusal") {
+		// without the gap's id it would miss the event
 		r.wire.hold()
 		r.wire.cutAll(false)
 		leave := r.server.occupy()
@@ -196,7 +206,8 @@ func TestGoCodeOfThePageIsThatOfGoclients(t *testing.T) {
 	}
 	files, err := filepath.Glob("goclients/examples/*/main.go")
 	if err != nil || len(files) != len(pieces) || len(files) == 0 {
-		t.Fatalf("README.md has %d programs in Go, goclients/examples %d (%v)", len(pieces), len(files), err)
+		t.Fatalf("README.md has %d programs in Go, goclients/examples %d (%v)", len(pieces),
+			len(files), err)
 	}
 	for _, file := range files {
 		code, err := os.ReadFile(file)

@@ -45,7 +45,9 @@ func (r *trial) follow() {
 	names := append([]string{"message", "ssedge", "gap"}, r.names...)
 	slices.Sort(names)
 	names = slices.Compact(names)
-	r.session = r.client.start(r.t, r, order{URL: "http://" + r.wire.address + "/events?topic=t" + r.query, Key: r.server.key, Names: names})
+	r.session = r.client.start(r.t, r,
+		order{URL: "http://" + r.wire.address + "/events?topic=t" + r.query, Key: r.server.key,
+			Names: names})
 }
 
 // connected waits for the first opening: a test in which that fails has shown nothing.
@@ -71,7 +73,8 @@ func (r *trial) say(e event) {
 
 func (r *trial) sayf(format string, args ...any) {
 	r.t.Helper()
-	r.say(event{data: fmt.Sprintf(format, args...) + fmt.Sprintf(" (%d)", len(r.published))}) // no two are the same
+	// no two are the same
+	r.say(event{data: fmt.Sprintf(format, args...) + fmt.Sprintf(" (%d)", len(r.published))})
 }
 
 // await waits for something that depends on the client's coming back. Once it has given up,
@@ -257,7 +260,8 @@ func restart(r *trial, signal syscall.Signal, flags ...string) {
 		r.sayf("lost with the process")
 	}
 	r.server.end(signal)
-	time.Sleep(1500 * time.Millisecond) // Firefox comes back after 500 ms at the earliest, and is to be refused
+	// Firefox comes back after 500 ms at the earliest, and is to be refused
+	time.Sleep(1500 * time.Millisecond)
 	r.server.start()
 	r.wire.hold()
 	r.wire.listen()

@@ -11,10 +11,9 @@ import (
 	"time"
 )
 
-// wire is a TCP proxy between a client and servers. It looks at what servers send, cuts
-// connections where it is told to, and holds new ones while the test has something to do.
-// Requests for pages and scripts go to the page server: a page that comes from here has the
-// same origin as the stream.
+// wire is a TCP proxy between a client and servers. It looks at what servers send, cuts connections
+// where it is told to, and holds new ones while the test has something to do. Requests for pages
+// and scripts go to the page server: a page that comes from here has the same origin as the stream.
 type wire struct {
 	t       *testing.T
 	address string
@@ -48,7 +47,8 @@ const wireHost = "127.81.0.1"
 
 func newWire(t *testing.T, to, pages string) *wire {
 	t.Helper()
-	w := &wire{t: t, to: to, pages: pages, open: map[net.Conn]bool{}, status: map[string]int{}, ids: map[string]bool{"": true}}
+	w := &wire{t: t, to: to, pages: pages, open: map[net.Conn]bool{}, status: map[string]int{},
+		ids: map[string]bool{"": true}}
 	w.changed = sync.NewCond(&w.mu)
 	w.address = wireHost + ":0"
 	w.listen()
@@ -171,7 +171,8 @@ func (w *wire) watch(c, s net.Conn) {
 		for _, id := range idLine.FindAllSubmatch(sent[known:], -1) {
 			w.ids[string(id[1])] = true
 		}
-		known = max(0, bytes.LastIndexByte(sent, '\n')) // a line that is not whole yet is looked at again
+		// a line that is not whole yet is looked at again
+		known = max(0, bytes.LastIndexByte(sent, '\n'))
 		w.changed.Broadcast()
 		w.mu.Unlock()
 		if _, e := c.Write(sent[passed:end]); e != nil {

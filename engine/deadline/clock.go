@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// beat is how often a clock looks whether the process runs, and beatLate how late that may be without time being lost.
+// beat is how often a clock looks whether the process runs, and beatLate how late that may be
+// without time being lost.
 const (
 	beat     = 250 * time.Millisecond
 	beatLate = 250 * time.Millisecond
 )
 
-// Clock is how long the process has run since the clock was made: it stands while the process does. It never goes back. It is
-// safe from any goroutine.
+// Clock is how long the process has run since the clock was made: it stands while the process does.
+// It never goes back. It is safe from any goroutine.
 type Clock struct {
 	began time.Time
 	done  chan struct{}

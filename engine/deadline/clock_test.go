@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// While the process runs the clock goes with the time; what is lost between two beats that come late is not counted, and the clock
-// never goes back.
+// While the process runs the clock goes with the time; what is lost between two beats that come
+// late is not counted, and the clock never goes back.
 func TestTheClockStandsWhileTheProcessDoes(t *testing.T) {
 	c := newClock()
 	const ms = time.Millisecond

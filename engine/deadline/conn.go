@@ -11,9 +11,9 @@ import (
 	"ssedge/shard/sys"
 )
 
-// Conn is a connection whose deadlines count time in which the process ran, by a clock. A read whose deadline has passed still gets
-// what had come by then. A deadline that is already past when it is set ends a read or write at once, as net/http
-// and others use it to wake them.
+// Conn is a connection whose deadlines count time in which the process ran, by a clock. A read
+// whose deadline has passed still gets what had come by then. A deadline that is already past when
+// it is set ends a read or write at once, as net/http and others use it to wake them.
 //
 // Like any [net.Conn], it is safe from any goroutine.
 type Conn struct {
@@ -54,8 +54,8 @@ func (l *limit) begin(t time.Time, by *Clock, set func(time.Time) error) error {
 	return set(t)
 }
 
-// over reports whether a deadline that has passed below is over; if the process lost time meanwhile, it is set there anew. woken
-// is whether it was past when it was set.
+// over reports whether a deadline that has passed below is over; if the process lost time
+// meanwhile, it is set there anew. woken is whether it was past when it was set.
 func (l *limit) over(by *Clock, set func(time.Time) error) (over, woken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,8 +112,8 @@ func (c *Conn) Write(p []byte) (int, error) {
 	}
 }
 
-// CloseWrite ends what this side sends. net/http looks for it before it closes a connection whose client is still sending: without it
-// the client may lose the answer.
+// CloseWrite ends what this side sends. net/http looks for it before it closes a connection whose
+// client is still sending: without it the client may lose the answer.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

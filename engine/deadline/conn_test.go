@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// pair returns both ends of a connection, and the clock of the first, which is at the test's disposal.
+// pair returns both ends of a connection, and the clock of the first, which is at the test's
+// disposal.
 func pair(t *testing.T) (*Conn, net.Conn, *Clock) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -41,7 +42,8 @@ func keep(t *testing.T, c *Clock) {
 	t.Cleanup(c.Close)
 }
 
-// A read that waits is not over when its deadline passes while the process is stopped: it has what was left.
+// A read that waits is not over when its deadline passes while the process is stopped: it has what
+// was left.
 func TestAStopIsNotCounted(t *testing.T) {
 	t.Parallel()
 	near, far, clock := pair(t)
@@ -69,7 +71,8 @@ func TestAStopIsNotCounted(t *testing.T) {
 	}
 }
 
-// What has come when the deadline is over is read; nothing has: the read ends. One that was over when it was set reads nothing.
+// What has come when the deadline is over is read; nothing has: the read ends. One that was over
+// when it was set reads nothing.
 func TestWhatHasComeIsReadAfterTheDeadline(t *testing.T) {
 	t.Parallel()
 	near, far, clock := pair(t)
@@ -79,7 +82,8 @@ func TestWhatHasComeIsReadAfterTheDeadline(t *testing.T) {
 	near.read.at = 0                                      // it is over …
 	near.Conn.SetReadDeadline(time.Now().Add(-time.Hour)) // … and below, too
 	p, n := make([]byte, 10), 0
-	for end := time.Now().Add(20 * time.Second); n == 0 && time.Now().Before(end); { // the kernel may not have it yet
+	for end := time.Now().Add(20 * time.Second); n == 0 && time.Now().Before(end); {
+		// the kernel may not have it yet
 		n, _ = near.Read(p)
 	}
 	if string(p[:n]) != "in time" {

@@ -54,7 +54,8 @@ func stripesFor(keys int) int { return max(1, min(keys/keysPerStripe, keyStripes
 
 // once appends the event unless its key was used within the ttl; then it returns
 // the receipt of that use. A failed append uses no key.
-func (k *keys) once(e *Event, now time.Time, append func(*Event) (Receipt, error)) (Receipt, error) {
+func (k *keys) once(e *Event, now time.Time, append func(*Event) (Receipt, error)) (Receipt,
+	error) {
 	used := usedKey{string(e.Topic), e.Key}
 	s := &k.stripes[maphash.Comparable(k.seed, used)%uint64(len(k.stripes))]
 	s.mu.Lock()
@@ -95,7 +96,8 @@ func (s *keyStripe) drop() {
 		s.order = append([]usedKey(nil), s.order[s.first:]...)
 		s.first = 0
 	}
-	if len(s.byKey) == 0 && s.peak >= keysPerStripe { // a map keeps the memory of the most that was in it
+	if len(s.byKey) == 0 && s.peak >= keysPerStripe {
+		// a map keeps the memory of the most that was in it
 		s.byKey, s.order, s.first, s.peak = make(map[usedKey]keyUse), nil, 0, 0
 	}
 }

@@ -59,8 +59,10 @@ func TestKeysAgainstAList(t *testing.T) {
 		k, n := newKeys(limit, time.Second), &naive{max: limit, ttl: time.Second}
 		now := time.Unix(1000, 0)
 		for step := range 4000 {
-			now = now.Add(time.Duration(random.IntN(40)) * time.Millisecond * time.Duration(random.IntN(2)))
-			e := &Event{Topic: []byte{byte('a' + random.IntN(3))}, Key: fmt.Sprint(random.IntN(2 * limit))}
+			now = now.Add(time.Duration(random.IntN(40)) * time.Millisecond *
+				time.Duration(random.IntN(2)))
+			e := &Event{Topic: []byte{byte('a' + random.IntN(3))},
+				Key: fmt.Sprint(random.IntN(2 * limit))}
 			id, fails := eventid.ID{MS: uint64(step)}, random.IntN(10) == 0
 			appended := false
 			got, err := k.once(e, now, func(*Event) (Receipt, error) {
@@ -72,10 +74,12 @@ func TestKeysAgainstAList(t *testing.T) {
 			})
 			expected, failed := n.once(e, now, id, fails)
 			if got != expected || (err != nil) != failed || appended == got.Duplicate {
-				t.Fatalf("step %d with at most %d: %+v %v, expected %+v, failed: %v", step, limit, got, err, expected, failed)
+				t.Fatalf("step %d with at most %d: %+v %v, expected %+v, failed: %v", step, limit,
+					got, err, expected, failed)
 			}
 			if held, _ := k.stats(); held != len(n.uses) {
-				t.Fatalf("step %d with at most %d: %d held, expected %d", step, limit, held, len(n.uses))
+				t.Fatalf("step %d with at most %d: %d held, expected %d", step, limit, held,
+					len(n.uses))
 			}
 		}
 	}
@@ -88,7 +92,9 @@ func TestKeysMax(t *testing.T) {
 		k := newKeys(limit, time.Hour)
 		now := time.Unix(1000, 0)
 		for i := range 2*limit + 100 {
-			k.once(&Event{Key: fmt.Sprint(i)}, now, func(*Event) (Receipt, error) { return Receipt{}, nil })
+			k.once(&Event{Key: fmt.Sprint(i)}, now, func(*Event) (Receipt, error) {
+				return Receipt{}, nil
+			})
 		}
 		held, forgotten := k.stats()
 		if held > limit || held < limit*9/10 || forgotten != uint64(2*limit+100-held) {
@@ -111,7 +117,8 @@ func TestOneKeyManyPublishers(t *testing.T) {
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
-			if _, err := k.once(&Event{Key: "k"}, time.Now(), func(*Event) (Receipt, error) { appended++; return Receipt{}, nil }); err != nil {
+			if _, err := k.once(&Event{Key: "k"}, time.Now(),
+				func(*Event) (Receipt, error) { appended++; return Receipt{}, nil }); err != nil {
 				t.Error(err)
 			}
 		})
@@ -127,7 +134,9 @@ func TestKeysKeepNoPeak(t *testing.T) {
 	k := newKeys(5000, time.Minute)
 	now := time.Unix(1000, 0)
 	used := func(key string) {
-		k.once(&Event{Topic: []byte("t"), Key: key}, now, func(*Event) (Receipt, error) { return Receipt{}, nil })
+		k.once(&Event{Topic: []byte("t"), Key: key}, now, func(*Event) (Receipt, error) {
+			return Receipt{}, nil
+		})
 	}
 	for i := range 20_000 {
 		used(fmt.Sprint(i))

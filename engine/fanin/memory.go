@@ -52,7 +52,8 @@ func (m *Memory) Close()                     {}
 
 func (m *Memory) Edges(context.Context) ([]Edge, error) {
 	now := time.Now().UTC().Truncate(time.Second)
-	return []Edge{{Name: m.config.Edge, Version: m.config.Version, Streams: m.config.Streams(), Topics: m.topics.Topics(), Seen: now}}, nil
+	return []Edge{{Name: m.config.Edge, Version: m.config.Version, Streams: m.config.Streams(),
+		Topics: m.topics.Topics(), Seen: now}}, nil
 }
 
 func (m *Memory) TopicCounts(_ context.Context, names []string, limit int) ([]TopicCount, error) {
@@ -71,7 +72,8 @@ func (m *Memory) TopicCounts(_ context.Context, names []string, limit int) ([]To
 	for _, name := range slices.Compact(names) {
 		if t := m.topics.Find(name); t != nil && t.Holders() > 0 {
 			n := t.Holders()
-			all = append(all, TopicCount{Topic: name, Subscribers: n, Edges: map[string]int{m.config.Edge: n}})
+			all = append(all,
+				TopicCount{Topic: name, Subscribers: n, Edges: map[string]int{m.config.Edge: n}})
 		}
 	}
 	return Sorted(all, limit), nil

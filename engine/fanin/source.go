@@ -25,8 +25,8 @@ type Receipt struct {
 // ErrNotStored is wrapped in errors of a Publish that has certainly stored nothing.
 var ErrNotStored = errors.New("the event was not stored")
 
-// CauseOf tells failures of a Publish apart for the log: errors with the same cause are one trouble. An error says it by a method
-// Cause() string; it is "" if none does.
+// CauseOf tells failures of a Publish apart for the log: errors with the same cause are one
+// trouble. An error says it by a method Cause() string; it is "" if none does.
 func CauseOf(err error) string {
 	var c interface{ Cause() string }
 	if errors.As(err, &c) {
@@ -54,12 +54,12 @@ type Source interface {
 	Up() error
 	// Edges returns all nodes that share topics with this one, itself among them.
 	Edges(context.Context) ([]Edge, error)
-	// TopicCounts returns the subscribers of topics over all edges: of those that are named or, if none is, of the limit that
-	// have the most.
+	// TopicCounts returns the subscribers of topics over all edges: of those that are named or, if
+	// none is, of the limit that have the most.
 	TopicCounts(ctx context.Context, names []string, limit int) ([]TopicCount, error)
 
-	// Gauges are metrics by name, and what reads each; Counters calls set with the name of each counter and what it has come to;
-	// WriteHistograms writes the rest in Prometheus' text format.
+	// Gauges are metrics by name, and what reads each; Counters calls set with the name of each
+	// counter and what it has come to; WriteHistograms writes the rest in Prometheus' text format.
 	Gauges() map[string]func() float64
 	Counters(set func(name string, value uint64))
 	WriteHistograms(io.Writer)

@@ -38,7 +38,8 @@ const adminIndex = `/metrics        for Prometheus
 /debug/pprof/   profiles
 `
 
-// topicsLimit is how many topics are listed if the request does not say, topicsLimitMax how many at most.
+// topicsLimit is how many topics are listed if the request does not say, topicsLimitMax how many at
+// most.
 const (
 	topicsLimit    = 100
 	topicsLimitMax = 10_000
@@ -66,13 +67,16 @@ func topicsQuery(r *http.Request) (names []string, limit int, _ *refuse.Answer) 
 	}
 	for key := range query {
 		if key != "topic" && key != "limit" {
-			return nil, 0, causeBadQuery.Say("expected topic and limit in the query, found %.40q", key)
+			return nil, 0, causeBadQuery.Say("expected topic and limit in the query, found %.40q",
+				key)
 		}
 	}
 	limit = topicsLimit
 	if text := query.Get("limit"); text != "" {
 		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > topicsLimitMax {
-			return nil, 0, causeBadQuery.Say("expected limit to be a number of 1 to %d, found %.40q", topicsLimitMax, text)
+			return nil, 0,
+				causeBadQuery.Say("expected limit to be a number of 1 to %d, found %.40q",
+					topicsLimitMax, text)
 		}
 	}
 	return query["topic"], limit, nil
@@ -94,7 +98,8 @@ func NewAdmin(c AdminConfig) http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := c.Ready(); err != nil {
-			writeBody(w, http.StatusServiceUnavailable, "text/plain; charset=utf-8", []byte(err.Error()+"\n"))
+			writeBody(w, http.StatusServiceUnavailable, "text/plain; charset=utf-8",
+				[]byte(err.Error()+"\n"))
 			return
 		}
 		text := "ready\n"
@@ -129,7 +134,9 @@ func NewAdmin(c AdminConfig) http.Handler {
 				return
 			}
 		}
-		writeAnswer(w, r, func(ctx context.Context) (any, error) { return c.Source.TopicCounts(ctx, names, limit) })
+		writeAnswer(w, r, func(ctx context.Context) (any, error) {
+			return c.Source.TopicCounts(ctx, names, limit)
+		})
 	})
 	handleProfiles(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -138,11 +145,13 @@ func NewAdmin(c AdminConfig) http.Handler {
 			return
 		}
 		if fromAnotherSite(r) {
-			causeOrigin.Say("requests that pages of other sites make are refused").Write(w, refuse.Where{})
+			causeOrigin.Say("requests that pages of other sites make are refused").
+				Write(w, refuse.Where{})
 			return
 		}
 		if !isNormalPath(r.URL.EscapedPath()) {
-			causeNotFound.Say("expected a path without escapes and dot segments").Write(w, refuse.Where{})
+			causeNotFound.Say("expected a path without escapes and dot segments").
+				Write(w, refuse.Where{})
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -45,10 +45,13 @@ var (
 
 // tooLarge names both numbers, and the setting, in the words of package rule.
 func tooLarge(what, found string, limit int64, setting string) *refuse.Answer {
-	return causeTooLarge.Say("expected at most %d bytes of %s (--%s), found %s", limit, what, setting, found)
+	return causeTooLarge.Say("expected at most %d bytes of %s (--%s), found %s", limit, what,
+		setting, found)
 }
 
-func (s *Public) refuse(w http.ResponseWriter, p *refuse.Answer) { s.refuseAt(w, p, refuse.Where{}) }
+func (s *Public) refuse(w http.ResponseWriter, p *refuse.Answer) {
+	s.refuseAt(w, p, refuse.Where{})
+}
 
 func (s *Public) refuseAt(w http.ResponseWriter, p *refuse.Answer, at refuse.Where) {
 	s.config.Refused(p.Cause)

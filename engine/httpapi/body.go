@@ -12,9 +12,8 @@ import (
 	"ssedge/engine/refuse"
 )
 
-// patientBody is a body whose publisher may take as long as it likes, but not be
-// silent for longer than the body timeout. The answer has that long from then on.
-// It ends when the server goes away.
+// patientBody is a body whose publisher may take as long as it likes, but not be silent for longer
+// than the body timeout. The answer has that long from then on. It ends when the server goes away.
 type patientBody struct {
 	io.Reader
 	control *http.ResponseController
@@ -37,8 +36,8 @@ type bodies struct {
 	allEnded   bool
 }
 
-// EndLines has bodies of lines end behind the line that is being read: their publishers are told what was taken. Later ones end
-// at once.
+// EndLines has bodies of lines end behind the line that is being read: their publishers are told
+// what was taken. Later ones end at once.
 func (s *Public) EndLines() { s.bodies.end(false) }
 
 // EndBodies has all bodies end where they are.
@@ -57,7 +56,8 @@ func (of *bodies) end(all bool) {
 
 // beginBody begins to read a body; done must be called at its end.
 func (s *Public) beginBody(w http.ResponseWriter, r *http.Request, lines bool) *patientBody {
-	b := &patientBody{Reader: r.Body, control: http.NewResponseController(w), timeout: s.config.BodyTimeout, lines: lines, of: &s.bodies}
+	b := &patientBody{Reader: r.Body, control: http.NewResponseController(w),
+		timeout: s.config.BodyTimeout, lines: lines, of: &s.bodies}
 	b.of.mu.Lock()
 	defer b.of.mu.Unlock()
 	if b.of.all == nil {

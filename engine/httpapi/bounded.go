@@ -13,9 +13,10 @@ import (
 // AdminConnectionsMax is how many connections the admin listener has at most.
 const AdminConnectionsMax = 32
 
-// Bounded is a listener that has a bounded number of connections and still takes every new one: when there are too many, the oldest
-// goes of those whose request is not being answered or, if all are, the oldest of all. So connections on which nothing comes, or
-// half a request, keep no probe out, and take no descriptor that others need.
+// Bounded is a listener that has a bounded number of connections and still takes every new one:
+// when there are too many, the oldest goes of those whose request is not being answered or, if all
+// are, the oldest of all. So connections on which nothing comes, or half a request, keep no probe
+// out, and take no descriptor that others need.
 //
 // It needs ConnContext and Handler in the server. It is safe from any goroutine.
 type Bounded struct {

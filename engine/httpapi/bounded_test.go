@@ -10,8 +10,8 @@ import (
 	"ssedge/engine/deadline"
 )
 
-// Connections that send nothing or half a request, or do not read their answers, keep no new one out; and one whose request is being
-// answered stays while there are others.
+// Connections that send nothing or half a request, or do not read their answers, keep no new one
+// out; and one whose request is being answered stays while there are others.
 func TestABoundedListenerTakesEveryConnection(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -22,20 +22,21 @@ func TestABoundedListenerTakesEveryConnection(t *testing.T) {
 	b := NewBounded(ln, most, newClock(t))
 	slow := make(chan struct{})
 	entered := make(chan struct{})
-	server := &http.Server{ConnContext: b.ConnContext, Handler: b.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/slow":
-			close(entered)
-			<-slow
-		case "/endless":
-			for {
-				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
-					return
+	server := &http.Server{ConnContext: b.ConnContext,
+		Handler: b.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/slow":
+				close(entered)
+				<-slow
+			case "/endless":
+				for {
+					if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+						return
+					}
 				}
 			}
-		}
-		io.WriteString(w, "done")
-	}))}
+			io.WriteString(w, "done")
+		}))}
 	go server.Serve(b)
 	defer server.Close()
 	dial := func(text string) net.Conn {
@@ -49,7 +50,8 @@ func TestABoundedListenerTakesEveryConnection(t *testing.T) {
 	}
 	get := func() {
 		t.Helper()
-		client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
+		client := &http.Client{Timeout: time.Minute,
+			Transport: &http.Transport{DisableKeepAlives: true}}
 		got, err := client.Get("http://" + ln.Addr().String() + "/")
 		if err != nil {
 			t.Fatal(err)
@@ -77,8 +79,8 @@ func TestABoundedListenerTakesEveryConnection(t *testing.T) {
 	}
 }
 
-// net/http ends what it sends before it closes a connection on which more may come, if the connection can do that: otherwise the
-// client may lose the answer.
+// net/http ends what it sends before it closes a connection on which more may come, if the
+// connection can do that: otherwise the client may lose the answer.
 func TestABoundedConnectionEndsOneWay(t *testing.T) {
 	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

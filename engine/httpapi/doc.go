@@ -1,6 +1,5 @@
-// Package httpapi is what net/http serves: publishing, the pages, health, metrics
-// and profiles, and the requests for streams that were not plain enough for the
-// intake's fast path.
+// Package httpapi is what net/http serves: publishing, the pages, health, metrics and profiles, and
+// the requests for streams that were not plain enough for the intake's fast path.
 //
 //	public.go      the public listener: routes, statuses, CORS
 //	subscribe.go   GET /events: out of net/http and into a shard

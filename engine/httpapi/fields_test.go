@@ -50,7 +50,8 @@ func TestFieldsThatAreRepeatedOrMissing(t *testing.T) {
 	n := start(t, nil)
 	head := "POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key + "\r\n"
 	for request, want := range map[string]int{
-		head + "Content-Length: 1\r\nContent-Encoding: identity\r\nContent-Encoding: br\r\n\r\nx":         415,
+		head +
+			"Content-Length: 1\r\nContent-Encoding: identity\r\nContent-Encoding: br\r\n\r\nx": 415,
 		head + "Content-Length: 1\r\nContent-Type: text/plain\r\nContent-Type: application/json\r\n\r\nx": 400,
 		head + "Content-Length: 0\r\n\r\n": 200,
 		head + "\r\n":                      200, // HTTP/1.1: no body
@@ -94,7 +95,8 @@ func TestIdempotencyKeyField(t *testing.T) {
 		"an array":            post("", "application/json", "["+keyed("t", "", "x")+"]", "k"),
 		"lines":               post("", "application/x-ndjson", keyed("t", "", "x"), "k"),
 	} {
-		if got.status != 400 || !strings.Contains(got.reason(t), "key") && !strings.Contains(got.reason(t), "Key") {
+		if got.status != 400 || !strings.Contains(got.reason(t), "key") &&
+			!strings.Contains(got.reason(t), "Key") {
 			t.Errorf("%s: %d %s", name, got.status, got.body)
 		}
 	}

@@ -21,17 +21,20 @@ import (
 type kept struct{ events []fanin.Event }
 
 func (k *kept) Publish(e *fanin.Event) (fanin.Receipt, error) {
-	k.events = append(k.events, fanin.Event{Topic: bytes.Clone(e.Topic), Body: bytes.Clone(e.Body), Key: e.Key})
+	k.events = append(k.events, fanin.Event{Topic: bytes.Clone(e.Topic), Body: bytes.Clone(e.Body),
+		Key: e.Key})
 	return fanin.Receipt{ID: eventid.ID{MS: 1, Seq: uint64(len(k.events))}}, nil
 }
 
 func newFuzzed() (*Public, *kept) {
 	k := &kept{}
 	return NewPublic(PublicConfig{
-		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(), Source: k,
-		Rule:       rule.Limits{EventBytes: 1 << 16, TopicBytes: 64, KeyBytes: 64},
-		BodyLimits: BodyLimits{BodyBytes: 1 << 18, PublishBytes: RequestBytesMax(1<<18, 1<<16), BodyTimeout: time.Second},
-		Draining:   func() bool { return false }, Refused: func(string) {},
+		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(),
+		Source: k,
+		Rule:   rule.Limits{EventBytes: 1 << 16, TopicBytes: 64, KeyBytes: 64},
+		BodyLimits: BodyLimits{BodyBytes: 1 << 18, PublishBytes: RequestBytesMax(1<<18, 1<<16),
+			BodyTimeout: time.Second},
+		Draining: func() bool { return false }, Refused: func(string) {},
 	}), k
 }
 
@@ -84,11 +87,16 @@ var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 // whatever is not is refused with a reason.
 func FuzzPublishJSON(f *testing.F) {
 	for _, seed := range []string{
-		`{"topic":"t","data":"x"}`, `{"topic":"t","data":"a\r\nb\rc\n","event":"e","retry":5,"key":"k"}`,
-		`{"topic":"\u00e4","data":[1e400, {"a" : "\u2028"}]}`, `{"topic":"t","data":null}`, `{"data":"\ud83d\ude00","topic":"t"}`,
-		`{"topic":"t","data":"\ud800"}`, `{"topic":"t","data":1,"data":2}`, `{"topic":"t","data":"\u0000: id: x\n\n"}`,
-		`[{"topic":"t","data":1}]`, `[]`, `{`, ``, `null`, "{\"topic\":\"t\",\"data\":\"\xff\"}", `{"topic":"t","event":"a\nb","data":""}`,
-		`{"topic":"t","data":-0.0e-0}`, " \t{\"topic\":\"t\",\"data\":\"\ufeff\"}\r\n", `{"topic":"t","retry":null,"data":0}`,
+		`{"topic":"t","data":"x"}`,
+		`{"topic":"t","data":"a\r\nb\rc\n","event":"e","retry":5,"key":"k"}`,
+		`{"topic":"\u00e4","data":[1e400, {"a" : "\u2028"}]}`, `{"topic":"t","data":null}`,
+		`{"data":"\ud83d\ude00","topic":"t"}`,
+		`{"topic":"t","data":"\ud800"}`, `{"topic":"t","data":1,"data":2}`,
+		`{"topic":"t","data":"\u0000: id: x\n\n"}`,
+		`[{"topic":"t","data":1}]`, `[]`, `{`, ``, `null`, "{\"topic\":\"t\",\"data\":\"\xff\"}",
+		`{"topic":"t","event":"a\nb","data":""}`,
+		`{"topic":"t","data":-0.0e-0}`, " \t{\"topic\":\"t\",\"data\":\"\ufeff\"}\r\n",
+		`{"topic":"t","retry":null,"data":0}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -100,7 +108,8 @@ func FuzzPublishJSON(f *testing.F) {
 			r.Header.Set("Content-Type", contentType)
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, r)
-			if w.Code != 200 && (!json.Valid(w.Body.Bytes()) || len(k.events) > 0 && contentType == "application/json") {
+			if w.Code != 200 && (!json.Valid(w.Body.Bytes()) || len(k.events) > 0 &&
+				contentType == "application/json") {
 				t.Fatalf("%d %q, %d events", w.Code, w.Body, len(k.events))
 			}
 			return w.Code
@@ -122,7 +131,8 @@ func FuzzPublishJSON(f *testing.F) {
 		if code == 200 {
 			check(t, text, &k.events[0])
 		}
-		if array := post("application/json", append(append([]byte("["), text...), ']')); code == 200 && array != 200 {
+		if array := post("application/json",
+			append(append([]byte("["), text...), ']')); code == 200 && array != 200 {
 			t.Fatalf("%q is taken (%d), in an array it is not (%d)", text, code, array)
 		}
 		if bytes.ContainsAny(text, "\n\r") || len(bytes.Trim(text, jsonBlanks)) == 0 {
@@ -140,7 +150,8 @@ func check(t *testing.T, text []byte, e *fanin.Event) {
 	if event == "" {
 		event = "message"
 	}
-	if m := decoded(t, e); string(e.Topic) != topic || m.Data != lineEnds.Replace(data) || m.Event != event {
+	if m := decoded(t, e); string(e.Topic) != topic || m.Data != lineEnds.Replace(data) ||
+		m.Event != event {
 		t.Fatalf("%q arrived at %q as %+v", text, e.Topic, m)
 	}
 }

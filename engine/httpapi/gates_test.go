@@ -16,12 +16,14 @@ import (
 
 // limited is a node with the bounds of the table of cases.
 func limited(c *engine.Config) {
-	c.Rule.TopicBytes, c.Rule.EventBytes, c.Rule.KeyBytes = ruletest.Limits.TopicBytes, ruletest.Limits.EventBytes, ruletest.Limits.KeyBytes
+	c.Rule.TopicBytes, c.Rule.EventBytes, c.Rule.KeyBytes = ruletest.Limits.TopicBytes,
+		ruletest.Limits.EventBytes, ruletest.Limits.KeyBytes
 }
 
 // asJSON is a case as an event in JSON. Bytes that are not UTF-8 stay as they are.
 func asJSON(c ruletest.Case) string {
-	text := fmt.Sprintf(`{"topic":"%s","data":"%s","event":"%s","key":"%s"`, escaped(c.Topic), escaped(c.Data), escaped(c.Event), escaped(c.Key))
+	text := fmt.Sprintf(`{"topic":"%s","data":"%s","event":"%s","key":"%s"`, escaped(c.Topic),
+		escaped(c.Data), escaped(c.Event), escaped(c.Key))
 	if c.Retry != "" {
 		text += `,"retry":` + c.Retry
 	}
@@ -49,8 +51,8 @@ func asQuery(c ruletest.Case) string {
 	return "?" + q.Encode()
 }
 
-// Each form of a publish holds every case to the rule and refuses it in the rule's words. A case that
-// is accepted arrives unchanged.
+// Each form of a publish holds every case to the rule and refuses it in the rule's words. A case
+// that is accepted arrives unchanged.
 func TestGatesOfPublishing(t *testing.T) {
 	t.Parallel()
 	for form, post := range map[string]func(*node, ruletest.Case) said{
@@ -77,7 +79,9 @@ func TestGatesOfPublishing(t *testing.T) {
 					s := n.subscribe("last_event_id=earliest&topic=" + url.QueryEscape(c.Topic))
 					m := s.next()
 					ms, _ := s.decoder.RetryMS()
-					if name := c.Event; m.Data != arrives(c.Data) || m.Event != name && (name != "" || m.Event != "message") || c.Retry != "" && fmt.Sprint(ms) != c.Retry {
+					if name := c.Event; m.Data != arrives(c.Data) || m.Event != name &&
+						(name != "" || m.Event != "message") || c.Retry != "" &&
+						fmt.Sprint(ms) != c.Retry {
 						t.Errorf("%s: arrived as %+v, retry %d", c.Name, m, ms)
 					}
 					s.conn.Close()
@@ -88,8 +92,10 @@ func TestGatesOfPublishing(t *testing.T) {
 					want = 413
 				}
 				words := expected(form, c)
-				if got.status != want && !(c.What == rule.Size && words == "UTF-8") || !strings.Contains(reasonOf(got.body), words) {
-					t.Errorf("%s: %d %s, expected %d and %q", c.Name, got.status, got.body, want, words)
+				if got.status != want && !(c.What == rule.Size && words == "UTF-8") ||
+					!strings.Contains(reasonOf(got.body), words) {
+					t.Errorf("%s: %d %s, expected %d and %q", c.Name, got.status, got.body, want,
+						words)
 				}
 			}
 		})
@@ -130,7 +136,8 @@ func TestGatesOfSubscribing(t *testing.T) {
 			continue
 		}
 		for _, method := range []string{"GET", "HEAD"} {
-			r, err := http.NewRequest(method, n.url+"/events?topic=good&topic="+url.QueryEscape(c.Topic), nil)
+			r, err := http.NewRequest(method, n.url+"/events?topic=good&topic="+
+				url.QueryEscape(c.Topic), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -144,7 +151,8 @@ func TestGatesOfSubscribing(t *testing.T) {
 			if c.What != "" && method == "GET" {
 				text := make([]byte, 4096)
 				k, _ := resp.Body.Read(text)
-				if words := "expected " + ruletest.Limits.Expected(rule.Topic) + ", found "; !strings.Contains(reasonOf(string(text[:k])), words) {
+				if words := "expected " + ruletest.Limits.Expected(rule.Topic) +
+					", found "; !strings.Contains(reasonOf(string(text[:k])), words) {
 					t.Errorf("%s: %s", c.Name, text[:k])
 				}
 			}

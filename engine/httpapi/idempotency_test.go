@@ -31,7 +31,8 @@ func TestSameKeyIsOneEvent(t *testing.T) {
 	if got := n.post("?topic=t&key=k", "", strings.NewReader("raw")); got.body != receipt+"\n" {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	if got := n.json("[" + keyed("t", "k", "again") + "," + keyed("t", "k", "again") + "]"); got.body != "["+receipt+","+receipt+"]\n" {
+	if got := n.json("[" + keyed("t", "k", "again") + "," + keyed("t", "k", "again") +
+		"]"); got.body != "["+receipt+","+receipt+"]\n" {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 	if got := n.lines(keyed("t", "k", "again")); got.body != receipt+"\n" {
@@ -54,16 +55,20 @@ func TestKeyOfARefusedEvent(t *testing.T) {
 	n := start(t, func(c *engine.Config) { c.TopicsMax = 1 })
 	n.subscribe("topic=t") // holds it
 	n.raw("t", "x").id(t)
-	if got := n.json(keyed("u", "k", "x")); got.status != 503 || got.header.Get("Retry-After") == "" {
+	if got := n.json(keyed("u", "k", "x")); got.status != 503 ||
+		got.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	if got := n.lines(`{"topic":"t","data":1}` + "\n" + keyed("u", "k", "x")); got.status != 503 || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, `"published":1`) {
+	if got := n.lines(`{"topic":"t","data":1}` + "\n" + keyed("u", "k", "x")); got.status != 503 ||
+		got.header.Get("Retry-After") == "" || !strings.Contains(got.body, `"published":1`) {
 		t.Errorf("%d %v %s", got.status, got.header, got.body)
 	}
-	if got := n.json(`[{"topic":"t","data":1},` + keyed("u", "k", "x") + `]`); got.status != 503 || !strings.Contains(got.body, `"item":2,"published":1`) {
+	if got := n.json(`[{"topic":"t","data":1},` + keyed("u", "k", "x") + `]`); got.status != 503 ||
+		!strings.Contains(got.body, `"item":2,"published":1`) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
-	if got := n.json(keyed("t", "k", "x")); got.status != 200 || strings.Contains(got.body, "duplicate") {
+	if got := n.json(keyed("t", "k", "x")); got.status != 200 ||
+		strings.Contains(got.body, "duplicate") {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }
@@ -107,7 +112,8 @@ func TestKeysAreForgotten(t *testing.T) {
 		n.json(keyed("t", fmt.Sprint(i), "x"))
 	}
 	for i, duplicate := range []bool{true, true, true} { // 1, 2 and 3 are held
-		if got := n.json(keyed("t", fmt.Sprint(i+1), "x")); strings.Contains(got.body, "duplicate") != duplicate {
+		if got := n.json(keyed("t", fmt.Sprint(i+1), "x")); strings.Contains(got.body,
+			"duplicate") != duplicate {
 			t.Errorf("key %d: %s", i+1, got.body)
 		}
 	}

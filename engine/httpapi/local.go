@@ -15,7 +15,8 @@ var notLocal = causeNotLocal.Say("expected a Host of this machine: localhost, 12
 // localHost reports whether a request names this machine, or came over a unix
 // socket, which no page can connect to.
 func localHost(r *http.Request) bool {
-	if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && a.Network() == "unix" {
+	if a, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok &&
+		a.Network() == "unix" {
 		return true
 	}
 	return intake.LocalHost([]byte(r.Host))

@@ -9,23 +9,25 @@ import (
 	"github.com/valyala/bytebufferpool"
 )
 
-// memory is what the requests that publish hold together: bodies, their events in wire form, and receipts. What each holds
-// in small buffers is not counted: the number of connections bounds it.
+// memory is what the requests that publish hold together: bodies, their events in wire form, and
+// receipts. What each holds in small buffers is not counted: the number of connections bounds it.
 type memory struct {
 	max  int64
 	held atomic.Int64
 }
 
-// RequestBytesMax bounds what one request holds, by the largest JSON body and the largest event, in bytes. An array of the shortest
-// events takes five times its body, most of it for receipts, and so does one whose data are all line breaks: each begins a line with a
-// field name. A line of NDJSON with one event takes 18 times its data if each byte of that is escaped: the line and its value are six
-// times as long. Buffers grow by a quarter more than is needed.
+// RequestBytesMax bounds what one request holds, by the largest JSON body and the largest event, in
+// bytes. An array of the shortest events takes five times its body, most of it for receipts, and so
+// does one whose data are all line breaks: each begins a line with a field name. A line of NDJSON
+// with one event takes 18 times its data if each byte of that is escaped: the line and its value
+// are six times as long. Buffers grow by a quarter more than is needed.
 func RequestBytesMax(body, event int64) int64 { return max(6*body, 18*event) + 1<<20 }
 
 // smallBuffer is the size up to which a buffer is not counted, and is kept for another request.
 const smallBuffer = 16 << 10
 
-// PublishBytes is how much memory the requests that publish hold at the moment. It may be called from any goroutine.
+// PublishBytes is how much memory the requests that publish hold at the moment. It may be called
+// from any goroutine.
 func (s *Public) PublishBytes() int64 { return s.memory.held.Load() }
 
 // share is what one request holds of it. One goroutine uses it.

@@ -34,10 +34,12 @@ const (
 
 func withMemory(max int64, source fanin.Publisher) *Public {
 	return NewPublic(PublicConfig{
-		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(), Source: source,
+		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(),
+		Source:     source,
 		Rule:       rule.Limits{EventBytes: eventMax, TopicBytes: 64, KeyBytes: 64},
-		BodyLimits: BodyLimits{BodyBytes: bodyMax, PublishBytes: max, BodyTimeout: time.Minute}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-		Draining: func() bool { return false }, Refused: func(string) {},
+		BodyLimits: BodyLimits{BodyBytes: bodyMax, PublishBytes: max, BodyTimeout: time.Minute},
+		Logger:     slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Draining:   func() bool { return false }, Refused: func(string) {},
 	})
 }
 
@@ -46,21 +48,30 @@ type form struct{ query, media, body string }
 
 // array is one of that many bytes at most, of the same event.
 func array(event string) form {
-	return form{"", "application/json", "[" + strings.Repeat(event+",", (bodyMax-2-len(event))/(len(event)+1)) + event + "]"}
+	return form{"", "application/json",
+		"[" + strings.Repeat(event+",", (bodyMax-2-len(event))/(len(event)+1)) + event + "]"}
 }
 
 // hungry are bodies that take the most memory for their length.
 var hungry = map[string]form{
 	"an array of the shortest events": array(`{"topic":"t","data":1}`),
-	"an array of line breaks":         array(`{"topic":"t","data":"` + strings.Repeat(`\n`, eventMax/2) + `"}`),
-	"an array of escaped data":        array(`{"topic":"t","data":"` + strings.Repeat(`\u0061`, eventMax) + `"}`),
-	"an array of keys":                array(`{"topic":"` + strings.Repeat("t", 64) + `","key":"` + strings.Repeat("k", 64) + `","data":1}`),
-	"one event of escaped data":       {"", "application/json", `{"topic":"t","data":"` + strings.Repeat(`\u0061`, eventMax) + `"}`},
-	"one event of blanks":             {"", "application/json", `{"topic":"t","data":[` + strings.Repeat(" ", bodyMax-100) + `]}`},
-	"a line of escaped data":          {"", "application/x-ndjson", `{"topic":"t","data":"` + strings.Repeat(`\u0061`, eventMax) + `"}`},
-	"a line of line breaks":           {"", "application/x-ndjson", `{"topic":"t","data":"` + strings.Repeat(`\n`, eventMax) + `"}`},
-	"lines that are short":            {"", "application/x-ndjson", strings.Repeat(`{"topic":"t","data":1}`+"\n", 20_000)},
-	"data of line breaks":             {"?topic=t", "text/plain", strings.Repeat("\n", eventMax)},
+	"an array of line breaks": array(`{"topic":"t","data":"` +
+		strings.Repeat(`\n`, eventMax/2) + `"}`),
+	"an array of escaped data": array(`{"topic":"t","data":"` +
+		strings.Repeat(`\u0061`, eventMax) + `"}`),
+	"an array of keys": array(`{"topic":"` + strings.Repeat("t", 64) + `","key":"` +
+		strings.Repeat("k", 64) + `","data":1}`),
+	"one event of escaped data": {"", "application/json", `{"topic":"t","data":"` +
+		strings.Repeat(`\u0061`, eventMax) + `"}`},
+	"one event of blanks": {"", "application/json", `{"topic":"t","data":[` +
+		strings.Repeat(" ", bodyMax-100) + `]}`},
+	"a line of escaped data": {"", "application/x-ndjson", `{"topic":"t","data":"` +
+		strings.Repeat(`\u0061`, eventMax) + `"}`},
+	"a line of line breaks": {"", "application/x-ndjson", `{"topic":"t","data":"` +
+		strings.Repeat(`\n`, eventMax) + `"}`},
+	"lines that are short": {"", "application/x-ndjson",
+		strings.Repeat(`{"topic":"t","data":1}`+"\n", 20_000)},
+	"data of line breaks": {"?topic=t", "text/plain", strings.Repeat("\n", eventMax)},
 }
 
 func (f form) request() *http.Request {
@@ -69,8 +80,8 @@ func (f form) request() *http.Request {
 	return r
 }
 
-// One request holds no more than is said, and what is counted is what it holds. Nothing is left behind it. It counts the whole
-// process's memory, so it does not run beside other tests.
+// One request holds no more than is said, and what is counted is what it holds. Nothing is left
+// behind it. It counts the whole process's memory, so it does not run beside other tests.
 func TestWhatOneRequestHolds(t *testing.T) {
 	if Raced {
 		t.Skip("not run with -race: it has one goroutine. go test ./engine/httpapi runs it")
@@ -104,7 +115,8 @@ func TestWhatOneRequestHolds(t *testing.T) {
 			if left := s.PublishBytes(); left != 0 {
 				t.Errorf("%s: %d bytes are left", name, left)
 			}
-			t.Logf("%s: %d bytes, %d times the body; %d of them in use", name, counted, counted/int64(len(f.body)), real)
+			t.Logf("%s: %d bytes, %d times the body; %d of them in use", name, counted,
+				counted/int64(len(f.body)), real)
 		}
 	}
 }
@@ -136,8 +148,8 @@ func TestTakingAtTheSameTime(t *testing.T) {
 	}
 }
 
-// Many requests at once hold no more than all of them may: those beyond are told to come back, nothing of them is published, and
-// small ones go on.
+// Many requests at once hold no more than all of them may: those beyond are told to come back,
+// nothing of them is published, and small ones go on.
 func TestPublishersHoldNoMoreThanTheyMay(t *testing.T) {
 	t.Parallel()
 	for name, f := range hungry {
@@ -162,7 +174,8 @@ func TestPublishersHoldNoMoreThanTheyMay(t *testing.T) {
 					r.Body = io.NopCloser(body)
 					s.ServeHTTP(w, r)
 					if f.media != "application/x-ndjson" && body.Len() > 0 {
-						t.Errorf("%d bytes of the body were not read: a client that writes first does not see the answer", body.Len())
+						t.Errorf("%d bytes of the body were not read: a client that writes first does not see the answer",
+							body.Len())
 					}
 					answers <- w
 				}()
@@ -176,7 +189,8 @@ func TestPublishersHoldNoMoreThanTheyMay(t *testing.T) {
 				case <-entered:
 					inside++
 				case w := <-answers:
-					if refused++; w.Code != 503 || w.Header().Get("Retry-After") != "1" || !strings.Contains(w.Body.String(), "--publish-bytes") {
+					if refused++; w.Code != 503 || w.Header().Get("Retry-After") != "1" ||
+						!strings.Contains(w.Body.String(), "--publish-bytes") {
 						t.Errorf("%d %.200s", w.Code, w.Body)
 					}
 				case <-time.After(time.Minute):
@@ -186,7 +200,8 @@ func TestPublishersHoldNoMoreThanTheyMay(t *testing.T) {
 			if refused == 0 || refused == asked {
 				t.Errorf("%d of %d were refused", refused, asked)
 			}
-			if held := s.PublishBytes(); held > most+most/4 { // buffers grow by a quarter more than they need
+			if held := s.PublishBytes(); held > most+most/4 {
+				// buffers grow by a quarter more than they need
 				t.Errorf("%d bytes are held, expected at most %d", held, most)
 			}
 			ask(form{"?topic=t", "text/plain", "small"})
@@ -198,7 +213,9 @@ func TestPublishersHoldNoMoreThanTheyMay(t *testing.T) {
 			}()
 			for range asked - refused + 1 {
 				w := <-answers
-				partly := strings.Count(f.body, "\n") > 1 && strings.Contains(w.Body.String(), `"published":`) // its receipts found no room
+				// its receipts found no room
+				partly := strings.Count(f.body, "\n") > 1 &&
+					strings.Contains(w.Body.String(), `"published":`)
 				if w.Code != 200 && !(w.Code == 503 && partly) {
 					t.Errorf("%d %.200s", w.Code, w.Body)
 				}

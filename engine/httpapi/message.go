@@ -60,11 +60,13 @@ func jsonError(err error) string {
 	case semantic.JSONPointer == "":
 		return "found " + kindNames[semantic.JSONKind]
 	}
-	return fmt.Sprintf("expected %q to be a string, found %s", semantic.JSONPointer.LastToken(), kindNames[semantic.JSONKind])
+	return fmt.Sprintf("expected %q to be a string, found %s", semantic.JSONPointer.LastToken(),
+		kindNames[semantic.JSONKind])
 }
 
 var kindNames = map[jsontext.Kind]string{
-	'n': "null", 'f': "false", 't': "true", '"': "a string", '0': "a number", '{': "an object", '[': "an array",
+	'n': "null", 'f': "false", 't': "true", '"': "a string", '0': "a number", '{': "an object",
+	'[': "an array",
 }
 
 // drafts are the events of one request, checked and put into wire form, in one pooled
@@ -98,7 +100,8 @@ func (ds *drafts) reset() { ds.all, ds.text.B = ds.all[:0], ds.text.B[:0] }
 // event is number i; valid until more are added.
 func (ds *drafts) event(i int) fanin.Event {
 	d, text := &ds.all[i], ds.text.B
-	return fanin.Event{Topic: text[d.from:d.topic:d.topic], Key: string(text[d.topic:d.key]), Body: text[d.key:d.body:d.body]}
+	return fanin.Event{Topic: text[d.from:d.topic:d.topic], Key: string(text[d.topic:d.key]),
+		Body: text[d.key:d.body:d.body]}
 }
 
 // addMessage checks a message and adds it.
@@ -124,7 +127,8 @@ func (ds *drafts) addMessage(m *message) *refuse.Answer {
 // textOf is the data as it is sent, valid until the next message is read.
 func (ds *drafts) textOf(m *message) ([]byte, *refuse.Answer) {
 	if m.Data.Kind() == '"' {
-		if p := ds.share.grow(&ds.data, min(len(m.Data), ds.rule.EventBytes+smallBuffer)); p != nil {
+		if p := ds.share.grow(&ds.data,
+			min(len(m.Data), ds.rule.EventBytes+smallBuffer)); p != nil {
 			return nil, p
 		}
 		text, err := jsontext.AppendUnquote(ds.data[:0], m.Data)
@@ -141,7 +145,8 @@ func (ds *drafts) textOf(m *message) ([]byte, *refuse.Answer) {
 
 // causes are the metric labels of what breaks the rule.
 var causes = map[rule.What]refuse.Cause{
-	rule.Topic: causeBadTopic, rule.Name: causeBadEvent, rule.Data: causeBadEvent, rule.Size: causeTooLarge, rule.Key: causeBadKey, rule.Retry: causeBadRetry,
+	rule.Topic: causeBadTopic, rule.Name: causeBadEvent, rule.Data: causeBadEvent,
+	rule.Size: causeTooLarge, rule.Key: causeBadKey, rule.Retry: causeBadRetry,
 }
 
 // broken is the refusal of what breaks the rule; nil if nothing does.
@@ -159,7 +164,8 @@ func (ds *drafts) add(topic, key string, e *sse.Event) *refuse.Answer {
 		return causeNoTopic.Say(`expected a topic: "topic" in the JSON`)
 	}
 	name := []byte(topic)
-	for _, err := range [...]error{ds.rule.Topic(name), ds.rule.Key(key), ds.rule.Event(e.Name, e.Data, e.RetryMS)} {
+	for _, err := range [...]error{ds.rule.Topic(name), ds.rule.Key(key),
+		ds.rule.Event(e.Name, e.Data, e.RetryMS)} {
 		if p := broken(err); p != nil {
 			return p
 		}

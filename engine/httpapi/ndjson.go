@@ -17,10 +17,9 @@ import (
 // client that never reads them is given up after the body timeout.
 const receiptsHeld = 256 << 10
 
-// publishStream takes one event per line for as long as they come, in bounded
-// memory. Each line is answered with a line: its receipt or, at the first that is
-// not in order, the reason; what came before it is published, what comes after is
-// not read.
+// publishStream takes one event per line for as long as they come, in bounded memory. Each line is
+// answered with a line: its receipt or, at the first that is not in order, the reason; what came
+// before it is published, what comes after is not read.
 func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
 	if p := withoutKeyField(r); p != nil {
 		s.refuse(w, p)
@@ -48,7 +47,8 @@ func (s *Public) publishStream(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if text := bytes.Trim(line, jsonBlanks); len(text) > 0 {
-			if st.body.hasEnded() { // lines that have come, too: their publisher is told that they were not taken
+			if st.body.hasEnded() {
+				// lines that have come, too: their publisher is told that they were not taken
 				st.refuse(st.body.broken(errEnded))
 				return
 			}
@@ -80,8 +80,7 @@ type stream struct {
 
 var errLineTooLong = errors.New("line too long")
 
-// lineBytesMax bounds a line: an event whose every byte is escaped (\u0041), and
-// its other members.
+// lineBytesMax bounds a line: an event whose every byte is escaped (\u0041), and its other members.
 func (s *Public) lineBytesMax() int { return 6*s.config.Rule.EventBytes + 16<<10 }
 
 // readLine returns the next line; io.EOF comes with the last, which may be empty.
@@ -188,7 +187,8 @@ func (st *stream) fail(err error) {
 	switch {
 	case errors.As(err, &p):
 	case errors.Is(err, errLineTooLong):
-		p = tooLarge("a line", strconv.Itoa(len(st.long)), int64(st.s.lineBytesMax()), "event-bytes")
+		p = tooLarge("a line", strconv.Itoa(len(st.long)), int64(st.s.lineBytesMax()),
+			"event-bytes")
 	default:
 		p = st.body.broken(err)
 	}

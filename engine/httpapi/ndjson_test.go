@@ -15,7 +15,8 @@ import (
 	"ssedge/engine/httpapi"
 )
 
-const streamHead = "POST /publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key + "\r\nContent-Type: application/x-ndjson\r\n"
+const streamHead = "POST /publish HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key +
+	"\r\nContent-Type: application/x-ndjson\r\n"
 
 // writeLines writes a body of that many hundreds of events, a hundred in each chunk.
 func writeLines(w io.Writer, hundreds int) error {
@@ -55,7 +56,8 @@ func TestLongStreamWhileReading(t *testing.T) {
 	}
 	last, most, lines := "", uint64(0), 0
 	for in := bufio.NewScanner(resp.Body); in.Scan(); lines++ {
-		if line := in.Text(); line == last || !strings.HasPrefix(line, `{"id":"`) || !strings.HasSuffix(line, `"}`) {
+		if line := in.Text(); line == last || !strings.HasPrefix(line, `{"id":"`) ||
+			!strings.HasSuffix(line, `"}`) {
 			t.Fatalf("line %d: %q after %s", lines, line, last)
 		}
 		if last = in.Text(); lines%50_000 == 0 {
@@ -84,7 +86,8 @@ func TestStreamBeforeReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	resp, body := c.answer()
-	if resp.StatusCode != 200 || strings.Count(body, "\n") != count || resp.Header.Get("Content-Type") != "application/x-ndjson" {
+	if resp.StatusCode != 200 || strings.Count(body, "\n") != count ||
+		resp.Header.Get("Content-Type") != "application/x-ndjson" {
 		t.Errorf("%s, %d receipts", resp.Status, strings.Count(body, "\n"))
 	}
 }
@@ -118,14 +121,16 @@ func TestErrorInTheMiddle(t *testing.T) {
 	s := n.subscribe("topic=t")
 	good := `{"topic":"t","data":"x"}` + "\n"
 	for _, chunks := range []bool{false, true} {
-		for _, count := range []int{0, 1, 3, 20_000} { // of the last the receipts are under way already
+		for _, count := range []int{0, 1, 3, 20_000} {
+			// of the last the receipts are under way already
 			body := strings.Repeat(good, count) + `{"topic":"t"}` + "\n" + strings.Repeat(good, 5)
 			if count == 0 {
 				body = "\n\n" + body
 			}
 			head := fmt.Sprintf("Content-Length: %d\r\n\r\n", len(body))
 			if chunks {
-				head, body = "Transfer-Encoding: chunked\r\n\r\n", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
+				head, body = "Transfer-Encoding: chunked\r\n\r\n",
+					fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(body), body)
 			}
 			c := n.dialRaw("")
 			go io.WriteString(c, streamHead+head+body)
@@ -140,10 +145,15 @@ func TestErrorInTheMiddle(t *testing.T) {
 			if count == 0 {
 				line = 3
 			}
-			if err != nil || len(lines) != count+1 || last.Line != line || last.Published != count || last.Status != 400 || !strings.Contains(last.Error, "data") {
-				t.Errorf("%d good ones: %s, %d lines, the last %s", count, resp.Status, len(lines), lines[len(lines)-1])
+			if err != nil || len(lines) != count+1 || last.Line != line ||
+				last.Published != count || last.Status != 400 ||
+				!strings.Contains(last.Error, "data") {
+				t.Errorf("%d good ones: %s, %d lines, the last %s", count, resp.Status, len(lines),
+					lines[len(lines)-1])
 			}
-			if expected := map[bool]int{true: 200, false: 400}[count == 20_000]; resp.StatusCode != expected || resp.StatusCode != 200 && !resp.Close {
+			if expected := map[bool]int{true: 200,
+				false: 400}[count == 20_000]; resp.StatusCode != expected ||
+				resp.StatusCode != 200 && !resp.Close {
 				t.Errorf("%d good ones: %s, to be closed: %v", count, resp.Status, resp.Close)
 			}
 			for range count {
@@ -160,12 +170,15 @@ func TestErrorInTheMiddle(t *testing.T) {
 func TestSilenceInAStream(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(c *engine.Config) { c.BodyTimeout = 200 * time.Millisecond })
-	c := n.dialRaw(streamHead + "Content-Length: 1000\r\n\r\n" + `{"topic":"t","data":1}` + "\n" + `{"top`)
+	c := n.dialRaw(streamHead + "Content-Length: 1000\r\n\r\n" + `{"topic":"t","data":1}` + "\n" +
+		`{"top`)
 	resp, body := c.answer()
-	if resp.StatusCode != 408 || strings.Count(body, "\n") != 2 || !strings.Contains(body, `"id"`) || !strings.Contains(body, `"published":1`) {
+	if resp.StatusCode != 408 || strings.Count(body, "\n") != 2 ||
+		!strings.Contains(body, `"id"`) || !strings.Contains(body, `"published":1`) {
 		t.Errorf("%s %s", resp.Status, body)
 	}
-	c = n.dialRaw("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key + "\r\nContent-Length: 10\r\n\r\nabc")
+	c = n.dialRaw("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key +
+		"\r\nContent-Length: 10\r\n\r\nabc")
 	if resp, body := c.answer(); resp.StatusCode != 408 || !strings.Contains(body, "200ms") {
 		t.Errorf("%s %s", resp.Status, body)
 	}
@@ -178,11 +191,13 @@ func TestLineTooLong(t *testing.T) {
 	limit := 6*10_000 + 16<<10
 	for _, size := range []int{limit + 70_000, 4 << 20} {
 		got := n.lines(`{"topic":"t","data":1}` + "\n" + strings.Repeat("x", size))
-		if got.status != 413 || !strings.Contains(got.body, `"line":2`) || !strings.Contains(got.body, fmt.Sprint(limit)) {
+		if got.status != 413 || !strings.Contains(got.body, `"line":2`) ||
+			!strings.Contains(got.body, fmt.Sprint(limit)) {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 	}
-	if got := n.lines(`{"topic":"t","data":"` + strings.Repeat(`\u0061`, 10_000) + `"}`); got.status != 200 {
+	if got := n.lines(`{"topic":"t","data":"` + strings.Repeat(`\u0061`, 10_000) +
+		`"}`); got.status != 200 {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }

@@ -50,7 +50,8 @@ func start(t testing.TB, change func(*engine.Config)) *node {
 	addr := e.Addrs()[0].String()
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &node{t, "http://" + addr, addr, &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+	return &node{t, "http://" + addr, addr,
+		&http.Client{Transport: transport, Timeout: 30 * time.Second}}
 }
 
 func dev(c *engine.Config) { c.Dev, c.Keys, c.Anonymous = true, nil, nil }
@@ -69,7 +70,8 @@ func (s said) reason(t testing.TB) string {
 		Error  string
 		Status int
 	}
-	if err := json.Unmarshal([]byte(s.body), &a); err != nil || a.Status != s.status || a.Error == "" || strings.Count(s.body, "\n") != 1 {
+	if err := json.Unmarshal([]byte(s.body), &a); err != nil || a.Status != s.status ||
+		a.Error == "" || strings.Count(s.body, "\n") != 1 {
 		t.Errorf("%d %q is not one line of JSON with the reason", s.status, s.body)
 	}
 	return a.Error
@@ -85,8 +87,7 @@ func (s said) id(t testing.TB) string {
 	return r.ID
 }
 
-// post publishes. A body that is not a strings.Reader is sent in chunks. Fields
-// come in pairs.
+// post publishes. A body that is not a strings.Reader is sent in chunks. Fields come in pairs.
 func (n *node) post(query, contentType string, body io.Reader, fields ...string) said {
 	n.t.Helper()
 	r, err := http.NewRequest("POST", n.url+"/publish"+query, body)
@@ -161,9 +162,11 @@ func (n *node) subscribeKept(query string, fields ...string) *subscriber {
 	return n.subscribeOn(c.Conn, c.r, query, fields...)
 }
 
-func (n *node) subscribeOn(c net.Conn, r *bufio.Reader, query string, fields ...string) *subscriber {
+func (n *node) subscribeOn(c net.Conn, r *bufio.Reader, query string,
+	fields ...string) *subscriber {
 	n.t.Helper()
-	fmt.Fprintf(c, "GET /events?%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", query, strings.Join(append(fields, ""), "\r\n"))
+	fmt.Fprintf(c, "GET /events?%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", query,
+		strings.Join(append(fields, ""), "\r\n"))
 	resp, err := http.ReadResponse(r, nil)
 	if err != nil {
 		n.t.Fatal(err)

@@ -8,16 +8,16 @@ import (
 	"ssedge/engine/fanin"
 )
 
-// Log lines about a source that cannot store events: the least time between two with the same cause, and the most in a minute, for
-// causes may alternate.
+// Log lines about a source that cannot store events: the least time between two with the same
+// cause, and the most in a minute, for causes may alternate.
 const (
 	outagePause = 10 * time.Second
 	outageLines = 20
 )
 
 // outages logs why events could not be stored. Publishers do not see the reason, because it names
-// internal servers. Every request may fail, so the lines are rate-limited, and each line says how many
-// failures since the last one were not logged.
+// internal servers. Every request may fail, so the lines are rate-limited, and each line says how
+// many failures since the last one were not logged.
 type outages struct {
 	mu      sync.Mutex
 	logged  map[string]time.Time // when each cause was logged, since the minute began
@@ -40,7 +40,8 @@ func (o *outages) due(now time.Time, cause string) (skipped int, due bool) {
 	if now.Sub(o.began) >= time.Minute {
 		o.began, o.logged = now, nil
 	}
-	if last, known := o.logged[cause]; known && now.Sub(last) < outagePause || !known && len(o.logged) >= outageLines {
+	if last, known := o.logged[cause]; known && now.Sub(last) < outagePause || !known &&
+		len(o.logged) >= outageLines {
 		o.skipped++
 		return 0, false
 	}

@@ -18,7 +18,9 @@ import (
 // was asked for, and with whatever key.
 func TestBodiesThatNeverComeAreGivenUp(t *testing.T) {
 	t.Parallel()
-	n := start(t, func(c *engine.Config) { c.BodyTimeout, c.HTTPIdle = 300*time.Millisecond, time.Hour })
+	n := start(t, func(c *engine.Config) {
+		c.BodyTimeout, c.HTTPIdle = 300*time.Millisecond, time.Hour
+	})
 	auth := "Authorization: Bearer " + key + "\r\n"
 	var all []*rawConn
 	requests := []string{
@@ -37,7 +39,8 @@ func TestBodiesThatNeverComeAreGivenUp(t *testing.T) {
 		"OPTIONS * HTTP/1.1\r\nHost: a\r\n",
 	}
 	for _, request := range requests {
-		all = append(all, n.dialRaw(request+"Content-Length: 10\r\n\r\n"), n.dialRaw(request+"Transfer-Encoding: chunked\r\n\r\n"))
+		all = append(all, n.dialRaw(request+"Content-Length: 10\r\n\r\n"),
+			n.dialRaw(request+"Transfer-Encoding: chunked\r\n\r\n"))
 	}
 	for i, c := range all {
 		if answer, err := io.ReadAll(c.r); err != nil && !strings.Contains(err.Error(), "reset") {
@@ -50,8 +53,10 @@ func TestBodiesThatNeverComeAreGivenUp(t *testing.T) {
 func TestHeadOfAStream(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(c *engine.Config) { c.Anonymous = []string{"news"} })
-	for target, want := range map[string]int{"topic=private": 401, "topic=news": 200, "": 400, "topic=news&topic=private": 401} {
-		c := n.dialRaw("HEAD /events?" + target + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+	for target, want := range map[string]int{"topic=private": 401, "topic=news": 200, "": 400,
+		"topic=news&topic=private": 401} {
+		c := n.dialRaw("HEAD /events?" + target +
+			" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 		if resp, _ := c.head(); resp.StatusCode != want {
 			t.Errorf("%s: %s, expected %d", target, resp.Status, want)
 		}
@@ -87,8 +92,10 @@ func TestASlowBodyIsTaken(t *testing.T) {
 	n := start(t, func(c *engine.Config) { c.BodyTimeout = 2 * time.Second })
 	text := `{"topic":"t","data":"slow"}`
 	all := map[string]*rawConn{}
-	for media, query := range map[string]string{"application/json": "", "application/x-ndjson": "", "text/plain": "?topic=t"} {
-		all[media] = n.dialRaw(fmt.Sprintf("POST /publish%s HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", query, key, media, len(text)))
+	for media, query := range map[string]string{"application/json": "", "application/x-ndjson": "",
+		"text/plain": "?topic=t"} {
+		all[media] = n.dialRaw(fmt.Sprintf("POST /publish%s HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
+			query, key, media, len(text)))
 	}
 	for i := range len(text) { // 2.7 s in all
 		time.Sleep(100 * time.Millisecond)

@@ -65,13 +65,16 @@ func (s *Public) route(path string) (route, bool) {
 	switch path {
 	case intake.StreamPath:
 		return route{"GET, HEAD, OPTIONS", map[string]http.HandlerFunc{
-			"GET": s.subscribe, "HEAD": s.headEvents, "OPTIONS": s.options("GET, HEAD, OPTIONS")}}, true
+				"GET": s.subscribe, "HEAD": s.headEvents,
+				"OPTIONS": s.options("GET, HEAD, OPTIONS")}},
+			true
 	case "/publish":
 		return route{"POST, OPTIONS", map[string]http.HandlerFunc{
 			"POST": s.publish, "OPTIONS": s.options("POST, OPTIONS")}}, true
 	case "/", "": // the path of http://host is empty (RFC 9110 4.2.3)
 		if s.config.Dev {
-			return route{"GET, HEAD", map[string]http.HandlerFunc{"GET": servePage, "HEAD": servePage}}, true
+			return route{"GET, HEAD",
+				map[string]http.HandlerFunc{"GET": servePage, "HEAD": servePage}}, true
 		}
 	}
 	return route{}, false
@@ -80,7 +83,8 @@ func (s *Public) route(path string) (route, bool) {
 func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	intake.HandlerStarted(r.Context())
 	s.allowOrigin(w, r)
-	if c := intake.ConnFrom(r.Context()); c != nil && c.Crowded() || r.ContentLength != 0 && s.mayPublish(authorization(r), nil) != nil {
+	if c := intake.ConnFrom(r.Context()); c != nil && c.Crowded() || r.ContentLength != 0 &&
+		s.mayPublish(authorization(r), nil) != nil {
 		w.Header().Set("Connection", "close") // and nothing more of the body is waited for
 	}
 	if s.config.Dev && !localHost(r) {
@@ -94,7 +98,8 @@ func (s *Public) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	rt, ok := s.route(r.URL.EscapedPath())
 	if !ok {
-		s.refuse(w, causeNotFound.Say("nothing is here; streams are at /events, publishing at /publish"))
+		s.refuse(w,
+			causeNotFound.Say("nothing is here; streams are at /events, publishing at /publish"))
 		return
 	}
 	handle, ok := rt.handle[r.Method]
@@ -125,27 +130,30 @@ func (s *Public) headEvents(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// options answers OPTIONS, a browser's preflight among them (Fetch standard, CORS
-// protocol).
+// options answers OPTIONS, a browser's preflight among them (Fetch standard, CORS protocol).
 func (s *Public) options(methods string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Allow", methods)
 		if h.Get("Access-Control-Allow-Origin") != "" {
 			h.Set("Access-Control-Allow-Methods", methods)
-			h.Set("Access-Control-Allow-Headers", allowedHeaders(r.Header.Values("Access-Control-Request-Headers")))
+			h.Set("Access-Control-Allow-Headers",
+				allowedHeaders(r.Header.Values("Access-Control-Request-Headers")))
 			h.Set("Access-Control-Max-Age", "600")
 		}
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
 
-// allowedHeaders allows what a page of an allowed origin asks for: tracing and error reporting add fields of their own, and a field that
-// is not known does no harm. The names are given back only if they are names.
+// allowedHeaders allows what a page of an allowed origin asks for: tracing and error reporting add
+// fields of their own, and a field that is not known does no harm. The names are given back only if
+// they are names.
 func allowedHeaders(asked []string) string {
 	const usual = "Authorization, Content-Type, Cache-Control, Last-Event-ID, Idempotency-Key"
 	names := strings.Join(asked, ", ")
-	if names == "" || len(names) > 1024 || strings.Trim(names, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, ") != "" {
+	if names == "" || len(names) > 1024 ||
+		strings.Trim(names,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_, ") != "" {
 		return usual
 	}
 	return usual + ", " + names
@@ -168,7 +176,8 @@ func (s *Public) checkOrigin(r *http.Request) *refuse.Answer {
 	if !s.config.Dev || origin == "" || s.config.Admission.AllowedOrigin(origin) != "" {
 		return nil
 	}
-	if u, err := url.Parse(origin); err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host) {
+	if u, err := url.Parse(origin); err == nil && u.Host != "" &&
+		strings.EqualFold(u.Host, r.Host) {
 		return nil
 	}
 	return causeOrigin.Say("expected a page of this server, or an origin named by --cors-origin")

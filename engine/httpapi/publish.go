@@ -54,15 +54,21 @@ func (s *Public) publish(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bodyType is the media type of a body, empty if none is named. What its fields say is never ignored: a body of unknown length, in
-// another character set or coding, or of several parts would be published as something else.
+// bodyType is the media type of a body, empty if none is named. What its fields say is never
+// ignored: a body of unknown length, in another character set or coding, or of several parts would
+// be published as something else.
 func bodyType(r *http.Request) (media string, _ *refuse.Answer) {
 	if !r.ProtoAtLeast(1, 1) && r.Header.Get("Content-Length") == "" { // RFC 1945 7.2.2
-		return "", causeNoLength.Say("expected a Content-Length: in HTTP/1.0 nothing else says where the body ends")
+		return "",
+			causeNoLength.Say("expected a Content-Length: in HTTP/1.0 nothing else says where the body ends")
 	}
-	for _, coding := range strings.Split(strings.Join(r.Header.Values("Content-Encoding"), ","), ",") {
-		if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
-			return "", causeBadContentEncoding.Say("expected a body without Content-Encoding, found %.40q", coding)
+	for _, coding := range strings.Split(strings.Join(r.Header.Values("Content-Encoding"), ","),
+		",") {
+		if coding = strings.TrimSpace(coding); coding != "" &&
+			!strings.EqualFold(coding, "identity") {
+			return "",
+				causeBadContentEncoding.Say("expected a body without Content-Encoding, found %.40q",
+					coding)
 		}
 	}
 	types := r.Header.Values("Content-Type")
@@ -77,8 +83,10 @@ func bodyType(r *http.Request) (media string, _ *refuse.Answer) {
 	case len(types) > 1:
 		return "", causeBadContentType400.Say("expected one Content-Type, found %d", len(types))
 	case strings.HasPrefix(media, "multipart/"):
-		return "", causeBadContentType.Say("expected the data itself, JSON or NDJSON, found %.40q", media)
-	case named && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8") && !strings.EqualFold(charset, "us-ascii"):
+		return "", causeBadContentType.Say("expected the data itself, JSON or NDJSON, found %.40q",
+			media)
+	case named && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "utf8") &&
+		!strings.EqualFold(charset, "us-ascii"):
 		return "", causeBadCharset.Say("expected a body of UTF-8, found charset %.40q", charset)
 	}
 	return media, nil
@@ -86,7 +94,8 @@ func bodyType(r *http.Request) (media string, _ *refuse.Answer) {
 
 // withoutQuery refuses every parameter of a request whose body has everything, before anything is
 // read or published: an idempotency key in the query must not be silently ignored.
-func (s *Public) withoutQuery(w http.ResponseWriter, r *http.Request, media string, take http.HandlerFunc) {
+func (s *Public) withoutQuery(w http.ResponseWriter, r *http.Request, media string,
+	take http.HandlerFunc) {
 	name, _, _, ok := http1.NextPair([]byte(r.URL.RawQuery))
 	if !ok {
 		take(w, r)
@@ -95,7 +104,9 @@ func (s *Public) withoutQuery(w http.ResponseWriter, r *http.Request, media stri
 	if text, ok := http1.AppendUnescaped(nil, name); ok {
 		name = text
 	}
-	s.refuse(w, causeBadQuery.Say("expected no query with Content-Type %s: topic, event, retry and key go in the body, as members of each event; found %.40q", media, name))
+	s.refuse(w,
+		causeBadQuery.Say("expected no query with Content-Type %s: topic, event, retry and key go in the body, as members of each event; found %.40q",
+			media, name))
 }
 
 // mayPublish asks for permission; a nil topic is for permission to publish at all.
@@ -132,8 +143,8 @@ func (s *Public) put(authorization []byte, e fanin.Event) (fanin.Receipt, *refus
 
 var notStored = causeSource.Say("the servers do not take events at the moment; the event was not stored")
 
-// perhapsStored fits requests with a key and without one: the error does not show whether the servers
-// stored the event.
+// perhapsStored fits requests with a key and without one: the error does not show whether the
+// servers stored the event.
 var perhapsStored = causeSource.Say("the servers do not answer: the event may or may not have been stored; " +
 	"with a key it can be published again safely, without one it may come twice")
 
@@ -145,8 +156,10 @@ func authorization(r *http.Request) []byte {
 	return nil
 }
 
-// readBody reads all of a body of at most limit bytes into a buffer of the share, which the caller gives back.
-func (s *Public) readBody(w http.ResponseWriter, r *http.Request, of *share, limit int64, what, setting string) (*bytebufferpool.ByteBuffer, *refuse.Answer) {
+// readBody reads all of a body of at most limit bytes into a buffer of the share, which the caller
+// gives back.
+func (s *Public) readBody(w http.ResponseWriter, r *http.Request, of *share, limit int64, what,
+	setting string) (*bytebufferpool.ByteBuffer, *refuse.Answer) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(what, strconv.FormatInt(r.ContentLength, 10), limit, setting)
 	}
@@ -180,7 +193,8 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if q.topic == "" {
-		s.refuse(w, causeNoTopic.Say("expected ?topic=NAME in the query; to publish JSON, send Content-Type: application/json"))
+		s.refuse(w,
+			causeNoTopic.Say("expected ?topic=NAME in the query; to publish JSON, send Content-Type: application/json"))
 		return
 	}
 	if q.key, p = idempotencyKey(r, q.key); p != nil {
@@ -189,7 +203,8 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 	}
 	of := s.newShare()
 	defer of.release()
-	buf, p := s.readBody(w, r, of, int64(s.config.Rule.EventBytes), "data and event name together", "event-bytes")
+	buf, p := s.readBody(w, r, of, int64(s.config.Rule.EventBytes), "data and event name together",
+		"event-bytes")
 	if p != nil {
 		s.refuse(w, p)
 		return
@@ -197,7 +212,8 @@ func (s *Public) publishRaw(w http.ResponseWriter, r *http.Request) {
 	defer recycle(buf)
 	ds := newDrafts(s.config.Rule, of)
 	defer ds.drop()
-	s.publishOne(w, r, ds, ds.add(q.topic, q.key, &sse.Event{Name: []byte(q.event), Data: buf.B, RetryMS: q.retry}))
+	s.publishOne(w, r, ds,
+		ds.add(q.topic, q.key, &sse.Event{Name: []byte(q.event), Data: buf.B, RetryMS: q.retry}))
 }
 
 // publishOne publishes the one event of a request, unless it was no good.
@@ -250,7 +266,9 @@ func readQuery(raw string) (q query, _ *refuse.Answer) {
 			}
 			q.retry = ms
 		default:
-			return q, causeBadQuery.Say("expected topic, event, retry and key in the query, found %.40q", name)
+			return q,
+				causeBadQuery.Say("expected topic, event, retry and key in the query, found %.40q",
+					name)
 		}
 		if seen[name] {
 			return q, causeBadQuery.Say("expected %s once in the query", name)
@@ -259,8 +277,7 @@ func readQuery(raw string) (q query, _ *refuse.Answer) {
 	}
 }
 
-// publishJSON takes an event, or an array of events: all of them or, if one is not
-// in order, none.
+// publishJSON takes an event, or an array of events: all of them or, if one is not in order, none.
 func (s *Public) publishJSON(w http.ResponseWriter, r *http.Request) {
 	of := s.newShare()
 	defer of.release()
@@ -299,7 +316,8 @@ func idempotencyKey(r *http.Request, given string) (string, *refuse.Answer) {
 		key = strings.NewReplacer(`\\`, `\`, `\"`, `"`).Replace(key[1 : n-1])
 	}
 	if len(values) > 1 || given != "" && given != key {
-		return "", causeBadKey.Say("expected one idempotency key, found several: in Idempotency-Key, and perhaps as key")
+		return "",
+			causeBadKey.Say("expected one idempotency key, found several: in Idempotency-Key, and perhaps as key")
 	}
 	return key, nil
 }

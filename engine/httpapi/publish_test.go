@@ -15,18 +15,24 @@ func TestForms(t *testing.T) {
 	n := start(t, nil)
 	s := n.subscribe("topic=t")
 	for i, post := range []func() said{
-		func() said { return n.json(`{"topic":"t","data":"x","event":"e","retry":1234,"key":"k0"}`) },
+		func() said {
+			return n.json(`{"topic":"t","data":"x","event":"e","retry":1234,"key":"k0"}`)
+		},
 		func() said { return n.json(` [ {"topic":"t","data":"x","event":"e","retry":1234} ] `) },
-		func() said { return n.lines("\n" + `{"topic":"t","data":"x","event":"e","retry":1234}` + "\r\n\n") },
+		func() said {
+			return n.lines("\n" + `{"topic":"t","data":"x","event":"e","retry":1234}` + "\r\n\n")
+		},
 		func() said { return n.lines(`{"topic":"t","data":"x","event":"e","retry":1234}`) },
 		func() said {
-			return n.post("?topic=t&event=e&retry=1234&key=k1", "text/plain", strings.NewReader("x"))
+			return n.post("?topic=t&event=e&retry=1234&key=k1", "text/plain",
+				strings.NewReader("x"))
 		},
 		func() said {
 			return n.post("?%74opic=%74&event=e&retry=1234&", "", inChunks("x"))
 		},
 		func() said {
-			return n.post("?topic=t&event=e&retry=1234", "application/x-www-form-urlencoded", strings.NewReader("x"))
+			return n.post("?topic=t&event=e&retry=1234", "application/x-www-form-urlencoded",
+				strings.NewReader("x"))
 		},
 	} {
 		got := post()
@@ -62,7 +68,8 @@ func TestArrayIsAllOrNothing(t *testing.T) {
 		`[{"topic":"t","data":"bad"} {"topic":"t","data":"bad"}]`,
 	} {
 		got := n.json(text)
-		if got.status != 400 || !strings.Contains(got.body, `"item":`) || !strings.Contains(got.body, `"published":0`) {
+		if got.status != 400 || !strings.Contains(got.body, `"item":`) ||
+			!strings.Contains(got.body, `"published":0`) {
 			t.Errorf("%s: %d %s", text, got.status, got.body)
 		}
 		got.reason(t)
@@ -75,7 +82,9 @@ func TestArrayIsAllOrNothing(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.body), &receipts); err != nil || len(receipts) != 3 {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
-	if first, second := s.next(), s.next(); first.Data != "1" || first.LastEventID != receipts[0].ID || second.Data != "3" || second.LastEventID != receipts[2].ID {
+	if first, second := s.next(), s.next(); first.Data != "1" ||
+		first.LastEventID != receipts[0].ID || second.Data != "3" ||
+		second.LastEventID != receipts[2].ID {
 		t.Errorf("%+v %+v %s", first, second, got.body)
 	}
 }
@@ -115,7 +124,8 @@ func TestMalformedEvents(t *testing.T) {
 		{`{"topic":"t","data":"x","retry":-1}`, "reconnection time"},
 		{`{"topic":"t","data":"x","retry":9223372036854775808}`, "retry"},
 		{`{"topic":"t","data":"x","event":"a\rb"}`, "event name"},
-		{`{"topic":"t","data":"x","event":"gap"}`, `with or without white space around them, found "gap"`},
+		{`{"topic":"t","data":"x","event":"gap"}`,
+			`with or without white space around them, found "gap"`},
 		{`{"topic":"t","data":"x","event":"a\nb"}`, "event name"},
 		{`{"topic":"t","data":"x","event":"a\u0000b"}`, "event name"},
 		{`{"topic":"t","data":"x"} x`, `expected {"topic"`},
@@ -130,7 +140,8 @@ func TestMalformedEvents(t *testing.T) {
 		{`{"topic":"t","event":"\ud800x","data":1}`, "surrogate"},
 		{`{"topic":"t","data":` + deep + `}`, "depth"},
 	} {
-		for form, post := range map[string]func(string) said{"object": n.json, "array": func(s string) said { return n.json("[" + s + "]") }, "line": n.lines} {
+		for form, post := range map[string]func(string) said{"object": n.json,
+			"array": func(s string) said { return n.json("[" + s + "]") }, "line": n.lines} {
 			if form != "object" && strings.TrimSpace(c.text) == "" {
 				continue // an empty array, an empty line
 			}
@@ -140,7 +151,8 @@ func TestMalformedEvents(t *testing.T) {
 			}
 			for _, word := range []string{"Go ", "jsontext", "httpapi", "json:", "int64"} {
 				if strings.Contains(got.body, word) {
-					t.Errorf("%.60s as %s: %q means nothing to a publisher: %s", c.text, form, word, got.body)
+					t.Errorf("%.60s as %s: %q means nothing to a publisher: %s", c.text, form, word,
+						got.body)
 				}
 			}
 		}
@@ -184,28 +196,34 @@ func TestMalformedRawPublish(t *testing.T) {
 	}
 }
 
-// With JSON and NDJSON everything is in the body. If a key in the query were ignored, the event could
-// be published twice. So such a request is refused, and nothing is published.
+// With JSON and NDJSON everything is in the body. If a key in the query were ignored, the event
+// could be published twice. So such a request is refused, and nothing is published.
 func TestNoQueryWithJSON(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
 	s := n.subscribe("topic=t")
 	const one = `{"topic":"t","data":"bad"}`
-	for _, contentType := range []string{"application/json", "application/json; charset=utf-8", "Application/JSON", "application/x-ndjson", "application/ndjson", "application/jsonl"} {
+	for _, contentType := range []string{"application/json", "application/json; charset=utf-8",
+		"Application/JSON", "application/x-ndjson", "application/ndjson", "application/jsonl"} {
 		bodies := []string{one, one + "\n" + one + "\n", one + "\n{}"}
-		if strings.Contains(strings.ToLower(contentType), "/json;") || strings.EqualFold(contentType, "application/json") {
+		if strings.Contains(strings.ToLower(contentType), "/json;") ||
+			strings.EqualFold(contentType, "application/json") {
 			bodies = []string{one, "[" + one + "," + one + "]", "[]", "[17]"}
 		}
 		for _, body := range bodies {
 			for query, name := range map[string]string{
-				"?key=k1": "key", "?topic=t": "topic", "?topic=t&event=price&nonsense=1": "topic", "?event=e": "event", "?retry=5": "retry", "?nonsense": "nonsense",
-				"?&k%65y=k1": "key", "?=": "", "?access_token=x": "access_token", "?a;b": "a;b", "?a%0ab=1": `a\nb`,
+				"?key=k1": "key", "?topic=t": "topic", "?topic=t&event=price&nonsense=1": "topic",
+				"?event=e": "event", "?retry=5": "retry", "?nonsense": "nonsense",
+				"?&k%65y=k1": "key", "?=": "", "?access_token=x": "access_token", "?a;b": "a;b",
+				"?a%0ab=1": `a\nb`,
 			} {
 				media, _, _ := strings.Cut(strings.ToLower(contentType), ";")
 				got := n.post(query, contentType, strings.NewReader(body))
-				want := fmt.Sprintf(`expected no query with Content-Type %s: topic, event, retry and key go in the body, as members of each event; found "%s"`, media, name)
+				want := fmt.Sprintf(`expected no query with Content-Type %s: topic, event, retry and key go in the body, as members of each event; found "%s"`,
+					media, name)
 				if got.status != 400 || got.reason(t) != want {
-					t.Errorf("%s as %s, %s: %d %s, expected %s", body, contentType, query, got.status, got.body, want)
+					t.Errorf("%s as %s, %s: %d %s, expected %s", body, contentType, query,
+						got.status, got.body, want)
 				}
 			}
 		}
@@ -229,13 +247,18 @@ func TestEventBytes(t *testing.T) {
 		fits := strings.Repeat("a", limit-len(name))
 		for _, more := range []string{"", "b"} {
 			data := fits + more
-			escaped := strings.ReplaceAll(data, "a", `\u0061`) // what counts is the text, not how it is written
+			// what counts is the text, not how it is written
+			escaped := strings.ReplaceAll(data, "a", `\u0061`)
 			forms := []struct{ query, contentType, body string }{
 				{"?topic=t&event=" + name, "text/plain", data},
-				{"", "application/json", fmt.Sprintf(`{"topic":"t","event":%q,"data":%q}`, name, data)},
-				{"", "application/json", fmt.Sprintf(`{"topic":"t","event":%q,"data":"%s"}`, name, escaped)},
-				{"", "application/json", fmt.Sprintf(`[{"topic":"t","event":%q,"data":%q}]`, name, data)},
-				{"", "application/x-ndjson", fmt.Sprintf(`{"topic":"t","event":%q,"data":"%s"}`, name, escaped)},
+				{"", "application/json", fmt.Sprintf(`{"topic":"t","event":%q,"data":%q}`, name,
+					data)},
+				{"", "application/json", fmt.Sprintf(`{"topic":"t","event":%q,"data":"%s"}`, name,
+					escaped)},
+				{"", "application/json", fmt.Sprintf(`[{"topic":"t","event":%q,"data":%q}]`, name,
+					data)},
+				{"", "application/x-ndjson",
+					fmt.Sprintf(`{"topic":"t","event":%q,"data":"%s"}`, name, escaped)},
 			}
 			for i, f := range forms {
 				for _, body := range []said{
@@ -251,8 +274,10 @@ func TestEventBytes(t *testing.T) {
 						continue
 					}
 					reason := body.reason(t)
-					if body.status != 413 || !strings.Contains(reason, "1000") || !strings.Contains(reason, "--event-bytes") ||
-						!strings.Contains(reason, "found 1001") && !strings.Contains(reason, "found more") {
+					if body.status != 413 || !strings.Contains(reason, "1000") ||
+						!strings.Contains(reason, "--event-bytes") ||
+						!strings.Contains(reason, "found 1001") &&
+							!strings.Contains(reason, "found more") {
 						t.Errorf("form %d: %d %s", i, body.status, body.body)
 					}
 				}
@@ -285,7 +310,8 @@ func TestBodyBytes(t *testing.T) {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 		got := post(fits + " ")
-		if reason := got.reason(t); got.status != 413 || !strings.Contains(reason, "5000") || !strings.Contains(reason, "--body-bytes") {
+		if reason := got.reason(t); got.status != 413 || !strings.Contains(reason, "5000") ||
+			!strings.Contains(reason, "--body-bytes") {
 			t.Errorf("%d %s", got.status, got.body)
 		}
 	}
@@ -294,7 +320,8 @@ func TestBodyBytes(t *testing.T) {
 func TestBodyThatEndsEarly(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
-	c := n.dialRaw("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key + "\r\nContent-Length: 10\r\n\r\nabc")
+	c := n.dialRaw("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key +
+		"\r\nContent-Length: 10\r\n\r\nabc")
 	c.closeWrite()
 	if resp, body := c.answer(); resp.StatusCode != 400 || !strings.Contains(body, "ended early") {
 		t.Errorf("%s %s", resp.Status, body)

@@ -15,7 +15,8 @@ func (s *subscriber) expectGap(cause string) {
 	s.t.Helper()
 	m := s.next()
 	var gap struct{ Topic, Cause string }
-	if err := json.Unmarshal([]byte(m.Data), &gap); err != nil || m.Event != "gap" || gap.Cause != cause || gap.Topic == "" {
+	if err := json.Unmarshal([]byte(m.Data), &gap); err != nil || m.Event != "gap" ||
+		gap.Cause != cause || gap.Topic == "" {
 		s.t.Errorf("%+v is not a gap for the cause %s", m, cause)
 	}
 }
@@ -40,16 +41,23 @@ func TestResumeOverHTTP(t *testing.T) {
 	}
 	ways := []func(id string) *subscriber{
 		func(id string) *subscriber { return n.subscribe("topic=t", "Last-Event-ID: "+id) },
-		func(id string) *subscriber { return n.subscribe("topic=t&last_event_id=" + url.QueryEscape(id)) },
-		func(id string) *subscriber { return n.subscribe("lastEventID=" + url.QueryEscape(id) + "&topic=t") },
+		func(id string) *subscriber {
+			return n.subscribe("topic=t&last_event_id=" + url.QueryEscape(id))
+		},
+		func(id string) *subscriber {
+			return n.subscribe("lastEventID=" + url.QueryEscape(id) + "&topic=t")
+		},
 		func(id string) *subscriber { // the last one counts; on a kept connection net/http reads it
-			return n.subscribeKept("topic=t&last_event_id=earliest&lastEventId=" + url.QueryEscape(id))
+			return n.subscribeKept("topic=t&last_event_id=earliest&lastEventId=" +
+				url.QueryEscape(id))
 		},
 		func(id string) *subscriber {
-			return n.subscribe("topic=t&last_event_id=nonsense", "Last-Event-ID: "+id) // the header wins
+			// the header wins
+			return n.subscribe("topic=t&last_event_id=nonsense", "Last-Event-ID: "+id)
 		},
 		func(id string) *subscriber {
-			return n.subscribe("topic=t&last_event_id="+url.QueryEscape(id), "Last-Event-ID:") // an empty one says nothing
+			// an empty one says nothing
+			return n.subscribe("topic=t&last_event_id="+url.QueryEscape(id), "Last-Event-ID:")
 		},
 	}
 	var open []*subscriber
@@ -62,7 +70,8 @@ func TestResumeOverHTTP(t *testing.T) {
 			open = append(open, s)
 		}
 		for _, id := range []string{
-			"x", "1", "-", "1-", "-1", "1-2-3", " ", "0x1-0", "+1-0", "1 -0", "99999999999999999999-0",
+			"x", "1", "-", "1-", "-1", "1-2-3", " ", "0x1-0", "+1-0", "1 -0",
+			"99999999999999999999-0",
 			strings.Repeat("9", 500), "\xff\xfe", "*1*abc", "ä", "\"1-0\"",
 		} {
 			if (w == 0 || w == 3) && strings.TrimSpace(id) == "" {

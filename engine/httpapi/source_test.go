@@ -33,10 +33,12 @@ func (f *failing) Publish(*fanin.Event) (fanin.Receipt, error) {
 
 func newFailing(takes int, draining bool, log io.Writer) *Public {
 	return NewPublic(PublicConfig{
-		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(), Source: &failing{takes},
+		Admission: intake.NewAdmission(intake.AdmissionConfig{}), Authorizer: auth.Open(),
+		Source:     &failing{takes},
 		Rule:       rule.Limits{EventBytes: 1000, TopicBytes: 64, KeyBytes: 64},
-		BodyLimits: BodyLimits{BodyBytes: 10_000, PublishBytes: 1 << 20, BodyTimeout: time.Second}, Logger: slog.New(slog.NewTextHandler(log, nil)),
-		Draining: func() bool { return draining }, Refused: func(string) {},
+		BodyLimits: BodyLimits{BodyBytes: 10_000, PublishBytes: 1 << 20, BodyTimeout: time.Second},
+		Logger:     slog.New(slog.NewTextHandler(log, nil)),
+		Draining:   func() bool { return draining }, Refused: func(string) {},
 	})
 }
 
@@ -51,18 +53,22 @@ func TestASourceThatFails(t *testing.T) {
 	}{
 		{"?topic=t", "text/plain", "x", 0, "with a key"},
 		{"", "application/json", `{"topic":"t","data":1}`, 0, "may or may not have been stored"},
-		{"", "application/json", `[{"topic":"t","data":1},{"topic":"t","data":2}]`, 1, `"published":1`},
-		{"", "application/x-ndjson", "{\"topic\":\"t\",\"data\":1}\n{\"topic\":\"t\",\"data\":2}\n", 1, `"published":1`},
+		{"", "application/json", `[{"topic":"t","data":1},{"topic":"t","data":2}]`, 1,
+			`"published":1`},
+		{"", "application/x-ndjson", "{\"topic\":\"t\",\"data\":1}\n{\"topic\":\"t\",\"data\":2}\n",
+			1, `"published":1`},
 	} {
 		r := httptest.NewRequest("POST", "/publish"+c.query, strings.NewReader(c.body))
 		r.Header.Set("Content-Type", c.media)
 		w := httptest.NewRecorder()
 		var log strings.Builder
 		newFailing(c.takes, false, &log).ServeHTTP(w, r)
-		if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), c.says) {
+		if w.Code != 503 || w.Header().Get("Retry-After") == "" ||
+			!strings.Contains(w.Body.String(), c.says) {
 			t.Errorf("%s %s: %d %v %s", c.media, c.body, w.Code, w.Header(), w.Body)
 		}
-		if body := w.Body.String(); !strings.Contains(body, perhapsStored.Reason) || strings.Contains(body, "10.0.0.5") || strings.Contains(body, "redis") {
+		if body := w.Body.String(); !strings.Contains(body, perhapsStored.Reason) ||
+			strings.Contains(body, "10.0.0.5") || strings.Contains(body, "redis") {
 			t.Errorf("%s %s is answered %s", c.media, c.body, body)
 		}
 		if !strings.Contains(log.String(), "10.0.0.5:6379") {
@@ -78,7 +84,9 @@ func TestASourceThatHasStoredNothing(t *testing.T) {
 	r := httptest.NewRequest("POST", "/publish?topic=t", strings.NewReader("x"))
 	w := httptest.NewRecorder()
 	p.ServeHTTP(w, r)
-	if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "the event was not stored") || strings.Contains(w.Body.String(), "READONLY") {
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" ||
+		!strings.Contains(w.Body.String(), "the event was not stored") ||
+		strings.Contains(w.Body.String(), "READONLY") {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 }
@@ -95,10 +103,13 @@ func TestOutagesAreLoggedAtABoundedRate(t *testing.T) {
 	var log strings.Builder
 	began := time.Now()
 	for i := range 1000 {
-		o.log(slog.New(slog.NewTextHandler(&log, nil)), began.Add(time.Duration(i)*outagePause/400), errAway)
+		o.log(slog.New(slog.NewTextHandler(&log, nil)), began.Add(time.Duration(i)*outagePause/400),
+			errAway)
 	}
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	if len(lines) != 3 || !strings.Contains(lines[0], "not_logged_before=0") || !strings.Contains(lines[1], "not_logged_before=399") || !strings.Contains(lines[2], "not_logged_before=399") {
+	if len(lines) != 3 || !strings.Contains(lines[0], "not_logged_before=0") ||
+		!strings.Contains(lines[1], "not_logged_before=399") ||
+		!strings.Contains(lines[2], "not_logged_before=399") {
 		t.Errorf("found %q", lines)
 	}
 }
@@ -115,7 +126,9 @@ func TestEachCauseOfAnOutageIsLogged(t *testing.T) {
 	var log strings.Builder
 	began := time.Now()
 	fail := func(k int, cause string) {
-		o.log(slog.New(slog.NewTextHandler(&log, nil)), began.Add(time.Duration(k)*time.Millisecond), fmt.Errorf("publishing: %w", caused(cause)))
+		o.log(slog.New(slog.NewTextHandler(&log, nil)),
+			began.Add(time.Duration(k)*time.Millisecond),
+			fmt.Errorf("publishing: %w", caused(cause)))
 	}
 	for k := range 300 {
 		fail(k, []string{"full", "wrongtype a", "wrongtype b"}[k%3])
@@ -135,8 +148,10 @@ func TestEachCauseOfAnOutageIsLogged(t *testing.T) {
 // the event any more.
 func TestPublishingToADrainingServer(t *testing.T) {
 	w := httptest.NewRecorder()
-	newFailing(1, true, io.Discard).ServeHTTP(w, httptest.NewRequest("POST", "/publish?topic=t", strings.NewReader("x")))
-	if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), "going away") {
+	newFailing(1, true, io.Discard).
+		ServeHTTP(w, httptest.NewRequest("POST", "/publish?topic=t", strings.NewReader("x")))
+	if w.Code != 503 || w.Header().Get("Retry-After") == "" ||
+		!strings.Contains(w.Body.String(), "going away") {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 }

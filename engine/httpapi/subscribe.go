@@ -9,10 +9,9 @@ import (
 	"ssedge/shard/sys"
 )
 
-// subscribe is GET /events for requests that came to net/http: on a kept-alive
-// connection, with an unusual head, or to be refused at length. An admitted one
-// leaves net/http: the shard gets a descriptor of its own for the connection, and
-// net/http lets go of its one without a word.
+// subscribe is GET /events for requests that came to net/http: on a kept-alive connection, with an
+// unusual head, or to be refused at length. An admitted one leaves net/http: the shard gets a
+// descriptor of its own for the connection, and net/http lets go of its one without a word.
 func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 	conn := intake.ConnFrom(r.Context())
 	hijacker, ok := w.(http.Hijacker)
@@ -86,7 +85,8 @@ func (s *Public) streamRequest(conn *intake.Conn, r *http.Request) intake.Reques
 
 // headBytes is the length of a request's head, but for blanks that net/http has taken away.
 func headBytes(r *http.Request) int {
-	n := len(r.Method) + len(" ") + len(r.RequestURI) + len(" HTTP/1.1\r\nHost: \r\n\r\n") + len(r.Host)
+	n := len(r.Method) + len(" ") + len(r.RequestURI) + len(" HTTP/1.1\r\nHost: \r\n\r\n") +
+		len(r.Host)
 	for name, values := range r.Header {
 		for _, value := range values {
 			n += len(name) + len(": \r\n") + len(value)

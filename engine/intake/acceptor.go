@@ -55,7 +55,8 @@ type reader struct {
 }
 
 func newAcceptor(in *Intake, fd int, addr net.Addr, proxies bool) *acceptor {
-	a := &acceptor{in: in, addr: addr, proxies: proxies, fd: fd, buf: make([]byte, in.config.HeadBytes)}
+	a := &acceptor{in: in, addr: addr, proxies: proxies, fd: fd,
+		buf: make([]byte, in.config.HeadBytes)}
 	if addr.Network() == "unix" {
 		a.socket, _ = os.Lstat(addr.String())
 	}
@@ -78,8 +79,7 @@ func (a *acceptor) Accept() (net.Conn, error) {
 	return nil, nil
 }
 
-// batch accepts all there are, up to acceptBatch, and reports whether there were
-// any.
+// batch accepts all there are, up to acceptBatch, and reports whether there were any.
 func (a *acceptor) batch() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -17,7 +17,8 @@ type addresses struct {
 	free   []uint32
 }
 
-// addressesKept is up to how many addresses there may have been without their memory being given back.
+// addressesKept is up to how many addresses there may have been without their memory being given
+// back.
 const addressesKept = 1024
 
 type addressCount struct {
@@ -25,8 +26,7 @@ type addressCount struct {
 	streams int
 }
 
-// addressKey counts an IPv6 client by its /64: a host has as many addresses in there as
-// it likes.
+// addressKey counts an IPv6 client by its /64: a host has as many addresses in there as it likes.
 func addressKey(a netip.Addr) netip.Addr {
 	if a.Is6() {
 		p, _ := a.WithZone("").Prefix(64)
@@ -68,7 +68,8 @@ func (a *addresses) leave(i uint32) {
 	if c.streams--; c.streams == 0 {
 		delete(a.index, c.addr)
 		a.free = append(a.free, i)
-		if len(a.index) == 0 && len(a.counts) > addressesKept { // no stream has an index: the memory of the most there were goes
+		if len(a.index) == 0 && len(a.counts) > addressesKept {
+			// no stream has an index: the memory of the most there were goes
 			a.index, a.counts, a.free = nil, nil, nil
 		}
 	}

@@ -82,9 +82,8 @@ func (a *Admission) debugs() bool {
 	return a.config.Logger.Enabled(context.Background(), slog.LevelDebug)
 }
 
-// Admit makes the connection fd a stream, or says why not. After nil the
-// descriptor belongs to a shard, which answers; wake it with Wake, once for many.
-// Otherwise fd is still the caller's.
+// Admit makes the connection fd a stream, or says why not. After nil the descriptor belongs to a
+// shard, which answers; wake it with Wake, once for many. Otherwise fd is still the caller's.
 //
 // Limits come before everything that costs more than they do: a node under a
 // storm must refuse cheaply. What the client may see comes before topics are
@@ -189,7 +188,8 @@ func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *r
 		wire = shard.WireChunk
 	}
 	j := shard.Join{
-		Fd: fd, Head: a.answers.head(r, wire == shard.WireChunk), Early: a.answers.early(r), Wire: wire,
+		Fd: fd, Head: a.answers.head(r, wire == shard.WireChunk), Early: a.answers.early(r),
+		Wire:   wire,
 		Resume: r.resume, Position: r.position, Owner: owner,
 	}
 	if client.IsValid() {

@@ -25,7 +25,8 @@ type answers struct {
 }
 
 func newAnswers(origins []string) *answers {
-	a := &answers{any: slices.Contains(origins, "*"), heads: make(map[string][]byte), ends: make(map[string]*shard.EarlyEnds)}
+	a := &answers{any: slices.Contains(origins, "*"), heads: make(map[string][]byte),
+		ends: make(map[string]*shard.EarlyEnds)}
 	for _, o := range origins {
 		a.origins = append(a.origins, []byte(o))
 	}
@@ -59,10 +60,10 @@ func (a *Admission) AllowedOrigin(origin string) string {
 // VariesByOrigin reports whether AllowedOrigin depends on the origin.
 func (a *Admission) VariesByOrigin() bool { return a.answers.varies }
 
-// head returns the response head of a stream; it is shared and must not be
-// changed. The body has no length and ends with the connection (RFC 9112 6.3), or is
-// in chunks. Either way the connection is not kept, and the head says so (RFC 9112 9.3, 9.6), whatever
-// the client asked for. Otherwise a proxy would send its next request on it.
+// head returns the response head of a stream; it is shared and must not be changed. The body has no
+// length and ends with the connection (RFC 9112 6.3), or is in chunks. Either way the connection is
+// not kept, and the head says so (RFC 9112 9.3, 9.6), whatever the client asked for. Otherwise a
+// proxy would send its next request on it.
 func (a *answers) head(r *Request, chunks bool) []byte {
 	origin := a.allowedOrigin(r.Origin)
 	variant := origin

@@ -28,7 +28,8 @@ func TestEarlyEnds(t *testing.T) {
 		if (len(ends[r]) > 0) == none[r] || !bytes.Contains(ends[r], []byte(words[r])) {
 			t.Errorf("%v: found %q", r, ends[r])
 		}
-		if !none[r] && !bytes.Contains(ends[r], []byte("Access-Control-Allow-Origin: https://a.example\r\n")) {
+		if !none[r] &&
+			!bytes.Contains(ends[r], []byte("Access-Control-Allow-Origin: https://a.example\r\n")) {
 			t.Errorf("%v: a page cannot read %q", r, ends[r])
 		}
 	}

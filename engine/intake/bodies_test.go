@@ -41,7 +41,9 @@ func (e echo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func startEcho(t *testing.T) *node {
-	return start(t, func(s *setup) { s.handler = func(next http.Handler) http.Handler { return echo{next} } })
+	return start(t, func(s *setup) {
+		s.handler = func(next http.Handler) http.Handler { return echo{next} }
+	})
 }
 
 func sumOf(body []byte) string { return fmt.Sprintf("%d %x", len(body), sha256.Sum256(body)) }
@@ -64,7 +66,8 @@ func TestBodySplitNearItsHead(t *testing.T) {
 	t.Parallel()
 	n := startEcho(t)
 	body := []byte("the body, with \r\n\r\n and GET / HTTP/1.1 in it")
-	request := fmt.Sprintf("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	request := fmt.Sprintf("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s",
+		len(body), body)
 	for _, first := range []string{"", get("/nope")} {
 		var all []*client
 		cuts := []int{}
@@ -103,12 +106,14 @@ func TestLargeBodiesArriveIntact(t *testing.T) {
 	for _, query := range []string{"?a", "?aaaaaaaaaa"} {
 		c := n.dial()
 		for range 2 { // on one connection
-			go fmt.Fprintf(c, "POST /echo%s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", query, len(body), body)
+			go fmt.Fprintf(c, "POST /echo%s HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s",
+				query, len(body), body)
 			if resp, got := c.answer("POST"); resp.StatusCode != 200 || got != sumOf(body) {
 				t.Errorf("%s %s", resp.Status, got)
 			}
 		}
-		go io.WriteString(c, "POST /echo"+query+" HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"+chunked(body, random))
+		go io.WriteString(c, "POST /echo"+query+
+			" HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"+chunked(body, random))
 		resp, got := c.answer("POST")
 		if resp.StatusCode != 200 || got != sumOf(body) || !resp.Close {
 			t.Errorf("%s %s, to be closed: %v", resp.Status, got, resp.Close)
@@ -138,21 +143,25 @@ func TestNothingIsReadAfterABodyInChunks(t *testing.T) {
 		"HEAD /events?topic=t HTTP/1.1\r\nHost: a\r\n",
 	} {
 		for _, first := range []string{"", get("/nope")} {
-			for _, body := range []string{"0\r\n\r\n", "2\r\nab\r\n0\r\n\r\n", "1;x=y\r\na\r\n0\r\nTrailer: x\r\n\r\n"} {
+			for _, body := range []string{"0\r\n\r\n", "2\r\nab\r\n0\r\n\r\n",
+				"1;x=y\r\na\r\n0\r\nTrailer: x\r\n\r\n"} {
 				c := n.ask(first)
 				if first != "" {
 					c.answer("GET")
 				}
-				c.send(head + "Transfer-Encoding: chunked\r\n\r\n" + body + get("/events?topic=smuggled") + get("/smuggled"))
+				c.send(head + "Transfer-Encoding: chunked\r\n\r\n" + body +
+					get("/events?topic=smuggled") + get("/smuggled"))
 				method, _, _ := strings.Cut(head, " ")
-				if strings.HasPrefix(head, "GET /events") && body[0] == '0' { // no content: a stream, and what follows is not read
+				if strings.HasPrefix(head, "GET /events") && body[0] == '0' {
+					// no content: a stream, and what follows is not read
 					c.stream()
 					streams++
 					c.Close()
 					continue
 				}
 				if resp, _ := c.answer(method); !resp.Close {
-					t.Errorf("%q: the connection is not said to end: %s %v", head, resp.Status, resp.Header)
+					t.Errorf("%q: the connection is not said to end: %s %v", head, resp.Status,
+						resp.Header)
 				}
 				if rest := c.ended(); rest != "" {
 					t.Errorf("%q: then %q", head, rest)
@@ -174,7 +183,8 @@ func TestUnreadBodyIsNotARequest(t *testing.T) {
 	smuggled := get("/events?topic=smuggled")
 	for _, size := range []int{len(smuggled), 100_000, 300_000} { // net/http reads on for 256 KiB
 		body := strings.Repeat(smuggled, 1+size/len(smuggled))[:size]
-		c := n.ask(fmt.Sprintf("POST /nope HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", size, body))
+		c := n.ask(fmt.Sprintf("POST /nope HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s",
+			size, body))
 		if resp, _ := c.answer("POST"); resp.StatusCode != 404 {
 			t.Error(resp.Status)
 		}
@@ -223,7 +233,8 @@ func TestExpectContinue(t *testing.T) {
 		if first != "" {
 			c.answer("GET")
 		}
-		c.send("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key + "\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n")
+		c.send("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key +
+			"\r\nExpect: 100-Continue\r\nContent-Length: 5\r\n\r\n")
 		if got := c.until("HTTP/1.1"); got != "100 Continue" {
 			t.Errorf("got %q", got)
 		}
@@ -249,31 +260,42 @@ func TestHeadAndOptions(t *testing.T) {
 		c.send(strings.Replace(get(target, fields...), "GET", method, 1))
 		return c.answer(method)
 	}
-	if resp, body := ask("HEAD", "/events?topic=t"); resp.StatusCode != 200 || body != "" || resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
+	if resp, body := ask("HEAD", "/events?topic=t"); resp.StatusCode != 200 || body != "" ||
+		resp.Header.Get("Content-Type") != "text/event-stream; charset=utf-8" {
 		t.Errorf("%s %v %q", resp.Status, resp.Header, body)
 	}
-	if resp, body := ask("HEAD", "/nope"); resp.StatusCode != 404 || body != "" || resp.ContentLength <= 0 {
+	if resp, body := ask("HEAD", "/nope"); resp.StatusCode != 404 || body != "" ||
+		resp.ContentLength <= 0 {
 		t.Errorf("%s %v %q", resp.Status, resp.Header, body)
 	}
-	if resp, _ := ask("HEAD", "/publish"); resp.StatusCode != 405 || resp.Header.Get("Allow") != "POST, OPTIONS" {
+	if resp, _ := ask("HEAD", "/publish"); resp.StatusCode != 405 ||
+		resp.Header.Get("Allow") != "POST, OPTIONS" {
 		t.Errorf("%s %v", resp.Status, resp.Header)
 	}
 	if resp, body := ask("OPTIONS", "*"); resp.StatusCode/100 != 2 || body != "" {
 		t.Errorf("%s %v %q", resp.Status, resp.Header, body)
 	}
-	if resp, _ := ask("OPTIONS", "/events"); resp.StatusCode != 204 || resp.Header.Get("Allow") != "GET, HEAD, OPTIONS" || resp.Header.Get("Access-Control-Allow-Methods") != "" {
+	if resp, _ := ask("OPTIONS", "/events"); resp.StatusCode != 204 ||
+		resp.Header.Get("Allow") != "GET, HEAD, OPTIONS" ||
+		resp.Header.Get("Access-Control-Allow-Methods") != "" {
 		t.Errorf("%s %v", resp.Status, resp.Header)
 	}
-	resp, _ := ask("OPTIONS", "/publish", "Origin: https://a.example", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: authorization,content-type")
+	resp, _ := ask("OPTIONS", "/publish", "Origin: https://a.example",
+		"Access-Control-Request-Method: POST",
+		"Access-Control-Request-Headers: authorization,content-type")
 	allowed := strings.ToLower(resp.Header.Get("Access-Control-Allow-Headers"))
 	if resp.StatusCode != 204 || resp.Header.Get("Access-Control-Allow-Origin") != "*" ||
 		!strings.Contains(resp.Header.Get("Access-Control-Allow-Methods"), "POST") ||
-		!strings.Contains(allowed, "authorization") || !strings.Contains(allowed, "content-type") || resp.Header.Get("Access-Control-Expose-Headers") != "Retry-After" {
+		!strings.Contains(allowed, "authorization") || !strings.Contains(allowed, "content-type") ||
+		resp.Header.Get("Access-Control-Expose-Headers") != "Retry-After" {
 		t.Errorf("%s %v", resp.Status, resp.Header)
 	}
-	for asked, want := range map[string]bool{"traceparent, baggage": true, "x-requested-with": true, "a\tb": false, "a;b": false, strings.Repeat("a", 1025): false} {
-		resp, _ := ask("OPTIONS", "/publish", "Origin: https://a.example", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: "+asked)
-		if got := strings.Contains(resp.Header.Get("Access-Control-Allow-Headers"), asked); got != want {
+	for asked, want := range map[string]bool{"traceparent, baggage": true, "x-requested-with": true,
+		"a\tb": false, "a;b": false, strings.Repeat("a", 1025): false} {
+		resp, _ := ask("OPTIONS", "/publish", "Origin: https://a.example",
+			"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: "+asked)
+		if got := strings.Contains(resp.Header.Get("Access-Control-Allow-Headers"),
+			asked); got != want {
 			t.Errorf("%.40q is allowed: %v, expected %v", asked, got, want)
 		}
 	}

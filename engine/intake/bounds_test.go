@@ -18,7 +18,8 @@ func (n *node) expectRefused(request, reason string) {
 	c := n.ask(request)
 	defer c.Close()
 	resp, body := c.answer("GET")
-	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(body, reason) || !resp.Close {
+	if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" ||
+		!strings.Contains(body, reason) || !resp.Close {
 		n.t.Errorf("%s %v %s: expected 503 with %q", resp.Status, resp.Header, body, reason)
 	}
 	c.ended()
@@ -52,7 +53,8 @@ func TestStreamsMax(t *testing.T) {
 	}
 	n.expectRefused(get("/events?topic=t"), "as many streams")
 	n.expectCount("streams_max", 1)
-	if resp, body := n.viaHTTP(get("/events?topic=t")); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+	if resp, body := n.viaHTTP(get("/events?topic=t")); resp.StatusCode != 503 ||
+		resp.Header.Get("Retry-After") == "" {
 		t.Errorf("by way of net/http: %s %s", resp.Status, body)
 	}
 	n.expectCount("streams_max", 2)
@@ -97,7 +99,8 @@ func TestPerAddressMax(t *testing.T) {
 	n := start(t, func(s *setup) { s.admission.PerAddressMax = 2 })
 	first := n.ask(get("/events?topic=t"))
 	first.stream()
-	n.ask(get("/nope") + get("/events?topic=t")).answer("GET") // the address is the same to net/http
+	// the address is the same to net/http
+	n.ask(get("/nope") + get("/events?topic=t")).answer("GET")
 	await(t, "two streams", func() bool { return n.admission.Streams() == 2 })
 	n.expectRefused(get("/events?topic=t"), "address")
 	n.expectCount("address_max", 1)
@@ -122,7 +125,8 @@ func TestAcceptRate(t *testing.T) {
 			return false
 		}
 		body, _ := io.ReadAll(resp.Body)
-		if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || !strings.Contains(string(body), "new streams") {
+		if resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" ||
+			!strings.Contains(string(body), "new streams") {
 			t.Fatalf("%s %v %s", resp.Status, resp.Header, body)
 		}
 		return true
@@ -158,7 +162,8 @@ func TestHeadsMax(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) {
 		s.intake.HeadsMax = 3
-		s.intake.Socket.DeferAccept = time.Second // no connection is accepted before it has sent something
+		// no connection is accepted before it has sent something
+		s.intake.Socket.DeferAccept = time.Second
 	})
 	var held []*client
 	for k := range 3 {
@@ -166,7 +171,8 @@ func TestHeadsMax(t *testing.T) {
 		await(t, "its head", func() bool { return n.in.HeadCount() == k+1 })
 	}
 	fourth := n.ask("GET /ev")
-	if resp, body := held[0].answer("GET"); resp.StatusCode != 503 || !strings.Contains(body, "unfinished") {
+	if resp, body := held[0].answer("GET"); resp.StatusCode != 503 ||
+		!strings.Contains(body, "unfinished") {
 		t.Errorf("the oldest is answered %s %s", resp.Status, body)
 	}
 	n.expectCount("heads_max", 1)
@@ -178,7 +184,8 @@ func TestHeadsMax(t *testing.T) {
 	await(t, "no heads", func() bool { return n.in.HeadCount() == 0 })
 }
 
-// However many heads come at five times the bound of all connections, streams, requests and what is not for connections go on.
+// However many heads come at five times the bound of all connections, streams, requests and what is
+// not for connections go on.
 func TestFilesMax(t *testing.T) {
 	t.Parallel()
 	const most = 60
@@ -215,7 +222,8 @@ func TestFilesMax(t *testing.T) {
 			refused++
 		}
 	}
-	if kept := n.admission.Streams() + n.in.HTTPCount(); refused == 0 || kept < most || kept > most+pollers {
+	if kept := n.admission.Streams() + n.in.HTTPCount(); refused == 0 || kept < most ||
+		kept > most+pollers {
 		t.Errorf("%d streams are refused, %d connections kept", refused, kept)
 	}
 	n.expectRefused(get("/events?topic=t"), "file descriptors")
@@ -226,7 +234,9 @@ func TestHTTPConnectionsMax(t *testing.T) {
 	n := start(t, func(s *setup) { s.intake.HTTPConnectionsMax = 2 })
 	var held []*client
 	for i := range 2 { // each with a body that does not come
-		held = append(held, n.ask("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "+key+"\r\nContent-Length: 5\r\n\r\n"))
+		held = append(held,
+			n.ask("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer "+key+
+				"\r\nContent-Length: 5\r\n\r\n"))
 		await(t, "it is at net/http", func() bool { return n.in.HTTPCount() == i+1 })
 	}
 	n.expectRefused(get("/nope"), "too many requests")
@@ -260,7 +270,8 @@ func TestIdleConnectionsTakeNoPlace(t *testing.T) {
 	if resp, _ := held[0].answer("GET"); resp.StatusCode != 404 {
 		t.Errorf("the first one is not kept: %s", resp.Status)
 	}
-	refused := n.ask(get("/events", "Authorization: Bearer "+key)) // without a topic: this has nothing more to ask for
+	// without a topic: this has nothing more to ask for
+	refused := n.ask(get("/events", "Authorization: Bearer "+key))
 	if resp, _ := refused.answer("GET"); resp.StatusCode != 400 || !resp.Close {
 		t.Errorf("%s, kept: %v", resp.Status, !resp.Close)
 	}
@@ -326,7 +337,9 @@ func TestPlacesComeBack(t *testing.T) {
 		}
 	}
 	// A stream may be over before the poller that took it in has counted it.
-	await(t, "as many were accepted as closed", func() bool { return n.admission.Accepted.Load() == closed })
+	await(t, "as many were accepted as closed", func() bool {
+		return n.admission.Accepted.Load() == closed
+	})
 	if closed != 30*5 {
 		t.Errorf("%d closed", closed)
 	}

@@ -11,8 +11,7 @@ import (
 	"time"
 )
 
-// The tests in this file count what the whole process has; they do not run beside
-// others.
+// The tests in this file count what the whole process has; they do not run beside others.
 
 func openFiles(t testing.TB) int {
 	t.Helper()
@@ -88,7 +87,8 @@ func TestNothingIsLeftOfANode(t *testing.T) {
 // storm has clients come in many ways, many at once.
 func storm(n *node, clients, times int) {
 	requests := []string{
-		"", "G", realHead, realHead[:50], "\x16", get("/nope"), get("/events"), get("/nope") + get("/events?topic=t"),
+		"", "G", realHead, realHead[:50], "\x16", get("/nope"), get("/events"),
+		get("/nope") + get("/events?topic=t"),
 		"POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a-key\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n",
 		get("/nope") + "BAD", get("/events?topic=t", "Content-Length: 5"),
 	}
@@ -115,9 +115,8 @@ func storm(n *node, clients, times int) {
 	all.Wait()
 }
 
-// Another part of the process opens and closes files all the time. If a number
-// were closed twice, or accepted on after it was closed, one of those files would
-// not be what it was.
+// Another part of the process opens and closes files all the time. If a number were closed twice,
+// or accepted on after it was closed, one of those files would not be what it was.
 func TestCloseInAStorm(t *testing.T) {
 	warm(t)
 	files := openFiles(t)
@@ -149,7 +148,9 @@ func TestCloseInAStorm(t *testing.T) {
 		n := start(t, nil)
 		var clients sync.WaitGroup
 		clients.Go(func() { storm(n, 8, 60) })
-		await(t, "the storm has come", func() bool { return n.admission.Accepted.Load() > uint64(round) })
+		await(t, "the storm has come", func() bool {
+			return n.admission.Accepted.Load() > uint64(round)
+		})
 		var closers sync.WaitGroup
 		switch round % 3 {
 		case 0:

@@ -1,6 +1,5 @@
-// Package intake is where connections come in: it accepts them, reads request
-// heads, turns requests for streams into streams, and hands everything else to
-// net/http with the bytes already read.
+// Package intake is where connections come in: it accepts them, reads request heads, turns requests
+// for streams into streams, and hands everything else to net/http with the bytes already read.
 //
 //	intake.go      opening and closing; what is counted
 //	inherited.go   listening sockets that another process has opened
@@ -8,7 +7,9 @@
 //	heads.go       connections whose request head is not complete yet
 //	httpconn.go    a connection on its way to net/http, and while it is there
 //	request.go     topics and resume position of a request for a stream
-//	proxies.go     the client's address, as trusted proxies say it; proxywarning.go: a proxy that is not trusted
+//	proxies.go     the client's address, as trusted proxies say it
+//	proxywarning.go
+//	               a proxy that is not trusted
 //	admission.go   limits and permission, then the way into a shard
 //	files.go       descriptors kept to be able to refuse when there are no more
 //	refusals.go    every reason for a no

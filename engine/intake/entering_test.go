@@ -31,7 +31,8 @@ func TestADrainKnowsRequestsOnTheirWay(t *testing.T) {
 	c = n.ask(get("/nope") + get("/events?topic=t")) // leaves net/http as a stream
 	c.answer("GET")
 	c.stream()
-	n.ask("GET /nope HTTP/1.1\r\nHost: x\r\nExpect: everything\r\n\r\n").answer("GET") // net/http answers that by itself
+	// net/http answers that by itself
+	n.ask("GET /nope HTTP/1.1\r\nHost: x\r\nExpect: everything\r\n\r\n").answer("GET")
 	n.ask("POST /publish?topic=t HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf").Close()
 	await(t, "no request is on its way any more", func() bool { return n.in.EnteringCount() == 0 })
 	n.close(false)

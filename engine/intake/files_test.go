@@ -12,10 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Without descriptors a node answers 503 or lets clients wait; it neither spins
-// nor dies, and goes on when there are some again. The limit is the whole
-// process's, so the server is this test in a process of its own; the clients are
-// in this one.
+// Without descriptors a node answers 503 or lets clients wait; it neither spins nor dies, and goes
+// on when there are some again. The limit is the whole process's, so the server is this test in a
+// process of its own; the clients are in this one.
 func TestNoFilesLeft(t *testing.T) {
 	if address := os.Getenv("SSEDGE_TEST_FILES"); address != "" {
 		serveWithFewFiles(t, address)
@@ -40,7 +39,10 @@ func TestNoFilesLeft(t *testing.T) {
 			t.Errorf("%v\n%s", err, said.String())
 		}
 	}()
-	await(t, "the child says where it listens", func() bool { _, err := os.Stat(path); return err == nil })
+	await(t, "the child says where it listens", func() bool {
+		_, err := os.Stat(path)
+		return err == nil
+	})
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +77,8 @@ func TestNoFilesLeft(t *testing.T) {
 	}
 	t.Logf("%d streams, %d refused", len(streams), refused)
 	before := cpu(t, child.Process.Pid)
-	time.Sleep(300 * time.Millisecond) // what it uses while nothing happens can only be seen in time
+	// what it uses while nothing happens can only be seen in time
+	time.Sleep(300 * time.Millisecond)
 	if used := cpu(t, child.Process.Pid) - before; used > 20 {
 		t.Errorf("%d0 ms of CPU in 300 ms with nothing to do", used)
 	}

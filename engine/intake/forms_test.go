@@ -30,20 +30,23 @@ func (c *client) fieldsOf() (status string, fields map[string]string) {
 	}
 }
 
-// If an answer's body ends with the connection, or its connection ends with the body, the answer says
-// so, whatever the request said (RFC 9112 9.3, 9.6). Otherwise a proxy would send its next request on
-// it.
+// If an answer's body ends with the connection, or its connection ends with the body, the answer
+// says so, whatever the request said (RFC 9112 9.3, 9.6). Otherwise a proxy would send its next
+// request on it.
 func TestABodyThatEndsWithTheConnectionSaysSo(t *testing.T) {
 	t.Parallel()
 	for _, chunks := range []bool{false, true} {
 		n := start(t, func(s *setup) { s.admission.Chunked = chunks })
 		streams := 0
 		for _, first := range []string{"", get("/nope")} {
-			for _, target := range []string{"/events?topic=t", "/events?topic=a&topic=b", "/events?topic=t&last_event_id=earliest", "/events", "/nope", "/publish"} {
+			for _, target := range []string{"/events?topic=t", "/events?topic=a&topic=b",
+				"/events?topic=t&last_event_id=earliest", "/events", "/nope", "/publish"} {
 				for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS"} {
 					for _, line := range []string{" HTTP/1.1\r\nHost: a\r\n", " HTTP/1.0\r\n"} {
 						for _, fields := range []string{
-							"", "Connection: keep-alive\r\n", "Connection: close\r\n", "Connection: keep-alive, x\r\nUpgrade: x\r\n", "Keep-Alive: timeout=60\r\n",
+							"", "Connection: keep-alive\r\n", "Connection: close\r\n",
+							"Connection: keep-alive, x\r\nUpgrade: x\r\n",
+							"Keep-Alive: timeout=60\r\n",
 						} {
 							c := n.ask(first)
 							if first != "" {
@@ -53,17 +56,24 @@ func TestABodyThatEndsWithTheConnectionSaysSo(t *testing.T) {
 							c.send(request)
 							status, said := c.fieldsOf()
 							_, length := said["content-length"]
-							stream := said["content-type"] != "" && strings.HasPrefix(said["content-type"], "text/event-stream") && method == "GET"
+							stream := said["content-type"] != "" &&
+								strings.HasPrefix(said["content-type"], "text/event-stream") &&
+								method == "GET"
 							bodiless := method == "HEAD" || strings.Contains(status, " 204 ")
-							old := strings.HasPrefix(status, "HTTP/1.0 ") && said["connection"] == ""
+							old := strings.HasPrefix(status, "HTTP/1.0 ") &&
+								said["connection"] == ""
 							if stream {
 								streams++
 							}
-							if (stream || !bodiless && !length) && said["connection"] != "close" && !old {
-								t.Errorf("%q: %s, Connection: %q", request, status, said["connection"])
+							if (stream || !bodiless && !length) && said["connection"] != "close" &&
+								!old {
+								t.Errorf("%q: %s, Connection: %q", request, status,
+									said["connection"])
 							}
-							if stream && (said["transfer-encoding"] == "chunked") != (chunks && strings.Contains(line, "1.1")) {
-								t.Errorf("%q: Transfer-Encoding: %q", request, said["transfer-encoding"])
+							if stream && (said["transfer-encoding"] == "chunked") != (chunks &&
+								strings.Contains(line, "1.1")) {
+								t.Errorf("%q: Transfer-Encoding: %q", request,
+									said["transfer-encoding"])
 							}
 							c.Close()
 						}
@@ -96,7 +106,8 @@ func TestABodyWithoutContentIsNone(t *testing.T) {
 			{chunked, "0\r\n\r\n", true},
 			{get("/events?topic=t", "transfer-encoding:  CHUNKED "), "0\r\n\r\n", true},
 			{chunked, "00;a=b\r\nX: y\r\n\r\n", true},
-			{get("/events?topic=t", "Transfer-Encoding: chunked", "Expect: 100-continue"), "0\r\n\r\n", true},
+			{get("/events?topic=t", "Transfer-Encoding: chunked", "Expect: 100-continue"),
+				"0\r\n\r\n", true},
 			{chunked, "1\r\nx\r\n0\r\n\r\n", false},
 			{chunked, "5\r\nhello", false},
 			{get("/events?topic=t", "Content-Length: 1"), "x", false},
@@ -116,7 +127,8 @@ func TestABodyWithoutContentIsNone(t *testing.T) {
 					} else if got != "200 OK" {
 						t.Errorf("%q: %s", request, got)
 					} else {
-						cl.r = bufio.NewReader(strings.NewReader("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 1\n"))
+						cl.r = bufio.NewReader(
+							strings.NewReader("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nretry: 1\n"))
 					}
 				}
 				if c.stream {
@@ -152,12 +164,15 @@ func TestOnlyThePlainSpellingOfAPathIsServed(t *testing.T) {
 		var spellings []string
 		for k := 1; k < len(path); k++ { // each letter escaped, in both cases of the digits
 			for _, digits := range []string{"0123456789abcdef", "0123456789ABCDEF"} {
-				spellings = append(spellings, path[:k]+"%"+string(digits[path[k]>>4])+string(digits[path[k]&15])+path[k+1:])
+				spellings = append(spellings, path[:k]+"%"+string(digits[path[k]>>4])+
+					string(digits[path[k]&15])+path[k+1:])
 			}
 		}
-		spellings = append(spellings, "/"+path, "/."+path, "/x/.."+path, "/%2e"+path, "/%2f"+path, path+"/.", path+"%2f", path+"%20", path+"%3f", path+"%09", path+";a=b", path+".")
+		spellings = append(spellings, "/"+path, "/."+path, "/x/.."+path, "/%2e"+path, "/%2f"+path,
+			path+"/.", path+"%2f", path+"%20", path+"%3f", path+"%09", path+";a=b", path+".")
 		if path != "/" {
-			spellings = append(spellings, path+"/", path+"//", strings.ToUpper(path), path+"/..;"+path)
+			spellings = append(spellings, path+"/", path+"//", strings.ToUpper(path),
+				path+"/..;"+path)
 		}
 		slices.Sort(spellings)
 		for _, s := range slices.Compact(spellings) {
@@ -167,7 +182,9 @@ func TestOnlyThePlainSpellingOfAPathIsServed(t *testing.T) {
 					if first != "" {
 						c.answer("GET")
 					}
-					c.send(method + " " + target + "?topic=t HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + key + "\r\nContent-Length: 0\r\n\r\n")
+					c.send(method + " " + target +
+						"?topic=t HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + key +
+						"\r\nContent-Length: 0\r\n\r\n")
 					if resp, body := c.answer(method); resp.StatusCode != 404 {
 						t.Errorf("%s %s: %s %s", method, target, resp.Status, body)
 					}
@@ -175,8 +192,12 @@ func TestOnlyThePlainSpellingOfAPathIsServed(t *testing.T) {
 				}
 			}
 		}
-		for _, target := range []string{path, "http://localhost" + path, "HTTPS://localhost" + path} { // RFC 9112 3.2.2
-			c := n.ask(method + " " + target + "?topic=t HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + key + "\r\nContent-Length: 0\r\n\r\n")
+		for _, target := range []string{path, "http://localhost" + path, "HTTPS://localhost" +
+			path} {
+			// RFC 9112 3.2.2
+			c := n.ask(method + " " + target +
+				"?topic=t HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + key +
+				"\r\nContent-Length: 0\r\n\r\n")
 			resp, err := http.ReadResponse(c.r, nil)
 			if err != nil || resp.StatusCode != 200 {
 				t.Errorf("%s %s: %v %v", method, target, resp, err)

@@ -34,7 +34,8 @@ type heads struct {
 	members []member
 	free    []uint32
 	used    int
-	order   []uint64 // those that have come, oldest first: number and generation; they may have gone
+	// those that have come, oldest first: number and generation; they may have gone
+	order   []uint64
 	wheel   *wheel.Wheel
 	closed  bool
 	judging sync.WaitGroup // connections that are passed on at the moment
@@ -62,7 +63,9 @@ func newHeads(in *Intake) (*heads, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &heads{in: in, set: set, polled: make(chan struct{}), wheel: wheel.New(headBuckets, uint32(in.config.Clock.Ran()/headTick)), scratch: make([]byte, in.config.HeadBytes)}, nil
+	return &heads{in: in, set: set, polled: make(chan struct{}),
+		wheel:   wheel.New(headBuckets, uint32(in.config.Clock.Ran()/headTick)),
+		scratch: make([]byte, in.config.HeadBytes)}, nil
 }
 
 func (h *heads) tick() uint32 { return uint32(h.in.config.Clock.Ran() / headTick) }
@@ -97,8 +100,8 @@ func (h *heads) linger(fd int) {
 	h.wheel.Arm(i, h.tick()+lingerTicks)
 }
 
-// take makes fd a member; nil if there is no room. At the bound the oldest goes: a head that is honest is complete
-// within a round trip, so what holds the places are the others.
+// take makes fd a member; nil if there is no room. At the bound the oldest goes: a head that is
+// honest is complete within a round trip, so what holds the places are the others.
 func (h *heads) take(fd int) (uint32, *member) {
 	if h.closed || h.used >= h.in.config.HeadsMax && !h.evict() {
 		return 0, nil

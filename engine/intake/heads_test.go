@@ -13,8 +13,7 @@ const realHead = "GET /events?topic=prices&topic=a%20b HTTP/1.1\r\nHost: push.ex
 	"Accept-Language: en\r\nOrigin: https://example.org\r\nCookie: a=b; c=d\r\n" +
 	"Connection: keep-alive\r\nCache-Control: no-cache\r\n\r\n"
 
-// A head may be cut anywhere: the first piece comes alone, the second when the
-// server waits for it.
+// A head may be cut anywhere: the first piece comes alone, the second when the server waits for it.
 func TestHeadSplitAtEveryByte(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
@@ -56,7 +55,8 @@ func TestBytesAfterStreamRequest(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
 	for _, first := range []string{"", get("/nope")} { // straight, and by way of net/http
-		for _, rest := range []string{get("/nope"), "\x00\x01garbage", "G", strings.Repeat("x", 20_000)} {
+		for _, rest := range []string{get("/nope"), "\x00\x01garbage", "G",
+			strings.Repeat("x", 20_000)} {
 			c := n.ask(first + get("/events?topic=t") + rest)
 			if first != "" {
 				if resp, _ := c.answer("GET"); resp.StatusCode != 404 {
@@ -84,7 +84,8 @@ func TestKeepAliveThenStream(t *testing.T) {
 			t.Fatal(resp.Status, resp.Close)
 		}
 	}
-	c.send("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key + "\r\nContent-Length: 3\r\n\r\nabc")
+	c.send("POST /publish?topic=t HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + key +
+		"\r\nContent-Length: 3\r\n\r\nabc")
 	if resp, body := c.answer("POST"); resp.StatusCode != 200 {
 		t.Fatal(resp.Status, body)
 	}
@@ -100,8 +101,7 @@ func TestKeepAliveThenStream(t *testing.T) {
 	n.quiet()
 }
 
-// The same request in all the forms it may have, on a new connection and on a
-// kept-alive one.
+// The same request in all the forms it may have, on a new connection and on a kept-alive one.
 func TestFormsOfTheRequest(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)

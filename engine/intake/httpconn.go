@@ -21,12 +21,11 @@ import (
 	"ssedge/shard/sys"
 )
 
-// Conn is a connection that net/http serves. It reads each request head with the
-// same parser as the intake does, and gives net/http no byte of one before it is
-// complete and found in order: a later request on a kept-alive connection is held
-// to the same rules, and refused in the same words, as a first one. After a body
-// in chunks, whose end only net/http sees, there is no later request: such a head
-// is given to net/http as if the client had asked for the connection's end.
+// Conn is a connection that net/http serves. It reads each request head with the same parser as the
+// intake does, and gives net/http no byte of one before it is complete and found in order: a later
+// request on a kept-alive connection is held to the same rules, and refused in the same words, as a
+// first one. After a body in chunks, whose end only net/http sees, there is no later request: such
+// a head is given to net/http as if the client had asked for the connection's end.
 type Conn struct {
 	*deadline.Conn
 	in    *Intake
@@ -159,8 +158,7 @@ func (c *Conn) Close() error {
 // Crowded reports whether the connection should end after the answer, to make room for others.
 func (c *Conn) Crowded() bool { return c.in.places.crowded(c.place) }
 
-// From returns the values of [Request]'s Remote and Forwarded for a request with these
-// fields.
+// From returns the values of [Request]'s Remote and Forwarded for a request with these fields.
 func (c *Conn) From(h http.Header) (remote netip.Addr, forwarded []byte) {
 	if p := &c.in.admission.config.Proxies; p.trustsFields(c.from) {
 		forwarded = []byte(strings.Join(h.Values(p.field), ", "))
@@ -211,8 +209,7 @@ func HandlerStarted(ctx context.Context) {
 
 func (c *Conn) handlerStarted() { c.entered.Do(func() { c.in.entering.Add(-1) }) }
 
-// ConnFrom returns the connection of a request; nil if it did not come through an
-// intake.
+// ConnFrom returns the connection of a request; nil if it did not come through an intake.
 func ConnFrom(ctx context.Context) *Conn {
 	c, _ := ctx.Value(connKey{}).(*Conn)
 	return c

@@ -19,7 +19,8 @@ const InheritedPrefix = "systemd:"
 func (in *Intake) adopt(name string, proxies bool) error {
 	files := in.config.Inherited[name]
 	if len(files) == 0 {
-		return fmt.Errorf("expected a socket of that name (FileDescriptorName=) from systemd, %s", in.inheritedNames())
+		return fmt.Errorf("expected a socket of that name (FileDescriptorName=) from systemd, %s",
+			in.inheritedNames())
 	}
 	if in.adopted[name] {
 		return fmt.Errorf("its sockets are listened on already")
@@ -34,7 +35,8 @@ func (in *Intake) adopt(name string, proxies bool) error {
 			return fmt.Errorf("socket %d of %d: %w", i+1, len(files), err)
 		}
 		if i > 0 { // several sockets of one address are one to Addrs
-			if last := in.acceptors[len(in.acceptors)-1].addr; last.Network() == addr.Network() && last.String() == addr.String() {
+			if last := in.acceptors[len(in.acceptors)-1].addr; last.Network() == addr.Network() &&
+				last.String() == addr.String() {
 				addr = last
 			}
 		}

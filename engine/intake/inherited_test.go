@@ -34,15 +34,15 @@ func passing(files map[string][]*os.File, addresses ...string) func(*setup) {
 	return func(s *setup) { s.intake.Inherited, s.intake.Listen = files, addresses }
 }
 
-// TestInheritedSockets: all of a name are listened on, and are one address if they are
-// on one.
+// TestInheritedSockets: all of a name are listened on, and are one address if they are on one.
 func TestInheritedSockets(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
 	several, shared := inherited(t, "tcp", "127.0.0.1:0", 3)
 	one, _ := inherited(t, "tcp", "127.0.0.1:0", 1)
 	local, _ := inherited(t, "unix", path, 1)
-	n := start(t, passing(map[string][]*os.File{"web": append(several, one...), "local": local}, "systemd:web", "127.0.0.1:0", "systemd:local"))
+	n := start(t, passing(map[string][]*os.File{"web": append(several, one...), "local": local},
+		"systemd:web", "127.0.0.1:0", "systemd:local"))
 	addrs := n.in.Addrs()
 	if len(addrs) != 4 || addrs[0].String() != shared.String() || addrs[3].String() != path {
 		t.Fatalf("found %v, expected %s, two others and %s", addrs, shared, path)
@@ -107,10 +107,14 @@ func TestInheritedSocketsThatAreNot(t *testing.T) {
 		change func(*setup)
 		says   []string
 	}{
-		{passing(nil, "systemd:web"), []string{"--listen systemd:web: ", "FileDescriptorName=", "none was passed"}},
+		{passing(nil, "systemd:web"), []string{"--listen systemd:web: ", "FileDescriptorName=",
+			"none was passed"}},
 		{passing(files, "systemd:Web"), []string{"--listen systemd:Web: ", "passed were log, web"}},
-		{passing(files, "systemd:web", "systemd:web"), []string{"--listen systemd:web: ", "already"}},
-		{passing(files, "127.0.0.1:0", "systemd:log"), []string{"--listen systemd:log: ", "socket 1 of 1", "expected a listening stream socket", "datagram"}},
+		{passing(files, "systemd:web", "systemd:web"),
+			[]string{"--listen systemd:web: ", "already"}},
+		{passing(files, "127.0.0.1:0", "systemd:log"),
+			[]string{"--listen systemd:log: ", "socket 1 of 1",
+				"expected a listening stream socket", "datagram"}},
 	} {
 		_, err := tryOpen(t, c.change)
 		if err == nil || strings.Contains(err.Error(), "\n") {
@@ -123,5 +127,6 @@ func TestInheritedSocketsThatAreNot(t *testing.T) {
 			}
 		}
 	}
-	start(t, passing(files, "systemd:web")).ask(get("/events?topic=t")).stream() // it was left as it was
+	// it was left as it was
+	start(t, passing(files, "systemd:web")).ask(get("/events?topic=t")).stream()
 }

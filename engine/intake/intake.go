@@ -23,12 +23,16 @@ import (
 // Config is what an intake needs to know. All fields must be set, Inherited only if
 // Listen names some.
 type Config struct {
-	Listen           []string // "host:port", "[::1]:port", "unix:/path", or "systemd:NAME", a name of Inherited; "proxy:" in front: connections begin with a PROXY protocol header
-	ConnectionLimits          // Pollers are of the whole process: the first intake decides
+	// "host:port", "[::1]:port", "unix:/path", or "systemd:NAME", a name of Inherited; "proxy:" in
+	// front: connections begin with a PROXY protocol header
+	Listen           []string
+	ConnectionLimits // Pollers are of the whole process: the first intake decides
 	Socket           sys.SocketOptions
-	FilesMax         int // descriptors of all connections together; the rest of the process's are for other things. 0: no bound
-	Clock            *deadline.Clock
-	Logger           *slog.Logger
+	// descriptors of all connections together; the rest of the process's are for other things. 0:
+	// no bound
+	FilesMax int
+	Clock    *deadline.Clock
+	Logger   *slog.Logger
 
 	// Inherited is listening sockets that were passed to the process, by name. They stay
 	// the caller's, and may be closed after Open.
@@ -63,7 +67,8 @@ func Open(c Config, a *Admission) (in *Intake, err error) {
 			in.Close()
 		}
 	}()
-	if in.workers, err = ants.NewPool(c.Workers, ants.WithNonblocking(true), ants.WithMaxBlockingTasks(0)); err != nil {
+	if in.workers, err = ants.NewPool(c.Workers, ants.WithNonblocking(true),
+		ants.WithMaxBlockingTasks(0)); err != nil {
 		return in, err
 	}
 	if in.heads, err = newHeads(in); err != nil {
@@ -90,7 +95,8 @@ func Open(c Config, a *Admission) (in *Intake, err error) {
 		}
 	}
 	in.warnOfUnixSocket()
-	in.http = &httpListener{conns: make(chan *Conn, c.HTTPConnectionsMax), addr: in.acceptors[0].addr}
+	in.http = &httpListener{conns: make(chan *Conn, c.HTTPConnectionsMax),
+		addr: in.acceptors[0].addr}
 	return in, nil
 }
 
@@ -105,10 +111,11 @@ func (in *Intake) Addrs() []net.Addr {
 	return all
 }
 
-// ForProxies reports whether connections to one of them begin with a PROXY protocol
-// header.
+// ForProxies reports whether connections to one of them begin with a PROXY protocol header.
 func (in *Intake) ForProxies(addr net.Addr) bool {
-	return slices.ContainsFunc(in.acceptors, func(a *acceptor) bool { return a.addr == addr && a.proxies })
+	return slices.ContainsFunc(in.acceptors, func(a *acceptor) bool {
+		return a.addr == addr && a.proxies
+	})
 }
 
 // HTTP returns the listener of everything that is not a stream.
@@ -119,7 +126,8 @@ var netpollOnce sync.Once
 // configureNetpoll sets up netpoll's pollers, which are one set per process.
 func configureNetpoll(pollers int, log *slog.Logger) {
 	netpollOnce.Do(func() {
-		netpoll.Configure(netpoll.Config{PollerNum: pollers, LoadBalance: netpoll.RoundRobin, LoggerOutput: logWriter{log}})
+		netpoll.Configure(netpoll.Config{PollerNum: pollers, LoadBalance: netpoll.RoundRobin,
+			LoggerOutput: logWriter{log}})
 	})
 }
 
@@ -138,13 +146,13 @@ func (in *Intake) Serve() error {
 	if err := in.drive(in.heads); err != nil {
 		return err
 	}
-	// Pollers are given out in turn. Only when the heads have theirs do the
-	// acceptors get one each.
+	// Pollers are given out in turn. Only when the heads have theirs do the acceptors get one each.
 	in.heads.set.Tick(time.Millisecond)
 	select {
 	case <-in.heads.polled:
 	case <-in.loops[0].ended:
-		return fmt.Errorf("incomplete request heads are not polled: %w", cmp.Or(*in.loops[0].err, net.ErrClosed))
+		return fmt.Errorf("incomplete request heads are not polled: %w",
+			cmp.Or(*in.loops[0].err, net.ErrClosed))
 	}
 	in.heads.mu.Lock()
 	if in.heads.used == 0 {
@@ -178,7 +186,8 @@ func (in *Intake) drive(ln netpoll.Listener) error {
 		defer close(l.ended)
 		if err := l.Serve(ln); err != nil {
 			*l.err = err
-			in.config.Logger.Error("a listener is no longer polled", "address", ln.Addr(), "error", err)
+			in.config.Logger.Error("a listener is no longer polled", "address", ln.Addr(), "error",
+				err)
 		}
 	}()
 	return nil
@@ -252,11 +261,14 @@ func (in *Intake) HeadCount() int   { return in.heads.count() }
 func (in *Intake) HTTPCount() int   { return in.places.count() }
 func (in *Intake) WorkerCount() int { return int(in.handing.Load()) }
 
-// hasRoom reports whether one more connection may be kept: at the bound of all, the oldest incomplete head goes in its place.
+// hasRoom reports whether one more connection may be kept: at the bound of all, the oldest
+// incomplete head goes in its place.
 func (in *Intake) hasRoom() bool {
 	most := in.config.FilesMax
-	// In the order in which connections move on: one that does so meanwhile is counted twice, not missed.
-	return most == 0 || in.HeadCount()+in.WorkerCount()+in.HTTPCount()+in.admission.Streams() < most || in.heads.makeRoom()
+	// In the order in which connections move on: one that does so meanwhile is counted twice, not
+	// missed.
+	return most == 0 || in.HeadCount()+in.WorkerCount()+in.HTTPCount()+
+		in.admission.Streams() < most || in.heads.makeRoom()
 }
 
 // EnteringCount returns the connections given to net/http whose first request, which is

@@ -14,20 +14,23 @@ import (
 // StreamPath is where streams are asked for.
 const StreamPath = "/events"
 
-// judge takes a connection whose request head is complete; received is that head
-// and what came after it. A request for a stream becomes one or, for want of room,
-// is refused right here: a storm must not reach net/http. Everything else goes
-// there, and so does a request for a stream that needs a longer answer. fd
-// is no longer the caller's afterwards.
+// judge takes a connection whose request head is complete; received is that head and what came
+// after it. A request for a stream becomes one or, for want of room, is refused right here: a storm
+// must not reach net/http. Everything else goes there, and so does a request for a stream that
+// needs a longer answer. fd is no longer the caller's afterwards.
 func (in *Intake) judge(fd int, from peer, received []byte, r *reader) {
 	r.request.fill(&r.head, from, &in.admission.config.Proxies)
-	if !isStream(&r.head) || in.admission.config.LocalHosts && from.addr.IsValid() && !LocalHost(r.head.Authority) {
+	if !isStream(&r.head) || in.admission.config.LocalHosts && from.addr.IsValid() &&
+		!LocalHost(r.head.Authority) {
 		in.toHTTP(fd, from, received, r.request.Origin, in.placeFor(&r.request))
 		return
 	}
 	refusal := in.admission.Admit(fd, &r.request)
 	if refusal != nil {
-		in.warnOfProxy(from, refusal, func(field string) bool { _, n := r.head.Get(field); return n > 0 })
+		in.warnOfProxy(from, refusal, func(field string) bool {
+			_, n := r.head.Get(field)
+			return n > 0
+		})
 	}
 	switch {
 	case refusal == nil:
@@ -50,7 +53,8 @@ func (in *Intake) placeFor(r *Request) place {
 // isStream tells the plain request for a stream. Anything unusual about it (a
 // body, an upgrade) is left to net/http.
 func isStream(h *http1.Head) bool {
-	return string(h.Path) == StreamPath && string(h.Method) == "GET" && !h.HasBody && !h.Upgrade && !h.ExpectContinue
+	return string(h.Path) == StreamPath && string(h.Method) == "GET" && !h.HasBody && !h.Upgrade &&
+		!h.ExpectContinue
 }
 
 // LocalHost reports whether a Host (host or host:port) names this machine.

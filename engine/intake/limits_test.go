@@ -8,7 +8,8 @@ import (
 
 func TestInboxMax(t *testing.T) {
 	t.Parallel()
-	n := start(t, func(s *setup) { s.shard.InboxMax, s.idle, s.topicsMax = 2, true, 2 }) // of each of two shards
+	// of each of two shards
+	n := start(t, func(s *setup) { s.shard.InboxMax, s.idle, s.topicsMax = 2, true, 2 })
 	for i := range 4 {
 		n.ask(get("/events?topic=t"))
 		await(t, "it waits in an inbox", func() bool { return n.admission.Streams() == i+1 })
@@ -74,7 +75,8 @@ func TestHeadLimits(t *testing.T) {
 	target += strings.Repeat("x", 4096-len(target))
 	head := get(target, "A: ")
 	head = get(target, "A: "+strings.Repeat("a", 8192-len(head)))
-	for _, request := range []string{head, get(target), get("/events?topic=t", strings.Repeat("A: b\r\n", 98)+"C: d")} {
+	for _, request := range []string{head, get(target),
+		get("/events?topic=t", strings.Repeat("A: b\r\n", 98)+"C: d")} {
 		for _, first := range []string{"", get("/nope")} {
 			c := n.ask(first)
 			if first != "" {

@@ -33,7 +33,8 @@ func serveOne(t *testing.T, address string) *node {
 func TestIPv6(t *testing.T) {
 	t.Parallel()
 	if ln, err := net.Listen("tcp", "[::1]:0"); err != nil {
-		t.Skip("this host has no IPv6 loopback address: go test ./engine/intake runs it on a host that has ::1: ", err)
+		t.Skip("this host has no IPv6 loopback address: go test ./engine/intake runs it on a host that has ::1: ",
+			err)
 	} else {
 		ln.Close()
 	}
@@ -52,7 +53,9 @@ func TestUnixSocket(t *testing.T) {
 func TestSeveralListeners(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
-	n := start(t, func(s *setup) { s.intake.Listen = []string{"127.0.0.1:0", "unix:" + path, "127.0.0.1:0"} })
+	n := start(t, func(s *setup) {
+		s.intake.Listen = []string{"127.0.0.1:0", "unix:" + path, "127.0.0.1:0"}
+	})
 	addrs := n.in.Addrs()
 	if len(addrs) != 3 || addrs[0].String() == addrs[2].String() {
 		t.Fatalf("%v", addrs)
@@ -80,7 +83,8 @@ func TestLiveUnixSocketIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
 	n := serveOne(t, "unix:"+path)
-	if _, err := tryOpen(t, listenOn("unix:"+path)); err == nil || !strings.Contains(err.Error(), "another server") || !strings.Contains(err.Error(), path) {
+	if _, err := tryOpen(t, listenOn("unix:"+path)); err == nil ||
+		!strings.Contains(err.Error(), "another server") || !strings.Contains(err.Error(), path) {
 		t.Errorf("the second server: %v", err)
 	}
 	n.ask(get("/events?topic=t")).stream()
@@ -92,7 +96,8 @@ func TestFileIsNotTakenForASocket(t *testing.T) {
 	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tryOpen(t, listenOn("unix:"+path)); err == nil || !strings.Contains(err.Error(), "not a socket") {
+	if _, err := tryOpen(t, listenOn("unix:"+path)); err == nil ||
+		!strings.Contains(err.Error(), "not a socket") {
 		t.Errorf("%v", err)
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != "x" {
@@ -119,7 +124,8 @@ func TestSecondServerOnOnePort(t *testing.T) {
 func TestUnusableAddressIsNamed(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"192.0.2.1:0", "127.0.0.1:99999", "unix:/nowhere/at/all"} {
-		if _, err := tryOpen(t, listenOn(address)); err == nil || !strings.Contains(err.Error(), address) {
+		if _, err := tryOpen(t, listenOn(address)); err == nil ||
+			!strings.Contains(err.Error(), address) {
 			t.Errorf("%s: %v", address, err)
 		}
 	}

@@ -25,7 +25,8 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// Whatever the level, the log has the topics of a stream and nothing else of what its client sent: there may be credentials in it.
+// Whatever the level, the log has the topics of a stream and nothing else of what its client sent:
+// there may be credentials in it.
 func TestTheLogHasNoCredentials(t *testing.T) {
 	t.Parallel()
 	log := &lines{}

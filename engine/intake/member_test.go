@@ -8,12 +8,13 @@ import (
 	"ssedge/proto/http1"
 )
 
-// A connection that cannot be watched does not become one with the descriptor 0,
-// which is not ours.
+// A connection that cannot be watched does not become one with the descriptor 0, which is not ours.
 func TestAMemberThatCannotBeWatchedIsNone(t *testing.T) {
 	clock := deadline.NewClock()
 	defer clock.Close()
-	h, err := newHeads(&Intake{config: Config{ConnectionLimits: ConnectionLimits{HeadsMax: 2, Limits: http1.DefaultLimits}, Clock: clock}})
+	h, err := newHeads(
+		&Intake{config: Config{ConnectionLimits: ConnectionLimits{HeadsMax: 2,
+			Limits: http1.DefaultLimits}, Clock: clock}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,8 +34,10 @@ func TestAMemberThatCannotBeWatchedIsNone(t *testing.T) {
 
 func TestLocalHost(t *testing.T) {
 	for authority, want := range map[string]bool{
-		"": true, "localhost": true, "LOCALHOST:8080": true, "127.0.0.1": true, "127.9.9.9:1": true, "[::1]:80": true, "[::1]": true,
-		"evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example:80": false, "10.0.0.1": false, "[::2]": false, "0.0.0.0": false,
+		"": true, "localhost": true, "LOCALHOST:8080": true, "127.0.0.1": true, "127.9.9.9:1": true,
+		"[::1]:80": true, "[::1]": true,
+		"evil.example": false, "localhost.evil.example": false, "127.0.0.1.evil.example:80": false,
+		"10.0.0.1": false, "[::2]": false, "0.0.0.0": false,
 	} {
 		if got := LocalHost([]byte(authority)); got != want {
 			t.Errorf("%q: %v", authority, got)

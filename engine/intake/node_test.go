@@ -82,7 +82,8 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 			Listen: []string{"127.0.0.1:0"},
 			ConnectionLimits: intake.ConnectionLimits{
 				Limits:      http1.DefaultLimits,
-				HeadTimeout: 10 * time.Second, HeadsMax: 8192, HTTPConnectionsMax: 1024, Workers: 64, Pollers: 2,
+				HeadTimeout: 10 * time.Second, HeadsMax: 8192, HTTPConnectionsMax: 1024,
+				Workers: 64, Pollers: 2,
 			},
 			Logger: logger, Clock: deadline.NewClock(),
 		},
@@ -93,8 +94,9 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 			Authorizer:   static,
 		},
 		shard: shard.Config{
-			Delivery: shard.Delivery{WriteStall: 30 * time.Second, Retry: time.Second, RestBytes: 1 << 20, InboxMax: 16384},
-			Turns:    shard.Turns{Shards: 2, TurnSends: 256, TurnTime: time.Millisecond},
+			Delivery: shard.Delivery{WriteStall: 30 * time.Second, Retry: time.Second,
+				RestBytes: 1 << 20, InboxMax: 16384},
+			Turns: shard.Turns{Shards: 2, TurnSends: 256, TurnTime: time.Millisecond},
 		},
 		topicsMax: 1000,
 		httpIdle:  time.Minute,
@@ -106,7 +108,8 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	n.admission = intake.NewAdmission(s.admission)
 	s.shard.OnClose = n.admission.Closed
 	n.group, err = shard.NewGroup(s.shard, topic.Config{
-		Retention: log.Retention{Events: 1000, Bytes: 1 << 20, AgeMS: 60_000}, HistoryMax: 16 << 20, TopicsMax: s.topicsMax,
+		Retention: log.Retention{Events: 1000, Bytes: 1 << 20, AgeMS: 60_000}, HistoryMax: 16 << 20,
+		TopicsMax: s.topicsMax,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -121,12 +124,14 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 		return nil, err
 	}
 	n.addr = n.in.Addrs()[0]
-	source := fanin.NewMemory(fanin.MemoryConfig{KeyLimit: fanin.KeyLimit{KeysMax: 100}, KeyTTL: time.Minute})
+	source := fanin.NewMemory(fanin.MemoryConfig{KeyLimit: fanin.KeyLimit{KeysMax: 100},
+		KeyTTL: time.Minute})
 	source.Attach(n.group.Table())
 	n.public = httpapi.NewPublic(httpapi.PublicConfig{
 		Admission: n.admission, Authorizer: s.admission.Authorizer, Source: source,
-		Rule:       rule.Limits{EventBytes: 32 << 20, TopicBytes: 64, KeyBytes: 64},
-		BodyLimits: httpapi.BodyLimits{BodyBytes: 64 << 20, PublishBytes: 1 << 30, BodyTimeout: 10 * time.Second}, Dev: s.dev,
+		Rule: rule.Limits{EventBytes: 32 << 20, TopicBytes: 64, KeyBytes: 64},
+		BodyLimits: httpapi.BodyLimits{BodyBytes: 64 << 20, PublishBytes: 1 << 30,
+			BodyTimeout: 10 * time.Second}, Dev: s.dev,
 		Draining: func() bool { return false }, Refused: n.in.Refused, Logger: logger,
 	})
 	handler := http.Handler(n.public)
@@ -211,7 +216,8 @@ func (c *client) stream() *http.Response {
 	if err != nil {
 		c.t.Fatalf("no answer: %v", err)
 	}
-	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+	if resp.StatusCode != 200 || !strings.HasPrefix(resp.Header.Get("Content-Type"),
+		"text/event-stream") {
 		body, _ := io.ReadAll(resp.Body)
 		c.t.Fatalf("not a stream: %d %s", resp.StatusCode, body)
 	}
@@ -271,5 +277,6 @@ func (n *node) quiet() {
 }
 
 func get(target string, fields ...string) string {
-	return fmt.Sprintf("GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n", target, strings.Join(append(fields, ""), "\r\n"))
+	return fmt.Sprintf("GET %s HTTP/1.1\r\nHost: a\r\n%s\r\n", target,
+		strings.Join(append(fields, ""), "\r\n"))
 }

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// places are the connections that net/http may have. A publisher with a key finds one: strangers, whose first request has no
-// credentials for that, have half of them at most, and those of one address a quarter.
+// places are the connections that net/http may have. A publisher with a key finds one: strangers,
+// whose first request has no credentials for that, have half of them at most, and those of one
+// address a quarter.
 type places struct {
 	max int
 
@@ -63,8 +64,8 @@ func (p *places) leave(of place) {
 	}
 }
 
-// crowded reports whether so many such connections are there that none should be kept after its answer: those without a
-// request would keep others out.
+// crowded reports whether so many such connections are there that none should be kept after its
+// answer: those without a request would keep others out.
 func (p *places) crowded(of place) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

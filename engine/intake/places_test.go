@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Strangers have half of the places, those of one address a quarter; the others are for publishers, and all come back.
+// Strangers have half of the places, those of one address a quarter; the others are for publishers,
+// and all come back.
 func TestPlaces(t *testing.T) {
 	for _, most := range []int{1, 2, 8, 100} {
 		p := newPlaces(most)
@@ -18,9 +19,12 @@ func TestPlaces(t *testing.T) {
 			}
 			return ok
 		}
-		address := func(n int) netip.Addr { return netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", n)) }
+		address := func(n int) netip.Addr {
+			return netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", n))
+		}
 		for n := range 5 * most {
-			if got, want := enter(place{true, address(1)}), n < max(most/4, 1) && n < max(most/2, 1); got != want {
+			if got, want := enter(place{true, address(1)}), n < max(most/4, 1) &&
+				n < max(most/2, 1); got != want {
 				t.Errorf("of %d, number %d of one address: %v", most, n+1, got)
 			}
 		}

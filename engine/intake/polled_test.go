@@ -17,7 +17,10 @@ import (
 
 // An intake whose heads cannot be polled says so, and does not wait for them.
 func TestHeadsThatCannotBePolled(t *testing.T) {
-	group, err := shard.NewGroup(shard.Config{Delivery: shard.Delivery{WriteStall: time.Second, Retry: time.Second, InboxMax: 1}, Turns: shard.Turns{Shards: 1, TurnSends: 1, TurnTime: time.Second}}, topic.Config{TopicsMax: 1})
+	group, err := shard.NewGroup(
+		shard.Config{Delivery: shard.Delivery{WriteStall: time.Second, Retry: time.Second,
+			InboxMax: 1}, Turns: shard.Turns{Shards: 1, TurnSends: 1, TurnTime: time.Second}},
+		topic.Config{TopicsMax: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +34,8 @@ func TestHeadsThatCannotBePolled(t *testing.T) {
 	in, err := Open(Config{
 		Listen: []string{"unix:" + filepath.Join(t.TempDir(), "s")},
 		ConnectionLimits: ConnectionLimits{
-			Limits: http1.DefaultLimits, HeadTimeout: time.Second, HeadsMax: 1, HTTPConnectionsMax: 1, Workers: 1, Pollers: 1,
+			Limits: http1.DefaultLimits, HeadTimeout: time.Second, HeadsMax: 1,
+			HTTPConnectionsMax: 1, Workers: 1, Pollers: 1,
 		},
 		Logger: log, Clock: clock,
 	}, a)

@@ -24,13 +24,13 @@ const (
 	Forwarded     = "forwarded" // RFC 7239
 )
 
-// NewProxies trusts the networks, addresses and, if it is listed, "unix" of a list.
-// field is the one that those proxies write, in lower case; no other is looked at,
-// for what a proxy does not write it may pass on from a client. Each error names one
-// thing that is wrong.
+// NewProxies trusts the networks, addresses and, if it is listed, "unix" of a list. field is the
+// one that those proxies write, in lower case; no other is looked at, for what a proxy does not
+// write it may pass on from a client. Each error names one thing that is wrong.
 func NewProxies(trusted []string, field string) (p Proxies, wrong []error) {
 	if p.field = field; field != XForwardedFor && field != Forwarded {
-		wrong = append(wrong, fmt.Errorf("--forwarded-header %s: expected %s or %s", field, XForwardedFor, Forwarded))
+		wrong = append(wrong, fmt.Errorf("--forwarded-header %s: expected %s or %s", field,
+			XForwardedFor, Forwarded))
 	}
 	for _, text := range trusted {
 		if text == "unix" {
@@ -42,8 +42,11 @@ func NewProxies(trusted []string, field string) (p Proxies, wrong []error) {
 			addr = addr.Unmap()
 			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
-		if err != nil || network != network.Masked() || network.Addr().Is4In6() || neverPeer(network) {
-			wrong = append(wrong, fmt.Errorf("--trusted-proxies %s: expected an address of one host, a network like 10.0.0.0/8 without bits behind the mask, or unix", text))
+		if err != nil || network != network.Masked() || network.Addr().Is4In6() ||
+			neverPeer(network) {
+			wrong = append(wrong,
+				fmt.Errorf("--trusted-proxies %s: expected an address of one host, a network like 10.0.0.0/8 without bits behind the mask, or unix",
+					text))
 			continue
 		}
 		p.networks = append(p.networks, network)
@@ -51,11 +54,15 @@ func NewProxies(trusted []string, field string) (p Proxies, wrong []error) {
 	return p, wrong
 }
 
-// neverPeer reports whether no connection can come from a network: its addresses are of none, of groups (RFC 5771, RFC 4291 2.7), or of all hosts.
+// neverPeer reports whether no connection can come from a network: its addresses are of none, of
+// groups (RFC 5771, RFC 4291 2.7), or of all hosts.
 func neverPeer(network netip.Prefix) bool {
 	addr := network.Addr()
-	group := map[bool]int{true: 4, false: 8}[addr.Is4()] // bits that all groups' addresses begin with
-	return network.IsSingleIP() && (addr.IsUnspecified() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255})) || addr.IsMulticast() && network.Bits() >= group
+	// bits that all groups' addresses begin with
+	group := map[bool]int{true: 4, false: 8}[addr.Is4()]
+	return network.IsSingleIP() &&
+		(addr.IsUnspecified() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255})) ||
+		addr.IsMulticast() && network.Bits() >= group
 }
 
 // peer is the other end of a connection, or what a PROXY protocol header names as that.
@@ -117,9 +124,8 @@ func (p *Proxies) client(remote netip.Addr, value []byte) (netip.Addr, *refuse.A
 	return client, nil
 }
 
-// preface reads the PROXY protocol header with which a connection from a peer has to
-// begin. It returns how long it is, 0 if it is not complete yet, and the peer that the
-// connection comes from.
+// preface reads the PROXY protocol header with which a connection from a peer has to begin. It
+// returns how long it is, 0 if it is not complete yet, and the peer that the connection comes from.
 func (p *Proxies) preface(received []byte, from peer) (n int, client peer, _ *refuse.Answer) {
 	if !p.trust(from.addr) {
 		return 0, from, refuseProxy

@@ -40,7 +40,8 @@ func (n *node) from(address, request string) *client {
 // expectFull: the client that a request comes from has its one stream already.
 func (n *node) expectFull(c *client) {
 	n.t.Helper()
-	if resp, body := c.answer("GET"); resp.StatusCode != 503 || !strings.Contains(body, "this address") {
+	if resp, body := c.answer("GET"); resp.StatusCode != 503 ||
+		!strings.Contains(body, "this address") {
 		n.t.Errorf("%s %s: expected the address to be full", resp.Status, body)
 	}
 	c.Close()
@@ -52,12 +53,15 @@ func TestForwardedClients(t *testing.T) {
 	t.Parallel()
 	for field, say := range map[string]func(string) string{
 		"x-forwarded-for": func(a string) string { return "X-Forwarded-For: 127.0.0.66, " + a },
-		"forwarded":       func(a string) string { return `Forwarded: for=127.0.0.66;proto=http, for="` + a + `"` },
+		"forwarded": func(a string) string {
+			return `Forwarded: for=127.0.0.66;proto=http, for="` + a + `"`
+		},
 	} {
 		t.Run(field, func(t *testing.T) {
 			n := start(t, func(s *setup) { behind(s, field, "127.0.0.1", "10.0.0.0/8") })
 			const target = "/events?topic=t"
-			between := map[string]string{"x-forwarded-for": "X-Forwarded-For: 10.1.1.1", "forwarded": "Forwarded: for=10.1.1.1"}
+			between := map[string]string{"x-forwarded-for": "X-Forwarded-For: 10.1.1.1",
+				"forwarded": "Forwarded: for=10.1.1.1"}
 			ask := map[string]func(string) *client{
 				"straight": n.ask,
 				"in pieces": func(request string) *client {
@@ -80,7 +84,8 @@ func TestForwardedClients(t *testing.T) {
 				ask(get(target, say(a))).stream()
 				n.expectFull(ask(get(target, say(a))))
 				ask(get(target, say(b))).stream()
-				n.expectFull(ask(get(target, say(b), between[field]))) // two fields mean what one would: another proxy in between
+				// two fields mean what one would: another proxy in between
+				n.expectFull(ask(get(target, say(b), between[field])))
 				if t.Failed() {
 					t.Fatal(name)
 				}
@@ -94,14 +99,16 @@ func TestForwardedClients(t *testing.T) {
 			resp, body = n.viaHTTP(get(target, bad))
 			checkRefusal(t, resp, body, 400, "cannot be read")
 			n.expectCount("bad_forwarded", 2)
-			if resp, _ := n.ask("HEAD" + get(target, bad)[3:]).answer("HEAD"); resp.StatusCode != 400 {
+			if resp, _ := n.ask("HEAD" + get(target, bad)[3:]).
+				answer("HEAD"); resp.StatusCode != 400 {
 				t.Error(resp.Status)
 			}
 			// No other peer is believed, whatever it says; nor is the other field.
 			n.from("127.0.0.2", get(target, say("192.0.2.100"))).stream()
 			n.expectFull(n.from("127.0.0.2", get(target, say("192.0.2.101"))))
 			n.expectFull(n.from("127.0.0.2", get(target, bad)))
-			other := map[string]string{"x-forwarded-for": "Forwarded: for=192.0.2.102", "forwarded": "X-Forwarded-For: 192.0.2.102"}[field]
+			other := map[string]string{"x-forwarded-for": "Forwarded: for=192.0.2.102",
+				"forwarded": "X-Forwarded-For: 192.0.2.102"}[field]
 			n.expectFull(n.ask(get(target, other)))
 		})
 	}
@@ -130,13 +137,15 @@ func TestUnixWithoutAddresses(t *testing.T) {
 			s.intake.Listen = []string{"unix:" + filepath.Join(t.TempDir(), "s")}
 			s.intake.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		})
-		if said := strings.Contains(log.String(), "--trusted-proxies=unix"); said != (trusted == nil) {
+		said := strings.Contains(log.String(), "--trusted-proxies=unix")
+		if said != (trusted == nil) {
 			t.Errorf("trusted %v: %s", trusted, log.String())
 		}
 	}
 }
 
-// TestAProxyThatIsNotTrusted: its clients count as one. When streams are refused for that, the log says so once.
+// TestAProxyThatIsNotTrusted: its clients count as one. When streams are refused for that, the log
+// says so once.
 func TestAProxyThatIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	var log syncBuffer
@@ -243,7 +252,8 @@ func TestProxyHeaderClients(t *testing.T) {
 	n.ask(health + get(target)).stream() // the proxy's own
 	n.expectFull(n.ask(health + get(target)))
 	// What its requests say is whatever the client has written: such a proxy does not look.
-	for _, header := range []string{health, "PROXY UNKNOWN\r\n", "\r\n\r\n\x00\r\nQUIT\n\x21\x00\x00\x00"} {
+	for _, header := range []string{health, "PROXY UNKNOWN\r\n",
+		"\r\n\r\n\x00\r\nQUIT\n\x21\x00\x00\x00"} {
 		n.expectFull(n.ask(header + get(target, "X-Forwarded-For: 198.51.100.9")))
 		c := n.ask(header + get("/nope"))
 		c.answer("GET")
@@ -275,9 +285,8 @@ func TestProxyHeaderClients(t *testing.T) {
 	}
 }
 
-// What is no header, or none that is in order, is refused with the first byte that
-// shows it, in a line that says what was expected; one that does not come in time is
-// closed.
+// What is no header, or none that is in order, is refused with the first byte that shows it, in a
+// line that says what was expected; one that does not come in time is closed.
 func TestBadProxyHeaders(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) {
@@ -292,7 +301,8 @@ func TestBadProxyHeaders(t *testing.T) {
 		"PROXY TCP4 192.0.2.1 192.0.2.2 51234\r\n" + get("/events?topic=t"): "expected a line like",
 		"PROXY " + strings.Repeat("x", 102):                                 "expected a line like",
 		binary[:13] + "\x12":                                                "version 2",
-		tooLong:                                                             fmt.Sprint(proxyproto.MaxBytes),
+		tooLong: fmt.Sprint(
+			proxyproto.MaxBytes),
 	} {
 		resp, body := n.ask(header).answer("GET")
 		checkRefusal(t, resp, body, 400, reason)

@@ -25,7 +25,10 @@ func (in *Intake) warnOfProxy(from peer, refusal *refuse.Answer, has func(field 
 // warnOfUnixSocket warns of streams that no limit by address can bound.
 func (in *Intake) warnOfUnixSocket() {
 	c := &in.admission.config
-	if c.PerAddressMax > 0 && !c.Proxies.unix && slices.ContainsFunc(in.acceptors, func(a *acceptor) bool { return a.addr.Network() == "unix" }) {
+	if c.PerAddressMax > 0 && !c.Proxies.unix &&
+		slices.ContainsFunc(in.acceptors, func(a *acceptor) bool {
+			return a.addr.Network() == "unix"
+		}) {
 		in.config.Logger.Warn("streams that come through a unix socket have no address, and are not bounded by one, unless a trusted proxy says the client's address: --trusted-proxies=unix",
 			"per_address_max", c.PerAddressMax)
 	}

@@ -40,7 +40,8 @@ func TestRate(t *testing.T) {
 		t.Errorf("%d after many were given back", n)
 	}
 	slow := rate{perSecond: 0.5}
-	if !slow.take(now) || slow.take(now) || slow.take(now.Add(time.Second)) || !slow.take(now.Add(2*time.Second)) {
+	if !slow.take(now) || slow.take(now) || slow.take(now.Add(time.Second)) ||
+		!slow.take(now.Add(2*time.Second)) {
 		t.Error("one in two seconds is not what it says")
 	}
 	if none := (&rate{}); !none.take(now) {

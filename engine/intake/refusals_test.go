@@ -23,16 +23,23 @@ var refused = []struct {
 	{"no host", "GET /events?topic=t HTTP/1.1\r\n\r\n", 400, "Host"},
 	{"two hosts", get("/events?topic=t", "Host: b"), 400, "Host"},
 	{"NUL in a value", get("/events?topic=t", "A: b\x00"), 400, "control"},
-	{"two ids", get("/events?topic=t", "Last-Event-ID: 1-0", "last-event-id: 2-0"), 400, "Last-Event-ID"},
-	{"two credentials", get("/events?topic=t", "Authorization: Bearer a", "Authorization: Bearer a"), 400, "Authorization"},
+	{"two ids", get("/events?topic=t", "Last-Event-ID: 1-0", "last-event-id: 2-0"), 400,
+		"Last-Event-ID"},
+	{"two credentials", get("/events?topic=t", "Authorization: Bearer a",
+		"Authorization: Bearer a"), 400, "Authorization"},
 	{"two origins", get("/events?topic=t", "Origin: a", "Origin: a"), 400, "Origin"},
-	{"two lengths", get("/events?topic=t", "Content-Length: 0", "Content-Length: 0"), 400, "Content-Length"},
+	{"two lengths", get("/events?topic=t", "Content-Length: 0", "Content-Length: 0"), 400,
+		"Content-Length"},
 	{"length list", get("/events?topic=t", "Content-Length: 1, 1"), 400, "Content-Length"},
 	{"length sign", get("/events?topic=t", "Content-Length: +1"), 400, "Content-Length"},
-	{"length overflow", get("/events?topic=t", "Content-Length: 9223372036854775808"), 400, "Content-Length"},
-	{"length and chunks", get("/events?topic=t", "Content-Length: 5", "Transfer-Encoding: chunked"), 400, "exclude"},
-	{"chunks in 1.0", "POST /publish HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "HTTP/1.1"},
-	{"coding twice", get("/", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), 400, "Transfer-Encoding"},
+	{"length overflow", get("/events?topic=t", "Content-Length: 9223372036854775808"), 400,
+		"Content-Length"},
+	{"length and chunks", get("/events?topic=t", "Content-Length: 5", "Transfer-Encoding: chunked"),
+		400, "exclude"},
+	{"chunks in 1.0", "POST /publish HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+		"HTTP/1.1"},
+	{"coding twice", get("/", "Transfer-Encoding: chunked", "Transfer-Encoding: chunked"), 400,
+		"Transfer-Encoding"},
 	{"CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", 400, "proxy"},
 	{"HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "target"},
 	{"TLS", "\x16\x03\x01", 400, "TLS"},
@@ -46,12 +53,17 @@ var refused = []struct {
 	{"topic not UTF-8", get("/events?topic=%ff"), 400, "UTF-8"},
 	{"topic in capitals", get("/events?Topic=a&x=y"), 400, `found "Topic"`},
 	{"topics", get("/events?_=1&topics=a"), 400, `found "topics"`},
-	{"a topic, and one in capitals", get("/events?topic=r&Topic=s"), 400, `topic=NAME&topic=NAME; found "Topic"`},
-	{"topics, and a topic", get("/events?topics=s&topic=r&x=y"), 400, `topic=NAME&topic=NAME; found "topics"`},
-	{"a topic, and topics", get("/events?topic=r&topics=s"), 400, `topic=NAME&topic=NAME; found "topics"`},
-	{"a topic, and one as in PHP", get("/events?topic=r&topic[]=s"), 400, `topic=NAME&topic=NAME; found "topic[]"`},
+	{"a topic, and one in capitals", get("/events?topic=r&Topic=s"), 400,
+		`topic=NAME&topic=NAME; found "Topic"`},
+	{"topics, and a topic", get("/events?topics=s&topic=r&x=y"), 400,
+		`topic=NAME&topic=NAME; found "topics"`},
+	{"a topic, and topics", get("/events?topic=r&topics=s"), 400,
+		`topic=NAME&topic=NAME; found "topics"`},
+	{"a topic, and one as in PHP", get("/events?topic=r&topic[]=s"), 400,
+		`topic=NAME&topic=NAME; found "topic[]"`},
 	{"a topic, and an empty one in capitals", get("/events?topic=r&TOPIC"), 400, `found "TOPIC"`},
-	{"a topic, and one with an index", get("/events?topic=r&topic[0]=s"), 400, `topic=NAME&topic=NAME; found "topic[0]"`},
+	{"a topic, and one with an index", get("/events?topic=r&topic[0]=s"), 400,
+		`topic=NAME&topic=NAME; found "topic[0]"`},
 	{"a topic, and a numbered one", get("/events?topic=r&topic.1=s"), 400, `found "topic.1"`},
 	{"topic as in PHP", get("/events?topic%5B%5D=a&TOPICS=b"), 400, "topic[]"},
 	{"a body for a stream", get("/events?topic=t", "Content-Length: 2") + "xx", 400, "no body"},
@@ -69,7 +81,8 @@ var refused = []struct {
 	{"method in lower case", "get /events?topic=t HTTP/1.1\r\nHost: a\r\n\r\n", 405, "GET"},
 	{"long target", get("/events?topic=" + strings.Repeat("a", 4096)), 414, "longer"},
 	{"unknown expectation", get("/events?topic=t", "Expect: a-miracle"), 417, "100-continue"},
-	{"many fields", get("/events?topic=t", strings.Repeat("A: b\r\n", 100)+"C: d"), 431, "field lines"},
+	{"many fields", get("/events?topic=t", strings.Repeat("A: b\r\n", 100)+"C: d"), 431,
+		"field lines"},
 	{"large head", get("/events?topic=t", "A: "+strings.Repeat("b", 8192)), 431, "larger"},
 	{"unknown coding", get("/", "Transfer-Encoding: gzip, chunked"), 501, "chunked"},
 	{"HTTP/2 in words", "GET /events HTTP/2.0\r\nHost: a\r\n\r\n", 505, "HTTP/1.1"},
@@ -83,14 +96,17 @@ func checkRefusal(t *testing.T, resp *http.Response, body string, status int, re
 		Error  string
 		Status int
 	}
-	if err := json.Unmarshal([]byte(body), &said); err != nil || strings.Count(body, "\n") != 1 || !strings.HasSuffix(body, "\n") {
+	if err := json.Unmarshal([]byte(body), &said); err != nil || strings.Count(body, "\n") != 1 ||
+		!strings.HasSuffix(body, "\n") {
 		t.Errorf("%s: not one line of JSON: %q", resp.Status, body)
 	}
 	h := resp.Header
 	switch {
-	case resp.StatusCode != status || said.Status != status || !strings.Contains(said.Error, reason):
+	case resp.StatusCode != status || said.Status != status ||
+		!strings.Contains(said.Error, reason):
 		t.Errorf("%s %s: expected %d with %q", resp.Status, body, status, reason)
-	case h.Get("Content-Type") != "application/json" || h.Get("Content-Length") != strconv.Itoa(len(body)):
+	case h.Get("Content-Type") != "application/json" ||
+		h.Get("Content-Length") != strconv.Itoa(len(body)):
 		t.Errorf("%v", h)
 	case status == 405 && h.Get("Allow") == "",
 		status == 401 && !strings.HasPrefix(h.Get("WWW-Authenticate"), "Bearer"),
@@ -114,8 +130,7 @@ func TestRefusals(t *testing.T) {
 	n.quiet()
 }
 
-// The same bytes are judged the same on a connection that net/http has, down to
-// the words.
+// The same bytes are judged the same on a connection that net/http has, down to the words.
 func TestRefusalsOnKeptAliveConnection(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
@@ -170,7 +185,8 @@ func TestRefusalBehindAnAnswerUnderWay(t *testing.T) {
 	})
 	for _, r := range refused {
 		t.Run(r.name, func(t *testing.T) {
-			for _, late := range []bool{false, true} { // with the first request, or during its answer
+			for _, late := range []bool{false, true} {
+				// with the first request, or during its answer
 				c := n.dial()
 				c.t = t
 				if late {
@@ -186,7 +202,8 @@ func TestRefusalBehindAnAnswerUnderWay(t *testing.T) {
 				time.Sleep(2 * time.Millisecond)
 				g.open <- struct{}{}
 				resp, body := c.answer("GET")
-				if resp.StatusCode != 200 || body != strings.Repeat("a", gatePart)+strings.Repeat("b", gatePart) {
+				if resp.StatusCode != 200 || body != strings.Repeat("a", gatePart)+
+					strings.Repeat("b", gatePart) {
 					t.Errorf("the first answer: %s, %d bytes", resp.Status, len(body))
 				}
 				resp, body = c.answer("GET")
@@ -204,7 +221,8 @@ func TestNothingIsReadAfterARefusal(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
 	for _, first := range []string{"", get("/nope")} {
-		c := n.ask(first + "GET /events HTTP/1.1\nX\n\n" + get("/nope") + get("/events?topic=hidden"))
+		c := n.ask(first + "GET /events HTTP/1.1\nX\n\n" + get("/nope") +
+			get("/events?topic=hidden"))
 		if first != "" {
 			c.answer("GET")
 		}
@@ -235,7 +253,8 @@ func TestRefusalsAndStreamsSayWhichOriginsMayRead(t *testing.T) {
 	for _, first := range []string{"", get("/nope")} {
 		for _, target := range []string{"/events?topic=t", "/events?topic=", "/nope", "/publish"} {
 			for origin, expected := range map[string]string{
-				"https://good.example": "https://good.example", "https://bad.example": "", "null": "",
+				"https://good.example": "https://good.example", "https://bad.example": "",
+				"null":                      "",
 				"https://good.example.evil": "", "https://good.exampl": "", "*": "",
 			} {
 				c := n.ask(first)
@@ -244,11 +263,13 @@ func TestRefusalsAndStreamsSayWhichOriginsMayRead(t *testing.T) {
 				}
 				c.send(get(target, "Origin: "+origin))
 				resp, _ := c.answer("GET")
-				if got := resp.Header.Values("Access-Control-Allow-Origin"); strings.Join(got, "|") != expected {
+				if got := resp.Header.Values("Access-Control-Allow-Origin"); strings.Join(got,
+					"|") != expected {
 					t.Errorf("%d for %s from %s says %q", resp.StatusCode, target, origin, got)
 				}
 				if resp.Header.Get("Vary") != "Origin" {
-					t.Errorf("%d for %s from %s: Vary is %q", resp.StatusCode, target, origin, resp.Header.Values("Vary"))
+					t.Errorf("%d for %s from %s: Vary is %q", resp.StatusCode, target, origin,
+						resp.Header.Values("Vary"))
 				}
 				c.Close()
 			}

@@ -17,15 +17,18 @@ import (
 // read by intake from the bytes, or by net/http. Reuse one to reuse its scratch. Its
 // slices are only read during [Admission.Admit].
 type Request struct {
-	Query         []byte     // of the target, still encoded
-	LastEventID   []byte     // value of the field; empty if there is none
-	Authorization []byte     // value of the field; nil if there is none
-	Origin        []byte     // value of the field; empty if there is none
-	Remote        netip.Addr // the connection's peer, or the address that a PROXY protocol header names; the zero Addr: a unix socket
-	Forwarded     []byte     // value of the field of [Proxies], of several joined by commas; empty if there is none
-	Minor         int        // HTTP/1.<Minor>
-	TargetBytes   int        // of the target as sent, and
-	HeadBytes     int        // … of the head; 0: they do not matter
+	Query         []byte // of the target, still encoded
+	LastEventID   []byte // value of the field; empty if there is none
+	Authorization []byte // value of the field; nil if there is none
+	Origin        []byte // value of the field; empty if there is none
+	// the connection's peer, or the address that a PROXY protocol header names; the zero Addr: a
+	// unix socket
+	Remote netip.Addr
+	// value of the field of [Proxies], of several joined by commas; empty if there is none
+	Forwarded   []byte
+	Minor       int // HTTP/1.<Minor>
+	TargetBytes int // of the target as sent, and
+	HeadBytes   int // … of the head; 0: they do not matter
 
 	forwarded []byte   // scratch
 	key       []byte   // scratch: a decoded key of the query
@@ -48,11 +51,10 @@ type RequestLimits struct {
 	HeadBytes       int // of a head, with one
 }
 
-// parse reads the topics and the resume position out of the query and the
-// Last-Event-ID header, which takes precedence over the query. If the query has several positions, the
-// last one counts: clients append theirs to a URL that may have one already. A position that cannot be
-// read is not an error: the stream begins with a gap event, since an error would make an EventSource
-// give up.
+// parse reads the topics and the resume position out of the query and the Last-Event-ID header,
+// which takes precedence over the query. If the query has several positions, the last one counts:
+// clients append theirs to a URL that may have one already. A position that cannot be read is not
+// an error: the stream begins with a gap event, since an error would make an EventSource give up.
 func (r *Request) parse(lim *RequestLimits) *refuse.Answer {
 	if err := http1.CheckQuery(r.Query); err != nil {
 		return refuseQuery
@@ -99,7 +101,8 @@ func (r *Request) parse(lim *RequestLimits) *refuse.Answer {
 	return r.leavesRoom(lim)
 }
 
-// idNameBytes is what stands around an id, in a query or as a field: &last_event_id= or its other spellings.
+// idNameBytes is what stands around an id, in a query or as a field: &last_event_id= or its other
+// spellings.
 const idNameBytes = 20
 
 // ResumeBytesMax bounds what a request for a stream of so many topics takes more when it resumes.
@@ -110,11 +113,13 @@ func ResumeBytesMax(topics int) int {
 	return idNameBytes + eventid.VectorBytesMax(topics)
 }
 
-// leavesRoom refuses a request that could not be repeated with an id: the client would be given one, and never come back with it.
+// leavesRoom refuses a request that could not be repeated with an id: the client would be given
+// one, and never come back with it.
 func (r *Request) leavesRoom(lim *RequestLimits) *refuse.Answer {
 	room := ResumeBytesMax(len(r.topics))
 	switch {
-	case r.resume == log.ResumeAt, r.resume == log.ResumeMalformed: // it has one, and will replace it
+	case r.resume == log.ResumeAt, r.resume == log.ResumeMalformed:
+		// it has one, and will replace it
 	case lim.TargetBytes > 0 && r.TargetBytes+room > lim.TargetBytes:
 		return refuseTarget
 	case lim.HeadBytes > 0 && r.HeadBytes+room > lim.HeadBytes:

@@ -38,11 +38,13 @@ func TestResumePositionOfARequest(t *testing.T) {
 		{"topic=t&last_event_id", "", log.ResumeNot, ""},
 		{"topic=t&last_event_id=+", "", log.ResumeMalformed, ""},
 		{"topic=t&last_event_id=6-1&lastEventId=5-1", "", log.ResumeAt, "5-1"},
-		{"topic=t&last_event_id=earliest&Last-Event-ID=7-1&last_event_id=5-1", "", log.ResumeAt, "5-1"},
+		{"topic=t&last_event_id=earliest&Last-Event-ID=7-1&last_event_id=5-1", "", log.ResumeAt,
+			"5-1"},
 		{"topic=t&last_event_id=5-1&lastEventId=", "", log.ResumeAt, "5-1"},
 		{"topic=t&lastEventId=6-1&last_event_id=7-1", "5-1", log.ResumeAt, "5-1"},
 		{"topic=t&lastEventId=5-1&_=1700000000&EVENTSOURCE_TOKEN=x", "", log.ResumeAt, "5-1"},
-		{"topic=t&last_event=5-1&lasteventidss=5-1&xlasteventid=5-1&lastéventid=5-1", "", log.ResumeNot, ""},
+		{"topic=t&last_event=5-1&lasteventidss=5-1&xlasteventid=5-1&lastéventid=5-1", "",
+			log.ResumeNot, ""},
 		{"topic=t&topic=u", "5-1", log.ResumeMalformed, ""},
 	} {
 		r := &Request{Query: []byte(c.query), LastEventID: []byte(c.header)}
@@ -62,19 +64,23 @@ func TestEverySpellingOfTheResumeIsRead(t *testing.T) {
 	var spellings []string
 	for _, between := range []string{"", "-", "_"} {
 		for _, other := range []string{"", "-", "_"} {
-			for _, words := range []string{"last event id", "last Event Id", "last Event ID", "Last Event ID", "LAST EVENT ID", "lAST eVENT iD"} {
+			for _, words := range []string{"last event id", "last Event Id", "last Event ID",
+				"Last Event ID", "LAST EVENT ID", "lAST eVENT iD"} {
 				w := strings.Fields(words)
 				spellings = append(spellings, w[0]+between+w[1]+other+w[2])
 			}
 		}
 	}
-	spellings = append(spellings, "last.event.id", "lastEventId[0]", "lastEventId[]", "last_event_ids", "evs_last_event_id", "evs_lastEventId", " last+event+id ", "lastEventId2")
+	spellings = append(spellings, "last.event.id", "lastEventId[0]", "lastEventId[]",
+		"last_event_ids", "evs_last_event_id", "evs_lastEventId", " last+event+id ", "lastEventId2")
 	for _, s := range spellings {
 		encoded := strings.NewReplacer("_", "%5f", "-", "%2D", "a", "%61", "E", "%45").Replace(s)
 		for _, key := range []string{s, encoded} {
-			for _, query := range []string{key + "=5-1&topic=t", "topic=t&last_event_id=earliest&" + key + "=5-1", "topic=t&" + key + "=5%2d1&utm=x"} {
+			for _, query := range []string{key + "=5-1&topic=t", "topic=t&last_event_id=earliest&" +
+				key + "=5-1", "topic=t&" + key + "=5%2d1&utm=x"} {
 				r := &Request{Query: []byte(query)}
-				if refusal := r.parse(&requestLimits); refusal != nil || r.resume != log.ResumeAt || r.position.String() != "5-1" {
+				if refusal := r.parse(&requestLimits); refusal != nil || r.resume != log.ResumeAt ||
+					r.position.String() != "5-1" {
 					t.Errorf("%s: %v, %v %v", query, refusal, r.resume, r.position)
 				}
 			}
@@ -87,7 +93,8 @@ func TestRequestIsReusable(t *testing.T) {
 	t.Parallel()
 	var r Request
 	for range 3 {
-		for _, query := range []string{"topic=aaaa&topic=b&last_event_id=7-7", "topic=c", "topic=", "x=%zz", "topic=dd&topic=d&topic=dd", "Topic=a&last-event-id=7-7", "x=y"} {
+		for _, query := range []string{"topic=aaaa&topic=b&last_event_id=7-7", "topic=c", "topic=",
+			"x=%zz", "topic=dd&topic=d&topic=dd", "Topic=a&last-event-id=7-7", "x=y"} {
 			r.Query = []byte(query)
 			refusal := r.parse(&requestLimits)
 			var fresh Request
@@ -95,8 +102,11 @@ func TestRequestIsReusable(t *testing.T) {
 			if expected := fresh.parse(&requestLimits); !reflect.DeepEqual(refusal, expected) {
 				t.Fatalf("%s: %v, fresh %v", query, refusal, expected)
 			}
-			if refusal == nil && (r.resume != fresh.resume || !slices.EqualFunc(r.topics, fresh.topics, slices.Equal)) {
-				t.Errorf("%s: %q %v, fresh %q %v", query, r.topics, r.resume, fresh.topics, fresh.resume)
+			if refusal == nil &&
+				(r.resume != fresh.resume ||
+					!slices.EqualFunc(r.topics, fresh.topics, slices.Equal)) {
+				t.Errorf("%s: %q %v, fresh %q %v", query, r.topics, r.resume, fresh.topics,
+					fresh.resume)
 			}
 		}
 	}
@@ -105,7 +115,8 @@ func TestRequestIsReusable(t *testing.T) {
 // The plain request costs no allocation once its scratch is there.
 func TestParseDoesNotAllocate(t *testing.T) {
 	r := &Request{Query: []byte("topic=prices&topic=a%20b"), LastEventID: []byte("nonsense")}
-	if n := testing.AllocsPerRun(100, func() { r.parse(&requestLimits) }); n > 2 { // of the check of several names
+	if n := testing.AllocsPerRun(100, func() { r.parse(&requestLimits) }); n > 2 {
+		// of the check of several names
 		t.Errorf("%v allocations", n)
 	}
 	r.Query = []byte("topic=prices&last_event_id=5-5")
@@ -117,9 +128,12 @@ func TestParseDoesNotAllocate(t *testing.T) {
 // A query means what net/url says it means; what comes through are valid topics.
 func FuzzRequestParse(f *testing.F) {
 	for _, seed := range []string{
-		"topic=t", "topic=a&topic=b&topic=a", "topic=%C3%A4+%20", "topic=", "topic", "", "topic=a;b", "topic=%f", "%74opic=x", "topic=%00",
-		"topic=t&last_event_id=5-0", "topic=t&lastEventID=x&last_event_id=y", "&&topic==&=", "topic=a=b", "topic=%ff", "topic=%c2%85", "topic=\xc3\xa4",
-		"a=b&topic=1&topic=2&topic=3&topic=4&topic=5", "topic=0123456789abcdefg", "TOPIC=x", "t+pic=x", "topic+=x", "topic=a&Topic=b", "topic=a&topics", "topic=t&last_event_id=*",
+		"topic=t", "topic=a&topic=b&topic=a", "topic=%C3%A4+%20", "topic=", "topic", "",
+		"topic=a;b", "topic=%f", "%74opic=x", "topic=%00",
+		"topic=t&last_event_id=5-0", "topic=t&lastEventID=x&last_event_id=y", "&&topic==&=",
+		"topic=a=b", "topic=%ff", "topic=%c2%85", "topic=\xc3\xa4",
+		"a=b&topic=1&topic=2&topic=3&topic=4&topic=5", "topic=0123456789abcdefg", "TOPIC=x",
+		"t+pic=x", "topic+=x", "topic=a&Topic=b", "topic=a&topics", "topic=t&last_event_id=*",
 	} {
 		f.Add(seed, "")
 	}
@@ -138,22 +152,28 @@ func FuzzRequestParse(f *testing.F) {
 		var expected []string
 		valid := true
 		for _, topic := range values["topic"] {
-			valid = valid && topic != "" && len(topic) <= requestLimits.TopicBytes && topic[0] != '$' && utf8.ValidString(topic) && !strings.ContainsFunc(topic, unicode.IsControl)
+			valid = valid && topic != "" && len(topic) <= requestLimits.TopicBytes &&
+				topic[0] != '$' && utf8.ValidString(topic) &&
+				!strings.ContainsFunc(topic, unicode.IsControl)
 			if !slices.Contains(expected, topic) {
 				expected = append(expected, topic)
 			}
 		}
 		said := lastEventID != ""
 		for name, all := range values {
-			if strings.EqualFold("lasteventid", strings.NewReplacer("-", "", "_", "", "[", "", "]", "", " ", "").Replace(name)) && !strings.ContainsFunc(name, func(c rune) bool { return c > 0x7f }) {
+			if strings.EqualFold("lasteventid",
+				strings.NewReplacer("-", "", "_", "", "[", "", "]", "", " ", "").Replace(name)) &&
+				!strings.ContainsFunc(name, func(c rune) bool { return c > 0x7f }) {
 				said = said || slices.ContainsFunc(all, func(v string) bool { return v != "" })
 			}
 		}
 		for name := range values { // one that looks like the name of topics, and is not
-			name, plain := strings.ToLower(strings.NewReplacer("-", "", "_", "", "[", "", "]", "", " ", "").Replace(name)), name == "topic"
+			name, plain := strings.ToLower(strings.NewReplacer("-", "", "_", "", "[", "", "]", "",
+				" ", "").Replace(name)), name == "topic"
 			valid = valid && (plain || name != "topic" && name != "topics")
 		}
-		if accepted := valid && len(expected) > 0 && len(expected) <= requestLimits.TopicsPerStream; accepted != (refusal == nil) {
+		if accepted := valid && len(expected) > 0 &&
+			len(expected) <= requestLimits.TopicsPerStream; accepted != (refusal == nil) {
 			t.Fatalf("%q: topics %q, refused: %v", query, expected, refusal)
 		}
 		if refusal != nil {

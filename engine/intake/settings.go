@@ -42,14 +42,15 @@ func (c *CORS) Check(fail setting.Fail) {
 	for _, origin := range c.CORSOrigins {
 		if origin != "*" && !asBrowsersSend(origin) {
 			fail("--cors-origin %s: expected an origin as browsers send it, in small letters, without the usual "+
-				"port and without *., names in ASCII: https://example.com or http://localhost:3000; or *", origin)
+				"port and without *., names in ASCII: https://example.com or http://localhost:3000; or *",
+				origin)
 		}
 	}
 }
 
 // asBrowsersSend reports whether a browser can send an origin: others would never match (WHATWG
-// HTML, origin; RFC 6454 6.2). Names are in ASCII there (xn--), and addresses in their shortest form
-// (WHATWG URL, host serializing).
+// HTML, origin; RFC 6454 6.2). Names are in ASCII there (xn--), and addresses in their shortest
+// form (WHATWG URL, host serializing).
 func asBrowsersSend(origin string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
@@ -57,7 +58,8 @@ func asBrowsersSend(origin string) bool {
 	}
 	usual := map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	host, port := u.Hostname(), u.Port()
-	if u.Host != strings.ToLower(u.Host) || strings.ContainsAny(u.Host, "*%") || strings.HasSuffix(u.Host, ":") ||
+	if u.Host != strings.ToLower(u.Host) || strings.ContainsAny(u.Host, "*%") ||
+		strings.HasSuffix(u.Host, ":") ||
 		strings.Contains(host, "..") || strings.HasPrefix(host, ".") ||
 		strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
 		return false
@@ -67,7 +69,8 @@ func asBrowsersSend(origin string) bool {
 		return false
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
-	if numeric := last != "" && strings.Trim(last, "0123456789") == ""; numeric || strings.Contains(host, ":") {
+	if numeric := last != "" && strings.Trim(last, "0123456789") == ""; numeric ||
+		strings.Contains(host, ":") {
 		ip, err := netip.ParseAddr(host)
 		return err == nil && ip.String() == host
 	}

@@ -39,11 +39,15 @@ func TestSlowHeadIsAnswered(t *testing.T) {
 // the time that the connection may be idle.
 func TestSlowLaterHeadIsAnswered(t *testing.T) {
 	t.Parallel()
-	n := start(t, func(s *setup) { s.intake.HeadTimeout = 300 * time.Millisecond; afterFirstByte(s) })
+	n := start(t, func(s *setup) {
+		s.intake.HeadTimeout = 300 * time.Millisecond
+		afterFirstByte(s)
+	})
 	c := n.ask(get("/nope"))
 	c.answer("GET")
 	c.send("GET /events?to")
-	if resp, body := c.answer("GET"); resp.StatusCode != 408 { // within the client's patience, a third of the idle time
+	if resp, body := c.answer("GET"); resp.StatusCode != 408 {
+		// within the client's patience, a third of the idle time
 		t.Errorf("%s %s", resp.Status, body)
 	}
 	c.ended()
@@ -54,7 +58,10 @@ func TestSlowLaterHeadIsAnswered(t *testing.T) {
 // Dribbling does not move the deadline.
 func TestDribblingHeadIsAnswered(t *testing.T) {
 	t.Parallel()
-	n := start(t, func(s *setup) { s.intake.HeadTimeout = 300 * time.Millisecond; afterFirstByte(s) })
+	n := start(t, func(s *setup) {
+		s.intake.HeadTimeout = 300 * time.Millisecond
+		afterFirstByte(s)
+	})
 	for _, first := range []string{"", get("/nope")} {
 		c := n.ask(first)
 		if first != "" {
@@ -111,7 +118,8 @@ func TestIdleKeptAliveConnectionIsClosed(t *testing.T) {
 func TestHalfClosedHeadIsCleanedUpAtOnce(t *testing.T) {
 	t.Parallel()
 	n := start(t, func(s *setup) { s.intake.HeadTimeout = time.Hour })
-	for _, text := range []string{"", "G", "GET /events?topic=t HTTP/1.1\r\nHost: a\r\n", get("/nope") + "GET /"} {
+	for _, text := range []string{"", "G", "GET /events?topic=t HTTP/1.1\r\nHost: a\r\n",
+		get("/nope") + "GET /"} {
 		c := n.ask(text)
 		c.Conn.(*net.TCPConn).CloseWrite()
 		c.ended()

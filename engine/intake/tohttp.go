@@ -43,14 +43,14 @@ func (in *Intake) handOver(fd int, from peer, received []byte, place place) {
 		in.answer(fd, refuseFiles)
 		return
 	}
-	c := &Conn{Conn: deadline.NewConn(conn, in.config.Clock), in: in, from: from, place: place, buf: received}
+	c := &Conn{Conn: deadline.NewConn(conn, in.config.Clock), in: in, from: from, place: place,
+		buf: received}
 	if !in.http.offer(c) {
 		c.Close()
 	}
 }
 
-// httpListener is the listener that net/http serves: what it accepts is offered to
-// it.
+// httpListener is the listener that net/http serves: what it accepts is offered to it.
 type httpListener struct {
 	addr   net.Addr
 	conns  chan *Conn // room for as many as there may be
@@ -75,8 +75,7 @@ func (l *httpListener) Accept() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
-// Close also closes the connections that were not accepted yet. It may be called
-// twice.
+// Close also closes the connections that were not accepted yet. It may be called twice.
 func (l *httpListener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

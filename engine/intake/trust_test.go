@@ -29,9 +29,11 @@ func TestTheClientOfARequest(t *testing.T) {
 		{xff, "10.0.0.1", "", "10.0.0.1", nil},   // the proxy's own: a health check
 		{xff, "10.0.0.1", "unknown", "10.0.0.1", nil},
 		{xff, "10.0.0.1", "192.0.2.1, 10.0.0.2, 10.0.0.3", "192.0.2.1", nil},
-		{xff, "10.0.0.1", "192.0.2.66, 192.0.2.1, 10.0.0.2", "192.0.2.1", nil}, // the client has written the first itself
-		{xff, "10.0.0.1", "10.0.0.9, 10.0.0.8", "10.0.0.9", nil},               // a client behind the proxies
-		{xff, "192.0.2.66", "192.0.2.1", "192.0.2.66", nil},                    // no trusted proxy
+		// the client has written the first itself
+		{xff, "10.0.0.1", "192.0.2.66, 192.0.2.1, 10.0.0.2", "192.0.2.1", nil},
+		// a client behind the proxies
+		{xff, "10.0.0.1", "10.0.0.9, 10.0.0.8", "10.0.0.9", nil},
+		{xff, "192.0.2.66", "192.0.2.1", "192.0.2.66", nil}, // no trusted proxy
 		{xff, "192.0.2.66", "garbage", "192.0.2.66", nil},
 		{xff, "2001:db8::2", "192.0.2.1", "2001:db8::2", nil},
 		{xff, "10.0.0.1", "garbage, 192.0.2.1", "192.0.2.1", nil},
@@ -53,20 +55,26 @@ func TestTheClientOfARequest(t *testing.T) {
 		if c.want != "" {
 			want = netip.MustParseAddr(c.want)
 		}
-		if got, refusal := c.proxies.client(peer, []byte(c.value)); got != want || refusal != c.refusal {
-			t.Errorf("%q says %q: %v, %v; expected %v, %v", c.peer, c.value, got, refusal, want, c.refusal)
+		if got, refusal := c.proxies.client(peer, []byte(c.value)); got != want ||
+			refusal != c.refusal {
+			t.Errorf("%q says %q: %v, %v; expected %v, %v", c.peer, c.value, got, refusal, want,
+				c.refusal)
 		}
 	}
 }
 
 func TestTrustedProxiesMistakes(t *testing.T) {
-	for _, text := range []string{"", "proxy.example", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "fe80::1%eth0", "::ffff:10.0.0.0/104", "unix:", "*",
-		"0.0.0.0", "::", "224.0.0.1", "239.1.2.3/32", "224.0.0.0/4", "255.255.255.255", "::ffff:224.0.0.1", "ff02::1", "ff00::/8"} {
+	for _, text := range []string{"", "proxy.example", "10.0.0.1/8", "10.0.0.0/33", "10.0.0",
+		"fe80::1%eth0", "::ffff:10.0.0.0/104", "unix:", "*",
+		"0.0.0.0", "::", "224.0.0.1", "239.1.2.3/32", "224.0.0.0/4", "255.255.255.255",
+		"::ffff:224.0.0.1", "ff02::1", "ff00::/8"} {
 		if _, wrong := NewProxies([]string{"10.0.0.0/8", text}, XForwardedFor); len(wrong) != 1 {
 			t.Errorf("%q: %v", text, wrong)
 		}
 	}
-	if _, wrong := NewProxies([]string{"0.0.0.0/0", "::/0", "192.0.0.0/2", "224.0.0.0/3", "240.0.0.1", "255.255.255.254", "fe00::/7"}, XForwardedFor); len(wrong) > 0 { // some address in each may be a proxy's
+	if _, wrong := NewProxies([]string{"0.0.0.0/0", "::/0", "192.0.0.0/2", "224.0.0.0/3",
+		"240.0.0.1", "255.255.255.254", "fe00::/7"}, XForwardedFor); len(wrong) > 0 {
+		// some address in each may be a proxy's
 		t.Error(wrong)
 	}
 	if _, wrong := NewProxies(nil, "x-real-ip"); len(wrong) != 1 {

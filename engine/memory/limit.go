@@ -16,12 +16,14 @@ type Limit struct {
 	Sockets bool   // what sockets take in the kernel counts in it, too
 }
 
-// Limits are those on a process: goLimit is what Go was told (debug.SetMemoryLimit), rlimits are its resource
-// limits ([Rlimits]), root is the host's root directory (os.DirFS("/")), whose control groups are read.
+// Limits are those on a process: goLimit is what Go was told (debug.SetMemoryLimit), rlimits are
+// its resource limits ([Rlimits]), root is the host's root directory (os.DirFS("/")), whose control
+// groups are read.
 func Limits(root fs.FS, goLimit int64, rlimits []Limit) (all []Limit) {
 	groups := cgroup.Read(root)
 	for _, l := range append([]Limit{
-		{goLimit, "GOMEMLIMIT", false}, {groups.Memory.Bytes, groups.Memory.File, true}, {groups.MemoryHigh.Bytes, groups.MemoryHigh.File, true},
+		{goLimit, "GOMEMLIMIT", false}, {groups.Memory.Bytes, groups.Memory.File, true},
+		{groups.MemoryHigh.Bytes, groups.MemoryHigh.File, true},
 	}, rlimits...) {
 		if l.Bytes < math.MaxInt64 {
 			all = append(all, l)
@@ -41,7 +43,8 @@ func Lowest(all []Limit) Limit {
 	return lowest
 }
 
-// Rlimits are this process's resource limits on memory: RLIMIT_DATA (LimitDATA= of a unit, ulimit -d) and RLIMIT_AS (LimitAS=, ulimit -v).
+// Rlimits are this process's resource limits on memory: RLIMIT_DATA (LimitDATA= of a unit, ulimit
+// -d) and RLIMIT_AS (LimitAS=, ulimit -v).
 func Rlimits() (all []Limit) {
 	for _, r := range []struct {
 		resource int

@@ -33,7 +33,8 @@ func quiet() int64 {
 	return Use().InUse
 }
 
-// What a burst has left is given back, and causes no refusals, whether it is garbage, unused, or in a pool.
+// What a burst has left is given back, and causes no refusals, whether it is garbage, unused, or in
+// a pool.
 func TestABurstThatIsOverDoesNotCount(t *testing.T) {
 	for name, left := range map[string]func(){
 		"Garbage": func() { burst() },
@@ -50,7 +51,8 @@ func TestABurstThatIsOverDoesNotCount(t *testing.T) {
 			w := NewWatch(quiet() + room)
 			left()
 			if u := Use(); u.Held <= w.max {
-				t.Fatalf("Go holds %d bytes, expected more than %d: the burst was none", u.Held, w.max)
+				t.Fatalf("Go holds %d bytes, expected more than %d: the burst was none", u.Held,
+					w.max)
 			}
 			if w.Short() {
 				t.Errorf("a burst that is over counts: %+v, of %d", Use(), w.max)
@@ -86,7 +88,8 @@ type script struct {
 
 func (s *script) watch(max int64) *Watch {
 	return &Watch{
-		max: max, use: func() Usage { return s.Usage }, now: func() time.Time { return time.Unix(1, s.clock) },
+		max: max, use: func() Usage { return s.Usage },
+		now: func() time.Time { return time.Unix(1, s.clock) },
 		giveBack: func() {
 			s.collected++
 			s.clock += s.cost
@@ -96,8 +99,8 @@ func (s *script) watch(max int64) *Watch {
 	}
 }
 
-// Collections take a tenth of the time at most. Until the next one the last answer holds, unless so little is in use that
-// it is wrong.
+// Collections take a tenth of the time at most. Until the next one the last answer holds, unless so
+// little is in use that it is wrong.
 func TestCollectionsAreRare(t *testing.T) {
 	s := &script{Usage: Usage{100, 120}, cost: int64(10 * time.Millisecond)}
 	w := s.watch(50)
@@ -108,7 +111,8 @@ func TestCollectionsAreRare(t *testing.T) {
 		}
 		s.clock += int64(10 * time.Millisecond)
 	}
-	if part := float64(s.collected) * float64(s.cost) / float64(s.clock); part > 1.0/costShare || s.collected < 2*looks/100/2 {
+	if part := float64(s.collected) * float64(s.cost) / float64(s.clock); part > 1.0/costShare ||
+		s.collected < 2*looks/100/2 {
 		t.Errorf("%d collections, %.3f of the time", s.collected, part)
 	}
 	was := s.collected
@@ -144,8 +148,11 @@ func TestNothingIsCollectedBelowTheBound(t *testing.T) {
 func TestTheLowestLimitCounts(t *testing.T) {
 	host := fstest.MapFS{}
 	for name, text := range map[string]string{
-		"proc/self/mountinfo": "29 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "proc/self/cgroup": "0::/system.slice/ssedge.service\n",
-		"sys/fs/cgroup/system.slice/ssedge.service/memory.max": "500\n", "sys/fs/cgroup/system.slice/memory.high": "400\n", "proc/meminfo": "MemFree: 1 kB\nMemTotal:   3 kB\n",
+		"proc/self/mountinfo": "29 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+		"proc/self/cgroup":    "0::/system.slice/ssedge.service\n",
+		"sys/fs/cgroup/system.slice/ssedge.service/memory.max": "500\n",
+		"sys/fs/cgroup/system.slice/memory.high":               "400\n",
+		"proc/meminfo":                                         "MemFree: 1 kB\nMemTotal:   3 kB\n",
 	} {
 		host[name] = &fstest.MapFile{Data: []byte(text)}
 	}
@@ -157,14 +164,16 @@ func TestTheLowestLimitCounts(t *testing.T) {
 	}{
 		{none, nil, Limit{400, "/sys/fs/cgroup/system.slice/memory.high", true}},
 		{300, []Limit{{350, "RLIMIT_AS", false}}, Limit{300, "GOMEMLIMIT", false}},
-		{none, []Limit{{350, "RLIMIT_DATA", false}, {200, "RLIMIT_AS", false}}, Limit{200, "RLIMIT_AS", false}},
+		{none, []Limit{{350, "RLIMIT_DATA", false}, {200, "RLIMIT_AS", false}},
+			Limit{200, "RLIMIT_AS", false}},
 	} {
 		if got := Lowest(Limits(host, c.goLimit, c.rlimits)); got != c.want {
 			t.Errorf("found %+v, expected %+v", got, c.want)
 		}
 	}
 	delete(host, "sys/fs/cgroup/system.slice/memory.high")
-	if got := Lowest(Limits(host, none, nil)); got != (Limit{500, "/sys/fs/cgroup/system.slice/ssedge.service/memory.max", true}) {
+	want := Limit{500, "/sys/fs/cgroup/system.slice/ssedge.service/memory.max", true}
+	if got := Lowest(Limits(host, none, nil)); got != want {
 		t.Errorf("%+v", got)
 	}
 	if got := Lowest(Limits(fstest.MapFS{}, none, nil)).Bytes; got != none {

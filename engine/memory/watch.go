@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// A collection is followed by a pause of costShare times what it took, at most by giveBackPauseMax: with a longer one streams would be
-// refused for what a burst has left, since a collection in the middle of a burst takes long.
+// A collection is followed by a pause of costShare times what it took, at most by giveBackPauseMax:
+// with a longer one streams would be refused for what a burst has left, since a collection in the
+// middle of a burst takes long.
 const (
 	costShare        = 10
 	giveBackPauseMax = 2 * time.Second
@@ -43,8 +44,8 @@ func (w *Watch) Short() bool {
 	return w.short
 }
 
-// collect reports whether more than the bound is in use when all that can be is given back. Pools let go of what they have with the second
-// collection.
+// collect reports whether more than the bound is in use when all that can be is given back. Pools
+// let go of what they have with the second collection.
 func (w *Watch) collect() (short bool) {
 	began := w.now()
 	for range 2 {

@@ -1,5 +1,6 @@
-// Package refuse has the answers to requests that are not served: what the client is told, and a metric label. They are made in
-// one place for both ways to a client, bytes on a connection and net/http, so that they are the same.
+// Package refuse has the answers to requests that are not served: what the client is told, and a
+// metric label. They are made in one place for both ways to a client, bytes on a connection and
+// net/http, so that they are the same.
 package refuse
 
 import (
@@ -100,7 +101,8 @@ func (r *Answer) fields(yield func(name, value string) bool) {
 // AppendBody appends the body: one line of JSON.
 func (r *Answer) AppendBody(dst []byte, at Where) []byte {
 	dst = append(dst, `{"error":`...)
-	dst, _ = jsontext.AppendQuote(dst, r.Reason) // an error says that bytes were no UTF-8, and were replaced
+	// an error says that bytes were no UTF-8, and were replaced
+	dst, _ = jsontext.AppendQuote(dst, r.Reason)
 	member := func(name string, n int) {
 		dst = append(append(dst, ",\""...), name...)
 		dst = strconv.AppendInt(append(dst, "\":"...), int64(n), 10)
@@ -118,8 +120,9 @@ func (r *Answer) AppendBody(dst []byte, at Where) []byte {
 	return append(dst, "}\n"...)
 }
 
-// Append appends a complete HTTP/1.1 response, for a connection that is closed after it. more is header fields to go with it, each with
-// its line end. There is no Date, and a HEAD request gets the body, too: nothing follows it on the connection.
+// Append appends a complete HTTP/1.1 response, for a connection that is closed after it. more is
+// header fields to go with it, each with its line end. There is no Date, and a HEAD request gets
+// the body, too: nothing follows it on the connection.
 func (r *Answer) Append(dst, more []byte) []byte {
 	dst = append(dst, "HTTP/1.1 "...)
 	dst = strconv.AppendInt(dst, int64(r.Status), 10)

@@ -10,7 +10,8 @@ import (
 
 // One is one setting.
 type One struct {
-	Path  string        // of the field, as in "Heartbeat" or "Redis.TTL": embedded groups are not in it
+	// of the field, as in "Heartbeat" or "Redis.TTL": embedded groups are not in it
+	Path  string
 	Flag  string        // without dashes in front
 	Value reflect.Value // of the field, which can be set
 	Tag   reflect.StructTag

@@ -35,7 +35,8 @@ func ParseDecimal(text string) (float64, error) {
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return 0, fmt.Errorf("expected a number of at most %.1e, found %.40q", math.MaxFloat64, text)
+		return 0, fmt.Errorf("expected a number of at most %.1e, found %.40q", math.MaxFloat64,
+			text)
 	}
 	return n, nil
 }
@@ -44,8 +45,9 @@ func ParseDecimal(text string) (float64, error) {
 func ParseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil { // Go's reasons help only readers who know its rules
-		return 0, fmt.Errorf("expected a duration with its unit, as in 500ms, 10s or 5m, found %.40q",
-			text)
+		return 0,
+			fmt.Errorf("expected a duration with its unit, as in 500ms, 10s or 5m, found %.40q",
+				text)
 	}
 	return d, nil
 }

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// sizeType is what the tag type says of a number of bytes. Libraries that read sizes take 1.5 for 1,
-// 1,5 for 15 or M for a million; here a size that could mean something else is refused.
+// sizeType is what the tag type says of a number of bytes. Libraries that read sizes take 1.5 for
+// 1, 1,5 for 15 or M for a million; here a size that could mean something else is refused.
 const sizeType = "size"
 
 // SizeHelp explains sizes in help.
@@ -37,8 +37,9 @@ func ParseSize(text string) (int64, error) {
 		unit = sizeUnits[strings.ToUpper(strings.TrimPrefix(parts[2], " "))]
 	}
 	if unit == 0 {
-		return 0, fmt.Errorf("expected a whole number of bytes, or one with a unit, as in 64KiB, 8G "+
-			"or 256MB, found %.40q", text)
+		return 0,
+			fmt.Errorf("expected a whole number of bytes, or one with a unit, as in 64KiB, 8G "+
+				"or 256MB, found %.40q", text)
 	}
 	n, err := strconv.ParseInt(parts[1], 10, 64)
 	if err != nil || n > math.MaxInt64/unit {

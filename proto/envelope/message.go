@@ -57,9 +57,9 @@ func Append(dst []byte, m *Message) []byte {
 // headerBytesMax bounds the header line: two ids, two numbers and what is between them.
 const headerBytesMax = 2*eventid.MaxPositionBytes + 3*19 + 5
 
-// Parse reads a message with or without an envelope. b is not changed; the message's
-// slices are parts of it. The error is [ErrVersion] or [ErrHeader], wrapped; the message then has its
-// id only, if nothing but the reconnection time is wrong.
+// Parse reads a message with or without an envelope. b is not changed; the message's slices are
+// parts of it. The error is [ErrVersion] or [ErrHeader], wrapped; the message then has its id only,
+// if nothing but the reconnection time is wrong.
 func Parse(b []byte) (Message, error) {
 	if len(b) == 0 || b[0] != 0 {
 		return Message{Data: b}, nil
@@ -71,7 +71,8 @@ func Parse(b []byte) (Message, error) {
 	b = b[len(version):]
 	header, _, ok := bytes.Cut(b[:min(len(b), headerBytesMax)], []byte{'\n'})
 	if !ok {
-		return Message{ID: idOf(b[:min(len(b), headerBytesMax)])}, fmt.Errorf("%w, found %.80q", ErrHeader, b)
+		return Message{ID: idOf(b[:min(len(b), headerBytesMax)])},
+			fmt.Errorf("%w, found %.80q", ErrHeader, b)
 	}
 	body := b[len(header)+1:]
 	var m Message
@@ -94,11 +95,14 @@ func Parse(b []byte) (Message, error) {
 		m.RetryMS, retryOK = number(rest)
 		retryOK = retryOK && m.RetryMS > 0
 	}
-	if !idOK || !prevOK || !sizeOK || !topicOK || m.ID.IsZero() || !m.Prev.Less(m.ID) || n > int64(len(body))-topicBytes {
-		return Message{}, fmt.Errorf("%w, found %q with %d bytes behind it", ErrHeader, header, len(body))
+	if !idOK || !prevOK || !sizeOK || !topicOK || m.ID.IsZero() || !m.Prev.Less(m.ID) ||
+		n > int64(len(body))-topicBytes {
+		return Message{}, fmt.Errorf("%w, found %q with %d bytes behind it", ErrHeader, header,
+			len(body))
 	}
 	if !retryOK {
-		return Message{ID: m.ID}, fmt.Errorf("%w, found %q with %d bytes behind it", ErrHeader, header, len(body))
+		return Message{ID: m.ID}, fmt.Errorf("%w, found %q with %d bytes behind it", ErrHeader,
+			header, len(body))
 	}
 	if hasTopic {
 		m.Topic, body = body[:topicBytes], body[topicBytes:]

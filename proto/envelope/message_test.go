@@ -17,17 +17,23 @@ func TestEnvelopesAreReadBack(t *testing.T) {
 	}{
 		{"\x00s1 5-0 0-0 0\nhello", Message{ID: eventid.ID{MS: 5}, Data: []byte("hello")}},
 		{"\x00s1 1753000000123-7 1753000000122-0 5\nprice{}", Message{
-			ID: eventid.ID{MS: 1753000000123, Seq: 7}, Prev: eventid.ID{MS: 1753000000122}, Event: []byte("price"), Data: []byte("{}"),
+			ID: eventid.ID{MS: 1753000000123, Seq: 7}, Prev: eventid.ID{MS: 1753000000122},
+			Event: []byte("price"), Data: []byte("{}"),
 		}},
 		{"\x00s1 5-1 5-0 3 1500\n\x00\n\r", Message{
-			ID: eventid.ID{MS: 5, Seq: 1}, Prev: eventid.ID{MS: 5}, Event: []byte("\x00\n\r"), RetryMS: 1500,
+			ID: eventid.ID{MS: 5, Seq: 1}, Prev: eventid.ID{MS: 5}, Event: []byte("\x00\n\r"),
+			RetryMS: 1500,
 		}},
-		{"\x00s1 18446744073709551615-18446744073709551615 18446744073709551615-18446744073709551614 0 999999999999999999\n", Message{
-			ID: eventid.ID{MS: math.MaxUint64, Seq: math.MaxUint64}, Prev: eventid.ID{MS: math.MaxUint64, Seq: math.MaxUint64 - 1},
-			RetryMS: 999999999999999999,
-		}},
-		{"\x00s2 5-0 0-0 5 4\nnewspricehello", Message{ID: eventid.ID{MS: 5}, Topic: []byte("news"), Event: []byte("price"), Data: []byte("hello")}},
-		{"\x00s2 5-0 0-0 0 1 1500\nx", Message{ID: eventid.ID{MS: 5}, Topic: []byte("x"), RetryMS: 1500}},
+		{"\x00s1 18446744073709551615-18446744073709551615 18446744073709551615-18446744073709551614 0 999999999999999999\n",
+			Message{
+				ID:      eventid.ID{MS: math.MaxUint64, Seq: math.MaxUint64},
+				Prev:    eventid.ID{MS: math.MaxUint64, Seq: math.MaxUint64 - 1},
+				RetryMS: 999999999999999999,
+			}},
+		{"\x00s2 5-0 0-0 5 4\nnewspricehello", Message{ID: eventid.ID{MS: 5}, Topic: []byte("news"),
+			Event: []byte("price"), Data: []byte("hello")}},
+		{"\x00s2 5-0 0-0 0 1 1500\nx",
+			Message{ID: eventid.ID{MS: 5}, Topic: []byte("x"), RetryMS: 1500}},
 	} {
 		if got := Append(nil, &c.m); string(got) != c.text {
 			t.Errorf("written %q, expected %q", got, c.text)
@@ -40,7 +46,8 @@ func TestEnvelopesAreReadBack(t *testing.T) {
 }
 
 func TestWhatHasNoEnvelopeIsData(t *testing.T) {
-	for _, text := range []string{"", "hello", "s1 5-0 0-0 0\n", "\n\x00s1 5-0 0-0 0\n", "\xff\x00"} {
+	for _, text := range []string{"", "hello", "s1 5-0 0-0 0\n", "\n\x00s1 5-0 0-0 0\n",
+		"\xff\x00"} {
 		m, err := Parse([]byte(text))
 		if err != nil || !m.Raw() || string(m.Data) != text || len(m.Event) != 0 {
 			t.Errorf("%q is read as %+v, %v", text, m, err)
@@ -92,7 +99,9 @@ func TestBadEnvelopesAreRefused(t *testing.T) {
 }
 
 func same(a, b *Message) bool {
-	return a.ID == b.ID && a.Prev == b.Prev && a.RetryMS == b.RetryMS && bytes.Equal(a.Topic, b.Topic) && bytes.Equal(a.Event, b.Event) && bytes.Equal(a.Data, b.Data)
+	return a.ID == b.ID && a.Prev == b.Prev && a.RetryMS == b.RetryMS &&
+		bytes.Equal(a.Topic, b.Topic) && bytes.Equal(a.Event, b.Event) &&
+		bytes.Equal(a.Data, b.Data)
 }
 
 // What is read is written back as it was; what is written is read back.

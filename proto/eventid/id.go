@@ -7,10 +7,9 @@ import (
 	"strconv"
 )
 
-// ID names an event: MS is milliseconds since the Unix epoch, Seq tells events
-// of the same millisecond apart. Within a topic ids strictly increase. Its text
-// is "<ms>-<seq>" in decimal, the shape of a Redis stream id. The zero ID means
-// "no event".
+// ID names an event: MS is milliseconds since the Unix epoch, Seq tells events of the same
+// millisecond apart. Within a topic ids strictly increase. Its text is "<ms>-<seq>" in decimal, the
+// shape of a Redis stream id. The zero ID means "no event".
 type ID struct{ MS, Seq uint64 }
 
 // Compare orders ids by MS, then Seq: -1, 0 or +1 as a is before, at or after b.
@@ -29,8 +28,8 @@ func (a ID) Less(b ID) bool {
 // IsZero reports whether a is the zero ID, "no event".
 func (a ID) IsZero() bool { return a == ID{} }
 
-// IsBound reports whether a is the last ID of its millisecond. No event is given that: among ids it stands for the time after it,
-// which is before every event of the next millisecond.
+// IsBound reports whether a is the last ID of its millisecond. No event is given that: among ids it
+// stands for the time after it, which is before every event of the next millisecond.
 func (a ID) IsBound() bool { return a.Seq == math.MaxUint64 }
 
 // Max returns the later of a and b.

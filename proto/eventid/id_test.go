@@ -100,7 +100,8 @@ func TestNumbersAreWithinUint64InEveryBase(t *testing.T) {
 		{"Z", 36, 0, false},
 	} {
 		if got, ok := parseUint([]byte(c.text), c.base); got != c.want || ok != c.ok {
-			t.Errorf("parseUint(%q, %d) = %d, %v, want %d, %v", c.text, c.base, got, ok, c.want, c.ok)
+			t.Errorf("parseUint(%q, %d) = %d, %v, want %d, %v", c.text, c.base, got, ok, c.want,
+				c.ok)
 		}
 	}
 }
@@ -109,12 +110,16 @@ func TestAppendDoesNotAllocate(t *testing.T) {
 	id := ID{math.MaxUint64, math.MaxUint64}
 	buf := make([]byte, 0, VectorBytesMax(2))
 	for name, f := range map[string]func(){
-		"ID.Append":              func() { buf = id.Append(buf[:0]) },
-		"Position.Append":        func() { buf = After(id).Append(buf[:0]) },
-		"Position.Append time":   func() { buf = At(id.MS).Append(buf[:0]) },
-		"Position.AppendBase36":  func() { buf = After(id).AppendBase36(buf[:0]) },
-		"vector of two topics":   func() { buf = appendVector(buf[:0], math.MaxUint32, After(id), After(id)) },
-		"Check of a long string": func() { sink = Check(1, "a/topic/name/of/more/than/thirty-two/bytes") },
+		"ID.Append":             func() { buf = id.Append(buf[:0]) },
+		"Position.Append":       func() { buf = After(id).Append(buf[:0]) },
+		"Position.Append time":  func() { buf = At(id.MS).Append(buf[:0]) },
+		"Position.AppendBase36": func() { buf = After(id).AppendBase36(buf[:0]) },
+		"vector of two topics": func() {
+			buf = appendVector(buf[:0], math.MaxUint32, After(id), After(id))
+		},
+		"Check of a long string": func() {
+			sink = Check(1, "a/topic/name/of/more/than/thirty-two/bytes")
+		},
 	} {
 		if n := testing.AllocsPerRun(100, f); n != 0 {
 			t.Errorf("%s: %v allocations, want 0", name, n)

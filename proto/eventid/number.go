@@ -2,10 +2,9 @@ package eventid
 
 import "math"
 
-// parseUint reads a number as strconv.AppendUint writes it in that base (10 or
-// 36): at least one digit, lower case, no leading zero but in "0" itself, no
-// sign, within uint64. strconv.ParseUint is no help here: it takes leading
-// zeros and upper case, and it allocates its errors.
+// parseUint reads a number as strconv.AppendUint writes it in that base (10 or 36): at least one
+// digit, lower case, no leading zero but in "0" itself, no sign, within uint64. strconv.ParseUint
+// is no help here: it takes leading zeros and upper case, and it allocates its errors.
 func parseUint(s []byte, base uint64) (uint64, bool) {
 	if len(s) == 0 || s[0] == '0' && len(s) > 1 {
 		return 0, false

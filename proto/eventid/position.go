@@ -12,11 +12,10 @@ const MaxPositionBytes = 20 + 1 + 20
 
 // Position is where a subscriber stands in one topic.
 //
-// With Time unset it is right after the event ID, written "<ms>-<seq>"; the
-// zero Position is before every event. With Time set it is a point in time,
-// written "<ms>": after every event with a smaller ID.MS and before every event
-// with that ID.MS or a larger one. Streams of topics that have had no event yet
-// are given a time. ID.Seq has no meaning in a time and is 0 in every Position
+// With Time unset it is right after the event ID, written "<ms>-<seq>"; the zero Position is before
+// every event. With Time set it is a point in time, written "<ms>": after every event with a
+// smaller ID.MS and before every event with that ID.MS or a larger one. Streams of topics that have
+// had no event yet are given a time. ID.Seq has no meaning in a time and is 0 in every Position
 // made by this package.
 type Position struct {
 	ID   ID
@@ -26,13 +25,13 @@ type Position struct {
 // After is the position right after the event id.
 func After(id ID) Position { return Position{ID: id} }
 
-// At is the position at the point in time ms, in milliseconds since the Unix
-// epoch.
+// At is the position at the point in time ms, in milliseconds since the Unix epoch.
 func At(ms uint64) Position { return Position{ID: ID{MS: ms}, Time: true} }
 
 // Among ids, a point in time stands as the last id that is possible before it ([ID.IsBound]).
 
-// Before is the greatest id that does not lie after p: for a time, the last that is possible before it.
+// Before is the greatest id that does not lie after p: for a time, the last that is possible before
+// it.
 func Before(p Position) ID {
 	if p.Time && p.ID.MS > 0 {
 		return ID{MS: p.ID.MS - 1, Seq: math.MaxUint64}

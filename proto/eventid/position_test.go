@@ -45,7 +45,8 @@ func TestPositionTextRoundTrips(t *testing.T) {
 }
 
 func TestPositionRefusesEveryOtherSpelling(t *testing.T) {
-	refused := []string{"01", "00", "+1", " 1", "1 ", "1\n", "a", "1a", "0x1", "18446744073709551616", "1.2"}
+	refused := []string{"01", "00", "+1", " 1", "1 ", "1\n", "a", "1a", "0x1",
+		"18446744073709551616", "1.2"}
 	for _, s := range notIDs {
 		if s != "1" { // no ID, but a point in time
 			refused = append(refused, s)
@@ -70,7 +71,8 @@ func TestTimeIgnoresSeq(t *testing.T) {
 }
 
 func TestPositionStandsBetweenEvents(t *testing.T) {
-	events := []ID{{0, 0}, {0, 1}, {6, math.MaxUint64}, {7, 0}, {7, 1}, {7, 2}, {8, 0}, {math.MaxUint64, math.MaxUint64}}
+	events := []ID{{0, 0}, {0, 1}, {6, math.MaxUint64}, {7, 0}, {7, 1}, {7, 2}, {8, 0},
+		{math.MaxUint64, math.MaxUint64}}
 	for _, c := range []struct {
 		p     Position
 		first int // index of the first event still to be sent

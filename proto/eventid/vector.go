@@ -16,8 +16,7 @@ const (
 
 var dot = []byte{'.'}
 
-// VectorBytesMax bounds the length of the vector of a stream with that many
-// topics, in bytes.
+// VectorBytesMax bounds the length of the vector of a stream with that many topics, in bytes.
 func VectorBytesMax(topics int) int { return vectorHeadBytes + topics*vectorTopicBytes }
 
 // Check folds one more topic name into the check of a vector. It begins with
@@ -48,16 +47,14 @@ func AppendVectorHeader(dst []byte, check uint32) []byte {
 	return strconv.AppendUint(dst, uint64(check), 36)
 }
 
-// AppendVectorPosition appends the next topic's position to a vector,
-// ".<pos>".
+// AppendVectorPosition appends the next topic's position to a vector, ".<pos>".
 func AppendVectorPosition(dst []byte, p Position) []byte {
 	return p.AppendBase36(append(dst, '.'))
 }
 
-// ParseVector reads a vector of exactly len(dst) positions into dst and returns
-// it. It is false for another version, check or number of positions and for
-// anything not canonical; dst may then have been written to in part. s is not
-// kept.
+// ParseVector reads a vector of exactly len(dst) positions into dst and returns it. It is false for
+// another version, check or number of positions and for anything not canonical; dst may then have
+// been written to in part. s is not kept.
 func ParseVector(s []byte, check uint32, dst []Position) ([]Position, bool) {
 	version, rest, _ := bytes.Cut(s, dot)
 	if string(version) != vectorVersion {

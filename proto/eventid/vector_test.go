@@ -36,7 +36,8 @@ func TestVectorBytesMaxIsReachedAndNotExceeded(t *testing.T) {
 	var positions []Position
 	for n := range 20 {
 		if got := len(appendVector(nil, math.MaxUint32, positions...)); got != VectorBytesMax(n) {
-			t.Errorf("the longest vector of %d topics has %d bytes, VectorBytesMax says %d", n, got, VectorBytesMax(n))
+			t.Errorf("the longest vector of %d topics has %d bytes, VectorBytesMax says %d", n, got,
+				VectorBytesMax(n))
 		}
 		positions = append(positions, longest)
 	}
@@ -92,13 +93,15 @@ func TestVectorDamagedIsRefusedOrCanonical(t *testing.T) {
 	whole := appendVector(nil, testCheck, After(ID{1753000000123, 5}), At(42), After(ID{1, 0}))
 	dst := make([]Position, 3)
 	for n := range whole {
-		if p, ok := ParseVector(whole[:n], testCheck, dst); ok && string(appendVector(nil, testCheck, p...)) != string(whole[:n]) {
+		if p, ok := ParseVector(whole[:n], testCheck, dst); ok &&
+			string(appendVector(nil, testCheck, p...)) != string(whole[:n]) {
 			t.Errorf("prefix %q accepted as %v", whole[:n], p)
 		}
 		for c := range 256 {
 			damaged := append([]byte(nil), whole...)
 			damaged[n] = byte(c)
-			if p, ok := ParseVector(damaged, testCheck, dst); ok && string(appendVector(nil, testCheck, p...)) != string(damaged) {
+			if p, ok := ParseVector(damaged, testCheck, dst); ok &&
+				string(appendVector(nil, testCheck, p...)) != string(damaged) {
 				t.Errorf("%q accepted as %v", damaged, p)
 			}
 		}
@@ -141,8 +144,7 @@ func TestCheckTellsTopicListsApart(t *testing.T) {
 	}
 }
 
-// Clients hold vectors across an upgrade of the server, so the values are part
-// of the format.
+// Clients hold vectors across an upgrade of the server, so the values are part of the format.
 func TestCheckGolden(t *testing.T) {
 	for _, c := range []struct {
 		topics []string

@@ -40,8 +40,10 @@ func TestXForwardedFor(t *testing.T) {
 		}
 	}
 	for _, value := range []string{
-		"localhost", "192.0.2", "192.0.2.01", "192.0.2.1:", "192.0.2.1:x", "192.0.2.1:123456", "[192.0.2.1]", "[2001:db8::1", "2001:db8::1]",
-		"[2001:db8::1]80", "192.0.2.1 198.51.100.7", `"192.0.2.1"`, "192.0.2.1;", "\x00", "_", "_a b",
+		"localhost", "192.0.2", "192.0.2.01", "192.0.2.1:", "192.0.2.1:x", "192.0.2.1:123456",
+		"[192.0.2.1]", "[2001:db8::1", "2001:db8::1]",
+		"[2001:db8::1]80", "192.0.2.1 198.51.100.7", `"192.0.2.1"`, "192.0.2.1;", "\x00", "_",
+		"_a b",
 	} {
 		if got, err := read(XForwardedFor, value); err != ErrXForwardedFor {
 			t.Errorf("%q: %q, %v; expected ErrXForwardedFor", value, got, err)
@@ -53,7 +55,10 @@ func TestXForwardedFor(t *testing.T) {
 // matters is known.
 func TestXForwardedForIsReadFromItsEnd(t *testing.T) {
 	var got netip.Addr
-	err := XForwardedFor([]byte("not an address, 192.0.2.1"), func(a netip.Addr) bool { got = a; return false })
+	err := XForwardedFor([]byte("not an address, 192.0.2.1"), func(a netip.Addr) bool {
+		got = a
+		return false
+	})
 	if err != nil || got.String() != "192.0.2.1" {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -70,19 +75,22 @@ func TestForwarded(t *testing.T) {
 		"for=_gazonk, for=unknown":                                 "- -",
 		`for="_gazonk:_port"`:                                      "-",
 		"proto=https":                                              "-",
-		`host="a, for=192.0.2.9";for=192.0.2.1`:                    "192.0.2.1", // a comma in quotation marks
-		`host="a\", for=192.0.2.9";for=192.0.2.1`:                  "192.0.2.1",
-		" , for=192.0.2.1 ;proto=http ,":                           "192.0.2.1",
-		";;for=192.0.2.1;":                                         "192.0.2.1",
-		"":                                                         "",
+		// a comma in quotation marks
+		`host="a, for=192.0.2.9";for=192.0.2.1`:   "192.0.2.1",
+		`host="a\", for=192.0.2.9";for=192.0.2.1`: "192.0.2.1",
+		" , for=192.0.2.1 ;proto=http ,":          "192.0.2.1",
+		";;for=192.0.2.1;":                        "192.0.2.1",
+		"":                                        "",
 	} {
 		if got, err := read(Forwarded, value); err != nil || got != want {
 			t.Errorf("%s: %q, %v; expected %q", value, got, err, want)
 		}
 	}
 	for _, value := range []string{
-		"192.0.2.1", "for=", "for", "for=192.0.2.1:80", "for=[2001:db8::1]", `for="2001:db8::1`, `for=", for=192.0.2.1`, "for =192.0.2.1",
-		"for= 192.0.2.1", "for=192.0.2.1;for=192.0.2.2", `for="192.0.2.1" x`, `for="a\`, "for=name", "for=192.0.2.1 for=192.0.2.2", "=a",
+		"192.0.2.1", "for=", "for", "for=192.0.2.1:80", "for=[2001:db8::1]", `for="2001:db8::1`,
+		`for=", for=192.0.2.1`, "for =192.0.2.1",
+		"for= 192.0.2.1", "for=192.0.2.1;for=192.0.2.2", `for="192.0.2.1" x`, `for="a\`, "for=name",
+		"for=192.0.2.1 for=192.0.2.2", "=a",
 	} {
 		if got, err := read(Forwarded, value); err != ErrForwarded {
 			t.Errorf("%s: %q, %v; expected ErrForwarded", value, got, err)
@@ -93,7 +101,8 @@ func TestForwarded(t *testing.T) {
 // Whatever a client has put in front, what the last proxy adds is what is read last,
 // or nothing is believed.
 func FuzzLastHop(f *testing.F) {
-	for _, s := range []string{"", "192.0.2.1", "for=192.0.2.1", `for="`, `host="a, b";for=unknown`, "garbage", `"\`} {
+	for _, s := range []string{"", "192.0.2.1", "for=192.0.2.1", `for="`, `host="a, b";for=unknown`,
+		"garbage", `"\`} {
 		f.Add(s)
 	}
 	want := netip.MustParseAddr("203.0.113.9")
@@ -103,7 +112,8 @@ func FuzzLastHop(f *testing.F) {
 			added string
 		}{{XForwardedFor, ", 203.0.113.9"}, {Forwarded, ", for=203.0.113.9"}} {
 			var got netip.Addr
-			if err := c.read([]byte(client+c.added), func(a netip.Addr) bool { got = a; return false }); err == nil && got != want {
+			if err := c.read([]byte(client+c.added),
+				func(a netip.Addr) bool { got = a; return false }); err == nil && got != want {
 				t.Errorf("%q%s: %v", client, c.added, got)
 			}
 		}

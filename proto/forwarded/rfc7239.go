@@ -10,11 +10,10 @@ import (
 // ErrForwarded is what is wrong with a Forwarded.
 var ErrForwarded = errors.New(`Forwarded cannot be read: expected elements like for=192.0.2.1;proto=https joined by commas (RFC 7239)`)
 
-// Forwarded calls each for the addresses in the value of a Forwarded (RFC 7239 4; of
-// several such fields, joined by commas), the nearest first, until it reports false.
-// An element without an address (for=) is the zero Addr. All of the value must be in
-// order, because a quotation mark that a client has put in front changes the meaning of
-// all that follows. The error is ErrForwarded.
+// Forwarded calls each for the addresses in the value of a Forwarded (RFC 7239 4; of several such
+// fields, joined by commas), the nearest first, until it reports false. An element without an
+// address (for=) is the zero Addr. All of the value must be in order, because a quotation mark that
+// a client has put in front changes the meaning of all that follows. The error is ErrForwarded.
 func Forwarded(value []byte, each func(netip.Addr) (more bool)) error {
 	hops, ok := elements(string(value))
 	if !ok {

@@ -9,11 +9,10 @@ import (
 // ErrXForwardedFor is what is wrong with an X-Forwarded-For.
 var ErrXForwardedFor = errors.New("X-Forwarded-For cannot be read: expected addresses joined by commas")
 
-// XForwardedFor calls each for the addresses in the value of an X-Forwarded-For (of
-// several such fields, joined by commas), the nearest first: the one that the last
-// proxy has added stands last. One that is not said is the zero Addr. It reads no
-// further when each reports false: what stands beyond is some client's word, in
-// whatever form. The error is ErrXForwardedFor.
+// XForwardedFor calls each for the addresses in the value of an X-Forwarded-For (of several such
+// fields, joined by commas), the nearest first: the one that the last proxy has added stands last.
+// One that is not said is the zero Addr. It reads no further when each reports false: what stands
+// beyond is some client's word, in whatever form. The error is ErrXForwardedFor.
 func XForwardedFor(value []byte, each func(netip.Addr) (more bool)) error {
 	for rest := string(value); rest != ""; {
 		i := strings.LastIndexByte(rest, ',')

@@ -9,7 +9,8 @@ func TestAcceptPathDoesNotAllocate(t *testing.T) {
 	allocs := testing.AllocsPerRun(100, func() {
 		p.Reset()
 		for _, end := range []int{len(buf) / 3, len(buf)} {
-			if _, done, err := p.Parse(buf[:end], &DefaultLimits, &h); err != nil || done != (end == len(buf)) {
+			if _, done, err := p.Parse(buf[:end], &DefaultLimits, &h); err != nil ||
+				done != (end == len(buf)) {
 				t.Fatal(done, err)
 			}
 		}

@@ -29,12 +29,11 @@
 //		}
 //	}
 //
-// Every call gets all bytes of this head received so far. Bytes seen once are not
-// looked at again, so a head that dribbles in costs no more than one that comes whole.
-// The buffer may have grown or moved between calls: the parser keeps offsets only.
-// The outcome (head, length, error) does not depend on where the input was cut; an
-// error is reported with the first byte that makes the head unacceptable, so a client
-// that speaks TLS to a plain port is refused at its first byte.
+// Every call gets all bytes of this head received so far. Bytes seen once are not looked at again,
+// so a head that dribbles in costs no more than one that comes whole. The buffer may have grown or
+// moved between calls: the parser keeps offsets only. The outcome (head, length, error) does not
+// depend on where the input was cut; an error is reported with the first byte that makes the head
+// unacceptable, so a client that speaks TLS to a plain port is refused at its first byte.
 //
 // # Concurrency
 //

@@ -90,14 +90,16 @@ func compareWithNetHTTP(t *testing.T, in []byte) bool {
 	equal("authority", string(h.Authority), req.Host)
 	equal("version", []int{1, h.Minor}, []int{req.ProtoMajor, req.ProtoMinor})
 	equal("keep-alive", h.KeepAlive, !req.Close)
-	equal("chunked", h.Chunked, len(req.TransferEncoding) == 1 && req.TransferEncoding[0] == "chunked")
+	equal("chunked", h.Chunked, len(req.TransferEncoding) == 1 &&
+		req.TransferEncoding[0] == "chunked")
 	equal("body", h.HasBody, req.ContentLength != 0)
 	if !h.Chunked {
 		equal("length", max(h.ContentLength, 0), req.ContentLength)
 	}
 
 	// ReadRequest takes some fields out of its map, and derives Cache-Control from Pragma.
-	apart := map[string]bool{"Host": true, "Transfer-Encoding": true, "Content-Length": true, "Trailer": true, "Cache-Control": true}
+	apart := map[string]bool{"Host": true, "Transfer-Encoding": true, "Content-Length": true,
+		"Trailer": true, "Cache-Control": true}
 	ours := http.Header{}
 	for i := range h.Fields() {
 		name, value := h.Field(i)

@@ -8,8 +8,9 @@ type Head struct {
 	Method []byte // case-sensitive, RFC 9110 9.1
 	Target []byte // as sent
 
-	Path      []byte // still percent-encoded, not empty: begins with '/', or is "*"
-	Query     []byte // still encoded, without '?'; escapes are complete, ';' is not checked: see CheckQuery
+	Path []byte // still percent-encoded, not empty: begins with '/', or is "*"
+	// still encoded, without '?'; escapes are complete, ';' is not checked: see CheckQuery
+	Query     []byte
 	Authority []byte // host[:port] of an absolute-form target, else the value of Host; may be empty
 
 	Minor     int  // HTTP/1.<Minor>: 0 or 1
@@ -19,7 +20,8 @@ type Head struct {
 	ContentLength  int64 // -1 when absent
 	Chunked        bool  // Transfer-Encoding: chunked
 	ExpectContinue bool  // Expect: 100-continue, in HTTP/1.1
-	Upgrade        bool  // an Upgrade field is present; in HTTP/1.0 it is to be ignored (RFC 9110 7.8)
+	// an Upgrade field is present; in HTTP/1.0 it is to be ignored (RFC 9110 7.8)
+	Upgrade bool
 
 	lines  []byte // all field lines, each with its CRLF
 	fields int
@@ -27,7 +29,8 @@ type Head struct {
 
 // Bytes is the length of the head, with its final empty line and without empty lines before it.
 func (h *Head) Bytes() int {
-	return len(h.Method) + len(" ") + len(h.Target) + len(" HTTP/1.1\r\n") + len(h.lines) + len("\r\n")
+	return len(h.Method) + len(" ") + len(h.Target) + len(" HTTP/1.1\r\n") + len(h.lines) +
+		len("\r\n")
 }
 
 // Get returns the value of the first field called name, blanks around it removed, and how
@@ -59,8 +62,7 @@ func (h *Head) AppendJoined(dst []byte, name string) []byte {
 	return dst
 }
 
-// nextNamed finds the first of some field lines that is called name, and what stands
-// behind it.
+// nextNamed finds the first of some field lines that is called name, and what stands behind it.
 func nextNamed(lines []byte, name string) (value, rest []byte, ok bool) {
 	for len(lines) > 0 {
 		end := bytes.IndexByte(lines, '\n')

@@ -113,7 +113,8 @@ func TestOutcomeDoesNotDependOnWhereTheInputIsCut(t *testing.T) {
 
 func TestLimitsHoldToTheByte(t *testing.T) {
 	head := func(target string, fields int, pad int) string {
-		return "\r\nGET " + target + " HTTP/1.1\r\nHost: a\r\n" + strings.Repeat("A: b\r\n", fields-2) +
+		return "\r\nGET " + target + " HTTP/1.1\r\nHost: a\r\n" +
+			strings.Repeat("A: b\r\n", fields-2) +
 			"B: " + strings.Repeat("b", pad) + "\r\n\r\n"
 	}
 	in := head("/abc?d=e", 7, 10)
@@ -124,9 +125,12 @@ func TestLimitsHoldToTheByte(t *testing.T) {
 		err  *Error
 	}{
 		{"all limits reached", exact, nil},
-		{"head one byte too long", Limits{exact.HeadBytes - 1, exact.HeadersMax, exact.TargetBytes}, errHeadLong},
-		{"one field too many", Limits{exact.HeadBytes, exact.HeadersMax - 1, exact.TargetBytes}, errHeadFields},
-		{"target one byte too long", Limits{exact.HeadBytes, exact.HeadersMax, exact.TargetBytes - 1}, errTargetLong},
+		{"head one byte too long", Limits{exact.HeadBytes - 1, exact.HeadersMax, exact.TargetBytes},
+			errHeadLong},
+		{"one field too many", Limits{exact.HeadBytes, exact.HeadersMax - 1, exact.TargetBytes},
+			errHeadFields},
+		{"target one byte too long",
+			Limits{exact.HeadBytes, exact.HeadersMax, exact.TargetBytes - 1}, errTargetLong},
 		{"limit inside the target", Limits{8, exact.HeadersMax, exact.TargetBytes}, errHeadLong},
 		{"smallest limits", Limits{1, 1, 1}, errHeadLong},
 	}
@@ -134,7 +138,8 @@ func TestLimitsHoldToTheByte(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			for _, cuts := range [][]int{nil, everyByte(len(in)), {test.lim.HeadBytes}} {
 				for _, rest := range []string{"", "body"} {
-					if got := feed(in+rest, &test.lim, cuts...); got.err != test.err || got.done != (test.err == nil) {
+					if got := feed(in+rest, &test.lim, cuts...); got.err != test.err ||
+						got.done != (test.err == nil) {
 						t.Errorf("cuts %v: %v", cuts, got)
 					}
 				}
@@ -145,7 +150,8 @@ func TestLimitsHoldToTheByte(t *testing.T) {
 
 // The forms that end the target exactly at its limit differ in code.
 func TestTargetMayFillItsLimitInEveryForm(t *testing.T) {
-	for _, target := range []string{"/abc", "/a?b", "/%41", "/?%41", "http://a", "http://a/b", "http://a?b"} {
+	for _, target := range []string{"/abc", "/a?b", "/%41", "/?%41", "http://a", "http://a/b",
+		"http://a?b"} {
 		in := "GET " + target + " HTTP/1.0\r\n\r\n"
 		lim := Limits{HeadBytes: 100, HeadersMax: 1, TargetBytes: len(target)}
 		if got := feed(in, &lim); !got.done || got.want.target != target {
@@ -213,7 +219,8 @@ func TestLentSlicesCannotGrowIntoTheirNeighbours(t *testing.T) {
 	before := string(buf)
 	name, value := h.Field(1)
 	accept, _ := h.Get("accept")
-	for _, s := range [][]byte{h.Method, h.Target, h.Path, h.Query, h.Authority, name, value, accept} {
+	for _, s := range [][]byte{h.Method, h.Target, h.Path, h.Query, h.Authority, name, value,
+		accept} {
 		_ = append(s, "XXXX"...)
 	}
 	if string(buf) != before {
@@ -247,7 +254,8 @@ func TestGetFindsTheFirstFieldAndCountsThem(t *testing.T) {
 		name, value string
 		n           int
 	}{
-		{"accept", "one", 2}, {"host", "a", 1}, {"accept-language", "de", 1}, {"empty", "", 1}, {"x", "host:b", 1},
+		{"accept", "one", 2}, {"host", "a", 1}, {"accept-language", "de", 1}, {"empty", "", 1},
+		{"x", "host:b", 1},
 		{"absent", "", 0}, {"accep", "", 0}, {"accept-", "", 0}, {"cept", "", 0}, {"", "", 0},
 		{strings.Repeat("long", 100), "", 0},
 	}
@@ -285,7 +293,8 @@ func TestBodyIsAnnounced(t *testing.T) {
 		var p Parser
 		var h Head
 		in := lines("POST / HTTP/1.1\nHost: a\n" + field + "\n")
-		if _, done, err := p.Parse([]byte(in), &DefaultLimits, &h); !done || err != nil || h.HasBody != hasBody {
+		if _, done, err := p.Parse([]byte(in), &DefaultLimits, &h); !done || err != nil ||
+			h.HasBody != hasBody {
 			t.Errorf("%q: done %v, %v, HasBody %v", field, done, err, h.HasBody)
 		}
 	}

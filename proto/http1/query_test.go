@@ -69,7 +69,8 @@ func TestCheckQueryFindsWhatCouldBeReadInTwoWays(t *testing.T) {
 	for query, want := range map[string]*Error{
 		"": nil, "a=b&c": nil, "a=%3b&b=%41": nil,
 		";": errQuerySemicolon, "a=b;c=d": errQuerySemicolon, "a=b&c=d;": errQuerySemicolon,
-		"%": errQueryEscape, "a=%4": errQueryEscape, "a=%4g": errQueryEscape, "%&41": errQueryEscape, "a%=b": errQueryEscape,
+		"%": errQueryEscape, "a=%4": errQueryEscape, "a=%4g": errQueryEscape,
+		"%&41": errQueryEscape, "a%=b": errQueryEscape,
 	} {
 		if got := CheckQuery([]byte(query)); got != want {
 			t.Errorf("%q: %v, want %v", query, got, want)
@@ -78,11 +79,13 @@ func TestCheckQueryFindsWhatCouldBeReadInTwoWays(t *testing.T) {
 }
 
 func FuzzQuery(f *testing.F) {
-	for _, seed := range []string{"", "a=b&c=d", "topic=a%2Fb&topic=c+d", "a;b", "&&a==b&", "%", "%4", "%zz", "=%00&\xff", "+=%2B"} {
+	for _, seed := range []string{"", "a=b&c=d", "topic=a%2Fb&topic=c+d", "a;b", "&&a==b&", "%",
+		"%4", "%zz", "=%00&\xff", "+=%2B"} {
 		f.Add(seed)
 	}
 	f.Add(strings.Repeat("a&", 10_001))
-	f.Setenv("GODEBUG", "urlmaxqueryparams=0") // no bound on pairs: here the target's length bounds them
+	// no bound on pairs: here the target's length bounds them
+	f.Setenv("GODEBUG", "urlmaxqueryparams=0")
 	f.Fuzz(func(t *testing.T, query string) {
 		want, wantErr := url.QueryUnescape(query)
 		got, ok := AppendUnescaped([]byte("dst"), []byte(query))

@@ -58,7 +58,8 @@ func (p *Parser) readMethod(in []byte) *Error {
 func (p *Parser) readTarget(in []byte, bytesMax int) *Error {
 	if room := int(p.targetAt) + bytesMax; int(p.pos) < room {
 		in = in[:min(len(in), room)]
-	} else if c := in[p.pos]; c != ' ' && c != '\r' && c != '\n' { // what ends a target may follow it
+	} else if c := in[p.pos]; c != ' ' && c != '\r' && c != '\n' {
+		// what ends a target may follow it
 		return errTargetLong
 	}
 	switch p.phase {

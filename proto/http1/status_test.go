@@ -6,7 +6,8 @@ import (
 )
 
 func TestStatusTextIsThatOfTheRFC(t *testing.T) {
-	renamed := map[int]string{413: "Content Too Large", 414: "URI Too Long"} // RFC 9110; net/http keeps RFC 7231's
+	// RFC 9110; net/http keeps RFC 7231's
+	renamed := map[int]string{413: "Content Too Large", 414: "URI Too Long"}
 	known := 0
 	for status := range 700 {
 		got := StatusText(status)

@@ -19,10 +19,11 @@ import (
 const twinUndecided = -1
 
 var (
-	twinHost    = `(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=]+)(?::[0-9]*)?`
-	twinChar    = `(?:[!-$&->@-~]|%[0-9a-fA-F]{2})` // without '?', with '#'
-	twinOrigin  = regexp.MustCompile(`^(/` + twinChar + `*)(?:\?((?:` + twinChar + `|\?)*))?$`)
-	twinAbs     = regexp.MustCompile(`^(?i:https?)://(` + twinHost + `)(/` + twinChar + `*)?(?:\?((?:` + twinChar + `|\?)*))?$`)
+	twinHost   = `(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=]+)(?::[0-9]*)?`
+	twinChar   = `(?:[!-$&->@-~]|%[0-9a-fA-F]{2})` // without '?', with '#'
+	twinOrigin = regexp.MustCompile(`^(/` + twinChar + `*)(?:\?((?:` + twinChar + `|\?)*))?$`)
+	twinAbs    = regexp.MustCompile(`^(?i:https?)://(` + twinHost + `)(/` + twinChar +
+		`*)?(?:\?((?:` + twinChar + `|\?)*))?$`)
 	twinIsHost  = regexp.MustCompile(`^(` + twinHost + `)?$`)
 	twinToken   = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 	twinVersion = regexp.MustCompile(`^HTTP/(?:[02-9]|1\.[2-9])`)
@@ -97,7 +98,8 @@ func twinLines(lines []string, lim Limits) (int, want) {
 func twinRequestLine(line string, lim Limits, w *want) int {
 	parts := strings.SplitN(strings.TrimSuffix(line, "\r"), " ", 3)
 	w.method = parts[0]
-	if !twinToken.MatchString(w.method) || len(w.method) > 32 || w.method == "CONNECT" || len(parts) == 1 {
+	if !twinToken.MatchString(w.method) || len(w.method) > 32 || w.method == "CONNECT" ||
+		len(parts) == 1 {
 		return 400
 	}
 	w.target = parts[1]
@@ -135,14 +137,16 @@ func twinTarget(method, target string, w *want) int {
 	} else {
 		return 400
 	}
-	if strings.Contains(target, "#") || strings.ContainsAny(w.path, `\`) || strings.Contains(w.path, "%00") {
+	if strings.Contains(target, "#") || strings.ContainsAny(w.path, `\`) ||
+		strings.Contains(w.path, "%00") {
 		return 400
 	}
 	return 0
 }
 
 func twinField(name, value string, seen map[string][]string, w *want) int {
-	once := []string{"host", "content-length", "transfer-encoding", "last-event-id", "authorization", "origin", "expect"}
+	once := []string{"host", "content-length", "transfer-encoding", "last-event-id",
+		"authorization", "origin", "expect"}
 	if slices.Contains(once, name) && len(seen[name]) > 1 {
 		return 400
 	}
@@ -191,10 +195,12 @@ func twinEnd(seen map[string][]string, w *want) int {
 		return 400
 	}
 	var options []string
-	for _, option := range strings.Split(strings.ToLower(strings.Join(seen["connection"], ",")), ",") {
+	for _, option := range strings.Split(strings.ToLower(strings.Join(seen["connection"], ",")),
+		",") {
 		options = append(options, strings.Trim(option, " \t"))
 	}
-	w.close = slices.Contains(options, "close") || w.minor == 0 && !slices.Contains(options, "keep-alive")
+	w.close = slices.Contains(options, "close") || w.minor == 0 &&
+		!slices.Contains(options, "keep-alive")
 	return 0
 }
 
@@ -207,9 +213,12 @@ func agrees(in string, lim Limits, cuts ...int) (status int, complaint string) {
 	switch {
 	case !decided && got.done,
 		got.err == nil && !got.done && status != twinUndecided,
-		decided && status != 0 && (got.err == nil || got.err.Status != status && !(status == 414 && got.err.Status == 400)),
+		decided && status != 0 &&
+			(got.err == nil || got.err.Status != status &&
+				!(status == 414 && got.err.Status == 400)),
 		status == 0 && (!got.done || !reflect.DeepEqual(got.want, w)):
-		return status, fmt.Sprintf("input %q, limits %+v\nparser: %v\ntwin:   %d %+v", in, lim, got, status, w)
+		return status, fmt.Sprintf("input %q, limits %+v\nparser: %v\ntwin:   %d %+v", in, lim, got,
+			status, w)
 	}
 	return status, ""
 }
@@ -231,13 +240,20 @@ func TestTwinAgreesOnTheExamples(t *testing.T) {
 
 // fragments are what mutate puts into heads: the material of request smuggling.
 var fragments = []string{
-	"\r", "\n", "\r\n", "\x00", "\t", " ", ":", "/", "?", "#", "%", "%00", "%2", "%zz", "*", "\\", "@", "[", "]", "[::1]", ",", ";", "+",
-	"\x7f", "\x80", "\xff", "0", "1", "9", "a", "\r\nHost: b", "\r\nHost:", "\r\nhost: a:1 ", "\r\nHost : a", "\r\n folded",
-	"\r\nContent-Length: 5", "\r\nContent-Length: 5, 5", "\r\ncontent-length:99999999999999999999", "\r\nTransfer-Encoding: chunked",
-	"\r\nTransfer-Encoding: xchunked", "\r\nTransfer-Encoding:\tCHUNKED\t", "\r\nExpect: 100-continue", "\r\nExpect: x", "\r\nUpgrade: h2c",
-	"\r\nConnection: close", "\r\nConnection: keep-alive", "\r\nconnection: a ,Close", "\r\nOrigin: null", "\r\nLast-Event-ID: 1",
-	"\r\nAuthorization: Basic YTpi", "\r\nX: y", "\r\n:", "\r\n\r\n", " HTTP/1.0", " HTTP/1.1", " HTTP/2.0", " HTTP/1.2", " HTTP/0.9", " HTTP/1.",
-	"http://", "https://a", "HTTP://a:80?b", "OPTIONS * ", "OPTIONS ", "CONNECT ", "GET ", "GET /a?b=c&d",
+	"\r", "\n", "\r\n", "\x00", "\t", " ", ":", "/", "?", "#", "%", "%00", "%2", "%zz", "*", "\\",
+	"@", "[", "]", "[::1]", ",", ";", "+",
+	"\x7f", "\x80", "\xff", "0", "1", "9", "a", "\r\nHost: b", "\r\nHost:", "\r\nhost: a:1 ",
+	"\r\nHost : a", "\r\n folded",
+	"\r\nContent-Length: 5", "\r\nContent-Length: 5, 5", "\r\ncontent-length:99999999999999999999",
+	"\r\nTransfer-Encoding: chunked",
+	"\r\nTransfer-Encoding: xchunked", "\r\nTransfer-Encoding:\tCHUNKED\t",
+	"\r\nExpect: 100-continue", "\r\nExpect: x", "\r\nUpgrade: h2c",
+	"\r\nConnection: close", "\r\nConnection: keep-alive", "\r\nconnection: a ,Close",
+	"\r\nOrigin: null", "\r\nLast-Event-ID: 1",
+	"\r\nAuthorization: Basic YTpi", "\r\nX: y", "\r\n:", "\r\n\r\n", " HTTP/1.0", " HTTP/1.1",
+	" HTTP/2.0", " HTTP/1.2", " HTTP/0.9", " HTTP/1.",
+	"http://", "https://a", "HTTP://a:80?b", "OPTIONS * ", "OPTIONS ", "CONNECT ", "GET ",
+	"GET /a?b=c&d",
 }
 
 func mutate(rng *rand.Rand, in []byte) []byte {
@@ -275,7 +291,8 @@ func TestTwinAgreesOnMutatedHeads(t *testing.T) {
 		}
 		lim := DefaultLimits
 		if rng.IntN(4) == 0 {
-			lim = Limits{HeadBytes: 10 + rng.IntN(200), HeadersMax: 1 + rng.IntN(4), TargetBytes: 1 + rng.IntN(20)}
+			lim = Limits{HeadBytes: 10 + rng.IntN(200), HeadersMax: 1 + rng.IntN(4),
+				TargetBytes: 1 + rng.IntN(20)}
 		}
 		status, complaint := agrees(string(in), lim, rng.IntN(len(in)+1))
 		if complaint != "" {
@@ -286,7 +303,8 @@ func TestTwinAgreesOnMutatedHeads(t *testing.T) {
 	t.Log("statuses:", count)
 	for _, status := range []int{0, twinUndecided, 400, 414, 417, 431, 501, 505} {
 		if count[status] < rounds/1000 {
-			t.Errorf("only %d of %d inputs came to status %d: the mutations no longer reach it", count[status], rounds, status)
+			t.Errorf("only %d of %d inputs came to status %d: the mutations no longer reach it",
+				count[status], rounds, status)
 		}
 	}
 }

@@ -28,44 +28,51 @@ var good = map[string]string{ // header → source
 	"PROXY TCP6 2001:db8::1 2001:db8::2 51234 80\r\n":        "2001:db8::1",
 	"PROXY TCP6 ::ffff:192.0.2.1 ::1 51234 80\r\n":           "192.0.2.1",
 	"PROXY UNKNOWN\r\n": "",
-	"PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 1 2\r\n":      "",
-	binaryHeader(proxy, tcp4, four):                              "192.0.2.1",
-	binaryHeader(proxy, tcp6, six):                               "2001:db8::1",
-	binaryHeader(proxy, unix, strings.Repeat("\x00", 216)):       "",
-	binaryHeader(proxy, unspec, ""):                              "",
-	binaryHeader(proxy, unspec, "whatever"):                      "",
-	binaryHeader(local, unspec, ""):                              "",
-	binaryHeader(local, tcp4, four):                              "", // a health check: the addresses are not the client's
-	binaryHeader(local, 0x12, four):                              "", // whatever family that is
-	binaryHeader(local, 0xff, ""):                                "",
-	binaryHeader(local, tcp4, ""):                                "",
-	binaryHeader(proxy, tcp4, four+"\x04\x00\x02ab\x05\x00\x00"): "192.0.2.1", // NOOP, and a unique id of no bytes
+	"PROXY UNKNOWN ffff:f...f:ffff ffff:f...f:ffff 1 2\r\n": "",
+	binaryHeader(proxy, tcp4, four):                         "192.0.2.1",
+	binaryHeader(proxy, tcp6, six):                          "2001:db8::1",
+	binaryHeader(proxy, unix, strings.Repeat("\x00", 216)):  "",
+	binaryHeader(proxy, unspec, ""):                         "",
+	binaryHeader(proxy, unspec, "whatever"):                 "",
+	binaryHeader(local, unspec, ""):                         "",
+	// a health check: the addresses are not the client's
+	binaryHeader(local, tcp4, four): "",
+	binaryHeader(local, 0x12, four): "", // whatever family that is
+	binaryHeader(local, 0xff, ""):   "",
+	binaryHeader(local, tcp4, ""):   "",
+	// NOOP, and a unique id of no bytes
+	binaryHeader(proxy, tcp4, four+"\x04\x00\x02ab\x05\x00\x00"): "192.0.2.1",
 }
 
 var bad = map[string]error{
 	"GET / HTTP/1.1\r\n":     ErrNoHeader,
 	"\r\n\r\n\x00\r\nQUIT\r": ErrNoHeader,
 	"PROXY\r\n":              ErrNoHeader,
-	"proxy TCP4 192.0.2.1 192.0.2.2 51234 80\r\n":                                    ErrNoHeader,
-	"PROXY TCP4 192.0.2.1 192.0.2.2 51234 80\n":                                      ErrLine,
-	"PROXY TCP4 192.0.2.1 192.0.2.2 51234\r\n":                                       ErrLine,
-	"PROXY TCP4 192.0.2.1 192.0.2.2 51234 80 81\r\n":                                 ErrLine,
-	"PROXY TCP4  192.0.2.1 192.0.2.2 51234 80\r\n":                                   ErrLine,
-	"PROXY TCP4 192.0.2.01 192.0.2.2 51234 80\r\n":                                   ErrLine,
-	"PROXY TCP4 192.0.2.1 192.0.2.2 051234 80\r\n":                                   ErrLine,
-	"PROXY TCP4 192.0.2.1 192.0.2.2 65536 80\r\n":                                    ErrLine,
-	"PROXY TCP4 192.0.2.1 192.0.2.2 +1 80\r\n":                                       ErrLine,
-	"PROXY TCP4 2001:db8::1 2001:db8::2 51234 80\r\n":                                ErrLine,
-	"PROXY TCP6 192.0.2.1 192.0.2.2 51234 80\r\n":                                    ErrLine,
-	"PROXY TCP6 fe80::1%eth0 fe80::2 51234 80\r\n":                                   ErrLine,
-	"PROXY UDP4 192.0.2.1 192.0.2.2 51234 80\r\n":                                    ErrLine,
-	"PROXY TCP4 192.0.2.1 host 51234 80\r\n":                                         ErrLine,
-	"PROXY \r\n":                                                                     ErrLine,
-	"PROXY UNKNOWN " + strings.Repeat("x", lineMax-15) + "\r\n":                      ErrLine,   // 108 bytes
-	binaryHeader(0x11, tcp4, four):                                                   ErrBinary, // version 1
-	binaryHeader(0x22, tcp4, four):                                                   ErrBinary, // no such command
-	binaryHeader(proxy, 0x12, four):                                                  ErrBinary, // datagrams
-	binaryHeader(proxy, 0x41, four):                                                  ErrBinary, // no such family
+	"proxy TCP4 192.0.2.1 192.0.2.2 51234 80\r\n":     ErrNoHeader,
+	"PROXY TCP4 192.0.2.1 192.0.2.2 51234 80\n":       ErrLine,
+	"PROXY TCP4 192.0.2.1 192.0.2.2 51234\r\n":        ErrLine,
+	"PROXY TCP4 192.0.2.1 192.0.2.2 51234 80 81\r\n":  ErrLine,
+	"PROXY TCP4  192.0.2.1 192.0.2.2 51234 80\r\n":    ErrLine,
+	"PROXY TCP4 192.0.2.01 192.0.2.2 51234 80\r\n":    ErrLine,
+	"PROXY TCP4 192.0.2.1 192.0.2.2 051234 80\r\n":    ErrLine,
+	"PROXY TCP4 192.0.2.1 192.0.2.2 65536 80\r\n":     ErrLine,
+	"PROXY TCP4 192.0.2.1 192.0.2.2 +1 80\r\n":        ErrLine,
+	"PROXY TCP4 2001:db8::1 2001:db8::2 51234 80\r\n": ErrLine,
+	"PROXY TCP6 192.0.2.1 192.0.2.2 51234 80\r\n":     ErrLine,
+	"PROXY TCP6 fe80::1%eth0 fe80::2 51234 80\r\n":    ErrLine,
+	"PROXY UDP4 192.0.2.1 192.0.2.2 51234 80\r\n":     ErrLine,
+	"PROXY TCP4 192.0.2.1 host 51234 80\r\n":          ErrLine,
+	"PROXY \r\n":                                      ErrLine,
+	// 108 bytes
+	"PROXY UNKNOWN " + strings.Repeat("x", lineMax-15) + "\r\n": ErrLine,
+	// version 1
+	binaryHeader(0x11, tcp4, four): ErrBinary,
+	// no such command
+	binaryHeader(0x22, tcp4, four): ErrBinary,
+	// datagrams
+	binaryHeader(proxy, 0x12, four): ErrBinary,
+	// no such family
+	binaryHeader(proxy, 0x41, four):                                                  ErrBinary,
 	binaryHeader(proxy, tcp4, four[1:]):                                              ErrBinary,
 	binaryHeader(proxy, tcp6, four):                                                  ErrBinary,
 	binaryHeader(proxy, tcp4, four+"\x04\x00"):                                       ErrExtended,
@@ -85,7 +92,8 @@ func TestHeaders(t *testing.T) {
 		}
 		for _, behind := range []string{"", "GET / HTTP/1.1\r\n", "\n", "PROXY "} {
 			h, n, err := Parse([]byte(header + behind))
-			if got := h.Source.String(); err != nil || n != len(header) || got != want && h.Source.IsValid() || h.Source.IsValid() != (want != "") {
+			if got := h.Source.String(); err != nil || n != len(header) || got != want &&
+				h.Source.IsValid() || h.Source.IsValid() != (want != "") {
 				t.Errorf("%q: %s, %d, %v", header, got, n, err)
 			}
 		}
@@ -101,9 +109,11 @@ func TestHeaders(t *testing.T) {
 func TestLongestHeader(t *testing.T) {
 	noop := func(total int) string { // one extension that fills it up
 		length := total - fixed - len(four) - 3
-		return binaryHeader(proxy, tcp4, four+"\x04"+string([]byte{byte(length >> 8), byte(length)})+strings.Repeat("x", length))
+		return binaryHeader(proxy, tcp4,
+			four+"\x04"+string([]byte{byte(length >> 8), byte(length)})+strings.Repeat("x", length))
 	}
-	if h, n, err := Parse([]byte(noop(MaxBytes))); err != nil || n != MaxBytes || !h.Source.IsValid() {
+	if h, n, err := Parse([]byte(noop(MaxBytes))); err != nil || n != MaxBytes ||
+		!h.Source.IsValid() {
 		t.Errorf("%+v, %d, %v", h, n, err)
 	}
 	if _, _, err := Parse([]byte(noop(MaxBytes + 1))); err != ErrTooLong {

@@ -63,8 +63,7 @@ func parse2(b []byte) (h Header, n int, err error) {
 	return h, n, nil
 }
 
-// addressBytes is how much the two addresses of a family take, and whether it is one of
-// streams.
+// addressBytes is how much the two addresses of a family take, and whether it is one of streams.
 func addressBytes(family byte) (n int, ok bool) {
 	switch family {
 	case unspec:
@@ -91,7 +90,8 @@ func checkExtensions(header []byte, from int) error {
 			return ErrExtended
 		}
 		if value := rest[3 : 3+length]; rest[0] == typeChecksum {
-			if length != 4 || checksum(header, len(header)-len(rest)+3) != binary.BigEndian.Uint32(value) {
+			if length != 4 ||
+				checksum(header, len(header)-len(rest)+3) != binary.BigEndian.Uint32(value) {
 				return ErrChecksum
 			}
 		}

@@ -26,8 +26,8 @@ const EventBytesMax = 512 << 20
 const RetryMax = 1<<31 - 1
 
 // ReservedPrefix begins the names of events that are the server's own, as do the names in
-// [Reserved]. Both are matched byte by byte, without white space around them, which some clients take
-// away: Ssedge and GAP are names like any other.
+// [Reserved]. Both are matched byte by byte, without white space around them, which some clients
+// take away: Ssedge and GAP are names like any other.
 const ReservedPrefix = "ssedge"
 
 // Reserved are the other names that are the server's own, or an EventSource's: an event named
@@ -67,9 +67,12 @@ func (l Limits) Expected(w What) string {
 	}
 	switch w {
 	case Topic:
-		return "a topic name of " + atMost(l.TopicBytes, "UTF-8", "topic-bytes") + `, not empty, without control characters, not beginning with "$"`
+		return "a topic name of " + atMost(l.TopicBytes, "UTF-8", "topic-bytes") +
+			`, not empty, without control characters, not beginning with "$"`
 	case Name:
-		return `an event name of UTF-8 without NUL, CR or LF, none of "` + strings.Join(Reserved[:], `", "`) + `" and not beginning with "` + ReservedPrefix + `", which are the server's own, with or without white space around them`
+		return `an event name of UTF-8 without NUL, CR or LF, none of "` +
+			strings.Join(Reserved[:], `", "`) + `" and not beginning with "` + ReservedPrefix +
+			`", which are the server's own, with or without white space around them`
 	case Data:
 		return "data of UTF-8"
 	case Size:
@@ -77,7 +80,8 @@ func (l Limits) Expected(w What) string {
 	case Key:
 		return "an idempotency key of " + atMost(l.KeyBytes, "UTF-8", "key-bytes")
 	default:
-		return "a whole number of milliseconds from 1 to " + strconv.Itoa(RetryMax) + " as reconnection time (retry)"
+		return "a whole number of milliseconds from 1 to " + strconv.Itoa(RetryMax) +
+			" as reconnection time (retry)"
 	}
 }
 
@@ -132,10 +136,12 @@ func nameOK(name []byte) bool {
 			return false
 		}
 	}
-	return !bytes.HasPrefix(plain, []byte(ReservedPrefix)) && !bytes.ContainsAny(name, "\x00\r\n") && utf8.Valid(name)
+	return !bytes.HasPrefix(plain, []byte(ReservedPrefix)) &&
+		!bytes.ContainsAny(name, "\x00\r\n") && utf8.Valid(name)
 }
 
-// isBlank reports whether some client takes r for white space: JavaScript's trim and Python's strip do.
+// isBlank reports whether some client takes r for white space: JavaScript's trim and Python's strip
+// do.
 func isBlank(r rune) bool { return r <= ' ' || r == '\ufeff' || unicode.IsSpace(r) }
 
 // Key checks an idempotency key; an empty one is none.
@@ -174,8 +180,8 @@ func (l Limits) ParseRetry(text []byte) (ms int64, err error) {
 // quotedMax is how many bytes of what was found are shown.
 const quotedMax = 80
 
-// Quote returns text in quotes, cut to a bounded length. Bytes that are not text become \x and their
-// number.
+// Quote returns text in quotes, cut to a bounded length. Bytes that are not text become \x and
+// their number.
 func Quote(text []byte) string {
 	if len(text) <= quotedMax {
 		return strconv.Quote(string(text))

@@ -13,7 +13,8 @@ import (
 	"ssedge/proto/sse"
 )
 
-// check is all checks. Their order differs between gates, but no case breaks two of the rules for topics, keys, retry and events.
+// check is all checks. Their order differs between gates, but no case breaks two of the rules for
+// topics, keys, retry and events.
 func check(l rule.Limits, c *ruletest.Case) error {
 	if err := l.Topic([]byte(c.Topic)); err != nil {
 		return err
@@ -36,13 +37,17 @@ func TestCases(t *testing.T) {
 	for _, c := range ruletest.Cases() {
 		err := check(ruletest.Limits, &c)
 		var refused *rule.Error
-		if errors.As(err, &refused); c.What == "" && err != nil || c.What != "" && (refused == nil || refused.What != c.What) {
+		if errors.As(err, &refused); c.What == "" && err != nil || c.What != "" &&
+			(refused == nil || refused.What != c.What) {
 			t.Errorf("%s: %v, expected %q", c.Name, err, c.What)
 		}
 		if err != nil {
 			text := err.Error()
-			if !strings.HasPrefix(text, "expected "+ruletest.Limits.Expected(c.What)+", found ") || len(text) > 700 || strings.ContainsFunc(text, unicode.IsControl) || !utf8.ValidString(text) {
-				t.Errorf("%s: %q is not one short line that says what was expected and found", c.Name, text)
+			if !strings.HasPrefix(text, "expected "+ruletest.Limits.Expected(c.What)+", found ") ||
+				len(text) > 700 || strings.ContainsFunc(text, unicode.IsControl) ||
+				!utf8.ValidString(text) {
+				t.Errorf("%s: %q is not one short line that says what was expected and found",
+					c.Name, text)
 			}
 		}
 		if names[c.Name] || c.What == "" && topics[c.Topic] {
@@ -61,7 +66,8 @@ func TestWhatIsTakenCanBeWritten(t *testing.T) {
 		ms, _ := strconv.ParseInt(c.Retry, 10, 64)
 		e := sse.Event{Name: []byte(c.Event), Data: []byte(c.Data), RetryMS: ms}
 		back, err := sse.ParseBody(sse.AppendBody(nil, &e))
-		if data := strings.ReplaceAll(c.Data, "\r", "\n"); err != nil || string(back.Name) != c.Event || string(back.Data) != data || back.RetryMS != ms {
+		if data := strings.ReplaceAll(c.Data, "\r", "\n"); err != nil ||
+			string(back.Name) != c.Event || string(back.Data) != data || back.RetryMS != ms {
 			t.Errorf("%s: %+v, %v", c.Name, back, err)
 		}
 	}
@@ -70,7 +76,9 @@ func TestWhatIsTakenCanBeWritten(t *testing.T) {
 // Without the server's bounds, everything else is still held to the rule.
 func TestWithoutBounds(t *testing.T) {
 	for _, c := range ruletest.Cases() {
-		tooLong := len(c.Topic) > ruletest.Limits.TopicBytes || len(c.Key) > ruletest.Limits.KeyBytes || len(c.Data)+len(c.Event) > ruletest.Limits.EventBytes
+		tooLong := len(c.Topic) > ruletest.Limits.TopicBytes ||
+			len(c.Key) > ruletest.Limits.KeyBytes ||
+			len(c.Data)+len(c.Event) > ruletest.Limits.EventBytes
 		if tooLong && utf8.ValidString(c.Data) {
 			c.What = ""
 		}
@@ -90,8 +98,10 @@ func TestWhatIsFound(t *testing.T) {
 		says string
 	}{
 		{l.Topic([]byte("a\nb")), `found "a\nb"`},
-		{l.Topic([]byte(strings.Repeat("\u00e4", 50))), `"` + strings.Repeat("\u00e4", 40) + `"… (100 bytes)`},
-		{l.Topic([]byte("x" + strings.Repeat("\u20ac", 50))), `"x` + strings.Repeat("\u20ac", 26) + `"… (151 bytes)`},
+		{l.Topic([]byte(strings.Repeat("\u00e4", 50))), `"` + strings.Repeat("\u00e4", 40) +
+			`"… (100 bytes)`},
+		{l.Topic([]byte("x" + strings.Repeat("\u20ac", 50))), `"x` + strings.Repeat("\u20ac", 26) +
+			`"… (151 bytes)`},
 		{l.Event(nil, []byte("ab\xc3"), 0), `found "\xc3" at byte 2`},
 		{l.Event([]byte("gap"), nil, 0), `found "gap"`},
 		{l.Event(nil, make([]byte, 1001), 0), `found 1001`},
@@ -108,7 +118,8 @@ func TestWhatIsFound(t *testing.T) {
 func TestValidInputCostsNoAllocation(t *testing.T) {
 	topic, name, data := []byte("prices/eur"), []byte("price"), []byte("{}")
 	if n := testing.AllocsPerRun(100, func() {
-		if ruletest.Limits.Topic(topic) != nil || ruletest.Limits.Event(name, data, 5) != nil || ruletest.Limits.Key("k") != nil {
+		if ruletest.Limits.Topic(topic) != nil || ruletest.Limits.Event(name, data, 5) != nil ||
+			ruletest.Limits.Key("k") != nil {
 			t.Error("refused")
 		}
 	}); n != 0 {
@@ -122,7 +133,8 @@ func FuzzTopic(f *testing.F) {
 		f.Add(c.Topic)
 	}
 	f.Fuzz(func(t *testing.T, topic string) {
-		want := topic != "" && len(topic) <= 64 && topic[0] != '$' && utf8.ValidString(topic) && !strings.ContainsFunc(topic, unicode.IsControl)
+		want := topic != "" && len(topic) <= 64 && topic[0] != '$' && utf8.ValidString(topic) &&
+			!strings.ContainsFunc(topic, unicode.IsControl)
 		if err := ruletest.Limits.Topic([]byte(topic)); (err == nil) != want {
 			t.Errorf("%q: %v", topic, err)
 		}

@@ -35,7 +35,8 @@ func BenchmarkAppendBody(b *testing.B) {
 // The place in the buffer must not matter, only what remains of the event.
 func BenchmarkBoundary(b *testing.B) {
 	for _, size := range []int{100, 4096} {
-		event := AppendID(AppendBody(nil, &Event{Data: payload(size, 0)}), []byte("1753000000123-0"))
+		event := AppendID(AppendBody(nil, &Event{Data: payload(size, 0)}),
+			[]byte("1753000000123-0"))
 		log := bytes.Repeat(event, 256)
 		for _, events := range []int{0, 255} {
 			b.Run(fmt.Sprintf("size=%d/before=%d", size, events), func(b *testing.B) {
@@ -54,7 +55,8 @@ func BenchmarkDecoder(b *testing.B) {
 	for _, size := range []int{100, 4096} {
 		for _, chunk := range []int{512, 16384} {
 			b.Run(fmt.Sprintf("size=%d/chunk=%d", size, chunk), func(b *testing.B) {
-				event := AppendID(AppendBody(nil, &Event{Data: payload(size, 0)}), []byte("1753000000123-0"))
+				event := AppendID(AppendBody(nil, &Event{Data: payload(size, 0)}),
+					[]byte("1753000000123-0"))
 				stream := bytes.Repeat(event, 256)
 				b.SetBytes(int64(len(stream)))
 				b.ReportAllocs()

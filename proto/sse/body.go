@@ -9,8 +9,8 @@ import (
 // ErrBody is what [ParseBody] finds, wrapped with what it found.
 var ErrBody = errors.New("sse: expected lines of event:, retry: and data: as AppendBody writes them")
 
-// ParseBody is the inverse of [AppendBody]: the event whose lines b is. The name is a part of b, and
-// so is data of one line. In data of several lines each line ends with LF, whatever it was
+// ParseBody is the inverse of [AppendBody]: the event whose lines b is. The name is a part of b,
+// and so is data of one line. In data of several lines each line ends with LF, whatever it was
 // before.
 func ParseBody(b []byte) (Event, error) {
 	var e Event

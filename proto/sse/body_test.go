@@ -21,7 +21,8 @@ func FuzzParseBody(f *testing.F) {
 		body := AppendBody(nil, &e)
 		got, err := ParseBody(body)
 		want := strings.ReplaceAll(strings.ReplaceAll(data, "\r\n", "\n"), "\r", "\n")
-		if err != nil || string(got.Name) != name || string(got.Data) != want || got.RetryMS != max(retry, 0) {
+		if err != nil || string(got.Name) != name || string(got.Data) != want ||
+			got.RetryMS != max(retry, 0) {
 			t.Fatalf("%q is read as %+v, %v", body, got, err)
 		}
 		if back := AppendBody(nil, &got); !bytes.Equal(back, body) {
@@ -31,7 +32,8 @@ func FuzzParseBody(f *testing.F) {
 }
 
 func TestParseBodyRefusesWhatIsNone(t *testing.T) {
-	for _, b := range []string{"", "data: x", "event: x\n", "id: 5\ndata: x\n", "data: x\n\n", "retry: x\ndata:\n", ":\ndata:\n", "hello\n"} {
+	for _, b := range []string{"", "data: x", "event: x\n", "id: 5\ndata: x\n", "data: x\n\n",
+		"retry: x\ndata:\n", ":\ndata:\n", "hello\n"} {
 		if e, err := ParseBody([]byte(b)); !errors.Is(err, ErrBody) {
 			t.Errorf("%q is read as %+v, %v", b, e, err)
 		}

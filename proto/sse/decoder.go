@@ -11,8 +11,7 @@ const (
 	DefaultEventBytesMax = 8 << 20
 )
 
-// What ends a stream for a [Decoder]. [Decoder.Feed] returns them wrapped, with
-// the bound.
+// What ends a stream for a [Decoder]. [Decoder.Feed] returns them wrapped, with the bound.
 var (
 	ErrLineTooLong   = errors.New("sse: line too long")
 	ErrEventTooLarge = errors.New("sse: event data too large")
@@ -25,17 +24,15 @@ type Message struct {
 	LastEventID string // the id to resume after, this event's or an earlier one's
 }
 
-// Decoder reads an event stream as 9.2.5 and 9.2.6 say: one leading BOM is
-// skipped; CR, LF and CRLF end lines; invalid UTF-8 becomes U+FFFD; unknown
-// fields, ids with NUL and retry values that are not digits are ignored; an
-// event without data is not dispatched, but its id counts; what is pending when
-// the stream ends is discarded, so the end needs no call.
+// Decoder reads an event stream as 9.2.5 and 9.2.6 say: one leading BOM is skipped; CR, LF and CRLF
+// end lines; invalid UTF-8 becomes U+FFFD; unknown fields, ids with NUL and retry values that are
+// not digits are ignored; an event without data is not dispatched, but its id counts; what is
+// pending when the stream ends is discarded, so the end needs no call.
 //
 // The zero Decoder is ready to read a first stream. It belongs to one goroutine.
 type Decoder struct {
-	// LineBytesMax bounds the bytes of a line without its end, EventBytesMax
-	// the decoded data of an event; 0 means the default. The standard has no
-	// bounds. Set before the first Feed.
+	// LineBytesMax bounds the bytes of a line without its end, EventBytesMax the decoded data of an
+	// event; 0 means the default. The standard has no bounds. Set before the first Feed.
 	LineBytesMax, EventBytesMax int
 	// OnComment, if set, is called for every comment line with the text after
 	// its colon and one leading space. The standard ignores comments.
@@ -59,9 +56,8 @@ type Decoder struct {
 // Feed reads the next bytes of the stream, cut anywhere, and calls emit for each
 // message they complete. chunk is not kept. emit must not call back into d.
 //
-// The error is nil, or one for which errors.Is knows [ErrLineTooLong] or
-// [ErrEventTooLarge]. It is final: d returns it from then on, until Reset.
-// Messages before the fault have been emitted.
+// The error is nil, or one for which errors.Is knows [ErrLineTooLong] or [ErrEventTooLarge]. It is
+// final: d returns it from then on, until Reset. Messages before the fault have been emitted.
 func (d *Decoder) Feed(chunk []byte, emit func(Message)) error {
 	if d.err != nil {
 		return d.err
@@ -99,10 +95,9 @@ func (d *Decoder) Feed(chunk []byte, emit func(Message)) error {
 	return nil
 }
 
-// Reset makes d ready for another stream of the same event source, after a
-// reconnection: what is pending, and an error, are dropped; bounds, OnComment
-// and the reconnection time stay. lastEventID is what the stream was resumed
-// with, normally d.LastEventID().
+// Reset makes d ready for another stream of the same event source, after a reconnection: what is
+// pending, and an error, are dropped; bounds, OnComment and the reconnection time stay. lastEventID
+// is what the stream was resumed with, normally d.LastEventID().
 //
 // The id has to be handed on. 9.2.6 starts every stream with an empty last event
 // ID buffer, by which the first blank line of a new connection, be it that of a

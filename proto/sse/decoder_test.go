@@ -52,14 +52,14 @@ func TestEncodedNameIsReadBack(t *testing.T) {
 		if s != "" {
 			want.Event = s
 		}
-		if got := read(&Decoder{}, frame(e, "1-0")); len(got.messages) != 2 || got.messages[0] != want {
+		if got := read(&Decoder{}, frame(e, "1-0")); len(got.messages) != 2 ||
+			got.messages[0] != want {
 			t.Fatalf("name %q read back as %q, want %q", s, got.messages, want)
 		}
 	})
 }
 
-// An id that was read but not committed must not be resumed from: its event was
-// never dispatched.
+// An id that was read but not committed must not be resumed from: its event was never dispatched.
 func TestLastEventIDIsCommittedByTheBlankLine(t *testing.T) {
 	var d Decoder
 	for _, c := range []struct{ chunk, want string }{
@@ -82,8 +82,7 @@ func TestLastEventIDIsCommittedByTheBlankLine(t *testing.T) {
 	}
 }
 
-// A message is there as soon as its bytes are: it does not wait for the LF that
-// may follow a CR.
+// A message is there as soon as its bytes are: it does not wait for the LF that may follow a CR.
 func TestMessageIsEmittedByItsLastByte(t *testing.T) {
 	var d Decoder
 	n := 0
@@ -105,14 +104,16 @@ func TestResetBeginsAnotherStream(t *testing.T) {
 	}
 	d.Reset(d.LastEventID())
 	got := read(&d, []byte("\n\uFEFF\n"), []byte("\n:\n\ndata: y\n\n"))
-	want := reading{messages: []Message{message("y", "1")}, comments: []string{""}, lastEventID: "1", retryMS: 5, retrySet: true}
+	want := reading{messages: []Message{message("y", "1")}, comments: []string{""},
+		lastEventID: "1", retryMS: 5, retrySet: true}
 	if !got.equal(want) {
 		t.Errorf("after Reset read %v, want %v", got, want)
 	}
 	// The CR, the name and the half line belong to the stream before.
 	read(&d, []byte("event: e\ndata: x\nhalf"))
 	d.Reset("1")
-	if got := read(&d, []byte("data: y\n\nevent: z\r")); !reflect.DeepEqual(got.messages, []Message{message("y", "1")}) {
+	if got := read(&d, []byte("data: y\n\nevent: z\r")); !reflect.DeepEqual(got.messages,
+		[]Message{message("y", "1")}) {
 		t.Errorf("after Reset in the middle of an event read %q", got.messages)
 	}
 	d.Reset("1")
@@ -120,7 +121,8 @@ func TestResetBeginsAnotherStream(t *testing.T) {
 		t.Errorf("a blank line after Reset was taken for the end of a CRLF: read %q", got.messages)
 	}
 	d.Reset("resumed")
-	if got := read(&d, []byte("\uFEFF"), []byte("data: z\n\n")); !reflect.DeepEqual(got.messages, []Message{message("z", "resumed")}) {
+	if got := read(&d, []byte("\uFEFF"), []byte("data: z\n\n")); !reflect.DeepEqual(got.messages,
+		[]Message{message("z", "resumed")}) {
 		t.Errorf("after Reset with an id and a BOM read %q", got.messages)
 	}
 }
@@ -133,20 +135,28 @@ func TestBoundsHoldAtEverySplit(t *testing.T) {
 		n      int // messages before the fault
 	}{
 		{"line of the bound", "data: 1\n\n:" + strings.Repeat("x", 19) + "\ndata: 2\n\n", nil, 2},
-		{"line beyond the bound", "data: 1\n\n:" + strings.Repeat("x", 20) + "\ndata: 2\n\n", ErrLineTooLong, 1},
+		{"line beyond the bound", "data: 1\n\n:" + strings.Repeat("x", 20) + "\ndata: 2\n\n",
+			ErrLineTooLong, 1},
 		{"line without end", "data: 1\n\n" + strings.Repeat("x", 100), ErrLineTooLong, 1},
-		{"event of the bound", "data: 1\n\ndata: 123456789\ndata: 123456789\ndata: 1234567890\n\ndata: 2\n\n", nil, 3},
-		{"event beyond the bound", "data: 1\n\ndata: 123456789\ndata: 123456789\ndata: 12345678901\n\ndata: 2\n\n", ErrEventTooLarge, 1},
-		{"event of empty lines", "data: 1\n\n" + strings.Repeat("data\n", 100), ErrEventTooLarge, 1},
-		{"broken bytes count as decoded", "data: \xff\xff\xff\xff\xff\xff\xff\ndata: \xff\xff\xff\n\n", ErrEventTooLarge, 0},
+		{"event of the bound",
+			"data: 1\n\ndata: 123456789\ndata: 123456789\ndata: 1234567890\n\ndata: 2\n\n", nil, 3},
+		{"event beyond the bound",
+			"data: 1\n\ndata: 123456789\ndata: 123456789\ndata: 12345678901\n\ndata: 2\n\n",
+			ErrEventTooLarge, 1},
+		{"event of empty lines", "data: 1\n\n" + strings.Repeat("data\n", 100), ErrEventTooLarge,
+			1},
+		{"broken bytes count as decoded",
+			"data: \xff\xff\xff\xff\xff\xff\xff\ndata: \xff\xff\xff\n\n", ErrEventTooLarge, 0},
 	} {
 		check := func(chunks ...[]byte) {
 			t.Helper()
 			d := Decoder{LineBytesMax: 20, EventBytesMax: 30}
 			got := read(&d, chunks...)
 			err := d.Feed(nil, nil) // final, if any
-			if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || len(got.messages) != c.n {
-				t.Errorf("%s, cut as %q: %d messages, %v, want %d, %v", c.why, chunks, len(got.messages), err, c.n, c.want)
+			if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) ||
+				len(got.messages) != c.n {
+				t.Errorf("%s, cut as %q: %d messages, %v, want %d, %v", c.why, chunks,
+					len(got.messages), err, c.n, c.want)
 			}
 		}
 		stream := []byte(c.stream)

@@ -7,8 +7,8 @@ import (
 
 // Heartbeat is an empty comment: the least that keeps a connection from looking dead (9.2.7
 // suggests a comment every 15 seconds or so). It has one line end and no blank line: a blank line
-// would end a block without data, which many clients hand out as an empty message. It belongs between
-// events. Do not modify it.
+// would end a block without data, which many clients hand out as an empty message. It belongs
+// between events. Do not modify it.
 var Heartbeat = []byte(":\n")
 
 // IDOverheadBytes is what [AppendID] adds to the length of the id.
@@ -16,10 +16,9 @@ const IDOverheadBytes = len("id: ") + len("\n\n")
 
 const int64Digits = 19
 
-// AppendBody appends the lines of e without its id: and without the blank line
-// that ends it; [AppendID] completes the event. Name must have no
-// line break, which would end up as a field of its own: rule.Limits.Event
-// checks that.
+// AppendBody appends the lines of e without its id: and without the blank line that ends it;
+// [AppendID] completes the event. Name must have no line break, which would end up as a field of
+// its own: rule.Limits.Event checks that.
 func AppendBody(dst []byte, e *Event) []byte {
 	if len(e.Name) > 0 {
 		dst = append(dst, "event: "...)
@@ -49,17 +48,17 @@ func BodyBytesMax(e *Event) int {
 	return n + len(e.Data) - breaks + (breaks+1)*len("data: \n")
 }
 
-// WireBytesMax bounds the length of an event as [AppendBody] and [AppendID] write it. n is the length
-// of data and name together, idBytes the longest id. Each line break in the data begins a line with
-// a field name of its own, so data that is all line breaks grows sixfold.
+// WireBytesMax bounds the length of an event as [AppendBody] and [AppendID] write it. n is the
+// length of data and name together, idBytes the longest id. Each line break in the data begins a
+// line with a field name of its own, so data that is all line breaks grows sixfold.
 func WireBytesMax(n, idBytes int) int {
-	return (n+1)*len("data:\n") + len("event: \n") + len("retry: \n") + int64Digits + IDOverheadBytes + idBytes
+	return (n+1)*len("data:\n") + len("event: \n") + len("retry: \n") + int64Digits +
+		IDOverheadBytes + idBytes
 }
 
-// AppendID appends the id: line and the blank line that end an event. The id
-// goes last so that all events of a topic share the bytes before it. It must
-// not contain NUL, CR or LF (9.2.6 has a receiver ignore an id with NUL); those
-// of package eventid do not.
+// AppendID appends the id: line and the blank line that end an event. The id goes last so that all
+// events of a topic share the bytes before it. It must not contain NUL, CR or LF (9.2.6 has a
+// receiver ignore an id with NUL); those of package eventid do not.
 func AppendID(dst, id []byte) []byte {
 	dst = append(dst, "id: "...)
 	dst = append(dst, id...)

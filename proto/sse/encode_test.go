@@ -19,7 +19,8 @@ func TestEncodeGolden(t *testing.T) {
 		{"no data", event("", "", 0), "data:\n"},
 		{"one line", event("", "x", 0), "data: x\n"},
 		{"all fields", event("price", "1", 3000), "event: price\nretry: 3000\ndata: 1\n"},
-		{"the longest retry", event("", "1", math.MaxInt64), "retry: 9223372036854775807\ndata: 1\n"},
+		{"the longest retry", event("", "1", math.MaxInt64),
+			"retry: 9223372036854775807\ndata: 1\n"},
 		{"negative retry", event("", "1", -5), "data: 1\n"},
 		{"LF", event("", "a\nb", 0), "data: a\ndata: b\n"},
 		{"CR", event("", "a\rb", 0), "data: a\ndata: b\n"},
@@ -49,8 +50,7 @@ func naiveBody(e *Event) string {
 	return strings.ReplaceAll(s, "data: \n", "data:\n")
 }
 
-// texts calls f with every sequence of up to n of the pieces that the format
-// could trip over.
+// texts calls f with every sequence of up to n of the pieces that the format could trip over.
 func texts(n int, f func(s string)) {
 	pieces := []string{"a", " ", ":", "\n", "\r", "\r\n", "é", "\uFEFF", "\x00", "data: x", "id:"}
 	var rec func(s string, n int)
@@ -80,14 +80,16 @@ func TestBodyIsThatOfTheNaiveTwin(t *testing.T) {
 	})
 }
 
-// No event is longer on the wire than WireBytesMax, and an event of line breaks is nearly that long.
+// No event is longer on the wire than WireBytesMax, and an event of line breaks is nearly that
+// long.
 func TestWireBytesMax(t *testing.T) {
 	id := []byte("1763880000123-0")
 	longest := math.MinInt
 	texts(4, func(s string) {
 		for _, name := range []string{"", "a"} {
 			e := &Event{Name: []byte(name), Data: []byte(s), RetryMS: math.MaxInt64}
-			n, bound := len(AppendID(AppendBody(nil, e), id)), WireBytesMax(len(name)+len(s), len(id))
+			n, bound := len(AppendID(AppendBody(nil, e), id)),
+				WireBytesMax(len(name)+len(s), len(id))
 			if n > bound {
 				t.Fatalf("%q named %q takes %d bytes, WireBytesMax says %d", s, name, n, bound)
 			}
@@ -97,8 +99,10 @@ func TestWireBytesMax(t *testing.T) {
 	if longest < -len("event: \n") {
 		t.Errorf("WireBytesMax is %d bytes beyond every event", -longest)
 	}
-	for _, data := range []string{strings.Repeat("\n", 1000), strings.Repeat("\r", 1000), strings.Repeat("\r\n", 500), strings.Repeat("x\n", 500)} {
-		if n, bound := len(AppendID(AppendBody(nil, &Event{Data: []byte(data)}), id)), WireBytesMax(1000, len(id)); n > bound {
+	for _, data := range []string{strings.Repeat("\n", 1000), strings.Repeat("\r", 1000),
+		strings.Repeat("\r\n", 500), strings.Repeat("x\n", 500)} {
+		if n, bound := len(AppendID(AppendBody(nil, &Event{Data: []byte(data)}), id)),
+			WireBytesMax(1000, len(id)); n > bound {
 			t.Errorf("%.4q … takes %d bytes, WireBytesMax says %d", data, n, bound)
 		}
 	}

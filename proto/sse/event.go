@@ -9,8 +9,7 @@ type Event struct {
 	Name []byte
 	// Data is the text of the event. CR, LF and CRLF end a line of it.
 	Data []byte
-	// RetryMS, if above 0, also sets the receiver's reconnection time, in
-	// milliseconds.
+	// RetryMS, if above 0, also sets the receiver's reconnection time, in milliseconds.
 	RetryMS int64
 }
 

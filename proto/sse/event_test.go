@@ -8,7 +8,8 @@ import (
 
 // writable reports whether e can be put on the wire and read back as it is.
 func (e *Event) writable() bool {
-	return !bytes.ContainsAny(e.Name, "\x00\r\n") && utf8.Valid(e.Name) && utf8.Valid(e.Data) && e.RetryMS >= 0
+	return !bytes.ContainsAny(e.Name, "\x00\r\n") && utf8.Valid(e.Name) && utf8.Valid(e.Data) &&
+		e.RetryMS >= 0
 }
 
 func TestInvalidUTF8(t *testing.T) {

@@ -29,7 +29,8 @@ func FuzzEncodedEventIsReadBack(f *testing.F) {
 			t.Errorf("%q ends at %d, not at its end", whole, got)
 		}
 		expect := reading{
-			messages:    []Message{{"message", normalised(string(data)), "1-0"}, {"message", "next", "next"}},
+			messages: []Message{{"message", normalised(string(data)), "1-0"},
+				{"message", "next", "next"}},
 			comments:    []string{"hello", ""},
 			lastEventID: "next", retryMS: 1500, retrySet: true,
 		}
@@ -60,7 +61,8 @@ func FuzzDecoderSplits(f *testing.F) {
 		i := int(a % uint(len(stream)+1))
 		j := i + int(b%uint(len(stream)-i+1))
 		readAs := func(chunks ...[]byte) reading {
-			return read(&Decoder{LineBytesMax: int(lineMax), EventBytesMax: int(eventMax)}, chunks...)
+			return read(&Decoder{LineBytesMax: int(lineMax), EventBytesMax: int(eventMax)},
+				chunks...)
 		}
 		want := readAs(stream)
 		if got := readAs(stream[:i], stream[i:j], stream[j:]); !got.equal(want) {

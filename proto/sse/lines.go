@@ -2,10 +2,9 @@ package sse
 
 import "bytes"
 
-// lines finds the ends of the lines of s, where CR, LF and CRLF all end a line
-// (9.2.5, end-of-line). It looks for CR and for LF with bytes.IndexByte and
-// remembers both: data without any CR pays one fast pass to learn so, and no
-// mix of the two is searched twice.
+// lines finds the ends of the lines of s, where CR, LF and CRLF all end a line (9.2.5,
+// end-of-line). It looks for CR and for LF with bytes.IndexByte and remembers both: data without
+// any CR pays one fast pass to learn so, and no mix of the two is searched twice.
 type lines struct {
 	s      []byte
 	cr, lf int // the first of each at or after the last from; len(s) if none

@@ -26,7 +26,8 @@ func (r reading) String() string {
 
 func (r reading) equal(o reading) bool {
 	return slices.Equal(r.messages, o.messages) && slices.Equal(r.comments, o.comments) &&
-		r.lastEventID == o.lastEventID && r.retryMS == o.retryMS && r.retrySet == o.retrySet && r.err == o.err
+		r.lastEventID == o.lastEventID && r.retryMS == o.retryMS && r.retrySet == o.retrySet &&
+		r.err == o.err
 }
 
 // read feeds the chunks to d, each from memory that is spoiled afterwards: a
@@ -58,8 +59,7 @@ func bytewise(s []byte) (chunks [][]byte) {
 	return chunks
 }
 
-// naiveReading is 9.2.5 and 9.2.6 read to a whole stream, one sentence after the
-// other.
+// naiveReading is 9.2.5 and 9.2.6 read to a whole stream, one sentence after the other.
 func naiveReading(stream []byte) (r reading) {
 	lines := endOfLine.Split(naiveUTF8(stream), -1)
 	lines = lines[:len(lines)-1] // what no line end ends is no line
@@ -68,7 +68,8 @@ func naiveReading(stream []byte) (r reading) {
 		if line == "" {
 			r.lastEventID = id
 			if data != "" {
-				m := Message{Event: "message", Data: strings.TrimSuffix(data, "\n"), LastEventID: id}
+				m := Message{Event: "message", Data: strings.TrimSuffix(data, "\n"),
+					LastEventID: id}
 				if event != "" {
 					m.Event = event
 				}

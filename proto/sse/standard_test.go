@@ -7,7 +7,9 @@ import (
 	"testing"
 )
 
-func message(data, id string) Message { return Message{Event: "message", Data: data, LastEventID: id} }
+func message(data, id string) Message {
+	return Message{Event: "message", Data: data, LastEventID: id}
+}
 
 // What the standard says in words about its own examples, and the cases of the
 // web platform tests (eventsource/format-*).
@@ -18,7 +20,9 @@ var standardCases = []struct {
 }{
 	{"9.2.1, three messages",
 		"data: This is the first message.\n\ndata: This is the second message, it\ndata: has two lines.\n\ndata: This is the third message.\n\n",
-		[]Message{message("This is the first message.", ""), message("This is the second message, it\nhas two lines.", ""), message("This is the third message.", "")}},
+		[]Message{message("This is the first message.", ""),
+			message("This is the second message, it\nhas two lines.", ""),
+			message("This is the third message.", "")}},
 	{"9.2.1, two event types",
 		"event: add\ndata: 73857293\n\nevent: remove\ndata: 2153\n\nevent: add\ndata: 113411\n\n",
 		[]Message{{"add", "73857293", ""}, {"remove", "2153", ""}, {"add", "113411", ""}}},
@@ -27,7 +31,8 @@ var standardCases = []struct {
 		[]Message{message("YHOO\n+2\n10", "")}},
 	{"9.2.6, four blocks",
 		": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n\n",
-		[]Message{message("first event", "1"), message("second event", ""), message(" third event", "")}},
+		[]Message{message("first event", "1"), message("second event", ""),
+			message(" third event", "")}},
 	{"9.2.6, four blocks, the last without its blank line",
 		": test stream\n\ndata: first event\nid: 1\n\ndata:second event\nid\n\ndata:  third event\n",
 		[]Message{message("first event", "1"), message("second event", "")}},
@@ -38,28 +43,36 @@ var standardCases = []struct {
 		"data:test\n\ndata: test\n\n",
 		[]Message{message("test", ""), message("test", "")}},
 
-	{"one BOM is skipped", "\uFEFFdata:1\n\n\uFEFFdata:2\n\ndata:3\n\n", []Message{message("1", ""), message("3", "")}},
+	{"one BOM is skipped", "\uFEFFdata:1\n\n\uFEFFdata:2\n\ndata:3\n\n",
+		[]Message{message("1", ""), message("3", "")}},
 	{"a second BOM is not", "\uFEFF\uFEFFdata:1\n\ndata:2\n\n", []Message{message("2", "")}},
 	{"half a BOM is not", "\xEF\xBBdata:1\n\ndata:2\n\n", []Message{message("2", "")}},
 	{"a BOM before a blank line", "\uFEFF\ndata:1\n\n", []Message{message("1", "")}},
 	{"a BOM after a blank line is none", "\n\uFEFFdata:1\n\n", nil},
 	{"comments between lines",
-		"data:1\r:\x00\n:\r\ndata:2\n:" + strings.Repeat("x", 2000) + "\rdata:3\n:data:fail\r:" + strings.Repeat("x", 2000) + "\ndata:4\n\n",
+		"data:1\r:\x00\n:\r\ndata:2\n:" + strings.Repeat("x", 2000) + "\rdata:3\n:data:fail\r:" +
+			strings.Repeat("x", 2000) + "\ndata:4\n\n",
 		[]Message{message("1\n2\n3\n4", "")}},
 	{"field names are literal",
 		"data:\x00\ndata:  2\rData:1\ndata\x00:2\ndata:1\r\x00data:4\nda-ta:3\rdata_5\ndata:3\rdata:\r\n data:32\ndata:4\n\n",
 		[]Message{message("\x00\n 2\n1\n3\n\n4", "")}},
-	{"CR, LF, CRLF", "data:1\r\rdata:2\n\ndata:3\r\n\r\ndata:4\r\n\rdata:5\n\r\ndata:6\r\r\n", []Message{
-		message("1", ""), message("2", ""), message("3", ""), message("4", ""), message("5", ""), message("6", "")}},
-	{"CRLF LF is two ends", "data:1\r\n\ndata:2\r\n\n", []Message{message("1", ""), message("2", "")}},
+	{"CR, LF, CRLF", "data:1\r\rdata:2\n\ndata:3\r\n\r\ndata:4\r\n\rdata:5\n\r\ndata:6\r\r\n",
+		[]Message{
+			message("1", ""), message("2", ""), message("3", ""), message("4", ""),
+			message("5", ""),
+			message("6", "")}},
+	{"CRLF LF is two ends", "data:1\r\n\ndata:2\r\n\n",
+		[]Message{message("1", ""), message("2", "")}},
 	{"LF CR is two ends", "data:1\n\rdata:2\n\n", []Message{message("1", ""), message("2", "")}},
-	{"a tab is no space", "data:\ttest\rdata: \ndata:test\n\n", []Message{message("\ttest\n\ntest", "")}},
+	{"a tab is no space", "data:\ttest\rdata: \ndata:test\n\n",
+		[]Message{message("\ttest\n\ntest", "")}},
 	{"NUL in data", "data:\x00\n\n\n\n", []Message{message("\x00", "")}},
 	{"NUL in an event name", "event:a\x00\ndata:1\n\n", []Message{{"a\x00", "1", ""}}},
 	{"the last name counts", "event:a\nevent:b\ndata:1\n\n", []Message{{"b", "1", ""}}},
 	{"an empty name is none", "event:a\nevent\ndata:1\n\n", []Message{message("1", "")}},
 	{"a name lasts one block", "event:a\n\ndata:1\n\n", []Message{message("1", "")}},
-	{"an id lasts", "id:1\ndata:1\n\ndata:2\n\nid\ndata:3\n\n", []Message{message("1", "1"), message("2", "1"), message("3", "")}},
+	{"an id lasts", "id:1\ndata:1\n\ndata:2\n\nid\ndata:3\n\n",
+		[]Message{message("1", "1"), message("2", "1"), message("3", "")}},
 	{"an id with NUL is ignored", "id:1\n\nid:2\x00\ndata:1\n\n", []Message{message("1", "1")}},
 	{"an id without data counts", "id:7\n\ndata:1\n\n", []Message{message("1", "7")}},
 	{"a colon in a value", "data:a:b: c\n\n", []Message{message("a:b: c", "")}},
@@ -80,7 +93,8 @@ func TestDecoderFollowsTheStandard(t *testing.T) {
 			if got := read(&Decoder{}, stream); !reflect.DeepEqual(got.messages, c.want) {
 				t.Errorf("%q whole gave %q, want %q", stream, got.messages, c.want)
 			}
-			if got := read(&Decoder{}, bytewise(stream)...); !reflect.DeepEqual(got.messages, c.want) {
+			if got := read(&Decoder{}, bytewise(stream)...); !reflect.DeepEqual(got.messages,
+				c.want) {
 				t.Errorf("%q byte by byte gave %q, want %q", stream, got.messages, c.want)
 			}
 		})

@@ -2,11 +2,10 @@ package sse
 
 import "unicode/utf8"
 
-// appendUTF8 appends s with invalid UTF-8 replaced as the WHATWG Encoding
-// standard's "UTF-8 decode" does, which 9.2.6 prescribes: one U+FFFD for each
-// maximal prefix of a sequence that could have become valid. Go's own
-// replacements count otherwise (per byte in a range loop, per run of bytes in
-// bytes.ToValidUTF8).
+// appendUTF8 appends s with invalid UTF-8 replaced as the WHATWG Encoding standard's "UTF-8 decode"
+// does, which 9.2.6 prescribes: one U+FFFD for each maximal prefix of a sequence that could have
+// become valid. Go's own replacements count otherwise (per byte in a range loop, per run of bytes
+// in bytes.ToValidUTF8).
 //
 // Lines can be decoded one by one: a sequence broken off at the end of a line is
 // replaced alike whether a line end or nothing at all follows it.

@@ -1,8 +1,8 @@
-// Package log is one topic's log: events in wire form, appended once, and what a client that comes back may be told of them. It is
-// pure: it has no lock, no clock and no stream.
+// Package log is one topic's log: events in wire form, appended once, and what a client that comes
+// back may be told of them. It is pure: it has no lock, no clock and no stream.
 //
 //	log.go segment.go        events, and their index
-//	window.go                what is kept, for clients that come back and for streams that are behind
+//	window.go                what is kept, for resumes and for streams that are behind
 //	resume.go                where a client goes on: the one rule by which nothing is lost silently
 //	rewritten.go untold.go   the same for histories that an upstream has rewritten
 //	gap.go cause.go          missing events, as they are told

@@ -20,11 +20,12 @@ import (
 // gapBegin is how a gap begins. No published event has that name.
 var gapBegin = []byte("event: gap\n")
 
-// AppendGap appends the event and data lines of a gap. The range can always hold an event: if from is
-// not below to, the bound that would make it empty is left out.
+// AppendGap appends the event and data lines of a gap. The range can always hold an event: if from
+// is not below to, the bound that would make it empty is left out.
 func AppendGap(dst []byte, topic string, p *Place) []byte {
 	known, to := p.Known, p.To
-	if from, end := eventid.Before(p.From), eventid.Before(to); known && !to.ID.IsZero() && !from.Less(end) {
+	if from, end := eventid.Before(p.From), eventid.Before(to); known && !to.ID.IsZero() &&
+		!from.Less(end) {
 		if from == end { // events without an id
 			to = eventid.Position{}
 		} else {
@@ -51,17 +52,20 @@ func AppendGap(dst []byte, topic string, p *Place) []byte {
 	return append(dst, "\"}\n"...)
 }
 
-// Skip adds a gap of that topic over the events after from, up to and including to: they cannot be had any more. A zero from means
-// that it is not known where the gap begins; a zero to, that the missing events have no ids. Each stream that reaches it is told. It
-// returns by how much the memory held has grown.
+// Skip adds a gap of that topic over the events after from, up to and including to: they cannot be
+// had any more. A zero from means that it is not known where the gap begins; a zero to, that the
+// missing events have no ids. Each stream that reaches it is told. It returns by how much the
+// memory held has grown.
 func (l *Log) Skip(topic string, from, to eventid.ID) (grown int64) {
-	gap := Place{From: eventid.PositionOf(from), Known: !from.IsBound() && !from.IsZero(), To: eventid.PositionOf(to), Cause: GapMissed}
+	gap := Place{From: eventid.PositionOf(from), Known: !from.IsBound() && !from.IsZero(),
+		To: eventid.PositionOf(to), Cause: GapMissed}
 	at := to
 	switch {
 	case to.IsZero():
 		to, at = l.NewestID(), l.HeadID()
 	case !l.NewestID().Less(to):
-		at = eventid.ID{MS: to.MS, Seq: math.MaxUint64 - 1} // if to is below the events that this log has, it is no place behind the gap
+		// if to is below the events that this log has, it is no place behind the gap
+		at = eventid.ID{MS: to.MS, Seq: math.MaxUint64 - 1}
 	}
 	if from.IsZero() {
 		l.Fork(eventid.ID{})

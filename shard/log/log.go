@@ -7,17 +7,19 @@ import (
 	"ssedge/proto/sse"
 )
 
-// Log is a topic's append-only sequence of events in wire form. Cursors in it are byte offsets since the log was made; they are
-// never reused. It has no lock and no clock: its topic's lock guards it, and times are given.
+// Log is a topic's append-only sequence of events in wire form. Cursors in it are byte offsets
+// since the log was made; they are never reused. It has no lock and no clock: its topic's lock
+// guards it, and times are given.
 type Log struct {
-	segments  []*segment
-	first     int        // first event of segments[0] that is still retained
-	tail      uint64     // cursor at the first retained event
-	head      uint64     // cursor behind the newest event
-	lowest    uint64     // with foreign: the lowest tail that there has ever been
-	events    int        // retained events
-	last      eventid.ID // of the newest event that the topic has; zero if there was none yet
-	lost      eventid.ID // the id at the tail: of the last event that was let go, or of the log's place
+	segments []*segment
+	first    int        // first event of segments[0] that is still retained
+	tail     uint64     // cursor at the first retained event
+	head     uint64     // cursor behind the newest event
+	lowest   uint64     // with foreign: the lowest tail that there has ever been
+	events   int        // retained events
+	last     eventid.ID // of the newest event that the topic has; zero if there was none yet
+	// the id at the tail: of the last event that was let go, or of the log's place
+	lost      eventid.ID
 	foreign   bool       // the events are those of an upstream, which gives them their ids
 	placed    bool       // with foreign: lost is known, so that the log has a place in its topic
 	cause     GapCause   // why the last lost event was lost: GapOverrun or GapEvicted
@@ -25,14 +27,15 @@ type Log struct {
 	youth     youth      // which of the events the window keeps
 }
 
-// New returns the log of a topic whose events are published at this node. It begins after lost, the newest id that the
-// topic may have had before.
+// New returns the log of a topic whose events are published at this node. It begins after lost, the
+// newest id that the topic may have had before.
 func New(lost eventid.ID) Log { return Log{lost: lost} }
 
 // foreignHead is where the head of a foreign log begins: there is room for older events before it.
 const foreignHead = 1 << 48
 
-// NewForeign returns the log of a topic whose events are those of an upstream. It has no place yet ([Log.BeginAt]).
+// NewForeign returns the log of a topic whose events are those of an upstream. It has no place yet
+// ([Log.BeginAt]).
 func NewForeign() Log {
 	return Log{foreign: true, head: foreignHead, tail: foreignHead, lowest: foreignHead}
 }
@@ -43,8 +46,8 @@ func (l *Log) BeginAt(lost eventid.ID) { l.lost, l.placed = lost, true }
 // Placed reports whether a foreign log has its place.
 func (l *Log) Placed() bool { return l.placed }
 
-// Head is the cursor behind the newest event, Lost the newest id that is not retained, Events how many events are, and
-// Bytes their size in wire form.
+// Head is the cursor behind the newest event, Lost the newest id that is not retained, Events how
+// many events are, and Bytes their size in wire form.
 func (l *Log) Head() uint64     { return l.head }
 func (l *Log) Lost() eventid.ID { return l.lost }
 func (l *Log) Events() int      { return l.events }
@@ -58,11 +61,13 @@ func (l *Log) Held() (n int64) {
 	return n
 }
 
-// Whole reports whether the log has never let an event go: only then events can be put before its oldest one.
+// Whole reports whether the log has never let an event go: only then events can be put before its
+// oldest one.
 func (l *Log) Whole() bool { return l.tail == l.lowest }
 
-// Append adds an event: body in wire form without its id (sse.AppendBody), which is copied, then its id line and the blank
-// line. It returns by how much the memory held has grown. In a log of this node id must be above all that the topic has had.
+// Append adds an event: body in wire form without its id (sse.AppendBody), which is copied, then
+// its id line and the blank line. It returns by how much the memory held has grown. In a log of
+// this node id must be above all that the topic has had.
 func (l *Log) Append(body []byte, id eventid.ID) (grown int64) {
 	var text [eventid.MaxPositionBytes]byte
 	grown = l.put(body, id, id.Append(text[:0]))
@@ -85,8 +90,8 @@ func (l *Log) appendGap(body []byte, at, to eventid.ID) (grown int64) {
 	return grown
 }
 
-// HeadID is the id of the last event in the log. If the history was rewritten, it may differ from the
-// id of the topic's newest event.
+// HeadID is the id of the last event in the log. If the history was rewritten, it may differ from
+// the id of the topic's newest event.
 func (l *Log) HeadID() eventid.ID {
 	if l.events == 0 {
 		return l.NewestID()
@@ -116,13 +121,16 @@ func (l *Log) put(body []byte, id eventid.ID, idText []byte) (grown int64) {
 
 // Older is an event from before a foreign log, or in its place a hole.
 type Older struct {
-	ID   eventid.ID // of a hole: of the last event in it
-	Body []byte     // in wire form without its id; it is copied. nil: everything after the one before, up to ID, cannot be had
+	ID eventid.ID // of a hole: of the last event in it
+	// in wire form without its id; it is copied. nil: everything after the one before, up to ID,
+	// cannot be had
+	Body []byte
 }
 
-// Prepend adds the events that lie right before the oldest one, at least one; lost is the id before them. Holes become gaps of
-// that topic. It returns by how much the memory held has grown. The log must be whole: cursors below the tail would be given a
-// second time, and streams that are overrun stand there.
+// Prepend adds the events that lie right before the oldest one, at least one; lost is the id before
+// them. Holes become gaps of that topic. It returns by how much the memory held has grown. The log
+// must be whole: cursors below the tail would be given a second time, and streams that are overrun
+// stand there.
 func (l *Log) Prepend(topic string, events []Older, lost eventid.ID) (grown int64) {
 	var before []*segment
 	var text [eventid.MaxPositionBytes]byte
@@ -130,7 +138,8 @@ func (l *Log) Prepend(topic string, events []Older, lost eventid.ID) (grown int6
 	last := lost
 	for _, e := range events {
 		if e.Body == nil {
-			e.Body = AppendGap(nil, topic, &Place{From: eventid.PositionOf(last), Known: true, To: eventid.PositionOf(e.ID), Cause: GapMissed})
+			e.Body = AppendGap(nil, topic, &Place{From: eventid.PositionOf(last), Known: true,
+				To: eventid.PositionOf(e.ID), Cause: GapMissed})
 		}
 		last = e.ID
 		idText := eventid.PositionOf(e.ID).Append(text[:0])
@@ -165,8 +174,8 @@ func (l *Log) Prepend(topic string, events []Older, lost eventid.ID) (grown int6
 	return grown
 }
 
-// Lower moves the place of the log, before which nothing is, to an earlier id. Events without an id at its beginning have that,
-// and so have losses there.
+// Lower moves the place of the log, before which nothing is, to an earlier id. Events without an id
+// at its beginning have that, and so have losses there.
 func (l *Log) Lower(lost eventid.ID) {
 	was := l.lost
 	l.lost = lost
@@ -203,9 +212,9 @@ func (l *Log) newest() *segment {
 	return l.segments[len(l.segments)-1]
 }
 
-// Trim drops the oldest events, idMS being the time of the clock that gives them their ids, until the log is within the retention or, where that is wider, its
-// window. It returns by how much the memory held has shrunk. The newest event is dropped only for its
-// age.
+// Trim drops the oldest events, idMS being the time of the clock that gives them their ids, until
+// the log is within the retention or, where that is wider, its window. It returns by how much the
+// memory held has shrunk. The newest event is dropped only for its age.
 func (l *Log) Trim(r *Retention, nowMS, idMS uint64) (shrunk int64) {
 	r.Window.grow(l, nowMS)
 	for l.events > 0 {
@@ -262,7 +271,8 @@ func (l *Log) Clear() (shrunk int64) {
 		l.lost = e.id
 	}
 	if l.events > 0 {
-		if l.NewestID() != l.HeadID() || !l.follows() && l.NewestID() == lost { // the events that go do not lie before the place where the upstream goes on
+		if l.NewestID() != l.HeadID() || !l.follows() && l.NewestID() == lost {
+			// the events that go do not lie before the place where the upstream goes on
 			newest := l.NewestID()
 			l.fall(l.HeadID(), eventid.ID{MS: newest.MS, Seq: newest.Seq + 1})
 			l.rewritten.displaced = l.head
@@ -290,8 +300,7 @@ func (l *Log) retained() iter.Seq2[uint64, entry] {
 	}
 }
 
-// segmentAt returns the index of the segment that holds position p, which must
-// be retained.
+// segmentAt returns the index of the segment that holds position p, which must be retained.
 func (l *Log) segmentAt(p uint64) int {
 	for i := len(l.segments) - 1; i > 0; i-- { // readers are near the head
 		if l.segments[i].base <= p {
@@ -301,10 +310,9 @@ func (l *Log) segmentAt(p uint64) int {
 	return 0
 }
 
-// Start is the position that a stream without a history is given: right after
-// the newest event or, before the first one, the present. In the millisecond of
-// lost the first event may still come, with a higher sequence number: a time
-// could not tell the two apart.
+// Start is the position that a stream without a history is given: right after the newest event or,
+// before the first one, the present. In the millisecond of lost the first event may still come,
+// with a higher sequence number: a time could not tell the two apart.
 func (l *Log) Start(nowMS uint64) eventid.Position {
 	switch {
 	case !l.last.IsZero():

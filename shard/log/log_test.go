@@ -61,11 +61,11 @@ func (l *naiveLog) trim(r *Retention, now uint64) {
 	}
 }
 
-// grownLog is a log and its twin that went through the same random events,
-// retentions and clears.
+// grownLog is a log and its twin that went through the same random events, retentions and clears.
 func grownLog(t *testing.T, seed uint64, sizeMax int) (*Log, *naiveLog, uint64) {
 	rng := rand.New(rand.NewPCG(seed, 2))
-	r := Retention{Events: rng.IntN(40), Bytes: int64(rng.IntN(40 * sizeMax)), AgeMS: int64(rng.IntN(300))}
+	r := Retention{Events: rng.IntN(40), Bytes: int64(rng.IntN(40 * sizeMax)),
+		AgeMS: int64(rng.IntN(300))}
 	l, twin := &Log{}, &naiveLog{}
 	now, held := uint64(1000), int64(0)
 	for n := range 30 + rng.IntN(200) {
@@ -91,7 +91,8 @@ func grownLog(t *testing.T, seed uint64, sizeMax int) (*Log, *naiveLog, uint64) 
 func checkLog(t *testing.T, l *Log, twin *naiveLog, held int64) {
 	t.Helper()
 	if l.head != twin.head() || l.tail != twin.tail() || l.events != len(twin.ids)-twin.gone {
-		t.Fatalf("tail %d head %d events %d, want %d %d %d", l.tail, l.head, l.events, twin.tail(), twin.head(), len(twin.ids)-twin.gone)
+		t.Fatalf("tail %d head %d events %d, want %d %d %d", l.tail, l.head, l.events, twin.tail(),
+			twin.head(), len(twin.ids)-twin.gone)
 	}
 	sum := int64(0)
 	for _, g := range l.segments {
@@ -142,7 +143,8 @@ func TestHeldBytesReturnToZero(t *testing.T) {
 			held -= l.Trim(&Retention{AgeMS: 1}, now+10, now+10)
 		}
 		if held != 0 || l.events != 0 || len(l.segments) != 0 || l.tail != l.head {
-			t.Fatalf("seed %d: %d bytes, %d events, %d segments left", seed, held, l.events, len(l.segments))
+			t.Fatalf("seed %d: %d bytes, %d events, %d segments left", seed, held, l.events,
+				len(l.segments))
 		}
 	}
 }
@@ -190,7 +192,8 @@ func TestALogTakesWhatItKeeps(t *testing.T) {
 				most = max(most, held)
 			}
 			if kept := int64(l.head - l.tail); most > 6*kept+2*segmentBytesMin {
-				t.Errorf("%d events of %d bytes: %d bytes are kept, %d held", keep, size, kept, most)
+				t.Errorf("%d events of %d bytes: %d bytes are kept, %d held", keep, size, kept,
+					most)
 			}
 		}
 	}

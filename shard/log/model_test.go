@@ -8,8 +8,9 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// modelled is a log that is rewritten in all ways, beside a list of what happened: for each client that has seen all of it up to
-// some time, each later event must come or lie in the gap that it is told.
+// modelled is a log that is rewritten in all ways, beside a list of what happened: for each client
+// that has seen all of it up to some time, each later event must come or lie in the gap that it is
+// told.
 type modelled struct {
 	t         *testing.T
 	l         *Log
@@ -40,7 +41,9 @@ type modelClient struct {
 func TestRewrittenLogsAgainstAModel(t *testing.T) {
 	for seed := range uint64(3000) {
 		rng := rand.New(rand.NewPCG(seed, 5))
-		m := &modelled{t: t, l: placedAfter(eventid.Before(eventid.At(100))), retention: Retention{Events: 1 + rng.IntN(8)}, rng: rng, used: map[eventid.ID]bool{}, next: 101, history: fmt.Sprint("seed ", seed, ":")}
+		m := &modelled{t: t, l: placedAfter(eventid.Before(eventid.At(100))),
+			retention: Retention{Events: 1 + rng.IntN(8)}, rng: rng, used: map[eventid.ID]bool{},
+			next: 101, history: fmt.Sprint("seed ", seed, ":")}
 		if rng.IntN(2) == 0 {
 			m.l, m.used[id(100)] = placedAfter(id(100)), true
 		}
@@ -197,5 +200,6 @@ func (m *modelled) falls(c modelClient) {
 
 func (m *modelled) fail(c modelClient, p Place, format string, args ...any) {
 	m.t.Helper()
-	m.t.Fatalf("%s\na client at %v, which has seen %d things: %s; it is told %v from %v (%t) to %v", m.history, c.at, c.seen, fmt.Sprintf(format, args...), p.Cause, p.From, p.Known, p.To)
+	m.t.Fatalf("%s\na client at %v, which has seen %d things: %s; it is told %v from %v (%t) to %v",
+		m.history, c.at, c.seen, fmt.Sprintf(format, args...), p.Cause, p.From, p.Known, p.To)
 }

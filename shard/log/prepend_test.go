@@ -63,7 +63,8 @@ func TestPrependAgainstAList(t *testing.T) {
 				want += string(twin.wire[k])
 			}
 			if string(got) != want || l.events != last-first {
-				t.Fatalf("seed %d, step %d: %d events of %d bytes, expected %d of %d", seed, step, l.events, len(got), last-first, len(want))
+				t.Fatalf("seed %d, step %d: %d events of %d bytes, expected %d of %d", seed, step,
+					l.events, len(got), last-first, len(want))
 			}
 			sum := int64(0)
 			for _, g := range l.segments {
@@ -75,10 +76,12 @@ func TestPrependAgainstAList(t *testing.T) {
 			for k := first - 1; k < last; k++ {
 				p := l.Resume(eventid.After(twin.ids[k]), 0)
 				if p.Cause != GapNone || p.Cursor != s.Tail+twin.endOf(k+1)-twin.endOf(first) {
-					t.Fatalf("seed %d, step %d: resume after event %d of %d to %d: %+v", seed, step, k, first, last, p)
+					t.Fatalf("seed %d, step %d: resume after event %d of %d to %d: %+v", seed, step,
+						k, first, last, p)
 				}
 			}
-			if p := l.Resume(eventid.After(twin.ids[first-2]), 0); p.Cause != GapExpired || p.Cursor != s.Tail {
+			if p := l.Resume(eventid.After(twin.ids[first-2]), 0); p.Cause != GapExpired ||
+				p.Cursor != s.Tail {
 				t.Fatalf("seed %d, step %d: resume from before: %+v", seed, step, p)
 			}
 		}

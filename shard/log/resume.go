@@ -4,8 +4,8 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// Place is where a stream takes up a topic: the cursor, the position that names it to the client, and, if Cause is set, the gap
-// that must be told first.
+// Place is where a stream takes up a topic: the cursor, the position that names it to the client,
+// and, if Cause is set, the gap that must be told first.
 type Place struct {
 	Cursor uint64
 	Head   uint64           // of the log: equal to Cursor if there is nothing to catch up with
@@ -26,24 +26,24 @@ const (
 	ResumeMalformed               // something that is no id of such a stream
 )
 
-// Resume finds the place for a client that has seen everything up to p: the one
-// rule by which events are never lost silently. p is taken only if it can be
-// proved: the id of a retained event, of the newest one that is not retained, or
-// a time since which everything is. Otherwise there is a gap, and the stream goes on
-// with what lies behind p in the order of ids:
+// Resume finds the place for a client that has seen everything up to p: the one rule by which
+// events are never lost silently. p is taken only if it can be proved: the id of a retained event,
+// of the newest one that is not retained, or a time since which everything is. Otherwise there is a
+// gap, and the stream goes on with what lies behind p in the order of ids:
 //
 //   - an expired position goes on with the oldest event that is left (or as the topic's
 //     policy says), exactly like a slow consumer that was overrun;
 //   - a position of another history (unknown) goes on with the next event there is. It
 //     cannot be known which of the events before that the client has;
-//   - a position ahead of the topic (future) has nothing behind it: it goes on live. A time ahead of a
-//     foreign log may be of a clock that has gone back since: it goes on with the oldest event.
+//   - a position ahead of the topic (future) has nothing behind it: it goes on live. A time ahead
+//     of a foreign log may be of a clock that has gone back since: it goes on with the oldest
+//     event.
 func (l *Log) Resume(p eventid.Position, nowMS uint64) Place {
 	return l.withUntold(l.resumeAt(p, nowMS))
 }
 
-// Live is the place of a stream that begins with what is added from now on, Malformed that of one that came with something that is no
-// id of it, and Earliest that of one that wants all events.
+// Live is the place of a stream that begins with what is added from now on, Malformed that of one
+// that came with something that is no id of it, and Earliest that of one that wants all events.
 func (l *Log) Live(nowMS uint64) Place {
 	return Place{Cursor: l.head, At: l.Start(nowMS), To: eventid.After(l.last)}
 }
@@ -61,7 +61,8 @@ func (l *Log) resumeAt(p eventid.Position, nowMS uint64) Place {
 	}
 	if p.Time {
 		switch {
-		case p.ID.MS > nowMS, !l.last.IsZero() && l.last.Less(eventid.Before(p)): // another process's clock
+		case p.ID.MS > nowMS, !l.last.IsZero() && l.last.Less(eventid.Before(p)):
+			// another process's clock
 			return l.future(p, nowMS)
 		case p.ID.MS <= l.lost.MS && !l.lost.IsZero():
 			return l.expired(p, nowMS)
@@ -80,7 +81,8 @@ func (l *Log) resumeAt(p eventid.Position, nowMS uint64) Place {
 		return Place{Cursor: l.beginning(), At: p}
 	case id.Less(l.lost) && !l.beginsBelow(id):
 		return l.expired(p, nowMS)
-	case newest.Less(id) && !(id.IsBound() && newest.IsBound()): // if both are times, the topic has had no event since either
+	case newest.Less(id) && !(id.IsBound() && newest.IsBound()):
+		// if both are times, the topic has had no event since either
 		return l.future(p, nowMS)
 	case id.IsBound(): // since a time, of an edge that did not know the topic's events (Join.fix)
 		return l.Since(p)
@@ -97,7 +99,8 @@ func (l *Log) Since(p eventid.Position) Place {
 	return l.withGone(Place{Cursor: l.after(p), At: p})
 }
 
-// withGone tells what came after a time and is not retained any more, in a history that was rewritten.
+// withGone tells what came after a time and is not retained any more, in a history that was
+// rewritten.
 func (l *Log) withGone(p Place) Place {
 	if gone := l.Gone(); p.At.Precedes(gone) {
 		p.Cause, p.From, p.To = GapExpired, p.At, eventid.PositionOf(gone)
@@ -124,15 +127,16 @@ func (l *Log) resumeEmpty(p eventid.Position, nowMS uint64) Place {
 	case p.ID.MS <= l.lost.MS && !l.lost.IsZero(), !l.lost.IsBound() && !l.lost.IsZero():
 		return l.expired(p, nowMS)
 	case back:
-		return Place{Cursor: l.beginning(), At: eventid.PositionOf(l.lost), Cause: GapFuture, From: p, To: eventid.PositionOf(eventid.Max(newest, l.Gone()))}
+		return Place{Cursor: l.beginning(), At: eventid.PositionOf(l.lost), Cause: GapFuture,
+			From: p, To: eventid.PositionOf(eventid.Max(newest, l.Gone()))}
 	}
 	return l.withGone(Place{Cursor: l.beginning(), At: p})
 }
 
-// expired is the place of a client whose position lies before the tail. If the topic was forgotten in
-// between, lost is at or above its last event. A position that is an id may be of a deleted history
-// and lie above what the client missed; that cannot be known. So from is left out only for a time in a
-// foreign log, which is known to be such.
+// expired is the place of a client whose position lies before the tail. If the topic was forgotten
+// in between, lost is at or above its last event. A position that is an id may be of a deleted
+// history and lie above what the client missed; that cannot be known. So from is left out only for
+// a time in a foreign log, which is known to be such.
 func (l *Log) expired(p eventid.Position, nowMS uint64) Place {
 	at := eventid.PositionOf(l.lost)
 	if l.events == 0 {
@@ -142,8 +146,10 @@ func (l *Log) expired(p eventid.Position, nowMS uint64) Place {
 	if l.cause == GapEvicted {
 		cause = GapEvicted
 	}
-	found := Place{Cursor: l.tail, At: at, Cause: cause, From: p, Known: !p.Time || !l.foreign, To: eventid.PositionOf(l.lost)}
-	if l.lost.IsBound() { // the topic had no event then at one edge, others may have: those without an id
+	found := Place{Cursor: l.tail, At: at, Cause: cause, From: p, Known: !p.Time || !l.foreign,
+		To: eventid.PositionOf(l.lost)}
+	if l.lost.IsBound() {
+		// the topic had no event then at one edge, others may have: those without an id
 		found.Cursor = l.beginning()
 	}
 	l.rewritten.widen(&found)
@@ -152,7 +158,8 @@ func (l *Log) expired(p eventid.Position, nowMS uint64) Place {
 
 // future is the place of a client whose position lies ahead of the topic.
 func (l *Log) future(p eventid.Position, nowMS uint64) Place {
-	found := Place{Cursor: l.head, At: l.Start(nowMS), Cause: GapFuture, From: p, To: eventid.After(l.last)}
+	found := Place{Cursor: l.head, At: l.Start(nowMS), Cause: GapFuture, From: p,
+		To: eventid.After(l.last)}
 	if l.foreign { // of another history, whose events have any ids
 		found.To = eventid.Position{}
 	}
@@ -166,15 +173,15 @@ func (l *Log) unknown(p eventid.Position) Place {
 	if cursor > l.tail {
 		before = l.idBefore(cursor)
 	}
-	found := Place{Cursor: cursor, At: eventid.PositionOf(before), Cause: GapUnknown, To: eventid.PositionOf(before)}
+	found := Place{Cursor: cursor, At: eventid.PositionOf(before), Cause: GapUnknown,
+		To: eventid.PositionOf(before)}
 	if l.foreign { // another node may know it: the client keeps it
 		found.At, found.To = p, eventid.Position{}
 	}
 	return found
 }
 
-// after is the place right behind the last retained event that does not lie
-// after p.
+// after is the place right behind the last retained event that does not lie after p.
 func (l *Log) after(p eventid.Position) (cursor uint64) {
 	if !l.sorted() {
 		return l.scanAfter(p)
@@ -191,8 +198,7 @@ func (l *Log) after(p eventid.Position) (cursor uint64) {
 	return l.head
 }
 
-// idBefore returns the id of the event that ends at cursor; zero if it is not
-// retained.
+// idBefore returns the id of the event that ends at cursor; zero if it is not retained.
 func (l *Log) idBefore(cursor uint64) eventid.ID {
 	if cursor <= l.tail {
 		return eventid.ID{}

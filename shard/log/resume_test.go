@@ -20,13 +20,15 @@ func checkExact(t *testing.T, l *Log, twin *naiveLog, p eventid.Position, now ui
 	t.Helper()
 	got := l.Resume(p, now)
 	if got.Cause != GapNone || got.Cursor != twin.endOf(n) || got.At != p {
-		t.Fatalf("resume at %v of %v (gone %d) at %d: %+v, want cursor %d and no gap", p, twin.ids, twin.gone, now, got, twin.endOf(n))
+		t.Fatalf("resume at %v of %v (gone %d) at %d: %+v, want cursor %d and no gap", p, twin.ids,
+			twin.gone, now, got, twin.endOf(n))
 	}
 }
 
 // checkGap demands a gap with that cause, from p to an event, and a cursor and a
 // position that agree on what follows.
-func checkGap(t *testing.T, l *Log, twin *naiveLog, p eventid.Position, now uint64, cause GapCause) {
+func checkGap(t *testing.T, l *Log, twin *naiveLog, p eventid.Position, now uint64,
+	cause GapCause) {
 	t.Helper()
 	got := l.Resume(p, now)
 	n := len(twin.ids) // goes on live …
@@ -41,8 +43,10 @@ func checkGap(t *testing.T, l *Log, twin *naiveLog, p eventid.Position, now uint
 		to = twin.ids[n-1]
 	}
 	known := cause != GapUnknown && cause != GapFuture
-	if got.Cause != cause || got.Cursor != twin.endOf(n) || got.Known != known || known && got.From != p || got.To != eventid.After(to) {
-		t.Fatalf("resume at %v of %v (gone %d) at %d: %+v, want %v to %v, cursor %d", p, twin.ids, twin.gone, now, got, cause, to, twin.endOf(n))
+	if got.Cause != cause || got.Cursor != twin.endOf(n) || got.Known != known || known &&
+		got.From != p || got.To != eventid.After(to) {
+		t.Fatalf("resume at %v of %v (gone %d) at %d: %+v, want %v to %v, cursor %d", p, twin.ids,
+			twin.gone, now, got, cause, to, twin.endOf(n))
 	}
 	checkExact(t, l, twin, got.At, now, n) // the gap is told once
 }
@@ -69,7 +73,8 @@ func TestEveryIDEverGivenResumesExactlyOrIsToldTheGap(t *testing.T) {
 func TestAnIDNeverGivenIsNeverTakenForOne(t *testing.T) {
 	logs(t, func(l *Log, twin *naiveLog, now uint64) {
 		for _, id := range append([]eventid.ID{{MS: 3}}, twin.ids...) {
-			for _, id := range []eventid.ID{{MS: id.MS, Seq: id.Seq + 1}, {MS: id.MS + 1}, {MS: id.MS, Seq: 1 << 60}, {MS: id.MS + 1, Seq: 77}, {MS: now + 10}} {
+			for _, id := range []eventid.ID{{MS: id.MS, Seq: id.Seq + 1}, {MS: id.MS + 1},
+				{MS: id.MS, Seq: 1 << 60}, {MS: id.MS + 1, Seq: 77}, {MS: now + 10}} {
 				if slices.Contains(twin.ids, id) {
 					continue
 				}

@@ -4,23 +4,29 @@ import "ssedge/proto/eventid"
 
 // An upstream may rewrite a topic's history: a server without the newest events takes over, an
 // older copy is restored, a clock goes back. The log keeps what it has, and every stream that lacks
-// those events gets them. The ids that follow may be lower than those before. rewritten records what
-// a log must know of that. While the events are not in the order of their ids, ids are searched one
-// by one, and a gap's range is wide enough for what is missing on either side. Most logs have no
-// rewritten.
+// those events gets them. The ids that follow may be lower than those before. rewritten records
+// what a log must know of that. While the events are not in the order of their ids, ids are
+// searched one by one, and a gap's range is wide enough for what is missing on either side. Most
+// logs have no rewritten.
 type rewritten struct {
-	falls     uint64     // position behind which ids may be below earlier ones; the newest, if there are several
-	fell      uint64     // the first such position
-	runs      []uint64   // those behind the tail: from one to the next, ids stand in their order
-	low       eventid.ID // the lowest id behind such a position …
-	high      eventid.ID // … and the highest before one: an id between them may be of either side
-	anew      uint64     // position behind which the upstream's stream began anew, and nothing is missing; the newest, if there are several …
-	erased    bool       // … and whether an earlier one had not gone by its age
-	displaced uint64     // position: before it, events were let go that do not lie before the log's place
+	// position behind which ids may be below earlier ones; the newest, if there are several
+	falls uint64
+	fell  uint64     // the first such position
+	runs  []uint64   // those behind the tail: from one to the next, ids stand in their order
+	low   eventid.ID // the lowest id behind such a position …
+	high  eventid.ID // … and the highest before one: an id between them may be of either side
+	// position behind which the upstream's stream began anew, and nothing is missing; the newest,
+	// if there are several …
+	anew   uint64
+	erased bool // … and whether an earlier one had not gone by its age
+	// position: before it, events were let go that do not lie before the log's place
+	displaced uint64
 	losses    []loss
 	unsure    unsure
 	gone      eventid.ID // the highest id of an event that is not retained
-	began     eventid.ID // id of a gap that is not retained, behind which the upstream's stream began anew; zero: there was none
+	// id of a gap that is not retained, behind which the upstream's stream began anew; zero: there
+	// was none
+	began eventid.ID
 }
 
 // rewrite is called when the log may be rewritten from here on.
@@ -43,13 +49,14 @@ func (l *Log) Gone() eventid.ID {
 	return l.lost
 }
 
-// MayNeverHaveHad reports whether an event that is not in the log may never have been in it, unless its id is of a clock that went
-// back.
+// MayNeverHaveHad reports whether an event that is not in the log may never have been in it, unless
+// its id is of a clock that went back.
 func (l *Log) MayNeverHaveHad(id eventid.ID) bool {
 	switch r := l.rewritten; {
 	case r == nil:
 		return l.Gone().Less(id)
-	case r.falls < l.tail && !l.lost.IsBound(): // since then ids have risen, and the last that was let go is of that time
+	case r.falls < l.tail && !l.lost.IsBound():
+		// since then ids have risen, and the last that was let go is of that time
 		return l.lost.Less(id)
 	}
 	return true
@@ -66,8 +73,8 @@ func (l *Log) noteAppended(id eventid.ID) {
 	}
 }
 
-// Fork notes that what follows at the head follows the event with that id: the upstream has forgotten those after it. They stay in
-// the log, and every stream that lacks them gets them.
+// Fork notes that what follows at the head follows the event with that id: the upstream has
+// forgotten those after it. They stay in the log, and every stream that lacks them gets them.
 func (l *Log) Fork(id eventid.ID) {
 	l.fall(l.HeadID(), eventid.ID{MS: id.MS, Seq: id.Seq + 1})
 	if r := l.rewritten; id.IsZero() {
@@ -89,7 +96,8 @@ func (l *Log) BeginAnew(id eventid.ID, erased bool) {
 	l.rewritten.erased = l.rewritten.erased || erased
 }
 
-// fall notes that at the head, behind ids of up to before, there follow ids that may be as low as low.
+// fall notes that at the head, behind ids of up to before, there follow ids that may be as low as
+// low.
 func (l *Log) fall(before, low eventid.ID) {
 	r := l.rewrite()
 	if r.falls == 0 || low.Less(r.low) {
@@ -185,9 +193,9 @@ func (l *Log) Find(id eventid.ID) (cursor uint64, ok bool) {
 	return 0, false
 }
 
-// scanAfter is after for a log that is not sorted: the place behind the last event that does not lie
-// after p. Everything behind it is delivered. Events before it may lie after p; they are told as a
-// gap.
+// scanAfter is after for a log that is not sorted: the place behind the last event that does not
+// lie after p. Everything behind it is delivered. Events before it may lie after p; they are told
+// as a gap.
 func (l *Log) scanAfter(p eventid.Position) uint64 {
 	for i := len(l.segments) - 1; i >= 0; i-- {
 		g := l.segments[i]
@@ -200,10 +208,10 @@ func (l *Log) scanAfter(p eventid.Position) uint64 {
 	return l.tail
 }
 
-// beganAnew returns the last place where the upstream's stream began anew behind events that are all
-// older than a time at which it was empty; false if there is none. Once ids have fallen, times mean
-// nothing behind such a place. erased says that an earlier stream did not go by its age: a clock may have gone back since that
-// time, so that those events, or some of them, came later.
+// beganAnew returns the last place where the upstream's stream began anew behind events that are
+// all older than a time at which it was empty; false if there is none. Once ids have fallen, times
+// mean nothing behind such a place. erased says that an earlier stream did not go by its age: a
+// clock may have gone back since that time, so that those events, or some of them, came later.
 func (l *Log) beganAnew(empty eventid.ID) (cursor uint64, erased, ok bool) {
 	anew := uint64(0)
 	before := eventid.Max(l.Gone(), l.lost) // the highest id of an event until here …
@@ -268,14 +276,15 @@ func (l *Log) beginning() uint64 {
 	return l.head
 }
 
-// Rewriting is how far a log's history was rewritten when a stream last looked. The zero value is: not at all.
+// Rewriting is how far a log's history was rewritten when a stream last looked. The zero value is:
+// not at all.
 type Rewriting struct {
 	falls uint64
 	began eventid.ID
 }
 
-// RewrittenSince returns the gap that a stream at a position must be told if the history was rewritten since it looked, and notes
-// that it has looked. false: there is none.
+// RewrittenSince returns the gap that a stream at a position must be told if the history was
+// rewritten since it looked, and notes that it has looked. false: there is none.
 func (l *Log) RewrittenSince(looked *Rewriting, at eventid.Position) (gap Place, ok bool) {
 	var r rewritten
 	if l.rewritten != nil {
@@ -289,7 +298,8 @@ func (l *Log) RewrittenSince(looked *Rewriting, at eventid.Position) (gap Place,
 		to = eventid.Max(to, r.began)
 	}
 	*looked = Rewriting{r.falls, r.began}
-	if to.IsZero() || !at.Time && !eventid.Before(at).Less(to) { // clocks may have gone back since a time
+	if to.IsZero() || !at.Time && !eventid.Before(at).Less(to) {
+		// clocks may have gone back since a time
 		return gap, false
 	}
 	known := !at.Time && (r.falls == 0 || eventid.Before(at).Less(r.low))

@@ -46,7 +46,8 @@ func TestFindInARewrittenLog(t *testing.T) {
 				}
 			}
 			if at, found := l.Find(id(ms)); found != ok || ok && at != want {
-				t.Fatalf("of %v the first %d were let go: %d is found at %d, %t; expected %d, %t", ids, gone, ms, at, found, want, ok)
+				t.Fatalf("of %v the first %d were let go: %d is found at %d, %t; expected %d, %t",
+					ids, gone, ms, at, found, want, ok)
 			}
 		}
 	}

@@ -17,19 +17,19 @@ const (
 	entryBytes      = 24
 )
 
-// entry is one event of a segment: its id, where its id line begins and where it ends, as offsets from the segment's base. It
-// begins where the one before ends.
+// entry is one event of a segment: its id, where its id line begins and where it ends, as offsets
+// from the segment's base. It begins where the one before ends.
 type entry struct {
 	id     eventid.ID
 	idLine uint32
 	end    uint32
 }
 
-// segment is a run of whole events. buf's array never moves and never shrinks, and
-// the elements of index never change: what has been published of both may be read
-// without a lock by every holder of a snapshot, and of a segment that is not the newest all of it. Segments are left to the garbage collector when
-// trimmed; recycling them by hand under a reader is how one client gets
-// another's bytes.
+// segment is a run of whole events. buf's array never moves and never shrinks, and the elements of
+// index never change: what has been published of both may be read without a lock by every holder of
+// a snapshot, and of a segment that is not the newest all of it. Segments are left to the garbage
+// collector when trimmed; recycling them by hand under a reader is how one client gets another's
+// bytes.
 type segment struct {
 	base  uint64 // position of buf[0] in the topic's log
 	buf   []byte
@@ -68,12 +68,17 @@ func (g *segment) eventAt(cursor uint64) int {
 	return sort.Search(len(g.index)-1, func(i int) bool { return g.index[i].end > offset })
 }
 
-// after returns the first event of begin to end that lies after p, end if there is none. Their ids stand in their order.
+// after returns the first event of begin to end that lies after p, end if there is none. Their ids
+// stand in their order.
 func (g *segment) after(p eventid.Position, begin, end int) int {
-	return begin + sort.Search(end-begin, func(i int) bool { return p.Precedes(g.index[begin+i].id) })
+	return begin + sort.Search(end-begin, func(i int) bool {
+		return p.Precedes(g.index[begin+i].id)
+	})
 }
 
 // indexAt returns the event that begins at a position of the log.
 func (g *segment) indexAt(at uint64) int {
-	return 1 + sort.Search(len(g.index)-1, func(i int) bool { return g.base+uint64(g.index[i].end) >= at })
+	return 1 + sort.Search(len(g.index)-1, func(i int) bool {
+		return g.base+uint64(g.index[i].end) >= at
+	})
 }

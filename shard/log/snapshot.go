@@ -6,8 +6,8 @@ import (
 	"ssedge/proto/eventid"
 )
 
-// Snapshot is a log as one pass over its readers sees it: taken under the topic's lock, read without it. What it points to is
-// immutable. Positions come from the index, never from the bytes.
+// Snapshot is a log as one pass over its readers sees it: taken under the topic's lock, read
+// without it. What it points to is immutable. Positions come from the index, never from the bytes.
 type Snapshot struct {
 	Tail, Head uint64           // cursors at the oldest event and behind the newest
 	Last       eventid.Position // after the newest event
@@ -19,8 +19,7 @@ type Snapshot struct {
 	newest    segment    // as it was: the others never change any more
 	rewritten rewritten
 
-	// Most subscribers of a topic stand at the same cursor: what they are sent is
-	// found once.
+	// Most subscribers of a topic stand at the same cursor: what they are sent is found once.
 	cachedFor    uint64
 	cached       [][]byte
 	cachedEvents int // in them; -1 if they were not counted yet
@@ -49,9 +48,8 @@ func (s *Snapshot) Drop() {
 	s.segments, s.cached, s.newest = s.segments[:0], s.cached[:0], segment{}
 }
 
-// Behind returns the bytes from a cursor, which must not be below Tail or at Head,
-// to Head, one piece for each segment they lie in. The slice is valid until the next
-// call.
+// Behind returns the bytes from a cursor, which must not be below Tail or at Head, to Head, one
+// piece for each segment they lie in. The slice is valid until the next call.
 func (s *Snapshot) Behind(cursor uint64) [][]byte {
 	if len(s.cached) > 0 && s.cachedFor == cursor {
 		return s.cached
@@ -120,15 +118,16 @@ func (s *Snapshot) Event(cursor uint64) Event {
 	return g.event(g.eventAt(cursor), cursor)
 }
 
-// HalfSent returns the event in which a send has stopped behind a byte of the log: Text is what is unsent of it, nothing if the send
-// stopped between two events.
+// HalfSent returns the event in which a send has stopped behind a byte of the log: Text is what is
+// unsent of it, nothing if the send stopped between two events.
 func (s *Snapshot) HalfSent(sent uint64) Event {
 	g := s.segments[s.segmentAt(sent-1)]
 	return g.event(g.eventAt(sent-1), sent)
 }
 
-// Run returns the events at a cursor, which must not be below Tail or at Head, as far as they lie in one segment and have no more than
-// most bytes, at least one: their text, the position after them, and the cursor behind them.
+// Run returns the events at a cursor, which must not be below Tail or at Head, as far as they lie
+// in one segment and have no more than most bytes, at least one: their text, the position after
+// them, and the cursor behind them.
 func (s *Snapshot) Run(cursor uint64, most int) Event {
 	g := s.segments[s.segmentAt(cursor)]
 	last := len(g.index) - 1
@@ -141,8 +140,8 @@ func (s *Snapshot) Run(cursor uint64, most int) Event {
 	return g.event(last, cursor)
 }
 
-// newestEvent returns where the newest event that is no gap begins, and the position before it; false if it is the
-// oldest, or there is none.
+// newestEvent returns where the newest event that is no gap begins, and the position before it;
+// false if it is the oldest, or there is none.
 func (s *Snapshot) newestEvent() (cursor uint64, before eventid.Position, ok bool) {
 	for i := len(s.segments) - 1; i >= 0; i-- {
 		g := s.segments[i]
@@ -168,10 +167,12 @@ func (s *Snapshot) positionBefore(i, k int) eventid.Position {
 	return eventid.PositionOf(s.segments[i].index[k-1].id)
 }
 
-// Overrun is where a reader goes on that the log has left behind: at cursor, which is below Tail, having seen everything up to from.
+// Overrun is where a reader goes on that the log has left behind: at cursor, which is below Tail,
+// having seen everything up to from.
 func (s *Snapshot) Overrun(cursor uint64, from eventid.Position) Place {
 	lost := eventid.PositionOf(s.lost)
-	p := Place{Cursor: s.Tail, At: lost, Cause: s.cause, From: from, Known: !from.Time || !s.foreign, To: lost}
+	p := Place{Cursor: s.Tail, At: lost, Cause: s.cause, From: from, Known: !from.Time ||
+		!s.foreign, To: lost}
 	if p.Cause == GapNone {
 		p.Cause = GapOverrun
 	}
@@ -188,13 +189,14 @@ func (s *Snapshot) SkipToNewest(p *Place) bool {
 		return false
 	}
 	begin := p.Cursor
-	p.Cursor, p.At, p.To = cursor, before, eventid.PositionOf(eventid.Max(eventid.Before(p.To), eventid.Before(before)))
+	p.Cursor, p.At, p.To = cursor, before,
+		eventid.PositionOf(eventid.Max(eventid.Before(p.To), eventid.Before(before)))
 	s.rewritten.widenSkipped(p, begin)
 	return true
 }
 
-// Conflate returns the place of a reader at a cursor that has seen everything up to at and is to go on with the newest event only; false
-// if there is nothing to leave out.
+// Conflate returns the place of a reader at a cursor that has seen everything up to at and is to go
+// on with the newest event only; false if there is nothing to leave out.
 func (s *Snapshot) Conflate(cursor uint64, at eventid.Position) (p Place, ok bool) {
 	if cursor < s.Tail {
 		return p, false // an overrun, which does the same
@@ -208,7 +210,8 @@ func (s *Snapshot) SkipResumed(p *Place) {
 	switch p.Cause {
 	case GapExpired, GapEvicted, GapUnknown:
 		to := p.To
-		if s.SkipToNewest(p); to == (eventid.Position{}) { // of another history, whose events have any ids
+		if s.SkipToNewest(p); to == (eventid.Position{}) {
+			// of another history, whose events have any ids
 			p.To = to
 		}
 	}

@@ -2,10 +2,10 @@ package log
 
 import "ssedge/proto/eventid"
 
-// A log is two things: the history from which clients may resume, and the window from which
-// streams are sent what they lack. The retention bounds the history, and may be as small as one
-// event. But a stream is sent to once a turn, and needs the whole burst of that turn. So a window of
-// the newest events outlasts the retention. A resume does not see events that only the window keeps.
+// A log is two things: the history from which clients may resume, and the window from which streams
+// are sent what they lack. The retention bounds the history, and may be as small as one event. But
+// a stream is sent to once a turn, and needs the whole burst of that turn. So a window of the
+// newest events outlasts the retention. A resume does not see events that only the window keeps.
 
 // Retention bounds one topic's history: what may be resumed from. A bound of 0 is no bound.
 type Retention struct {
@@ -30,7 +30,8 @@ var SendWindow = Window{Events: 1024, Bytes: 64 << 10, AgeMS: 2000}
 // youth tells young events by their positions, not by their ids: an event's id may be old when it
 // comes.
 type youth struct {
-	from    uint64 // events that begin before it have been in the log for longer than the window's time
+	// events that begin before it have been in the log for longer than the window's time
+	from    uint64
 	next    uint64 // the head …
 	sinceMS uint64 // … at that time
 }
@@ -45,7 +46,8 @@ func (w *Window) grow(l *Log, nowMS uint64) {
 // exceeded reports whether the retention lets the log's oldest event go. The newest event goes
 // only by age.
 func (r *Retention) exceeded(l *Log, oldest eventid.ID, nowMS uint64) bool {
-	return l.events > 1 && (r.Events > 0 && l.events > r.Events || r.Bytes > 0 && l.head-l.tail > uint64(r.Bytes)) ||
+	return l.events > 1 &&
+		(r.Events > 0 && l.events > r.Events || r.Bytes > 0 && l.head-l.tail > uint64(r.Bytes)) ||
 		r.AgeMS > 0 && oldest.MS+uint64(r.AgeMS) < nowMS
 }
 
@@ -54,7 +56,8 @@ func (r *Retention) Full(l *Log, idMS uint64) bool {
 	if l.events == 0 {
 		return false
 	}
-	return r.Events > 0 && l.events >= r.Events || r.Bytes > 0 && l.head-l.tail >= uint64(r.Bytes) ||
+	return r.Events > 0 && l.events >= r.Events || r.Bytes > 0 &&
+		l.head-l.tail >= uint64(r.Bytes) ||
 		r.exceeded(l, l.segments[0].index[l.first].id, idMS)
 }
 

@@ -7,8 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Peer is the address at the other end of an accepted connection, filled in
-// without allocation.
+// Peer is the address at the other end of an accepted connection, filled in without allocation.
 type Peer struct {
 	raw  unix.RawSockaddrAny
 	size uint32
@@ -30,7 +29,9 @@ func (p *Peer) Addr() netip.Addr {
 func Accept(listener int, p *Peer) (int, Errno) {
 	for {
 		p.size = uint32(unsafe.Sizeof(p.raw))
-		fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener), uintptr(unsafe.Pointer(&p.raw)), uintptr(unsafe.Pointer(&p.size)), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		fd, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener),
+			uintptr(unsafe.Pointer(&p.raw)), uintptr(unsafe.Pointer(&p.size)),
+			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		switch errno {
 		case 0:
 			return int(fd), 0
@@ -45,7 +46,8 @@ func Accept(listener int, p *Peer) (int, Errno) {
 // the end of the input.
 func Recv(fd int, b []byte) (int, Errno) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_DONTWAIT, 0, 0)
 		if errno == unix.EINTR {
 			continue
 		}
@@ -59,7 +61,8 @@ func Recv(fd int, b []byte) (int, Errno) {
 // Send writes what the socket takes of b, without waiting (send(2)).
 func Send(fd int, b []byte) (int, Errno) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), sendFlags, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), sendFlags, 0, 0)
 		if errno == unix.EINTR {
 			continue
 		}
@@ -73,10 +76,8 @@ func Send(fd int, b []byte) (int, Errno) {
 // Close gives a descriptor back as it is.
 func Close(fd int) { unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-// ShutdownWrite ends the output: the peer reads to its end, and its own output
-// can still be read.
+// ShutdownWrite ends the output: the peer reads to its end, and its own output can still be read.
 func ShutdownWrite(fd int) { unix.Shutdown(fd, unix.SHUT_WR) }
 
-// Dup returns another number for the same connection, whose life is independent
-// of the first.
+// Dup returns another number for the same connection, whose life is independent of the first.
 func Dup(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) }

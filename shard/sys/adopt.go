@@ -12,12 +12,12 @@ import (
 // adoptable is what Adopt takes, in the words of systemd.socket(5).
 const adoptable = "expected a listening stream socket (ListenStream= and Accept=no) of TCP or unix"
 
-// Adopt takes part in a listening socket that another process has opened and keeps,
-// such as one that systemd passes (sd_listen_fds(3)). The descriptor it returns is its
-// own, non-blocking and not inherited; the file stays the caller's. The options and the non-blocking
-// mode are the socket's: every process that has it open shares them. Connections that waited before
-// they were set do not have them. SO_REUSEPORT stays as it is. The error says what was
-// expected and what was found. Safe for concurrent use on different sockets.
+// Adopt takes part in a listening socket that another process has opened and keeps, such as one
+// that systemd passes (sd_listen_fds(3)). The descriptor it returns is its own, non-blocking and
+// not inherited; the file stays the caller's. The options and the non-blocking mode are the
+// socket's: every process that has it open shares them. Connections that waited before they were
+// set do not have them. SO_REUSEPORT stays as it is. The error says what was expected and what was
+// found. Safe for concurrent use on different sockets.
 func Adopt(file *os.File, o SocketOptions) (fd int, addr net.Addr, err error) {
 	if fd, err = Dup(int(file.Fd())); err != nil {
 		return -1, nil, fmt.Errorf("%s: %w", adoptable, err)
@@ -73,7 +73,8 @@ func checkAdoptable(fd int) error {
 	switch family {
 	case unix.AF_UNIX:
 	case unix.AF_INET, unix.AF_INET6: // MPTCP has no TCP_USER_TIMEOUT
-		if protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil || protocol != unix.IPPROTO_TCP {
+		if protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil ||
+			protocol != unix.IPPROTO_TCP {
 			return found("protocol %d (SocketProtocol=)", protocol)
 		}
 	default:

@@ -55,14 +55,16 @@ func TestAnAdoptedSocketIsLikeOneOfOurs(t *testing.T) {
 	t.Parallel()
 	ln, err := listen("tcp", "127.0.0.1:0")
 	file := passed(t, ln, err)
-	fd, addr, err := Adopt(file, SocketOptions{SendBuffer: 65536, NotSentLowat: 12345, UserTimeout: 54321 * time.Millisecond, DeferAccept: time.Second})
+	fd, addr, err := Adopt(file, SocketOptions{SendBuffer: 65536, NotSentLowat: 12345,
+		UserTimeout: 54321 * time.Millisecond, DeferAccept: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if addr.Network() != "tcp" || addr.String() != ln.Addr().String() {
 		t.Errorf("found %s %s, expected %s", addr.Network(), addr, ln.Addr())
 	}
-	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil ||
+		flags&unix.FD_CLOEXEC == 0 {
 		t.Errorf("flags %#x, %v: children inherit it", flags, err)
 	}
 	if _, errno := Accept(fd, &Peer{}); errno != EAGAIN {
@@ -75,7 +77,8 @@ func TestAnAdoptedSocketIsLikeOneOfOurs(t *testing.T) {
 		"TCP_NODELAY":                         {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
 		"TCP_DEFER_ACCEPT":                    {unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 1},
 	} {
-		if got, err := unix.GetsockoptInt(fd, option.level, option.option); err != nil || got != option.want {
+		if got, err := unix.GetsockoptInt(fd, option.level, option.option); err != nil ||
+			got != option.want {
 			t.Errorf("%s is %d, %v; want %d", name, got, err, option.want)
 		}
 	}
@@ -91,13 +94,15 @@ func TestAnAdoptedSocketIsLikeOneOfOurs(t *testing.T) {
 func TestAllFamiliesAreAdopted(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
-	for _, c := range []struct{ network, address string }{{"tcp4", "127.0.0.1:0"}, {"tcp", "[::1]:0"}, {"tcp", ":0"}, {"unix", path}, {"unix", "@" + path}} {
+	for _, c := range []struct{ network, address string }{{"tcp4", "127.0.0.1:0"},
+		{"tcp", "[::1]:0"}, {"tcp", ":0"}, {"unix", path}, {"unix", "@" + path}} {
 		ln, err := listen(c.network, c.address)
 		if err != nil && strings.HasPrefix(c.address, "[::1]") {
 			t.Log("this host has no IPv6 loopback: ", err)
 			continue
 		}
-		fd, addr, err := Adopt(passed(t, ln, err), SocketOptions{SendBuffer: 4096, UserTimeout: time.Second})
+		fd, addr, err := Adopt(passed(t, ln, err),
+			SocketOptions{SendBuffer: 4096, UserTimeout: time.Second})
 		if err != nil {
 			t.Errorf("%v: %v", c, err)
 			continue
@@ -119,11 +124,13 @@ func TestWhatIsNoListenerIsRefused(t *testing.T) {
 	defer null.Close()
 	gone := opened(t, unix.AF_UNIX, unix.SOCK_STREAM)
 	gone.Close()
-	multipath, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
+	multipath, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC,
+		unix.IPPROTO_MPTCP)
 	if err == nil {
 		f := os.NewFile(uintptr(multipath), "multipath")
 		defer f.Close()
-		if _, _, err := Adopt(f, SocketOptions{}); err == nil || !strings.Contains(err.Error(), "found protocol 262") {
+		if _, _, err := Adopt(f, SocketOptions{}); err == nil ||
+			!strings.Contains(err.Error(), "found protocol 262") {
 			t.Errorf("MPTCP: %v", err)
 		}
 	}
@@ -135,7 +142,9 @@ func TestWhatIsNoListenerIsRefused(t *testing.T) {
 		"bad file descriptor":                  gone,
 	} {
 		fd, _, err := Adopt(file, SocketOptions{})
-		if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "ListenStream=") {
+		if err == nil || strings.Contains(err.Error(), "\n") ||
+			!strings.Contains(err.Error(), says) ||
+			!strings.Contains(err.Error(), "ListenStream=") {
 			t.Errorf("found %d, %v: expected one line with %q", fd, err, says)
 		}
 	}

@@ -108,7 +108,8 @@ func TestOpenSaysWhichDescriptorCouldNotBeHad(t *testing.T) {
 			t.Fatal(err)
 		}
 		unix.Close(free)
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(free) + room, Max: old.Max}); err != nil {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE,
+			&unix.Rlimit{Cur: uint64(free) + room, Max: old.Max}); err != nil {
 			t.Fatal(err)
 		}
 		_, err = Open()

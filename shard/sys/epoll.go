@@ -39,7 +39,8 @@ func Open() (Kernel, error) {
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
 	k := &epoll{fd: fd, wakeFd: wakeFd}
-	if errno := k.control(unix.EPOLL_CTL_ADD, wakeFd, wakeUser, unix.EPOLLIN|unix.EPOLLET); errno != 0 {
+	if errno := k.control(unix.EPOLL_CTL_ADD, wakeFd, wakeUser,
+		unix.EPOLLIN|unix.EPOLLET); errno != 0 {
 		k.Release()
 		return nil, fmt.Errorf("epoll_ctl: %w", errno)
 	}
@@ -48,7 +49,8 @@ func Open() (Kernel, error) {
 
 func (k *epoll) control(op, fd int, user uint64, flags uint32) Errno {
 	ev := unix.EpollEvent{Events: flags, Fd: int32(user), Pad: int32(user >> 32)}
-	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(k.fd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(k.fd), uintptr(op), uintptr(fd),
+		uintptr(unsafe.Pointer(&ev)), 0, 0)
 	return errno
 }
 
@@ -72,9 +74,11 @@ func (k *epoll) Wait(events []Event, timeout time.Duration) int {
 	var n uintptr
 	var errno Errno
 	if timeout == 0 {
-		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(k.fd), uintptr(unsafe.Pointer(&raw[0])), uintptr(len(raw)), 0, 0, 0)
+		n, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(k.fd),
+			uintptr(unsafe.Pointer(&raw[0])), uintptr(len(raw)), 0, 0, 0)
 	} else {
-		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(k.fd), uintptr(unsafe.Pointer(&raw[0])), uintptr(len(raw)), milliseconds(timeout), 0, 0)
+		n, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(k.fd),
+			uintptr(unsafe.Pointer(&raw[0])), uintptr(len(raw)), milliseconds(timeout), 0, 0)
 	}
 	if errno != 0 { // EINTR; nothing else can happen to a set that exists
 		return 0
@@ -133,7 +137,8 @@ func (k *epoll) SendV(fd int, pieces [][]byte) (int, Errno) {
 	}
 	msg := unix.Msghdr{Iov: &k.iovecs[0], Iovlen: uint64(count)}
 	for {
-		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), sendFlags)
+		n, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)),
+			sendFlags)
 		if errno == unix.EINTR {
 			continue
 		}
@@ -147,7 +152,9 @@ func (k *epoll) SendV(fd int, pieces [][]byte) (int, Errno) {
 
 func (k *epoll) Close(fd int) {
 	for range 16 { // bounded: a client that keeps sending is not waited for
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&k.scratch[0])), uintptr(len(k.scratch)), unix.MSG_DONTWAIT, 0, 0)
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd),
+			uintptr(unsafe.Pointer(&k.scratch[0])), uintptr(len(k.scratch)), unix.MSG_DONTWAIT, 0,
+			0)
 		if errno != 0 || n < uintptr(len(k.scratch)) {
 			break
 		}

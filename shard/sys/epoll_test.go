@@ -30,7 +30,8 @@ func open(t *testing.T) Kernel {
 
 func newPair(t *testing.T) pair {
 	t.Helper()
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK,
+		0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,8 @@ func TestAHangUpIsReportedOnceWithItsUser(t *testing.T) {
 	}
 	p.client.Close()
 	got := wait(p, time.Minute)
-	if len(got) != 1 || got[0].User != user || got[0].Flags&HangUp == 0 || got[0].Flags&Writable != 0 {
+	if len(got) != 1 || got[0].User != user || got[0].Flags&HangUp == 0 ||
+		got[0].Flags&Writable != 0 {
 		t.Fatalf("after the client has gone: %+v", got)
 	}
 	if got := wait(p, 0); len(got) != 0 {
@@ -159,7 +161,8 @@ func TestAWakeEndsAWaitThePresentOneOrTheNext(t *testing.T) {
 
 func TestATimeoutIsNotShorterThanAsked(t *testing.T) {
 	k := open(t)
-	for _, d := range []time.Duration{1, time.Microsecond, 1500 * time.Microsecond, 5 * time.Millisecond} {
+	for _, d := range []time.Duration{1, time.Microsecond, 1500 * time.Microsecond,
+		5 * time.Millisecond} {
 		begin := time.Now()
 		wait(k, d)
 		if took := time.Since(begin); took < d {
@@ -184,7 +187,8 @@ func TestManyAndEmptyPiecesArriveInOrder(t *testing.T) {
 		sent += n
 	}
 	p.Close(p.fd)
-	if got, err := io.ReadAll(p.client); err != nil || sent != len(want) || !bytes.Equal(got, want) {
+	if got, err := io.ReadAll(p.client); err != nil || sent != len(want) ||
+		!bytes.Equal(got, want) {
 		t.Errorf("%d bytes arrived, %v, want %d", len(got), err, len(want))
 	}
 }

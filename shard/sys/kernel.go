@@ -15,7 +15,8 @@ const EAGAIN = unix.EAGAIN
 // PeerGone reports whether a send failed because the peer is gone.
 func PeerGone(errno Errno) bool {
 	switch errno {
-	case unix.EPIPE, unix.ECONNRESET, unix.ETIMEDOUT, unix.ENOTCONN, unix.EHOSTUNREACH, unix.ENETUNREACH:
+	case unix.EPIPE, unix.ECONNRESET, unix.ETIMEDOUT, unix.ENOTCONN, unix.EHOSTUNREACH,
+		unix.ENETUNREACH:
 		return true
 	}
 	return false
@@ -59,8 +60,8 @@ type Kernel interface {
 	// SendV is Send for several pieces in one call (sendmsg(2)). It may take
 	// fewer pieces than it is given.
 	SendV(fd int, pieces [][]byte) (int, Errno)
-	// Unsent is how much of what was sent the other end has not taken yet, in bytes (SIOCOUTQ: tcp(7); on unix sockets with
-	// what the kernel needs for them); -1 if that cannot be told.
+	// Unsent is how much of what was sent the other end has not taken yet, in bytes (SIOCOUTQ:
+	// tcp(7); on unix sockets with what the kernel needs for them); -1 if that cannot be told.
 	Unsent(fd int) int
 	// Close gives the descriptor back. Input that was never read is thrown away
 	// first: closing over it would reset the connection and destroy what is still

@@ -25,8 +25,10 @@ type SocketOptions struct {
 	NotSentLowat int           `type:"size" default:"16KiB" range:"0..1GiB" metric:"-" help:"Unsent bytes from which on a socket counts as full (TCP_NOTSENT_LOWAT); 0: the kernel's."`
 	UserTimeout  time.Duration `default:"60s" range:"0 or 1ms..500h" unit:"1ms" metric:"-" help:"Sent bytes that are not acknowledged for this long end the connection (TCP_USER_TIMEOUT); 0: the kernel's."`
 
-	DeferAccept time.Duration `kong:"-"` // TCP_DEFER_ACCEPT: accept with the first bytes, or after about this long
-	Backlog     int           `kong:"-"` // connections waiting to be accepted; the kernel caps it at net.core.somaxconn
+	// TCP_DEFER_ACCEPT: accept with the first bytes, or after about this long
+	DeferAccept time.Duration `kong:"-"`
+	// connections waiting to be accepted; the kernel caps it at net.core.somaxconn
+	Backlog int `kong:"-"`
 }
 
 // Network is what net.Listen calls the network of a host:port: 0.0.0.0 is all of
@@ -39,11 +41,10 @@ func Network(address string) string {
 	return "tcp"
 }
 
-// Listen opens n listening sockets on one address: TCP ones share the port
-// (SO_REUSEPORT), so that each can have a thread of its own; of a unix socket there
-// is only one, with mode 666: every user that can reach it may connect. network is "tcp",
-// "tcp4" or "unix"; port 0 picks a free one. It fails if anything else listens
-// there, with or without SO_REUSEPORT.
+// Listen opens n listening sockets on one address: TCP ones share the port (SO_REUSEPORT), so that
+// each can have a thread of its own; of a unix socket there is only one, with mode 666: every user
+// that can reach it may connect. network is "tcp", "tcp4" or "unix"; port 0 picks a free one. It
+// fails if anything else listens there, with or without SO_REUSEPORT.
 func Listen(network, address string, n int, o SocketOptions) (fds []int, addr net.Addr, err error) {
 	defer func() {
 		if err != nil {
@@ -117,7 +118,8 @@ func listenOne(network, address string, joins, share bool, o SocketOptions) (int
 		return -1, nil, err
 	}
 	if network == "unix" {
-		if err := os.Chmod(address, 0o666); err != nil { // connecting needs the right to write (unix(7))
+		if err := os.Chmod(address, 0o666); err != nil {
+			// connecting needs the right to write (unix(7))
 			Close(fd)
 			return -1, nil, err
 		}

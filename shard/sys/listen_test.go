@@ -47,8 +47,7 @@ func TestPickedPortsAreNotShared(t *testing.T) {
 	}
 }
 
-// A unix socket whose server is too busy to answer is not taken for one that was left
-// behind.
+// A unix socket whose server is too busy to answer is not taken for one that was left behind.
 func TestASocketOfABusyServerIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
@@ -59,7 +58,8 @@ func TestASocketOfABusyServerIsLeftAlone(t *testing.T) {
 	defer Close(fds[0])
 	var waiting []int
 	for {
-		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC,
+			0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,8 @@ func TestASocketOfABusyServerIsLeftAlone(t *testing.T) {
 			break
 		}
 	}
-	if _, _, err := Listen("unix", path, 1, SocketOptions{}); err == nil || !strings.Contains(err.Error(), "another server") {
+	if _, _, err := Listen("unix", path, 1, SocketOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "another server") {
 		t.Errorf("the second server: %v", err)
 	}
 	for _, fd := range waiting {
@@ -88,7 +89,8 @@ func TestASocketOfABusyServerIsLeftAlone(t *testing.T) {
 // What is set on the listening socket is true of the connections that it accepts.
 func TestConnectionsHaveTheOptionsOfTheirListener(t *testing.T) {
 	t.Parallel()
-	o := SocketOptions{SendBuffer: 65536, NotSentLowat: 12345, UserTimeout: 54321 * time.Millisecond}
+	o := SocketOptions{SendBuffer: 65536, NotSentLowat: 12345,
+		UserTimeout: 54321 * time.Millisecond}
 	fds, addr, err := Listen("tcp", "127.0.0.1:0", 1, o)
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +113,8 @@ func TestConnectionsHaveTheOptionsOfTheirListener(t *testing.T) {
 		"TCP_USER_TIMEOUT":                    {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 54321},
 		"TCP_NODELAY":                         {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
 	} {
-		if got, err := unix.GetsockoptInt(fd, option.level, option.option); err != nil || got != option.want {
+		if got, err := unix.GetsockoptInt(fd, option.level, option.option); err != nil ||
+			got != option.want {
 			t.Errorf("%s is %d, %v; want %d", name, got, err, option.want)
 		}
 	}
@@ -126,7 +129,8 @@ func TestListenersAreOfTCP(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, fd := range fds {
-			if got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil || got != unix.IPPROTO_TCP {
+			if got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL); err != nil ||
+				got != unix.IPPROTO_TCP {
 				t.Errorf("%+v: the protocol is %d, %v; want %d", o, got, err, unix.IPPROTO_TCP)
 			}
 			Close(fd)

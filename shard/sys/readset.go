@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadSet is an epoll set of connections that have something to say, with a clock
-// in it: a set is itself a descriptor that can be polled (epoll(7)), readable when
-// one of its members is.
+// ReadSet is an epoll set of connections that have something to say, with a clock in it: a set is
+// itself a descriptor that can be polled (epoll(7)), readable when one of its members is.
 type ReadSet struct {
 	fd    int
 	timer int
@@ -41,13 +40,14 @@ func OpenReadSet() (*ReadSet, error) {
 func (r *ReadSet) Fd() int { return r.fd }
 
 func (r *ReadSet) control(op, fd int, user uint64) Errno {
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(user), Pad: int32(user >> 32)}
-	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(r.fd), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(user),
+		Pad: int32(user >> 32)}
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(r.fd), uintptr(op), uintptr(fd),
+		uintptr(unsafe.Pointer(&ev)), 0, 0)
 	return errno
 }
 
-// Add begins to report, level-triggered, that fd can be read. user must not be
-// ^0.
+// Add begins to report, level-triggered, that fd can be read. user must not be ^0.
 func (r *ReadSet) Add(fd int, user uint64) Errno { return r.control(unix.EPOLL_CTL_ADD, fd, user) }
 
 // Remove ends it. A report may still be on its way.
@@ -62,7 +62,8 @@ func (r *ReadSet) Tick(period time.Duration) {
 // Ready appends the user values of those that can be read, without waiting, and
 // reports whether the clock has ticked.
 func (r *ReadSet) Ready(users []uint64) (_ []uint64, ticked bool) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(r.fd), uintptr(unsafe.Pointer(&r.raw[0])), uintptr(len(r.raw)), 0, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(r.fd),
+		uintptr(unsafe.Pointer(&r.raw[0])), uintptr(len(r.raw)), 0, 0, 0)
 	if errno != 0 {
 		return users, false
 	}

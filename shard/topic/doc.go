@@ -1,4 +1,5 @@
-// Package topic holds the topics of a node by name: a log each, and the listeners that are told of what is added to it.
+// Package topic holds the topics of a node by name: a log each, and the listeners that are told of
+// what is added to it.
 //
 //	table.go               names → topics
 //	recency.go             the bounds of all history, and which goes first
@@ -6,6 +7,7 @@
 //	upstream.go doubt.go   topics whose events come from elsewhere; what only the upstream can say
 //	verify.go              what tests and simulations ask
 //
-// A [Topic]'s log is guarded by its lock, held to append or to take a snapshot, never over a system call. Interest is announced before
-// the log is looked at, and a dirty mark is cleared before: an event is either seen or announced again.
+// A [Topic]'s log is guarded by its lock, held to append or to take a snapshot, never over a system
+// call. Interest is announced before the log is looked at, and a dirty mark is cleared before: an
+// event is either seen or announced again.
 package topic

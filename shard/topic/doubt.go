@@ -33,8 +33,8 @@ func (t *Topic) Doubts(r log.Resume, p eventid.Position, ask uint64) bool {
 	return false
 }
 
-// MayHaveOlder reports whether a stream that has seen everything up to p, or wants the earliest event there is, wants some that
-// the log has not got and the upstream may have.
+// MayHaveOlder reports whether a stream that has seen everything up to p, or wants the earliest
+// event there is, wants some that the log has not got and the upstream may have.
 func (t *Topic) MayHaveOlder(p eventid.Position, earliest bool) bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
@@ -60,9 +60,10 @@ func (t *Topic) Here() eventid.Position {
 	return eventid.After(eventid.Before(t.feed.Now()))
 }
 
-// RewrittenSince returns the gap that a stream at a position must be told if the log's history was rewritten since it looked
-// ([log.Log.RewrittenSince]).
-func (t *Topic) RewrittenSince(looked *log.Rewriting, at eventid.Position) (gap log.Place, ok bool) {
+// RewrittenSince returns the gap that a stream at a position must be told if the log's history was
+// rewritten since it looked ([log.Log.RewrittenSince]).
+func (t *Topic) RewrittenSince(looked *log.Rewriting, at eventid.Position) (gap log.Place,
+	ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.log.RewrittenSince(looked, at)

@@ -7,9 +7,8 @@ import (
 	"ssedge/shard/log"
 )
 
-// The position that a new stream is given names the place it begins at, whatever
-// the clock and the topic's past: coming back with it gives everything that was
-// published since.
+// The position that a new stream is given names the place it begins at, whatever the clock and the
+// topic's past: coming back with it gives everything that was published since.
 func TestTheFirstPositionOfAStreamLosesNothing(t *testing.T) {
 	for _, past := range []struct {
 		name    string
@@ -24,11 +23,16 @@ func TestTheFirstPositionOfAStreamLosesNothing(t *testing.T) {
 			table.ForgetAll()
 		}},
 		{"a topic with history", func(table *Table, _ *uint64) { publish(t, table, "t", "x") }},
-		{"a clock that went back", func(table *Table, wall *uint64) { publish(t, table, "t", "x"); *wall -= 100 }},
+		{"a clock that went back", func(table *Table, wall *uint64) {
+			publish(t, table, "t", "x")
+			*wall -= 100
+		}},
 	} {
 		for _, later := range []int64{0, 1, 2, -50} {
 			wall := uint64(5000)
-			table := New(Config{HistoryMax: 1 << 20, TopicsMax: 10, WallMS: func() uint64 { return wall }})
+			table := New(Config{HistoryMax: 1 << 20, TopicsMax: 10, WallMS: func() uint64 {
+				return wall
+			}})
 			past.prepare(table, &wall)
 			topic, err := table.Acquire([]byte("t"))
 			if err != nil {
@@ -36,7 +40,8 @@ func TestTheFirstPositionOfAStreamLosesNothing(t *testing.T) {
 			}
 			begin := topic.Locate(log.ResumeNot, eventid.Position{}, false)
 			for n := range 3 {
-				if again := topic.Locate(log.ResumeAt, begin.At, false); again.Cause != log.GapNone || again.Cursor != begin.Cursor {
+				if again := topic.Locate(log.ResumeAt, begin.At,
+					false); again.Cause != log.GapNone || again.Cursor != begin.Cursor {
 					t.Errorf("%s: %d events after the stream began at %v (cursor %d), it resumes at %d with cause %q",
 						past.name, n, begin.At, begin.Cursor, again.Cursor, again.Cause)
 				}
@@ -67,10 +72,13 @@ func TestTheEarliestIsTheOldestEvent(t *testing.T) {
 		}
 		p := topic.Locate(log.ResumeEarliest, eventid.Position{}, false)
 		if p.Cause != log.GapNone || p.Cursor != oldest(topic) {
-			t.Errorf("%d events: at %d with cause %q, want %d", events, p.Cursor, p.Cause, oldest(topic))
+			t.Errorf("%d events: at %d with cause %q, want %d", events, p.Cursor, p.Cause,
+				oldest(topic))
 		}
-		if again := topic.Locate(log.ResumeAt, p.At, false); again.Cause != log.GapNone || again.Cursor != p.Cursor {
-			t.Errorf("%d events: %v comes back to %d with cause %q, want %d", events, p.At, again.Cursor, again.Cause, p.Cursor)
+		if again := topic.Locate(log.ResumeAt, p.At, false); again.Cause != log.GapNone ||
+			again.Cursor != p.Cursor {
+			t.Errorf("%d events: %v comes back to %d with cause %q, want %d", events, p.At,
+				again.Cursor, again.Cause, p.Cursor)
 		}
 	}
 }

@@ -87,7 +87,8 @@ func (t *Table) putIdle(topic *Topic) {
 // evict empties the least recently used logs until what is left fits.
 func (t *Table) evict() {
 	for t.held.Load() > t.historyMax {
-		if t.upstream != nil && t.ForgetOldest() { // topics that nothing holds go first: the upstream has all their events
+		if t.upstream != nil && t.ForgetOldest() {
+			// topics that nothing holds go first: the upstream has all their events
 			continue
 		}
 		if !t.EvictOldest() {

@@ -12,8 +12,7 @@ import (
 	"ssedge/shard/log"
 )
 
-// order is the names in a list, least recently used first, checked in both
-// directions.
+// order is the names in a list, least recently used first, checked in both directions.
 func (l *topicList) order() (names []string) {
 	var back []string
 	for t := l.oldest; t != nil; t = t.newer {
@@ -63,7 +62,8 @@ func TestAllHistoryStaysWithinItsCap(t *testing.T) {
 	if len(retained(held)) != 0 {
 		t.Error("the least recently used log is still there")
 	}
-	if p := held.Locate(log.ResumeAt, eventid.At(1_000_000), false); p.Cause != log.GapExpired && p.Cause != log.GapEvicted {
+	if p := held.Locate(log.ResumeAt, eventid.At(1_000_000), false); p.Cause != log.GapExpired &&
+		p.Cause != log.GapEvicted {
 		t.Errorf("a position before an eviction resumes with cause %q", p.Cause)
 	}
 }
@@ -72,7 +72,8 @@ func TestAllHistoryStaysWithinItsCap(t *testing.T) {
 func TestExpiryKnowsNoYear2038(t *testing.T) {
 	for _, second := range []uint64{1, 1<<31 - 3, 1<<31 + 5} {
 		wall := second * 1000
-		table := New(Config{Retention: log.Retention{AgeMS: 2000}, HistoryMax: 1 << 30, TopicsMax: 10, WallMS: func() uint64 { return wall }})
+		table := New(Config{Retention: log.Retention{AgeMS: 2000}, HistoryMax: 1 << 30,
+			TopicsMax: 10, WallMS: func() uint64 { return wall }})
 		publish(t, table, "a", "x")
 		wall += 3000
 		publish(t, table, "b", "x")
@@ -88,7 +89,8 @@ func TestExpiryKnowsNoYear2038(t *testing.T) {
 // event that was accepted is retained or below what the log says it lost, ids
 // come out in order, and what is held returns to nothing.
 func TestNothingIsLostUnderConcurrency(t *testing.T) {
-	table := New(Config{Retention: log.Retention{Events: 50, AgeMS: 20}, HistoryMax: 30_000, TopicsMax: 40})
+	table := New(Config{Retention: log.Retention{Events: 50, AgeMS: 20}, HistoryMax: 30_000,
+		TopicsMax: 40})
 	var all sync.WaitGroup
 	for w := range 4 {
 		all.Go(func() { churn(t, table, w) })
@@ -134,8 +136,10 @@ func churn(t *testing.T, table *Table, worker int) {
 		if !topic.MayHaveHad(id) {
 			t.Errorf("%v is neither retained nor lost", id)
 		}
-		if p := topic.Locate(log.ResumeAt, before.At, false); p.Cause == log.GapNone && p.Cursor != before.Cursor {
-			t.Errorf("the position %v given at %d resumes at %d", before.At, before.Cursor, p.Cursor)
+		if p := topic.Locate(log.ResumeAt, before.At, false); p.Cause == log.GapNone &&
+			p.Cursor != before.Cursor {
+			t.Errorf("the position %v given at %d resumes at %d", before.At, before.Cursor,
+				p.Cursor)
 		}
 		table.Release(topic)
 	}

@@ -52,16 +52,16 @@ type Table struct {
 	Missed  atomic.Uint64 // gaps told because the upstream has lost events: one for each stream
 }
 
-// Listen sets the listeners that are told of the topics. It is called once, before the first Acquire.
+// Listen sets the listeners that are told of the topics. It is called once, before the first
+// Acquire.
 func (t *Table) Listen(all []Listener) { t.listeners = all }
 
 // HasUpstream reports whether the topics' events come from elsewhere.
 func (t *Table) HasUpstream() bool { return t.upstream != nil }
 
-// stripe is a part of the table with a lock of its own. floor is at or above
-// every id ever given to a topic that this stripe has forgotten: a topic that
-// comes back begins there, so that an id is never given twice and a position
-// from before is known to be unprovable.
+// stripe is a part of the table with a lock of its own. floor is at or above every id ever given to
+// a topic that this stripe has forgotten: a topic that comes back begins there, so that an id is
+// never given twice and a position from before is known to be unprovable.
 type stripe struct {
 	mu     sync.RWMutex
 	byName map[string]*Topic
@@ -71,7 +71,8 @@ type stripe struct {
 
 // New makes an empty table.
 func New(c Config) *Table {
-	t := &Table{retention: c.Retention, historyMax: c.HistoryMax, topicsMax: int64(c.TopicsMax), upstream: c.Upstream, lingerMS: c.LingerMS, wallMS: c.WallMS, seed: maphash.MakeSeed()}
+	t := &Table{retention: c.Retention, historyMax: c.HistoryMax, topicsMax: int64(c.TopicsMax),
+		upstream: c.Upstream, lingerMS: c.LingerMS, wallMS: c.WallMS, seed: maphash.MakeSeed()}
 	if t.upstream == nil {
 		t.lingerMS = c.Retention.AgeMS
 	}
@@ -85,7 +86,8 @@ func New(c Config) *Table {
 	return t
 }
 
-// SetClock says by how much the upstream's clock, which gives events their ids, is ahead of the wall clock here, in milliseconds.
+// SetClock says by how much the upstream's clock, which gives events their ids, is ahead of the
+// wall clock here, in milliseconds.
 func (t *Table) SetClock(aheadMS int64) { t.aheadMS.Store(aheadMS) }
 
 // ids is the time of the clock that gives events their ids, when it is nowMS here.
@@ -111,8 +113,8 @@ func (t *Table) nowMS() uint64 {
 	}
 }
 
-// ClockHeld returns for how long the clock that gives ids and ages stands still: the wall clock was ahead, and was set back. Until it is
-// there again history does not age.
+// ClockHeld returns for how long the clock that gives ids and ages stands still: the wall clock was
+// ahead, and was set back. Until it is there again history does not age.
 func (t *Table) ClockHeld() time.Duration {
 	last, now := t.lastMS.Load(), t.wallMS()
 	if now >= last {
@@ -131,9 +133,8 @@ func (t *Table) stripe(name []byte) *stripe {
 	return &t.stripes[maphash.Bytes(t.seed, name)%stripes]
 }
 
-// Acquire returns the topic called name, made if need be, and holds it: the
-// caller owes a Release. name is copied if it is kept. The only error is
-// ErrFull.
+// Acquire returns the topic called name, made if need be, and holds it: the caller owes a Release.
+// name is copied if it is kept. The only error is ErrFull.
 func (t *Table) Acquire(name []byte) (*Topic, error) {
 	for {
 		topic, err := t.acquire(name)
@@ -165,7 +166,8 @@ func (t *Table) acquire(name []byte) (*Topic, error) {
 		t.topics.Add(-1)
 		return nil, ErrFull
 	}
-	topic = &Topic{name: string(name), table: t, log: log.New(s.floor), local: make([]uint32, len(t.listeners))}
+	topic = &Topic{name: string(name), table: t, log: log.New(s.floor),
+		local: make([]uint32, len(t.listeners))}
 	for i := range topic.local {
 		topic.local[i] = NoState
 	}

@@ -84,16 +84,17 @@ func TestAPositionFromBeforeForgettingIsAGap(t *testing.T) {
 	table.ForgetAll()
 	publish(t, table, "t", "3")
 	topic := acquire(t, table, "t")
-	if p := topic.Locate(log.ResumeAt, eventid.After(first), false); p.Cause != log.GapExpired || p.Cursor != 0 {
+	if p := topic.Locate(log.ResumeAt, eventid.After(first), false); p.Cause != log.GapExpired ||
+		p.Cursor != 0 {
 		t.Errorf("resumed with cause %q at %d, want expired at 0", p.Cause, p.Cursor)
 	}
-	if p := topic.Locate(log.ResumeAt, eventid.After(second), false); p.Cause != log.GapNone || p.Cursor != 0 {
+	if p := topic.Locate(log.ResumeAt, eventid.After(second), false); p.Cause != log.GapNone ||
+		p.Cursor != 0 {
 		t.Errorf("the newest id that was lost resumes with cause %q at %d", p.Cause, p.Cursor)
 	}
 }
 
-// A topic without holder and history lingers for as long as an event is kept; then
-// it is forgotten.
+// A topic without holder and history lingers for as long as an event is kept; then it is forgotten.
 func TestATopicIsForgottenWhenNothingCanNeedIt(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -134,7 +135,8 @@ func TestATopicIsForgottenWhenNothingCanNeedIt(t *testing.T) {
 		*wall += 5000
 		table.Expire()
 		if table.Topics() != 1 || table.HistoryBytes() != 0 {
-			t.Errorf("%s: %d topics, %d bytes left; expected the topic to linger", c.name, table.Topics(), table.HistoryBytes())
+			t.Errorf("%s: %d topics, %d bytes left; expected the topic to linger", c.name,
+				table.Topics(), table.HistoryBytes())
 		}
 		*wall += 2000
 		table.Expire()
@@ -169,11 +171,14 @@ func TestALingeringTopicProvesThatNothingWasMissed(t *testing.T) {
 		*wall += 4000
 		table.Expire()
 		again := acquire(t, table, "mine")
-		if p := again.Locate(log.ResumeAt, begin.At, false); p.Cause != log.GapNone || p.Cursor != p.Head {
-			t.Errorf("%d events: %v resumes with cause %q at %d of %d", events, begin.At, p.Cause, p.Cursor, p.Head)
+		if p := again.Locate(log.ResumeAt, begin.At, false); p.Cause != log.GapNone ||
+			p.Cursor != p.Head {
+			t.Errorf("%d events: %v resumes with cause %q at %d of %d", events, begin.At, p.Cause,
+				p.Cursor, p.Head)
 		}
 		if p := again.Locate(log.ResumeAt, eventid.At(1), false); p.Cause != log.GapExpired {
-			t.Errorf("%d events: a time before the node began resumes with cause %q", events, p.Cause)
+			t.Errorf("%d events: a time before the node began resumes with cause %q", events,
+				p.Cause)
 		}
 	}
 }
@@ -206,7 +211,8 @@ func TestExpiryTakesWhatIsOldAndNothingElse(t *testing.T) {
 	}
 }
 
-// At the bound of topics those that nothing holds make room, the longest unused first, and their histories are known to be gone.
+// At the bound of topics those that nothing holds make room, the longest unused first, and their
+// histories are known to be gone.
 func TestUnheldTopicsMakeRoom(t *testing.T) {
 	table, wall := newTable(Config{TopicsMax: 3})
 	held := acquire(t, table, "held")

@@ -12,23 +12,25 @@ import (
 // which says whether the listener is interested.
 const ListenersMax = 64
 
-// Listener is told of the topics in which it is interested: a shard. Its number is its place among those of [Table.Listen]. Both
-// methods may be called from any goroutine; they must not block.
+// Listener is told of the topics in which it is interested: a shard. Its number is its place among
+// those of [Table.Listen]. Both methods may be called from any goroutine; they must not block.
 type Listener interface {
-	// Dirty says that a topic has something new. It is not said again before the listener has called Topic.Look.
+	// Dirty says that a topic has something new. It is not said again before the listener has
+	// called Topic.Look.
 	Dirty(*Topic)
-	// Answered says that something is known of a topic that was not, and for which the listener waits (Topic.Await).
+	// Answered says that something is known of a topic that was not, and for which the listener
+	// waits (Topic.Await).
 	Answered(*Topic)
 }
 
 // NoState is what [Topic.State] is for a listener that is not interested.
 const NoState = ^uint32(0)
 
-// Topic is a log and the listeners that are interested in it. It is safe from any goroutine, but for what belongs to a listener.
+// Topic is a log and the listeners that are interested in it. It is safe from any goroutine, but
+// for what belongs to a listener.
 //
-// refs counts the holders of the topic: subscriptions, and publishes under way. A
-// topic without holders whose log is empty lingers for a while (Table.linger) and
-// is then forgotten.
+// refs counts the holders of the topic: subscriptions, and publishes under way. A topic without
+// holders whose log is empty lingers for a while (Table.linger) and is then forgotten.
 type Topic struct {
 	name  string
 	table *Table
@@ -73,8 +75,8 @@ func (t *Topic) publish(body []byte) eventid.ID {
 	return id
 }
 
-// State is what listener n has noted of the topic in [Topic.Join]; NoState if it is not interested. It belongs to the
-// listener, as Join, Leave and Look do.
+// State is what listener n has noted of the topic in [Topic.Join]; NoState if it is not interested.
+// It belongs to the listener, as Join, Leave and Look do.
 func (t *Topic) State(n int) uint32 { return t.local[n] }
 
 // Join registers listener n, which must look at the log after this: it is told only of what is
@@ -97,9 +99,8 @@ func (t *Topic) ClearDirty(n int) { t.dirty.And(^(uint64(1) << n)) }
 // Interested is the listeners that are interested, a bit for each.
 func (t *Topic) Interested() uint64 { return t.interested.Load() }
 
-// wake tells every interested listener that does not know yet. The log was changed
-// before, so a listener that clears its bit and then looks at the log misses
-// nothing.
+// wake tells every interested listener that does not know yet. The log was changed before, so a
+// listener that clears its bit and then looks at the log misses nothing.
 func (t *Topic) wake() {
 	want := t.interested.Load()
 	if want == 0 {
@@ -137,9 +138,9 @@ func (t *Topic) HeadAt(cursor uint64) bool {
 	return t.log.Head() == cursor
 }
 
-// Locate finds where a stream begins: at the head, at the oldest event, or where p
-// says. own is for a time that this node itself has given the stream ([Topic.Here]): the topic may have
-// had no event since.
+// Locate finds where a stream begins: at the head, at the oldest event, or where p says. own is for
+// a time that this node itself has given the stream ([Topic.Here]): the topic may have had no event
+// since.
 func (t *Topic) Locate(r log.Resume, p eventid.Position, own bool) log.Place {
 	now := t.table.nowMS()
 	t.mu.Lock()

@@ -8,10 +8,9 @@ import (
 	"ssedge/shard/log"
 )
 
-// Upstream is where the events of topics come from if other nodes have them as well: it
-// orders them, and keeps more of them than the logs here, which are windows on what it has.
-// A log grows at its head as events are published, and at its tail when a stream wants
-// to go on from before it.
+// Upstream is where the events of topics come from if other nodes have them as well: it orders
+// them, and keeps more of them than the logs here, which are windows on what it has. A log grows at
+// its head as events are published, and at its tail when a stream wants to go on from before it.
 //
 // The methods may be called from any goroutine, with a lock of the table held: they must
 // neither block nor call back from within.
@@ -38,12 +37,15 @@ type Feed interface {
 
 // Reading is a request for some of the events after From and before the log's end, for one stream.
 type Reading struct {
-	From   eventid.Position // zero: only the first one there is
-	Client uint64           // stands for the address of the stream's client: no client has more than its share of the readings; 0: it is not known
+	From eventid.Position // zero: only the first one there is
+	// stands for the address of the stream's client: no client has more than its share of the
+	// readings; 0: it is not known
+	Client uint64
 	// Wanted reports whether the stream is still there.
 	Wanted func() bool
-	// Got is called once with them, in their order, unless they are not wanted any more: none, if there are none. Both may
-	// be called from any goroutine. What does not follow From begins with a hole, always if that is zero.
+	// Got is called once with them, in their order, unless they are not wanted any more: none, if
+	// there are none. Both may be called from any goroutine. What does not follow From begins with
+	// a hole, always if that is zero.
 	Got func([]log.Older)
 }
 
@@ -74,8 +76,8 @@ func (t *Topic) Has(id eventid.ID) bool {
 	return ok
 }
 
-// MayHaveHad reports whether the log has an event with that id, or may have had it and let it go, or
-// begins after it.
+// MayHaveHad reports whether the log has an event with that id, or may have had it and let it go,
+// or begins after it.
 func (t *Topic) MayHaveHad(id eventid.ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -162,7 +164,8 @@ func (t *Topic) Extends() bool {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return !t.over && t.log.Whole() && !t.table.retention.Full(&t.log, t.table.ids(now)) && t.table.held.Load() <= t.table.historyMax/2
+	return !t.over && t.log.Whole() && !t.table.retention.Full(&t.log, t.table.ids(now)) &&
+		t.table.held.Load() <= t.table.historyMax/2
 }
 
 // EventBytes is the mean size of the log's events in wire form; 0 if it has none.
@@ -217,15 +220,17 @@ func (t *Topic) CaughtUp() {
 }
 
 // Fork says that the upstream has forgotten the events after id, and that other events will follow
-// id. The forgotten events that are in the log stay there, and every stream that lacks them gets them.
+// id. The forgotten events that are in the log stay there, and every stream that lacks them gets
+// them.
 func (t *Topic) Fork(id eventid.ID) {
 	t.mu.Lock()
 	t.log.Fork(id)
 	t.mu.Unlock()
 }
 
-// BeginAnew says that the upstream's stream was gone, and that events of a new one follow: nothing is missing. id is a time
-// before them, written as the last id that is possible before it. erased says that the earlier stream did not go by its age.
+// BeginAnew says that the upstream's stream was gone, and that events of a new one follow: nothing
+// is missing. id is a time before them, written as the last id that is possible before it. erased
+// says that the earlier stream did not go by its age.
 func (t *Topic) BeginAnew(id eventid.ID, erased bool) {
 	t.mu.Lock()
 	t.log.BeginAnew(id, erased)

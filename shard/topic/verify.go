@@ -12,8 +12,8 @@ func (t *Table) ForgetAll() {
 	}
 }
 
-// Verify checks a table of which no topic is held: each of its topics has history or lingers, and the account of memory is
-// right. Nothing may use the table meanwhile.
+// Verify checks a table of which no topic is held: each of its topics has history or lingers, and
+// the account of memory is right. Nothing may use the table meanwhile.
 func (t *Table) Verify() error {
 	listed, held := 0, int64(0)
 	for _, l := range []*topicList{&t.recency.used, &t.recency.idle} {
@@ -26,7 +26,8 @@ func (t *Table) Verify() error {
 	var err error
 	t.Each(func(topic *Topic) {
 		if topic.refs.Load() != 0 || topic.interested.Load() != 0 {
-			err = fmt.Errorf("topic %s has %d holders, interested %b", topic.name, topic.refs.Load(), topic.interested.Load())
+			err = fmt.Errorf("topic %s has %d holders, interested %b", topic.name,
+				topic.refs.Load(), topic.interested.Load())
 		}
 		held += topic.log.Held()
 	})

@@ -33,8 +33,7 @@ type Wheel struct {
 	armed  int
 }
 
-// New makes a wheel of that many buckets, a power of two, whose present tick is
-// now.
+// New makes a wheel of that many buckets, a power of two, whose present tick is now.
 func New(buckets int, now uint32) *Wheel {
 	if buckets <= 0 || buckets&(buckets-1) != 0 {
 		panic("wheel: the number of buckets must be a power of two")
@@ -59,9 +58,8 @@ func (w *Wheel) firing() uint32 { return sentinel | (w.mask + 1) }
 // Armed returns how many entries are waiting.
 func (w *Wheel) Armed() int { return w.armed }
 
-// Arm sets entry i, below 2^31, to fire at tick due, in place of any earlier
-// setting. A tick that has passed fires with the next Advance, or the one under
-// way.
+// Arm sets entry i, below 2^31, to fire at tick due, in place of any earlier setting. A tick that
+// has passed fires with the next Advance, or the one under way.
 func (w *Wheel) Arm(i, due uint32) {
 	for int(i>>chunkBits) >= len(w.chunks) {
 		c := new([chunkSize]node)

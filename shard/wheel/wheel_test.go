@@ -174,7 +174,8 @@ func TestAnEntryFarAheadFiresOnItsTick(t *testing.T) {
 			fired := false
 			w.Advance(now, 1, func(uint32) { fired = true })
 			if fired != (now == due) {
-				t.Fatalf("from %d: fired %v %d ticks before it is due", start, fired, int32(due-now))
+				t.Fatalf("from %d: fired %v %d ticks before it is due", start, fired,
+					int32(due-now))
 			}
 		}
 	}

@@ -25,26 +25,33 @@ type Bound struct {
 	File  string // "" if there is none
 }
 
-// none is from where on a number means that there is no limit: version 1 writes the largest one that is a multiple of a page.
+// none is from where on a number means that there is no limit: version 1 writes the largest one
+// that is a multiple of a page.
 const none = 1 << 62
 
-// Read reads the limits of this process from a host's root directory (os.DirFS("/")). What cannot be read is no bound.
+// Read reads the limits of this process from a host's root directory (os.DirFS("/")). What cannot
+// be read is no bound.
 func Read(root fs.FS) Limits {
 	r := reader{root: root, mounts: mounts(root), groups: groups(root)}
-	l := Limits{Memory: Bound{Bytes: math.MaxInt64}, MemoryHigh: Bound{Bytes: math.MaxInt64}, Pids: math.MaxInt64}
-	if l.Group = strings.TrimPrefix(r.groups[unified], "/"); l.Group == "" { // systemd keeps its units there where version 1 has the controllers
+	l := Limits{Memory: Bound{Bytes: math.MaxInt64}, MemoryHigh: Bound{Bytes: math.MaxInt64},
+		Pids: math.MaxInt64}
+	if l.Group = strings.TrimPrefix(r.groups[unified], "/"); l.Group == "" {
+		// systemd keeps its units there where version 1 has the controllers
 		l.Group = strings.TrimPrefix(r.groups["name=systemd"], "/")
 	}
 	for _, dir := range r.dirs("memory") {
 		l.Version = 1
 		l.Memory.least(r.number(dir, "memory.limit_in_bytes"), dir+"/memory.limit_in_bytes")
-		l.Memory.least(r.member(dir, "memory.stat", "hierarchical_memory_limit"), dir+"/memory.stat") // of groups that are not to be seen, too
+		// of groups that are not to be seen, too
+		l.Memory.least(r.member(dir, "memory.stat", "hierarchical_memory_limit"),
+			dir+"/memory.stat")
 	}
 	for _, dir := range r.dirs("pids") {
 		l.Pids = min(l.Pids, r.number(dir, "pids.max"))
 	}
 	for _, dir := range r.dirs("cpu") {
-		l.cpus(float64(r.number(dir, "cpu.cfs_quota_us")), float64(r.number(dir, "cpu.cfs_period_us")))
+		l.cpus(float64(r.number(dir, "cpu.cfs_quota_us")),
+			float64(r.number(dir, "cpu.cfs_period_us")))
 	}
 	for _, dir := range r.dirs(unified) {
 		if l.Version == 0 {
@@ -66,7 +73,8 @@ func (b *Bound) least(n int64, file string) {
 }
 
 func (l *Limits) cpus(quota, period float64) {
-	if quota > 0 && quota < none && period > 0 && period < none && (l.CPUs == 0 || quota/period < l.CPUs) {
+	if quota > 0 && quota < none && period > 0 && period < none &&
+		(l.CPUs == 0 || quota/period < l.CPUs) {
 		l.CPUs = quota / period
 	}
 }
@@ -78,7 +86,8 @@ type reader struct {
 	groups map[string]string // by controller, where this process is
 }
 
-// dirs are the directories of this process's group, and of those above it, as far as they are to be seen, for a controller.
+// dirs are the directories of this process's group, and of those above it, as far as they are to be
+// seen, for a controller.
 func (r *reader) dirs(controller string) (all []string) {
 	m, ok := r.mountOf(controller)
 	if !ok {
@@ -122,7 +131,8 @@ func (r *reader) member(dir, file, name string) int64 {
 	return math.MaxInt64
 }
 
-// number is math.MaxInt64 for "max", for what stands for it in version 1, and for what is no number.
+// number is math.MaxInt64 for "max", for what stands for it in version 1, and for what is no
+// number.
 func number(text string) int64 {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 || n >= none {

@@ -21,8 +21,8 @@ func (m *mount) has(group string) bool {
 	return m.root == "/" || group == m.root || strings.HasPrefix(group, m.root+"/")
 }
 
-// below is the path of a group from the mount on. A group that is outside (of another namespace: "/../x") counts as that of the mount:
-// its own limits are not to be seen.
+// below is the path of a group from the mount on. A group that is outside (of another namespace:
+// "/../x") counts as that of the mount: its own limits are not to be seen.
 func (m *mount) below(group string) string {
 	if !m.has(group) || strings.Contains(group+"/", "/../") {
 		return ""
@@ -30,8 +30,8 @@ func (m *mount) below(group string) string {
 	return strings.TrimPrefix(group, strings.TrimSuffix(m.root, "/"))
 }
 
-// mounts reads /proc/self/mountinfo (proc_pid_mountinfo(5)): … root mountpoint … - type source options. Where nothing is said, version 2
-// is looked for at its usual place.
+// mounts reads /proc/self/mountinfo (proc_pid_mountinfo(5)): … root mountpoint … - type source
+// options. Where nothing is said, version 2 is looked for at its usual place.
 func mounts(root fs.FS) (all []mount) {
 	text, _ := fs.ReadFile(root, "proc/self/mountinfo")
 	for line := range strings.Lines(string(text)) {
@@ -40,7 +40,8 @@ func mounts(root fs.FS) (all []mount) {
 		if len(l) < 5 || len(r) < 3 {
 			continue
 		}
-		m := mount{point: strings.TrimPrefix(unescape(l[4]), "/"), root: unescape(l[3]), controllers: map[string]bool{}}
+		m := mount{point: strings.TrimPrefix(unescape(l[4]), "/"), root: unescape(l[3]),
+			controllers: map[string]bool{}}
 		switch r[0] {
 		case "cgroup2":
 			m.controllers[unified] = true

@@ -55,7 +55,8 @@ func TestARealGroup(t *testing.T) {
 		}
 	})
 	const bytesMax = 1 << 30
-	if err := os.WriteFile(filepath.Join(above, limit), []byte(fmt.Sprint(bytesMax)), 0); err != nil {
+	if err := os.WriteFile(filepath.Join(above, limit), []byte(fmt.Sprint(bytesMax)),
+		0); err != nil {
 		t.Skipf("no limit can be set (a host whose root has the memory controller could): %v", err)
 	}
 	if err := os.Mkdir(group, 0o755); err != nil {

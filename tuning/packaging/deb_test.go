@@ -58,20 +58,23 @@ func TestThePackageInstalls(t *testing.T) {
 		}
 	}
 	root := t.TempDir()
-	for _, dir := range []string{tree + "/bin/release", tree + "/bin/deb", root + "/etc", root + "/var/lib/dpkg/info", root + "/var/lib/dpkg/updates"} {
+	for _, dir := range []string{tree + "/bin/release", tree + "/bin/deb", root + "/etc",
+		root + "/var/lib/dpkg/info", root + "/var/lib/dpkg/updates"} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write(t, tree+"/bin/release/ssedge-linux-"+runtime.GOARCH, "#!/bin/sh\n")
 	write(t, tree+"/bin/deb/ssedge.service", read(t, "../systemd/ssedge.service"))
-	for _, file := range []string{"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "var/lib/dpkg/status", "var/lib/dpkg/available"} {
+	for _, file := range []string{"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow",
+		"var/lib/dpkg/status", "var/lib/dpkg/available"} {
 		write(t, root+"/"+file, "")
 	}
 	run := func(name string, arguments ...string) string {
 		t.Helper()
 		cmd := exec.Command(name, arguments...)
-		cmd.Dir, cmd.Env = tree, append(os.Environ(), "ARCH="+runtime.GOARCH, "VERSION=1.2.3", "SOURCE_DATE_EPOCH=1700000000")
+		cmd.Dir, cmd.Env = tree, append(os.Environ(), "ARCH="+runtime.GOARCH, "VERSION=1.2.3",
+			"SOURCE_DATE_EPOCH=1700000000")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s %v: %v\n%s", name, arguments, err, out)
@@ -85,12 +88,15 @@ func TestThePackageInstalls(t *testing.T) {
 	}
 	dpkg := []string{"--root=" + root, "--force-script-chrootless", "--force-depends"}
 	run("dpkg", append(dpkg, "-i", "one.deb")...)
-	for _, path := range []string{"/usr/bin/ssedge", "/usr/lib/systemd/system/ssedge.service", "/usr/lib/systemd/system/ssedge.socket", "/usr/lib/sysusers.d/ssedge.conf", "/etc/ssedge/ssedge.yaml"} {
+	for _, path := range []string{"/usr/bin/ssedge", "/usr/lib/systemd/system/ssedge.service",
+		"/usr/lib/systemd/system/ssedge.socket", "/usr/lib/sysusers.d/ssedge.conf",
+		"/etc/ssedge/ssedge.yaml"} {
 		if _, err := os.Stat(root + path); err != nil {
 			t.Errorf("%v: expected it to be installed", err)
 		}
 	}
-	if users := read(t, root+"/etc/passwd"); !strings.HasPrefix(users, "ssedge:") || strings.Count(users, "\n") != 1 {
+	if users := read(t, root+"/etc/passwd"); !strings.HasPrefix(users, "ssedge:") ||
+		strings.Count(users, "\n") != 1 {
 		t.Errorf("the users are %q, expected ssedge", users)
 	}
 	const changed = "admin: off\n"
@@ -102,7 +108,8 @@ func TestThePackageInstalls(t *testing.T) {
 	run("dpkg", append(dpkg, "--purge", "ssedge")...)
 	left := slices.DeleteFunc(files(t, root), func(f string) bool {
 		return strings.Contains(f, "/var/") || strings.Contains(f, ".pwd.lock") ||
-			strings.Contains(f, "passwd") || strings.Contains(f, "group") || strings.Contains(f, "shadow")
+			strings.Contains(f, "passwd") || strings.Contains(f, "group") ||
+			strings.Contains(f, "shadow")
 	})
 	if len(left) > 0 {
 		t.Errorf("the package leaves %v", left)

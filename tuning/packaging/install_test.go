@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-// makeTarget runs make at the root. What is installed is a file of ours: nothing is
-// built.
+// makeTarget runs make at the root. What is installed is a file of ours: nothing is built.
 func makeTarget(t *testing.T, arguments ...string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "program")
 	write(t, program, "#!/bin/sh\n")
-	cmd := exec.Command("make", append([]string{"-C", "../..", "-s", "BIN=" + program}, arguments...)...)
+	cmd := exec.Command("make", append([]string{"-C", "../..", "-s", "BIN=" + program},
+		arguments...)...)
 	cmd.Env = append(os.Environ(), "MAKEFLAGS=", "MAKELEVEL=") // this test may run below make
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("make %v: %v\n%s", arguments, err, out)
@@ -62,7 +62,8 @@ func TestInstallAndUninstall(t *testing.T) {
 	for _, c := range []struct {
 		prefix string
 		given  []string
-	}{{"/usr/local", nil}, {"/usr", []string{"PREFIX=/usr"}}, {"/opt/ssedge", []string{"PREFIX=/opt/ssedge"}}} {
+	}{{"/usr/local", nil}, {"/usr", []string{"PREFIX=/usr"}},
+		{"/opt/ssedge", []string{"PREFIX=/opt/ssedge"}}} {
 		root := t.TempDir()
 		given := append([]string{"DESTDIR=" + root}, c.given...)
 		makeTarget(t, append(given, "install")...)
@@ -74,10 +75,12 @@ func TestInstallAndUninstall(t *testing.T) {
 			"-rwxr-xr-x " + c.prefix + "/bin/ssedge",
 		}
 		if got := files(t, root); !slices.Equal(got, want) {
-			t.Errorf("%v: found\n%s\nexpected\n%s", c.given, strings.Join(got, "\n"), strings.Join(want, "\n"))
+			t.Errorf("%v: found\n%s\nexpected\n%s", c.given, strings.Join(got, "\n"),
+				strings.Join(want, "\n"))
 		}
 		unit := read(t, root+c.prefix+"/lib/systemd/system/ssedge.service")
-		if start := "\nExecStart=" + c.prefix + "/bin/ssedge serve --config=/etc/ssedge/ssedge.yaml\n"; !strings.Contains(unit, start) {
+		if start := "\nExecStart=" + c.prefix +
+			"/bin/ssedge serve --config=/etc/ssedge/ssedge.yaml\n"; !strings.Contains(unit, start) {
 			t.Errorf("%v: expected %q in the unit", c.given, start)
 		}
 		makeTarget(t, append(given, "install")...) // again: an upgrade
@@ -102,7 +105,8 @@ func TestSettingsOfOthersStay(t *testing.T) {
 	write(t, root+"/usr/local/bin/other", "")
 	makeTarget(t, "DESTDIR="+root, "install")
 	makeTarget(t, "DESTDIR="+root, "uninstall")
-	want := []string{"-rw-r--r-- /etc/ssedge/keys", "-rw-r--r-- /etc/ssedge/ssedge.yaml", "-rw-r--r-- /usr/local/bin/other"}
+	want := []string{"-rw-r--r-- /etc/ssedge/keys", "-rw-r--r-- /etc/ssedge/ssedge.yaml",
+		"-rw-r--r-- /usr/local/bin/other"}
 	if got := files(t, root); !slices.Equal(got, want) {
 		t.Errorf("found %v, expected %v", got, want)
 	}

@@ -41,8 +41,11 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 	for _, g := range all.Groups {
 		for _, r := range g.Rules {
 			severity := r.Labels["severity"]
-			if r.Alert == "" || seen[r.Alert] || r.For == "" || severity != "page" && severity != "ticket" || r.Annotations["summary"] == "" || r.Annotations["runbook"] == "" {
-				t.Errorf("%+v: expected a name of its own, a for, severity page or ticket, a summary and a runbook", r)
+			if r.Alert == "" || seen[r.Alert] || r.For == "" || severity != "page" &&
+				severity != "ticket" || r.Annotations["summary"] == "" ||
+				r.Annotations["runbook"] == "" {
+				t.Errorf("%+v: expected a name of its own, a for, severity page or ticket, a summary and a runbook",
+					r)
 			}
 			seen[r.Alert] = true
 		}
@@ -89,8 +92,10 @@ func TestTheDashboardIsInOrder(t *testing.T) {
 	ids, taken := map[int]bool{}, map[[2]int]string{}
 	questions := group{Name: "dashboard"}
 	for _, p := range board.Panels {
-		if p.Title == "" || ids[p.ID] || (p.Type == "row") != (len(p.Targets) == 0) || p.GridPos.X+p.GridPos.W > 24 {
-			t.Errorf("panel %d, %q: expected a title, a number of its own, questions unless it is a row, and a place within 24 columns", p.ID, p.Title)
+		if p.Title == "" || ids[p.ID] || (p.Type == "row") != (len(p.Targets) == 0) ||
+			p.GridPos.X+p.GridPos.W > 24 {
+			t.Errorf("panel %d, %q: expected a title, a number of its own, questions unless it is a row, and a place within 24 columns",
+				p.ID, p.Title)
 		}
 		ids[p.ID] = true
 		for x := range p.GridPos.W {
@@ -103,8 +108,11 @@ func TestTheDashboardIsInOrder(t *testing.T) {
 			}
 		}
 		for _, target := range p.Targets {
-			expr := strings.NewReplacer("$__rate_interval", "5m", "$job", "x", "$instance", "x").Replace(target.Expr)
-			questions.Rules = append(questions.Rules, rule{Record: "question", Expr: expr, Labels: map[string]string{"panel": p.Title, "expr": expr}})
+			expr := strings.NewReplacer("$__rate_interval", "5m", "$job", "x", "$instance", "x").
+				Replace(target.Expr)
+			questions.Rules = append(questions.Rules,
+				rule{Record: "question", Expr: expr,
+					Labels: map[string]string{"panel": p.Title, "expr": expr}})
 		}
 	}
 	if len(questions.Rules) < 20 {

@@ -47,7 +47,8 @@ func TestClientAddresses(t *testing.T) {
 	every(t, func(t *testing.T, k kind) {
 		e := startEdge(t, one)
 		address := k.start(t, []*edge{e})
-		expectOneEach(t, address, "127.0.0.2", "127.0.0.3", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2, 127.0.0.1")
+		expectOneEach(t, address, "127.0.0.2", "127.0.0.3", "X-Forwarded-For: 192.0.2.1",
+			"X-Forwarded-For: 192.0.2.2, 127.0.0.1")
 		expectOneEach(t, e.addr, "127.0.0.4", "127.0.0.5", "X-Forwarded-For: 192.0.2.1")
 	})
 }
@@ -60,18 +61,23 @@ func TestForwarded(t *testing.T) {
 		k  kind
 		by []edit
 	}{
-		{kinds[0], []edit{{"        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n", "        proxy_set_header Forwarded \"$http_forwarded, for=$remote_addr;proto=$scheme\";\n"}}},
-		{kinds[1], []edit{{"    option forwardfor\n", ""}, {"frontend public\n", "frontend public\n    http-request add-header Forwarded for=%[src];proto=http\n"}}},
+		{kinds[0],
+			[]edit{{"        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n",
+				"        proxy_set_header Forwarded \"$http_forwarded, for=$remote_addr;proto=$scheme\";\n"}}},
+		{kinds[1],
+			[]edit{{"    option forwardfor\n", ""},
+				{
+					"frontend public\n", "frontend public\n    http-request add-header Forwarded for=%[src];proto=http\n"}}},
 	} {
 		t.Run(c.k.name, func(t *testing.T) {
 			e := startEdge(t, func(c *engine.Config) { one(c); c.ForwardedHeader = "forwarded" })
-			expectOneEach(t, c.k.start(t, []*edge{e}, c.by...), "127.0.0.2", "127.0.0.3", `Forwarded: for=192.0.2.1`, "X-Forwarded-For: 192.0.2.2")
+			expectOneEach(t, c.k.start(t, []*edge{e}, c.by...), "127.0.0.2", "127.0.0.3",
+				`Forwarded: for=192.0.2.1`, "X-Forwarded-For: 192.0.2.2")
 		})
 	}
 }
 
-// tcp are the proxies that forward bytes, and the versions of the PROXY protocol that
-// they speak.
+// tcp are the proxies that forward bytes, and the versions of the PROXY protocol that they speak.
 var tcp = []struct {
 	kind
 	edits []edit
@@ -79,7 +85,9 @@ var tcp = []struct {
 	{kinds1("nginx", "nginx-tcp.conf"), nil},    // version 1
 	{kinds1("haproxy", "haproxy-tcp.cfg"), nil}, // version 2
 	{kinds1("haproxy", "haproxy-tcp.cfg"), []edit{{"send-proxy-v2 ", "send-proxy "}}},
-	{kinds1("haproxy", "haproxy-tcp.cfg"), []edit{{"send-proxy-v2 ", "send-proxy-v2 proxy-v2-options crc32c,unique-id "}, {"mode tcp", "mode tcp\n    unique-id-format %{+X}o%ci:%cp"}}},
+	{kinds1("haproxy", "haproxy-tcp.cfg"),
+		[]edit{{"send-proxy-v2 ", "send-proxy-v2 proxy-v2-options crc32c,unique-id "},
+			{"mode tcp", "mode tcp\n    unique-id-format %{+X}o%ci:%cp"}}},
 }
 
 // kinds1 is a proxy over HTTP with a configuration for bytes.
@@ -90,7 +98,8 @@ func kinds1(name, file string) kind {
 			switch name {
 			case "nginx":
 				k.second = []edit{{"        server 10.0.0.12:8080 max_fails=0;\n", ""}}
-				k.wrap = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n" + nginxMain + "%s\n"
+				k.wrap = "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n" + nginxMain +
+					"%s\n"
 			case "haproxy":
 				k.second = []edit{{"    server edge2 10.0.0.12:8080\n", ""}}
 			}
@@ -100,9 +109,8 @@ func kinds1(name, file string) kind {
 	panic(name)
 }
 
-// TestProxyProtocol: clients are known by the header that the proxy sends in front; one
-// that sends its own through the proxy, or past it, is refused; checks are let in and
-// counted for no client.
+// TestProxyProtocol: clients are known by the header that the proxy sends in front; one that sends
+// its own through the proxy, or past it, is refused; checks are let in and counted for no client.
 func TestProxyProtocol(t *testing.T) {
 	t.Parallel()
 	for i, p := range tcp {
@@ -131,10 +139,12 @@ func TestProxyProtocol(t *testing.T) {
 			if r := raw(t, e.addr, "127.0.0.8", spoofed); r.StatusCode != 403 {
 				t.Errorf("past the proxy: %s", r.Status)
 			}
-			if r := raw(t, e.addr, "127.0.0.1", "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); r.StatusCode != 400 {
+			if r := raw(t, e.addr, "127.0.0.1",
+				"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); r.StatusCode != 400 {
 				t.Errorf("without a header: %s", r.Status)
 			}
-			if p.name == "haproxy" { // its checks: more than two seconds of them, and it still has the edge
+			if p.name == "haproxy" {
+				// its checks: more than two seconds of them, and it still has the edge
 				time.Sleep(2500 * time.Millisecond)
 				newClient(t, address, "127.0.0.9").follow()
 			}
@@ -184,10 +194,15 @@ func TestUnixSocket(t *testing.T) {
 		})
 		host, port, _ := net.SplitHostPort(e.admin)
 		edits := map[string][]edit{
-			"nginx":   {{"server 10.0.0.11:8080 max_fails=0;", "server unix:" + socket + " max_fails=0;"}},
-			"haproxy": {{"server edge1 10.0.0.11:8080 port 8081", "server edge1 unix@" + socket + " addr " + host + " port " + port}},
-			"caddy":   {{"reverse_proxy 10.0.0.11:8080 {", "reverse_proxy unix/" + socket + " {"}, {"		health_uri /readyz\n", ""}, {"		health_port 8081\n", ""}, {"		health_interval 1s\n", ""}},
-			"apache2": {{"BalancerMember http://10.0.0.11:8080 ", "BalancerMember unix:" + socket + "|http://localhost "}},
+			"nginx": {{"server 10.0.0.11:8080 max_fails=0;", "server unix:" + socket +
+				" max_fails=0;"}},
+			"haproxy": {{"server edge1 10.0.0.11:8080 port 8081", "server edge1 unix@" + socket +
+				" addr " + host + " port " + port}},
+			"caddy": {{"reverse_proxy 10.0.0.11:8080 {", "reverse_proxy unix/" + socket + " {"},
+				{"		health_uri /readyz\n", ""}, {"		health_port 8081\n", ""},
+				{"		health_interval 1s\n", ""}},
+			"apache2": {{"BalancerMember http://10.0.0.11:8080 ", "BalancerMember unix:" + socket +
+				"|http://localhost "}},
 		}
 		address := k.start(t, []*edge{e}, edits[k.name]...)
 		expectOneEach(t, address, "127.0.0.2", "127.0.0.3", "X-Forwarded-For: 192.0.2.1")

@@ -10,8 +10,9 @@ import (
 // apache is the last of the proxies.
 var apache = kinds[len(kinds)-1]
 
-// TestApacheNoticesAtTheSecondSend: the edge keeps the stream of a client that has left until Apache has sent the client
-// something twice. The first is answered with a reset, and the second fails. Once only events are sent, once only heartbeats.
+// TestApacheNoticesAtTheSecondSend: the edge keeps the stream of a client that has left until
+// Apache has sent the client something twice. The first is answered with a reset, and the second
+// fails. Once only events are sent, once only heartbeats.
 func TestApacheNoticesAtTheSecondSend(t *testing.T) {
 	t.Parallel()
 	e := startEdge(t, func(c *engine.Config) { c.Heartbeat = 0 })
@@ -34,5 +35,6 @@ func TestApacheNoticesAtTheSecondSend(t *testing.T) {
 	newClient(t, apache.start(t, []*edge{beating}), "").follow().leave()
 	began := time.Now()
 	beating.awaitStreams(t, 0)
-	t.Logf("with a heartbeat each second, a client that has left is noticed after %v", time.Since(began))
+	t.Logf("with a heartbeat each second, a client that has left is noticed after %v",
+		time.Since(began))
 }

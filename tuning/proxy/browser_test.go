@@ -11,9 +11,8 @@ import (
 	"ssedge/engine"
 )
 
-// TestBrowser: the EventSource of a real Chromium, Debian's, follows a topic through each
-// proxy. When the only edge starts again it comes back, which it would not after an answer
-// like 502.
+// TestBrowser: the EventSource of a real Chromium, Debian's, follows a topic through each proxy.
+// When the only edge starts again it comes back, which it would not after an answer like 502.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	path, err := exec.LookPath("chromium")
@@ -21,7 +20,8 @@ func TestBrowser(t *testing.T) {
 		t.Fatal("no chromium on the PATH; `make test` installs it")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
@@ -32,11 +32,13 @@ func TestBrowser(t *testing.T) {
 			tab, cancel := chromedp.NewContext(ctx)
 			defer cancel()
 			const script = `window.heard = []; source = new EventSource("/events?topic=t"); source.onmessage = e => heard.push(e.data)`
-			if err := chromedp.Do(tab, chromedp.Navigate("http://"+address+"/nothing-is-here"), chromedp.Evaluate[chromedp.Void](script)); err != nil {
+			if err := chromedp.Do(tab, chromedp.Navigate("http://"+address+"/nothing-is-here"),
+				chromedp.Evaluate[chromedp.Void](script)); err != nil {
 				t.Fatal(err)
 			}
 			heard := func() (all string) {
-				said, err := chromedp.Run(tab, chromedp.Evaluate[string](`source.readyState == EventSource.CLOSED ? "gave up" : heard.join()`))
+				const state = `source.readyState == EventSource.CLOSED ? "gave up" : heard.join()`
+				said, err := chromedp.Run(tab, chromedp.Evaluate[string](state))
 				if err != nil || said == "gave up" {
 					t.Fatal(said, err)
 				}

@@ -31,10 +31,11 @@ func newClient(t *testing.T, addr, from string) *client {
 	if from != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(from)}
 	}
-	transport := &http.Transport{DisableCompression: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c.opened.Add(1)
-		return d.DialContext(ctx, network, addr)
-	}}
+	transport := &http.Transport{DisableCompression: true,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c.opened.Add(1)
+			return d.DialContext(ctx, network, addr)
+		}}
 	c.http = &http.Client{Transport: transport}
 	t.Cleanup(transport.CloseIdleConnections)
 	return c
@@ -43,7 +44,8 @@ func newClient(t *testing.T, addr, from string) *client {
 // publish publishes an event to the topic t.
 func (c *client) publish(data string) {
 	c.t.Helper()
-	r, err := c.http.Post("http://"+c.addr+"/publish?topic=t", "text/plain", strings.NewReader(data))
+	r, err := c.http.Post("http://"+c.addr+"/publish?topic=t", "text/plain",
+		strings.NewReader(data))
 	if err != nil {
 		c.t.Fatal(err)
 	}

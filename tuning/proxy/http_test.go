@@ -30,64 +30,76 @@ func TestEvents(t *testing.T) {
 	every(t, func(t *testing.T, k kind) {
 		for variant := range 8 {
 			chunked, keptHere, keptThere := variant&1 > 0, variant&2 > 0, variant&4 > 0
-			t.Run(fmt.Sprintf("chunked=%v,client=%v,server=%v", chunked, keptHere, keptThere), func(t *testing.T) {
-				e := startEdge(t, func(c *engine.Config) { c.Chunked, c.Heartbeat = chunked, time.Hour })
-				wire := newWire(t, e.addr)
-				edits := k.fresh
-				if keptThere {
-					edits = k.kept
-				}
-				address := k.start(t, []*edge{{engine: e.engine, addr: wire.Addr().String(), admin: e.admin}}, edits...)
-				c := newClient(t, address, "")
-				c.http.Transport.(*http.Transport).DisableKeepAlives = !keptHere
-
-				made := func(requests int) int64 { // connections to the edge; checks go to another port
-					before := wire.opened.Load()
-					for range requests {
-						c.publish("before")
+			t.Run(fmt.Sprintf("chunked=%v,client=%v,server=%v", chunked, keptHere, keptThere),
+				func(t *testing.T) {
+					e := startEdge(t, func(c *engine.Config) {
+						c.Chunked, c.Heartbeat = chunked, time.Hour
+					})
+					wire := newWire(t, e.addr)
+					edits := k.fresh
+					if keptThere {
+						edits = k.kept
 					}
-					return wire.opened.Load() - before
-				}
-				if keptThere { // one is free again a moment after its answer
-					await(t, "a publish on a connection that was kept", func() bool { return made(1) == 0 })
-				} else if got := made(3); got != 3 {
-					t.Errorf("the proxy made %d connections for three requests", got)
-				}
-				before := c.opened.Load()
-				c.publish("before")
-				s := c.follow() // the head, and what opens a stream
-				s.opens()
-				if got := c.opened.Load() - before; keptHere && got != 0 || !keptHere && got != 2 {
-					t.Errorf("the client made %d connections for two requests", got)
-				}
+					address := k.start(t,
+						[]*edge{{engine: e.engine, addr: wire.Addr().String(), admin: e.admin}},
+						edits...)
+					c := newClient(t, address, "")
+					c.http.Transport.(*http.Transport).DisableKeepAlives = !keptHere
 
-				e.awaitStreams(t, 1)
-				other := newClient(t, address, "")
-				last := ""
-				for i := range 5 {
-					data := fmt.Sprint("event ", i, "\nand its second line")
-					other.publish(data)
+					made := func(requests int) int64 {
+						// connections to the edge; checks go to another port
+						before := wire.opened.Load()
+						for range requests {
+							c.publish("before")
+						}
+						return wire.opened.Load() - before
+					}
+					if keptThere { // one is free again a moment after its answer
+						await(t, "a publish on a connection that was kept", func() bool {
+							return made(1) == 0
+						})
+					} else if got := made(3); got != 3 {
+						t.Errorf("the proxy made %d connections for three requests", got)
+					}
+					before := c.opened.Load()
+					c.publish("before")
+					s := c.follow() // the head, and what opens a stream
+					s.opens()
+					if got := c.opened.Load() - before; keptHere && got != 0 || !keptHere &&
+						got != 2 {
+						t.Errorf("the client made %d connections for two requests", got)
+					}
+
+					e.awaitStreams(t, 1)
+					other := newClient(t, address, "")
+					last := ""
+					for i := range 5 {
+						data := fmt.Sprint("event ", i, "\nand its second line")
+						other.publish(data)
+						m := s.next()
+						if m.Data != data {
+							t.Fatalf("found %+v, expected %q", m, data)
+						}
+						last = m.LastEventID
+					}
+					s.leave()
+					if k.late {
+						await(t, "the edge to notice", func() bool {
+							other.publish("unheard")
+							return e.engine.Streams() == 0
+						})
+					}
+					e.awaitStreams(t, 0)
+					other.publish("missed")
+					s = c.follow("Last-Event-ID: " + last)
 					m := s.next()
-					if m.Data != data {
-						t.Fatalf("found %+v, expected %q", m, data)
+					for k.late && m.Data == "unheard" {
+						m = s.next()
 					}
-					last = m.LastEventID
-				}
-				s.leave()
-				if k.late {
-					await(t, "the edge to notice", func() bool { other.publish("unheard"); return e.engine.Streams() == 0 })
-				}
-				e.awaitStreams(t, 0)
-				other.publish("missed")
-				s = c.follow("Last-Event-ID: " + last)
-				m := s.next()
-				for k.late && m.Data == "unheard" {
-					m = s.next()
-				}
-				if m.Data != "missed" {
-					t.Errorf("resumed with %+v", m)
-				}
-			})
+					if m.Data != "missed" {
+						t.Errorf("resumed with %+v", m)
+					}
+				})
 		}
 	})
 }
@@ -134,9 +146,8 @@ func newWire(t *testing.T, to string) *wire {
 	return w
 }
 
-// TestLag: the first bytes and each event come through a proxy within 50 ms of when they
-// come without one, in both framings. Medians are held to that, for any one may be the
-// machine's.
+// TestLag: the first bytes and each event come through a proxy within 50 ms of when they come
+// without one, in both framings. Medians are held to that, for any one may be the machine's.
 func TestLag(t *testing.T) {
 	every(t, func(t *testing.T, k kind) {
 		for _, chunked := range []bool{false, true} {
@@ -164,14 +175,17 @@ func TestLag(t *testing.T) {
 						came[i] = time.Now()
 					})
 				}
-				publisher.publish(fmt.Sprint(n, strings.Repeat(" padding", n%10*20))) // 2 B to 1.5 KB
+				// 2 B to 1.5 KB
+				publisher.publish(fmt.Sprint(n, strings.Repeat(" padding", n%10*20)))
 				both.Wait()
 				lags = append(lags, came[0].Sub(came[1]))
 			}
-			for what, all := range map[string][]time.Duration{"first bytes": first, "events": lags} {
+			for what, all := range map[string][]time.Duration{"first bytes": first,
+				"events": lags} {
 				slices.Sort(all)
 				n := len(all)
-				t.Logf("%s, chunked=%v: %s after a direct connection: median %v, 90 %% %v, all %v", k.name, chunked, what, all[n/2], all[n*9/10], all[n-1])
+				t.Logf("%s, chunked=%v: %s after a direct connection: median %v, 90 %% %v, all %v",
+					k.name, chunked, what, all[n/2], all[n*9/10], all[n-1])
 				if all[n/2] > 50*time.Millisecond {
 					t.Errorf("%s: the median is %v behind", what, all[n/2])
 				}
@@ -226,9 +240,11 @@ func TestWhatHAProxyMustBeTold(t *testing.T) {
 	t.Parallel()
 	k := kinds[1]
 	e := startEdge(t, func(c *engine.Config) { c.Heartbeat, c.Chunked = 0, true })
-	address := k.start(t, []*edge{e}, edit{"    option http-no-delay\n", ""}, edit{"    option abortonclose\n", ""})
+	address := k.start(t, []*edge{e}, edit{"    option http-no-delay\n", ""},
+		edit{"    option abortonclose\n", ""})
 	if took := firstByte(t, address); took < 100*time.Millisecond {
-		t.Errorf("without http-no-delay the first byte came after %v: the option is not needed", took)
+		t.Errorf("without http-no-delay the first byte came after %v: the option is not needed",
+			took)
 	}
 	time.Sleep(time.Second)
 	if e.engine.Streams() == 0 {
@@ -262,7 +278,8 @@ func TestBuffering(t *testing.T) {
 		e := startEdge(t, func(c *engine.Config) { c.Heartbeat = 0 })
 		var edits []edit
 		if ignored {
-			edits = []edit{{"        gzip off;\n", "        gzip off; proxy_ignore_headers X-Accel-Buffering;\n"}}
+			edits = []edit{{"        gzip off;\n",
+				"        gzip off; proxy_ignore_headers X-Accel-Buffering;\n"}}
 		}
 		conn, err := net.Dial("tcp", kinds[0].start(t, []*edge{e}, edits...))
 		if err != nil {
@@ -292,6 +309,8 @@ func TestBuffering(t *testing.T) {
 			}
 			publisher.publish(strings.Repeat("x", 1<<16)) // more than it holds
 		}
-		await(t, "the event", func() bool { return strings.Contains(*got.Load(), "data: an event\n") })
+		await(t, "the event", func() bool {
+			return strings.Contains(*got.Load(), "data: an event\n")
+		})
 	}
 }

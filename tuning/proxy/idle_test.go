@@ -31,7 +31,8 @@ func TestIdle(t *testing.T) {
 			go func() {
 				m, err := s.receive()
 				if err != nil && time.Since(began) < past {
-					t.Logf("%s: a stream with heartbeats of %v ended after %v", k.name, e.config.Heartbeat, time.Since(began).Round(time.Second))
+					t.Logf("%s: a stream with heartbeats of %v ended after %v", k.name,
+						e.config.Heartbeat, time.Since(began).Round(time.Second))
 				}
 				came <- m.Data
 			}()
@@ -46,7 +47,8 @@ func TestIdle(t *testing.T) {
 					}
 				case <-time.After(past):
 					if e == silent && k.name != "caddy" {
-						t.Errorf("%s: no time limit has ended the silence: this test shows nothing", k.name)
+						t.Errorf("%s: no time limit has ended the silence: this test shows nothing",
+							k.name)
 					}
 				}
 			})

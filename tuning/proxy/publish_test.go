@@ -72,7 +72,8 @@ func TestAPublishIsSentOnce(t *testing.T) {
 		for _, way := range []string{"end", "reset", "half a head"} {
 			var published atomic.Int64
 			_, port, _ := net.SplitHostPort(freeAddress(t))
-			a, b := breakingEdge(t, edgeHost+":"+port, way, &published), breakingEdge(t, otherHost+":"+port, way, &published)
+			a, b := breakingEdge(t, edgeHost+":"+port, way, &published),
+				breakingEdge(t, otherHost+":"+port, way, &published)
 			address := k.start(t, []*edge{a, b})
 			for _, warm := range []bool{false, true} { // the connection has had a request
 				for _, body := range []string{"an event", ""} {
@@ -83,7 +84,8 @@ func TestAPublishIsSentOnce(t *testing.T) {
 						if got := published.Load(); got != 1 {
 							t.Errorf("%s: sent %d times", what, got)
 						}
-						if status != 502 && !(status == 0 && warm && (k.name == "haproxy" || k.name == "apache2")) {
+						if status != 502 &&
+							!(status == 0 && warm && (k.name == "haproxy" || k.name == "apache2")) {
 							t.Errorf("%s: answered %d", what, status)
 						}
 					}
@@ -105,7 +107,8 @@ func post(t *testing.T, address string, warm bool, body, field string) (status i
 	c.SetDeadline(time.Now().Add(patience))
 	r := bufio.NewReader(c)
 	send := func(path string) (*http.Response, error) {
-		fmt.Fprintf(c, "POST %s?topic=t HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %d\r\n\r\n%s", path, address, field, len(body), body)
+		fmt.Fprintf(c, "POST %s?topic=t HTTP/1.1\r\nHost: %s\r\n%sContent-Length: %d\r\n\r\n%s",
+			path, address, field, len(body), body)
 		return http.ReadResponse(r, nil)
 	}
 	if warm {
@@ -146,8 +149,10 @@ func TestKeptConnectionsEndAtTheProxy(t *testing.T) {
 		if file == "apache.conf" {
 			text += "s" // which it takes a bare number for
 		}
-		if d, err := time.ParseDuration(text); err != nil || d > engine.DefaultConfig().HTTPIdle*2/3 {
-			t.Errorf("%s: %s, and --http-idle is %v", file, found[0], engine.DefaultConfig().HTTPIdle)
+		if d, err := time.ParseDuration(text); err != nil ||
+			d > engine.DefaultConfig().HTTPIdle*2/3 {
+			t.Errorf("%s: %s, and --http-idle is %v", file, found[0],
+				engine.DefaultConfig().HTTPIdle)
 		}
 	}
 }

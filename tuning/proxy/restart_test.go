@@ -95,7 +95,8 @@ func TestTheEdgeStartsAgain(t *testing.T) {
 			if round > 0 {
 				time.Sleep(2500 * time.Millisecond) // until the proxy has noticed
 			}
-			r, err := http.Post("http://"+address+"/publish?topic=t", "text/plain", strings.NewReader("no edge takes it"))
+			r, err := http.Post("http://"+address+"/publish?topic=t", "text/plain",
+				strings.NewReader("no edge takes it"))
 			if err != nil || r.StatusCode < 502 {
 				t.Errorf("publishing without an edge: %v, %v", r, err)
 			}
@@ -106,7 +107,9 @@ func TestTheEdgeStartsAgain(t *testing.T) {
 			e.awaitStreams(t, 1)
 			data := fmt.Sprint("again ", round)
 			newClient(t, e.addr, "").publish(data)
-			await(t, data+" after a restart", func() bool { return f.has("message "+data) || !f.up() })
+			await(t, data+" after a restart", func() bool {
+				return f.has("message "+data) || !f.up()
+			})
 			if !f.up() {
 				t.Fatalf("the client gave up: %s", f.gaveUp)
 			}
@@ -140,7 +143,9 @@ func TestOneOfTwoEdgesStartsAgain(t *testing.T) {
 				<-f.ended
 			}
 		})
-		await(t, "all are there", func() bool { return a.engine.Streams()+b.engine.Streams() == len(all) })
+		await(t, "all are there", func() bool {
+			return a.engine.Streams()+b.engine.Streams() == len(all)
+		})
 		if a.engine.Streams() == 0 || b.engine.Streams() == 0 {
 			t.Errorf("%d and %d streams: one edge has all", a.engine.Streams(), b.engine.Streams())
 		}

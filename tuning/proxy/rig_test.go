@@ -79,7 +79,8 @@ func (e *edge) start(t *testing.T) {
 	if strings.HasPrefix(e.config.Listen[0], "proxy:") {
 		prefix = "proxy:"
 	}
-	e.config.Listen, e.config.Admin = []string{prefix + e.addr}, e.admin // where it is after a restart
+	// where it is after a restart
+	e.config.Listen, e.config.Admin = []string{prefix + e.addr}, e.admin
 }
 
 // stop ends it as SIGTERM would.
@@ -131,61 +132,78 @@ type kind struct {
 var kinds = []kind{
 	{
 		name: "nginx", file: "nginx.conf",
-		second:   []edit{{"    server 10.0.0.12:8080 max_fails=0;\n", ""}},
-		fresh:    []edit{{"    keepalive 64;", "    #"}},
-		usual:    []edit{{"        proxy_read_timeout 75s;\n", ""}},
-		compress: []edit{{"        gzip off;\n", "        gzip on; gzip_types *; gzip_proxied any; gzip_min_length 0;\n"}},
-		wrap:     nginxMain + "http {\n access_log off; client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;\n%s\n}\n",
-		args:     []string{"-e", "stderr", "-p", ".", "-c", "config"},
+		second: []edit{{"    server 10.0.0.12:8080 max_fails=0;\n", ""}},
+		fresh:  []edit{{"    keepalive 64;", "    #"}},
+		usual:  []edit{{"        proxy_read_timeout 75s;\n", ""}},
+		compress: []edit{{"        gzip off;\n",
+			"        gzip on; gzip_types *; gzip_proxied any; gzip_min_length 0;\n"}},
+		wrap: nginxMain + "http {\n access_log off; client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;\n%s\n}\n",
+		args: []string{"-e", "stderr", "-p", ".", "-c", "config"},
 	},
 	{
 		name: "haproxy", file: "haproxy.cfg",
 		second: []edit{{"    server edge2 10.0.0.12:8080 port 8081\n", ""}},
 		always: []edit{{"maxconn 100000", "maxconn 1000"}},
-		fresh:  []edit{{"    option forwardfor\n", "    option forwardfor\n    option http-server-close\n"}},
-		kept:   []edit{{"    option forwardfor\n", "    option forwardfor\n    http-reuse always\n"}},
+		fresh: []edit{{"    option forwardfor\n",
+			"    option forwardfor\n    option http-server-close\n"}},
+		kept: []edit{{"    option forwardfor\n",
+			"    option forwardfor\n    http-reuse always\n"}},
 		// As in Debian's haproxy.cfg; HAProxy itself has none.
-		usual:    []edit{{"timeout client 75s", "timeout client 50s"}, {"timeout server 75s", "timeout server 50s"}},
-		compress: []edit{{"    option forwardfor\n", "    option forwardfor\n    compression algo gzip\n    compression type text/event-stream application/json\n"}},
-		heeds:    true,
-		wrap:     "%s\n",
-		args:     []string{"-db", "-f", "config"},
+		usual: []edit{{"timeout client 75s", "timeout client 50s"},
+			{"timeout server 75s", "timeout server 50s"}},
+		compress: []edit{
+			{
+				"    option forwardfor\n", "    option forwardfor\n    compression algo gzip\n    compression type text/event-stream application/json\n"}},
+		heeds: true,
+		wrap:  "%s\n",
+		args:  []string{"-db", "-f", "config"},
 	},
 	{
 		name: "caddy", file: "Caddyfile",
-		second:   []edit{{" 10.0.0.12:8080", ""}},
-		fresh:    []edit{{"			keepalive 30s\n", "			keepalive off\n"}},
-		compress: []edit{{"	# No edge at all", "	encode {\n		gzip\n		minimum_length 1\n		match {\n			header Content-Type text/event-stream*\n		}\n	}\n	# No edge at all"}},
-		wrap:     "{\n	admin off\n	auto_https off\n}\n%s\n",
-		args:     []string{"run", "--adapter", "caddyfile", "--config", "config"},
+		second: []edit{{" 10.0.0.12:8080", ""}},
+		fresh:  []edit{{"			keepalive 30s\n", "			keepalive off\n"}},
+		compress: []edit{
+			{
+				"	# No edge at all",
+				"	encode {\n		gzip\n		minimum_length 1\n		match {\n			header Content-Type text/event-stream*\n		}\n	}\n	# No edge at all"}},
+		wrap: "{\n	admin off\n	auto_https off\n}\n%s\n",
+		args: []string{"run", "--adapter", "caddyfile", "--config", "config"},
 	},
 	{
 		name: "apache2", file: "apache.conf", beside: "apache-away.asis",
-		second:   []edit{{"        BalancerMember http://10.0.0.12:8080 connectiontimeout=2 retry=1 timeout=75 ttl=30\n", ""}},
-		fresh:    []edit{{" ttl=30", " disablereuse=on"}},
-		usual:    []edit{{" timeout=75", ""}},
-		compress: []edit{{"    SetEnvIf Request_URI ^/events$ no-gzip no-brotli\n", "    SetOutputFilter DEFLATE\n"}},
-		late:     true,
-		wrap:     apacheMain + "%s",
-		args:     []string{"-D", "FOREGROUND", "-C", "ServerRoot {dir}", "-C", "DefaultRuntimeDir {dir}", "-C", "ServerName localhost", "-C", "Listen {address}", "-f", "{dir}/config"},
+		second: []edit{
+			{"        BalancerMember http://10.0.0.12:8080 connectiontimeout=2 retry=1 timeout=75 ttl=30\n",
+				""}},
+		fresh: []edit{{" ttl=30", " disablereuse=on"}},
+		usual: []edit{{" timeout=75", ""}},
+		compress: []edit{{"    SetEnvIf Request_URI ^/events$ no-gzip no-brotli\n",
+			"    SetOutputFilter DEFLATE\n"}},
+		late: true,
+		wrap: apacheMain + "%s",
+		args: []string{"-D", "FOREGROUND", "-C", "ServerRoot {dir}", "-C",
+			"DefaultRuntimeDir {dir}", "-C", "ServerName localhost", "-C", "Listen {address}", "-f",
+			"{dir}/config"},
 	},
 }
 
-// varnish is not among the other proxies and has its own tests (varnish_test.go), because it does not
-// keep connections to edges, and pipes streams as bytes.
+// varnish is not among the other proxies and has its own tests (varnish_test.go), because it does
+// not keep connections to edges, and pipes streams as bytes.
 var varnish = kind{
 	name: "varnishd", file: "varnish.vcl",
 	second: []edit{
-		{"backend edge2 { .host = \"10.0.0.12:8080\"; .probe = serving; .connect_timeout = 2s; }\n", ""},
+		{"backend edge2 { .host = \"10.0.0.12:8080\"; .probe = serving; .connect_timeout = 2s; }\n",
+			""},
 		{"    edges.add_backend(edge2);\n", ""},
 	},
 	wrap: "%s",
-	args: []string{"-F", "-n", "{dir}/work", "-j", "none", "-a", "{address}", "-f", "{dir}/config", "-T", "none", "-s", "malloc,32m", "-p", "pipe_timeout=75", "-p", "timeout_idle=60"},
+	args: []string{"-F", "-n", "{dir}/work", "-j", "none", "-a", "{address}", "-f", "{dir}/config",
+		"-T", "none", "-s", "malloc,32m", "-p", "pipe_timeout=75", "-p", "timeout_idle=60"},
 }
 
 const nginxMain = "daemon off; pid nginx.pid; error_log stderr; worker_processes 1; events { worker_connections 400; }\n"
 
-// apacheMain is what Debian has in other files. The time limit is the one that Apache itself has; Debian's is 300.
+// apacheMain is what Debian has in other files. The time limit is the one that Apache itself has;
+// Debian's is 300.
 const apacheMain = `PidFile pid
 ErrorLog /dev/stderr
 Timeout 60
@@ -235,7 +253,8 @@ func (k kind) start(t *testing.T, edges []*edge, edits ...edit) (address string)
 		if err != nil {
 			t.Fatal(err)
 		}
-		config = strings.ReplaceAll(config, "/etc/ssedge/"+strings.TrimPrefix(k.beside, "apache-"), readable(t, text))
+		config = strings.ReplaceAll(config, "/etc/ssedge/"+strings.TrimPrefix(k.beside, "apache-"),
+			readable(t, text))
 	}
 	address = freeAddress(t)
 	config = k.place(config, address, edges)
@@ -264,14 +283,16 @@ func (k kind) place(config, address string, edges []*edge) string {
 	lines := strings.Split(config, "\n")
 	for i, e := range edges {
 		for n, line := range lines {
-			if at := fmt.Sprint("10.0.0.1", i+1, ":8080"); strings.Contains(line, at) && !strings.Contains(line, "#") {
+			if at := fmt.Sprint("10.0.0.1", i+1, ":8080"); strings.Contains(line, at) &&
+				!strings.Contains(line, "#") {
 				lines[n] = strings.Replace(line, at, e.addr, 1)
 				if _, port, _ := net.SplitHostPort(e.admin); strings.Contains(line, "port 8081") {
 					lines[n] = strings.Replace(lines[n], "port 8081", "port "+port, 1)
 				}
 			}
 			// Caddy has one port for the checks of all.
-			if _, port, _ := net.SplitHostPort(e.admin); strings.Contains(line, "health_port 8081") {
+			if _, port, _ := net.SplitHostPort(e.admin); strings.Contains(line,
+				"health_port 8081") {
 				lines[n] = strings.Replace(line, "8081", port, 1)
 			}
 		}

@@ -14,9 +14,11 @@ var sticky = []struct {
 }{
 	{"address", kinds[0], []edit{{"    least_conn;\n", "    ip_hash;\n"}}},
 	{"cookie", kinds[0], []edit{{"    least_conn;\n", "    hash $cookie_edge consistent;\n"}}},
-	{"address", kinds[1], []edit{{"    balance leastconn\n    retry-on", "    balance source\n    retry-on"}}},
+	{"address", kinds[1],
+		[]edit{{"    balance leastconn\n    retry-on", "    balance source\n    retry-on"}}},
 	{"cookie", kinds[1], []edit{
-		{"    balance leastconn\n    retry-on", "    balance leastconn\n    cookie EDGE insert indirect nocache\n    retry-on"},
+		{"    balance leastconn\n    retry-on",
+			"    balance leastconn\n    cookie EDGE insert indirect nocache\n    retry-on"},
 		{"edge1 10.0.0.11:8080 port 8081", "edge1 10.0.0.11:8080 port 8081 cookie edge1"},
 		{"edge2 10.0.0.12:8080 port 8081", "edge2 10.0.0.12:8080 port 8081 cookie edge2"},
 	}},
@@ -38,9 +40,12 @@ func TestSticky(t *testing.T) {
 				for range streams {
 					c.follow("Cookie: edge=of-a-client")
 				}
-				await(t, "all streams", func() bool { return a.engine.Streams()+b.engine.Streams() == streams })
+				await(t, "all streams", func() bool {
+					return a.engine.Streams()+b.engine.Streams() == streams
+				})
 				if spread := a.engine.Streams()%streams != 0; spread == (edits != nil) {
-					t.Errorf("%d and %d streams, with %v", a.engine.Streams(), b.engine.Streams(), edits)
+					t.Errorf("%d and %d streams, with %v", a.engine.Streams(), b.engine.Streams(),
+						edits)
 				}
 			}
 		})

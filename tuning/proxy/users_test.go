@@ -12,8 +12,9 @@ import (
 	"ssedge/engine"
 )
 
-// TestUsersOfAPage: with the example of README.md, nginx gives a stream only to users that the application knows by a cookie, and
-// only of their own topics. A client's own credentials count for nothing, and clients do not publish.
+// TestUsersOfAPage: with the example of README.md, nginx gives a stream only to users that the
+// application knows by a cookie, and only of their own topics. A client's own credentials count for
+// nothing, and clients do not publish.
 func TestUsersOfAPage(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("README.md")
@@ -24,29 +25,32 @@ func TestUsersOfAPage(t *testing.T) {
 	if example == nil {
 		t.Fatal("README.md has no example for nginx")
 	}
-	application := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, err := r.Cookie("session"); err != nil || c.Value != "known" {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		stream, err := url.Parse(r.Header.Get("X-Original-URI"))
-		if err != nil || len(stream.Query()["topic"]) == 0 {
-			w.WriteHeader(http.StatusForbidden)
-			return
-		}
-		for _, topic := range stream.Query()["topic"] {
-			if topic != "t" {
+	application := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if c, err := r.Cookie("session"); err != nil || c.Value != "known" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			stream, err := url.Parse(r.Header.Get("X-Original-URI"))
+			if err != nil || len(stream.Query()["topic"]) == 0 {
 				w.WriteHeader(http.StatusForbidden)
 				return
 			}
-		}
-		w.WriteHeader(http.StatusNoContent)
-	}))
+			for _, topic := range stream.Query()["topic"] {
+				if topic != "t" {
+					w.WriteHeader(http.StatusForbidden)
+					return
+				}
+			}
+			w.WriteHeader(http.StatusNoContent)
+		}))
 	t.Cleanup(application.Close)
 	const key = "a-key-of-this-test"
 	e := startEdge(t, func(c *engine.Config) { c.Dev, c.Keys = false, []string{key} })
-	added := strings.NewReplacer("Bearer KEY", "Bearer "+key, "http://10.0.0.21:3000", application.URL).Replace(string(example[1]))
-	address := kinds[0].start(t, []*edge{e}, edit{"    location / {\n", added + "    location / {\n"})
+	added := strings.NewReplacer("Bearer KEY", "Bearer "+key, "http://10.0.0.21:3000",
+		application.URL).Replace(string(example[1]))
+	address := kinds[0].start(t, []*edge{e},
+		edit{"    location / {\n", added + "    location / {\n"})
 
 	for _, c := range []struct {
 		target, cookie, authorization string
@@ -81,7 +85,8 @@ func TestUsersOfAPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		if answer.Body.Close(); answer.StatusCode != c.status {
-			t.Errorf("%s, session %q, %q: answered %d, expected %d", c.target, c.cookie, c.authorization, answer.StatusCode, c.status)
+			t.Errorf("%s, session %q, %q: answered %d, expected %d", c.target, c.cookie,
+				c.authorization, answer.StatusCode, c.status)
 		}
 	}
 }

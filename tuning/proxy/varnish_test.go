@@ -52,8 +52,11 @@ func TestVarnish(t *testing.T) {
 func TestVarnishWithoutAPipe(t *testing.T) {
 	t.Parallel()
 	e := startEdge(t, func(c *engine.Config) { c.Heartbeat = time.Second })
-	address := varnish.start(t, []*edge{e}, edit{"        return (pipe);\n    }\n    return (pass);", "        return (pass);\n    }\n    return (pass);"},
-		edit{"    set bereq.http.Connection = \"close\";\n    return (fetch);", "    return (fetch);"})
+	address := varnish.start(t, []*edge{e},
+		edit{"        return (pipe);\n    }\n    return (pass);",
+			"        return (pass);\n    }\n    return (pass);"},
+		edit{"    set bereq.http.Connection = \"close\";\n    return (fetch);",
+			"    return (fetch);"})
 	for range 5 {
 		c, other := newClient(t, address, ""), newClient(t, address, "")
 		c.publish("before")
@@ -87,7 +90,8 @@ func TestVarnishAndAnEdgeThatIsAway(t *testing.T) {
 		}
 		b.stop()
 		await(t, "a publisher to be told", func() bool {
-			r, err := http.Post("http://"+address+"/publish?topic=t", "text/plain", strings.NewReader("x"))
+			r, err := http.Post("http://"+address+"/publish?topic=t", "text/plain",
+				strings.NewReader("x"))
 			if err != nil {
 				return false
 			}
@@ -109,35 +113,40 @@ func TestVarnishPublishesOnce(t *testing.T) {
 	for _, way := range []string{"end", "reset", "half a head"} {
 		var published atomic.Int64
 		a := breakingEdge(t, edgeHost+":0", way, &published)
-		address := varnish.start(t, []*edge{a}, edit{".expected_response = 204;", ".expected_response = 200;"})
+		address := varnish.start(t, []*edge{a},
+			edit{".expected_response = 204;", ".expected_response = 200;"})
 		for _, warm := range []bool{false, true} {
 			for _, body := range []string{"an event", ""} {
 				c := newClient(t, address, "")
 				if warm {
-					if r, err := c.http.Get("http://" + address + "/warm"); err != nil || r.Body.Close() != nil {
+					if r, err := c.http.Get("http://" + address + "/warm"); err != nil ||
+						r.Body.Close() != nil {
 						t.Fatal(err)
 					}
 				}
 				before := published.Load()
-				r, err := c.http.Post("http://"+address+"/publish?topic=t", "text/plain", strings.NewReader(body))
+				r, err := c.http.Post("http://"+address+"/publish?topic=t", "text/plain",
+					strings.NewReader(body))
 				if err == nil {
 					r.Body.Close()
 				}
 				if got := published.Load() - before; got != 1 || err == nil && r.StatusCode < 500 {
-					t.Errorf("%s, warm=%v, body %q: published %d times, answered %v, %v", way, warm, body, got, r, err)
+					t.Errorf("%s, warm=%v, body %q: published %d times, answered %v, %v", way, warm,
+						body, got, r, err)
 				}
 			}
 		}
 	}
 }
 
-// TestVarnishPassesTheClientsAddress: a client cannot forge it. What a client sends behind its request
-// for a stream reaches no edge.
+// TestVarnishPassesTheClientsAddress: a client cannot forge it. What a client sends behind its
+// request for a stream reaches no edge.
 func TestVarnishPassesTheClientsAddress(t *testing.T) {
 	t.Parallel()
 	e := startEdge(t, one)
 	address := varnish.start(t, []*edge{e})
-	expectOneEach(t, address, "127.0.0.2", "127.0.0.3", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2, 127.0.0.1")
+	expectOneEach(t, address, "127.0.0.2", "127.0.0.3", "X-Forwarded-For: 192.0.2.1",
+		"X-Forwarded-For: 192.0.2.2, 127.0.0.1")
 
 	for _, target := range []string{"/events", "http://localhost/events"} {
 		c, err := net.Dial("tcp", address)
@@ -145,10 +154,13 @@ func TestVarnishPassesTheClientsAddress(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		io.WriteString(c, "GET "+target+" HTTP/1.1\r\nHost: localhost\r\n\r\nPOST /publish?topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx")
+		io.WriteString(c,
+			"GET "+
+				target+" HTTP/1.1\r\nHost: localhost\r\n\r\nPOST /publish?topic=t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx")
 		c.SetDeadline(time.Now().Add(patience))
 		answers, _ := io.ReadAll(c)
-		if n := strings.Count(string(answers), "HTTP/1.1 "); n != 1 || !strings.HasPrefix(string(answers), "HTTP/1.1 400 ") {
+		if n := strings.Count(string(answers), "HTTP/1.1 "); n != 1 ||
+			!strings.HasPrefix(string(answers), "HTTP/1.1 400 ") {
 			t.Errorf("%s: %d answers: %q", target, n, answers)
 		}
 	}

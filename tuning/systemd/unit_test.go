@@ -52,8 +52,7 @@ func setting(t *testing.T, unit, name string) string {
 	return found[0][1]
 }
 
-// TestTheDrainFitsIntoTheStop: otherwise systemd kills it while it tells streams when
-// to come back.
+// TestTheDrainFitsIntoTheStop: otherwise systemd kills it while it tells streams when to come back.
 func TestTheDrainFitsIntoTheStop(t *testing.T) {
 	text, _ := unit(t)
 	stop, err := time.ParseDuration(setting(t, text, "TimeoutStopSec"))
@@ -62,7 +61,8 @@ func TestTheDrainFitsIntoTheStop(t *testing.T) {
 	}
 	c := engine.DefaultConfig()
 	if least := c.DrainDelay + c.DrainTimeout + 5*time.Second; stop < least {
-		t.Errorf("TimeoutStopSec is %v, expected at least %v: the drain, and time to end", stop, least)
+		t.Errorf("TimeoutStopSec is %v, expected at least %v: the drain, and time to end", stop,
+			least)
 	}
 	if signal := setting(t, text, "KillSignal"); signal != "SIGTERM" {
 		t.Errorf("KillSignal is %s; only SIGTERM drains", signal)
@@ -73,8 +73,10 @@ func TestTheDrainFitsIntoTheStop(t *testing.T) {
 func TestAHostAllowsTheLimit(t *testing.T) {
 	text, _ := unit(t)
 	const usual = 1 << 20 // fs.nr_open, proc(5)
-	if files, err := strconv.Atoi(setting(t, text, "LimitNOFILE")); err != nil || files > usual || files < usual/2 {
-		t.Errorf("LimitNOFILE is %v, %v: expected what fs.nr_open is without a setting, %d, or a little less", files, err, usual)
+	if files, err := strconv.Atoi(setting(t, text, "LimitNOFILE")); err != nil || files > usual ||
+		files < usual/2 {
+		t.Errorf("LimitNOFILE is %v, %v: expected what fs.nr_open is without a setting, %d, or a little less",
+			files, err, usual)
 	}
 }
 
@@ -82,7 +84,8 @@ func TestAHostAllowsTheLimit(t *testing.T) {
 func TestTheServiceNeedsNoSockets(t *testing.T) {
 	text, _ := unit(t)
 	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "#") && strings.Contains(line, ".socket") || strings.HasPrefix(line, "Sockets=") {
+		if !strings.HasPrefix(line, "#") && strings.Contains(line, ".socket") ||
+			strings.HasPrefix(line, "Sockets=") {
 			t.Errorf("the service says %q: it would not start without its sockets", line)
 		}
 	}
@@ -114,7 +117,8 @@ func TestTheSocketsAreWhatServeTakes(t *testing.T) {
 		t.Error(err)
 	}
 	for _, path := range []string{"ssedge.socket", "../packaging/ssedge.yaml", "../README.md"} {
-		if text, err := os.ReadFile(path); err != nil || !strings.Contains(string(text), `"`+name+`"`) {
+		if text, err := os.ReadFile(path); err != nil ||
+			!strings.Contains(string(text), `"`+name+`"`) {
 			t.Errorf("%s, %v: expected %q in it", path, err, name)
 		}
 	}
@@ -131,11 +135,13 @@ func TestSystemdHasNothingToSay(t *testing.T) {
 	if err := os.WriteFile(listeners, []byte(socket(t)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(analyze, "verify", path, listeners).CombinedOutput(); err != nil || len(out) > 0 {
+	if out, err := exec.Command(analyze, "verify", path, listeners).CombinedOutput(); err != nil ||
+		len(out) > 0 {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
 	const threshold = "15" // tenths; systemd calls up to 2.0 safe enough, and 10.0 is no protection
-	if out, err := exec.Command(analyze, "security", "--offline=true", "--no-pager", "--threshold="+threshold, path).CombinedOutput(); err != nil {
+	if out, err := exec.Command(analyze, "security", "--offline=true", "--no-pager",
+		"--threshold="+threshold, path).CombinedOutput(); err != nil {
 		t.Errorf("security: expected an exposure of at most %s tenths: %v\n%s", threshold, err, out)
 	}
 }

@@ -34,7 +34,8 @@ func message(name, data, id string) {
 }
 
 func main() {
-	follow := map[string]func(*http.Request) error{"launchdarkly-go": launchDarkly, "go-sse": goSSE}[os.Args[1]]
+	follow := map[string]func(*http.Request) error{"launchdarkly-go": launchDarkly,
+		"go-sse": goSSE}[os.Args[1]]
 	var options struct{ URL, Key string }
 	if err := json.Unmarshal([]byte(os.Args[2]), &options); err != nil {
 		panic(err)

@@ -32,7 +32,8 @@ func (c *clock) sample(server string, sent, got, ms int64, master bool) {
 	if c.offsets == nil {
 		c.offsets = make(map[string]offset)
 	}
-	c.offsets[server] = offset{ms - got, ms + 1 - sent, nanotime(), master || c.offsets[server].master}
+	c.offsets[server] = offset{ms - got, ms + 1 - sent, nanotime(), master ||
+		c.offsets[server].master}
 	c.expire(nanotime())
 }
 
@@ -58,8 +59,8 @@ func (c *clock) forget(server string) {
 // slack is by how much clocks may have gone apart since the last sample, in milliseconds.
 const slack = 1000
 
-// lower is a time, in Unix milliseconds, that the clocks of all masters, and of all servers that may
-// become one, have passed; upper is a time that none of them has reached.
+// lower is a time, in Unix milliseconds, that the clocks of all masters, and of all servers that
+// may become one, have passed; upper is a time that none of them has reached.
 func (c *clock) lower() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

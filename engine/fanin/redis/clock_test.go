@@ -17,8 +17,10 @@ func TestClocksOfAllServersCount(t *testing.T) {
 	const minute = 60_000
 	at := wallMS()
 	var c clock
-	if !near(c.lower(), -slack*time.Millisecond) || !near(c.upper(), slack*time.Millisecond) || c.spread() != 0 {
-		t.Errorf("without samples: from %d to %d, %v apart, at %d", c.lower(), c.upper(), c.spread(), at)
+	if !near(c.lower(), -slack*time.Millisecond) || !near(c.upper(), slack*time.Millisecond) ||
+		c.spread() != 0 {
+		t.Errorf("without samples: from %d to %d, %v apart, at %d", c.lower(), c.upper(),
+			c.spread(), at)
 	}
 	c.sample("master", at, at, at, true)
 	c.sample("replica", at-40, at, at-30*minute, false) // its answer took 40 ms
@@ -34,7 +36,8 @@ func TestClocksOfAllServersCount(t *testing.T) {
 	}
 	c.sample("replica", at, at, at, false) // its clock was set
 	if !near(c.lower(), -time.Second) {
-		t.Errorf("lower is %d after the clock was set, expected a second less than %d", c.lower(), at)
+		t.Errorf("lower is %d after the clock was set, expected a second less than %d", c.lower(),
+			at)
 	}
 }
 

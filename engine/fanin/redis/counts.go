@@ -25,7 +25,8 @@ const (
 	ops
 )
 
-var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "presence", "replicas", "after_publish"}
+var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "presence", "replicas",
+	"after_publish"}
 
 // counts are what is counted, ever.
 type counts struct {
@@ -41,23 +42,25 @@ type counts struct {
 	moved                  atomic.Uint64 // subscriptions that ended because their slot has moved
 	reconnects             atomic.Uint64
 	probeFailures          atomic.Uint64
-	differing              atomic.Int64  // edges with other settings
-	elsewhere              atomic.Uint64 // connections for subscriptions that publishing did not reach
-	feeds                  [feed.Counts]atomic.Uint64
-	catchUps               [feed.Causes]atomic.Uint64
-	errors                 [ops][len(errorKinds)]atomic.Uint64
-	states                 [feed.States]atomic.Int64    // feeds
-	lag                    *metrics.PrometheusHistogram // of events, from their ids to their append
-	lags                   *metrics.Set                 // that it is in
+	differing              atomic.Int64 // edges with other settings
+	// connections for subscriptions that publishing did not reach
+	elsewhere atomic.Uint64
+	feeds     [feed.Counts]atomic.Uint64
+	catchUps  [feed.Causes]atomic.Uint64
+	errors    [ops][len(errorKinds)]atomic.Uint64
+	states    [feed.States]atomic.Int64    // feeds
+	lag       *metrics.PrometheusHistogram // of events, from their ids to their append
+	lags      *metrics.Set                 // that it is in
 }
 
-// lagBounds are upper bounds of the time from an event's id to its append here, in seconds: ids are no finer than milliseconds, and
-// of another clock.
+// lagBounds are upper bounds of the time from an event's id to its append here, in seconds: ids are
+// no finer than milliseconds, and of another clock.
 var lagBounds = []float64{0, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 60}
 
 func newCounts() counts {
 	set := metrics.NewSet()
-	return counts{lag: set.NewPrometheusHistogramExt("ssedge_redis_lag_seconds", lagBounds), lags: set}
+	return counts{lag: set.NewPrometheusHistogramExt("ssedge_redis_lag_seconds", lagBounds),
+		lags: set}
 }
 
 // appended counts an event that has come.
@@ -79,7 +82,9 @@ func (s *Source) Gauges() map[string]func() float64 {
 			}
 			return 1
 		},
-		"ssedge_redis_edges_differing":      func() float64 { return float64(s.counts.differing.Load()) },
+		"ssedge_redis_edges_differing": func() float64 {
+			return float64(s.counts.differing.Load())
+		},
 		"ssedge_redis_clock_spread_seconds": func() float64 { return s.clock.spread().Seconds() },
 	}
 	for state := range feed.States {

@@ -33,12 +33,15 @@ func (s *Source) noteUncovered() {
 	}
 	err := fmt.Errorf("%w: %d of %d, the first is %d", errUncovered, n, slotsMax, first)
 	s.counts.failed(opSlots, err)
-	s.troubles.uncovered.fails(s.config.Logger, asItIs, slog.LevelError, "topics of these slots wait, and cannot be published", err)
+	s.troubles.uncovered.fails(s.config.Logger, asItIs, slog.LevelError,
+		"topics of these slots wait, and cannot be published", err)
 }
 
-// watchMigrating looks at the streams of topics whose slot is on its way between two masters, until ctx ends. Until the slot has arrived,
-// edges are subscribed at the one that it leaves; but a stream that is not there any more, or is new, is published to at the other one
-// (ASK), and what is sent there reaches no subscriber. It lasts moments, or for ever, if whatever moves the slots was interrupted.
+// watchMigrating looks at the streams of topics whose slot is on its way between two masters, until
+// ctx ends. Until the slot has arrived, edges are subscribed at the one that it leaves; but a
+// stream that is not there any more, or is new, is published to at the other one (ASK), and what is
+// sent there reaches no subscriber. It lasts moments, or for ever, if whatever moves the slots was
+// interrupted.
 func (s *Source) watchMigrating(ctx context.Context) {
 	for sleep(ctx, slotsEvery) {
 		leaving := s.migrating(ctx)
@@ -53,7 +56,8 @@ func (s *Source) watchMigrating(ctx context.Context) {
 	}
 }
 
-// migrating asks each master which slots leave it. One that does not answer has no subscribers either.
+// migrating asks each master which slots leave it. One that does not answer has no subscribers
+// either.
 func (s *Source) migrating(ctx context.Context) map[uint16]bool {
 	within, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
@@ -73,7 +77,9 @@ func (s *Source) migrating(ctx context.Context) map[uint16]bool {
 			text, err := client.Do(within, client.B().ClusterNodes().Build()).ToString()
 			if _, refused := rueidis.IsRedisErr(err); refused {
 				s.counts.failed(opSlots, err)
-				s.troubles.migrating.fails(s.config.Logger, s.hinted, slog.LevelWarn, "it is not known which slots are on their way: their topics may wait until these have arrived", err, "server", n.address)
+				s.troubles.migrating.fails(s.config.Logger, s.hinted, slog.LevelWarn,
+					"it is not known which slots are on their way: their topics may wait until these have arrived",
+					err, "server", n.address)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -84,7 +90,8 @@ func (s *Source) migrating(ctx context.Context) map[uint16]bool {
 	return leaving
 }
 
-// addMigrating reads an answer to CLUSTER NODES: the server's own line has the slots that it gives away, as [slot->-node].
+// addMigrating reads an answer to CLUSTER NODES: the server's own line has the slots that it gives
+// away, as [slot->-node].
 func addMigrating(leaving map[uint16]bool, text string) {
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)

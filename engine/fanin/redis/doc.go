@@ -6,13 +6,13 @@
 // The stream's ids are the events' ids. Each event also has the id of the one before it, so
 // an edge knows whether it has missed one.
 //
-// An edge subscribes to a topic's channel when a client subscribes to the topic, and only then looks
-// at the stream's end: what is published later comes through the channel. Whenever the edge is in
-// doubt (a connection broke, a slot moved, an event's predecessor is not the one that it knows), it
-// reads the stream from the last event that it has. A client that resumes from before the node's
-// history makes it read back. All that is decided in [ssedge/engine/fanin/redis/feed], a state
-// machine for each topic. This package does the rest: a [follower] runs a topic's machine under its
-// lock and is its host, and a [node] brings it messages and has its readings done.
+// An edge subscribes to a topic's channel when a client subscribes to the topic, and only then
+// looks at the stream's end: what is published later comes through the channel. Whenever the edge
+// is in doubt (a connection broke, a slot moved, an event's predecessor is not the one that it
+// knows), it reads the stream from the last event that it has. A client that resumes from before
+// the node's history makes it read back. All that is decided in [ssedge/engine/fanin/redis/feed], a
+// state machine for each topic. This package does the rest: a [follower] runs a topic's machine
+// under its lock and is its host, and a [node] brings it messages and has its readings done.
 //
 // Connections to the servers: one client for commands, and one dedicated connection per master for
 // subscriptions ([node]), on which nothing else is sent.

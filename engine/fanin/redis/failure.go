@@ -13,17 +13,20 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// errorKinds are the causes by which failures are counted, and by whose change they are logged. A server's own words
-// come first, those of connections after them.
+// errorKinds are the causes by which failures are counted, and by whose change they are logged. A
+// server's own words come first, those of connections after them.
 var errorKinds = [...]string{
-	"readonly", "oom", "misconf", "clusterdown", "tryagain", "loading", "noscript", "noperm", "noreplicas",
+	"readonly", "oom", "misconf", "clusterdown", "tryagain", "loading", "noscript", "noperm",
+	"noreplicas",
 	"moved", "ask", "masterdown", "wrongtype", "noauth", "wrongpass", "busy", "unknown_command",
-	"refused", "no_such_host", "unreachable", "certificate", "tls", "timeout", "connection", "other",
+	"refused", "no_such_host", "unreachable", "certificate", "tls", "timeout", "connection",
+	"other",
 }
 
 // words are the first words of errors that are kinds in capitals.
 var words = [...]string{
-	"READONLY", "OOM", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "LOADING", "NOSCRIPT", "NOPERM", "NOREPLICAS",
+	"READONLY", "OOM", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "LOADING", "NOSCRIPT", "NOPERM",
+	"NOREPLICAS",
 	"MOVED", "ASK", "MASTERDOWN", "WRONGTYPE", "NOAUTH", "WRONGPASS", "BUSY",
 }
 
@@ -54,11 +57,16 @@ func redisErrorKind(text string) string {
 	}
 	lower := strings.ToLower(text)
 	switch {
-	case strings.Contains(lower, "unknown command"), strings.Contains(lower, "unknown redis command"), strings.Contains(lower, "unknown subcommand"):
+	case strings.Contains(lower, "unknown command"),
+		strings.Contains(lower, "unknown redis command"),
+		strings.Contains(lower, "unknown subcommand"):
 		return "unknown_command"
-	case strings.Contains(lower, "the user executing the script can't"), strings.Contains(lower, "acl failure in script"): // without NOPERM
+	case strings.Contains(lower, "the user executing the script can't"),
+		strings.Contains(lower, "acl failure in script"):
+		// without NOPERM
 		return "noperm"
-	case strings.Contains(lower, "invalid password"), strings.Contains(lower, "without any password configured"):
+	case strings.Contains(lower, "invalid password"),
+		strings.Contains(lower, "without any password configured"):
 		return "wrongpass"
 	}
 	return "other"
@@ -81,14 +89,15 @@ func connectionErrorKind(err error) string {
 		return "refused"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "unreachable"
-	case errors.Is(err, errProbe), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, errProbe), errors.Is(err, context.DeadlineExceeded),
+		errors.As(err, &timeout) && timeout.Timeout():
 		return "timeout"
 	}
 	return "connection"
 }
 
-// certificateCause says what is wrong with a certificate, the server's or this edge's, in words that do not change while
-// it stays so; "" if that is not what failed.
+// certificateCause says what is wrong with a certificate, the server's or this edge's, in words
+// that do not change while it stays so; "" if that is not what failed.
 func certificateCause(err error) string {
 	var invalid x509.CertificateInvalidError
 	alert := remoteAlert(err)
@@ -99,7 +108,8 @@ func certificateCause(err error) string {
 		return fmt.Sprint("certificate invalid ", invalid.Reason)
 	case errors.As(err, new(x509.HostnameError)):
 		return "certificate hostname"
-	case errors.As(err, new(x509.UnknownAuthorityError)), errors.As(err, new(*tls.CertificateVerificationError)):
+	case errors.As(err, new(x509.UnknownAuthorityError)),
+		errors.As(err, new(*tls.CertificateVerificationError)):
 		return "certificate unknown"
 	case strings.Contains(alert, "certificate"):
 		return alert
@@ -113,7 +123,8 @@ func ofACommand(err error) bool {
 	case "unknown_command":
 		return true
 	case "noperm":
-		return strings.Contains(err.Error(), "can't run") || strings.Contains(err.Error(), "permissions to run")
+		return strings.Contains(err.Error(), "can't run") ||
+			strings.Contains(err.Error(), "permissions to run")
 	}
 	return false
 }
@@ -121,10 +132,12 @@ func ofACommand(err error) bool {
 // neverSent reports whether there was no connection to send a command on.
 func neverSent(err error) bool {
 	var op *net.OpError
-	return errors.Is(err, errFiles) || errors.Is(err, rueidis.ErrNoSlot) || errors.As(err, &op) && op.Op == "dial"
+	return errors.Is(err, errFiles) || errors.Is(err, rueidis.ErrNoSlot) || errors.As(err, &op) &&
+		op.Op == "dial"
 }
 
-// remoteAlert is what the other end says of TLS, "" if it says nothing. The library has no type for it.
+// remoteAlert is what the other end says of TLS, "" if it says nothing. The library has no type for
+// it.
 func remoteAlert(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "remote error" {
@@ -133,7 +146,8 @@ func remoteAlert(err error) string {
 	return ""
 }
 
-// causeOf tells causes apart for the log: a certificate that is foreign is another one than one that has expired.
+// causeOf tells causes apart for the log: a certificate that is foreign is another one than one
+// that has expired.
 func causeOf(err error) string {
 	if kind := errorKind(err); kind != "certificate" {
 		return kind
@@ -141,8 +155,8 @@ func causeOf(err error) string {
 	return certificateCause(err)
 }
 
-// withoutArguments is an error without the arguments that servers repeat when they do not know a command: they may be a
-// password or an event.
+// withoutArguments is an error without the arguments that servers repeat when they do not know a
+// command: they may be a password or an event.
 func withoutArguments(err error) error {
 	if err == nil {
 		return nil

@@ -15,7 +15,8 @@ import (
 	"testing"
 )
 
-// Each failure has a cause by which it is counted: what servers of several versions say, and what connections do.
+// Each failure has a cause by which it is counted: what servers of several versions say, and what
+// connections do.
 func TestCausesOfFailures(t *testing.T) {
 	known := map[string]bool{}
 	for _, kind := range errorKinds {
@@ -30,22 +31,33 @@ func TestCausesOfFailures(t *testing.T) {
 		err  error
 		kind string
 	}{
-		{scriptError("WRONGTYPE Operation against a key holding the wrong kind of value script: 1, on @user_script:2."), "wrongtype"},
-		{scriptError("The user executing the script can't run this command or subcommand script: 1"), "noperm"}, // 7.0
-		{scriptError("ACL failure in script: No permissions to access a key"), "noperm"},                        // 7.2
+		{
+			scriptError("WRONGTYPE Operation against a key holding the wrong kind of value script: 1, on @user_script:2."), "wrongtype"},
+		// 7.0
+		{
+			scriptError("The user executing the script can't run this command or subcommand script: 1"), "noperm"},
+		// 7.2
+		{scriptError("ACL failure in script: No permissions to access a key"), "noperm"},
 		{scriptError("Unknown Redis command called from script script: 1"), "unknown_command"},
-		{scriptError("unknown command 'XADD', with args beginning with: 'secret'"), "unknown_command"},
+		{scriptError("unknown command 'XADD', with args beginning with: 'secret'"),
+			"unknown_command"},
 		{scriptError("invalid password"), "wrongpass"},
 		{scriptError("something new"), "other"},
 		{&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, "refused"},
 		{&net.OpError{Op: "dial", Err: syscall.EHOSTUNREACH}, "unreachable"},
-		{&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}, "no_such_host"},
-		{&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no answer", IsTimeout: true}}, "timeout"},
-		{&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}, "certificate"},
+		{&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}},
+			"no_such_host"},
+		{&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no answer", IsTimeout: true}},
+			"timeout"},
+		{&net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")},
+			"certificate"},
 		{&net.OpError{Op: "remote error", Err: errors.New("tls: handshake failure")}, "tls"},
 		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "certificate"},
-		{&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}, "certificate"},
-		{&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{}}}, "certificate"},
+		{&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}},
+			"certificate"},
+		{
+			&tls.CertificateVerificationError{
+				Err: x509.HostnameError{Certificate: &x509.Certificate{}}}, "certificate"},
 		{fmt.Errorf("%w: open edge.pem", errFiles), "certificate"},
 		{tls.RecordHeaderError{}, "tls"},
 		{context.DeadlineExceeded, "timeout"},
@@ -62,7 +74,9 @@ func TestCausesOfFailures(t *testing.T) {
 func TestWhatWasNeverSent(t *testing.T) {
 	for err, want := range map[error]bool{
 		&net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}: true, errFiles: true,
-		&net.OpError{Op: "read", Err: syscall.ECONNRESET}: false, &net.OpError{Op: "write", Err: syscall.EPIPE}: false, io.EOF: false, context.DeadlineExceeded: false,
+		&net.OpError{Op: "read", Err: syscall.ECONNRESET}: false,
+		&net.OpError{Op: "write", Err: syscall.EPIPE}:     false, io.EOF: false,
+		context.DeadlineExceeded: false,
 	} {
 		if got := neverSent(fmt.Errorf("wrapped: %w", err)); got != want {
 			t.Errorf("%v: found %v", err, got)
@@ -75,7 +89,8 @@ func TestHintsAreForLines(t *testing.T) {
 	asked, one := 0, trouble{}
 	hint := func(err error) error { asked++; return fmt.Errorf("%w; a hint", err) }
 	for range 100 {
-		one.fails(slog.New(slog.DiscardHandler), hint, slog.LevelWarn, "it fails", scriptError("NOAUTH x"))
+		one.fails(slog.New(slog.DiscardHandler), hint, slog.LevelWarn, "it fails",
+			scriptError("NOAUTH x"))
 	}
 	if asked != 1 || one.last() == nil || !strings.HasSuffix(one.last().Error(), "; a hint") {
 		t.Errorf("asked for %d hints, and it was %v", asked, one.last())
@@ -85,17 +100,20 @@ func TestHintsAreForLines(t *testing.T) {
 // What servers repeat of a command that they do not know may be a password.
 func TestArgumentsAreNotRepeated(t *testing.T) {
 	err := scriptError("unknown command 'AUTH', with args beginning with: 'secret' ")
-	if got := withoutArguments(err); got.Error() != "unknown command 'AUTH'" || !errors.Is(got, err) {
+	if got := withoutArguments(err); got.Error() != "unknown command 'AUTH'" ||
+		!errors.Is(got, err) {
 		t.Errorf("found %v", got)
 	}
 }
 
-// A trouble is logged when it begins, when its cause changes, and when it is over; what alternates is bounded.
+// A trouble is logged when it begins, when its cause changes, and when it is over; what alternates
+// is bounded.
 func TestTroublesAreLogged(t *testing.T) {
 	var text bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&text, nil))
 	lines := func() int { return strings.Count(text.String(), "\n") }
-	expired := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
+	expired :=
+		&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
 	foreign := &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 	var one trouble
 	one.ends(log, "over")
@@ -119,7 +137,8 @@ func TestTroublesAreLogged(t *testing.T) {
 	if n := lines() - 5; n == 0 || n > troubleLines {
 		t.Errorf("found %d lines of causes that alternate", n)
 	}
-	var vague trouble // a server that refuses a certificate may be heard, or the connection is gone before
+	// a server that refuses a certificate may be heard, or the connection is gone before
+	var vague trouble
 	before := lines()
 	for k := range 1000 {
 		vague.fails(log, asItIs, slog.LevelWarn, "it fails", []error{io.EOF, expired}[k%2])

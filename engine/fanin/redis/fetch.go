@@ -166,7 +166,8 @@ func (n *node) fetch(ctx context.Context) {
 			return
 		}
 		if others := len(batch) - urgent; others > 0 {
-			next = began.Add(time.Duration(others) * time.Second / time.Duration(s.config.CatchUpRate))
+			next = began.Add(time.Duration(others) * time.Second /
+				time.Duration(s.config.CatchUpRate))
 		}
 	}
 }
@@ -179,7 +180,9 @@ func (s *Source) unread(f *follower, err error) {
 	case "connection", "moved", "ask", "tryagain":
 		return
 	}
-	s.troubles.reading.fails(s.config.Logger, s.hinted, slog.LevelWarn, "a topic's history cannot be read: its streams wait", err, "topic", rule.Quote([]byte(f.topic.Name())), "key", f.key())
+	s.troubles.reading.fails(s.config.Logger, s.hinted, slog.LevelWarn,
+		"a topic's history cannot be read: its streams wait", err, "topic",
+		rule.Quote([]byte(f.topic.Name())), "key", f.key())
 }
 
 // passing reports whether an error is temporary, and not of one key or channel.

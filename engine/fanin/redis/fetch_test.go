@@ -20,7 +20,8 @@ func TestUrgentReadingsGoFirst(t *testing.T) {
 		t.Errorf("while others must wait: %d followers, %d urgent", len(batch), n)
 	}
 	q.putBack(batch[1:], 1)
-	if batch, n = q.take(2, true); len(batch) != 2 || n != 1 || batch[0] != urgent[1] || batch[1] != others[0] {
+	if batch, n = q.take(2, true); len(batch) != 2 || n != 1 || batch[0] != urgent[1] ||
+		batch[1] != others[0] {
 		t.Errorf("then: %d followers, %d urgent", len(batch), n)
 	}
 	if batch, n = q.take(10, true); len(batch) != 2 || n != 0 || batch[0] != others[1] {

@@ -11,8 +11,8 @@ import (
 
 var errUnfit = errors.New("these servers cannot be used")
 
-// fit looks whether the servers are what the URL says, and can do what is asked of them. Servers that
-// do not say are taken as they are.
+// fit looks whether the servers are what the URL says, and can do what is asked of them. Servers
+// that do not say are taken as they are.
 func (s *Source) fit(client rueidis.Client) error {
 	info, err := s.info(client)
 	if _, refused := rueidis.IsRedisErr(err); refused {
@@ -33,8 +33,10 @@ func (s *Source) fit(client rueidis.Client) error {
 	}
 	_, after, found := strings.Cut(info, "redis_version:")
 	var is [2]int
-	if n, _ := fmt.Sscanf(after, "%d.%d", &is[0], &is[1]); found && n == 2 && (is[0] < major || is[0] == major && is[1] < minor) {
-		return fmt.Errorf("%w: they are version %.10s, expected %s or later", errUnfit, strings.Fields(after)[0], least)
+	if n, _ := fmt.Sscanf(after, "%d.%d", &is[0], &is[1]); found && n == 2 &&
+		(is[0] < major || is[0] == major && is[1] < minor) {
+		return fmt.Errorf("%w: they are version %.10s, expected %s or later", errUnfit,
+			strings.Fields(after)[0], least)
 	}
 	return nil
 }

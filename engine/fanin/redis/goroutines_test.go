@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// Close waits for every goroutine of a source, because each of them may use the clients that it closes. So none is started
-// with a go statement: Source.running counts those that are (or, within one function, a group that it waits for).
+// Close waits for every goroutine of a source, because each of them may use the clients that it
+// closes. So none is started with a go statement: Source.running counts those that are (or, within
+// one function, a group that it waits for).
 func TestEveryGoroutineIsWaitedFor(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -27,7 +28,8 @@ func TestEveryGoroutineIsWaitedFor(t *testing.T) {
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
 			if g, ok := n.(*ast.GoStmt); ok {
-				t.Errorf("%s: a goroutine that Close does not wait for: expected running.Go", read.Position(g.Pos()))
+				t.Errorf("%s: a goroutine that Close does not wait for: expected running.Go",
+					read.Position(g.Pos()))
 			}
 			if s, ok := n.(*ast.SelectorExpr); ok && s.Sel.Name == "Go" {
 				started++

@@ -10,7 +10,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// hinted is an error with what it means for the settings. Of a connection that has ended, nothing can be said.
+// hinted is an error with what it means for the settings. Of a connection that has ended, nothing
+// can be said.
 func (s *Source) hinted(err error) error {
 	if err == nil {
 		return nil
@@ -47,13 +48,15 @@ func (t *target) hintRefusal(err error) string {
 	return ""
 }
 
-// sentinelsRefuse reports whether it is a sentinel that does not take the password that it is given.
+// sentinelsRefuse reports whether it is a sentinel that does not take the password that it is
+// given.
 func (t *target) sentinelsRefuse() bool {
 	for _, address := range t.options.InitAddress {
 		o := t.options
 		o.InitAddress, o.ForceSingleClient, o.DisableCache = []string{address}, true, true
 		o.DialCtxFn, o.Dialer.Timeout, o.ConnWriteTimeout = t.dial, time.Second, time.Second
-		o.Username, o.Password, o.TLSConfig = o.Sentinel.Username, o.Sentinel.Password, o.Sentinel.TLSConfig
+		o.Username, o.Password, o.TLSConfig = o.Sentinel.Username, o.Sentinel.Password,
+			o.Sentinel.TLSConfig
 		o.Sentinel = rueidis.SentinelOption{}
 		client, err := rueidis.NewClient(o)
 		if client != nil {
@@ -70,5 +73,6 @@ func (t *target) sentinelsRefuse() bool {
 
 // endedAtOnce reports whether the other end has closed the connection instead of answering.
 func endedAtOnce(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE)
 }

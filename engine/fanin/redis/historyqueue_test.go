@@ -17,7 +17,8 @@ func newHistoryQueue(t *testing.T, rate int) (*historyQueue, *follower) {
 
 func ignore([]log.Older) {}
 
-// Streams that want the same are all answered by one reading, whichever clients they are of, and also those whose reading failed.
+// Streams that want the same are all answered by one reading, whichever clients they are of, and
+// also those whose reading failed.
 func TestStreamsShareAReading(t *testing.T) {
 	q, f := newHistoryQueue(t, 10)
 	got := [6]int{}
@@ -53,7 +54,8 @@ func TestStreamsShareAReading(t *testing.T) {
 	}
 }
 
-// A wait is counted once, however often the queue is looked at; and clients that want nothing more are forgotten, though others wait.
+// A wait is counted once, however often the queue is looked at; and clients that want nothing more
+// are forgotten, though others wait.
 func TestWaitsAreCountedOnce(t *testing.T) {
 	q, f := newHistoryQueue(t, 1)
 	now := time.Now()
@@ -77,7 +79,8 @@ func TestWaitsAreCountedOnce(t *testing.T) {
 	}
 }
 
-// No client has more readings than the rate and a second's savings allow, however it asks, and the others have theirs at once.
+// No client has more readings than the rate and a second's savings allow, however it asks, and the
+// others have theirs at once.
 func TestAClientHasItsShareOfReadings(t *testing.T) {
 	const rate = 10
 	q, f := newHistoryQueue(t, rate)
@@ -164,7 +167,8 @@ func TestStreamsThatLeftAreNotReadFor(t *testing.T) {
 	}
 }
 
-// Of the earliest events one is read: it says where the stream begins, and what is sent is read behind it.
+// Of the earliest events one is read: it says where the stream begins, and what is sent is read
+// behind it.
 func TestOneEventSaysWhereAStreamBegins(t *testing.T) {
 	_, f := newHistoryQueue(t, 10)
 	earliest := newHistoryRead(f, eventid.Position{}, 1, ignore)

@@ -9,7 +9,8 @@ import (
 	"ssedge/shard/topic"
 )
 
-// Readings that are queued at a master whose node ends are not forgotten with it, and nothing is queued there any more.
+// Readings that are queued at a master whose node ends are not forgotten with it, and nothing is
+// queued there any more.
 func TestHistoryReadsOutliveTheirNode(t *testing.T) {
 	f := followed(t)
 	f.node = newNode(f.source, "gone", "probe", nil)
@@ -38,7 +39,8 @@ func TestHistoryReadsOutliveTheirNode(t *testing.T) {
 	}
 }
 
-// What was read while the log was being held against another history may be of either: it is given to no stream, and read again.
+// What was read while the log was being held against another history may be of either: it is given
+// to no stream, and read again.
 func TestNothingIsGivenWhileHistoriesAreCompared(t *testing.T) {
 	f := followed(t)
 	f.node = f.source.only
@@ -87,7 +89,8 @@ func TestASharedChannelIsLostAtOnce(t *testing.T) {
 	f := followed(t)
 	s := f.source
 	s.config.FanIn = ByPartition
-	s.names = newNames(&Config{Settings: Settings{Shared: Shared{FanIn: ByPartition, Partitions: 4}}})
+	s.names = newNames(
+		&Config{Settings: Settings{Shared: Shared{FanIn: ByPartition, Partitions: 4}}})
 	s.refresh = make(chan struct{}, 1)
 	n := s.only
 	n.shared = map[string]struct{}{}

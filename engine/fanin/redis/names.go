@@ -13,8 +13,10 @@ import (
 type FanIn string
 
 const (
-	ByTopic     FanIn = "topic"     // one for each topic; an edge subscribes those of the topics that it has subscribers of
-	ByPartition FanIn = "partition" // some for all topics: an edge gets the events of all topics that share one
+	// one for each topic; an edge subscribes those of the topics that it has subscribers of
+	ByTopic FanIn = "topic"
+	// some for all topics: an edge gets the events of all topics that share one
+	ByPartition FanIn = "partition"
 )
 
 // PartitionsMax is how many partitions there can be: each has a range of slots.
@@ -38,7 +40,8 @@ func CheckFanIn(f FanIn, partitions int) error {
 // CheckPrefix checks a prefix of names. The names are made of it and a topic, and clients of Redis
 // write them as text.
 func CheckPrefix(prefix string) error {
-	if strings.ContainsAny(prefix, "{}%") || (rule.Limits{}).Topic([]byte("x"+prefix)) != nil { // it may be empty, or begin with $
+	if strings.ContainsAny(prefix, "{}%") || (rule.Limits{}).Topic([]byte("x"+prefix)) != nil {
+		// it may be empty, or begin with $
 		return fmt.Errorf("expected UTF-8 without control characters, braces and per cent signs, found %s", rule.Quote([]byte(prefix)))
 	}
 	return nil
@@ -50,8 +53,9 @@ func CheckPrefix(prefix string) error {
 //	topic      sse:news         sse:news                sse:news
 //	partition  sse:{17}news     sse:{17}                sse:{17}
 //
-// A partition has a range of a cluster's slots: those topics are of it whose names are in these slots, and what stands in
-// its braces is the least number that is in one of them. So topics are spread over masters as evenly as slots are.
+// A partition has a range of a cluster's slots: those topics are of it whose names are in these
+// slots, and what stands in its braces is the least number that is in one of them. So topics are
+// spread over masters as evenly as slots are.
 type names struct {
 	prefix string
 	fanIn  FanIn
@@ -108,8 +112,8 @@ func (n *names) subscription(topic string) string {
 // shared reports whether several topics have the same subscription.
 func (n *names) shared() bool { return n.fanIn == ByPartition }
 
-// topicOf is the topic of a channel, false if it is none's. With partitions, the message says of which
-// topic it is.
+// topicOf is the topic of a channel, false if it is none's. With partitions, the message says of
+// which topic it is.
 func (n *names) topicOf(channel string) (topic string, ok bool) {
 	escaped, ok := strings.CutPrefix(channel, n.prefix)
 	if !ok {

@@ -24,8 +24,9 @@ type node struct {
 	fetches fetches
 	probe   atomic.Pointer[string] // a channel of its own
 	stop    context.CancelFunc     // of a cluster's node
-	waits   atomic.Int64           // since when a message to itself has not come back (nanotime); 0: none is missing
-	unsent  atomic.Pointer[error]  // why the last one could not be sent; nil: it was
+	// since when a message to itself has not come back (nanotime); 0: none is missing
+	waits   atomic.Int64
+	unsent  atomic.Pointer[error] // why the last one could not be sent; nil: it was
 	up      atomic.Bool
 	writing writing
 	lost    trouble // of the connection
@@ -38,8 +39,9 @@ type node struct {
 	joining []*follower         // to be subscribed
 	leaving []string            // channels to be unsubscribed
 	shared  map[string]struct{} // with shared names: what is subscribed
-	losses  uint64              // counts subscriptions of shared channels that have ended by themselves
-	wake    chan struct{}
+	// counts subscriptions of shared channels that have ended by themselves
+	losses uint64
+	wake   chan struct{}
 }
 
 func newNode(s *Source, address, probe string, client func() rueidis.Client) *node {
@@ -110,7 +112,9 @@ func (n *node) run(ctx context.Context) {
 		}
 		s.counts.reconnects.Add(1)
 		s.counts.failed(opSubscribe, err)
-		n.lost.fails(s.config.Logger, s.hinted, slog.LevelWarn, "the connection for subscriptions is lost; the edge reconnects", err, "server", n.name())
+		n.lost.fails(s.config.Logger, s.hinted, slog.LevelWarn,
+			"the connection for subscriptions is lost; the edge reconnects", err, "server",
+			n.name())
 		s.refreshSlots()
 		pause := min(reconnectPause<<min(attempt, 6), reconnectPauseMax)
 		if !sleep(ctx, pause/2+rand.N(pause/2)) {
@@ -156,7 +160,8 @@ func (n *node) live(ctx context.Context) error {
 	c, release := client.Dedicate()
 	defer release()
 	defer c.Close() // first: what is given back open is used again
-	ended := c.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: n.receive, OnSubscription: n.subscription})
+	ended := c.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: n.receive,
+		OnSubscription: n.subscription})
 	n.waits.Store(0)
 	session := &sessionSigns{elsewhere: make(chan struct{}, 1)}
 	n.session.Store(session)
@@ -269,7 +274,8 @@ func (n *node) receive(m rueidis.PubSubMessage) {
 	f := s.followerOf(topic)
 	switch {
 	case f == nil: // most messages of a partition are of topics that are not followed here
-	case s.config.FanIn == ByPartition && s.names.subscription(topic) != m.Channel: // other edges look for it elsewhere
+	case s.config.FanIn == ByPartition && s.names.subscription(topic) != m.Channel:
+		// other edges look for it elsewhere
 		s.refuse(m.Channel, errPartition)
 	default:
 		f.receive(m.Message)

@@ -14,8 +14,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Each edge says in Redis that it lives and how many subscribers it has of which topic, so that any edge can
-// tell it of all of them:
+// Each edge says in Redis that it lives and how many subscribers it has of which topic, so that any
+// edge can tell it of all of them:
 //
 //	ssedge:<prefix>edges           sorted set: names, by the time they were last heard of
 //	ssedge:<prefix>edge:<name>     what the edge says of itself, JSON; it expires
@@ -38,7 +38,9 @@ func (s *Source) presence(ctx context.Context) {
 		} else if ctx.Err() == nil {
 			s.counts.failed(opPresence, err)
 			s.told.Store(false)
-			s.troubles.presence.fails(s.config.Logger, s.hinted, slog.LevelWarn, "this edge's subscriber counts cannot be written to Redis: other edges show old ones or none", err)
+			s.troubles.presence.fails(s.config.Logger, s.hinted, slog.LevelWarn,
+				"this edge's subscriber counts cannot be written to Redis: other edges show old ones or none",
+				err)
 		}
 		cancel()
 	}
@@ -65,7 +67,8 @@ func (s *Source) writePresence(ctx context.Context) error {
 		return err
 	}
 	key := s.presenceKey("topics:" + s.config.Edge)
-	kept, err := s.client.Do(ctx, s.client.B().Expire().Key(key).Seconds(s.presenceTTL()).Build()).AsBool()
+	kept, err := s.client.Do(ctx, s.client.B().Expire().Key(key).Seconds(s.presenceTTL()).Build()).
+		AsBool()
 	if err != nil {
 		return err
 	}
@@ -77,8 +80,10 @@ func (s *Source) writePresence(ctx context.Context) error {
 		}
 		gone = nil
 	}
-	for batch := range slices.Chunk(gone, presenceBatch) { // first: the same names may be there again
-		if err := s.client.Do(ctx, s.client.B().Hdel().Key(key).Field(batch...).Build()).Error(); err != nil {
+	for batch := range slices.Chunk(gone, presenceBatch) {
+		// first: the same names may be there again
+		if err := s.client.Do(ctx, s.client.B().Hdel().Key(key).Field(batch...).Build()).
+			Error(); err != nil {
 			return err
 		}
 		for _, name := range batch {
@@ -104,7 +109,8 @@ func (s *Source) writePresence(ctx context.Context) error {
 		return err
 	}
 	text, err := json.Marshal(fanin.Edge{
-		Name: s.config.Edge, Instance: s.instance, Version: s.config.Version, Streams: s.config.Streams(), Topics: s.table.Topics(),
+		Name: s.config.Edge, Instance: s.instance, Version: s.config.Version,
+		Streams: s.config.Streams(), Topics: s.table.Topics(),
 		Seen: time.Now().UTC().Truncate(time.Second), Settings: s.config.agreed(),
 	})
 	if err != nil {
@@ -116,9 +122,11 @@ func (s *Source) writePresence(ctx context.Context) error {
 	for _, r := range s.client.DoMulti(ctx,
 		b().Expire().Key(key).Seconds(s.presenceTTL()).Build(),
 		b().Set().Key(s.presenceKey("edge:"+s.config.Edge)).Value(string(text)).Ex(ttl).Build(),
-		b().Zadd().Key(s.presenceKey("edges")).ScoreMember().ScoreMember(float64(time.Now().Unix()), s.config.Edge).Build(),
+		b().Zadd().Key(s.presenceKey("edges")).ScoreMember().ScoreMember(float64(time.Now().Unix()),
+			s.config.Edge).Build(),
 		b().Expire().Key(s.presenceKey("edges")).Seconds(2*s.presenceTTL()).Build(),
-		b().Zremrangebyscore().Key(s.presenceKey("edges")).Min("-inf").Max(strconv.FormatInt(time.Now().Add(-2*ttl).Unix(), 10)).Build(),
+		b().Zremrangebyscore().Key(s.presenceKey("edges")).Min("-inf").
+			Max(strconv.FormatInt(time.Now().Add(-2*ttl).Unix(), 10)).Build(),
 	) {
 		if err := r.Error(); err != nil {
 			return err
@@ -127,7 +135,8 @@ func (s *Source) writePresence(ctx context.Context) error {
 	s.told.Store(true)
 	if err := s.compare(ctx); err != nil {
 		s.counts.failed(opPresence, err)
-		s.troubles.compare.fails(s.config.Logger, s.hinted, slog.LevelWarn, "the settings of other edges cannot be read from Redis: differences are not told", err)
+		s.troubles.compare.fails(s.config.Logger, s.hinted, slog.LevelWarn,
+			"the settings of other edges cannot be read from Redis: differences are not told", err)
 	} else {
 		s.troubles.compare.ends(s.config.Logger, "the settings of other edges can be read again")
 	}
@@ -147,7 +156,8 @@ func (s *Source) writeCounts(ctx context.Context, key string, followers []*follo
 		}
 	}
 	if len(gone) > 0 {
-		if err := s.client.Do(ctx, s.client.B().Hdel().Key(key).Field(gone...).Build()).Error(); err != nil {
+		if err := s.client.Do(ctx, s.client.B().Hdel().Key(key).Field(gone...).Build()).
+			Error(); err != nil {
 			return err
 		}
 	}
@@ -159,15 +169,20 @@ func (s *Source) writeCounts(ctx context.Context, key string, followers []*follo
 
 var errNamesake = errors.New("two edges have one name")
 
-// warnDuplicateName warns of another edge that has the same name: what both say would be the one's, then the other's.
+// warnDuplicateName warns of another edge that has the same name: what both say would be the one's,
+// then the other's.
 func (s *Source) warnDuplicateName(ctx context.Context) {
 	if !s.told.Load() { // what is there may be what this one said before it was started again
 		return
 	}
-	text, err := s.client.Do(ctx, s.client.B().Get().Key(s.presenceKey("edge:"+s.config.Edge)).Build()).ToString()
+	text, err := s.client.Do(ctx, s.client.B().Get().Key(s.presenceKey("edge:"+s.config.Edge)).
+		Build()).ToString()
 	var e fanin.Edge
-	if err == nil && json.Unmarshal([]byte(text), &e) == nil && e.Instance != "" && e.Instance != s.instance {
-		s.troubles.namesake.fails(s.config.Logger, asItIs, slog.LevelWarn, "another edge has the same name, expected one for each (--edge)", errNamesake, "edge", s.config.Edge)
+	if err == nil && json.Unmarshal([]byte(text), &e) == nil && e.Instance != "" &&
+		e.Instance != s.instance {
+		s.troubles.namesake.fails(s.config.Logger, asItIs, slog.LevelWarn,
+			"another edge has the same name, expected one for each (--edge)", errNamesake, "edge",
+			s.config.Edge)
 	} else if err == nil {
 		s.troubles.namesake.ends(s.config.Logger, "no other edge has the same name any more")
 	}
@@ -178,7 +193,8 @@ func (s *Source) Edges(ctx context.Context) ([]fanin.Edge, error) {
 	if !s.connected.Load() {
 		return nil, ErrUnavailable
 	}
-	names, err := s.client.Do(ctx, s.client.B().Zrange().Key(s.presenceKey("edges")).Min("0").Max("-1").Build()).AsStrSlice()
+	names, err := s.client.Do(ctx, s.client.B().Zrange().Key(s.presenceKey("edges")).Min("0").
+		Max("-1").Build()).AsStrSlice()
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +211,9 @@ func (s *Source) Edges(ctx context.Context) ([]fanin.Edge, error) {
 		}
 		if errorKind(err) == "wrongtype" { // it is another program's
 			s.counts.failed(opPresence, err)
-			s.troubles.foreign.fails(s.config.Logger, asItIs, slog.LevelWarn, "an edge is not shown: its key has another type", err, "key", s.presenceKey("edge:"+names[k]))
+			s.troubles.foreign.fails(s.config.Logger, asItIs, slog.LevelWarn,
+				"an edge is not shown: its key has another type", err, "key",
+				s.presenceKey("edge:"+names[k]))
 			continue
 		}
 		if err != nil {

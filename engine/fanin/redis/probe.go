@@ -19,14 +19,16 @@ func (n *node) look(ctx context.Context, client rueidis.Client, c rueidis.Dedica
 	if n.leaveReplica(ctx) {
 		return errReplica
 	}
-	if since := n.waits.Load(); since != 0 && nanotime()-since > int64(2*n.source.config.ProbeInterval) {
+	if since := n.waits.Load(); since != 0 &&
+		nanotime()-since > int64(2*n.source.config.ProbeInterval) {
 		n.source.counts.probeFailures.Add(1)
 		if err := n.unsent.Load(); err != nil {
 			return *err
 		}
 		return errProbe
 	}
-	n.source.running.Go(func() { n.sendProbe(ctx, client) }) // an answer that does not come must not hold up subscribing
+	// an answer that does not come must not hold up subscribing
+	n.source.running.Go(func() { n.sendProbe(ctx, client) })
 	return nil
 }
 
@@ -55,8 +57,10 @@ func (n *node) sendProbe(ctx context.Context, client rueidis.Client) error {
 	return nil
 }
 
-// readClock takes a sample of a server's clock. A master's counts until it is forgotten, another one's for some time.
-func (s *Source) readClock(ctx context.Context, address string, client rueidis.Client, master bool) error {
+// readClock takes a sample of a server's clock. A master's counts until it is forgotten, another
+// one's for some time.
+func (s *Source) readClock(ctx context.Context, address string, client rueidis.Client,
+	master bool) error {
 	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
 	defer cancel()
 	sent := wallMS()
@@ -72,25 +76,28 @@ func (s *Source) readClock(ctx context.Context, address string, client rueidis.C
 	return nil
 }
 
-// publishProbe uses the client for commands, which finds the server that owns the channel now. It may be another
-// one than when this node's connection was made.
+// publishProbe uses the client for commands, which finds the server that owns the channel now. It
+// may be another one than when this node's connection was made.
 //
 // It returns how many clients were sent the message, as far as that server knows.
 func (s *Source) publishProbe(ctx context.Context, channel string) (clients int64, err error) {
 	if s.sharded() {
-		return s.client.Do(ctx, s.client.B().Spublish().Channel(channel).Message("").Build()).AsInt64()
+		return s.client.Do(ctx, s.client.B().Spublish().Channel(channel).Message("").Build()).
+			AsInt64()
 	}
 	return s.client.Do(ctx, s.client.B().Publish().Channel(channel).Message("").Build()).AsInt64()
 }
 
-// moveProbe takes another channel if the slot of the one there is has moved. It reports whether there
-// is a new one, or nothing to probe.
+// moveProbe takes another channel if the slot of the one there is has moved. It reports whether
+// there is a new one, or nothing to probe.
 func (n *node) moveProbe(ctx context.Context, c rueidis.DedicatedClient) (moved bool, err error) {
 	t := n.source.slots.Load()
 	if t == nil || t.owner(slotOf(*n.probe.Load())) == n {
 		return false, nil
 	}
-	channel, ok := probeChannel(n.source.instance, func(slot uint16) bool { return t.owner(slot) == n })
+	channel, ok := probeChannel(n.source.instance, func(slot uint16) bool {
+		return t.owner(slot) == n
+	})
 	if !ok {
 		return true, errNothing
 	}

@@ -10,7 +10,8 @@ import (
 	"ssedge/proto/rule"
 )
 
-// proofs are the topics that the probes of a node publish to. Their names begin with $: clients can neither follow them nor publish to them.
+// proofs are the topics that the probes of a node publish to. Their names begin with $: clients can
+// neither follow them nor publish to them.
 type proofs struct {
 	mu   sync.Mutex
 	name string // the topic that is used now
@@ -23,10 +24,13 @@ const probeKept = 10
 // prove publishes as publishers do, at this master.
 func (n *node) prove(ctx context.Context) error {
 	table := n.source.slots.Load()
-	return n.publishTo(ctx, &n.proofs, func(slot uint16) bool { return table == nil || table.owner(slot) == n })
+	return n.publishTo(ctx, &n.proofs, func(slot uint16) bool {
+		return table == nil || table.owner(slot) == n
+	})
 }
 
-// publishTo publishes to a topic whose slot is owned. If a foreign key has its name, another topic is used next time.
+// publishTo publishes to a topic whose slot is owned. If a foreign key has its name, another topic
+// is used next time.
 func (n *node) publishTo(ctx context.Context, p *proofs, owns func(slot uint16) bool) error {
 	s := n.source
 	topic, ok := p.topic(s, owns)
@@ -37,7 +41,8 @@ func (n *node) publishTo(ctx context.Context, p *proofs, owns func(slot uint16) 
 	once := strconv.FormatInt(nanotime(), 36) // publishers may send an idempotency key
 	answer, err := s.proof.Exec(ctx, s.client, []string{key}, []string{"", "", once}).AsStrSlice()
 	if err == nil {
-		if err = s.client.Do(ctx, s.client.B().Xrange().Key(key).Start("-").End("+").Count(1).Build()).Error(); err != nil {
+		if err = s.client.Do(ctx, s.client.B().Xrange().Key(key).Start("-").End("+").Count(1).
+			Build()).Error(); err != nil {
 			err = fmt.Errorf("histories cannot be read: %w", err)
 		}
 	}

@@ -145,11 +145,13 @@ func (r *replicas) sample(ctx context.Context) {
 }
 
 // sampleOne asks one of them, and returns its connection: nil if there is none.
-func (r *replicas) sampleOne(ctx context.Context, address string, client rueidis.Client) rueidis.Client {
+func (r *replicas) sampleOne(ctx context.Context, address string,
+	client rueidis.Client) rueidis.Client {
 	s := r.source
 	var err error
 	if client == nil {
-		if client, err = rueidis.NewClient(s.target.replicaOptions(ctx, &s.config, address)); err != nil {
+		if client, err = rueidis.NewClient(s.target.replicaOptions(ctx, &s.config,
+			address)); err != nil {
 			s.clockUnread(address, err)
 			if client != nil {
 				client.Close()
@@ -165,13 +167,15 @@ func (r *replicas) sampleOne(ctx context.Context, address string, client rueidis
 	return client
 }
 
-// clockUnread tells that it is not known what a server's clock says that may become a master. Nothing else is missing.
+// clockUnread tells that it is not known what a server's clock says that may become a master.
+// Nothing else is missing.
 func (s *Source) clockUnread(server string, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
 	}
 	s.counts.failed(opReplicas, err)
-	s.troubles.clocks.fails(s.config.Logger, s.hinted, slog.LevelWarn, "the clock of a server that may become a master is not known", err, "server", server)
+	s.troubles.clocks.fails(s.config.Logger, s.hinted, slog.LevelWarn,
+		"the clock of a server that may become a master is not known", err, "server", server)
 }
 
 // warn says that clocks are apart.
@@ -179,7 +183,8 @@ func (r *replicas) warn() {
 	switch spread := r.source.clock.spread(); {
 	case spread > spreadMuch && !r.warned:
 		r.warned = true
-		r.source.config.Logger.Warn("the clocks of the Redis servers are apart, expected less than a second (NTP): ids of events are times of theirs", "spread", spread.Round(time.Millisecond))
+		r.source.config.Logger.Warn("the clocks of the Redis servers are apart, expected less than a second (NTP): ids of events are times of theirs",
+			"spread", spread.Round(time.Millisecond))
 	case spread < spreadLittle:
 		r.warned = false
 	}
@@ -187,14 +192,18 @@ func (r *replicas) warn() {
 
 // replicaOptions are those of a small connection to one server, with the passwords and certificates
 // of the others. It ends with ctx, also while it is being made.
-func (t *target) replicaOptions(ctx context.Context, c *Config, address string) rueidis.ClientOption {
+func (t *target) replicaOptions(ctx context.Context, c *Config,
+	address string) rueidis.ClientOption {
 	o := t.commandOptions(c)
-	o.InitAddress, o.ForceSingleClient, o.Sentinel = []string{address}, true, rueidis.SentinelOption{}
+	o.InitAddress, o.ForceSingleClient, o.Sentinel = []string{address}, true,
+		rueidis.SentinelOption{}
 	o.ClientName += "-clock"
 	o.AlwaysPipelining = false
 	o.ReadBufferEachConn, o.WriteBufferEachConn, o.RingScaleEachConn = 4<<10, 4<<10, 2
-	o.Dialer.KeepAlive = max(4*c.replicasEvery(), 10*time.Second) // it is asked for the time more often than that
-	o.DialCtxFn = func(_ context.Context, address string, d *net.Dialer, secure *tls.Config) (net.Conn, error) {
+	// it is asked for the time more often than that
+	o.Dialer.KeepAlive = max(4*c.replicasEvery(), 10*time.Second)
+	o.DialCtxFn = func(_ context.Context, address string, d *net.Dialer,
+		secure *tls.Config) (net.Conn, error) {
 		conn, err := t.dial(ctx, address, d, secure)
 		if err != nil {
 			return nil, err

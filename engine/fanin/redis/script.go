@@ -35,7 +35,8 @@ func (c *Config) settings(kind Kind) string {
 		luaString(c.Prefix), c.FanIn, c.partitionSettings(), ruleSettings(c.Rule))
 }
 
-// partitionSettings are the tags of all partitions, in one string: a table would be made anew with each call.
+// partitionSettings are the tags of all partitions, in one string: a table would be made anew with
+// each call.
 func (c *Config) partitionSettings() string {
 	if c.FanIn != ByPartition {
 		return ""
@@ -55,12 +56,14 @@ func (c *Config) partitionSettings() string {
 // ruleSettings is package rule for the script: its numbers, names and words.
 func ruleSettings(l rule.Limits) string {
 	text := fmt.Sprintf("topic_bytes = %d, event_bytes = %d, key_bytes = %d, retry_max = %d, own_topic = %s, own_prefix = %s, own = {",
-		bound(l.TopicBytes), bound(l.EventBytes), bound(l.KeyBytes), int64(rule.RetryMax), luaString(string(rule.OwnTopic)), luaString(rule.ReservedPrefix))
+		bound(l.TopicBytes), bound(l.EventBytes), bound(l.KeyBytes), int64(rule.RetryMax),
+		luaString(string(rule.OwnTopic)), luaString(rule.ReservedPrefix))
 	for _, name := range rule.Reserved {
 		text += fmt.Sprintf("[%s] = true, ", luaString(name))
 	}
 	text += "}, expected = {"
-	for _, w := range []rule.What{rule.Topic, rule.Name, rule.Data, rule.Size, rule.Key, rule.Retry} {
+	for _, w := range []rule.What{rule.Topic, rule.Name, rule.Data, rule.Size, rule.Key,
+		rule.Retry} {
 		text += fmt.Sprintf("%s = %s, ", w, luaString(l.Expected(w)))
 	}
 	return text + "}"
@@ -88,28 +91,31 @@ func luaString(s string) string {
 	return string(append(quoted, '"'))
 }
 
-// seconds are whole ones, and no fewer than d: what is kept at Redis is kept for at least as long as edges reckon with.
+// seconds are whole ones, and no fewer than d: what is kept at Redis is kept for at least as long
+// as edges reckon with.
 func seconds(d time.Duration) int64 {
 	return int64((max(d, time.Second) + time.Second - 1) / time.Second)
 }
 
-// Script is the text for EVAL, with the channel as the key, and data, the event's name, an idempotency key and a
-// reconnection time as arguments.
+// Script is the text for EVAL, with the channel as the key, and data, the event's name, an
+// idempotency key and a reconnection time as arguments.
 func (c *Config) Script(kind Kind) string { return c.script(kind, "") }
 
 func (c *Config) script(kind Kind, more string) string {
 	return c.settings(kind) + more + publishFunction + "return ssedge_publish(KEYS, ARGV)\n"
 }
 
-// edgeScript is the script for an edge's own use: its answer has a third word if not all was written that goes with an
-// event, and why.
+// edgeScript is the script for an edge's own use: its answer has a third word if not all was
+// written that goes with an event, and why.
 func (c *Config) edgeScript(kind Kind) string { return c.script(kind, "settings.tells = true\n") }
 
-// probeScript is the script for probes. It does what a publish does, on a topic of the server's own, whose stream is short and
-// goes by itself. The topic's name is no client's: no bound of theirs holds for it.
+// probeScript is the script for probes. It does what a publish does, on a topic of the server's
+// own, whose stream is short and goes by itself. The topic's name is no client's: no bound of
+// theirs holds for it.
 func (c *Config) probeScript(kind Kind) string {
 	short := *c
-	short.HistoryEvents, short.TTL, short.Rule.TopicBytes, short.Rule.KeyBytes = 1, probeKept*c.ProbeInterval, 0, 0
+	short.HistoryEvents, short.TTL, short.Rule.TopicBytes, short.Rule.KeyBytes = 1,
+		probeKept*c.ProbeInterval, 0, 0
 	short.KeyTTL = short.TTL
 	return short.script(kind, "settings.tells, settings.own_topic = true, ''\n")
 }
@@ -120,7 +126,8 @@ func (c *Config) probeScript(kind Kind) string {
 //
 // publishes from any client.
 func (c *Config) Library(kind Kind) string {
-	return "#!lua name=ssedge\n" + c.settings(kind) + publishFunction + "redis.register_function('ssedge_publish', ssedge_publish)\n"
+	return "#!lua name=ssedge\n" + c.settings(kind) + publishFunction +
+		"redis.register_function('ssedge_publish', ssedge_publish)\n"
 }
 
 // Key is the name of a topic's stream, which a publisher gives to the script.
@@ -129,8 +136,9 @@ func (c *Config) Key(topic string) string {
 	return n.key(topic)
 }
 
-// Install loads the library on all masters, in place of an older one, and returns how many there are. Servers have one function of
-// that name: one that was made for another prefix stays, and is an error, unless replace is set.
+// Install loads the library on all masters, in place of an older one, and returns how many there
+// are. Servers have one function of that name: one that was made for another prefix stays, and is
+// an error, unless replace is set.
 func (s *Source) Install(ctx context.Context, replace bool) (masters int, err error) {
 	nodes := map[string]rueidis.Client{"the server": s.client}
 	if s.target.kind == Cluster {
@@ -140,14 +148,18 @@ func (s *Source) Install(ctx context.Context, replace bool) (masters int, err er
 	}
 	if !replace {
 		for name, node := range nodes {
-			if prefix, ok := installedPrefix(ctx, node); ok && prefix != luaString(s.config.Prefix) {
-				return 0, fmt.Errorf("the function on %s is for --redis-prefix=%s, and there can be only one: expected --replace, or EVAL of the script (ssedge redis script)", name, prefix)
+			if prefix, ok := installedPrefix(ctx, node); ok &&
+				prefix != luaString(s.config.Prefix) {
+				return 0,
+					fmt.Errorf("the function on %s is for --redis-prefix=%s, and there can be only one: expected --replace, or EVAL of the script (ssedge redis script)",
+						name, prefix)
 			}
 		}
 	}
 	text := s.config.Library(s.target.kind)
 	for name, node := range nodes {
-		if err := node.Do(ctx, node.B().FunctionLoad().Replace().FunctionCode(text).Build()).Error(); err != nil {
+		if err := node.Do(ctx, node.B().FunctionLoad().Replace().FunctionCode(text).Build()).
+			Error(); err != nil {
 			return masters, fmt.Errorf("%s: %w", name, err)
 		}
 		masters++
@@ -172,10 +184,11 @@ func (s *Source) masters(ctx context.Context) (map[string]rueidis.Client, error)
 	return found, nil
 }
 
-// installedPrefix is the prefix, in quotes, that the library on a server was made for; false if there is none. (That it cannot be
-// read is no obstacle: loading will show it.)
+// installedPrefix is the prefix, in quotes, that the library on a server was made for; false if
+// there is none. (That it cannot be read is no obstacle: loading will show it.)
 func installedPrefix(ctx context.Context, node rueidis.Client) (prefix string, ok bool) {
-	libraries, err := node.Do(ctx, node.B().FunctionList().Libraryname("ssedge").Withcode().Build()).ToArray()
+	libraries, err := node.Do(ctx, node.B().FunctionList().Libraryname("ssedge").Withcode().
+		Build()).ToArray()
 	if err != nil || len(libraries) == 0 {
 		return "", false
 	}
@@ -198,7 +211,8 @@ var ErrUnavailable = errors.New("redis does not take the event")
 // Publish publishes an event. The error is ErrUnavailable, wrapped.
 func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 	if !s.connected.Load() {
-		return fanin.Receipt{}, fmt.Errorf("%w: it was never reached: %w", ErrUnavailable, fanin.ErrNotStored)
+		return fanin.Receipt{}, fmt.Errorf("%w: it was never reached: %w", ErrUnavailable,
+			fanin.ErrNotStored)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Timeout)
 	defer cancel()
@@ -218,7 +232,8 @@ func (s *Source) Publish(e *fanin.Event) (fanin.Receipt, error) {
 		} else if neverSent(err) {
 			err = fmt.Errorf("%w: %w", err, fanin.ErrNotStored)
 		}
-		return r, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, rule.Quote(e.Topic), unpublished{err, key})
+		return r, fmt.Errorf("%w: topic %s: %w", ErrUnavailable, rule.Quote(e.Topic),
+			unpublished{err, key})
 	}
 	s.counts.published.Add(1)
 	if n := s.masterOf(key); n != nil {
@@ -257,18 +272,21 @@ func (s *Source) publish(ctx context.Context, key string, e *fanin.Event) (fanin
 		retry = strconv.FormatInt(parts.RetryMS, 10)
 	}
 	reply, err := s.script.Exec(ctx, s.client, []string{key}, []string{
-		// Copies: a command that was given up may still be written, when e's buffer is another event's.
+		// Copies: a command that was given up may still be written, when e's buffer is another
+		// event's.
 		string(parts.Data), string(parts.Name), e.Key, retry,
 	}).AsStrSlice()
 	if err != nil {
 		return fanin.Receipt{}, err
 	}
 	if len(reply) < 2 {
-		return fanin.Receipt{}, fmt.Errorf("redis: expected an id and a word from the publish script, found %q", reply)
+		return fanin.Receipt{},
+			fmt.Errorf("redis: expected an id and a word from the publish script, found %q", reply)
 	}
 	id, ok := eventid.Parse([]byte(reply[0]))
 	if !ok {
-		return fanin.Receipt{}, fmt.Errorf("redis: expected an id from the publish script, found %q", reply[0])
+		return fanin.Receipt{},
+			fmt.Errorf("redis: expected an id from the publish script, found %q", reply[0])
 	}
 	if len(reply) > 2 {
 		s.notAllWritten(string(e.Topic), reply[2])
@@ -276,10 +294,12 @@ func (s *Source) publish(ctx context.Context, key string, e *fanin.Event) (fanin
 	return fanin.Receipt{ID: id, Duplicate: reply[1] == "dup"}, nil
 }
 
-// notAllWritten tells of an event that was published while something that goes with it was not written: its idempotency key,
-// the bounds of its history, or the time that this is kept.
+// notAllWritten tells of an event that was published while something that goes with it was not
+// written: its idempotency key, the bounds of its history, or the time that this is kept.
 func (s *Source) notAllWritten(topic, why string) {
 	err := scriptError(why)
 	s.counts.failed(opAfterPublish, err)
-	s.troubles.afterPublish.fails(s.config.Logger, s.hinted, slog.LevelWarn, "an event was published, but Redis has not kept its idempotency key, or not bounded its history", err, "topic", rule.Quote([]byte(topic)))
+	s.troubles.afterPublish.fails(s.config.Logger, s.hinted, slog.LevelWarn,
+		"an event was published, but Redis has not kept its idempotency key, or not bounded its history",
+		err, "topic", rule.Quote([]byte(topic)))
 }

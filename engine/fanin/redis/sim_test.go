@@ -59,14 +59,17 @@ func TestSimulation(t *testing.T) {
 		}
 	}
 	if to-from == simRuns { // they are enough to see that it tries what it should
-		for _, cause := range []string{"overrun", "conflated", "evicted", "expired", "missed", "unknown", "future"} {
+		for _, cause := range []string{"overrun", "conflated", "evicted", "expired", "missed",
+			"unknown", "future"} {
 			if causes[cause] == 0 {
 				t.Errorf("no gap %q was told", cause)
 			}
 		}
 		if rewrites == 0 || exempt*100 > delivered {
-			t.Errorf("%d rewritten histories; of %d events %d times one was exempt", rewrites, delivered, exempt)
+			t.Errorf("%d rewritten histories; of %d events %d times one was exempt", rewrites,
+				delivered, exempt)
 		}
 	}
-	t.Logf("%d events delivered, gaps %v, %d rewritten histories, %d times an event was forgotten before any edge that could tell had it", delivered, causes, rewrites, exempt)
+	t.Logf("%d events delivered, gaps %v, %d rewritten histories, %d times an event was forgotten before any edge that could tell had it",
+		delivered, causes, rewrites, exempt)
 }

@@ -28,14 +28,18 @@ type edge struct {
 	source    *Source
 	node      *node
 	connected bool
-	offset    int64           // of the server's clock, at least, as it was when that was looked at last
-	channels  map[string]bool // subscribed at the server
-	answers   []func()        // to what was published through it, on their way on the connection for commands, in their order
-	arriving  []func()        // what is on its way on the connection for subscriptions, in its order
-	readings  []*simReading
-	timers    []simTimer
-	life      int                    // counts its processes
-	known     map[string]map[int]int // by topic and number: the events that viewers were sent here, and when
+	// of the server's clock, at least, as it was when that was looked at last
+	offset   int64
+	channels map[string]bool // subscribed at the server
+	// to what was published through it, on their way on the connection for commands, in their order
+	answers []func()
+	// what is on its way on the connection for subscriptions, in its order
+	arriving []func()
+	readings []*simReading
+	timers   []simTimer
+	life     int // counts its processes
+	// by topic and number: the events that viewers were sent here, and when
+	known map[string]map[int]int
 }
 
 // simReading is a batch on the connection for commands: executed at some time, answered later.
@@ -67,11 +71,14 @@ func (e *edge) start() {
 	e.life++
 	e.net = fake.Net{}
 	e.known = map[string]map[int]int{}
-	e.connected, e.channels, e.arriving, e.answers, e.readings, e.timers, e.offset = false, nil, nil, nil, nil, nil, 0
+	e.connected, e.channels, e.arriving, e.answers, e.readings, e.timers, e.offset = false, nil,
+		nil, nil, nil, nil, 0
 	s := &Source{
 		config: Config{
-			Settings:     Settings{Shared: Shared{Prefix: "sse:", FanIn: ByTopic, TTL: time.Hour}, CatchUpRate: 1000},
-			HistoryBytes: w.historyBytes, Rule: rule.Limits{TopicBytes: 256, EventBytes: 1 << 20, KeyBytes: 256},
+			Settings: Settings{Shared: Shared{Prefix: "sse:", FanIn: ByTopic, TTL: time.Hour},
+				CatchUpRate: 1000},
+			HistoryBytes: w.historyBytes, Rule: rule.Limits{TopicBytes: 256, EventBytes: 1 << 20,
+				KeyBytes: 256},
 			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		},
 		target: &target{}, counts: newCounts(), nodes: map[string]*node{}, times: e,
@@ -82,8 +89,9 @@ func (e *edge) start() {
 	e.source, e.node = s, s.only
 	kernels := []sys.Kernel{&fake.Kernel{Net: &e.net}, &fake.Kernel{Net: &e.net}}
 	e.group = shard.NewGroupOn(kernels[:w.shards], w.shardConfig, topic.Config{
-		Retention: w.retention, HistoryMax: w.historyMax, TopicsMax: 100, Upstream: s, LingerMS: w.lingerMS,
-		WallMS: func() uint64 { return uint64(w.wall()) },
+		Retention: w.retention, HistoryMax: w.historyMax, TopicsMax: 100, Upstream: s,
+		LingerMS: w.lingerMS,
+		WallMS:   func() uint64 { return uint64(w.wall()) },
 	}, w.now, w.seed)
 	s.table = e.group.Table()
 }
@@ -126,7 +134,9 @@ func (e *edge) fail(r *simReading) {
 // followers are those of all topics, in an order that does not depend on that of maps.
 func (e *edge) followers() []*follower {
 	all := e.source.followers()
-	slices.SortFunc(all, func(a, b *follower) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
+	slices.SortFunc(all, func(a, b *follower) int {
+		return strings.Compare(a.topic.Name(), b.topic.Name())
+	})
 	return all
 }
 
@@ -150,7 +160,9 @@ func (e *edge) work() {
 	joining, leaving := n.joining, n.leaving
 	n.joining, n.leaving = nil, nil
 	n.mu.Unlock()
-	slices.SortFunc(joining, func(a, b *follower) int { return strings.Compare(a.topic.Name(), b.topic.Name()) })
+	slices.SortFunc(joining, func(a, b *follower) int {
+		return strings.Compare(a.topic.Name(), b.topic.Name())
+	})
 	for _, channel := range leaving {
 		if f := e.source.followerOf(strings.TrimPrefix(channel, "sse:")); f == nil || !f.at(n) {
 			delete(e.channels, channel)
@@ -214,7 +226,8 @@ func (e *edge) ask() {
 func (e *edge) execute(r *simReading) {
 	for i := range r.requests {
 		q := &r.requests[i]
-		r.answers = append(r.answers, e.w.server.xrange(q.follower.key(), q.First, q.Last, q.Count, q.Backward))
+		r.answers = append(r.answers, e.w.server.xrange(q.follower.key(), q.First, q.Last, q.Count,
+			q.Backward))
 	}
 	for _, w := range r.history {
 		first, last, n := w.bounds()
@@ -255,12 +268,16 @@ func (e *edge) quiet() {
 		e.work()
 		e.turn()
 		q := &e.node.fetches
-		idle := len(e.answers) == 0 && len(e.arriving) == 0 && len(e.readings) == 0 && len(q.urgent)+len(q.others)+len(q.history.same) == 0 && len(e.node.joining) == 0
+		idle := len(e.answers) == 0 && len(e.arriving) == 0 && len(e.readings) == 0 &&
+			len(q.urgent)+len(q.others)+len(q.history.same) == 0 && len(e.node.joining) == 0
 		if (idle || !e.connected && len(e.answers) == 0) && e.group.Turn(e.w.now) {
 			return
 		}
 		if n > 20_000 {
-			e.w.t.Fatalf("%s does not come to rest: %d arriving, %d readings, %d, %d and %d to be read", e.name, len(e.arriving), len(e.readings), len(q.urgent), len(q.others), len(q.history.same))
+			e.w.t.Fatalf(
+				"%s does not come to rest: %d arriving, %d readings, %d, %d and %d to be read",
+				e.name, len(e.arriving), len(e.readings), len(q.urgent), len(q.others),
+				len(q.history.same))
 		}
 	}
 }
@@ -297,8 +314,8 @@ func (e *edge) hasRead(topic string) bool {
 	return placed
 }
 
-// acknowledged is called when an event was published through the edge. If that had read the topic before, and still follows
-// it, its streams get the event, or are told.
+// acknowledged is called when an event was published through the edge. If that had read the topic
+// before, and still follows it, its streams get the event, or are told.
 func (e *edge) acknowledged(sent sending, p *published, read bool) {
 	sent.acknowledged(p.id)
 	if read && e.hasRead(p.topic) {
@@ -307,7 +324,8 @@ func (e *edge) acknowledged(sent sending, p *published, read bool) {
 	}
 }
 
-// awaited are the ids of events of topics that were published through the edge, and that it still waits for.
+// awaited are the ids of events of topics that were published through the edge, and that it still
+// waits for.
 func (e *edge) awaited(topics []string) (ids []eventid.ID) {
 	for _, name := range topics {
 		f := e.source.followerOf(name)

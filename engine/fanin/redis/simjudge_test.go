@@ -40,10 +40,11 @@ func (v *viewer) wasTold(topic string, p *published) bool {
 	return false
 }
 
-// judgeGaps fails if a gap was told though the viewer has all that was published in its range since it came first, and
-// nothing in it was lost to the edge through which it was published.
-// That is judged only where the history was never rewritten, nothing but events was in it, an edge may read all of it,
-// and each edge that gave the viewer a place had heard the server: DESIGN.md has the false alarms that there are otherwise.
+// judgeGaps fails if a gap was told though the viewer has all that was published in its range since
+// it came first, and nothing in it was lost to the edge through which it was published. That is
+// judged only where the history was never rewritten, nothing but events was in it, an edge may read
+// all of it, and each edge that gave the viewer a place had heard the server: DESIGN.md has the
+// false alarms that there are otherwise.
 func (v *viewer) judgeGaps(topic string) {
 	came := map[int]bool{}
 	for _, d := range v.got[topic] {
@@ -73,8 +74,9 @@ func (g *told) holds(p *published) bool {
 
 // cannotBeTold reports whether no edge that the viewer came to could know of an event:
 //
-//   - the server has forgotten it, and it had not reached any edge that the viewer visited since, or it was published through one
-//     that still awaited it when the viewer left, or had told the gap behind what the viewer read;
+//   - the server has forgotten it, and it had not reached any edge that the viewer visited since,
+//     or it was published through one that still awaited it when the viewer left, or had told the
+//     gap behind what the viewer read;
 //   - a clock went back while an edge that heard nothing gave the viewer a time in place of an id;
 //   - a gap was told from an id of a deleted history; the clock went back then, and the event is no
 //     longer at the server either.
@@ -90,7 +92,9 @@ func (w *world) cannotBeTold(v *viewer, p *published) bool {
 		}
 	}
 	for n, at := range v.visits {
-		later := slices.ContainsFunc(v.got[p.topic], func(d delivery) bool { return d.visit == n+1 && d.seq > p.seq })
+		later := slices.ContainsFunc(v.got[p.topic], func(d delivery) bool {
+			return d.visit == n+1 && d.seq > p.seq
+		})
 		if at.to >= 0 && !later || at.life != at.edge.life {
 			continue // it left before it had read that far
 		}

@@ -19,10 +19,12 @@ type server struct {
 	clock   int64 // by how much it is ahead of the world's, milliseconds
 	replica int64 // the same of the server that would be promoted
 	streams map[string][]stored
-	last    map[string]eventid.ID // what was given last: it outlives the elements, but not the stream
-	copies  []history             // what it was: a replica that is behind, a dump
-	epoch   int                   // counts the histories that it has had; each gives other ids than the others
-	kept    int                   // events of a stream at most
+	// what was given last: it outlives the elements, but not the stream
+	last   map[string]eventid.ID
+	copies []history // what it was: a replica that is behind, a dump
+	// counts the histories that it has had; each gives other ids than the others
+	epoch int
+	kept  int // events of a stream at most
 }
 
 // stored is an element of a stream.
@@ -101,7 +103,8 @@ func (s *server) trim(topic string, most int) {
 	gone := all[:len(all)-most]
 	s.streams[topic] = all[len(all)-most:]
 	for _, p := range s.w.published[topic] {
-		if p.through != nil && !p.through.has(p) && slices.ContainsFunc(gone, func(e stored) bool { return e.id == p.id }) {
+		if p.through != nil && !p.through.has(p) &&
+			slices.ContainsFunc(gone, func(e stored) bool { return e.id == p.id }) {
 			p.unheard = true
 		}
 	}
@@ -141,7 +144,8 @@ func (s *server) goBackOf(topic string, c history) {
 }
 
 // xrange is XRANGE or, backward, XREVRANGE. Bounds are as clients write them.
-func (s *server) xrange(key, first, last string, count int, backward bool) (entries []rueidis.XRangeEntry) {
+func (s *server) xrange(key, first, last string, count int,
+	backward bool) (entries []rueidis.XRangeEntry) {
 	topic := key[len("sse:"):]
 	all := slices.Clone(s.streams[topic])
 	if backward {

@@ -28,24 +28,27 @@ type viewer struct {
 	connected bool
 	head      string
 	decoder   sse.Decoder
-	opened    bool                        // an id has come on this connection
-	gapped    bool                        // it was told of a gap on it
-	begun     bool                        // … on any
-	earliest  bool                        // it asks for all that is kept
-	last      byte                        // of the stream, as far as it was read
-	first     map[string]beginning        // by topic: what it began with
-	came      map[string]eventid.Position // by topic: the position that it came back with; absent: none …
-	base      map[string]eventid.Position // … and the first that it was given on this connection
-	got       map[string][]delivery
-	gaps      map[string][]told
-	blind     map[string][]blind // by topic: times that it was given in place of ids
-	raws      map[string]int     // the visit at which one came last
-	at        map[string]int     // by topic: the newest event it was sent on this connection, by number
-	visits    []visit
-	trace     []string
+	opened    bool                 // an id has come on this connection
+	gapped    bool                 // it was told of a gap on it
+	begun     bool                 // … on any
+	earliest  bool                 // it asks for all that is kept
+	last      byte                 // of the stream, as far as it was read
+	first     map[string]beginning // by topic: what it began with
+	// by topic: the position that it came back with; absent: none …
+	came  map[string]eventid.Position
+	base  map[string]eventid.Position // … and the first that it was given on this connection
+	got   map[string][]delivery
+	gaps  map[string][]told
+	blind map[string][]blind // by topic: times that it was given in place of ids
+	raws  map[string]int     // the visit at which one came last
+	// by topic: the newest event it was sent on this connection, by number
+	at     map[string]int
+	visits []visit
+	trace  []string
 }
 
-// beginning is when a viewer began: how much had happened when it first came, and when it first had an id.
+// beginning is when a viewer began: how much had happened when it first came, and when it first had
+// an id.
 type beginning struct{ from, to int }
 
 // delivery is an event as it came; told is a gap.
@@ -85,7 +88,8 @@ func (v *viewer) come(e *edge) {
 	v.decoder.Reset(id)
 	v.visits = append(v.visits, visit{edge: e, life: e.life, from: w.happened, to: -1})
 	v.log("comes to %v with %q", e, id)
-	j := shard.Join{Fd: v.sock.FD, Head: []byte(v.head), Owner: uint32(v.number), Client: uint64(v.number % 3)}
+	j := shard.Join{Fd: v.sock.FD, Head: []byte(v.head), Owner: uint32(v.number),
+		Client: uint64(v.number % 3)}
 	var topics []*topic.Topic
 	check := uint32(0)
 	for _, name := range v.topics {
@@ -191,7 +195,9 @@ func (v *viewer) read(n int) {
 		if err := v.decoder.Feed(line, v.take); err != nil {
 			v.fail("%v", err)
 		}
-		if string(line) == "\n" && v.last == '\n' && !v.begun && (v.decoder.LastEventID() != "" || !v.earliest) { // it has been answered: from here on events are its own
+		if string(line) == "\n" && v.last == '\n' && !v.begun &&
+			(v.decoder.LastEventID() != "" || !v.earliest) {
+			// it has been answered: from here on events are its own
 			v.begin()
 		}
 		v.last = line[len(line)-1]
@@ -208,7 +214,8 @@ func (v *viewer) begin() {
 }
 
 func (v *viewer) take(m sse.Message) {
-	if !v.opened && m.LastEventID != "" && (m.Event != "ssedge" || !strings.Contains(m.Data, "\"gap\"")) {
+	if !v.opened && m.LastEventID != "" &&
+		(m.Event != "ssedge" || !strings.Contains(m.Data, "\"gap\"")) {
 		v.opened = true
 		for k, p := range v.positions(m.LastEventID) {
 			v.base[v.topics[k]] = p
@@ -232,8 +239,10 @@ func (v *viewer) take(m sse.Message) {
 
 func (v *viewer) raw(m sse.Message) {
 	v.log("gets %s, id %q", m.Data, m.LastEventID)
-	here := m.Data + " at " + v.edge.String()                                           // another edge may have it behind other events
-	if visit, ok := v.raws[here]; ok && (v.w.rewrites == 0 || visit == len(v.visits)) { // a viewer may have been set back
+	// another edge may have it behind other events
+	here := m.Data + " at " + v.edge.String()
+	if visit, ok := v.raws[here]; ok && (v.w.rewrites == 0 || visit == len(v.visits)) {
+		// a viewer may have been set back
 		v.fail("%s came twice", m.Data)
 	}
 	v.raws[here] = len(v.visits)
@@ -245,15 +254,18 @@ func (v *viewer) raw(m sse.Message) {
 func (v *viewer) event(m sse.Message) {
 	var seq int
 	topic, rest, _ := strings.Cut(m.Data, "|")
-	if _, err := fmt.Sscanf(rest, "%d|", &seq); err != nil || !slices.Contains(v.topics, topic) || m.Data != payload(topic, seq) {
+	if _, err := fmt.Sscanf(rest, "%d|", &seq); err != nil || !slices.Contains(v.topics, topic) ||
+		m.Data != payload(topic, seq) {
 		v.fail("foreign bytes: %.100q", m.Data)
 	}
 	v.log("gets %s %d, id %q", topic, seq, m.LastEventID)
 	p := v.w.published[topic][seq]
 	from, came := v.came[topic]
 	for _, d := range v.got[topic] {
-		// A history that was rewritten may have it behind the id that the viewer came back with, or was set back to.
-		if d.seq == seq && (v.w.rewrites == 0 || d.visit == len(v.visits) || came && !from.Time && !from.Precedes(p.id) && !v.gapped) {
+		// A history that was rewritten may have it behind the id that the viewer came back with, or
+		// was set back to.
+		if d.seq == seq && (v.w.rewrites == 0 || d.visit == len(v.visits) || came && !from.Time &&
+			!from.Precedes(p.id) && !v.gapped) {
 			v.fail("event %d of %s (%v) came twice", seq, topic, p.id)
 		}
 	}
@@ -261,8 +273,11 @@ func (v *viewer) event(m sse.Message) {
 	if last, ok := v.at[topic]; ok && seq < last && v.w.rewrites == 0 {
 		v.fail("event %d of %s came after event %d", seq, topic, last)
 	}
-	if p.at < v.first[topic].from && !(came && from.Precedes(p.id)) && !v.base[topic].Precedes(p.id) && v.w.rewrites == 0 && !from.ID.IsBound() && !v.base[topic].ID.IsBound() {
-		v.fail("event %d of %s (%v) is from before it came first, and not behind %v", seq, topic, p.id, from)
+	if p.at < v.first[topic].from && !(came && from.Precedes(p.id)) &&
+		!v.base[topic].Precedes(p.id) && v.w.rewrites == 0 && !from.ID.IsBound() &&
+		!v.base[topic].ID.IsBound() {
+		v.fail("event %d of %s (%v) is from before it came first, and not behind %v", seq, topic,
+			p.id, from)
 	}
 	v.at[topic] = seq
 	v.got[topic] = append(v.got[topic], delivery{seq, v.w.happened, len(v.visits)})
@@ -275,7 +290,8 @@ func (v *viewer) gap(m sse.Message) {
 		Topic, Cause string
 		From, To     *string
 	}
-	if err := json.Unmarshal([]byte(m.Data), &g); err != nil || !slices.Contains(v.topics, g.Topic) {
+	if err := json.Unmarshal([]byte(m.Data), &g); err != nil ||
+		!slices.Contains(v.topics, g.Topic) {
 		v.fail("gap %s", m.Data)
 	}
 	v.log("is told of a gap: %s, id %q", m.Data, m.LastEventID)
@@ -306,5 +322,6 @@ func (v *viewer) log(format string, args ...any) {
 
 func (v *viewer) fail(format string, args ...any) {
 	v.w.t.Helper()
-	v.w.t.Fatalf("viewer %d of %v: %s\n%s\n%s", v.number, v.topics, fmt.Sprintf(format, args...), strings.Join(v.trace, "\n"), strings.Join(v.w.trace, "\n"))
+	v.w.t.Fatalf("viewer %d of %v: %s\n%s\n%s", v.number, v.topics, fmt.Sprintf(format, args...),
+		strings.Join(v.trace, "\n"), strings.Join(v.w.trace, "\n"))
 }

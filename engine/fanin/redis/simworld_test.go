@@ -59,12 +59,16 @@ func payload(topic string, seq int) string {
 func newWorld(t testing.TB, seed uint64) *world {
 	rng := rand.New(rand.NewPCG(seed, 11))
 	w := &world{
-		t: t, seed: seed, rng: rng, now: int64(time.Hour), published: map[string][]*published{}, odd: map[string]bool{}, causes: map[string]int{},
-		shards: 1 + rng.IntN(2), historyMax: 300 << rng.IntN(12), historyBytes: 400 << rng.IntN(8), lingerMS: 3_600_000,
-		retention: log.Retention{Events: 3 + rng.IntN(30), Bytes: 1000 << rng.IntN(5), AgeMS: 3_600_000 >> (10 * rng.IntN(2))},
+		t: t, seed: seed, rng: rng, now: int64(time.Hour), published: map[string][]*published{},
+		odd: map[string]bool{}, causes: map[string]int{},
+		shards: 1 + rng.IntN(2), historyMax: 300 << rng.IntN(12), historyBytes: 400 << rng.IntN(8),
+		lingerMS: 3_600_000,
+		retention: log.Retention{Events: 3 + rng.IntN(30), Bytes: 1000 << rng.IntN(5),
+			AgeMS: 3_600_000 >> (10 * rng.IntN(2))},
 		shardConfig: shard.Config{
 			Delivery: shard.Delivery{
-				Heartbeat: 3 * time.Second, WriteStall: time.Hour, Retry: time.Second, RestBytes: 1 << 30, InboxMax: 1000,
+				Heartbeat: 3 * time.Second, WriteStall: time.Hour, Retry: time.Second,
+				RestBytes: 1 << 30, InboxMax: 1000,
 			},
 			Turns: shard.Turns{TurnSends: 1 + rng.IntN(8), TurnTime: time.Hour},
 			Policy: func(topic string) shard.Policy {
@@ -81,7 +85,8 @@ func newWorld(t testing.TB, seed uint64) *world {
 	for n := range 1 + rng.IntN(4) {
 		w.names = append(w.names, fmt.Sprint("t", n))
 	}
-	w.server = &server{w: w, streams: map[string][]stored{}, last: map[string]eventid.ID{}, kept: 2 + rng.IntN(40)}
+	w.server = &server{w: w, streams: map[string][]stored{}, last: map[string]eventid.ID{},
+		kept: 2 + rng.IntN(40)}
 	for n := range 1 + rng.IntN(3) {
 		e := &edge{w: w, name: string(rune('A' + n))}
 		e.start()
@@ -98,8 +103,11 @@ func newWorld(t testing.TB, seed uint64) *world {
 
 func (w *world) newViewer() {
 	v := &viewer{
-		w: w, number: len(w.viewers) + 1, earliest: w.rng.IntN(10) == 0, window: 1 << (6 + w.rng.IntN(10)), first: map[string]beginning{},
-		came: map[string]eventid.Position{}, base: map[string]eventid.Position{}, blind: map[string][]blind{}, got: map[string][]delivery{}, gaps: map[string][]told{}, raws: map[string]int{}, at: map[string]int{},
+		w: w, number: len(w.viewers) + 1, earliest: w.rng.IntN(10) == 0,
+		window: 1 << (6 + w.rng.IntN(10)), first: map[string]beginning{},
+		came: map[string]eventid.Position{}, base: map[string]eventid.Position{},
+		blind: map[string][]blind{}, got: map[string][]delivery{}, gaps: map[string][]told{},
+		raws: map[string]int{}, at: map[string]int{},
 	}
 	for _, name := range w.names {
 		if len(v.topics) == 0 || w.rng.IntN(3) == 0 {
@@ -123,7 +131,9 @@ func (w *world) send(topic, text string) {
 		if !e.connected || !e.channels["sse:"+topic] {
 			continue
 		}
-		e.arriving = append(e.arriving, func() { e.node.receive(pubSubMessage("sse:"+topic, text)) })
+		e.arriving = append(e.arriving, func() {
+			e.node.receive(pubSubMessage("sse:"+topic, text))
+		})
 	}
 }
 
@@ -310,7 +320,8 @@ func (w *world) readSome(v *viewer) {
 	}
 }
 
-// finish lets all edges hear the server, and all viewers come back and read until nothing more comes.
+// finish lets all edges hear the server, and all viewers come back and read until nothing more
+// comes.
 func (w *world) finish() {
 	for _, e := range w.edges {
 		if !e.connected {
@@ -341,7 +352,8 @@ func (w *world) finish() {
 			w.now += int64(12 * time.Second)
 		}
 		for _, v := range w.viewers {
-			quiet = quiet && len(bytes.ReplaceAll(v.sock.Got, sse.Heartbeat, nil)) == 0 && !v.edge.waits()
+			quiet = quiet && len(bytes.ReplaceAll(v.sock.Got, sse.Heartbeat, nil)) == 0 &&
+				!v.edge.waits()
 			v.read(len(v.sock.Got))
 			if v.sock.Closed {
 				v.leave()

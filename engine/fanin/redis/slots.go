@@ -73,8 +73,8 @@ func (s *Source) readSlots(ctx context.Context) ([]span, error) {
 	return nil, last
 }
 
-// serverOf reads the address of a server from a row of CLUSTER SLOTS; "" if it has none. The row is the answer of the server
-// at asked.
+// serverOf reads the address of a server from a row of CLUSTER SLOTS; "" if it has none. The row is
+// the answer of the server at asked.
 func serverOf(row rueidis.RedisMessage, asked string) string {
 	fields, err := row.ToArray()
 	if err != nil || len(fields) < 2 {
@@ -82,7 +82,8 @@ func serverOf(row rueidis.RedisMessage, asked string) string {
 	}
 	host, _ := fields[0].ToString()
 	port, _ := fields[1].AsInt64()
-	if host == "" || host == "?" { // the server does not know its own address: it is the one that was asked
+	if host == "" || host == "?" {
+		// the server does not know its own address: it is the one that was asked
 		host, _, _ = net.SplitHostPort(asked)
 	}
 	if port == 0 { // of one that is gone, some servers no longer know where it was
@@ -117,7 +118,8 @@ func (s *Source) watchSlots(ctx context.Context) {
 		}
 		if spans, err := s.readSlots(ctx); err != nil {
 			s.counts.failed(opSlots, err)
-			s.troubles.slots.fails(s.config.Logger, s.hinted, slog.LevelWarn, "no server of the cluster tells its slots", err)
+			s.troubles.slots.fails(s.config.Logger, s.hinted, slog.LevelWarn,
+				"no server of the cluster tells its slots", err)
 		} else {
 			s.troubles.slots.ends(s.config.Logger, "the slots of the cluster are known again")
 			s.setSlots(ctx, spans)
@@ -212,7 +214,9 @@ func (s *Source) nodeAt(ctx context.Context, address string, spans []span) *node
 	if n := s.nodes[address]; n != nil {
 		return n
 	}
-	probe, _ := probeChannel(s.instance, func(slot uint16) bool { return ownedBy(spans, address, slot) })
+	probe, _ := probeChannel(s.instance, func(slot uint16) bool {
+		return ownedBy(spans, address, slot)
+	})
 	n := newNode(s, address, probe, func() rueidis.Client { return s.subs.Nodes()[address] })
 	s.nodes[address] = n
 	ctx, n.stop = context.WithCancel(ctx)

@@ -31,7 +31,8 @@ type Config struct {
 	Streams func() int // how many this node has
 	Logger  *slog.Logger
 
-	Clients map[string]string // settings by flag that decide how clients fare, in which edges must agree, too
+	// settings by flag that decide how clients fare, in which edges must agree, too
+	Clients map[string]string
 }
 
 // Source is a fanin.Source and a topic.Upstream. It is safe from any goroutine.
@@ -62,14 +63,15 @@ type Source struct {
 	forgotten list[string]       // of them, those that were told of
 	eventSize atomic.Int64       // mean bytes of the events that were read for a stream last
 	asks      atomic.Uint64      // numbers them
-	looks     int                // words of this edge until it looks at the settings of others; presence's own
-	differed  map[string]string  // names of edges by how their settings differ; presence's own
-	told      atomic.Bool        // what this edge has is known to be written
-	signed    atomic.Int64       // when publishing last gave a sign (nanotime)
-	quit      atomic.Int64       // when the connection for commands was given up last
-	stop      context.CancelFunc
-	running   sync.WaitGroup
-	leaving   sync.WaitGroup // presence, which takes its leave while there is a client
+	// words of this edge until it looks at the settings of others; presence's own
+	looks    int
+	differed map[string]string // names of edges by how their settings differ; presence's own
+	told     atomic.Bool       // what this edge has is known to be written
+	signed   atomic.Int64      // when publishing last gave a sign (nanotime)
+	quit     atomic.Int64      // when the connection for commands was given up last
+	stop     context.CancelFunc
+	running  sync.WaitGroup
+	leaving  sync.WaitGroup // presence, which takes its leave while there is a client
 }
 
 // list is what one goroutine takes from, and is woken for.
@@ -106,10 +108,13 @@ func Open(c Config) (*Source, error) {
 	if err := CheckFanIn(c.FanIn, c.Partitions); err != nil {
 		return nil, err
 	}
-	s := &Source{config: c, target: t, names: newNames(&c), instance: c.Edge + ":" + strconv.FormatUint(rand.Uint64(), 36), counts: newCounts(), nodes: map[string]*node{}, refresh: make(chan struct{}, 1)}
+	s := &Source{config: c, target: t, names: newNames(&c), instance: c.Edge + ":" +
+		strconv.FormatUint(rand.Uint64(), 36), counts: newCounts(), nodes: map[string]*node{},
+		refresh: make(chan struct{}, 1)}
 	s.times, s.feeds = &s.clock, c.feedConfig()
 	s.strays.wake, s.moved.wake, s.leavers.wake = s.refresh, s.refresh, make(chan struct{}, 1)
-	s.script, s.proof = rueidis.NewLuaScript(c.edgeScript(t.kind)), rueidis.NewLuaScript(c.probeScript(t.kind))
+	s.script, s.proof = rueidis.NewLuaScript(c.edgeScript(t.kind)),
+		rueidis.NewLuaScript(c.probeScript(t.kind))
 	if err := s.connect(); err != nil {
 		if c.Required || errors.Is(err, errUnfit) {
 			return nil, err
@@ -165,7 +170,8 @@ func (s *Source) awaitConnection(ctx context.Context) bool {
 // unreached notes that there are no clients yet, and why.
 func (s *Source) unreached(err error) {
 	s.counts.failed(opSubscribe, err)
-	level, line := slog.LevelWarn, "the servers cannot be reached: topics wait, and nothing can be published"
+	level, line := slog.LevelWarn,
+		"the servers cannot be reached: topics wait, and nothing can be published"
 	if errors.Is(err, errUnfit) {
 		level, line = slog.LevelError, "topics wait, and nothing can be published"
 	}
@@ -335,6 +341,7 @@ func (s *Source) followers() []*follower {
 // refuse counts a message that cannot be read.
 func (s *Source) refuse(from string, err error) {
 	if s.counts.malformed.Add(1)%1000 == 1 {
-		s.config.Logger.Warn("a message cannot be read", "of", rule.Quote([]byte(from)), "error", err)
+		s.config.Logger.Warn("a message cannot be read", "of", rule.Quote([]byte(from)), "error",
+			err)
 	}
 }

@@ -120,9 +120,11 @@ func (n *node) subscribing(c rueidis.DedicatedClient, channels []string) rueidis
 	return c.B().Subscribe().Channel(channels...).Build()
 }
 
-// subscribeAll sends one command for each group. If the server refuses one because of a channel, the others
-// are subscribed without that; if a slot has moved, its channels are joined again when it is known where to.
-func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, groups [][]wanted) error {
+// subscribeAll sends one command for each group. If the server refuses one because of a channel,
+// the others are subscribed without that; if a slot has moved, its channels are joined again when
+// it is known where to.
+func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient,
+	groups [][]wanted) error {
 	if len(groups) == 0 {
 		return nil
 	}
@@ -151,7 +153,8 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 		}
 		n.source.counts.failed(opSubscribe, err)
 		switch {
-		case passing(err) && !n.source.sharded(), ofACommand(err): // no other server has it, or it is of all channels
+		case passing(err) && !n.source.sharded(), ofACommand(err):
+			// no other server has it, or it is of all channels
 			return err
 		case passing(err):
 			n.settleAgain(group)
@@ -162,7 +165,9 @@ func (n *node) subscribeAll(ctx context.Context, c rueidis.DedicatedClient, grou
 		default:
 			w := group[0]
 			n.source.counts.refused.Add(1)
-			n.source.troubles.channels.fails(n.source.config.Logger, n.source.hinted, slog.LevelWarn, "the server refuses a subscription: the topic's streams wait", err, "channel", w.channel)
+			n.source.troubles.channels.fails(n.source.config.Logger, n.source.hinted,
+				slog.LevelWarn, "the server refuses a subscription: the topic's streams wait", err,
+				"channel", w.channel)
 			time.AfterFunc(channelPause, func() {
 				for _, j := range w.by {
 					n.join(j.follower)
@@ -183,9 +188,9 @@ func (n *node) settleAgain(group []wanted) {
 	n.source.refreshSlots()
 }
 
-// subscribed tells the followers of these channels that they are subscribed. losses is what n.losses
-// was when the command was sent. If it has changed, a shared channel was lost since, perhaps one of
-// these: then they are subscribed again.
+// subscribed tells the followers of these channels that they are subscribed. losses is what
+// n.losses was when the command was sent. If it has changed, a shared channel was lost since,
+// perhaps one of these: then they are subscribed again.
 func (n *node) subscribed(group []wanted, losses uint64) {
 	if n.source.names.shared() {
 		n.mu.Lock()
@@ -209,7 +214,8 @@ func (n *node) subscribed(group []wanted, losses uint64) {
 }
 
 // unsubscribe drops channels whose topics are not followed again.
-func (n *node) unsubscribe(ctx context.Context, c rueidis.DedicatedClient, channels []string) error {
+func (n *node) unsubscribe(ctx context.Context, c rueidis.DedicatedClient,
+	channels []string) error {
 	within, cancel := context.WithTimeout(ctx, n.source.config.Timeout)
 	defer cancel()
 	if !n.source.sharded() {
@@ -222,7 +228,8 @@ func (n *node) unsubscribe(ctx context.Context, c rueidis.DedicatedClient, chann
 	}
 	for _, names := range bySlot {
 		err := c.Do(within, c.B().Sunsubscribe().Channel(names...).Build()).Error()
-		if _, refused := rueidis.IsRedisErr(err); err != nil && !refused { // a slot that has moved has nothing here
+		if _, refused := rueidis.IsRedisErr(err); err != nil && !refused {
+			// a slot that has moved has nothing here
 			return err
 		}
 	}

@@ -14,8 +14,8 @@ const tidyTopics = 10_000
 // tidyEvery is how long none must have been.
 const tidyEvery = 2 * time.Second
 
-// tidy gives memory back to the system after such a burst, until ctx ends. A heap whose garbage is not collected
-// because nothing is allocated any more would stay twice as large as what is in it.
+// tidy gives memory back to the system after such a burst, until ctx ends. A heap whose garbage is
+// not collected because nothing is allocated any more would stay twice as large as what is in it.
 func (s *Source) tidy(ctx context.Context) {
 	before, tidied := uint64(0), uint64(0)
 	for sleep(ctx, tidyEvery) {

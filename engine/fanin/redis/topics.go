@@ -8,9 +8,11 @@ import (
 	"ssedge/engine/fanin"
 )
 
-// TopicCounts returns the subscribers of topics over all edges: of those that are named or, if none is, of the limit that have
-// the most. It holds a number for each topic, and everything else only for those that it returns.
-func (s *Source) TopicCounts(ctx context.Context, names []string, limit int) ([]fanin.TopicCount, error) {
+// TopicCounts returns the subscribers of topics over all edges: of those that are named or, if none
+// is, of the limit that have the most. It holds a number for each topic, and everything else only
+// for those that it returns.
+func (s *Source) TopicCounts(ctx context.Context, names []string, limit int) ([]fanin.TopicCount,
+	error) {
 	edges, err := s.Edges(ctx)
 	if err != nil {
 		return nil, err
@@ -23,7 +25,9 @@ func (s *Source) TopicCounts(ctx context.Context, names []string, limit int) ([]
 	sums := map[string]*fanin.TopicCount{}
 	for _, e := range edges {
 		for batch := range slices.Chunk(names, presenceBatch) {
-			counts, err := s.client.Do(ctx, s.client.B().Hmget().Key(s.presenceKey("topics:"+e.Name)).Field(batch...).Build()).ToArray()
+			counts, err := s.client.Do(ctx,
+				s.client.B().Hmget().Key(s.presenceKey("topics:"+e.Name)).Field(batch...).Build()).
+				ToArray()
 			if err != nil {
 				return nil, err
 			}
@@ -55,7 +59,8 @@ func (s *Source) largest(ctx context.Context, edges []fanin.Edge, limit int) ([]
 	sums := map[string]int{}
 	for _, e := range edges {
 		for cursor := uint64(0); ; {
-			part, err := s.client.Do(ctx, s.client.B().Hscan().Key(s.presenceKey("topics:"+e.Name)).Cursor(cursor).Count(1000).Build()).AsScanEntry()
+			part, err := s.client.Do(ctx, s.client.B().Hscan().Key(s.presenceKey("topics:"+e.Name)).
+				Cursor(cursor).Count(1000).Build()).AsScanEntry()
 			if err != nil {
 				return nil, err
 			}

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// trouble is one thing that may fail again and again. It is logged when it begins, when its cause changes, once a minute
-// while it lasts, and when it is over; lines that exceed a bound are counted instead.
+// trouble is one thing that may fail again and again. It is logged when it begins, when its cause
+// changes, once a minute while it lasts, and when it is over; lines that exceed a bound are counted
+// instead.
 type trouble struct {
 	mu      sync.Mutex
 	err     error     // the first failure of the cause there is; nil: all is well
@@ -47,9 +48,10 @@ const (
 	troubleLines  = 10 // in that time: causes may alternate
 )
 
-// fails notes a failure. The line has the error with what hint makes of it, its cause as metrics call it, and args. hint may ask
-// servers, so it is called for a line only, and without the lock.
-func (t *trouble) fails(l *slog.Logger, hint func(error) error, level slog.Level, line string, err error, args ...any) {
+// fails notes a failure. The line has the error with what hint makes of it, its cause as metrics
+// call it, and args. hint may ask servers, so it is called for a line only, and without the lock.
+func (t *trouble) fails(l *slog.Logger, hint func(error) error, level slog.Level, line string,
+	err error, args ...any) {
 	err = withoutArguments(err)
 	more, due := t.note(err)
 	if !due {
@@ -61,7 +63,8 @@ func (t *trouble) fails(l *slog.Logger, hint func(error) error, level slog.Level
 		t.err = hinted
 	}
 	t.mu.Unlock()
-	l.Log(context.Background(), level, line, slices.Concat([]any{"error", hinted, "cause", errorKind(err)}, args, more)...)
+	l.Log(context.Background(), level, line,
+		slices.Concat([]any{"error", hinted, "cause", errorKind(err)}, args, more)...)
 }
 
 // asItIs is no hint.

@@ -54,7 +54,8 @@ func CheckURL(text string) error {
 	return err
 }
 
-// WithoutPassword is a URL as a log may show it: without user and password. It is empty if the URL cannot be read.
+// WithoutPassword is a URL as a log may show it: without user and password. It is empty if the URL
+// cannot be read.
 func WithoutPassword(text string) string {
 	t, err := parseURL(text)
 	if err != nil {
@@ -63,18 +64,21 @@ func WithoutPassword(text string) string {
 	return t.redacted
 }
 
-// parseURL reads where the servers are. Several addresses are separated by commas. What may stand in
-// the query is in queryKeys.
+// parseURL reads where the servers are. Several addresses are separated by commas. What may stand
+// in the query is in queryKeys.
 func parseURL(text string) (*target, error) {
 	scheme, rest, ok := strings.Cut(text, "://")
-	// RFC 3986 knows no list of hosts: the rest is cut by hand, and its parts are read by the library.
+	// RFC 3986 knows no list of hosts: the rest is cut by hand, and its parts are read by the
+	// library.
 	secure := strings.HasPrefix(scheme, "rediss") || strings.HasPrefix(scheme, "valkeys")
-	kind, known := schemes[strings.Replace(strings.Replace(scheme, "rediss", "redis", 1), "valkeys", "valkey", 1)]
+	kind, known := schemes[strings.Replace(strings.Replace(scheme, "rediss", "redis", 1), "valkeys",
+		"valkey", 1)]
 	if !ok {
 		return nil, fmt.Errorf("%s, found no ://", expectedURL)
 	}
 	if !known {
-		return nil, fmt.Errorf("%s, found %s", expectedURL, ifPlain(plainScheme, scheme, "another scheme"))
+		return nil, fmt.Errorf("%s, found %s", expectedURL,
+			ifPlain(plainScheme, scheme, "another scheme"))
 	}
 	authority, tail := rest, ""
 	if i := strings.IndexAny(rest, "/?"); i >= 0 {
@@ -85,8 +89,11 @@ func parseURL(text string) (*target, error) {
 		user, hosts = authority[:i+1], authority[i+1:]
 	}
 	u, err := url.Parse("redis://" + user + "host" + tail)
-	if err != nil || strings.Contains(tail, "@") { // a slash in the password ends the address; nothing of it may be shown
-		return nil, fmt.Errorf("%s; the user, the password or what stands behind the addresses cannot be read: reserved characters are written %%XX", expectedURL)
+	if err != nil || strings.Contains(tail, "@") {
+		// a slash in the password ends the address; nothing of it may be shown
+		return nil,
+			fmt.Errorf("%s; the user, the password or what stands behind the addresses cannot be read: reserved characters are written %%XX",
+				expectedURL)
 	}
 	t := &target{kind: kind, redacted: scheme + "://" + hosts + tail}
 	o := &t.options
@@ -98,7 +105,8 @@ func parseURL(text string) (*target, error) {
 		o.InitAddress = append(o.InitAddress, address)
 	}
 	if kind == Standalone && len(o.InitAddress) > 1 {
-		return nil, fmt.Errorf("%s; several addresses are those of redis+sentinel or redis+cluster", expectedURL)
+		return nil, fmt.Errorf("%s; several addresses are those of redis+sentinel or redis+cluster",
+			expectedURL)
 	}
 	if u.User != nil {
 		o.Username = u.User.Username()
@@ -109,7 +117,8 @@ func parseURL(text string) (*target, error) {
 	}
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil || u.Fragment != "" { // the library leaves out what it cannot read
-		return nil, fmt.Errorf("%s; what stands behind the addresses cannot be read, expected in the query %s", expectedURL, queryKeys)
+		return nil,
+			fmt.Errorf("%s; what stands behind the addresses cannot be read, expected in the query %s", expectedURL, queryKeys)
 	}
 	if err := t.query(query, secure); err != nil {
 		return nil, err
@@ -143,16 +152,19 @@ func addressOf(host string, kind Kind) (string, error) {
 	} else if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
 		name = host[1 : len(host)-1]
 	} else if strings.Contains(host, ":") {
-		return "", fmt.Errorf("%s, found the address %s", expectedURL, ifPlain(plainAddress, host, "of another form"))
+		return "", fmt.Errorf("%s, found the address %s", expectedURL,
+			ifPlain(plainAddress, host, "of another form"))
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); name == "" || strings.ContainsAny(name, "# \t\r\n") || err != nil || n == 0 {
-		return "", fmt.Errorf("%s, found the address %s", expectedURL, ifPlain(plainAddress, host, "of another form"))
+	if n, err := strconv.ParseUint(port, 10, 16); name == "" ||
+		strings.ContainsAny(name, "# \t\r\n") || err != nil || n == 0 {
+		return "", fmt.Errorf("%s, found the address %s", expectedURL,
+			ifPlain(plainAddress, host, "of another form"))
 	}
 	return net.JoinHostPort(name, port), nil
 }
 
-// path is with Sentinel the name of the master. A database other than 0 is refused: channels know no databases, so two
-// in different ones would have the same events and different histories.
+// path is with Sentinel the name of the master. A database other than 0 is refused: channels know
+// no databases, so two in different ones would have the same events and different histories.
 func (t *target) path(path string) error {
 	o := &t.options
 	if t.kind == Sentinel {
@@ -165,7 +177,8 @@ func (t *target) path(path string) error {
 		return nil
 	}
 	if path != "0" {
-		return fmt.Errorf("%s; channels know no databases, so there is only 0: --redis-prefix keeps apart what shares a server; found %s", expectedURL, ifPlain(plainDatabase, path, "something else"))
+		return fmt.Errorf("%s; channels know no databases, so there is only 0: --redis-prefix keeps apart what shares a server; found %s",
+			expectedURL, ifPlain(plainDatabase, path, "something else"))
 	}
 	return nil
 }
@@ -192,11 +205,14 @@ func (t *target) query(q url.Values, secure bool) error {
 			o.Sentinel.Password = value
 			t.redacted, _, _ = strings.Cut(t.redacted, "?")
 		case key == "insecure":
-			return fmt.Errorf("%s; insecure has no effect without TLS, expected rediss", expectedURL)
+			return fmt.Errorf("%s; insecure has no effect without TLS, expected rediss",
+				expectedURL)
 		case key == "sentinel_user" || key == "sentinel_password":
-			return fmt.Errorf("%s; %s has no effect without sentinels, expected redis+sentinel", expectedURL, key)
+			return fmt.Errorf("%s; %s has no effect without sentinels, expected redis+sentinel",
+				expectedURL, key)
 		default: // it is not shown: it may be what stands behind a & in a password
-			return fmt.Errorf("%s; in the query may stand %s, found another parameter", expectedURL, queryKeys)
+			return fmt.Errorf("%s; in the query may stand %s, found another parameter", expectedURL,
+				queryKeys)
 		}
 	}
 	if secure {
@@ -220,7 +236,8 @@ func (t *target) hint(err error) string {
 	switch {
 	case endedAtOnce(err) && t.options.TLSConfig == nil:
 		return "; what listens there is no Redis, or expects TLS (rediss://…)"
-	case t.options.TLSConfig != nil && (errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(tls.RecordHeaderError))):
+	case t.options.TLSConfig != nil &&
+		(errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(tls.RecordHeaderError))):
 		return "; what listens there may not know TLS, expected redis://…"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "; what listens there does not answer"

@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// A server can answer, and send messages, and yet take no events: it is a replica by now (READONLY), reads its data (LOADING), has
-// too few replicas, no memory or no disk, lacks a command, or denies this user one. An edge whose server is like this is not up:
-// readiness, metric and log say so, until an event is taken. Probes find it out: they publish.
+// A server can answer, and send messages, and yet take no events: it is a replica by now
+// (READONLY), reads its data (LOADING), has too few replicas, no memory or no disk, lacks a
+// command, or denies this user one. An edge whose server is like this is not up: readiness, metric
+// and log say so, until an event is taken. Probes find it out: they publish.
 
 // writing is what is known of whether a master takes events.
 type writing struct {
@@ -27,8 +28,8 @@ type writing struct {
 	leave  bool          // they are to be given up
 }
 
-// The time between attempts to find another server behind the address of one that is a replica: each one has the streams of all
-// topics looked at.
+// The time between attempts to find another server behind the address of one that is a replica:
+// each one has the streams of all topics looked at.
 const (
 	leavePause    = 10 * time.Second
 	leavePauseMax = 2 * time.Minute
@@ -54,17 +55,20 @@ func (n *node) noteProof(err error) {
 	}
 	s.counts.failed(opProbe, err)
 	if kind == "wrongtype" || n.takesOthers(err) {
-		w.topic.fails(s.config.Logger, s.hinted, slog.LevelWarn, "a probe's event is not taken; other topics' are, as far as is known", err, "server", n.name())
+		w.topic.fails(s.config.Logger, s.hinted, slog.LevelWarn,
+			"a probe's event is not taken; other topics' are, as far as is known", err, "server",
+			n.name())
 		n.takes()
 		return
 	}
 	n.refuses(err)
 }
 
-// takesOthers reports whether a probe's event was refused although publishers' events are taken: the user may be one of some
-// topics only.
+// takesOthers reports whether a probe's event was refused although publishers' events are taken:
+// the user may be one of some topics only.
 func (n *node) takesOthers(err error) bool {
-	if errorKind(err) != "noperm" || ofACommand(err) { // no command may be used with some topics only
+	if errorKind(err) != "noperm" || ofACommand(err) {
+		// no command may be used with some topics only
 		return false
 	}
 	w, now := &n.writing, nanotime()
@@ -92,7 +96,8 @@ func (n *node) refuses(err error) {
 		line = "the server still takes no events"
 	}
 	w.fails(s.config.Logger, s.hinted, slog.LevelError, line, err, "server", n.name())
-	if kind := errorKind(err); kind != "readonly" && kind != "masterdown" || s.target.kind != Standalone {
+	if kind := errorKind(err); kind != "readonly" && kind != "masterdown" ||
+		s.target.kind != Standalone {
 		return // the sentinels, or the other servers of a cluster, say which one is the master
 	}
 	w.state.Lock()
@@ -106,7 +111,8 @@ func (n *node) refuses(err error) {
 // ofTheServer reports whether a server refuses all events like this, and not one topic's.
 func ofTheServer(err error) bool {
 	switch errorKind(err) {
-	case "readonly", "loading", "noreplicas", "oom", "misconf", "masterdown", "busy", "noauth", "wrongpass", "unknown_command":
+	case "readonly", "loading", "noreplicas", "oom", "misconf", "masterdown", "busy", "noauth",
+		"wrongpass", "unknown_command":
 		return true
 	}
 	return false
@@ -141,7 +147,8 @@ func because(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// missing says why this master is of no use: nil, it is connected and takes events, as far as is known.
+// missing says why this master is of no use: nil, it is connected and takes events, as far as is
+// known.
 func (n *node) missing() error {
 	if !n.up.Load() {
 		return because(n.name()+" cannot be reached", n.lost.last())
@@ -155,8 +162,8 @@ func (n *node) missing() error {
 // errReplica ends a connection, so that the address of the server is dialled again.
 var errReplica = errors.New("the server is a replica (READONLY), and its address may lead to another one by now")
 
-// leaveReplica reports whether the connection for subscriptions is to be given up. That for commands is given up here, the others by
-// abandon.
+// leaveReplica reports whether the connection for subscriptions is to be given up. That for
+// commands is given up here, the others by abandon.
 func (n *node) leaveReplica(ctx context.Context) bool {
 	n.writing.state.Lock()
 	leave := n.writing.leave

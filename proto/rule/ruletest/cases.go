@@ -1,6 +1,6 @@
-// Package ruletest is the table of cases with which every gate is tested: package rule itself, HTTP in
-// its three forms, the command line, the publish script and function, and the channels and streams of
-// Redis. It is data; each gate's test says how a case comes to the gate.
+// Package ruletest is the table of cases with which every gate is tested: package rule itself, HTTP
+// in its three forms, the command line, the publish script and function, and the channels and
+// streams of Redis. It is data; each gate's test says how a case comes to the gate.
 package ruletest
 
 import (
@@ -104,11 +104,16 @@ func Cases() []Case {
 	topic("", good...)
 	topic(rule.Topic, controls...)
 	topic(rule.Topic, broken...)
-	topic(rule.Topic, text{"that is empty", ""}, text{"of the server's", "$x"}, text{"that is a dollar", "$"},
-		text{"one byte too long", long(l.TopicBytes + 1)}, text{"one byte too long, of 2-byte characters", long(l.TopicBytes-1) + "\u00e4"},
-		text{"one byte too long, of per cent", strings.Repeat("%", l.TopicBytes+1)}, text{"very long", long(20 * l.TopicBytes)})
-	topic("", text{"of all bytes", long(l.TopicBytes)}, text{"of all bytes, of 2-byte characters", long(l.TopicBytes-2) + "\u00e4"},
-		text{"of all bytes, of per cent", strings.Repeat("%", l.TopicBytes)}, text{"that is a per cent", "100%"},
+	topic(rule.Topic, text{"that is empty", ""}, text{"of the server's", "$x"},
+		text{"that is a dollar", "$"},
+		text{"one byte too long", long(l.TopicBytes + 1)},
+		text{"one byte too long, of 2-byte characters", long(l.TopicBytes-1) + "\u00e4"},
+		text{"one byte too long, of per cent", strings.Repeat("%", l.TopicBytes+1)},
+		text{"very long", long(20 * l.TopicBytes)})
+	topic("", text{"of all bytes", long(l.TopicBytes)},
+		text{"of all bytes, of 2-byte characters", long(l.TopicBytes-2) + "\u00e4"},
+		text{"of all bytes, of per cent", strings.Repeat("%", l.TopicBytes)},
+		text{"that is a per cent", "100%"},
 		text{"named ssedge", "ssedge"}, text{"named gap", "gap"})
 
 	event := func(what rule.What, texts ...text) {
@@ -125,15 +130,20 @@ func Cases() []Case {
 			event("", c)
 		}
 	}
-	for _, name := range []string{"gap", "open", "error", "ssedge", "ssedgeX", "ssedge-gap", "ssedge\u00e4"} {
+	for _, name := range []string{"gap", "open", "error", "ssedge", "ssedgeX", "ssedge-gap",
+		"ssedge\u00e4"} {
 		event(rule.Name, text{name, name})
 	}
-	for _, blank := range []string{" ", "\t", "\x01", "\x1f", "\u0085", "\u00a0", "\u1680", "\u2000", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000", "\ufeff", " \u3000\ufeff\t"} {
-		for _, name := range []string{blank + "gap", "error" + blank, blank + "open" + blank, blank + "ssedge-x"} {
+	for _, blank := range []string{" ", "\t", "\x01", "\x1f", "\u0085", "\u00a0", "\u1680",
+		"\u2000", "\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000", "\ufeff",
+		" \u3000\ufeff\t"} {
+		for _, name := range []string{blank + "gap", "error" + blank, blank + "open" + blank,
+			blank + "ssedge-x"} {
 			event(rule.Name, text{fmt.Sprintf("%+q", name), name})
 		}
 	}
-	for _, name := range []string{"message", "Gap", "gaps", "Open", "opened", "errors", "Error", "Ssedge", "ssedg", "SSEDGE", "xssedge", " gaps ", "g ap", " ", "\u3000",
+	for _, name := range []string{"message", "Gap", "gaps", "Open", "opened", "errors", "Error",
+		"Ssedge", "ssedg", "SSEDGE", "xssedge", " gaps ", "g ap", " ", "\u3000",
 		"\u200bgap", "gap\u180e", "x\u00a0gap", "\u00e4gap", "gap\u00e4", "\u3001gap"} {
 		event("", text{name, name})
 	}
@@ -148,10 +158,15 @@ func Cases() []Case {
 	data(rule.Data, broken...)
 	data(rule.Data, text{"broken at the end of much", long(l.EventBytes-1) + "\xff"})
 	data("", text{"that are empty", ""}, text{"of all bytes", long(l.EventBytes)},
-		text{"of all bytes, of 3-byte characters", "a" + strings.Repeat("\u20ac", (l.EventBytes-1)/3)}, text{"of line ends", strings.Repeat("\n", 100)})
-	data(rule.Size, text{"one byte too long", long(l.EventBytes + 1)}, text{"too long, and broken", "\xff" + long(l.EventBytes)})
-	add(Case{Name: "an event of all bytes with its name", Event: "name", Data: long(l.EventBytes - 4)})
-	add(Case{Name: "an event one byte too long with its name", Event: "name", Data: long(l.EventBytes - 3), What: rule.Size})
+		text{"of all bytes, of 3-byte characters",
+			"a" + strings.Repeat("\u20ac", (l.EventBytes-1)/3)}, text{"of line ends",
+			strings.Repeat("\n", 100)})
+	data(rule.Size, text{"one byte too long", long(l.EventBytes + 1)},
+		text{"too long, and broken", "\xff" + long(l.EventBytes)})
+	add(Case{Name: "an event of all bytes with its name", Event: "name",
+		Data: long(l.EventBytes - 4)})
+	add(Case{Name: "an event one byte too long with its name", Event: "name",
+		Data: long(l.EventBytes - 3), What: rule.Size})
 
 	key := func(what rule.What, texts ...text) {
 		for _, t := range texts {
@@ -161,15 +176,19 @@ func Cases() []Case {
 	key("", good...)
 	key("", controls...)
 	key(rule.Key, broken...)
-	key("", text{"of all bytes", long(l.KeyBytes)}, text{"of all bytes, of 2-byte characters", long(l.KeyBytes-2) + "\u00e4"})
-	key(rule.Key, text{"one byte too long", long(l.KeyBytes + 1)}, text{"very long", long(20 * l.KeyBytes)})
+	key("", text{"of all bytes", long(l.KeyBytes)},
+		text{"of all bytes, of 2-byte characters", long(l.KeyBytes-2) + "\u00e4"})
+	key(rule.Key, text{"one byte too long", long(l.KeyBytes + 1)},
+		text{"very long", long(20 * l.KeyBytes)})
 
 	for _, ms := range []string{"1", "10", "2147483646", "2147483647"} {
 		add(Case{Name: "a retry of " + ms, Retry: ms})
 	}
 	for _, ms := range []string{
-		"0", "-1", "2147483648", "4294967297", "9223372036854775808", "18446744073709551617", "1" + strings.Repeat("0", 400),
-		"1e3", "1.0", "1.5", "-0", "01", "+1", "0x10", "1 ", " 1", "1_000", "x", "1\x00", "\u0661", "5s",
+		"0", "-1", "2147483648", "4294967297", "9223372036854775808", "18446744073709551617",
+		"1" + strings.Repeat("0", 400),
+		"1e3", "1.0", "1.5", "-0", "01", "+1", "0x10", "1 ", " 1", "1_000", "x", "1\x00", "\u0661",
+		"5s",
 	} {
 		add(Case{Name: "a retry of " + ms[:min(len(ms), 25)], Retry: ms, What: rule.Retry})
 	}

@@ -25,8 +25,7 @@ type Net struct {
 	During  func() // if set, happens in the middle of every send
 }
 
-// Socket is one end of a connection. The test is its other end: it reads Got,
-// makes room, hangs up.
+// Socket is one end of a connection. The test is its other end: it reads Got, makes room, hangs up.
 type Socket struct {
 	Unsent   int // what the other end is said not to have taken
 	FD       int
@@ -101,9 +100,8 @@ type event struct {
 	flags  uint32
 }
 
-// Kernel is one shard's side. Every descriptor it closes is reported once
-// more, as hung up and writable, to the stream that has the slot by then: the worst a
-// batch of real events can do.
+// Kernel is one shard's side. Every descriptor it closes is reported once more, as hung up and
+// writable, to the stream that has the slot by then: the worst a batch of real events can do.
 type Kernel struct {
 	Net      *Net
 	Queue    []event
@@ -127,7 +125,8 @@ func (k *Kernel) socket(call string, fd int) *Socket {
 		return &Socket{Broken: unix.EBADF}
 	}
 	s := k.Net.Sockets[fd]
-	if call != "Watch" && s.Kernel != k && s.Refuses == 0 && (call != "Send" || s.Kernel != nil) { // a greeting is sent first
+	if call != "Watch" && s.Kernel != k && s.Refuses == 0 && (call != "Send" || s.Kernel != nil) {
+		// a greeting is sent first
 		k.Net.fault("%s of descriptor %d, which this kernel does not watch", call, fd)
 	}
 	return s
@@ -151,7 +150,8 @@ func (k *Kernel) Watch(fd int, user uint64) sys.Errno {
 func (k *Kernel) WatchWritable(fd int, user uint64, on bool) sys.Errno {
 	s := k.socket("WatchWritable", fd)
 	if s.User != user || s.Watches == on {
-		k.Net.fault("descriptor %d of user %x: WatchWritable %v for %x, was %v", fd, s.User, on, user, s.Watches)
+		k.Net.fault("descriptor %d of user %x: WatchWritable %v for %x, was %v", fd, s.User, on,
+			user, s.Watches)
 	}
 	if s.RefusesW != 0 {
 		return s.RefusesW
@@ -169,7 +169,8 @@ func (k *Kernel) Wait(events []sys.Event, _ time.Duration) int {
 	for len(k.Queue) > 0 && m < len(events) {
 		e := k.Queue[0]
 		k.Queue = k.Queue[1:]
-		if !e.socket.Closed && e.flags == sys.Writable && (e.socket.Room == 0 || !e.socket.Watches) {
+		if !e.socket.Closed && e.flags == sys.Writable &&
+			(e.socket.Room == 0 || !e.socket.Watches) {
 			continue
 		}
 		if e.flags&sys.Writable != 0 {
