@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 // mayImport says for each part of the tree which parts of ours it may import: the longest prefix
@@ -69,7 +68,7 @@ var pure = map[string][]string{
 }
 
 // topLevel is what may stand at the root.
-var topLevel = strings.Fields("cmd engine proto shard bench tuning go.mod go.sum Makefile sysctl.conf README.md ARCHITECTURE.md LICENSE CHANGELOG.md tidy_test.go bin")
+var topLevel = strings.Fields("cmd engine proto shard bench tuning go.mod go.sum Makefile sysctl.conf README.md ARCHITECTURE.md LICENSE CHANGELOG.md tidy_test.go width_test.go bin")
 
 const module = "ssedge/"
 
@@ -312,91 +311,85 @@ func eachFile(t *testing.T, visit func(path string, imports []string)) {
 	}
 }
 
-// widthMax is how many columns a line has at most, in Go and in prose; a tab has four. A line may
-// be longer because of a word that cannot be broken (a string, a tag, a link) of at least wordMin
-// columns, or because gofmt puts a table's key before its value.
-const (
-	widthMax = 100
-	wordMin  = 40
-)
-
-func columns(line string) (n int) {
-	for _, r := range line {
-		n++
-		if r == '\t' {
-			n += 3 - (n-1)%4
-		}
-	}
-	return n
-}
-
-var (
-	unbreakable = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`|\\S{40,}")
-	tableKey    = regexp.MustCompile("^\\s*(\"(?:[^\"\\\\]|\\\\.)*\"|`[^`]*`): +")
-)
-
-// tooWide reports whether a line should have been broken.
-func tooWide(line string) bool {
-	line = line[len(tableKey.FindString(line)):]
-	width := columns(line)
-	if width <= widthMax {
-		return false
-	}
-	for _, word := range unbreakable.FindAllString(line, -1) {
-		if n := utf8.RuneCountInString(word); n >= wordMin && width-n <= widthMax-wordMin {
-			return false
-		}
-	}
-	return true
-}
-
-// TestGoHasOneWidth, but for the lines inside a string.
-func TestGoHasOneWidth(t *testing.T) {
-	eachFile(t, func(path string, _ []string) {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines := strings.Split(string(text), "\n")
-		set := token.NewFileSet()
-		f, err := parser.ParseFile(set, path, text, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ast.Inspect(f, func(n ast.Node) bool {
-			if s, ok := n.(*ast.BasicLit); ok && s.Kind == token.STRING {
-				for l := set.Position(s.Pos()).Line; l <= set.Position(s.End()).Line &&
-					strings.Contains(s.Value, "\n"); l++ {
-					lines[l-1] = ""
+// TestCallsGoOneWay: no file of these packages calls back into one that it is called from, over
+// however many others. Names that several files declare are not looked at.
+func TestCallsGoOneWay(t *testing.T) {
+	for _, dir := range []string{"shard", "engine/setting"} {
+		declared := map[string]string{}         // name → file
+		calls := map[string]map[string]string{} // file → file → name
+		files := parsed(t, dir)
+		for path, f := range files {
+			for _, d := range f.Decls {
+				if d, ok := d.(*ast.FuncDecl); ok && !d.Name.IsExported() {
+					// others have such names, too
+					name := map[bool]string{true: "."}[d.Recv != nil] + d.Name.Name
+					if declared[name] != "" {
+						path = "" // ambiguous
+					}
+					declared[name] = path
 				}
 			}
-			return true
-		})
-		for i, line := range lines {
-			if tooWide(line) {
-				t.Errorf("%s:%d: %d columns, expected at most %d", path, i+1, columns(line),
-					widthMax)
+		}
+		for path, f := range files {
+			calls[path] = map[string]string{}
+			ast.Inspect(f, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
+				}
+				name := ""
+				switch fun := call.Fun.(type) {
+				case *ast.Ident:
+					name = fun.Name
+				case *ast.SelectorExpr:
+					name = "." + fun.Sel.Name
+				}
+				if to := declared[name]; to != "" && to != path {
+					calls[path][to] = name
+				}
+				return true
+			})
+		}
+		const unseen, under, over = 0, 1, 2
+		state := map[string]int{}
+		var visit func(path string, by []string)
+		visit = func(path string, by []string) {
+			state[path] = under
+			for to, name := range calls[path] {
+				next := append(slices.Clone(by), path+" calls "+strings.TrimPrefix(name, "."))
+				switch state[to] {
+				case unseen:
+					visit(to, next)
+				case under:
+					t.Errorf("%s of %s: calls go round", strings.Join(next, ", "), to)
+				}
+			}
+			state[path] = over
+		}
+		for path := range files {
+			if state[path] == unseen {
+				visit(path, nil)
 			}
 		}
-	})
+	}
 }
 
-// TestProseHasOneWidth, but for tables and for code.
-func TestProseHasOneWidth(t *testing.T) {
-	eachPage(t, func(path, text string) {
-		code := false
-		for i, line := range strings.Split(text, "\n") {
-			bare := strings.TrimSpace(line)
-			if strings.HasPrefix(bare, "```") {
-				code = !code
-			}
-			if code || strings.HasPrefix(bare, "|") || strings.HasPrefix(line, "    ") {
-				continue
-			}
-			if tooWide(line) {
-				t.Errorf("%s:%d: %d columns, expected at most %d", path, i+1, columns(line),
-					widthMax)
-			}
+// parsed returns the files of a package by their paths, without its tests.
+func parsed(t *testing.T, dir string) map[string]*ast.File {
+	paths, err := filepath.Glob(dir + "/*.go")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: found no files, %v", dir, err)
+	}
+	files := map[string]*ast.File{}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
 		}
-	})
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[path] = f
+	}
+	return files
 }

@@ -7,49 +7,6 @@ import "ssedge/proto/sse"
 // Writes do not touch the wheel: when an entry fires, lastWrite says whether the
 // heartbeat is really due, and the entry is armed again for when it will be.
 
-// beatSpread is the part of the heartbeat interval, 1/8, over which the beats of
-// streams that were last written to together are spread, towards earlier.
-const beatSpread = 8
-
-// beatBatch is the ticks, 134 ms, whose heartbeats are sent together: sends in a row
-// cost a third less than sends one by one (measured: bench/results/README.md).
-const beatBatch = 8
-
-// beatDue is the tick of the next heartbeat of slot i.
-func (s *Shard) beatDue(i uint32, sl *slot) uint32 {
-	due := sl.lastWrite + s.heartbeatTicks
-	if spread := s.heartbeatTicks / beatSpread; spread > beatBatch {
-		due -= i * 2654435761 >> 8 % spread // Knuth's multiplicative hash
-		due &^= beatBatch - 1
-	}
-	return due
-}
-
-// arm sets slot i's entry to its nearest deadline.
-func (s *Shard) arm(i uint32, sl *slot) {
-	var due uint32
-	armed := false
-	if sl.flags&flagEnds != 0 {
-		due, armed = sl.endsAt, true
-	}
-	next, has := due, false
-	if sl.flags&flagBlocked != 0 {
-		next, has = s.stallDue(i, sl), true
-	} else if s.headDue(i, sl) {
-		next, has = sl.lastWrite+headDelay, true
-	} else if s.heartbeatTicks > 0 {
-		next, has = s.beatDue(i, sl), true
-	}
-	if has && (!armed || int32(next-due) < 0) {
-		due, armed = next, true
-	}
-	if armed {
-		s.wheel.Arm(i, due)
-	} else {
-		s.wheel.Disarm(i)
-	}
-}
-
 // fire is called when slot i's entry fires.
 func (s *Shard) fire(i uint32) {
 	sl := s.slots.at(i)
@@ -73,13 +30,6 @@ func (s *Shard) fire(i uint32) {
 	}
 	s.arm(i, sl)
 }
-
-// headDue reports whether slot i waits and was not sent its response head.
-func (s *Shard) headDue(i uint32, sl *slot) bool {
-	return sl.flags&flagWaiting != 0 && !s.waits[i].join.headSent
-}
-
-func (s *Shard) reached(tick uint32) bool { return int32(s.tick-tick) >= 0 }
 
 // beat sends a heartbeat. It reports whether the stream is still open.
 func (s *Shard) beat(i uint32, sl *slot) bool {

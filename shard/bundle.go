@@ -47,29 +47,3 @@ func (s *Shard) addBundle(b *bundle) uint32 {
 	s.bundles = append(s.bundles, b)
 	return uint32(len(s.bundles) - 1)
 }
-
-// catchUpBundle sends a stream with several topics s.due and everything it is behind, until it is
-// blocked. It reports whether the stream is still open. The first topic rotates: one that the
-// client cannot keep up with must not starve the others.
-func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
-	b := s.bundles[sl.topic]
-	for range b.subs {
-		sub := &b.subs[b.next]
-		if b.next++; int(b.next) == len(b.subs) {
-			b.next = 0
-		}
-		st := s.states.at(sub.state)
-		s.snapshot(st.topic)
-		of := reading{state: sub.state, has: true, bundle: b, sub: sub}
-		if slow && st.policy == PolicyLatest {
-			s.conflate(sl, of, st)
-		}
-		if !s.push(i, sl, of, st) {
-			return false
-		}
-		if sl.flags&flagBlocked != 0 {
-			return true
-		}
-	}
-	return true
-}

@@ -14,14 +14,18 @@
 // goroutine touches them. Other goroutines reach it through its inbox: connections
 // that join, topics that have become dirty, calls.
 //
-//	loop    shard.go inbox.go group.go pulse.go     turns; the way in from other goroutines
-//	place   slot.go state.go bundle.go subscribe.go what there is per stream and topic
-//	        join.go open.go greet.go opening.go     a connection becomes a stream
-//	        wait.go older.go                        streams that wait for their topics' upstream
-//	owed    fanout.go queue.go gap.go               the pass over a topic's subscribers; gaps
-//	sent    put.go units.go framing.go outbox.go    how that goes out (ARCHITECTURE.md)
-//	ends    beat.go stall.go drain.go close.go reason.go
-//	        stats.go                                counts
+//	loop    shard.go inbox.go group.go stop.go pulse.go     turns; the way in from other goroutines
+//	        clock.go budget.go                              ticks; what a turn may spend
+//	place   slot.go state.go bundle.go subscribe.go join.go what there is per stream and topic
+//	begin   greet.go admit.go open.go opening.go head.go    a connection becomes a stream
+//	        wait.go begin.go older.go                       streams that wait for an upstream
+//	owed    fanout.go queue.go catchup.go gap.go reading.go what a stream lacks of its topics
+//	sent    put.go units.go batch.go framing.go send.go     how that goes out (ARCHITECTURE.md)
+//	        outbox.go block.go unblock.go                   what a full socket has not taken
+//	ends    arm.go beat.go stall.go drain.go close.go reason.go
+//	        stats.go                                        counts
+//
+// Calls go one way through these files: none calls back into a file that it is called from.
 //
 // # What is always true
 //

@@ -21,43 +21,6 @@ func (s *Shard) enqueue(d dirtyMark) {
 	s.queue.push(n)
 }
 
-// budget is what a part of a turn may still spend.
-type budget struct {
-	sends   int
-	charged uint64 // Shard.sends, as far as they were charged
-	looks   int    // at topics and at subscribers that cost no send
-	until   int64  // nanotime
-}
-
-const (
-	timeEvery    = 16 // sends between two readings of the clock
-	looksPerSend = 64 // looks that are charged like a send: each may miss the caches
-)
-
-func (s *Shard) newBudget() budget {
-	return budget{sends: s.config.TurnSends, charged: s.sends,
-		until: s.clock() + int64(s.config.TurnTime)}
-}
-
-// spend charges a look and the sends that have followed it since the last charge. It
-// reports whether anything is left.
-func (b *budget) spend(s *Shard) bool {
-	made := int(s.sends - b.charged)
-	b.charged = s.sends
-	if made == 0 {
-		if b.looks++; b.looks%looksPerSend != 0 {
-			return true
-		}
-		made = 1
-	}
-	before := b.sends
-	b.sends -= made
-	if before/timeEvery != b.sends/timeEvery && s.clock() > b.until {
-		b.sends = 0
-	}
-	return b.sends > 0
-}
-
 // fanOut serves dirty topics in turn, a share of the budget each: a topic with
 // many subscribers delays one with few by no more than what it has left of a
 // turn. It reports whether all are served.
@@ -75,12 +38,6 @@ func (s *Shard) fanOut() bool {
 		}
 	}
 	return s.queue.len() == 0
-}
-
-// snapshot takes the snapshot of a topic.
-func (s *Shard) snapshot(t *topic.Topic) {
-	t.Snapshot(&s.snap)
-	s.shared.valid = false
 }
 
 // pass continues the pass over a topic's subscribers until its end or that of the budget. Each
@@ -128,14 +85,4 @@ func (s *Shard) deliver(i uint32, sl *slot, n uint32, st *state) {
 	case sl.cursor != s.snap.Head:
 		s.push(i, sl, reading{state: n, has: true}, st)
 	}
-}
-
-// push sends a stream s.due and everything from its cursor to the head of a topic whose snapshot is
-// taken. A gap that it finds itself in goes between the two. It reports whether the stream is still
-// open.
-func (s *Shard) push(i uint32, sl *slot, of reading, st *state) bool {
-	if of.cursor(sl) < s.snap.Tail && !s.overrun(i, sl, of, st) {
-		return false
-	}
-	return s.put(i, sl, of)
 }

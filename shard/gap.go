@@ -1,6 +1,9 @@
 package shard
 
-import "ssedge/shard/log"
+import (
+	"ssedge/proto/sse"
+	"ssedge/shard/log"
+)
 
 // addGap appends the event and data lines of a gap to s.due, and counts it. The caller adds the id
 // line.
@@ -30,5 +33,16 @@ func (s *Shard) overrun(i uint32, sl *slot, of reading, st *state) bool {
 func (s *Shard) conflate(sl *slot, of reading, st *state) {
 	if p, ok := s.snap.Conflate(of.cursor(sl), of.at(sl)); ok {
 		s.skip(sl, of, st, &p)
+	}
+}
+
+// skip moves a stream to p, and adds the gap before it to s.due.
+func (s *Shard) skip(sl *slot, of reading, st *state, p *log.Place) {
+	of.moveTo(sl, p.Cursor, p.At)
+	s.addGap(st.topic.Name(), p)
+	if of.bundle != nil {
+		s.due.lead = of.bundle.appendID(s.due.lead)
+	} else {
+		s.due.lead = sse.AppendID(s.due.lead, p.At.Append(s.idBuf[:0]))
 	}
 }

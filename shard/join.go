@@ -1,8 +1,6 @@
 package shard
 
 import (
-	"time"
-
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
 	"ssedge/shard/topic"
@@ -37,39 +35,6 @@ type Join struct {
 // nil is no answer. It may be shared between joins, and must not be changed any more.
 type EarlyEnds [closeReasons][]byte
 
-// admit makes a stream of a join: a slot, its subscriptions, the response head
-// and the opening, and whatever it is behind.
-func (s *Shard) admit(j *Join) {
-	i, sl := s.slots.take()
-	sl.fd = int32(j.Fd)
-	sl.owner = j.Owner
-	sl.wire = j.Wire
-	s.stats.Joined.Add(1)
-	s.stats.Streams.Add(1)
-	if errno := s.kernel.Watch(j.Fd, userData(i, sl)); errno != 0 {
-		s.releaseTopics(j)
-		s.end(i, sl, ClosedError)
-		return
-	}
-	s.setEnd(sl)
-
-	// Heartbeats of streams that come together are spread by pretending that each
-	// was last written to at another time.
-	sl.lastWrite = s.tick
-	if s.heartbeatTicks > 0 {
-		sl.lastWrite -= s.rng.Uint32N(s.heartbeatTicks)
-	}
-	lastWrite := sl.lastWrite
-
-	if !s.beginOrWait(i, sl, j) {
-		return
-	}
-	if sl.flags&flagWaiting == 0 {
-		sl.lastWrite = lastWrite
-	}
-	s.arm(i, sl)
-}
-
 // releaseTopics undoes the holds of a join that came to nothing.
 func (s *Shard) releaseTopics(j *Join) {
 	for _, t := range j.topics() {
@@ -84,10 +49,27 @@ func (s *Shard) policy(topic string) Policy {
 	return s.config.Policy(topic)
 }
 
-func (s *Shard) setEnd(sl *slot) {
-	if life := s.config.Lifetime; life > 0 {
-		life -= time.Duration(s.rng.Int64N(int64(life)/10 + 1))
-		sl.flags |= flagEnds
-		sl.endsAt = s.tick + ticks(life)
+// topics returns the topics of a join.
+func (j *Join) topics() []*topic.Topic {
+	if j.More != nil {
+		return j.More
+	}
+	return []*topic.Topic{j.Topic}
+}
+
+// position is the client's position in topic k.
+func (j *Join) position(k int) eventid.Position {
+	if j.More != nil && j.Resume == log.ResumeAt {
+		return j.Positions[k]
+	}
+	return j.Position
+}
+
+// setPosition notes what the client has been sent of topic k.
+func (j *Join) setPosition(k int, at eventid.Position) {
+	if j.More != nil {
+		j.Positions[k] = at
+	} else {
+		j.Position = at
 	}
 }

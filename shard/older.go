@@ -160,42 +160,6 @@ func (s *Shard) addHole(j *Join, k int, to eventid.ID, first bool) {
 	s.due.lead = j.appendID(s.due.lead)
 }
 
-// older is events that were read for a waiting stream, of its topic k. A cursor in them is how many
-// were begun.
-type older struct {
-	join   *Join
-	k      int
-	events []log.Older
-	begun  int
-}
-
-// left is how many are still to be sent; of none, 0.
-func (o *older) left() int {
-	if o == nil {
-		return 0
-	}
-	return len(o.events) - o.begun
-}
-
-// moveTo notes that the first events were begun, up to a position.
-func (o *older) moveTo(cursor uint64, at eventid.Position) {
-	o.begun = int(cursor)
-	o.join.setPosition(o.k, at)
-}
-
-// addOlder adds them to a batch, each with the id line that goes with it.
-func (b *batch) addOlder(f *framing, o *older, most int) {
-	was := o.join.position(o.k)
-	for n := o.begun; n < len(o.events) && b.hasRoom(); n++ {
-		e := o.events[n]
-		at := eventid.PositionOf(e.ID)
-		o.join.setPosition(o.k, at)
-		whole := underway{log: e.Body, tail: o.join.appendID(nil), end: uint64(n + 1), own: true}
-		b.addEvent(f, whole, at, most)
-	}
-	o.join.setPosition(o.k, was)
-}
-
 // addRewritten adds a gap to s.due if the log's history was rewritten before or while a waiting
 // stream was sent older events: those come from the upstream, which no longer has what the log had
 // before. It reports whether there is a gap.

@@ -72,23 +72,3 @@ func (s *Shard) placeOf(j *Join, t *topic.Topic, at eventid.Position) log.Place 
 	}
 	return p
 }
-
-// catchUp sends a stream s.due and everything it is behind in all its topics. It reports
-// whether the stream is still open. slow says that it was blocked: then policy
-// latest goes on with the newest event.
-func (s *Shard) catchUp(i uint32, sl *slot, slow bool) bool {
-	if sl.flags&flagWaiting != 0 {
-		s.retries = append(s.retries, userData(i, sl)) // its topics may have been answered
-		return s.sendHead(i, sl)
-	}
-	if sl.flags&flagMulti != 0 {
-		return s.catchUpBundle(i, sl, slow)
-	}
-	st := s.states.at(sl.topic)
-	s.snapshot(st.topic)
-	of := reading{state: sl.topic, has: true}
-	if slow && st.policy == PolicyLatest {
-		s.conflate(sl, of, st)
-	}
-	return s.push(i, sl, of, st)
-}

@@ -4,6 +4,7 @@ import (
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
 	"ssedge/shard/log"
+	"strconv"
 )
 
 // A stream begins with an event of the server's own:
@@ -71,15 +72,6 @@ func (j *Join) begins() string {
 	return stateResumed
 }
 
-// addHead adds the response head to s.due, if it was not sent yet.
-func (s *Shard) addHead(j *Join) {
-	if !j.headSent {
-		j.headSent = true
-		s.due.lead = append(s.due.lead, j.Head...)
-		s.due.head = len(j.Head)
-	}
-}
-
 // addBeginning adds to s.due what a stream is told before it is sent events: the opening,
 // if it was not sent yet, the gaps that the stream begins with (s.places), and its id.
 func (s *Shard) addBeginning(i uint32, sl *slot, j *Join) {
@@ -131,3 +123,5 @@ func (j *Join) appendID(dst []byte) []byte {
 	}
 	return append(dst, "\n\n"...)
 }
+
+func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

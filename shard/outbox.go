@@ -28,114 +28,6 @@ func unsent(u underway) outbox {
 
 func (o *outbox) size() int { return len(o.framed) + o.underway.size() }
 
-// block parks a stream whose socket is full until it is writable. It reports
-// whether the stream is still open: it is not if there is no room for o.
-func (s *Shard) block(i uint32, sl *slot, o outbox) bool {
-	if o.held = cap(o.framed) + cap(o.tail); o.own {
-		o.held += len(o.log)
-	}
-	if o.held > 0 && s.charge(o.held) > s.rests.max {
-		s.charge(-o.held)
-		s.close(i, sl, ClosedOverload)
-		return false
-	}
-	if o.size() > 0 {
-		s.outboxes[i] = o
-		sl.flags |= flagOutbox
-	}
-	return s.park(i, sl)
-}
-
-// park is block for a stream whose outbox is there.
-func (s *Shard) park(i uint32, sl *slot) bool {
-	s.stats.Blocked.Add(1)
-	sl.flags |= flagBlocked
-	sl.since = s.tick
-	if sl.flags&flagWatched == 0 {
-		sl.flags |= flagWatched
-		if errno := s.kernel.WatchWritable(int(sl.fd), userData(i, sl), true); errno != 0 {
-			s.close(i, sl, ClosedError)
-			return false
-		}
-	}
-	s.arm(i, sl)
-	return true
-}
-
-// unblock is called when a blocked stream's socket is writable: its outbox first,
-// then all it has fallen behind.
-func (s *Shard) unblock(i uint32, sl *slot) {
-	since, sent := sl.since, s.stats.BytesOut.Load()
-	looked, was := s.stalls[i]
-	sl.flags &^= flagBlocked
-	s.forgetStall(i)
-	s.stats.Blocked.Add(-1)
-	if sl.flags&flagOutbox != 0 && !s.sendOutbox(i, sl) {
-		return
-	}
-	if sl.flags&flagBlocked == 0 {
-		if sl.flags&flagLeaving != 0 {
-			s.close(i, sl, ClosedDrain)
-			return
-		}
-		if !s.catchUp(i, sl, true) {
-			return
-		}
-	}
-	if sl.flags&flagBlocked != 0 {
-		if s.stats.BytesOut.Load() == sent { // it took nothing
-			if sl.since = since; was {
-				s.stalls[i] = looked
-			}
-		}
-		return
-	}
-	sl.flags &^= flagWatched
-	if errno := s.kernel.WatchWritable(int(sl.fd), userData(i, sl), false); errno != 0 {
-		s.close(i, sl, ClosedError)
-		return
-	}
-	s.arm(i, sl)
-}
-
-// sendOutbox sends what was left. It reports whether the stream is still open; it may be blocked
-// again.
-func (s *Shard) sendOutbox(i uint32, sl *slot) bool {
-	o := s.outboxes[i]
-	f := &framings[sl.wire]
-	pieces, total := append(s.pieces[:0], o.framed), len(o.framed)
-	if f.head == nil {
-		pieces, total = append(pieces, o.log, o.tail), o.size()
-	}
-	s.pieces = pieces
-	n := 0
-	if total > 0 {
-		var ok bool
-		if n, ok = s.send(i, sl, pieces, total); !ok {
-			return false
-		}
-	}
-	if n < total {
-		k := min(n, len(o.framed))
-		o.framed = o.framed[k:]
-		o.cut(n - k)
-		if f.head == nil && len(o.log) > 0 && o.size() <= restCopyMax && s.rests.used.Load()+
-			int64(o.size()) <= s.rests.max {
-			// it is little by now
-			s.dropOutbox(i, sl)
-			o.framed = append(clone(o.framed), o.log...)
-			return s.block(i, sl, outbox{framed: append(o.framed, o.tail...)})
-		}
-		s.outboxes[i] = o
-		return s.park(i, sl)
-	}
-	s.dropOutbox(i, sl)
-	if f.head == nil {
-		return true
-	}
-	return s.putUnits(i, sl, f, reading{}, o.underway)
-}
-
 func (s *Shard) dropOutbox(i uint32, sl *slot) {
 	s.charge(-s.outboxes[i].held)
 	delete(s.outboxes, i)
@@ -151,24 +43,34 @@ func (s *Shard) charge(n int) int64 {
 	return s.rests.used.Add(int64(n))
 }
 
-// checkBlocked handles a blocked subscriber of the current topic. It gets nothing in this pass, and
-// is closed if it cannot continue: the log has dropped the event that it has a part of, whose bytes
-// must not be kept beyond the log's bounds; or it is overrun, and the topic's policy is to close.
-func (s *Shard) checkBlocked(i uint32, sl *slot, n uint32, st *state) {
-	if sl.flags&flagOutbox != 0 {
-		if o := s.outboxes[i]; len(o.log) > 0 && o.state == n && o.end <= s.snap.Tail {
-			s.close(i, sl, ClosedSlowConsumer)
-			return
-		}
-	}
-	if st.policy != PolicyClose {
-		return
-	}
-	cursor := sl.cursor
-	if sl.flags&flagMulti != 0 {
-		cursor = s.bundles[sl.topic].subOf(n).cursor
-	}
-	if cursor < s.snap.Tail {
-		s.close(i, sl, ClosedSlowConsumer)
-	}
+// underway is an event of which some was sent: its payload that was not, in a log and, behind that,
+// in scratch.
+type underway struct {
+	log   []byte
+	tail  []byte
+	state uint32 // whose log …
+	end   uint64 // … and where the event ends in it
+	own   bool   // log is no topic's, but memory that is kept for this stream (older)
 }
+
+// kept is u for longer than this call: scratch is copied, and so is what lies in the log if it is
+// short, since the log may drop it.
+func (u underway) kept() underway {
+	if len(u.log) > 0 && u.size() <= restCopyMax {
+		return underway{tail: append(append(make([]byte, 0, u.size()), u.log...), u.tail...)}
+	}
+	u.tail = clone(u.tail)
+	return u
+}
+
+func (u *underway) size() int { return len(u.log) + len(u.tail) }
+
+// cut takes the first n bytes off.
+func (u *underway) cut(n int) (ofLog, ofTail []byte) {
+	k := min(n, len(u.log))
+	ofLog, u.log = u.log[:k], u.log[k:]
+	ofTail, u.tail = u.tail[:n-k], u.tail[n-k:]
+	return ofLog, ofTail
+}
+
+func clone(b []byte) []byte { return append([]byte(nil), b...) }

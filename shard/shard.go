@@ -108,14 +108,6 @@ const (
 	eventsMax    = 512
 )
 
-var started = time.Now()
-
-// nanotime is the monotonic clock that everything here is timed by.
-func nanotime() int64 { return int64(time.Since(started)) }
-
-// ticks is at least one and at most what can be told from the past.
-func ticks(d time.Duration) uint32 { return uint32(min(max(int64(d)>>tickShift, 1), 1<<30)) }
-
 func newShard(number int, c *Config, t *topic.Table, k sys.Kernel, rests restBudget, now int64,
 	seed uint64) *Shard {
 	s := &Shard{
@@ -136,11 +128,6 @@ func newShard(number int, c *Config, t *topic.Table, k sys.Kernel, rests restBud
 		s.heartbeatTicks = ticks(c.Heartbeat)
 	}
 	return s
-}
-
-func (s *Shard) setNow(now int64) {
-	s.now = now
-	s.tick = uint32(now >> tickShift)
 }
 
 // keepMax is the longest that a shard with work keeps its processor from others.

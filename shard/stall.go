@@ -29,14 +29,6 @@ func (s *Shard) noticeStop(now int64) {
 	}
 }
 
-// later is the later of two ticks.
-func later(a, b uint32) uint32 {
-	if int32(a-b) < 0 {
-		return b
-	}
-	return a
-}
-
 // idleSince is the tick since which blocked slot i has taken nothing, as far as is known.
 func (s *Shard) idleSince(i uint32, sl *slot) uint32 {
 	since := sl.since

@@ -4,7 +4,6 @@ import (
 	"sync/atomic"
 
 	"ssedge/proto/eventid"
-	"ssedge/proto/sse"
 	"ssedge/shard/log"
 	"ssedge/shard/roomy"
 	"ssedge/shard/topic"
@@ -37,74 +36,6 @@ func (w *wait) topic(k int) *waitTopic { return &w.topics[k] }
 // is published.
 const headDelay = 1 << 30 >> tickShift
 
-// topics returns the topics of a join.
-func (j *Join) topics() []*topic.Topic {
-	if j.More != nil {
-		return j.More
-	}
-	return []*topic.Topic{j.Topic}
-}
-
-// position is the client's position in topic k.
-func (j *Join) position(k int) eventid.Position {
-	if j.More != nil && j.Resume == log.ResumeAt {
-		return j.Positions[k]
-	}
-	return j.Position
-}
-
-// setPosition notes what the client has been sent of topic k.
-func (j *Join) setPosition(k int, at eventid.Position) {
-	if j.More != nil {
-		j.Positions[k] = at
-	} else {
-		j.Position = at
-	}
-}
-
-// inDoubt returns the topics whose upstream must answer before the stream can begin. It asks them,
-// and registers this shard for the answers.
-func (s *Shard) inDoubt(w *wait) (doubtful []*topic.Topic) {
-	for k, t := range w.join.topics() {
-		r, at, about := w.join.Resume, w.join.position(k), w.topic(k)
-		if !t.Doubts(r, at, about.ask) {
-			continue
-		}
-		t.Await(s.number)
-		if about.ask == 0 && (r == log.ResumeAt || r == log.ResumeEarliest) {
-			about.ask = t.Feed().Ask(at)
-		}
-		if t.Doubts(r, at, about.ask) {
-			doubtful = append(doubtful, t)
-		}
-	}
-	return doubtful
-}
-
-// beginOrWait makes a stream of an admitted join: at once or, if its upstream must be heard first,
-// later. It reports whether the stream is open.
-func (s *Shard) beginOrWait(i uint32, sl *slot, j *Join) bool {
-	if !s.table.HasUpstream() || j.greeting.done {
-		return s.open(i, sl, j)
-	}
-	w := &wait{join: *j, topics: make([]waitTopic, len(j.topics()))}
-	doubtful := s.inDoubt(w)
-	k, wants := s.wantsOlder(w)
-	if len(doubtful) == 0 && !wants {
-		return s.open(i, sl, j)
-	}
-	sl.flags |= flagWaiting
-	sl.lastWrite = s.tick
-	s.waits[i] = w
-	s.waitsPeak = max(s.waitsPeak, len(s.waits))
-	s.stats.Waiting.Add(1)
-	s.await(i, doubtful)
-	if len(doubtful) == 0 {
-		s.readOlder(i, sl, w, k)
-	}
-	return true
-}
-
 // await notes that slot i waits for an answer about topics.
 func (s *Shard) await(i uint32, topics []*topic.Topic) {
 	for _, t := range topics {
@@ -113,33 +44,6 @@ func (s *Shard) await(i uint32, topics []*topic.Topic) {
 		}
 		s.awaiting[t][i] = struct{}{}
 	}
-}
-
-// answered is called when the upstream has answered about a topic. Very many streams may wait for
-// it, so they are retried little by little (queueRetries).
-func (s *Shard) answered(t *topic.Topic) {
-	if waiters := s.awaiting[t]; len(waiters) > 0 {
-		s.woken = append(s.woken, waiters)
-	}
-	s.stopAwaiting(t)
-}
-
-// queueRetries schedules a retry of streams whose topics were answered, within a budget. A slot
-// that another stream has by now is retried in vain. It reports whether any budget is left.
-func (s *Shard) queueRetries(b *budget) (more bool) {
-	for len(s.woken) > 0 {
-		waiters := s.woken[len(s.woken)-1]
-		for i := range waiters {
-			delete(waiters, i)
-			s.retries = append(s.retries, userData(i, s.slots.at(i)))
-			if !b.spend(s) {
-				return false
-			}
-		}
-		s.woken[len(s.woken)-1] = nil
-		s.woken = s.woken[:len(s.woken)-1]
-	}
-	return true
 }
 
 // stopAwaiting forgets the streams that wait for an answer about t. A map does not shrink: when no
@@ -154,43 +58,6 @@ func (s *Shard) stopAwaiting(t *topic.Topic) {
 
 // awaitingKept is how many topics may pass through the map before it is replaced.
 const awaitingKept = 1000
-
-// retry looks again at a stream that waits: it begins, waits for another answer, or has older
-// events read.
-func (s *Shard) retry(stream uint64) {
-	i, sl := s.slots.find(stream)
-	if sl == nil || sl.flags&flagWaiting == 0 || sl.flags&flagBlocked != 0 {
-		// when it unblocks it comes back here
-		return
-	}
-	w := s.waits[i]
-	if w.readPending {
-		return
-	}
-	if doubtful := s.inDoubt(w); len(doubtful) > 0 {
-		s.await(i, doubtful)
-		return
-	}
-	if k, ok := s.wantsOlder(w); ok {
-		s.readOlder(i, sl, w, k)
-		return
-	}
-	if w.join.Resume == log.ResumeAt {
-		w.setBeginnings()
-	}
-	for k := range w.topics {
-		if w.topic(k).sent && s.addRewritten(w, k) && !s.put(i, sl, reading{}) {
-			return
-		}
-		if sl.flags&flagBlocked != 0 {
-			return
-		}
-	}
-	s.endWait(i, sl)
-	if s.open(i, sl, &w.join) {
-		s.arm(i, sl)
-	}
-}
 
 // pin sets the positions of a stream whose client gave no id to where its topics are now: it is
 // owed every event from the moment its client has the response head.
@@ -207,27 +74,6 @@ func (j *Join) pin() {
 	for k, t := range j.More {
 		j.Positions[k] = t.Here()
 	}
-}
-
-// sendHead sends a waiting stream its response head, if it was not sent yet. A stream that begins
-// with what is published from now on also gets its opening, with the position known so far: a
-// client that is cut off before its place is known comes back with that position. For other streams
-// it is not known yet how they begin; they get a comment. It reports whether the stream is open.
-func (s *Shard) sendHead(i uint32, sl *slot) bool {
-	j := &s.waits[i].join
-	if j.headSent {
-		return true
-	}
-	s.addHead(j)
-	if j.Resume == log.ResumeNot {
-		j.opened = true
-		s.due.lead = s.config.appendOpening(s.due.lead, j.begins(), s.rng.Int64N)
-		j.pin()
-		s.due.lead = j.appendID(s.due.lead)
-	} else {
-		s.due.lead = append(s.due.lead, sse.Heartbeat...)
-	}
-	return s.put(i, sl, reading{})
 }
 
 // endWait removes a stream from those that wait. It still holds its topics.

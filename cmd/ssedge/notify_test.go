@@ -91,12 +91,12 @@ func TestTheManagerIsTold(t *testing.T) {
 func TestAManagerThatIsGone(t *testing.T) {
 	server := startCommand(t, notifying(filepath.Join(t.TempDir(), "gone"))("--dev", "--admin=off"))
 	_, url, _ := strings.Cut(server.line(), " listens on ")
-	server.awaitSaid("cannot be told")
+	server.awaitSaid("cannot be notified")
 	get(t, url+"/")
 	server.hangUp()
 	server.awaitSaid("keys stay as they were")
 	server.terminate()
-	if code := server.exit(); code != 0 || strings.Count(server.said(), "cannot be told") != 1 {
+	if code := server.exit(); code != 0 || strings.Count(server.said(), "cannot be notified") != 1 {
 		t.Errorf("exit code %d, %s", code, server.said())
 	}
 }

@@ -160,54 +160,6 @@ func (l *Log) follows() bool {
 	return l.rewritten == nil || l.rewritten.displaced != l.tail || l.tail == 0
 }
 
-// sorted reports whether the retained events stand in the order of their ids.
-func (l *Log) sorted() bool { return l.rewritten == nil || l.rewritten.falls <= l.tail }
-
-// Find returns where the event with that id ends, and those without an id behind it; false if it
-// is not retained. Of two with the same id it is the newer one.
-func (l *Log) Find(id eventid.ID) (cursor uint64, ok bool) {
-	if l.sorted() {
-		cursor = l.after(eventid.After(id))
-		return cursor, l.events > 0 && l.idBefore(cursor) == id && cursor > l.tail
-	}
-	runs := l.rewritten.runs
-	for i := len(l.segments) - 1; i >= 0; i-- {
-		g, first := l.segments[i], 0
-		if i == 0 {
-			first = l.first
-		}
-		for end := len(g.index); end > first; { // one run after the other, from the newest
-			begin := first
-			for len(runs) > 0 && runs[len(runs)-1] >= g.base+uint64(g.start(end)) {
-				runs = runs[:len(runs)-1]
-			}
-			if n := len(runs); n > 0 && runs[n-1] > g.base+uint64(g.start(first)) {
-				begin = g.indexAt(runs[n-1])
-			}
-			if k := g.after(eventid.After(id), begin, end) - 1; k >= begin && g.index[k].id == id {
-				return g.base + uint64(g.index[k].end), true
-			}
-			end = begin
-		}
-	}
-	return 0, false
-}
-
-// scanAfter is after for a log that is not sorted: the place behind the last event that does not
-// lie after p. Everything behind it is delivered. Events before it may lie after p; they are told
-// as a gap.
-func (l *Log) scanAfter(p eventid.Position) uint64 {
-	for i := len(l.segments) - 1; i >= 0; i-- {
-		g := l.segments[i]
-		for k := len(g.index) - 1; k >= 0 && (i > 0 || k >= l.first); k-- {
-			if !p.Precedes(g.index[k].id) {
-				return g.base + uint64(g.index[k].end)
-			}
-		}
-	}
-	return l.tail
-}
-
 // beganAnew returns the last place where the upstream's stream began anew behind events that are
 // all older than a time at which it was empty; false if there is none. Once ids have fallen, times
 // mean nothing behind such a place. erased says that an earlier stream did not go by its age: a

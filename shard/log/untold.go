@@ -108,11 +108,3 @@ func (l *Log) withUntold(p Place) Place {
 	}
 	return p
 }
-
-// idAt is the id of what lies before a position of the log.
-func (l *Log) idAt(cursor uint64) eventid.ID {
-	if cursor == l.tail {
-		return l.lost
-	}
-	return l.idBefore(cursor)
-}

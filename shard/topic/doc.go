@@ -1,9 +1,10 @@
 // Package topic holds the topics of a node by name: a log each, and the listeners that are told of
 // what is added to it.
 //
-//	table.go               names → topics
+//	table.go acquire.go    names → topics
+//	clock.go publish.go    ids, and the events of this node alone
 //	recency.go             the bounds of all history, and which goes first
-//	topic.go               one topic: publish, the listeners, where a stream begins
+//	topic.go               one topic: the listeners, where a stream begins
 //	upstream.go doubt.go   topics whose events come from elsewhere; what only the upstream can say
 //	verify.go              what tests and simulations ask
 //

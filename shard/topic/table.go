@@ -3,7 +3,6 @@ package topic
 import (
 	"errors"
 	"hash/maphash"
-	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,43 +85,6 @@ func New(c Config) *Table {
 	return t
 }
 
-// SetClock says by how much the upstream's clock, which gives events their ids, is ahead of the
-// wall clock here, in milliseconds.
-func (t *Table) SetClock(aheadMS int64) { t.aheadMS.Store(aheadMS) }
-
-// ids is the time of the clock that gives events their ids, when it is nowMS here.
-func (t *Table) ids(nowMS uint64) uint64 {
-	ahead := t.aheadMS.Load()
-	if ahead < 0 && uint64(-ahead) > nowMS {
-		return 0
-	}
-	return nowMS + uint64(ahead)
-}
-
-// nowMS is the wall clock, held back from going back.
-func (t *Table) nowMS() uint64 {
-	now := t.wallMS()
-	for {
-		last := t.lastMS.Load()
-		if now <= last {
-			return last
-		}
-		if t.lastMS.CompareAndSwap(last, now) {
-			return now
-		}
-	}
-}
-
-// ClockHeld returns for how long the clock that gives ids and ages stands still: the wall clock was
-// ahead, and was set back. Until it is there again history does not age.
-func (t *Table) ClockHeld() time.Duration {
-	last, now := t.lastMS.Load(), t.wallMS()
-	if now >= last {
-		return 0
-	}
-	return time.Duration(min(last-now, uint64(math.MaxInt64/time.Millisecond))) * time.Millisecond
-}
-
 // Topics returns how many topics there are.
 func (t *Table) Topics() int { return int(t.topics.Load()) }
 
@@ -131,63 +93,6 @@ func (t *Table) HistoryBytes() int64 { return t.held.Load() }
 
 func (t *Table) stripe(name []byte) *stripe {
 	return &t.stripes[maphash.Bytes(t.seed, name)%stripes]
-}
-
-// Acquire returns the topic called name, made if need be, and holds it: the caller owes a Release.
-// name is copied if it is kept. The only error is ErrFull.
-func (t *Table) Acquire(name []byte) (*Topic, error) {
-	for {
-		topic, err := t.acquire(name)
-		if err == nil || !t.ForgetOldest() && !t.forgetUnheld() {
-			return topic, err
-		}
-	}
-}
-
-func (t *Table) acquire(name []byte) (*Topic, error) {
-	s := t.stripe(name)
-	s.mu.RLock()
-	topic := s.byName[string(name)]
-	if topic != nil {
-		topic.refs.Add(1)
-	}
-	s.mu.RUnlock()
-	if topic != nil {
-		return topic, nil
-	}
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if topic := s.byName[string(name)]; topic != nil {
-		topic.refs.Add(1)
-		return topic, nil
-	}
-	if t.topics.Add(1) > t.topicsMax {
-		t.topics.Add(-1)
-		return nil, ErrFull
-	}
-	topic = &Topic{name: string(name), table: t, log: log.New(s.floor),
-		local: make([]uint32, len(t.listeners))}
-	for i := range topic.local {
-		topic.local[i] = NoState
-	}
-	topic.refs.Store(1)
-	s.byName[topic.name] = topic
-	s.peak = max(s.peak, len(s.byName))
-	if t.upstream != nil {
-		topic.log = log.NewForeign()
-		topic.feed = &feed{}
-		topic.feed.Feed = t.upstream.Follow(topic)
-	}
-	return topic, nil
-}
-
-// Release gives back what Acquire held. A topic without holders and without
-// history lingers, and is forgotten in time.
-func (t *Table) Release(topic *Topic) {
-	if topic.refs.Add(-1) == 0 && (t.upstream != nil || topic.unused()) {
-		t.linger(topic)
-	}
 }
 
 // forgetIfUnused is called when a topic has been idle for long enough. A holder or
@@ -244,17 +149,4 @@ func (t *Table) Each(f func(*Topic)) {
 		}
 		s.mu.RUnlock()
 	}
-}
-
-// Publish appends an event to the topic called name and wakes the shards that
-// have subscribers of it. body is the event in wire form without its id
-// (sse.AppendBody); it is copied. It returns the id the event got.
-func (t *Table) Publish(name, body []byte) (eventid.ID, error) {
-	topic, err := t.Acquire(name)
-	if err != nil {
-		return eventid.ID{}, err
-	}
-	id := topic.publish(body)
-	t.Release(topic)
-	return id, nil
 }

@@ -57,24 +57,6 @@ func (t *Topic) Name() string { return t.name }
 // Holders returns how many hold the topic: its subscribers and, for a moment, others.
 func (t *Topic) Holders() int { return int(t.refs.Load()) }
 
-// publish appends an event and gives it the next id: the present millisecond, or
-// the sequence number after the last one. Safe from any goroutine.
-func (t *Topic) publish(body []byte) eventid.ID {
-	r := &t.table.retention
-	t.mu.Lock()
-	now := t.table.nowMS()
-	id := eventid.ID{MS: now}
-	if last := t.log.NewestID(); !last.Less(id) {
-		id = eventid.ID{MS: last.MS, Seq: last.Seq + 1}
-	}
-	grown := t.log.Append(body, id)
-	grown -= t.log.Trim(r, now, now)
-	t.mu.Unlock()
-	t.table.used(t, now, grown)
-	t.wake()
-	return id
-}
-
 // State is what listener n has noted of the topic in [Topic.Join]; NoState if it is not interested.
 // It belongs to the listener, as Join, Leave and Look do.
 func (t *Topic) State(n int) uint32 { return t.local[n] }
