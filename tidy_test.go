@@ -323,10 +323,11 @@ func TestCallsGoOneWay(t *testing.T) {
 				if d, ok := d.(*ast.FuncDecl); ok && !d.Name.IsExported() {
 					// others have such names, too
 					name := map[bool]string{true: "."}[d.Recv != nil] + d.Name.Name
-					if declared[name] != "" {
-						path = "" // ambiguous
+					if _, again := declared[name]; again {
+						declared[name] = "" // it may be either
+					} else {
+						declared[name] = path
 					}
-					declared[name] = path
 				}
 			}
 		}
