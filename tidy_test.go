@@ -63,6 +63,7 @@ var pure = map[string][]string{
 	"proto": {"net", "net/http", "time", "sync", "sync/atomic", "os", "syscall",
 		"golang.org/x/sys/unix"},
 	"shard/wheel": {"time", "sync", "os"},
+	"shard/log":   {"net", "time", "sync", "sync/atomic", "os"},
 
 	"engine/fanin/redis/feed": {"net", "time", "sync", "sync/atomic", "os", "context", "log/slog"},
 }

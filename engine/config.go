@@ -49,7 +49,7 @@ type Config struct {
 
 	DrainDelay   time.Duration `default:"0s" range:"0 or 1ms..500h" metric:"-" help:"Time after SIGTERM in which /readyz says no, and nothing else changes: for balancers to notice." group:"The end"`
 	DrainRate    float64       `default:"5000" range:"0.001..1e9" metric:"-" help:"Streams closed per second after SIGTERM." group:"The end"`
-	DrainTimeout time.Duration `default:"30s" range:"0 or 1ms..500h" metric:"-" help:"Time after which the rest is closed at once." group:"The end"`
+	DrainTimeout time.Duration `default:"30s" range:"0 or 1ms..500h" metric:"-" help:"How long a drain may take: streams that are still open then are closed at once." group:"The end"`
 
 	MemoryMax   int64 `type:"size" default:"0" range:"0.." metric:"memory_bytes_max" help:"Bytes in use from which on new streams are refused; 0: no bound. Memory that was given up and is only held for reuse does not count, nor do sockets." group:"Tuning"`
 	shard.Turns `group:"Tuning"`

@@ -3,9 +3,13 @@
 //
 //	config.go         every setting: groups, which stand beside what they set
 //	check.go          what settings must be together, checked before the first socket opens
+//	addresses.go policies.go inherited.go
+//	                  the same for addresses, policies of topics, and sockets that were passed
+//	budget.go         what all bounds together cost
 //	withouteffect.go  settings that do nothing, because of another one
-//	inherited.go      what is checked of sockets that were passed to the process
+//	inforce.go        the settings in force, for the log
 //	engine.go         New, Start, Drain, Close
+//	source.go         where events come from
 //	metrics.go        what /metrics says
 //	metrichelp.go     … and what it means
 //	watch.go          readiness, memory, whether the shards turn

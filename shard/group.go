@@ -144,6 +144,8 @@ func (g *Group) Join(j Join, scratch []byte) ([]byte, error) {
 	scratch = s.greet(&j, scratch)
 	err := s.inbox.join(j)
 	if err != nil && j.greeting.done { // the shard has stopped in this moment
+		s.stats.Joined.Add(1)
+		s.stats.Closed[ClosedShutdown].Add(1)
 		sys.Close(j.Fd) // the shard's kernel is its goroutine's
 		s.releaseTopics(&j)
 		if s.config.OnClose != nil {

@@ -10,8 +10,8 @@ const (
 )
 
 // put sends a stream what it is owed, and empties that: s.due, and what the log has from its cursor
-// to the head. It is the only sender, and the only one to look at a stream's wire. It reports
-// whether the stream is still open; it may be blocked.
+// to the head. The caller has filled s.due and taken the snapshot (s.snap). It decides by the
+// stream's wire how that is sent. It reports whether the stream is still open; it may be blocked.
 func (s *Shard) put(i uint32, sl *slot, of reading) bool {
 	open := true
 	if sl.wire == WireRaw && of.bundle == nil && of.older == nil {

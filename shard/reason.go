@@ -2,10 +2,11 @@ package shard
 
 // CloseReason is why a stream ended: a metric label and a log field.
 //
-// To add a reason, add its constant and its name here. Tests then ask for the two other places:
-// the HELP text of ssedge_streams_closed_total (engine/metrichelp.go), which is where operators
-// read what a reason means, and what a stream is answered that ends by it before it was sent its
-// response head (engine/intake/answers.go).
+// To add a reason, add its constant and its name here. Tests then ask for three things: the HELP
+// text of ssedge_streams_closed_total (engine/metrichelp.go), which is where operators read what a
+// reason means; what a stream is answered that ends by it before it was sent its response head
+// (engine/intake/answers.go); and that it occurs in the simulation (simulation_test.go). Whether a
+// body is ended properly by it is said in sendLastUnit (close.go).
 type CloseReason uint8
 
 const (

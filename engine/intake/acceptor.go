@@ -13,12 +13,12 @@ import (
 	"ssedge/shard/sys"
 )
 
-// acceptBatch is how many connections one call accepts before the poller looks
-// after its other descriptors.
+// acceptBatch is how many connections are accepted before the lock is given up and the shards are
+// woken.
 const acceptBatch = 256
 
-// acceptBatches is how many batches one call accepts, and acceptPause the time
-// between them: 5 ms at most, in which the poller does nothing else.
+// acceptBatches is how many batches one call accepts before the poller looks after its other
+// descriptors, and acceptPause the time between two: the pauses are 5 ms at most.
 const (
 	acceptBatches = 64
 	acceptPause   = 75 * time.Microsecond

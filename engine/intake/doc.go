@@ -4,16 +4,21 @@
 //	intake.go      opening and closing; what is counted
 //	inherited.go   listening sockets that another process has opened
 //	acceptor.go    a listening socket: accept, one read, most streams are made here
+//	judge.go       what becomes of a complete request head
 //	heads.go       connections whose request head is not complete yet
-//	httpconn.go    a connection on its way to net/http, and while it is there
+//	tohttp.go places.go
+//	               the way to net/http, and who may have how much of it
+//	httpconn.go    a connection while it is there
 //	request.go     topics and resume position of a request for a stream
 //	proxies.go     the client's address, as trusted proxies say it
 //	proxywarning.go
 //	               a proxy that is not trusted
-//	admission.go   limits and permission, then the way into a shard
+//	admission.go addresses.go rate.go
+//	               limits and permission, then the way into a shard
 //	files.go       descriptors kept to be able to refuse when there are no more
 //	refusals.go    every reason for a no
 //	answers.go     the heads of streams
+//	settings.go    the settings of all that
 //
 // # How netpoll is used
 //

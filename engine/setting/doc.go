@@ -11,10 +11,10 @@
 //   - the flag, its variable and its name in the file of settings: the field's name in kebab case,
 //     or name (the command line is kong's, which also reads type, default, enum and help);
 //   - the value before anything is set: default ([Default]);
-//   - what is refused: range, "LEAST..MOST" with either left out, and "0 or " in front where 0
-//     means none; unit, of which a time must be a multiple ([Check]);
+//   - what is refused: range, "LEAST..MOST" or "LEAST..", with "0 or " in front where 0 means
+//     none; unit, of which a time must be a multiple ([Check]);
 //   - the gauge that tells the bound: metric, without ssedge_ in front, or "-" for a number that
-//     bounds nothing. Its HELP is help and the flag.
+//     bounds nothing, or whose gauge is more than its value (InboxMax). Its HELP is help.
 //
 // What one setting cannot say by itself is in the Check of its group, and relations between groups
 // are in engine.Config.Check.

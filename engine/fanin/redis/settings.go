@@ -13,7 +13,7 @@ type Settings struct {
 	Shared
 	Required      bool          `name:"redis-required" default:"true" negatable:"" help:"Do not start while the servers are away."`
 	Timeout       time.Duration `name:"redis-timeout" default:"3s" range:"10ms..1m" metric:"redis_answer_seconds_max" help:"Time for one answer."`
-	ProbeInterval time.Duration `name:"redis-probe" default:"2s" range:"10ms..1m" metric:"-" help:"Time between two messages to oneself; when two are missing, the connection is given up."`
+	ProbeInterval time.Duration `name:"redis-probe" default:"2s" range:"10ms..1m" metric:"-" help:"Interval of the messages by which an edge checks each connection to Redis. It gives the connection up when two are missing."`
 	ReadRate      int           `name:"redis-read-rate" default:"100" range:"1.." metric:"redis_reads_per_address_max" help:"Reads a second of events older than this edge's history, per client address and master; more must wait."`
 	CatchUpRate   int           `name:"redis-catch-up-rate" default:"50000" range:"1.." metric:"redis_catchups_per_second_max" help:"Topics a second that are looked at after a connection was lost, by each master."`
 	PresenceEvery time.Duration `name:"redis-presence" default:"10s" range:"100ms.." metric:"-" help:"Time between two reports of an edge to Redis of its subscribers by topic."`
