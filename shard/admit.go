@@ -30,7 +30,7 @@ func (s *Shard) admit(j *Join) {
 		return
 	}
 	if sl.flags&flagWaiting == 0 {
-		sl.lastWrite = lastWrite
+		sl.lastWrite = lastWrite // the opening was a write, too, which would undo the spread
 	}
 	s.arm(i, sl)
 }

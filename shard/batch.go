@@ -22,11 +22,11 @@ type batch struct {
 // unit is one unit of a batch.
 type unit struct {
 	size   int              // bytes, with its frame
-	end    uint64           // once it is begun: the cursor …
-	at     eventid.Position // … and the position
-	events int              // that begin in it; 0: the stream stays where it stands
-	event  underway         // the last event in it, as it is before it …
-	left   underway         // … and behind it
+	events int              // how many begin in it; 0: the stream stays where it stands
+	end    uint64           // the stream's cursor behind them
+	at     eventid.Position // the stream's position behind them
+	event  underway         // what was unsent of the last event in it before the unit
+	left   underway         // what is unsent of that event behind the unit
 }
 
 func (b *batch) begin() {
@@ -54,10 +54,10 @@ func (b *batch) flatten() {
 
 func (b *batch) hasRoom() bool { return b.total < batchBytes && len(b.pieces) < batchPieces }
 
-// openUnit begins a unit, and pay adds payload to it.
+// openUnit begins a unit, and addPayload adds to it.
 func (b *batch) openUnit(f *framing) {
 	b.first, b.payload = len(b.pieces), 0
-	if f.head != nil {
+	if f.promises() {
 		b.pieces = append(b.pieces, nil)
 	}
 }
@@ -72,7 +72,7 @@ func (b *batch) addPayload(piece []byte) {
 // closeUnit ends a unit, which must have payload. It returns its size.
 func (b *batch) closeUnit(f *framing) (size int) {
 	size = b.payload + len(f.tail)
-	if f.head != nil {
+	if f.promises() {
 		b.frames = withRoom(b.frames, headMax)
 		from := len(b.frames)
 		b.frames = f.head(b.frames, b.payload)

@@ -27,6 +27,9 @@ type framing struct {
 	lastUnit []byte // ends a body of whole units
 }
 
+// promises reports whether a unit, once it is begun, must be sent whole.
+func (f *framing) promises() bool { return f.head != nil }
+
 // headMax is the most bytes that precede a unit.
 const headMax = 32
 
@@ -47,7 +50,7 @@ func appendChunkSize(dst []byte, payload int) []byte {
 
 // framed makes a unit of what stands in b from from on.
 func (f *framing) framed(b []byte, from int) []byte {
-	if f.head != nil {
+	if f.promises() {
 		var head [headMax]byte
 		b = slices.Insert(b, from, f.head(head[:0], len(b)-from)...)
 	}

@@ -4,7 +4,7 @@ package shard
 // then all it has fallen behind.
 func (s *Shard) unblock(i uint32, sl *slot) {
 	since, sent := sl.since, s.stats.BytesOut.Load()
-	looked, was := s.stalls[i]
+	stalled, known := s.stalls[i]
 	sl.flags &^= flagBlocked
 	s.forgetStall(i)
 	s.stats.Blocked.Add(-1)
@@ -22,8 +22,8 @@ func (s *Shard) unblock(i uint32, sl *slot) {
 	}
 	if sl.flags&flagBlocked != 0 {
 		if s.stats.BytesOut.Load() == sent { // it took nothing
-			if sl.since = since; was {
-				s.stalls[i] = looked
+			if sl.since = since; known {
+				s.stalls[i] = stalled
 			}
 		}
 		return
@@ -42,7 +42,7 @@ func (s *Shard) sendOutbox(i uint32, sl *slot) bool {
 	o := s.outboxes[i]
 	f := &framings[sl.wire]
 	pieces, total := append(s.pieces[:0], o.framed), len(o.framed)
-	if f.head == nil {
+	if !f.promises() {
 		pieces, total = append(pieces, o.log, o.tail), o.size()
 	}
 	s.pieces = pieces
@@ -57,7 +57,7 @@ func (s *Shard) sendOutbox(i uint32, sl *slot) bool {
 		k := min(n, len(o.framed))
 		o.framed = o.framed[k:]
 		o.cut(n - k)
-		if f.head == nil && len(o.log) > 0 && o.size() <= restCopyMax && s.rests.used.Load()+
+		if !f.promises() && len(o.log) > 0 && o.size() <= restCopyMax && s.rests.used.Load()+
 			int64(o.size()) <= s.rests.max {
 			// it is little by now
 			s.dropOutbox(i, sl)
@@ -68,7 +68,7 @@ func (s *Shard) sendOutbox(i uint32, sl *slot) bool {
 		return s.park(i, sl)
 	}
 	s.dropOutbox(i, sl)
-	if f.head == nil {
+	if !f.promises() {
 		return true
 	}
 	return s.putUnits(i, sl, f, reading{}, o.underway)

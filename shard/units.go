@@ -51,7 +51,7 @@ func (s *Shard) putUnits(i uint32, sl *slot, f *framing, of reading, u underway)
 // rest is what is unsent of a unit that ends at a byte of the batch and was sent up to n, and of
 // its last event.
 func (b *batch) rest(f *framing, u *unit, n, end int) outbox {
-	if f.head == nil { // nothing is promised: an event that is long stays in its log
+	if !f.promises() { // nothing is promised: an event that is long stays in its log
 		left := u.event
 		left.cut(n - (end - u.size))
 		return unsent(left)
@@ -62,7 +62,7 @@ func (b *batch) rest(f *framing, u *unit, n, end int) outbox {
 // fill puts together what goes in one send. u is the rest of an event that is under way.
 func (s *Shard) fill(sl *slot, f *framing, of reading, u underway) *batch {
 	most := f.unit
-	if f.head != nil && s.rests.used.Load()+int64(most) > s.rests.max { // copies must fit
+	if f.promises() && s.rests.used.Load()+int64(most) > s.rests.max { // copies must fit
 		most = restCopyMax
 	}
 	if of.bundle == nil && of.has && len(s.due.lead) == 0 && u.size() == 0 {
@@ -149,7 +149,7 @@ func (s *Shard) addEvents(b *batch, f *framing, of reading, most int) {
 		begin := len(b.ids)
 		b.ids = of.bundle.appendID(b.ids)
 		whole := underway{log: e.Body, tail: b.ids[begin:], state: of.sub.state, end: e.End}
-		if b.payload+whole.size() > most || f.head == nil {
+		if b.payload+whole.size() > most || !f.promises() {
 			end()
 		}
 		if whole.size() > most {
