@@ -19,7 +19,9 @@ func (s *Shard) put(i uint32, sl *slot, of reading) bool {
 	} else {
 		open = s.putUnits(i, sl, &framings[sl.wire], of, underway{})
 	}
-	s.due = due{lead: s.due.lead[:0]}
+	if len(s.due.lead) > 0 {
+		s.due = due{lead: s.due.lead[:0]}
+	}
 	return open
 }
 
