@@ -25,8 +25,11 @@ const (
 	ops
 )
 
-var opNames = [ops]string{"publish", "read", "subscribe", "probe", "slots", "presence", "replicas",
-	"after_publish"}
+var opNames = [ops]string{
+	opPublish: "publish", opRead: "read", opSubscribe: "subscribe", opProbe: "probe",
+	opSlots: "slots", opPresence: "presence", opReplicas: "replicas",
+	opAfterPublish: "after_publish",
+}
 
 // counts are what is counted, ever.
 type counts struct {

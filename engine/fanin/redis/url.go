@@ -26,7 +26,9 @@ const (
 	Cluster
 )
 
-var kindNames = []string{"standalone", "sentinel", "cluster"}
+var kindNames = [...]string{
+	Standalone: "standalone", Sentinel: "sentinel", Cluster: "cluster",
+}
 
 func (k Kind) String() string { return kindNames[k] }
 
