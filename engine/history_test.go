@@ -144,6 +144,21 @@ func TestAFileThatCannotBeWrittenStays(t *testing.T) {
 	n.comesBack(t, first, "gap", "3")
 }
 
+// TestADrainThatIsLateWritesNothing: a file that is not ready in time does not take the place of
+// the one before.
+func TestADrainThatIsLateWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	n, log := keeping(t, dir, func(c *engine.Config) { c.DrainTimeout = time.Millisecond })
+	n.publish(t, "t", "1")
+	n.drain()
+	if !strings.Contains(log.String(), "the drain timeout was over") {
+		t.Errorf("the log says %s", log)
+	}
+	if all, err := os.ReadDir(dir); err != nil || len(all) != 1 {
+		t.Errorf("the directory has %v, %v: expected the lock alone", all, err)
+	}
+}
+
 // TestADamagedFileIsPutAside: the node starts without history, and says so.
 func TestADamagedFileIsPutAside(t *testing.T) {
 	dir := t.TempDir()
@@ -178,6 +193,12 @@ func TestWhatIsSaidOfTheFile(t *testing.T) {
 				m["ssedge_state_write_seconds"] > 0 && m["ssedge_state_failures_total"] == 0,
 			fmt.Sprint(m["ssedge_state_bytes"], m["ssedge_state_age_seconds"])
 	})
+	n.engine.Drain()
+	time.Sleep(1100 * time.Millisecond) // no later pass takes the place of the last file
+	n.engine.Close()
+	if _, log := keeping(t, dir); !strings.Contains(log.String(), "is complete") {
+		t.Errorf("after a drain the start says %s", log)
+	}
 	if m := startNode(t, nil).metrics(t); total(m, "ssedge_state_bytes") != 0 {
 		t.Error("a node that keeps nothing has a size of it")
 	}
