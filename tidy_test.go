@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"engine/deadline":     {"shard/sys"},
 	"engine/fanin":        {"proto", "shard"},
 	"engine/refuse":       {"proto"},
+	"engine/state":        {},
 	"engine/fanin/redis":  {"proto", "shard", "engine/fanin", "engine/setting"},
 	"engine/intake": {"proto", "shard", "engine/auth", "engine/deadline", "engine/refuse",
 		"engine/setting"},

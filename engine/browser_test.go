@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -214,6 +215,51 @@ func TestBrowserThatHeardNothingYetMissesNothing(t *testing.T) {
 	got := find(t, ctx, chromedp.Evaluate[[]heard]("heard"))
 	if len(got) != 1 || got[0].Name != "message" || got[0].Data != "while you were away" {
 		t.Fatalf("the browser heard %q, expected the one event", got)
+	}
+}
+
+// A node that keeps its history ends and comes back at the same port: the browser comes back to it
+// by itself, and misses nothing, also of a topic that has had no event.
+func TestBrowserMissesNothingOverARestart(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	dir, address := t.TempDir(), "127.0.0.1:0"
+	start := func() *engine.Engine {
+		c := engine.DefaultConfig()
+		c.Dev, c.Listen, c.Admin, c.StateDir = true, []string{address}, "", dir
+		c.Retry, c.RetryJitter = 100*time.Millisecond, 100*time.Millisecond
+		e, err := engine.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(e.Close)
+		if err := e.Start(); err != nil {
+			t.Fatal(err)
+		}
+		address = e.Addrs()[0].String()
+		return e
+	}
+	e := start()
+	do(t, ctx, chromedp.Navigate("http://"+address+"/"),
+		chromedp.Evaluate[chromedp.Void](fmt.Sprintf(listen, "news&topic=quiet")))
+	until(t, ctx, "window.opened == 1")
+	want := []string{"one", "two", "three", "four"}
+	say(t, "http://"+address, "news", "", want[0])
+	until(t, ctx, "heard.length == 1")
+	for round := range 3 {
+		e.Drain()
+		e.Close()
+		e = start()
+		topic := []string{"news", "quiet"}[round%2]
+		say(t, "http://"+address, topic, "", want[round+1])
+		until(t, ctx, fmt.Sprintf("heard.length >= %d", round+2))
+	}
+	var got []string
+	for _, h := range find(t, ctx, chromedp.Evaluate[[]heard]("heard")) {
+		got = append(got, h.Data)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the browser heard %q, expected %q", got, want)
 	}
 }
 

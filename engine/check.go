@@ -39,6 +39,7 @@ func (c *Config) Check() error {
 	c.checkSizes(fail)
 	c.checkTimes(fail)
 	c.checkRedis(fail)
+	c.checkState(fail)
 	c.checkFiles(fail)
 	return errors.Join(all...)
 }
@@ -217,6 +218,18 @@ func (c *Config) checkRedis(fail setting.Fail) {
 	}
 	if c.KeyTTL%time.Second != 0 {
 		fail("--key-ttl %v: expected whole seconds with --redis", c.KeyTTL)
+	}
+}
+
+func (c *Config) checkState(fail setting.Fail) {
+	switch {
+	case c.StateDir == "":
+	case c.Redis.URL != "":
+		fail("--state-dir %s with --redis: expected one of them, because history is kept there",
+			c.StateDir)
+	case c.DrainTimeout == 0:
+		fail("--state-dir %s with --drain-timeout 0s: expected time in which it can be written",
+			c.StateDir)
 	}
 }
 

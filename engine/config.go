@@ -14,6 +14,7 @@ import (
 	"ssedge/engine/httpapi"
 	"ssedge/engine/intake"
 	"ssedge/engine/setting"
+	"ssedge/engine/state"
 	"ssedge/proto/rule"
 	"ssedge/shard"
 	"ssedge/shard/sys"
@@ -42,6 +43,7 @@ type Config struct {
 	topic.TableLimits       `group:"Topics and events"`
 	fanin.Retention         `group:"Topics and events"`
 	fanin.KeyLimit          `group:"Topics and events"`
+	state.Settings          `group:"Topics and events"`
 
 	Redis           redis.Settings `embed:"" group:"Redis"`
 	ReadyNeedsRedis bool           `help:"/readyz says no while the servers are away; otherwise it says yes, degraded." group:"Redis"`

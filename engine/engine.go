@@ -34,6 +34,7 @@ type Engine struct {
 	group     *shard.Group
 	intake    *intake.Intake
 	source    fanin.Source // where events come from
+	history   *history     // nil: it goes with the process
 	public    *httpapi.Public
 	http      *http.Server
 	admin     *http.Server
@@ -84,6 +85,9 @@ func New(c Config) (_ *Engine, err error) {
 	if e.group.Crowded() {
 		c.Logger.Warn("GOMAXPROCS leaves publishers and acceptors no place beside the shards: more than there are shards is better",
 			"gomaxprocs", runtime.GOMAXPROCS(0), "shards", c.Shards)
+	}
+	if err := e.openHistory(); err != nil {
+		return nil, err
 	}
 	e.group.Start()
 	e.admission.Attach(e.group)
@@ -180,6 +184,12 @@ func isLoopback(ln *httpapi.Bounded) bool {
 // Start begins to serve. It does not wait.
 func (e *Engine) Start() error {
 	e.started = time.Now()
+	if e.history != nil {
+		if err := e.history.use(); err != nil {
+			return err
+		}
+		go e.history.writeEvery(e.config.StateInterval, e.ended)
+	}
 	go e.watchMemory()
 	go e.serve("public", e.http, e.intake.HTTP())
 	if e.adminLn != nil {
@@ -232,8 +242,9 @@ func (e *Engine) Ready() error {
 
 // Drain takes the node out of service: it is no longer ready and, after the drain
 // delay, accepts nothing; publishes under way are finished; then every stream is
-// brought up to date, told when to come back, and closed, at the drain rate. It
-// returns when no stream is left, at the latest the drain timeout after the delay.
+// brought up to date, told when to come back, and closed, at the drain rate. When no
+// stream is left, history is written if it is kept. It returns at the latest the
+// drain timeout after the delay.
 func (e *Engine) Drain() {
 	c := &e.config
 	e.unready.Store(true)
@@ -251,10 +262,13 @@ func (e *Engine) Drain() {
 	e.finishRequests()
 	e.refuseAll()
 	told, cut := e.closed(shard.ClosedDrain), e.closed(shard.ClosedShutdown)
-	e.group.Drain(c.DrainRate, max(c.DrainTimeout-time.Since(began), 0))
+	e.group.Drain(c.DrainRate, max(c.DrainTimeout-e.writeTimeout()-time.Since(began), 0))
 	c.Logger.Info("drained", "told", e.closed(shard.ClosedDrain)-told, "cut",
 		e.closed(shard.ClosedShutdown)-cut,
 		"took", time.Since(began).Round(time.Millisecond))
+	if e.history != nil {
+		e.history.writeLast(began.Add(c.DrainTimeout), e.ended)
+	}
 }
 
 // closed is how many streams have been closed for that reason.
@@ -318,6 +332,9 @@ func (e *Engine) Close() {
 		}
 		if e.source != nil {
 			e.source.Close()
+		}
+		if e.history != nil {
+			e.history.close()
 		}
 		e.clock.Close()
 	})

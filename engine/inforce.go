@@ -44,6 +44,10 @@ func (e *Engine) InForce() []slog.Attr {
 		slog.Int64("history_bytes", c.HistoryBytes),
 		slog.Duration("history_age", c.HistoryAge), slog.Int64("history_max", c.HistoryMax),
 	)
+	if c.StateDir != "" {
+		all = append(all, slog.String("state_dir", c.StateDir),
+			slog.Duration("state_interval", c.StateInterval))
+	}
 	if c.Redis.URL == "" {
 		return append(all, slog.String("fan_in", "none"))
 	}

@@ -49,7 +49,8 @@ var metricHelp = map[string]string{
 	"ssedge_gaps_total": "The number of gaps that were told to clients, by cause: " +
 		"overrun (a slow client fell behind the topic's history), " +
 		"evicted (--history-max was reached), " +
-		"missed (the Redis servers were not heard, and no longer have the events), " +
+		"missed (the Redis servers were not heard, and no longer have the events; " +
+		"or a node with --state-dir has ended without a drain), " +
 		"conflated (the topic's policy for slow clients is latest), " +
 		"expired (the client's id is older than the history), " +
 		"unknown (the id was never given out), future (the id lies ahead of the topic), " +
@@ -64,6 +65,11 @@ var metricHelp = map[string]string{
 	"ssedge_connections_max":      "The most connections that are not streams, by state (--heads-max, --http-connections-max, and 32 at the admin listener).",
 	"ssedge_publish_memory_bytes": "The bytes that requests that publish hold: their bodies, events and receipts.",
 	"ssedge_memory_bytes":         "The memory in use, with garbage that was not collected yet, and without what Go holds unused.",
+
+	"ssedge_state_age_seconds":    "The time since the file of history in --state-dir was written; +Inf if there is none.",
+	"ssedge_state_bytes":          "The bytes of the file of history in --state-dir that was written or read last.",
+	"ssedge_state_write_seconds":  "The time that the last writing of the file of history in --state-dir took.",
+	"ssedge_state_failures_total": "The number of times that the file of history in --state-dir could not be written, so that the one before stayed.",
 
 	"ssedge_redis_up":                     "The value is 1 if all Redis servers can be reached and take events, and 0 if not.",
 	"ssedge_redis_topics":                 "The number of topics that this edge follows, by state: live topics have everything, catching_up topics read what they may have missed, away topics are not subscribed.",

@@ -94,6 +94,13 @@ func newMetrics(e *Engine) *metricSet {
 	for name, f := range e.source.Gauges() {
 		gauge(name, f)
 	}
+	if e.history != nil {
+		gauge("ssedge_state_age_seconds", e.history.age)
+		gauge("ssedge_state_bytes", func() float64 { return float64(e.history.bytes.Load()) })
+		gauge("ssedge_state_write_seconds", func() float64 {
+			return time.Duration(e.history.took.Load()).Seconds()
+		})
+	}
 	for _, o := range setting.All(c) {
 		n, ok := o.Number()
 		if name := o.Metric(); ok && name != "" &&
@@ -183,6 +190,9 @@ func (m *metricSet) count() {
 		set(`ssedge_gaps_total{cause="`+c.String()+`"}`, n)
 	}
 	e.source.Counters(set)
+	if e.history != nil {
+		set("ssedge_state_failures_total", e.history.failures.Load())
+	}
 	for _, cause := range refuse.Causes() {
 		set(`ssedge_refused_total{cause="`+cause+`"}`, e.intake.RefusedCount(cause))
 	}

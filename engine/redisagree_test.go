@@ -72,7 +72,8 @@ var agreements = map[string]agreement{
 	"Redis.Required": {why: "of this edge"}, "Redis.Timeout": {why: "of this edge"},
 	"Redis.ProbeInterval": {why: "of this edge"}, "Redis.CatchUpRate": {why: "of this edge"},
 	"Redis.Linger": {why: "of this edge"}, "ReadyNeedsRedis": {why: "of this edge"},
-	"KeysMax": {why: "has no effect with Redis"},
+	"KeysMax":  {why: "has no effect with Redis"},
+	"StateDir": {why: "is refused with Redis"}, "StateInterval": {why: "has no effect with Redis"},
 
 	"Version": {why: "edges are replaced one after the other"}, "Logger": {why: "of this edge"},
 	"LogDropped": {why: "of this edge"},

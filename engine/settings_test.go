@@ -236,6 +236,9 @@ var settingTrials = map[string]settingTrial{
 		change: func(c *engine.Config) { c.ReadyNeedsRedis = true },
 		alike:  "TestServersThatTakeNoEvents"},
 
+	"StateDir":      {alike: "with Redis it is refused: TestWhereHistoryCanBeKept, TestARestartIsExact"},
+	"StateInterval": {alike: "it needs --state-dir, which Redis refuses: TestHistoryAfterAKill"},
+
 	"Redis.URL":      {alike: "it is the mode"},
 	"Redis.TLS.Cert": {alike: "without Redis it is refused: TestWrongCertificates"},
 	"Redis.TLS.Key":  {alike: "the same"}, "Redis.TLS.CA": {alike: "the same"},

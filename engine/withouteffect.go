@@ -21,6 +21,8 @@ func (c *Config) WithoutEffect() (flags []string) {
 		note(c.ForwardedHeader != d.ForwardedHeader,
 			"--forwarded-header (without --trusted-proxies)")
 	}
+	note(c.StateDir == "" && c.StateInterval != d.StateInterval,
+		"--state-interval (without --state-dir)")
 	if c.Redis.URL != "" {
 		note(c.KeysMax != d.KeysMax,
 			"--keys-max (with --redis, which remembers all keys for --key-ttl)")

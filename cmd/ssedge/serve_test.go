@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -309,4 +310,20 @@ func TestUnixSocketAndNoAdmin(t *testing.T) {
 	if _, err := os.Stat(path); err == nil {
 		t.Error("the socket is left behind")
 	}
+}
+
+// TestAStateDirectoryIsOneServers: a second process does not start, and says why.
+func TestAStateDirectoryIsOneServers(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	p, _, _ := serve(t, "--dev", "--state-dir="+dir)
+	_, errors, code := run(t, "serve", "--dev", "--listen=127.0.0.1:0", "--admin=off",
+		"--state-dir="+dir)
+	oneLine(t, errors, code, "--state-dir "+dir,
+		fmt.Sprintf("process %d uses it", p.cmd.Process.Pid))
+	p.terminate()
+	if code := p.exit(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	p, _, _ = serve(t, "--dev", "--state-dir="+dir)
+	p.awaitSaid("history was read, and is complete")
 }

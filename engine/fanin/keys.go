@@ -57,7 +57,7 @@ func stripesFor(keys int) int { return max(1, min(keys/keysPerStripe, keyStripes
 func (k *keys) once(e *Event, now time.Time, append func(*Event) (Receipt, error)) (Receipt,
 	error) {
 	used := usedKey{string(e.Topic), e.Key}
-	s := &k.stripes[maphash.Comparable(k.seed, used)%uint64(len(k.stripes))]
+	s := k.stripe(used)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.expire(now.Add(-k.ttl))
@@ -69,6 +69,10 @@ func (k *keys) once(e *Event, now time.Time, append func(*Event) (Receipt, error
 		s.add(used, keyUse{r.ID, now})
 	}
 	return r, err
+}
+
+func (k *keys) stripe(used usedKey) *keyStripe {
+	return &k.stripes[maphash.Comparable(k.seed, used)%uint64(len(k.stripes))]
 }
 
 func (s *keyStripe) add(k usedKey, u keyUse) {

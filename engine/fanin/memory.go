@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"ssedge/proto/eventid"
 	"ssedge/shard/topic"
 )
 
@@ -41,6 +42,17 @@ func (m *Memory) Publish(e *Event) (Receipt, error) {
 func (m *Memory) append(e *Event) (Receipt, error) {
 	id, err := m.topics.Publish(e.Topic, e.Body)
 	return Receipt{ID: id}, err
+}
+
+// Save hands the idempotency keys to put in records, which are lent for the call. It comes after
+// the table was saved, so that the event of each key is there or known to be missing.
+func (m *Memory) Save(put func(record []byte) error) error { return m.keys.save(put, time.Now()) }
+
+// Load takes the keys, before it is used, from the records that next returns until nil; but not
+// those whose events are missing: they may be published again. After an error it has none.
+func (m *Memory) Load(next func() (record []byte, err error),
+	had func(topic string, id eventid.ID) bool) error {
+	return m.keys.load(next, had, time.Now())
 }
 
 // The rest is Source's.

@@ -9,4 +9,5 @@
 //	rewritten.go untold.go   the same for histories that an upstream has rewritten
 //	gap.go cause.go          missing events, as they are told
 //	snapshot.go              a log as one pass over its readers sees it
+//	state.go                 a log as bytes, and back
 package log

@@ -1,6 +1,7 @@
 package log
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 
@@ -71,4 +72,20 @@ func (l *Log) Skip(topic string, from, to eventid.ID) (grown int64) {
 		l.Fork(eventid.ID{})
 	}
 	return l.appendGap(AppendGap(nil, topic, &gap), at, to)
+}
+
+// behindHole returns the place behind a gap of this node's log that is the event at cursor, for a
+// client at p, which lies in it: told from p on, the gap is told once.
+func (l *Log) behindHole(cursor uint64, p eventid.Position) (found Place, ok bool) {
+	if l.foreign || cursor == l.head {
+		return found, false
+	}
+	g := l.segments[l.segmentAt(cursor)]
+	k := g.eventAt(cursor)
+	if !bytes.HasPrefix(g.buf[g.start(k):], gapBegin) {
+		return found, false
+	}
+	to := eventid.PositionOf(g.index[k].id)
+	return Place{Cursor: g.base + uint64(g.index[k].end), At: to, Cause: GapMissed, From: p,
+		Known: true, To: to}, true
 }

@@ -169,6 +169,9 @@ func (l *Log) future(p eventid.Position, nowMS uint64) Place {
 // unknown is the place of a client whose position lies among the log's events and is none of them.
 func (l *Log) unknown(p eventid.Position) Place {
 	cursor := l.after(p)
+	if found, ok := l.behindHole(cursor, p); ok {
+		return found
+	}
 	before := l.lost
 	if cursor > l.tail {
 		before = l.idBefore(cursor)

@@ -35,11 +35,7 @@ func (t *Table) acquire(name []byte) (*Topic, error) {
 		t.topics.Add(-1)
 		return nil, ErrFull
 	}
-	topic = &Topic{name: string(name), table: t, log: log.New(s.floor),
-		local: make([]uint32, len(t.listeners))}
-	for i := range topic.local {
-		topic.local[i] = NoState
-	}
+	topic = t.newTopic(name, log.New(t.floor(name).get()))
 	topic.refs.Store(1)
 	s.byName[topic.name] = topic
 	s.peak = max(s.peak, len(s.byName))
@@ -49,6 +45,14 @@ func (t *Table) acquire(name []byte) (*Topic, error) {
 		topic.feed.Feed = t.upstream.Follow(topic)
 	}
 	return topic, nil
+}
+
+func (t *Table) newTopic(name []byte, l log.Log) *Topic {
+	topic := &Topic{name: string(name), table: t, log: l, local: make([]uint32, len(t.listeners))}
+	for i := range topic.local {
+		topic.local[i] = NoState
+	}
+	return topic
 }
 
 // Release gives back what Acquire held. A topic without holders and without

@@ -45,6 +45,7 @@ type Table struct {
 
 	seed    maphash.Seed
 	stripes [stripes]stripe
+	floors  [floors]floor
 	recency recency
 
 	Evicted atomic.Uint64 // logs that the node-wide cap took
@@ -58,14 +59,11 @@ func (t *Table) Listen(all []Listener) { t.listeners = all }
 // HasUpstream reports whether the topics' events come from elsewhere.
 func (t *Table) HasUpstream() bool { return t.upstream != nil }
 
-// stripe is a part of the table with a lock of its own. floor is at or above every id ever given to
-// a topic that this stripe has forgotten: a topic that comes back begins there, so that an id is
-// never given twice and a position from before is known to be unprovable.
+// stripe is a part of the table with a lock of its own.
 type stripe struct {
 	mu     sync.RWMutex
 	byName map[string]*Topic
 	peak   int // the most there were in it
-	floor  eventid.ID
 }
 
 // New makes an empty table.
@@ -78,9 +76,12 @@ func New(c Config) *Table {
 	if t.wallMS == nil {
 		t.wallMS = func() uint64 { return uint64(time.Now().UnixMilli()) }
 	}
-	floor := eventid.ID{MS: t.nowMS()}
 	for i := range t.stripes {
-		t.stripes[i] = stripe{byName: make(map[string]*Topic), floor: floor}
+		t.stripes[i].byName = make(map[string]*Topic)
+	}
+	now := t.nowMS()
+	for i := range t.floors {
+		t.floors[i].id = eventid.ID{MS: now}
 	}
 	return t
 }
@@ -120,9 +121,7 @@ func (t *Table) forgetIfUnused(topic *Topic) bool {
 	delete(s.byName, topic.name)
 	s.byName = roomy.Shrunk(s.byName, &s.peak)
 	t.topics.Add(-1)
-	if s.floor.Less(newest) {
-		s.floor = newest
-	}
+	t.floor([]byte(topic.name)).raise(newest)
 	if t.upstream != nil {
 		topic.feed.Stop()
 	}
