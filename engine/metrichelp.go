@@ -45,7 +45,7 @@ var metricHelp = map[string]string{
 		"write_stalled (it took nothing for --write-stall), max_lifetime (--lifetime was over), " +
 		"drain (the server ended and told it when to come back), " +
 		"shutdown (the server ended without that), overload (--rest-bytes was used up), " +
-		"error (the kernel refused the connection).",
+		"error (the kernel refused the connection), answered (it was a poll, and has its answer).",
 	"ssedge_gaps_total": "The number of gaps that were told to clients, by cause: " +
 		"overrun (a slow client fell behind the topic's history), " +
 		"evicted (--history-max was reached), " +
