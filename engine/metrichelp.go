@@ -20,7 +20,7 @@ var metricHelp = map[string]string{
 	"ssedge_history_bytes":        "The bytes that the history of all topics takes.",
 	"ssedge_half_sent_bytes":      "The bytes that are kept of events that a full socket took only in part.",
 	"ssedge_inbox_depth":          "The number of new streams, topics with new events and calls that wait for a shard.",
-	"ssedge_connections":          "The number of connections that are not streams, by state: head has an incomplete request head, http is at net/http, admin is at the admin listener.",
+	"ssedge_connections":          "The number of connections that are not streams, by state: head has an incomplete request head, idle waits for its next request after a poll, http is at net/http, admin is at the admin listener.",
 	"ssedge_workers":              "The number of connections that are being handed over to net/http.",
 	"ssedge_idempotency_keys":     "The number of idempotency keys that are remembered.",
 	"ssedge_shards":               "The number of shards, the loops that hold streams.",
