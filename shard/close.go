@@ -78,6 +78,8 @@ func (s *Shard) end(i uint32, sl *slot, reason CloseReason) {
 	}
 	if kept {
 		s.config.OnDone(fd, note)
+	} else if note != nil && s.config.OnDone != nil {
+		s.config.OnDone(-1, note)
 	}
 }
 

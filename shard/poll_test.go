@@ -32,6 +32,16 @@ func (c *client) asPoll(j *Join) {
 	j.Poll = &Poll{Form: forms[c.json], Wait: wait, Kept: !c.closes, Note: c.note}
 }
 
+// done takes back a connection, as the engine does.
+func (r *rig) done(fd int, note any) {
+	if fd < 0 {
+		r.dropped = append(r.dropped, note)
+		return
+	}
+	r.net.Take(fd)
+	r.returned = append(r.returned, note)
+}
+
 // poll asks once, and lets the shards run.
 func (r *rig) poll(c *client, lastID string, wait time.Duration) {
 	r.t.Helper()
@@ -324,6 +334,9 @@ func TestAPollWhoseClientGoes(t *testing.T) {
 		c.sock.HangUp()
 		r.settle()
 		c.endedWith(ClosedClientGone)
+		if len(r.dropped) != 1 || len(r.returned) > 0 {
+			t.Errorf("came back: %v, dropped: %v", r.returned, r.dropped)
+		}
 		r.empty()
 	}
 }

@@ -28,6 +28,7 @@ type rig struct {
 	rests    atomic.Int64
 	ended    map[uint32][]CloseReason // by owner
 	joined   uint32
+	dropped  []any // notes of connections that ended otherwise
 	returned []any // notes of connections that came back
 	greets   bool  // streams are greeted before they come to their shard
 }
@@ -47,10 +48,7 @@ func newRig(t testing.TB, shards int, c Config, tc topic.Config) *rig {
 	r := &rig{t: t, config: c, ended: map[uint32][]CloseReason{}}
 	r.now = 1<<(32+tickShift) - int64(5*time.Second) // the ticks wrap soon
 	r.table, r.wall = newTable(tc)
-	r.config.OnDone = func(fd int, note any) {
-		r.net.Take(fd)
-		r.returned = append(r.returned, note)
-	}
+	r.config.OnDone = r.done
 	r.config.OnClose = func(owner uint32, reason CloseReason) {
 		r.ended[owner] = append(r.ended[owner], reason)
 	}

@@ -22,8 +22,9 @@ type Config struct {
 	Policy func(topic string) Policy // nil: PolicyGap for all
 	// called on the shard's goroutine; nil: it is not called
 	OnClose func(owner uint32, reason CloseReason)
-	// OnDone takes back the descriptor of a poll that was answered, with Poll.Note. It is called on
-	// the shard's goroutine and must not block; nil: such connections are closed
+	// OnDone takes back the descriptor of a poll that was answered, with Poll.Note. If the
+	// connection ended otherwise fd is -1; that is told only if there is a note. It is called on
+	// the shard's goroutine and must not block; nil: connections are closed
 	OnDone func(fd int, note any)
 }
 

@@ -37,6 +37,7 @@ type Admission struct {
 	addresses addresses
 	rate      rate
 	draining  atomic.Bool
+	behind    atomic.Int64           // bytes that were received behind the heads of polls
 	takeBack  func(fd int, note any) // set before the first Admit; nil: connections are closed
 	short     atomic.Bool            // of memory
 
@@ -72,13 +73,16 @@ func (a *Admission) Closed(owner uint32, reason shard.CloseReason) {
 }
 
 // Done is called for each poll that has its answer and whose connection goes on: it waits for its
-// next head.
+// next head. With fd -1 it has ended otherwise.
 func (a *Admission) Done(fd int, note any) {
-	if a.takeBack == nil {
+	a.forget(note)
+	switch {
+	case fd < 0:
+	case a.takeBack == nil:
 		sys.Close(fd)
-		return
+	default:
+		a.takeBack(fd, note)
 	}
-	a.takeBack(fd, note)
 }
 
 // leave is the inverse of enter.
@@ -201,7 +205,7 @@ func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *r
 	}
 	switch {
 	case r.poll.asked:
-		j.Wire, j.Poll = shard.WireAnswer, r.asJoin(a.answers.form(r, j.Early))
+		j.Wire, j.Poll = shard.WireAnswer, a.pollOf(r)
 	case a.config.Chunked && r.Minor > 0:
 		j.Wire, j.Head = shard.WireChunk, a.answers.head(r, true)
 	default:
@@ -215,6 +219,9 @@ func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *r
 		j.Positions = append(j.Positions, r.positions...)
 	}
 	release := func() {
+		if j.Poll != nil {
+			a.forget(j.Poll.Note)
+		}
 		for _, t := range j.More {
 			table.Release(t)
 		}

@@ -113,7 +113,8 @@ func (a *answers) early(r *Request) *shard.EarlyEnds {
 
 // form is what the answers to polls like one have in common; it is shared and must not be changed.
 // Their length is known, so the connection goes on, unless the shard says otherwise.
-func (a *answers) form(r *Request, early *shard.EarlyEnds) *shard.AnswerForm {
+func (a *answers) form(r *Request) *shard.AnswerForm {
+	early := a.early(r)
 	origin := a.allowedOrigin(r.Origin)
 	variant := r.ContentType() + " " + origin
 	a.mu.Lock()

@@ -113,13 +113,29 @@ type returning struct {
 	behind []byte
 }
 
-// asJoin is the poll as its shard knows it.
-func (r *Request) asJoin(form *shard.AnswerForm) *shard.Poll {
-	p := &shard.Poll{Form: form, Wait: r.poll.wait, Kept: r.KeepAlive && r.Minor > 0}
+// behindMax bounds what is kept of all polls together that was received behind their heads, bytes.
+// Beyond it the connection ends with the answer.
+const behindMax = 4 << 20
+
+// pollOf is the poll as its shard knows it.
+func (a *Admission) pollOf(r *Request) *shard.Poll {
+	p := &shard.Poll{Form: a.answers.form(r), Wait: r.poll.wait,
+		Kept: r.KeepAlive && r.Minor > 0}
+	if n := int64(len(r.behind)); p.Kept && n > 0 && a.behind.Add(n) > behindMax {
+		a.behind.Add(-n)
+		p.Kept = false
+	}
 	if p.Kept && (len(r.behind) > 0 || r.from.announced) {
 		p.Note = &returning{r.from, bytes.Clone(r.behind)}
 	}
 	return p
+}
+
+// forget undoes pollOf.
+func (a *Admission) forget(note any) {
+	if r, ok := note.(*returning); ok {
+		a.behind.Add(-int64(len(r.behind)))
+	}
 }
 
 // takeBack has the connection of a poll that was answered wait for its next head. It is called on a

@@ -7,11 +7,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"ssedge/engine/intake"
+	"ssedge/proto/http1"
 )
 
 // What is bounded: idle connections of all, where the oldest goes first, and before any head; and
@@ -161,4 +163,53 @@ func TestPollsAmongOthers(t *testing.T) {
 	})
 	all.Wait()
 	n.quiet()
+}
+
+// What is sent behind polls that wait is bounded: beyond, a connection ends with the answer.
+// Nothing of it remains, however the connections end.
+func TestWhatIsSentBehindPollsIsBounded(t *testing.T) {
+	t.Parallel()
+	n := start(t, nil)
+	request := poll("poll=20s")
+	more := strings.Repeat("x", http1.DefaultLimits.HeadBytes-len(request)-10)
+	const behindMax = 4 << 20
+	var all []*client
+	for range behindMax/len(more) + 10 {
+		all = append(all, n.ask(request+more))
+	}
+	await(t, "all are parked", func() bool {
+		streams := int64(0)
+		for _, s := range n.group.Stats() {
+			streams += s.Streams.Load()
+		}
+		return streams == int64(len(all))
+	})
+	gone := len(all) / 4
+	for _, c := range all[:gone] {
+		c.Conn.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+	n.publish("t", "x")
+	kept, closed := 0, 0
+	for _, c := range all[gone:] {
+		_, _, resp := c.answered()
+		if resp.Close {
+			closed++
+		} else if kept++; true {
+			if resp, _ := c.answer("GET"); resp.StatusCode != 400 {
+				t.Errorf("what came behind is answered %s", resp.Status)
+			}
+		}
+		c.Close()
+	}
+	if closed == 0 || kept == 0 {
+		t.Errorf("%d are kept, %d closed", kept, closed)
+	}
+	n.quiet()
+	c := n.ask(poll("poll=0") + poll("poll=0"))
+	for range 2 {
+		if _, _, resp := c.answered(); resp.Close {
+			t.Error("something remains")
+		}
+	}
 }

@@ -17,7 +17,7 @@ var (
 			Say("more topics than one stream may have (--topics-per-stream)")
 
 	refusePoll = refuse.Declare(400, "bad_poll", 0).
-			Say("expected poll=TIME, as 30s or in seconds, as 30")
+			Say("expected a time, as poll=30s, or seconds, as poll=30")
 	refuseRewind = refuse.Declare(400, "bad_rewind", 0).
 			Say("expected rewind=N with a whole number of events of each topic from 0 to %d", rewindMax)
 
