@@ -18,7 +18,8 @@ import (
 const (
 	headTick    = 100 * time.Millisecond
 	headBuckets = 256
-	lingerTicks = 10 // a refused client gets a second to read why
+	expiresMax  = 128 // members whose time is up, in one go
+	lingerTicks = 10  // a refused client gets a second to read why
 )
 
 // heads is the connections whose request head is not complete, those that were refused and are
@@ -239,7 +240,9 @@ func (h *heads) Accept() (net.Conn, error) {
 		}
 	}
 	if ticked {
-		h.wheel.Advance(h.tick(), len(h.members), h.expire)
+		if !h.wheel.Advance(h.tick(), expiresMax, h.expire) {
+			h.set.TickNow(headTick) // others get the lock in between
+		}
 	}
 	h.in.admission.Wake()
 	return nil, nil

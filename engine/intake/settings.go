@@ -26,7 +26,7 @@ type StreamLimits struct {
 type ConnectionLimits struct {
 	http1.Limits
 	HeadTimeout        time.Duration `default:"10s" range:"1ms..500h" metric:"head_seconds_max" help:"Time for a request head to be complete."`
-	HeadsMax           int           `default:"8192" range:"1.." metric:"connections_max{state=\"head\"}" help:"Connections whose request head is not complete."`
+	HeadsMax           int           `default:"8192" range:"1.." metric:"connections_max{state=\"head\"}" help:"Connections whose request head is not complete, or that wait for their next request after a poll."`
 	HTTPConnectionsMax int           `default:"1024" range:"1.." metric:"connections_max{state=\"http\"}" help:"Connections with other requests than for streams."`
 	HTTPIdle           time.Duration `default:"75s" range:"1ms..500h" metric:"http_idle_seconds_max" help:"How long a connection is kept without a request. Proxies usually keep theirs for 60 s: let this be longer."`
 	Workers            int           `default:"64" range:"1.." metric:"workers_max" help:"Connections handed over to net/http at a time."`
