@@ -114,3 +114,34 @@ func TestAPollIsSentOlderEvents(t *testing.T) {
 		r.empty()
 	}
 }
+
+// A drain does not wait for an upstream either.
+func TestADrainAnswersPollsThatWaitForTheirUpstream(t *testing.T) {
+	for _, id := range []string{"", "90-0"} {
+		r, _ := fed(t, patient(), topic.Config{})
+		c := &client{topics: []string{"a"}}
+		r.poll(c, id, time.Hour)
+		r.drain(1e6, time.Hour)
+		r.pass(100 * time.Millisecond)
+		c.endedWith(ClosedDrain)
+		c.read()
+		u := c.unframe.(*unanswer)
+		if at := u.field.Get("Last-Event-ID"); !u.whole() || !u.closes || at == "" ||
+			id != "" && at != id || c.state() != stateDrain {
+			t.Errorf("%v %q", u.field, c.raw)
+		}
+		r.empty()
+	}
+}
+
+// --lifetime bounds a poll, too: it is answered then.
+func TestAPollOutlivesNoStream(t *testing.T) {
+	config := patient()
+	config.Lifetime = 10 * time.Second
+	r := newRig(t, 1, config, topic.Config{})
+	c := &client{topics: []string{"a"}}
+	r.poll(c, "", time.Hour)
+	r.pass(11 * time.Second)
+	c.answered()
+	r.empty()
+}
