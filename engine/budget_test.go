@@ -20,7 +20,7 @@ import (
 )
 
 // costless are limits that bound time, or a part of something that another setting bounds.
-var costless = strings.Fields("AcceptRate Lifetime WriteStall HeadTimeout HTTPIdle BodyTimeout KeyTTL HistoryAge MemoryMax Redis.TTL Redis.Timeout Redis.ReadRate Redis.CatchUpRate")
+var costless = strings.Fields("AcceptRate PollMax Lifetime WriteStall HeadTimeout HTTPIdle BodyTimeout KeyTTL HistoryAge MemoryMax Redis.TTL Redis.Timeout Redis.ReadRate Redis.CatchUpRate")
 
 // Every limit is in the budget, with the settings that there are, or is known to cost neither
 // memory nor descriptors.

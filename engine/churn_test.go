@@ -22,24 +22,33 @@ import (
 // connections, in every order and with heads cut anywhere, no client is left waiting, none sees
 // bytes of another, and nothing remains.
 func TestChurn(t *testing.T) {
-	for wire, change := range wires {
-		t.Run(wire, func(t *testing.T) { churn(t, change) })
+	for name, wire := range wires {
+		t.Run(name, func(t *testing.T) { churn(t, wire) })
 	}
 }
 
-// wires is how a node is made to send streams, by the name of each wire. A later one is a row.
-var wires = map[string]func(*engine.Config){"raw": func(*engine.Config) {}, "chunk": chunked}
+// wires is how a node is made to send streams, and how they are asked for, by the name of each
+// wire. A later one is a row.
+var wires = map[string]struct {
+	change func(*engine.Config)
+	poll   string
+}{"raw": {}, "chunk": {change: chunked}, "answer": {poll: "30s"}}
 
-func churn(t *testing.T, wire func(*engine.Config)) {
+func churn(t *testing.T, wire struct {
+	change func(*engine.Config)
+	poll   string
+}) {
 	n := startNode(t, func(c *engine.Config) {
 		c.Heartbeat = 50 * time.Millisecond // timers of clients that are gone must be gone, too
-		wire(c)
+		if wire.change != nil {
+			wire.change(c)
+		}
 	})
 	times, threads := pick(rounds(40_000, 100_000), 5_000, 2_000)/len(wires), 64
 
 	clients := make([]*churner, threads)
 	for i := range clients {
-		clients[i] = newChurner(t, n, i)
+		clients[i] = newChurner(t, n, i, wire.poll)
 	}
 	n.awaitStreams(t, 0)
 	n.http.CloseIdleConnections()
@@ -107,7 +116,8 @@ func churn(t *testing.T, wire func(*engine.Config)) {
 		m := n.metrics(t)
 		n.http.CloseIdleConnections()
 		streams, others := total(m, "ssedge_streams")+float64(n.engine.Streams()),
-			m[`ssedge_connections{state="head"}`]+m[`ssedge_connections{state="http"}`]
+			m[`ssedge_connections{state="head"}`]+m[`ssedge_connections{state="idle"}`]+
+				m[`ssedge_connections{state="http"}`]
 		accepted, closed := total(m, "ssedge_streams_accepted_total"),
 			total(m, "ssedge_streams_closed_total")
 		return streams == 0 && others == 0 && accepted == closed,
@@ -173,11 +183,11 @@ type churner struct {
 	buf    []byte
 }
 
-func newChurner(t *testing.T, n *node, number int) *churner {
+func newChurner(t *testing.T, n *node, number int, poll string) *churner {
 	topic := fmt.Sprintf("own-%d", number)
 	first := n.publish(t, topic, "seen")
 	n.publish(t, topic, topic+".")
-	a := ask{topics: []string{topic}, after: first, inQuery: number%2 == 0}
+	a := ask{topics: []string{topic}, after: first, inQuery: number%2 == 0, poll: poll}
 	answer := `data: {"state":"resumed","heartbeat":50}` + "\ndata: " + topic + ".\n"
 	return &churner{addr: n.addr, head: a.head(), answer: []byte(answer), buf: make([]byte, 4096)}
 }

@@ -27,6 +27,7 @@ type ask struct {
 	topics        []string
 	after         string // last event id …
 	inQuery       bool   // … given in the query, not in the header
+	poll          string // of a poll: how long it waits
 	receiveBuffer int    // SO_RCVBUF; 0: the kernel's
 	readBuffer    int    // of the client
 }
@@ -35,6 +36,9 @@ func (a *ask) head() string {
 	q := url.Values{"topic": a.topics}
 	if a.after != "" && a.inQuery {
 		q.Set("last_event_id", a.after)
+	}
+	if a.poll != "" {
+		q.Set("poll", a.poll)
 	}
 	head := "GET /events?" + q.Encode() + " HTTP/1.1\r\nHost: localhost\r\n"
 	if a.after != "" && !a.inQuery {

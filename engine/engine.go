@@ -73,7 +73,8 @@ func New(c Config) (_ *Engine, err error) {
 	e.admission = intake.NewAdmission(intake.AdmissionConfig{
 		StreamLimits: c.StreamLimits, CORS: c.CORS,
 		Request: intake.RequestLimits{TopicsPerStream: c.TopicsPerStream,
-			TopicBytes: c.Rule.TopicBytes, TargetBytes: c.TargetBytes, HeadBytes: c.HeadBytes},
+			TopicBytes: c.Rule.TopicBytes, TargetBytes: c.TargetBytes, HeadBytes: c.HeadBytes,
+			PollMax: c.PollMax},
 		Proxies: proxies, LocalHosts: c.Dev, Authorizer: e.access, Logger: c.Logger,
 	})
 	if e.source, err = e.openSource(); err != nil {
@@ -124,6 +125,7 @@ func (e *Engine) newGroup() (*shard.Group, error) {
 	}
 	return shard.NewGroup(shard.Config{
 		Turns: c.Turns, Delivery: c.Delivery, Policy: policy, OnClose: e.admission.Closed,
+		OnDone: e.admission.Done,
 	}, topic.Config{
 		Retention: log.Retention{
 			Events: c.HistoryEvents, Bytes: c.HistoryBytes,

@@ -20,7 +20,7 @@ var metricHelp = map[string]string{
 	"ssedge_history_bytes":        "The bytes that the history of all topics takes.",
 	"ssedge_half_sent_bytes":      "The bytes that are kept of events that a full socket took only in part.",
 	"ssedge_inbox_depth":          "The number of new streams, topics with new events and calls that wait for a shard.",
-	"ssedge_connections":          "The number of connections that are not streams, by state: head has an incomplete request head, http is at net/http, admin is at the admin listener.",
+	"ssedge_connections":          "The number of connections that are not streams, by state: head has an incomplete request head, idle waits for its next request after a poll, http is at net/http, admin is at the admin listener.",
 	"ssedge_workers":              "The number of connections that are being handed over to net/http.",
 	"ssedge_idempotency_keys":     "The number of idempotency keys that are remembered.",
 	"ssedge_shards":               "The number of shards, the loops that hold streams.",
@@ -45,7 +45,7 @@ var metricHelp = map[string]string{
 		"write_stalled (it took nothing for --write-stall), max_lifetime (--lifetime was over), " +
 		"drain (the server ended and told it when to come back), " +
 		"shutdown (the server ended without that), overload (--rest-bytes was used up), " +
-		"error (the kernel refused the connection).",
+		"error (the kernel refused the connection), answered (it was a poll, and has its answer).",
 	"ssedge_gaps_total": "The number of gaps that were told to clients, by cause: " +
 		"overrun (a slow client fell behind the topic's history), " +
 		"evicted (--history-max was reached), " +

@@ -78,7 +78,10 @@ func newMetrics(e *Engine) *metricSet {
 	gauge("ssedge_topics", func() float64 { return float64(e.group.Table().Topics()) })
 	gauge("ssedge_history_bytes", func() float64 { return float64(e.group.Table().HistoryBytes()) })
 	gauge(`ssedge_connections{state="head"}`, func() float64 {
-		return float64(e.intake.HeadCount())
+		return float64(e.intake.HeadCount() - e.intake.IdleCount())
+	})
+	gauge(`ssedge_connections{state="idle"}`, func() float64 {
+		return float64(e.intake.IdleCount())
 	})
 	gauge(`ssedge_connections{state="http"}`, func() float64 {
 		return float64(e.intake.HTTPCount())

@@ -65,7 +65,7 @@ var agreements = map[string]agreement{
 
 	"Heartbeat": {why: "each stream is told"}, "Retry": {why: "each stream is told"},
 	"RetryJitter": {why: "each stream is told"}, "Chunked": {why: "each answer says so"},
-	"Lifetime": {why: "a client comes back"},
+	"Lifetime": {why: "a client comes back"}, "PollMax": {why: "a refusal says so"},
 
 	"Redis.TLS.Cert": {why: "of this edge"}, "Redis.TLS.Key": {why: "of this edge"},
 	"Redis.TLS.CA":   {why: "of this edge"},

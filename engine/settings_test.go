@@ -93,6 +93,8 @@ var settingTrials = map[string]settingTrial{
 	"RetryJitter": {change: func(c *engine.Config) {
 		c.Retry, c.RetryJitter = time.Millisecond, 500*time.Hour
 	}, effect: opensWithout("retry: 1\n")},
+	"PollMax": {change: func(c *engine.Config) { c.PollMax = 5 * time.Second },
+		effect: refuses("GET", "/events?topic=x&poll=6s", "", 400)},
 	"Chunked": {change: func(c *engine.Config) { c.Chunked = true },
 		effect: func(t *testing.T, n *node) {
 			if got, err := n.http.Get("http://" + n.addr + "/events?topic=x"); err != nil ||

@@ -4,9 +4,11 @@ package shard
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
 	"ssedge/shard/log"
 	"ssedge/shard/sys/fake"
@@ -35,7 +37,7 @@ func (r *rig) step() {
 }
 
 func TestADeliveredEventDoesNotAllocate(t *testing.T) {
-	for wire := range wires {
+	for _, wire := range lasting() {
 		for _, topics := range []string{"a", "a,b,c"} {
 			r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 1000}})
 			r.wired(wire, topics, 100)
@@ -74,7 +76,7 @@ func (r *rig) wired(wire Wire, topics string, count int) {
 }
 
 func TestAHeartbeatDoesNotAllocate(t *testing.T) {
-	for wire := range wires {
+	for _, wire := range lasting() {
 		const topics = "a,b,c"
 		r := newRig(t, 1, beating(time.Second), topic.Config{})
 		r.wired(wire, topics, 100)
@@ -90,6 +92,47 @@ func TestAHeartbeatDoesNotAllocate(t *testing.T) {
 		}
 		if got := r.shards[0].stats.Heartbeats.Load() - before; got < 1000 {
 			t.Errorf("%d heartbeats, want more than 1000", got)
+		}
+	}
+}
+
+func TestAnAnswerDoesNotAllocate(t *testing.T) {
+	for form, as := range forms {
+		table, _ := newTable(topic.Config{Retention: log.Retention{Events: 1000}})
+		config, rests := patient(), atomic.Int64{}
+		config.OnDone = func(int, any) {}
+		s := newShard(0, &config, table, nullKernel{}, restBudget{&rests, 1 << 30}, 0, 1)
+		table.Listen(listeners([]*Shard{s}))
+		poll := &Poll{Form: as, Wait: time.Hour, Kept: true}
+		name, body := []byte("a"), sse.AppendBody(nil, &sse.Event{Data: []byte("x\ny")})
+		for range 100 { // the list of subscribers keeps its room
+			topic, _ := table.Acquire(name)
+			s.admit(&Join{Topic: topic})
+		}
+		at, err := table.Publish(name, body)
+		joins := make([]Join, 100)
+		round := func() {
+			for k := range joins {
+				joins[k] = Join{Wire: WireAnswer, Poll: poll, Resume: log.ResumeAt,
+					Position: eventid.PositionOf(at)}
+				joins[k].Topic, _ = table.Acquire(name)
+				s.admit(&joins[k])
+			}
+			if at, err = table.Publish(name, body); err != nil {
+				t.Fatal(err)
+			}
+			s.step(0)
+		}
+		for range 300 {
+			round()
+		}
+		answers := s.stats.Closed[ClosedAnswered].Load()
+		got := testing.AllocsPerRun(200, round)
+		if n := s.stats.Closed[ClosedAnswered].Load() - answers; n != 100*201 {
+			t.Fatalf("%d answers", n)
+		}
+		if got != 0 {
+			t.Errorf("JSON %v: %v allocations for answers to 100 polls", form, got)
 		}
 	}
 }

@@ -28,6 +28,8 @@ func (s *Shard) arm(i uint32, sl *slot) {
 	next, has := due, false
 	if sl.flags&flagBlocked != 0 {
 		next, has = s.stallDue(i, sl), true
+	} else if sl.wire == WireAnswer {
+		// it is sent nothing before its answer
 	} else if s.headDue(i, sl) {
 		next, has = sl.lastWrite+headDelay, true
 	} else if s.heartbeatTicks > 0 {

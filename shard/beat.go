@@ -11,6 +11,10 @@ import "ssedge/proto/sse"
 func (s *Shard) fire(i uint32) {
 	sl := s.slots.at(i)
 	if sl.flags&flagEnds != 0 && s.reached(sl.endsAt) {
+		if sl.wire == WireAnswer {
+			s.answerNow(i, sl)
+			return
+		}
 		s.close(i, sl, ClosedMaxLifetime)
 		return
 	}
@@ -19,6 +23,8 @@ func (s *Shard) fire(i uint32) {
 			s.close(i, sl, ClosedWriteStalled)
 			return
 		}
+	} else if sl.wire == WireAnswer {
+		// it is sent nothing before its answer
 	} else if s.headDue(i, sl) {
 		if s.reached(sl.lastWrite+headDelay) && !s.sendHead(i, sl) {
 			return

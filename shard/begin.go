@@ -10,14 +10,14 @@ import (
 func (s *Shard) inDoubt(w *wait) (doubtful []*topic.Topic) {
 	for k, t := range w.join.topics() {
 		r, at, about := w.join.Resume, w.join.position(k), w.topic(k)
-		if !t.Doubts(r, at, about.ask) {
+		if !w.join.doubts(t, at, about.ask) {
 			continue
 		}
 		t.Await(s.number)
-		if about.ask == 0 && (r == log.ResumeAt || r == log.ResumeEarliest) {
+		if about.ask == 0 && r != log.ResumeNot && r != log.ResumeMalformed {
 			about.ask = t.Feed().Ask(at)
 		}
-		if t.Doubts(r, at, about.ask) {
+		if w.join.doubts(t, at, about.ask) {
 			doubtful = append(doubtful, t)
 		}
 	}

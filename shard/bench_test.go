@@ -16,6 +16,7 @@ type nullKernel struct{}
 func (nullKernel) Unsent(int) int { return -1 }
 
 func (nullKernel) Watch(int, uint64) sys.Errno               { return 0 }
+func (nullKernel) Unwatch(int) sys.Errno                     { return 0 }
 func (nullKernel) WatchWritable(int, uint64, bool) sys.Errno { return 0 }
 func (nullKernel) Wait([]sys.Event, time.Duration) int       { return 0 }
 func (nullKernel) Wake()                                     {}

@@ -52,8 +52,11 @@ func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
 // taken. A gap that it finds itself in goes between the two. It reports whether the stream is still
 // open.
 func (s *Shard) push(i uint32, sl *slot, of reading, st *state) bool {
-	if of.cursor(sl) < s.snap.Tail && !s.overrun(i, sl, of, st) {
-		return false
+	if of.cursor(sl) < s.snap.Tail {
+		s.addParked(sl) // says where the stream stood
+		if !s.overrun(i, sl, of, st) {
+			return false
+		}
 	}
 	return s.put(i, sl, of)
 }

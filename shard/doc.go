@@ -18,9 +18,11 @@
 //	        clock.go budget.go                              ticks; what a turn may spend
 //	place   slot.go state.go bundle.go subscribe.go join.go what there is per stream and topic
 //	begin   greet.go admit.go open.go opening.go head.go    a connection becomes a stream
+//	        poll.go                                         one that ends with its first answer
 //	        wait.go begin.go older.go                       streams that wait for an upstream
 //	owed    fanout.go queue.go catchup.go gap.go reading.go what a stream lacks of its topics
 //	sent    put.go units.go batch.go framing.go send.go     how that goes out (ARCHITECTURE.md)
+//	        answer.go                                       or, to a poll, in one piece
 //	        outbox.go block.go unblock.go                   what a full socket has not taken
 //	ends    arm.go beat.go stall.go drain.go close.go reason.go
 //	        stats.go                                        counts

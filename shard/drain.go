@@ -60,6 +60,10 @@ func (s *Shard) drainSome() {
 // finish brings a stream up to date, sends its last words and closes it. It reports false if the
 // stream is blocked and has to wait.
 func (s *Shard) finish(i uint32, sl *slot) bool {
+	if sl.wire == WireAnswer {
+		sl.flags = sl.flags&^flagKept | flagLeaving
+		return !s.answerNow(i, sl)
+	}
 	if s.headDue(i, sl) {
 		s.close(i, sl, ClosedDrain)
 		return true

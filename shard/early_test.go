@@ -13,7 +13,7 @@ import (
 func TestStreamsThatEndBeforeTheyBegin(t *testing.T) {
 	c := patient()
 	c.Lifetime = headDelay << tickShift / 2
-	for wire := range wires {
+	for _, wire := range lasting() {
 		for reason, end := range map[CloseReason]func(*rig, *client){
 			ClosedDrain: func(r *rig, _ *client) { r.drain(1e6, time.Hour) },
 			ClosedShutdown: func(r *rig, _ *client) {

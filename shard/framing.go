@@ -10,8 +10,9 @@ import (
 type Wire uint8
 
 const (
-	WireRaw   Wire = iota // the body ends with its connection (RFC 9112 6.3): it may stop anywhere
-	WireChunk             // chunks (RFC 9112 7.1)
+	WireRaw    Wire = iota // the body ends with its connection (RFC 9112 6.3): it may stop anywhere
+	WireChunk              // chunks (RFC 9112 7.1)
+	WireAnswer             // one answer with its length: a poll (answer.go)
 	wires
 )
 
@@ -25,6 +26,7 @@ type framing struct {
 	head     func(dst []byte, payload int) []byte
 	tail     []byte // follows the payload
 	lastUnit []byte // ends a body of whole units
+	whole    bool   // the body is one unit, which is put together when it is due (answer.go)
 }
 
 // promises reports whether a unit, once it is begun, must be sent whole.
@@ -41,6 +43,7 @@ var framings = [wires]framing{
 	WireChunk: {
 		unit: unitMax, head: appendChunkSize, tail: []byte("\r\n"), lastUnit: []byte("0\r\n\r\n"),
 	},
+	WireAnswer: {unit: math.MaxInt, whole: true},
 }
 
 // appendChunkSize appends the line before a chunk.

@@ -27,13 +27,13 @@ type greeting struct {
 // Events that are appended to the log from here on lie behind the cursor that goes with the join.
 // The shard looks for them once it is known to be interested.
 func (s *Shard) greet(j *Join, scratch []byte) []byte {
-	if j.More != nil || j.Resume == log.ResumeMalformed {
+	if j.More != nil || j.Resume == log.ResumeMalformed || framings[j.Wire].whole {
 		return scratch
 	}
-	if s.table.HasUpstream() && j.Topic.Doubts(j.Resume, j.Position, 0) {
+	if s.table.HasUpstream() && j.doubts(j.Topic, j.Position, 0) {
 		return scratch
 	}
-	p := j.Topic.Locate(j.Resume, j.Position, false)
+	p := j.locate(j.Topic, j.Position)
 	if p.Cause != log.GapNone || p.Cursor != p.Head {
 		return scratch
 	}

@@ -1,6 +1,8 @@
 package shard
 
 import (
+	"time"
+
 	"ssedge/proto/eventid"
 	"ssedge/shard/log"
 	"ssedge/shard/topic"
@@ -13,12 +15,14 @@ type Join struct {
 	Head  []byte         // the response head, sent first; not to be changed any more
 	Early *EarlyEnds     // the answers if it ends before Head was sent; nil: there are none
 	Wire  Wire           // as Head says
+	Poll  *Poll          // with WireAnswer
 	Topic *topic.Topic   // of a stream with one topic
 	More  []*topic.Topic // all topics, each once, by name, of a stream with several; else nil
 
 	Resume    log.Resume
 	Position  eventid.Position   // with log.ResumeAt, one topic
 	Positions []eventid.Position // with log.ResumeAt, several: one for each of More
+	Newest    int                // with log.ResumeNewest: events of each topic
 
 	Owner uint32 // given back to Config.OnClose
 	// stands for the client's address: no client has more than its share of an upstream's readings;
@@ -29,6 +33,23 @@ type Join struct {
 	headSent bool // the response head was sent: the stream had to wait …
 	opened   bool // … and so was the opening
 	pinned   bool // its positions are times that this node gave it when it had to wait
+}
+
+// Poll is what a stream that ends with its first answer is asked for beside its topics.
+type Poll struct {
+	Form *AnswerForm
+	Wait time.Duration // how long it waits for an event; 0: it is answered at once
+	// the connection goes back after the answer (Config.OnDone), and Note with it
+	Kept bool
+	Note any
+}
+
+// AnswerForm is what the answers to many polls have in common. There are few. It must not be
+// changed any more.
+type AnswerForm struct {
+	Head  []byte     // status line and fields; the shard adds those that depend on the answer
+	JSON  bool       // the body is an array; otherwise what an EventSource would be sent
+	Early *EarlyEnds // the answers to polls that end otherwise; nil: there are none
 }
 
 // EarlyEnds has whole answers, by the reason for which a stream ended before it was sent its head.
@@ -55,6 +76,22 @@ func (j *Join) topics() []*topic.Topic {
 		return j.More
 	}
 	return []*topic.Topic{j.Topic}
+}
+
+// locate is where the stream begins in a topic in which its client stands at a position.
+func (j *Join) locate(t *topic.Topic, at eventid.Position) log.Place {
+	if j.Resume == log.ResumeNewest {
+		return t.LocateNewest(j.Newest)
+	}
+	return t.Locate(j.Resume, at, j.pinned)
+}
+
+// doubts reports whether only the topic's upstream can say that, and has not answered since ask.
+func (j *Join) doubts(t *topic.Topic, at eventid.Position, ask uint64) bool {
+	if j.Resume == log.ResumeNewest {
+		return t.DoubtsNewest(j.Newest, ask)
+	}
+	return t.Doubts(j.Resume, at, ask)
 }
 
 // position is the client's position in topic k.

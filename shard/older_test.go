@@ -73,7 +73,7 @@ func trimmed(t *testing.T) (*rig, *fakeFeed) {
 // A stream that resumes from before what the log can have is sent what the upstream has, and then
 // begins.
 func TestOlderEventsAreReadForOneStream(t *testing.T) {
-	for wire := range wires {
+	for _, wire := range lasting() {
 		for _, topics := range []string{"a", "a,b"} {
 			r, feed := trimmed(t)
 			last := "70-0"

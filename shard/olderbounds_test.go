@@ -15,7 +15,7 @@ import (
 // whole, as no log has it, and all that is kept is charged.
 func TestOlderEventsOfAFullSocketKeepLittle(t *testing.T) {
 	oneGoroutine(t)
-	for wire := range wires {
+	for _, wire := range lasting() {
 		for _, size := range []int{1000, restCopyMax - 64, restCopyMax + 64, unitMax + 64,
 			200 << 10} {
 			all := make([]uint64, max(3, 64<<10/size))

@@ -16,6 +16,8 @@ func (s *Shard) open(i uint32, sl *slot, j *Join) bool {
 		if len(g.unsent) > 0 {
 			return s.block(i, sl, outbox{framed: g.unsent})
 		}
+	} else if sl.wire == WireAnswer {
+		return s.openPoll(i, sl, j, behind)
 	} else {
 		s.addHead(j)
 		s.addBeginning(i, sl, j)
@@ -65,7 +67,7 @@ func (s *Shard) subscribeAll(i uint32, sl *slot, j *Join) (behind bool) {
 // placeOf is where a stream begins in a topic. A malformed id is a gap of unknown extent, and the
 // stream continues live.
 func (s *Shard) placeOf(j *Join, t *topic.Topic, at eventid.Position) log.Place {
-	p := t.Locate(j.Resume, at, j.pinned)
+	p := j.locate(t, at)
 	if p.Cause != log.GapNone && s.policy(t.Name()) == PolicyLatest {
 		s.snapshot(t)
 		s.snap.SkipResumed(&p)

@@ -98,13 +98,23 @@ func (s *Shard) addBeginning(i uint32, sl *slot, j *Join) {
 			}
 		}
 	}
-	switch {
-	case !ends:
-	case sl.flags&flagMulti != 0:
-		s.due.lead = s.bundles[sl.topic].appendID(s.due.lead)
-	default:
-		s.due.lead = sse.AppendID(s.due.lead, sl.last().Append(s.idBuf[:0]))
+	if ends {
+		s.addID(sl)
 	}
+}
+
+// addParked adds to s.due the opening of a poll that has parked, if it was not added yet.
+func (s *Shard) addParked(sl *slot) {
+	if sl.flags&flagParked == 0 {
+		return
+	}
+	sl.flags &^= flagParked
+	state := stateLive
+	if sl.flags&flagResumed != 0 {
+		state = stateResumed
+	}
+	s.due.lead = s.config.appendOpening(s.due.lead, state, s.rng.Int64N)
+	s.addID(sl)
 }
 
 // appendID appends the id line of a join whose positions are known, and the blank line.

@@ -138,7 +138,7 @@ func TestARestStandsInItsOwnLog(t *testing.T) {
 // Whatever an event's length and however much of it was sent at first: once little is left, the log
 // may let it go.
 func TestALittleRestOutlivesTheLog(t *testing.T) {
-	for wire := range wires {
+	for _, wire := range lasting() {
 		for _, topics := range []string{"a", "a,b"} {
 			for _, first := range []int{1000, 5000, 15_000} {
 				r := newRig(t, 1, patient(), topic.Config{Retention: log.Retention{Events: 1}})

@@ -16,11 +16,13 @@ func (s *Shard) put(i uint32, sl *slot, of reading) bool {
 	open := true
 	if sl.wire == WireRaw && of.bundle == nil && of.older == nil {
 		open = s.putRange(i, sl, of)
+	} else if f := &framings[sl.wire]; f.whole {
+		open = s.putAnswer(i, sl, of)
 	} else {
-		open = s.putUnits(i, sl, &framings[sl.wire], of, underway{})
+		open = s.putUnits(i, sl, f, of, underway{})
 	}
 	if len(s.due.lead) > 0 {
-		s.due = due{lead: s.due.lead[:0]}
+		s.due.reset()
 	}
 	return open
 }

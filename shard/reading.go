@@ -10,9 +10,18 @@ import (
 type due struct {
 	// opening, gaps, heartbeat, last words; goes first. The names of its topics bound it
 	lead []byte
-	head int  // so many bytes of it are a response head, which stands before any unit
-	last bool // nothing follows: the body ends behind it
+	gaps []toldIn // those in lead, in their order
+	head int      // so many bytes of it are a response head, which stands before any unit
+	last bool     // nothing follows: the body ends behind it
 }
+
+// toldIn is where a gap begins in due.lead, and its topic.
+type toldIn struct {
+	from  int
+	topic string
+}
+
+func (d *due) reset() { *d = due{lead: d.lead[:0], gaps: d.gaps[:0]} }
 
 // reading is the log that a stream is sent: none, that of its only topic, or that of one of
 // several. A stream that waits is sent older events than its topic's log has.

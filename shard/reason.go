@@ -19,6 +19,7 @@ const (
 	ClosedShutdown     // the server ends, and there was no time for that
 	ClosedOverload     // there was no room to remember a half-sent event
 	ClosedError        // the kernel refused the connection: a defect or a limit
+	ClosedAnswered     // a poll has its answer
 	closeReasons
 )
 
@@ -31,6 +32,7 @@ var closeReasonNames = [closeReasons]string{
 	ClosedShutdown:     "shutdown",
 	ClosedOverload:     "overload",
 	ClosedError:        "error",
+	ClosedAnswered:     "answered",
 }
 
 func (r CloseReason) String() string { return closeReasonNames[r] }

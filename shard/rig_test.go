@@ -18,17 +18,19 @@ import (
 
 // rig is shards on a scripted kernel and a clock that is set by hand.
 type rig struct {
-	t      testing.TB
-	net    fake.Net
-	table  *topic.Table
-	wall   *uint64
-	now    int64
-	shards []*Shard
-	config Config
-	rests  atomic.Int64
-	ended  map[uint32][]CloseReason // by owner
-	joined uint32
-	greets bool // streams are greeted before they come to their shard
+	t        testing.TB
+	net      fake.Net
+	table    *topic.Table
+	wall     *uint64
+	now      int64
+	shards   []*Shard
+	config   Config
+	rests    atomic.Int64
+	ended    map[uint32][]CloseReason // by owner
+	joined   uint32
+	dropped  []any // notes of connections that ended otherwise
+	returned []any // notes of connections that came back
+	greets   bool  // streams are greeted before they come to their shard
 }
 
 // patient is a configuration in which nothing happens by itself.
@@ -46,6 +48,7 @@ func newRig(t testing.TB, shards int, c Config, tc topic.Config) *rig {
 	r := &rig{t: t, config: c, ended: map[uint32][]CloseReason{}}
 	r.now = 1<<(32+tickShift) - int64(5*time.Second) // the ticks wrap soon
 	r.table, r.wall = newTable(tc)
+	r.config.OnDone = r.done
 	r.config.OnClose = func(owner uint32, reason CloseReason) {
 		r.ended[owner] = append(r.ended[owner], reason)
 	}
@@ -122,6 +125,12 @@ type client struct {
 	decoder  sse.Decoder
 	messages []sse.Message
 	states   []string // of the server's own events
+
+	// With WireAnswer.
+	json   bool
+	wait   time.Duration // negative: none; 0: longer than a test
+	closes bool          // its connection is not kept
+	note   any
 }
 
 // join connects a client to topics, separated by commas; lastID is what it
@@ -172,6 +181,7 @@ func (c *client) connect(lastID string, room, shard int) {
 	j := c.request(lastID)
 	j.Fd, j.Head, j.Owner, j.Wire = c.sock.FD, []byte(c.head), c.owner, c.wire
 	j.Early = &early
+	c.asPoll(&j)
 	if r.greets {
 		r.shards[shard].greet(&j, nil)
 	}
@@ -231,6 +241,9 @@ func (c *client) take(n int) {
 		c.r.t.Fatalf("client %d: %v", c.owner, err)
 	}
 	c.raw = append(c.raw, b...)
+	if c.json {
+		return
+	}
 	if err := c.decoder.Feed(b, c.message); err != nil {
 		c.r.t.Fatal(err)
 	}
@@ -329,7 +342,7 @@ func (r *rig) empty() {
 		gauges := []int64{int64(s.slots.used), int64(s.states.used), int64(len(s.outboxes)),
 			int64(s.wheel.Armed()), int64(len(s.bundles) - len(s.freeBundles)),
 			int64(s.queue.len()), st.Streams.Load(), st.Blocked.Load(), st.Waiting.Load(),
-			int64(len(s.waits) + len(s.awaiting) + len(s.retries) + len(s.woken)),
+			int64(len(s.waits) + len(s.awaiting) + len(s.retries) + len(s.woken) + len(s.notes)),
 			st.Subscriptions.Load(), st.Topics.Load(), st.RestBytes.Load(), st.Inbox.Load()}
 		for _, n := range gauges {
 			if n != 0 {

@@ -22,6 +22,10 @@ type Config struct {
 	Policy func(topic string) Policy // nil: PolicyGap for all
 	// called on the shard's goroutine; nil: it is not called
 	OnClose func(owner uint32, reason CloseReason)
+	// OnDone takes back the descriptor of a poll that was answered, with Poll.Note. If the
+	// connection ended otherwise fd is -1; that is told only if there is a note. It is called on
+	// the shard's goroutine and must not block; nil: connections are closed
+	OnDone func(fd int, note any)
 }
 
 // Shard is one core's loop over its streams. Its fields belong to its goroutine;
@@ -52,9 +56,12 @@ type Shard struct {
 	awaiting map[*topic.Topic]map[uint32]struct{}
 	// how many have gone from it since it was made
 	awaitedEver  int
-	retries      []uint64     // which of them to look at again
-	queue        queue        // states that wait for their pass
-	wheel        *wheel.Wheel // one entry per slot: heartbeat, stall, end
+	retries      []uint64       // which of them to look at again
+	queue        queue          // states that wait for their pass
+	forms        []*AnswerForm  // of polls, ever
+	notes        map[uint32]any // by slot: Poll.Note
+	notesPeak    int            // the most there were
+	wheel        *wheel.Wheel   // one entry per slot: heartbeat, stall, end
 	drain        drain
 	incoming     incoming    // taken from the inbox
 	joined       int         // of them joins, in this turn
@@ -76,6 +83,7 @@ type Shard struct {
 	pieces  [][]byte     // one vectored send
 	resumed [][]byte     // what is left of one
 	batch   batch        // units of one send
+	answer  answer       // to a poll
 	shared  shared       // those that several streams are sent
 	idBuf   [eventid.MaxPositionBytes]byte
 
@@ -115,6 +123,7 @@ func newShard(number int, c *Config, t *topic.Table, k sys.Kernel, rests restBud
 		inbox:    inbox{kernel: k, joinsMax: c.InboxMax},
 		slots:    slots{free: noSlot},
 		outboxes: make(map[uint32]outbox), stalls: make(map[uint32]stall),
+		notes: make(map[uint32]any),
 		waits: make(map[uint32]*wait), awaiting: make(map[*topic.Topic]map[uint32]struct{}),
 		wheel:  wheel.New(wheelBuckets, uint32(now>>tickShift)),
 		clock:  nanotime,
@@ -252,6 +261,7 @@ func (s *Shard) dropBytes() {
 	clear(s.resumed[:cap(s.resumed)])
 	s.batch.drop()
 	s.shared.drop()
+	s.answer.drop()
 	s.shared.valid = false
 }
 

@@ -21,6 +21,7 @@ type sim struct {
 	clients   []*simClient
 	delivered int
 	gaps      map[string]int
+	ending    bool // polls wait until there is something
 }
 
 // payload is event seq of a topic: it says what it is, in every byte.
@@ -182,6 +183,7 @@ func (s *sim) newClient() {
 		c.topics = append(c.topics, s.names[k])
 	}
 	s.clients = append(s.clients, c)
+	c.closes = s.rng.IntN(2) == 0
 	c.come("", make([]bool, len(c.topics)))
 	c.sock.Room = c.window
 }
@@ -197,6 +199,7 @@ func (s *sim) readSome(c *simClient) {
 	}
 	c.read(n)
 	if c.sock.Closed && len(c.sock.Got) == 0 {
+		c.answered()
 		c.connected = false
 	} else if n > 0 && !c.sock.Closed {
 		c.sock.Free(n)

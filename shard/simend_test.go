@@ -47,6 +47,7 @@ func (s *sim) finish() {
 
 // catchUp lets every client come back and read until nothing more comes.
 func (s *sim) catchUp() {
+	s.ending = true
 	for round := 0; ; round++ {
 		quiet := true
 		for _, c := range s.clients {
@@ -65,6 +66,7 @@ func (s *sim) catchUp() {
 		for _, c := range s.clients {
 			c.read(len(c.sock.Got))
 			if c.sock.Closed {
+				c.answered()
 				c.connected, quiet = false, false
 			}
 		}
@@ -103,10 +105,13 @@ func (s *sim) drainAll() {
 	for _, c := range s.clients {
 		c.read(len(c.sock.Got))
 		c.connected = false
+		if c.sock.Closed && !stuck[c] {
+			c.answered()
+		}
 		if !c.sock.Closed {
 			c.fail("not drained")
 		}
-		if s.ended[c.owner][0] == ClosedDrain && !stuck[c] {
+		if s.ended[c.owner][0] == ClosedDrain && !stuck[c] && c.wire != WireAnswer {
 			c.complete()
 		}
 	}

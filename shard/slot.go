@@ -18,6 +18,7 @@ type slot struct {
 	since     uint32 // while blocked: tick since which the socket has taken nothing
 	endsAt    uint32 // with flagEnds: tick at which the stream is closed
 	owner     uint32 // given with the join and handed back when the stream ends
+	form      uint32 // of a poll's answer: index in Shard.forms
 	flags     uint16
 	wire      Wire
 }
@@ -32,6 +33,10 @@ const (
 	flagEnds       // endsAt is set
 	flagWaiting    // it has no subscriptions yet: Shard.waits has what it was joined with
 	flagLeaving    // its last words are in the outbox: it is closed when they are sent
+	flagParked     // a poll that was sent nothing yet, not even its opening, which …
+	flagResumed    // … says that it goes on from where its client was
+	flagAnswered   // a poll whose answer was begun: it ends when all of it is sent
+	flagKept       // … and its connection goes back (Config.OnDone)
 )
 
 func (s *slot) last() eventid.Position {

@@ -12,8 +12,8 @@ func (s *Shard) unblock(i uint32, sl *slot) {
 		return
 	}
 	if sl.flags&flagBlocked == 0 {
-		if sl.flags&flagLeaving != 0 {
-			s.close(i, sl, ClosedDrain)
+		if sl.flags&(flagLeaving|flagAnswered) != 0 {
+			s.close(i, sl, sl.lastReason())
 			return
 		}
 		if !s.catchUp(i, sl, true) {
@@ -84,7 +84,7 @@ func (s *Shard) checkBlocked(i uint32, sl *slot, n uint32, st *state) {
 			return
 		}
 	}
-	if st.policy != PolicyClose {
+	if st.policy != PolicyClose || sl.flags&flagAnswered != 0 {
 		return
 	}
 	cursor := sl.cursor

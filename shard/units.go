@@ -24,7 +24,7 @@ func (s *Shard) putUnits(i uint32, sl *slot, f *framing, of reading, u underway)
 		if n < b.promised {
 			return s.block(i, sl, outbox{framed: b.between(n, b.promised), underway: u.kept()})
 		}
-		s.due = due{lead: s.due.lead[:0]}
+		s.due.reset()
 		events, end := 0, b.promised
 		for k := range b.units {
 			unit := &b.units[k]

@@ -84,7 +84,7 @@ func placed(r *rig, u *fakeUpstream) (*client, *fakeFeed) {
 }
 
 func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
-	for wire := range wires {
+	for _, wire := range lasting() {
 		for _, greets := range []bool{false, true} {
 			for _, topics := range []string{"a", "a,b"} {
 				r, u := fed(t, patient(), topic.Config{})
@@ -119,7 +119,7 @@ func TestAStreamWaitsForItsTopicsPlace(t *testing.T) {
 // While the upstream is away, a stream that begins live gets its head, an opening with a time as
 // its id, and heartbeats.
 func TestAWaitingStreamIsKeptAlive(t *testing.T) {
-	for wire := range wires {
+	for _, wire := range lasting() {
 		c := patient()
 		c.Heartbeat = 10 * time.Second
 		r, u := fed(t, c, topic.Config{})

@@ -124,8 +124,8 @@ func (s *Public) headEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Type", "text/event-stream; charset=utf-8")
-	h.Set("Cache-Control", "no-cache, no-transform")
+	h.Set("Content-Type", request.ContentType())
+	h.Set("Cache-Control", request.CacheControl())
 	h.Set("X-Accel-Buffering", "no")
 	w.WriteHeader(http.StatusOK)
 }

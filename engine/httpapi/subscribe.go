@@ -3,6 +3,7 @@ package httpapi
 import (
 	"io"
 	"net/http"
+	"strings"
 
 	"ssedge/engine/intake"
 	"ssedge/engine/refuse"
@@ -27,9 +28,20 @@ func (s *Public) subscribe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	request := s.streamRequest(conn, r)
+	poll := request.AsksForPoll()
+	if poll {
+		if refused := s.config.Admission.Check(&request); refused != nil {
+			s.refuse(w, refused)
+			return
+		}
+	}
 	fd, err := conn.Dup()
 	if err != nil {
 		s.refuse(w, causeFilesMax.Say("this server has no file descriptors left"))
+		return
+	}
+	if poll {
+		conn.Poll(hijacker, fd, &request, r.Header)
 		return
 	}
 	if refused := s.config.Admission.Admit(fd, &request); refused != nil {
@@ -77,7 +89,9 @@ func (s *Public) streamRequest(conn *intake.Conn, r *http.Request) intake.Reques
 		Origin:        []byte(r.Header.Get("Origin")),
 		Remote:        remote,
 		Forwarded:     forwarded,
+		Accept:        []byte(strings.Join(r.Header.Values("Accept"), ",")),
 		Minor:         r.ProtoMinor,
+		KeepAlive:     !r.Close,
 		TargetBytes:   len(r.RequestURI),
 		HeadBytes:     headBytes(r),
 	}

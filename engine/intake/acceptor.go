@@ -137,12 +137,12 @@ func (a *acceptor) readFirst(fd int, from peer) {
 		}
 		received, from = received[n:], client
 	}
-	_, done, err := a.parser.Parse(received, &a.in.config.Limits, &a.reader.head)
+	n, done, err := a.parser.Parse(received, &a.in.config.Limits, &a.reader.head)
 	switch {
 	case err != nil:
 		a.in.refuse(fd, refuse.Unreadable(err), nil)
 	case done:
-		a.in.judge(fd, from, received, &a.reader)
+		a.in.judge(fd, from, received, n, &a.reader)
 	default:
 		a.in.heads.add(fd, from, received, &a.parser, false)
 	}

@@ -12,6 +12,7 @@ import (
 	"ssedge/engine/auth"
 	"ssedge/engine/refuse"
 	"ssedge/shard"
+	"ssedge/shard/sys"
 	"ssedge/shard/topic"
 )
 
@@ -36,7 +37,9 @@ type Admission struct {
 	addresses addresses
 	rate      rate
 	draining  atomic.Bool
-	short     atomic.Bool // of memory
+	behind    atomic.Int64           // bytes that were received behind the heads of polls
+	takeBack  func(fd int, note any) // set before the first Admit; nil: connections are closed
+	short     atomic.Bool            // of memory
 
 	Accepted atomic.Uint64
 }
@@ -67,6 +70,19 @@ func (a *Admission) Closed(owner uint32, reason shard.CloseReason) {
 		a.config.Logger.Debug("stream closed", "reason", reason.String())
 	}
 	a.leave(owner)
+}
+
+// Done is called for each poll that has its answer and whose connection goes on: it waits for its
+// next head. With fd -1 it has ended otherwise.
+func (a *Admission) Done(fd int, note any) {
+	a.forget(note)
+	switch {
+	case fd < 0:
+	case a.takeBack == nil:
+		sys.Close(fd)
+	default:
+		a.takeBack(fd, note)
+	}
 }
 
 // leave is the inverse of enter.
@@ -183,14 +199,17 @@ var clients = maphash.MakeSeed()
 // join takes hold of the topics and hands the connection over.
 func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *refuse.Answer {
 	table := a.group.Table()
-	wire := shard.WireRaw
-	if a.config.Chunked && r.Minor > 0 {
-		wire = shard.WireChunk
-	}
 	j := shard.Join{
-		Fd: fd, Head: a.answers.head(r, wire == shard.WireChunk), Early: a.answers.early(r),
-		Wire:   wire,
-		Resume: r.resume, Position: r.position, Owner: owner,
+		Fd: fd, Early: a.answers.early(r),
+		Resume: r.resume, Position: r.position, Newest: r.rewind, Owner: owner,
+	}
+	switch {
+	case r.poll.asked:
+		j.Wire, j.Poll = shard.WireAnswer, a.pollOf(r)
+	case a.config.Chunked && r.Minor > 0:
+		j.Wire, j.Head = shard.WireChunk, a.answers.head(r, true)
+	default:
+		j.Wire, j.Head = shard.WireRaw, a.answers.head(r, false)
 	}
 	if client.IsValid() {
 		j.Client = maphash.Comparable(clients, addressKey(client))
@@ -200,6 +219,9 @@ func (a *Admission) join(fd int, r *Request, owner uint32, client netip.Addr) *r
 		j.Positions = append(j.Positions, r.positions...)
 	}
 	release := func() {
+		if j.Poll != nil {
+			a.forget(j.Poll.Note)
+		}
 		for _, t := range j.More {
 			table.Release(t)
 		}

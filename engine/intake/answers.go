@@ -20,13 +20,14 @@ type answers struct {
 
 	mu     sync.Mutex
 	second int64
-	heads  map[string][]byte           // by what is particular about them
-	ends   map[string]*shard.EarlyEnds // by allowed origin, of which there are few
+	heads  map[string][]byte            // by what is particular about them
+	ends   map[string]*shard.EarlyEnds  // by allowed origin, of which there are few
+	forms  map[string]*shard.AnswerForm // of answers to polls: by content type and that origin
 }
 
 func newAnswers(origins []string) *answers {
 	a := &answers{any: slices.Contains(origins, "*"), heads: make(map[string][]byte),
-		ends: make(map[string]*shard.EarlyEnds)}
+		ends: make(map[string]*shard.EarlyEnds), forms: make(map[string]*shard.AnswerForm)}
 	for _, o := range origins {
 		a.origins = append(a.origins, []byte(o))
 	}
@@ -108,6 +109,28 @@ func (a *answers) early(r *Request) *shard.EarlyEnds {
 		a.ends[origin] = ends
 	}
 	return ends
+}
+
+// form is what the answers to polls like one have in common; it is shared and must not be changed.
+// Their length is known, so the connection goes on, unless the shard says otherwise.
+func (a *answers) form(r *Request) *shard.AnswerForm {
+	early := a.early(r)
+	origin := a.allowedOrigin(r.Origin)
+	variant := r.ContentType() + " " + origin
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	form, ok := a.forms[variant]
+	if !ok {
+		head := []byte("HTTP/1.1 200 OK\r\nContent-Type: " + r.ContentType() +
+			"\r\nCache-Control: " + r.CacheControl() + "\r\nX-Content-Type-Options: nosniff\r\n")
+		head = a.appendOrigin(head, origin)
+		if origin != "" {
+			head = append(head, "Access-Control-Expose-Headers: Last-Event-ID\r\n"...)
+		}
+		form = &shard.AnswerForm{Head: head, JSON: r.poll.json, Early: early}
+		a.forms[variant] = form
+	}
+	return form
 }
 
 func (a *answers) build(now time.Time, origin string, chunks bool) []byte {

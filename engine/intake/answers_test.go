@@ -13,6 +13,7 @@ func TestEarlyEnds(t *testing.T) {
 		shard.ClosedClientGone: true, shard.ClosedError: true, // nothing can be sent
 		shard.ClosedSlowConsumer: true,                             // it has no place in a log
 		shard.ClosedWriteStalled: true, shard.ClosedOverload: true, // its socket is empty
+		shard.ClosedAnswered: true,
 	}
 	words := map[shard.CloseReason]string{
 		shard.ClosedMaxLifetime: "--lifetime",

@@ -5,11 +5,13 @@
 //	inherited.go   listening sockets that another process has opened
 //	acceptor.go    a listening socket: accept, one read, most streams are made here
 //	judge.go       what becomes of a complete request head
-//	heads.go       connections whose request head is not complete yet
+//	heads.go idle.go
+//	               connections whose request head, or next one, is not complete yet
 //	tohttp.go places.go
 //	               the way to net/http, and who may have how much of it
 //	httpconn.go    a connection while it is there
 //	request.go     topics and resume position of a request for a stream
+//	poll.go        a request for one answer, and its connection's way back
 //	proxies.go     the client's address, as trusted proxies say it
 //	proxywarning.go
 //	               a proxy that is not trusted

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -17,11 +18,12 @@ import (
 const (
 	headTick    = 100 * time.Millisecond
 	headBuckets = 256
-	lingerTicks = 10 // a refused client gets a second to read why
+	expiresMax  = 128 // members whose time is up, in one go
+	lingerTicks = 10  // a refused client gets a second to read why
 )
 
-// heads is the connections whose request head is not complete, and those that
-// were refused and are given time to read the answer. They are members of one
+// heads is the connections whose request head is not complete, those that were refused and are
+// given time to read the answer, and those that wait for their next head. They are members of one
 // epoll set; that set is a "listener" to netpoll, which calls Accept on a poller
 // when any of them has something to say, or the clock in it ticks. A connection in
 // here costs its descriptor, an element, and a pooled buffer for what it has sent.
@@ -34,8 +36,11 @@ type heads struct {
 	members []member
 	free    []uint32
 	used    int
-	// those that have come, oldest first: number and generation; they may have gone
+	// those that are not idle, oldest first: number and generation; they may have gone
 	order   []uint64
+	idle    idle
+	unread  []uint64 // came back with the beginning of a head
+	ending  bool     // nothing is kept after its answer any more
 	wheel   *wheel.Wheel
 	closed  bool
 	judging sync.WaitGroup // connections that are passed on at the moment
@@ -49,11 +54,13 @@ type heads struct {
 type member struct {
 	fd         int
 	generation uint32
+	idle       bool // waits for its next head
 	lingering  bool // was answered: what it still sends is thrown away
 	prefaced   bool // a PROXY protocol header comes first, and is not complete
 	from       peer
 	parser     http1.Parser
 	buf        *bytebufferpool.ByteBuffer // nil if nothing has come
+	links      [lines]link                // while it is idle
 }
 
 var headBuffers bytebufferpool.Pool
@@ -64,6 +71,7 @@ func newHeads(in *Intake) (*heads, error) {
 		return nil, err
 	}
 	return &heads{in: in, set: set, polled: make(chan struct{}),
+		idle:    idle{of: map[netip.Addr]*line{}},
 		wheel:   wheel.New(headBuckets, uint32(in.config.Clock.Ran()/headTick)),
 		scratch: make([]byte, in.config.HeadBytes)}, nil
 }
@@ -83,7 +91,7 @@ func (h *heads) add(fd int, from peer, received []byte, p *http1.Parser, preface
 	}
 	m.from, m.parser, m.prefaced = from, *p, prefaced
 	m.keep(received)
-	h.wheel.Arm(i, h.tick()+uint32(h.in.config.HeadTimeout/headTick))
+	h.begin(i, m)
 }
 
 // linger takes in a connection that has been answered.
@@ -97,11 +105,11 @@ func (h *heads) linger(fd int) {
 		return
 	}
 	m.lingering = true
+	h.lineUp(i, m)
 	h.wheel.Arm(i, h.tick()+lingerTicks)
 }
 
-// take makes fd a member; nil if there is no room. At the bound the oldest goes: a head that is
-// honest is complete within a round trip, so what holds the places are the others.
+// take makes fd a member; nil if there is no room. At the bound one goes.
 func (h *heads) take(fd int) (uint32, *member) {
 	if h.closed || h.used >= h.in.config.HeadsMax && !h.evict() {
 		return 0, nil
@@ -114,7 +122,7 @@ func (h *heads) take(fd int) (uint32, *member) {
 		h.members = append(h.members, member{fd: -1})
 	}
 	m := &h.members[i]
-	if h.set.Add(fd, uint64(m.generation)<<32|uint64(i)) != 0 {
+	if h.set.Add(fd, m.user(i)) != 0 {
 		h.free = append(h.free, i)
 		return 0, nil
 	}
@@ -122,12 +130,19 @@ func (h *heads) take(fd int) (uint32, *member) {
 	if h.used++; h.used == 1 {
 		h.set.Tick(headTick)
 	}
+	return i, m
+}
+
+// lineUp puts member i, which is not idle, at the end of order.
+func (h *heads) lineUp(i uint32, m *member) {
 	if len(h.order) > 2*h.used+orderSlack {
 		h.order = slices.DeleteFunc(h.order, func(of uint64) bool { return h.find(of) == nil })
 	}
-	h.order = append(h.order, uint64(m.generation)<<32|uint64(i))
-	return i, m
+	h.order = append(h.order, m.user(i))
 }
+
+// user is member i's number and generation.
+func (m *member) user(i uint32) uint64 { return uint64(m.generation)<<32 | uint64(i) }
 
 // orderSlack is how many of order may have gone before it is looked through.
 const orderSlack = 256
@@ -140,8 +155,14 @@ func (h *heads) find(of uint64) *member {
 	return nil
 }
 
-// evict closes the oldest member. It reports false if there is none.
+// evict closes the oldest idle member or, if there is none, the oldest of the others: a head that
+// is honest is complete within a round trip, so what holds the places are not those. It reports
+// false if there is none.
 func (h *heads) evict() bool {
+	if h.idle.all.n > 0 {
+		h.end(h.idle.all.first)
+		return true
+	}
 	for len(h.order) > 0 {
 		of := h.order[0]
 		h.order = h.order[1:]
@@ -149,7 +170,7 @@ func (h *heads) evict() bool {
 			if !m.lingering {
 				h.in.answer(m.fd, refuseHeads)
 			}
-			sys.Close(h.release(uint32(of)))
+			h.end(uint32(of))
 			return true
 		}
 	}
@@ -167,6 +188,9 @@ func (h *heads) makeRoom() bool {
 func (h *heads) release(i uint32) int {
 	m := &h.members[i]
 	fd := m.fd
+	if m.idle {
+		h.stopWaiting(i, m)
+	}
 	h.set.Remove(fd)
 	h.wheel.Disarm(i)
 	if m.buf != nil {
@@ -208,8 +232,17 @@ func (h *heads) Accept() (net.Conn, error) {
 			h.read(uint32(user), m)
 		}
 	}
+	unread := h.unread
+	h.unread = nil
+	for _, user := range unread {
+		if m := h.find(user); m != nil {
+			h.parse(uint32(user), m)
+		}
+	}
 	if ticked {
-		h.wheel.Advance(h.tick(), len(h.members), h.expire)
+		if !h.wheel.Advance(h.tick(), expiresMax, h.expire) {
+			h.set.TickNow(headTick) // others get the lock in between
+		}
 	}
 	h.in.admission.Wake()
 	return nil, nil
@@ -241,25 +274,34 @@ func (h *heads) read(i uint32, m *member) {
 		m.buf.B = append(m.buf.B[:0], m.buf.B[n:]...)
 		m.from, m.prefaced = client, false
 	}
-	_, done, err := m.parser.Parse(m.buf.B, &h.in.config.Limits, &h.reader.head)
+	if m.idle {
+		h.stopWaiting(i, m)
+		h.begin(i, m)
+	}
+	h.parse(i, m)
+}
+
+// parse looks at what member i has sent.
+func (h *heads) parse(i uint32, m *member) {
+	n, done, err := m.parser.Parse(m.buf.B, &h.in.config.Limits, &h.reader.head)
 	switch {
 	case err != nil:
 		h.in.answer(m.fd, refuse.Unreadable(err))
 		h.makeLingering(i, m)
 	case done:
-		h.finish(i, m)
+		h.finish(i, m, n)
 	}
 }
 
-// finish passes a member with a complete head on. The lock is let go meanwhile:
+// finish passes a member with a complete head of n bytes on. The lock is let go meanwhile:
 // judging may come back here to linger.
-func (h *heads) finish(i uint32, m *member) {
+func (h *heads) finish(i uint32, m *member, n int) {
 	from, buf := m.from, m.buf
 	m.buf = nil
 	fd := h.release(i)
 	h.judging.Add(1)
 	h.mu.Unlock()
-	h.in.judge(fd, from, buf.B, &h.reader)
+	h.in.judge(fd, from, buf.B, n, &h.reader)
 	headBuffers.Put(buf)
 	h.judging.Done()
 	h.mu.Lock()
@@ -304,7 +346,7 @@ func (h *heads) Close() error {
 			sys.Close(h.release(uint32(i)))
 		}
 	}
-	h.closed = true
+	h.closed, h.ending = true, true
 	h.set.Close()
 	return nil
 }

@@ -172,6 +172,26 @@ func (c *Conn) WarnOfProxy(refusal *refuse.Answer, h http.Header) {
 	c.in.warnOfProxy(c.from, refusal, func(field string) bool { return h.Get(field) != "" })
 }
 
+// Poll makes a poll of a request, of which [Admission.Check] has found nothing to refuse, and takes
+// the connection away from net/http: with fd, a descriptor from Dup, it goes on where streams are.
+// What net/http has received behind the request goes with it. fields are the request's.
+func (c *Conn) Poll(h http.Hijacker, fd int, r *Request, fields http.Header) {
+	_, received, err := h.Hijack() // nothing is read there any more
+	if err != nil {
+		sys.Close(fd)
+		return
+	}
+	behind, _ := received.Reader.Peek(received.Reader.Buffered())
+	r.from, r.behind = c.from, append(bytes.Clone(behind), c.buf...)
+	c.Close()
+	a := c.in.admission
+	if refusal := a.Admit(fd, r); refusal != nil {
+		c.WarnOfProxy(refusal, fields)
+		c.in.refuse(fd, refusal, r.Origin)
+	}
+	a.Wake()
+}
+
 // Dup returns a descriptor of the connection, independent of this Conn.
 func (c *Conn) Dup() (int, error) {
 	raw, err := c.SyscallConn()

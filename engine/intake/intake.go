@@ -95,6 +95,7 @@ func Open(c Config, a *Admission) (in *Intake, err error) {
 		}
 	}
 	in.warnOfUnixSocket()
+	a.takeBack = in.takeBack
 	in.http = &httpListener{conns: make(chan *Conn, c.HTTPConnectionsMax),
 		addr: in.acceptors[0].addr}
 	return in, nil
@@ -206,8 +207,12 @@ func (l loop) stop() {
 }
 
 // StopAccepting closes the listening sockets. Connections that have sent no whole request have
-// patience to do so, and are closed then. Connections at net/http and streams stay.
+// patience to do so, and are closed then; those that wait for their next request at once.
+// Connections at net/http and streams stay.
 func (in *Intake) StopAccepting(patience time.Duration) {
+	if in.heads != nil {
+		in.heads.endIdle()
+	}
 	// The heads are the first of the loops, and the last to end: as long as anything is
 	// accepted there is a place for it.
 	for i, l := range slices.Backward(in.loops) {
@@ -255,9 +260,10 @@ func (in *Intake) RefusedCount(cause string) uint64 {
 	return 0
 }
 
-// HeadCount, HTTPCount and WorkerCount return the connections with an incomplete
-// head (or lingering), those at net/http, and the hand-overs there under way.
+// HeadCount, HTTPCount and WorkerCount return the connections with an incomplete head, those that
+// linger or are idle (IdleCount) among them, those at net/http, and the hand-overs there under way.
 func (in *Intake) HeadCount() int   { return in.heads.count() }
+func (in *Intake) IdleCount() int   { return in.heads.idleCount() }
 func (in *Intake) HTTPCount() int   { return in.places.count() }
 func (in *Intake) WorkerCount() int { return int(in.handing.Load()) }
 

@@ -17,9 +17,10 @@ const StreamPath = "/events"
 // judge takes a connection whose request head is complete; received is that head and what came
 // after it. A request for a stream becomes one or, for want of room, is refused right here: a storm
 // must not reach net/http. Everything else goes there, and so does a request for a stream that
-// needs a longer answer. fd is no longer the caller's afterwards.
-func (in *Intake) judge(fd int, from peer, received []byte, r *reader) {
+// needs a longer answer. n is the head's length. fd is no longer the caller's afterwards.
+func (in *Intake) judge(fd int, from peer, received []byte, n int, r *reader) {
 	r.request.fill(&r.head, from, &in.admission.config.Proxies)
+	r.request.behind = received[n:]
 	if !isStream(&r.head) || in.admission.config.LocalHosts && from.addr.IsValid() &&
 		!LocalHost(r.head.Authority) {
 		in.toHTTP(fd, from, received, r.request.Origin, in.placeFor(&r.request))
@@ -80,12 +81,12 @@ func (r *Request) fill(h *http1.Head, from peer, p *Proxies) {
 	if value, n := h.Get("authorization"); n > 0 {
 		r.Authorization = value
 	}
-	r.Remote, r.Forwarded = from.addr, nil
+	r.head, r.from, r.Remote, r.Forwarded = h, from, from.addr, nil
 	if p.trustsFields(from) {
 		r.forwarded = h.AppendJoined(r.forwarded[:0], p.field)
 		r.Forwarded = r.forwarded
 	}
-	r.Minor = h.Minor
+	r.Minor, r.KeepAlive = h.Minor, h.KeepAlive
 	r.TargetBytes, r.HeadBytes = len(h.Target), h.Bytes()
 }
 

@@ -83,15 +83,17 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 			ConnectionLimits: intake.ConnectionLimits{
 				Limits:      http1.DefaultLimits,
 				HeadTimeout: 10 * time.Second, HeadsMax: 8192, HTTPConnectionsMax: 1024,
-				Workers: 64, Pollers: 2,
+				HTTPIdle: time.Minute,
+				Workers:  64, Pollers: 2,
 			},
 			Logger: logger, Clock: deadline.NewClock(),
 		},
 		admission: intake.AdmissionConfig{
 			Logger:       logger,
 			StreamLimits: intake.StreamLimits{StreamsMax: 10_000},
-			Request:      intake.RequestLimits{TopicsPerStream: 4, TopicBytes: 64},
-			Authorizer:   static,
+			Request: intake.RequestLimits{TopicsPerStream: 4, TopicBytes: 64,
+				PollMax: time.Minute},
+			Authorizer: static,
 		},
 		shard: shard.Config{
 			Delivery: shard.Delivery{WriteStall: 30 * time.Second, Retry: time.Second,
@@ -106,7 +108,7 @@ func tryOpen(t testing.TB, change func(*setup)) (*node, error) {
 	}
 	n := &node{t: t, clock: s.intake.Clock}
 	n.admission = intake.NewAdmission(s.admission)
-	s.shard.OnClose = n.admission.Closed
+	s.shard.OnClose, s.shard.OnDone = n.admission.Closed, n.admission.Done
 	n.group, err = shard.NewGroup(s.shard, topic.Config{
 		Retention: log.Retention{Events: 1000, Bytes: 1 << 20, AgeMS: 60_000}, HistoryMax: 16 << 20,
 		TopicsMax: s.topicsMax,

@@ -71,7 +71,8 @@ type peer struct {
 	// unnamed: a PROXY protocol header names no address. Then the fields of requests are not
 	// believed: a client may have written them, since a proxy that sends such headers does
 	// not look at requests.
-	unnamed bool
+	unnamed   bool
+	announced bool // a PROXY protocol header came: the kernel does not know all of this
 }
 
 // None reports whether no proxy is trusted.
@@ -137,9 +138,9 @@ func (p *Proxies) preface(received []byte, from peer) (n int, client peer, _ *re
 	case n == 0:
 		return 0, from, nil
 	case header.Source.IsValid():
-		return n, peer{addr: header.Source}, nil
+		return n, peer{addr: header.Source, announced: true}, nil
 	}
-	return n, peer{addr: from.addr, unnamed: true}, nil
+	return n, peer{addr: from.addr, unnamed: true, announced: true}, nil
 }
 
 // ListensForProxies takes the prefix off an address of --listen at which every

@@ -16,6 +16,11 @@ var (
 	refuseTopics = refuse.Declare(400, "too_many_topics", 0).
 			Say("more topics than one stream may have (--topics-per-stream)")
 
+	refusePoll = refuse.Declare(400, "bad_poll", 0).
+			Say("expected a time, as poll=30s, or seconds, as poll=30")
+	refuseRewind = refuse.Declare(400, "bad_rewind", 0).
+			Say("expected rewind=N with a whole number of events of each topic from 0 to %d", rewindMax)
+
 	refuseTarget = refuse.Declare(414, "target_too_long", 0).
 			Say("the request target leaves no room for an id to resume from (--target-bytes): expected fewer topics, or shorter ones")
 	refuseHead = refuse.Declare(431, "head_too_large", 0).

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
+	"time"
 
 	"ssedge/engine/refuse"
 	"ssedge/proto/eventid"
@@ -26,18 +28,27 @@ type Request struct {
 	Remote netip.Addr
 	// value of the field of [Proxies], of several joined by commas; empty if there is none
 	Forwarded   []byte
-	Minor       int // HTTP/1.<Minor>
-	TargetBytes int // of the target as sent, and
-	HeadBytes   int // … of the head; 0: they do not matter
+	Accept      []byte // value of the field, of several joined by commas; empty if there is none
+	Minor       int    // HTTP/1.<Minor>
+	KeepAlive   bool   // the client expects the connection to go on (RFC 9112 9.3)
+	TargetBytes int    // of the target as sent, and
+	HeadBytes   int    // … of the head; 0: they do not matter
 
 	forwarded []byte   // scratch
 	key       []byte   // scratch: a decoded key of the query
+	value     []byte   // scratch: a decoded value
 	text      []byte   // scratch: decoded names and ids
 	topics    [][]byte // the topics, each once, by name: the order of the positions in an id
 	resume    log.Resume
 	position  eventid.Position
 	positions []eventid.Position
 	names     []span
+	head      *http1.Head // scratch: what intake has read; nil: it was net/http
+	accept    []byte      // scratch
+	from      peer        // of a poll, whose connection comes back
+	behind    []byte      // of a poll: what was received behind the head
+	poll      poll
+	rewind    int    // events of each topic to begin with, if there is no id
 	opening   []byte // scratch: what a stream is sent first
 }
 
@@ -49,6 +60,7 @@ type RequestLimits struct {
 	TopicBytes      int
 	TargetBytes     int // of a target, with an id to resume from
 	HeadBytes       int // of a head, with one
+	PollMax         time.Duration
 }
 
 // parse reads the topics and the resume position out of the query and the Last-Event-ID header,
@@ -59,7 +71,8 @@ func (r *Request) parse(lim *RequestLimits) *refuse.Answer {
 	if err := http1.CheckQuery(r.Query); err != nil {
 		return refuseQuery
 	}
-	r.text, r.names = r.text[:0], r.names[:0]
+	r.text, r.names, r.rewind = r.text[:0], r.names[:0], 0
+	r.poll = poll{}
 	var fromQuery []byte
 	near := ""
 	for rest := r.Query; ; {
@@ -78,6 +91,14 @@ func (r *Request) parse(lim *RequestLimits) *refuse.Answer {
 			isSpellingOf(r.key, "evslasteventid"):
 			if len(value) > 0 { // an empty one says nothing, as an empty field does
 				fromQuery = value
+			}
+		case string(r.key) == pollKey:
+			if refusal := r.setPoll(value, lim.PollMax); refusal != nil {
+				return refusal
+			}
+		case string(r.key) == "rewind":
+			if refusal := r.setRewind(value); refusal != nil {
+				return refusal
 			}
 		case near == "" && (isSpellingOf(r.key, "topic") || isSpellingOf(r.key, "topics")):
 			near = string(r.key)
@@ -99,6 +120,19 @@ func (r *Request) parse(lim *RequestLimits) *refuse.Answer {
 	slices.SortFunc(r.topics, bytes.Compare)
 	r.parseResume(last)
 	return r.leavesRoom(lim)
+}
+
+// rewindMax bounds rewind=N: more than most topics keep.
+const rewindMax = 100_000
+
+func (r *Request) setRewind(encoded []byte) *refuse.Answer {
+	r.value, _ = http1.AppendUnescaped(r.value[:0], encoded)
+	n, err := strconv.ParseUint(string(r.value), 10, 32)
+	if err != nil || n > rewindMax {
+		return refuseRewind.WithReason(fmt.Errorf("%s, found %.40q", refuseRewind.Reason, r.value))
+	}
+	r.rewind = int(n)
+	return nil
 }
 
 // idNameBytes is what stands around an id, in a query or as a field: &last_event_id= or its other
@@ -193,6 +227,9 @@ func (r *Request) parseResume(last []byte) {
 	switch {
 	case len(last) == 0:
 		r.resume = log.ResumeNot
+		if r.rewind > 0 {
+			r.resume = log.ResumeNewest
+		}
 		return
 	case string(last) == earliest:
 		r.resume = log.ResumeEarliest

@@ -14,20 +14,21 @@ import (
 
 // StreamLimits bound the streams of a node.
 type StreamLimits struct {
-	StreamsMax      int     `default:"0" range:"0.." metric:"streams_max" help:"Streams held at a time; 0: what the limit on open files leaves."`
-	PerAddressMax   int     `default:"0" range:"0.." metric:"streams_per_address_max" help:"Streams of one client address (IPv6: one /64) at this server; 0: no bound."`
-	AcceptRate      float64 `default:"0" range:"0 or 0.001..1e9" metric:"accept_rate_max" help:"New streams per second; 0: no bound."`
-	TopicsPerStream int     `default:"32" range:"1.." metric:"topics_per_stream_max" help:"Topics of one stream."`
-	Chunked         bool    `help:"Send streams in chunks (HTTP/1.1): a client can tell a stream that was cut off from one that ended. HAProxy holds chunks back, unless option http-no-delay is set."`
+	StreamsMax      int           `default:"0" range:"0.." metric:"streams_max" help:"Streams held at a time; 0: what the limit on open files leaves."`
+	PerAddressMax   int           `default:"0" range:"0.." metric:"streams_per_address_max" help:"Streams of one client address (IPv6: one /64) at this server; 0: no bound."`
+	AcceptRate      float64       `default:"0" range:"0 or 0.001..1e9" metric:"accept_rate_max" help:"New streams per second; 0: no bound."`
+	TopicsPerStream int           `default:"32" range:"1.." metric:"topics_per_stream_max" help:"Topics of one stream."`
+	PollMax         time.Duration `default:"60s" range:"1s..10m" metric:"poll_seconds_max" help:"The longest that a request with poll= may wait for an event."`
+	Chunked         bool          `help:"Send streams in chunks (HTTP/1.1): a client can tell a stream that was cut off from one that ended. HAProxy holds chunks back, unless option http-no-delay is set."`
 }
 
 // ConnectionLimits bound connections that are no streams (yet), and their requests.
 type ConnectionLimits struct {
 	http1.Limits
 	HeadTimeout        time.Duration `default:"10s" range:"1ms..500h" metric:"head_seconds_max" help:"Time for a request head to be complete."`
-	HeadsMax           int           `default:"8192" range:"1.." metric:"connections_max{state=\"head\"}" help:"Connections whose request head is not complete."`
+	HeadsMax           int           `default:"8192" range:"1.." metric:"connections_max{state=\"head\"}" help:"Connections whose request head is not complete, or that wait for their next request after a poll."`
 	HTTPConnectionsMax int           `default:"1024" range:"1.." metric:"connections_max{state=\"http\"}" help:"Connections with other requests than for streams."`
-	HTTPIdle           time.Duration `default:"75s" range:"1ms..500h" metric:"http_idle_seconds_max" help:"How long a connection of net/http is kept without a request. Proxies usually keep theirs for 60 s: let this be longer."`
+	HTTPIdle           time.Duration `default:"75s" range:"1ms..500h" metric:"http_idle_seconds_max" help:"How long a connection is kept without a request. Proxies usually keep theirs for 60 s: let this be longer."`
 	Workers            int           `default:"64" range:"1.." metric:"workers_max" help:"Connections handed over to net/http at a time."`
 	Pollers            int           `default:"0" range:"0..128" metric:"-" group:"Cores" help:"Threads that accept; 0: one per two CPUs."`
 }

@@ -24,6 +24,7 @@ const (
 	ResumeAt                      // it has seen everything up to a position
 	ResumeEarliest                // it wants everything that is retained
 	ResumeMalformed               // something that is no id of such a stream
+	ResumeNewest                  // nothing, but it wants so many of the newest events
 )
 
 // Resume finds the place for a client that has seen everything up to p: the one rule by which
@@ -53,6 +54,23 @@ func (l *Log) Malformed(nowMS uint64) Place {
 	return p
 }
 func (l *Log) Earliest() Place { return Place{Cursor: l.tail, At: eventid.PositionOf(l.lost)} }
+
+// Rewound is the place before the newest n events that are retained, as far as there are so many.
+// It is found in the index: a gap in the log counts as an event there.
+func (l *Log) Rewound(n int) Place {
+	if n >= l.events {
+		return l.Earliest()
+	}
+	for i := len(l.segments) - 1; ; i-- { // there are more than n events
+		g := l.segments[i]
+		if k := len(g.index); n >= k {
+			n -= k
+			continue
+		}
+		cursor := g.base + uint64(g.start(len(g.index)-n))
+		return Place{Cursor: cursor, At: eventid.PositionOf(l.idAt(cursor))}
+	}
+}
 
 // resumeAt is Resume without what a client may lack at a place that is found.
 func (l *Log) resumeAt(p eventid.Position, nowMS uint64) Place {

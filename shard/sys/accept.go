@@ -42,6 +42,19 @@ func Accept(listener int, p *Peer) (int, Errno) {
 	}
 }
 
+// PeerOf returns the IP address at the other end of a connection; the zero Addr for a unix socket
+// (getpeername(2)). It is an error if the connection has broken.
+func PeerOf(fd int) (netip.Addr, Errno) {
+	var p Peer
+	p.size = uint32(unsafe.Sizeof(p.raw))
+	_, _, errno := unix.RawSyscall(unix.SYS_GETPEERNAME, uintptr(fd),
+		uintptr(unsafe.Pointer(&p.raw)), uintptr(unsafe.Pointer(&p.size)))
+	if errno != 0 {
+		return netip.Addr{}, errno
+	}
+	return p.Addr(), 0
+}
+
 // Recv reads what there is without waiting (recv(2)); 0 bytes without an error is
 // the end of the input.
 func Recv(fd int, b []byte) (int, Errno) {

@@ -66,6 +66,8 @@ func (k *epoll) WatchWritable(fd int, user uint64, on bool) Errno {
 	return k.control(unix.EPOLL_CTL_MOD, fd, user, flags)
 }
 
+func (k *epoll) Unwatch(fd int) Errno { return k.control(unix.EPOLL_CTL_DEL, fd, 0, 0) }
+
 func (k *epoll) Wait(events []Event, timeout time.Duration) int {
 	if cap(k.raw) < len(events) {
 		k.raw = make([]unix.EpollEvent, len(events))

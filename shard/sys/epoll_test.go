@@ -225,3 +225,23 @@ func TestSendsDoNotAllocate(t *testing.T) {
 	}
 	p.Close(p.fd)
 }
+
+func TestAnUnwatchedDescriptorStaysOpen(t *testing.T) {
+	p := newPair(t)
+	for range 2 { // and may be watched again
+		if errno := p.Watch(p.fd, 7); errno != 0 {
+			t.Fatal(errno)
+		}
+		if errno := p.Unwatch(p.fd); errno != 0 {
+			t.Fatal(errno)
+		}
+	}
+	if n, errno := p.Send(p.fd, []byte("x")); n != 1 || errno != 0 {
+		t.Error(n, errno)
+	}
+	p.client.Close()
+	if got := wait(p, 10*time.Millisecond); len(got) != 0 {
+		t.Errorf("reported: %+v", got)
+	}
+	p.Close(p.fd)
+}

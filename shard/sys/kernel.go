@@ -47,6 +47,9 @@ type Kernel interface {
 	Watch(fd int, user uint64) Errno
 	// WatchWritable also reports, or no longer reports, that fd can be written.
 	WatchWritable(fd int, user uint64, on bool) Errno
+	// Unwatch ends both: the descriptor stays open, and is no longer the shard's. A report may
+	// still be on its way.
+	Unwatch(fd int) Errno
 	// Wait fills events and returns how many there are. It waits until something
 	// happens, Wake is called or the timeout has passed; 0 only looks, a negative
 	// timeout waits for ever. Wake-ups are not reported as events.

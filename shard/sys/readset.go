@@ -59,6 +59,13 @@ func (r *ReadSet) Tick(period time.Duration) {
 	unix.TimerfdSettime(r.timer, 0, &unix.ItimerSpec{Interval: t, Value: t}, nil)
 }
 
+// TickNow is Tick with the first tick at once.
+func (r *ReadSet) TickNow(period time.Duration) {
+	unix.TimerfdSettime(r.timer, 0, &unix.ItimerSpec{
+		Interval: unix.NsecToTimespec(int64(period)), Value: unix.NsecToTimespec(1),
+	}, nil)
+}
+
 // Ready appends the user values of those that can be read, without waiting, and
 // reports whether the clock has ticked.
 func (r *ReadSet) Ready(users []uint64) (_ []uint64, ticked bool) {

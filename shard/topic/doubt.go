@@ -33,6 +33,21 @@ func (t *Topic) Doubts(r log.Resume, p eventid.Position, ask uint64) bool {
 	return false
 }
 
+// DoubtsNewest is Doubts for a stream that wants the newest n events: while the log has fewer, the
+// upstream may have more.
+func (t *Topic) DoubtsNewest(n int, ask uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	l := &t.log
+	switch {
+	case !l.Placed():
+		return true
+	case ask != 0 && t.feed.answered >= ask:
+		return false
+	}
+	return l.Events() < n && t.feed.floor.Less(l.Lost())
+}
+
 // MayHaveOlder reports whether a stream that has seen everything up to p, or wants the earliest
 // event there is, wants some that the log has not got and the upstream may have.
 func (t *Topic) MayHaveOlder(p eventid.Position, earliest bool) bool {

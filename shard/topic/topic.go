@@ -124,6 +124,41 @@ func (t *Topic) HeadAt(cursor uint64) bool {
 // a time that this node itself has given the stream ([Topic.Here]): the topic may have had no event
 // since.
 func (t *Topic) Locate(r log.Resume, p eventid.Position, own bool) log.Place {
+	return t.locate(func(now uint64) log.Place {
+		switch r {
+		case log.ResumeNot:
+			return t.log.Live(now)
+		case log.ResumeMalformed:
+			return t.log.Malformed(now)
+		}
+		seen := t.log.Resumable(&t.table.retention, t.table.ids(now))
+		switch {
+		case r == log.ResumeAt:
+			found := seen.Resume(p, now)
+			if own && found.Cause == log.GapFuture && p.ID.IsBound() {
+				found = seen.Since(p)
+			}
+			return found
+		case seen.Events() > 0:
+			return seen.Earliest()
+		}
+		return t.log.Live(now)
+	})
+}
+
+// LocateNewest finds where a stream begins that wants the newest n events.
+func (t *Topic) LocateNewest(n int) log.Place {
+	return t.locate(func(now uint64) log.Place {
+		seen := t.log.Resumable(&t.table.retention, t.table.ids(now))
+		if n > 0 && seen.Events() > 0 {
+			return seen.Rewound(n)
+		}
+		return t.log.Live(now)
+	})
+}
+
+// locate calls find with the lock held, on a log that was trimmed.
+func (t *Topic) locate(find func(now uint64) log.Place) log.Place {
 	now := t.table.nowMS()
 	t.mu.Lock()
 	shrunk := t.log.Trim(&t.table.retention, now, t.table.ids(now))
@@ -131,26 +166,7 @@ func (t *Topic) Locate(r log.Resume, p eventid.Position, own bool) log.Place {
 		t.mu.Unlock()
 		t.table.shrunk(t, shrunk)
 	}()
-	var found log.Place
-	switch r {
-	case log.ResumeNot:
-		found = t.log.Live(now)
-	case log.ResumeMalformed:
-		found = t.log.Malformed(now)
-	default:
-		seen := t.log.Resumable(&t.table.retention, t.table.ids(now))
-		switch {
-		case r == log.ResumeAt:
-			found = seen.Resume(p, now)
-			if own && found.Cause == log.GapFuture && p.ID.IsBound() {
-				found = seen.Since(p)
-			}
-		case seen.Events() > 0:
-			found = seen.Earliest()
-		default:
-			found = t.log.Live(now)
-		}
-	}
+	found := find(now)
 	found.Head = t.log.Head()
 	return found
 }

@@ -32,6 +32,7 @@ type Socket struct {
 	Room     int    // what it takes before it is full
 	Got      []byte // what it took and was not read yet
 	Closed   bool
+	Released bool      // is watched no more, and open
 	Broken   sys.Errno // what sends answer
 	HungUp   bool
 	Kernel   *Kernel // that watches it
@@ -92,6 +93,18 @@ func (s *Socket) HangUp() {
 func (s *Socket) Reset() {
 	s.Broken, s.HungUp = unix.ECONNRESET, true
 	s.Report(unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR | unix.EPOLLOUT)
+}
+
+// Take closes a descriptor that a kernel has released.
+func (n *Net) Take(fd int) {
+	s := n.Sockets[fd]
+	if s == nil || !s.Released {
+		n.fault("descriptor %d was handed over, and not released", fd)
+		return
+	}
+	s.Closed = true
+	n.Sockets[fd] = nil
+	n.Open--
 }
 
 type event struct {
@@ -160,6 +173,17 @@ func (k *Kernel) WatchWritable(fd int, user uint64, on bool) sys.Errno {
 	if on && s.Room > 0 {
 		s.Report(sys.Writable)
 	}
+	return 0
+}
+
+// Unwatch also reports what Close does.
+func (k *Kernel) Unwatch(fd int) sys.Errno {
+	s := k.socket("Unwatch", fd)
+	if s.Broken == unix.EBADF {
+		return s.Broken
+	}
+	s.Report(sys.Writable | unix.EPOLLRDHUP)
+	s.Kernel, s.User, s.Watches, s.Released = nil, 0, false, true
 	return 0
 }
 
