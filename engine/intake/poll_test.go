@@ -150,7 +150,11 @@ func TestPipelinedPolls(t *testing.T) {
 	}
 	n.quiet()
 	for range 20 { // many at once, the first of which parks
-		c := n.ask(poll("poll=20s") + strings.Repeat(poll("poll=0"), 40))
+		first := n.ask(poll("poll=0"))
+		_, at, _ := first.answered()
+		first.Close()
+		n.quiet()
+		c := n.ask(poll("poll=20s&last_event_id="+at) + strings.Repeat(poll("poll=0"), 40))
 		n.awaitParked()
 		n.publish("t", "x")
 		if data, _, _ := c.answered(); fmt.Sprint(data) != "[x]" {
@@ -322,10 +326,11 @@ func TestPollsOfOtherOrigins(t *testing.T) {
 func TestPollsWhenTheIntakeCloses(t *testing.T) {
 	t.Parallel()
 	n := start(t, nil)
-	idle, parked := n.ask(poll("poll=0")), n.ask(poll("poll=20s"))
-	idle.answered()
-	n.awaitParked()
+	idle := n.ask(poll("poll=0"))
+	_, at, _ := idle.answered()
 	await(t, "one is idle", func() bool { return n.in.IdleCount() == 1 })
+	parked := n.ask(poll("poll=20s&last_event_id=" + at))
+	n.awaitParked()
 	began := time.Now()
 	n.in.StopAccepting(10 * time.Second)
 	if took := time.Since(began); took > 5*time.Second {
