@@ -154,7 +154,7 @@ while n < 20:
 	}
 }
 
-// TestADrainAnswersPolls: whoever waits is told that the server ends, and its connection does.
+// TestADrainAnswersPolls: a poll that waits is told that the server ends, and its connection ends.
 func TestADrainAnswersPolls(t *testing.T) {
 	t.Parallel()
 	n := startNode(t, nil)

@@ -37,6 +37,15 @@ func (b *bundle) subOf(stateIndex uint32) *sub {
 	panic("shard: a slot stands among the subscribers of a topic that it does not have")
 }
 
+// nextSub returns the subscription whose turn it is to be caught up with.
+func (b *bundle) nextSub() *sub {
+	sub := &b.subs[b.next]
+	if b.next++; int(b.next) == len(b.subs) {
+		b.next = 0
+	}
+	return sub
+}
+
 func (s *Shard) addBundle(b *bundle) uint32 {
 	if n := len(s.freeBundles); n > 0 {
 		i := s.freeBundles[n-1]

@@ -28,10 +28,7 @@ func (s *Shard) catchUp(i uint32, sl *slot, slow bool) bool {
 func (s *Shard) catchUpBundle(i uint32, sl *slot, slow bool) bool {
 	b := s.bundles[sl.topic]
 	for range b.subs {
-		sub := &b.subs[b.next]
-		if b.next++; int(b.next) == len(b.subs) {
-			b.next = 0
-		}
+		sub := b.nextSub()
 		st := s.states.at(sub.state)
 		s.snapshot(st.topic)
 		of := reading{state: sub.state, has: true, bundle: b, sub: sub}

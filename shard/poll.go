@@ -37,10 +37,7 @@ func (s *Shard) answerNow(i uint32, sl *slot) bool {
 	// any topic first: one that fills every answer must not starve the others
 	b.next = uint32(s.rng.IntN(len(b.subs)))
 	for range b.subs {
-		sub := &b.subs[b.next]
-		if b.next++; int(b.next) == len(b.subs) {
-			b.next = 0
-		}
+		sub := b.nextSub()
 		st := s.states.at(sub.state)
 		s.snapshot(st.topic)
 		of := reading{state: sub.state, has: true, bundle: b, sub: sub}

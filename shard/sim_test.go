@@ -106,7 +106,7 @@ func (s *sim) event() {
 		}
 	case k < 57:
 		s.settle()
-		s.nobodyIsBehind()
+		s.noneIsBehind()
 	case k < 59:
 		c.stalled = s.rng.IntN(150)
 	case k < 61:

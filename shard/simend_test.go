@@ -6,9 +6,9 @@ import (
 	"ssedge/shard/sys/fake"
 )
 
-// nobodyIsBehind checks, when the shards are idle, that all streams that are not blocked have been
+// noneIsBehind checks, when the shards are idle, that all streams that are not blocked have been
 // sent everything. A wake-up that was missed would else be made up for by the next event.
-func (s *sim) nobodyIsBehind() {
+func (s *sim) noneIsBehind() {
 	behind := func(shard *Shard, state uint32, cursor uint64) {
 		if topic := shard.states.at(state).topic; !topic.HeadAt(cursor) {
 			s.t.Fatalf("shard %d is idle, and a stream of topic %s stands at %d, which is not its head", shard.number, topic.Name(), cursor)

@@ -2,11 +2,10 @@ package shard
 
 import (
 	"fmt"
-	"os"
-	"strconv"
 	"testing"
 
 	"ssedge/shard/log"
+	"ssedge/shard/sys/fake/seeds"
 )
 
 // The simulation: two shards on one table, clients that read slowly, break off at
@@ -20,29 +19,9 @@ import (
 // it the floor of their ids.
 
 // seeds are the runs that the environment asks for.
-func seeds(t *testing.T) (from, to uint64) {
-	number := func(name string) (uint64, bool) {
-		text := os.Getenv(name)
-		if text == "" {
-			return 0, false
-		}
-		n, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatalf("%s=%s: %v", name, text, err)
-		}
-		return n, true
-	}
-	if seed, ok := number("SIM_SEED"); ok {
-		return seed, seed + 1
-	}
-	if runs, ok := number("SIM_RUNS"); ok {
-		return 0, runs
-	}
-	return 0, simRuns
-}
 
 func TestSimulation(t *testing.T) {
-	from, to := seeds(t)
+	from, to := seeds.Range(t, simRuns)
 	gaps, ends, delivered := map[string]int{}, map[CloseReason]int{}, 0
 	for seed := from; seed < to; seed++ {
 		ok := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

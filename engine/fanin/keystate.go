@@ -1,13 +1,13 @@
 package fanin
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"ssedge/proto/eventid"
+	"ssedge/proto/record"
 )
 
 // A record is one key: its topic and itself, each behind its length, the id of its event, and when
@@ -18,7 +18,7 @@ const keysAtATime = 1024
 
 // save hands the keys that are not too old to put.
 func (k *keys) save(put func([]byte) error, now time.Time) error {
-	var record []byte
+	var b []byte
 	uses := make([]keyUse, 0, keysAtATime)
 	for i := range k.stripes {
 		s := &k.stripes[i]
@@ -37,8 +37,8 @@ func (k *keys) save(put func([]byte) error, now time.Time) error {
 				if uses[n].at.IsZero() { // forgotten meanwhile
 					continue
 				}
-				record = appendKey(record[:0], used, uses[n])
-				if err := put(record); err != nil {
+				b = appendKey(b[:0], used, uses[n])
+				if err := put(b); err != nil {
 					return err
 				}
 			}
@@ -48,14 +48,8 @@ func (k *keys) save(put func([]byte) error, now time.Time) error {
 }
 
 func appendKey(dst []byte, used usedKey, u keyUse) []byte {
-	for _, text := range []string{used.topic, used.key} {
-		dst = binary.AppendUvarint(dst, uint64(len(text)))
-		dst = append(dst, text...)
-	}
-	for _, n := range []uint64{u.id.MS, u.id.Seq, uint64(u.at.UnixMilli())} {
-		dst = binary.AppendUvarint(dst, n)
-	}
-	return dst
+	dst = record.AppendBytes(record.AppendBytes(dst, used.topic), used.key)
+	return record.AppendNumber(record.AppendID(dst, u.id), uint64(u.at.UnixMilli()))
 }
 
 // load adds the keys that next returns, but for those that are too old, and those whose events are
@@ -68,14 +62,14 @@ func (k *keys) load(next func() ([]byte, error), had func(topic string, id event
 	}
 	var all []one
 	for n := 1; ; n++ {
-		record, err := next()
+		b, err := next()
 		if err != nil {
 			return err
 		}
-		if record == nil {
+		if b == nil {
 			break
 		}
-		used, use, err := readKey(record)
+		used, use, err := readKey(b)
 		if err != nil {
 			return fmt.Errorf("key %d: %w", n, err)
 		}
@@ -95,27 +89,15 @@ func (k *keys) load(next func() ([]byte, error), had func(topic string, id event
 	return nil
 }
 
-func readKey(b []byte) (used usedKey, u keyUse, _ error) {
-	var texts [2]string
-	var numbers [3]uint64
-	for i := range texts {
-		n, size := binary.Uvarint(b)
-		if size <= 0 || n > uint64(len(b)-size) {
-			return used, u, errors.New("it ends early")
-		}
-		b = b[size:]
-		texts[i], b = string(b[:n]), b[n:]
+func readKey(b []byte) (usedKey, keyUse, error) {
+	r := record.Read(b)
+	used := usedKey{string(r.Bytes()), string(r.Bytes())}
+	id, at := r.ID(), r.Number()
+	switch {
+	case r.Broken():
+		return used, keyUse{}, errors.New("it ends early")
+	case len(r.Left()) > 0 || used.topic == "" || used.key == "" || at > 1<<62:
+		return used, keyUse{}, errors.New("it is none")
 	}
-	for i := range numbers {
-		n, size := binary.Uvarint(b)
-		if size <= 0 {
-			return used, u, errors.New("it ends early")
-		}
-		numbers[i], b = n, b[size:]
-	}
-	if len(b) > 0 || texts[0] == "" || texts[1] == "" || numbers[2] > 1<<62 {
-		return used, u, errors.New("it is none")
-	}
-	return usedKey{texts[0], texts[1]}, keyUse{eventid.ID{MS: numbers[0], Seq: numbers[1]},
-		time.UnixMilli(int64(numbers[2]))}, nil
+	return used, keyUse{id, time.UnixMilli(int64(at))}, nil
 }

@@ -30,7 +30,7 @@ const (
 	lines
 )
 
-const nobody = ^uint32(0)
+const noMember = ^uint32(0)
 
 // wait makes member i idle. Those of one address have a quarter of the places: the oldest goes.
 func (h *heads) wait(i uint32, m *member) {
@@ -67,9 +67,9 @@ func (h *heads) stopWaiting(i uint32, m *member) {
 
 // enter adds member i at the end of a line.
 func (h *heads) enter(l *line, k int, i uint32) {
-	h.members[i].links[k] = link{before: l.last, behind: nobody}
+	h.members[i].links[k] = link{before: l.last, behind: noMember}
 	if l.n == 0 {
-		l.first, h.members[i].links[k].before = i, nobody
+		l.first, h.members[i].links[k].before = i, noMember
 	} else {
 		h.members[l.last].links[k].behind = i
 	}
@@ -80,12 +80,12 @@ func (h *heads) enter(l *line, k int, i uint32) {
 // leave takes it out.
 func (h *heads) leave(l *line, k int, i uint32) {
 	at := h.members[i].links[k]
-	if at.before == nobody {
+	if at.before == noMember {
 		l.first = at.behind
 	} else {
 		h.members[at.before].links[k].behind = at.behind
 	}
-	if at.behind == nobody {
+	if at.behind == noMember {
 		l.last = at.before
 	} else {
 		h.members[at.behind].links[k].before = at.before

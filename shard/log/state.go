@@ -2,13 +2,13 @@ package log
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 
 	"ssedge/proto/eventid"
+	"ssedge/proto/record"
 	"ssedge/proto/sse"
 )
 
@@ -50,10 +50,9 @@ func (l *Log) AppendState(dst []byte) ([]byte, error) {
 		flags |= had
 	}
 	dst = append(dst, flags)
-	dst = binary.AppendUvarint(dst, l.tail)
-	dst = binary.AppendUvarint(dst, l.lost.MS)
-	dst = binary.AppendUvarint(dst, l.lost.Seq)
-	dst = binary.AppendUvarint(dst, uint64(l.events))
+	dst = record.AppendNumber(dst, l.tail)
+	dst = record.AppendID(dst, l.lost)
+	dst = record.AppendNumber(dst, uint64(l.events))
 	before, first := l.lost, l.first
 	for _, g := range l.segments {
 		for k := first; k < len(g.index); k++ {
@@ -65,11 +64,9 @@ func (l *Log) AppendState(dst []byte) ([]byte, error) {
 			if e.id.MS == before.MS {
 				seq -= before.Seq + 1
 			}
-			body := g.buf[g.start(k):e.idLine]
-			dst = binary.AppendUvarint(dst, e.id.MS-before.MS)
-			dst = binary.AppendUvarint(dst, seq)
-			dst = binary.AppendUvarint(dst, uint64(len(body)))
-			dst = append(dst, body...)
+			dst = record.AppendNumber(dst, e.id.MS-before.MS)
+			dst = record.AppendNumber(dst, seq)
+			dst = record.AppendBytes(dst, g.buf[g.start(k):e.idLine])
 			before = e.id
 		}
 		first = 0
@@ -89,14 +86,14 @@ func ReadState(b []byte) (Log, error) {
 	if len(b) == 0 {
 		return Log{}, errors.New("a log without flags")
 	}
-	flags, r := b[0], stateReader{b[1:]}
+	flags, r := b[0], record.Read(b[1:])
 	l := Log{cause: GapCause(flags >> 1)}
-	l.tail = r.number()
+	l.tail = r.Number()
 	l.head = l.tail
-	l.lost = eventid.ID{MS: r.number(), Seq: r.number()}
-	events := r.number()
+	l.lost = r.ID()
+	events := r.Number()
 	switch {
-	case r.bytes == nil:
+	case r.Broken():
 		return Log{}, errors.New("a log that ends early")
 	case l.cause > GapEvicted || l.tail > tailMax || l.lost.IsBound():
 		return Log{}, fmt.Errorf("a log with flags %#x, tail %d and lost %v", flags, l.tail, l.lost)
@@ -107,11 +104,11 @@ func ReadState(b []byte) (Log, error) {
 	}
 	var text [eventid.MaxPositionBytes]byte
 	for read := uint64(0); read < events; {
-		size, fit := r.fits(l.NewestID(), events-read)
+		size, fit := fits(r, l.NewestID(), events-read)
 		g := &segment{base: l.head, buf: make([]byte, 0, size), index: make([]entry, 0, fit)}
 		for range max(fit, 1) {
 			read++
-			body, id, err := r.event(l.NewestID())
+			body, id, err := readEvent(&r, l.NewestID())
 			if err != nil {
 				return Log{}, fmt.Errorf("event %d of %d: %w", read, events, err)
 			}
@@ -121,31 +118,18 @@ func ReadState(b []byte) (Log, error) {
 		l.segments = append(l.segments, g)
 		l.head, l.events = g.end(), l.events+len(g.index)
 	}
-	if len(r.bytes) > 0 {
-		return Log{}, fmt.Errorf("a log of %d events with %d bytes behind it", events, len(r.bytes))
+	if n := len(r.Left()); n > 0 {
+		return Log{}, fmt.Errorf("a log of %d events with %d bytes behind it", events, n)
 	}
 	return l, nil
 }
 
-// stateReader is what is left to be read; nil once something was not there.
-type stateReader struct{ bytes []byte }
-
-func (r *stateReader) number() uint64 {
-	n, size := binary.Uvarint(r.bytes)
-	if size <= 0 {
-		r.bytes = nil
-		return 0
-	}
-	r.bytes = r.bytes[size:]
-	return n
-}
-
 // fits returns how many of the events that follow make a segment, most at most, and its bytes. A
 // log that was read takes no more memory than it did, so that it fits where it did.
-func (r stateReader) fits(before eventid.ID, most uint64) (size, events int) {
+func fits(r record.Reader, before eventid.ID, most uint64) (size, events int) {
 	var text [eventid.MaxPositionBytes]byte
 	for uint64(events) < most {
-		body, id, err := r.event(before)
+		body, id, err := readEvent(&r, before)
 		need := len(body) + len(id.Append(text[:0])) + sse.IDOverheadBytes
 		if err != nil || events > 0 && size+need > segmentBytesMax {
 			break
@@ -155,18 +139,19 @@ func (r stateReader) fits(before eventid.ID, most uint64) (size, events int) {
 	return size, events
 }
 
-// event reads the event that follows the one with the id before.
-func (r *stateReader) event(before eventid.ID) (body []byte, id eventid.ID, _ error) {
-	since, seq, length := r.number(), r.number(), r.number()
-	if r.bytes == nil || length > uint64(len(r.bytes)) {
+// readEvent reads the event that follows the one with the id before.
+func readEvent(r *record.Reader, before eventid.ID) (body []byte, id eventid.ID, _ error) {
+	since, seq := r.Number(), r.Number()
+	body = r.Bytes()
+	if r.Broken() {
 		return nil, id, errors.New("it ends early")
 	}
 	id = eventid.ID{MS: before.MS + since, Seq: seq}
 	if since == 0 {
 		id.Seq += before.Seq + 1
 	}
-	if body, r.bytes = r.bytes[:length], r.bytes[length:]; length == 0 || length > bodyMax ||
-		body[0] == '\n' || body[length-1] != '\n' || bytes.Contains(body, []byte("\n\n")) {
+	if length := len(body); length == 0 || length > bodyMax || body[0] == '\n' ||
+		body[length-1] != '\n' || bytes.Contains(body, []byte("\n\n")) {
 		return nil, id, errors.New("its bytes are not lines")
 	}
 	if id.MS < before.MS || !before.Less(id) || id.IsBound() {

@@ -2,12 +2,12 @@ package topic
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 
 	"ssedge/proto/eventid"
+	"ssedge/proto/record"
 	"ssedge/shard/log"
 )
 
@@ -18,7 +18,7 @@ import (
 // Save hands the table to put in records, which are lent for the call. No lock is held over a call,
 // and of a topic only for a copy of its log's index: events that are published meanwhile may be in
 // a record or not. What put returns ends it.
-func (t *Table) Save(put func(record []byte) error) error {
+func (t *Table) Save(put func(b []byte) error) error {
 	began := t.nowMS()
 	var all []lastUsed
 	t.Each(func(topic *Topic) {
@@ -29,11 +29,11 @@ func (t *Table) Save(put func(record []byte) error) error {
 		all = append(all, lastUsed{topic, second})
 	})
 	// later than the topics: one that was forgotten before it was seen is below its floor
-	record := binary.AppendUvarint(nil, began)
+	b := record.AppendNumber(nil, began)
 	for i := range t.floors {
-		record = appendID(record, t.floors[i].get())
+		b = record.AppendID(b, t.floors[i].get())
 	}
-	if err := put(record); err != nil {
+	if err := put(b); err != nil {
 		return err
 	}
 	slices.SortStableFunc(all, func(a, b lastUsed) int { return cmp.Compare(b.second, a.second) })
@@ -41,14 +41,13 @@ func (t *Table) Save(put func(record []byte) error) error {
 		of.topic.mu.Lock()
 		frozen := of.topic.log.Freeze()
 		of.topic.mu.Unlock()
-		record = binary.AppendUvarint(record[:0], of.second)
-		record = binary.AppendUvarint(record, uint64(len(of.topic.name)))
-		record = append(record, of.topic.name...)
+		b = record.AppendNumber(b[:0], of.second)
+		b = record.AppendBytes(b, of.topic.name)
 		var err error
-		if record, err = frozen.AppendState(record); err != nil {
+		if b, err = frozen.AppendState(b); err != nil {
 			return fmt.Errorf("topic %q: %w", of.topic.name, err)
 		}
-		if err := put(record); err != nil {
+		if err := put(b); err != nil {
 			return err
 		}
 	}
@@ -122,28 +121,28 @@ type loading struct {
 }
 
 func (l *loading) read(next func() ([]byte, error)) error {
-	record, err := next()
+	b, err := next()
 	if err != nil {
 		return err
 	}
-	r := reader{record}
-	l.fromMS = r.number()
+	r := record.Read(b)
+	l.fromMS = r.Number()
 	for i := range l.floors {
-		l.floors[i] = r.id()
+		l.floors[i] = r.ID()
 	}
-	if r.bytes == nil || len(r.bytes) > 0 {
+	if r.Broken() || len(r.Left()) > 0 {
 		return errors.New("the table's floors cannot be read")
 	}
 	l.see(eventid.ID{MS: l.fromMS})
 	for n := 1; ; n++ {
-		record, err := next()
+		b, err := next()
 		if err != nil {
 			return err
 		}
-		if record == nil {
+		if b == nil {
 			return nil
 		}
-		if err := l.topic(record); err != nil {
+		if err := l.topic(b); err != nil {
 			return fmt.Errorf("topic %d: %w", n, err)
 		}
 	}
@@ -152,15 +151,15 @@ func (l *loading) read(next func() ([]byte, error)) error {
 func (l *loading) see(id eventid.ID) { l.newest = eventid.Max(l.newest, id) }
 
 // topic adds a topic, if there is room for it.
-func (l *loading) topic(record []byte) error {
+func (l *loading) topic(b []byte) error {
 	t := l.table
-	r := reader{record}
-	second := r.number()
-	name := r.take(r.number())
-	if r.bytes == nil || len(name) == 0 {
+	r := record.Read(b)
+	second := r.Number()
+	name := r.Bytes()
+	if r.Broken() || len(name) == 0 {
 		return errors.New("it has no name")
 	}
-	history, err := log.ReadState(r.bytes)
+	history, err := log.ReadState(r.Left())
 	if err != nil {
 		return fmt.Errorf("%q: %w", name, err)
 	}
@@ -236,32 +235,4 @@ func (l *loading) finish() {
 	for t.recency.idleLen() > max(t.topicsMax/idlePart, 1) && t.ForgetOldest() {
 	}
 	t.evict() // the holes take memory, too
-}
-
-func appendID(dst []byte, id eventid.ID) []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(dst, id.MS), id.Seq)
-}
-
-// reader is what is left of a record; nil once something was not there.
-type reader struct{ bytes []byte }
-
-func (r *reader) number() uint64 {
-	n, size := binary.Uvarint(r.bytes)
-	if size <= 0 {
-		r.bytes = nil
-		return 0
-	}
-	r.bytes = r.bytes[size:]
-	return n
-}
-
-func (r *reader) id() eventid.ID { return eventid.ID{MS: r.number(), Seq: r.number()} }
-
-func (r *reader) take(n uint64) (taken []byte) {
-	if n > uint64(len(r.bytes)) {
-		r.bytes = nil
-		return nil
-	}
-	taken, r.bytes = r.bytes[:n], r.bytes[n:]
-	return taken
 }

@@ -3,7 +3,7 @@ package redis
 import (
 	"fmt"
 	"os"
-	"strconv"
+	"ssedge/shard/sys/fake/seeds"
 	"testing"
 
 	"github.com/redis/rueidis"
@@ -18,30 +18,12 @@ import (
 // simRuns is how many there are if the environment does not say.
 const simRuns = 300
 
-func seeds(t *testing.T) (from, to uint64) {
-	number := func(name string) (uint64, bool) {
-		n, err := strconv.ParseUint(os.Getenv(name), 10, 64)
-		if err != nil && os.Getenv(name) != "" {
-			t.Fatalf("%s: %v", name, err)
-		}
-		return n, err == nil
-	}
-	if seed, ok := number("SIM_SEED"); ok {
-		return seed, seed + 1
-	}
-	first, _ := number("SIM_FROM")
-	if runs, ok := number("SIM_RUNS"); ok {
-		return first, first + runs
-	}
-	return first, first + simRuns
-}
-
 func pubSubMessage(channel, text string) rueidis.PubSubMessage {
 	return rueidis.PubSubMessage{Channel: channel, Message: text}
 }
 
 func TestSimulation(t *testing.T) {
-	from, to := seeds(t)
+	from, to := seeds.Range(t, simRuns)
 	causes, delivered, exempt, rewrites := map[string]int{}, 0, 0, 0
 	for seed := from; seed < to; seed++ {
 		ok := t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -2,8 +2,7 @@ package feed
 
 import (
 	"fmt"
-	"os"
-	"strconv"
+	"ssedge/shard/sys/fake/seeds"
 	"testing"
 )
 
@@ -18,27 +17,8 @@ import (
 // simRuns is how many there are if the environment does not say.
 const simRuns = 1000
 
-func simSeeds(t *testing.T) (from, to uint64) {
-	number := func(name string) (uint64, bool) {
-		n, err := strconv.ParseUint(os.Getenv(name), 10, 64)
-		if err != nil && os.Getenv(name) != "" {
-			t.Fatalf("%s: %v", name, err)
-		}
-		return n, err == nil
-	}
-	if seed, ok := number("SIM_SEED"); ok {
-		return seed, seed + 1
-	}
-	from, _ = number("SIM_FROM")
-	runs, ok := number("SIM_RUNS")
-	if !ok {
-		runs = simRuns
-	}
-	return from, from + runs
-}
-
 func TestSimulation(t *testing.T) {
-	from, to := simSeeds(t)
+	from, to := seeds.Range(t, simRuns)
 	var all account
 	for seed := from; seed < to; seed++ {
 		w := newWorld(t, seed)
