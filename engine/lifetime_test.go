@@ -3,16 +3,15 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"fmt"
-	"net/http"
 
 	"ssedge/engine"
 )

@@ -3,8 +3,9 @@ package engine
 import (
 	"bytes"
 	"io"
-	"ssedge/engine/setting"
 	"strings"
+
+	"ssedge/engine/setting"
 )
 
 // metricHelp is what each metric of ours means, for its HELP line, but for bounds that are

@@ -1,10 +1,11 @@
 package shard
 
 import (
+	"strconv"
+
 	"ssedge/proto/eventid"
 	"ssedge/proto/sse"
 	"ssedge/shard/log"
-	"strconv"
 )
 
 // A stream begins with an event of the server's own:

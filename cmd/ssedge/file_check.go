@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"ssedge/engine/setting"
 	"strings"
 
 	"github.com/alecthomas/kong"
 	"go.yaml.in/yaml/v3"
+
+	"ssedge/engine/setting"
 )
 
 // check refuses keys that are no flag's name, keys that stand there twice, and values that their

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"ssedge/engine/setting"
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"ssedge/engine/setting"
 )
 
 // cli is all commands and their flags. A flag --some-thing is SSEDGE_SOME_THING in the environment

@@ -4,9 +4,10 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"ssedge/engine/setting"
 	"strings"
 	"testing"
+
+	"ssedge/engine/setting"
 )
 
 // sizeFlags are all flags that are sizes, by the commands that have them.

@@ -3,7 +3,6 @@ package clients
 import (
 	"fmt"
 	"slices"
-
 	"syscall"
 	"testing"
 	"time"

@@ -4,9 +4,9 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"ssedge/engine/refuse"
-
 	"github.com/valyala/bytebufferpool"
+
+	"ssedge/engine/refuse"
 )
 
 // memory is what the requests that publish hold together: bodies, their events in wire form, and

@@ -2,6 +2,7 @@ package log
 
 import (
 	"iter"
+
 	"ssedge/proto/eventid"
 )
 

@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"time"
 
-	"ssedge/engine/fanin"
-
 	"github.com/redis/rueidis"
+
+	"ssedge/engine/fanin"
 )
 
 // Each edge says in Redis that it lives and how many subscribers it has of which topic, so that any

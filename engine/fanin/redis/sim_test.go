@@ -3,10 +3,11 @@ package redis
 import (
 	"fmt"
 	"os"
-	"ssedge/shard/sys/fake/seeds"
 	"testing"
 
 	"github.com/redis/rueidis"
+
+	"ssedge/shard/sys/fake/seeds"
 )
 
 // The simulation of several edges: real shards and real feeds on a server that forgets, goes back

@@ -2,8 +2,9 @@ package feed
 
 import (
 	"fmt"
-	"ssedge/shard/sys/fake/seeds"
 	"testing"
+
+	"ssedge/shard/sys/fake/seeds"
 )
 
 // The simulation of one feed: its stream at a server that trims, forgets and goes back to what it
